@@ -1,0 +1,28 @@
+"""The browser tests' lab, and the marker that keeps them out of the other tests."""
+
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def open_lab(tmp_path_factory):
+    """Return a context manager that opens a notebook; skips where there is no browser to open it in."""
+    pytest.importorskip("playwright", reason="needs the extra 'browser'", exc_type=ImportError)
+    import driver
+
+    if driver.find_chromium() is None:
+        pytest.skip("needs Chromium; on Debian: apt-get install chromium")
+
+    def open_in_new_folder(notebook, settings=None):
+        return driver.open_lab(tmp_path_factory.mktemp("lab"), notebook, settings)
+
+    return open_in_new_folder

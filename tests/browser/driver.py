@@ -1,0 +1,189 @@
+"""A real JupyterLab on loopback and a real Chromium looking at it."""
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import nbformat
+from playwright.sync_api import expect, sync_playwright
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parent.parent
+PATIENCE_MS = 90_000
+
+_FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+_QUIET = {
+    "apputils-extension/notification": {
+        "fetchNews": "false",
+        "checkForUpdates": False,
+        "doNotDisturbMode": True,
+    }
+}
+
+
+def find_chromium():
+    """Return the path of Chromium, or None."""
+    usual = "/usr/bin/chromium"
+    return shutil.which("chromium") or (usual if os.path.exists(usual) else None)
+
+
+def write_notebook(path, cells):
+    """Write a notebook of code cells (a list of str)."""
+    notebook = nbformat.v4.new_notebook()
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+    notebook.cells = [nbformat.v4.new_code_cell(source) for source in cells]
+    nbformat.write(notebook, path)
+
+
+class Lab:
+    """JupyterLab with one notebook open in it.
+
+    `page` is Playwright's; `errors` collects what the browser's console and scripts complained of.
+    """
+
+    def __init__(self, page):
+        self.page, self.errors = page, []
+        page.on("console", lambda message: self._note(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def _note(self, text):
+        self.errors.append(text[:300])
+
+    @property
+    def cells(self):
+        """All code cells, as a Playwright locator."""
+        return self.page.locator(".jp-NotebookPanel:visible .jp-CodeCell")
+
+    def output(self, number):
+        """Return the output of code cell `number`, counted from 0, as a locator."""
+        return self.cells.nth(number).locator(".jp-OutputArea-output")
+
+    def run_all(self):
+        """Run every cell and wait until the last has its number."""
+        self.page.get_by_role("menuitem", name="Run", exact=True).click()
+        self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        self.wait_for_run(self.cells.count() - 1)
+
+    def run_cell(self, number):
+        """Run one code cell and wait until it has its number."""
+        self.cells.nth(number).locator(".jp-InputPrompt").click()
+        self.page.keyboard.press("Control+Enter")
+        self.wait_for_run(number)
+
+    def wait_for_run(self, number):
+        """Wait until code cell `number` shows how many runs came before it, which it does when it is done."""
+        prompt = self.cells.nth(number).locator(".jp-InputPrompt")
+        expect(prompt).not_to_have_text("[ ]:")
+        expect(prompt).not_to_have_text("[*]:")
+
+
+@contextlib.contextmanager
+def open_lab(folder, notebook, settings=None):
+    """Open a notebook in JupyterLab in Chromium; yields a `Lab`.
+
+    Arguments
+    ---------
+    folder: Path
+        Empty; the server's files and settings go there.
+    notebook: Path
+        Is copied into it, so that the original is never saved over.
+    settings: dict, optional
+        Of JupyterLab, such as {"apputils-extension/kernels-settings": {…}}.
+    """
+    root = folder / "root"
+    root.mkdir()
+    shutil.copy(notebook, root)
+    for name, values in {**_QUIET, **(settings or {})}.items():
+        path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values))
+    expect.set_options(timeout=PATIENCE_MS)
+    with _serve(folder, root) as address, sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            str(folder / "chromium"),
+            executable_path=find_chromium(),
+            args=_FLAGS,
+            viewport={"width": 1400, "height": 1300},
+        )
+        try:
+            context.set_default_timeout(PATIENCE_MS)
+            lab = Lab(context.pages[0])
+            lab.page.goto(address.format(path=f"doc/tree/{notebook.name}"))
+            expect(lab.page.get_by_role("button", name="Python 3 (ipykernel) | Idle")).to_be_visible()
+            yield lab
+        finally:
+            context.close()
+
+
+@contextlib.contextmanager
+def _serve(folder, root):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    token = secrets.token_hex(16)
+    own = {f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "RUNTIME", "DATA")}
+    own |= {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(folder / "spaces")}
+    # The kernel finds the kit and the tests' made-up comparisons, also where the kit is not installed.
+    own["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), str(HERE.parent)])
+    arguments = [
+        "--no-browser",
+        "--allow-root",
+        "--ip=127.0.0.1",
+        f"--port={port}",
+        "--ServerApp.port_retries=0",
+        f"--IdentityProvider.token={token}",
+        f"--ServerApp.root_dir={root}",
+        "--LabApp.news_url=",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]
+    log = folder / "server.log"
+    with open(log, "w") as output:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", *arguments],
+            env=os.environ | own,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        base = f"http://127.0.0.1:{port}"
+        _wait_for(f"{base}/api?token={token}", server, log)
+        yield f"{base}/{{path}}?token={token}&reset"
+    finally:
+        # Asked politely the server ends its kernels first; this is its own process and no other's.
+        server.send_signal(signal.SIGTERM)
+        try:
+            server.wait(30)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _wait_for(address, server, log):
+    deadline_s = time.monotonic() + PATIENCE_MS / 1000
+    while time.monotonic() < deadline_s and server.poll() is None:
+        with contextlib.suppress(urllib.error.URLError, ConnectionError):
+            urllib.request.urlopen(address, timeout=5).close()
+            return
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(0.1)  # a server that ends now is noticed at once
+    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}")

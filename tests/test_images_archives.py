@@ -1,0 +1,164 @@
+"""A zip of class folders, well meant or not."""
+
+import stat
+import warnings
+import zipfile
+
+import pytest
+from made_pictures import encode, list_files, make_picture, write_zip
+
+from tlkit.images import archives, load_images
+
+
+def make_entries(prefix=""):
+    """Return two pictures of each of two classes as zip entries."""
+    return [
+        (f"{prefix}{label}/{place}.png", encode(make_picture(number)))
+        for number, (label, place) in enumerate([("cat", 0), ("cat", 1), ("dog", 0), ("dog", 1)])
+    ]
+
+
+def refuse(path, message):
+    """Check that a zip is refused with a message, and that nothing is written."""
+    before = list_files(path.parent)
+    with pytest.raises(ValueError, match=message) as caught:
+        load_images(path)
+    assert str(path) in str(caught.value)
+    assert list_files(path.parent) == before
+
+
+def test_zip_becomes_a_set_and_is_never_extracted(tmp_path):
+    path = write_zip(tmp_path / "pets.zip", make_entries())
+    before = list_files(tmp_path)
+    images = load_images(path)
+    assert images.classes == ["cat", "dog"] and images.names[0] == "pets/cat/0.png"
+    assert images.read(2).tobytes() == make_picture(2).tobytes()
+    assert list_files(tmp_path) == before
+
+
+def test_zip_equals_the_folder_it_was_made_from(tmp_path):
+    path = write_zip(tmp_path / "pets.zip", make_entries())
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(tmp_path / "pets")
+    from_zip, from_folder = load_images(path), load_images(tmp_path / "pets")
+    assert from_zip.content_hash == from_folder.content_hash
+    assert from_zip.groups.tolist() == from_folder.groups.tolist()
+    assert from_zip.names.tolist() == from_folder.names.tolist()
+
+
+def test_wrapping_folder_and_litter_in_a_zip_are_passed_over(tmp_path):
+    litter = [("__MACOSX/pets/cat/._0.png", b"x"), ("pets/.DS_Store", b"x"), ("pets/cat/Thumbs.db", b"x")]
+    images = load_images(write_zip(tmp_path / "a.zip", make_entries("pets/") + litter))
+    assert images.classes == ["cat", "dog"] and len(images) == 4
+
+
+def test_splits_in_a_zip_are_detected_and_one_can_be_taken(tmp_path):
+    entries = make_entries("data/train/") + make_entries("data/val/")
+    path = write_zip(tmp_path / "a.zip", entries)
+    with pytest.raises(ValueError, match=r'load_images\(".*/a.zip", inside="data/train"\)'):
+        load_images(path)
+    assert len(load_images(path, inside="data/train")) == 4
+    with pytest.raises(FileNotFoundError, match="no folder 'data/trian'; nearest: 'data/train'"):
+        load_images(path, inside="data/trian")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("../evil.png", "leads out of the archive"),
+        ("cat/../../evil.png", "leads out of the archive"),
+        ("/etc/evil.png", "has an absolute path"),
+        ("C:/evil.png", "has an absolute path"),
+        ("C:\\evil.png", "has an absolute path"),
+        ("\\\\server\\evil.png", "has an absolute path"),
+        ("cat\\evil.png", "has a backslash"),
+        ("cat/evil\n.png", "has a control character"),
+    ],
+)
+def test_names_that_lead_out_of_the_zip_are_refused(tmp_path, name, message):
+    refuse(write_zip(tmp_path / "a.zip", [*make_entries(), (name, b"x")]), message)
+
+
+def test_link_in_a_zip_is_refused(tmp_path):
+    link = zipfile.ZipInfo("cat/link.png")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    refuse(write_zip(tmp_path / "a.zip", [*make_entries(), (link, b"/etc/passwd")]), "is a link, not a file")
+
+
+def test_bomb_of_one_large_entry_is_refused(tmp_path):
+    entries = [*make_entries(), ("cat/bomb.png", bytes(3 * 2**20))]
+    path = write_zip(tmp_path / "a.zip", entries, compression=zipfile.ZIP_DEFLATED)
+    refuse(path, "'cat/bomb.png' grows from")
+
+
+def test_bomb_of_many_small_entries_is_refused(tmp_path):
+    entries = [(f"cat/{place}.png", bytes(2**19)) for place in range(20)]
+    path = write_zip(tmp_path / "a.zip", entries, compression=zipfile.ZIP_DEFLATED)
+    refuse(path, "'the whole' grows from")
+
+
+def test_too_many_bytes_or_entries_are_refused(tmp_path, monkeypatch):
+    path = write_zip(tmp_path / "a.zip", make_entries())
+    monkeypatch.setattr(archives, "MAX_TOTAL_BYTES", 500)
+    refuse(path, "bytes when unpacked, more than the limit of 500")
+    monkeypatch.setattr(archives, "MAX_ENTRIES", 3)
+    refuse(path, "4 entries, more than the limit of 3")
+
+
+def test_entry_that_is_larger_than_it_says_is_not_unpacked(tmp_path):
+    path = write_zip(tmp_path / "a.zip", [*make_entries(), ("dog/9.png", bytes(2**20))], compression=8)
+    content = path.read_bytes()
+    claimed = (2**20).to_bytes(4, "little")
+    assert content.count(claimed) == 2
+    path.write_bytes(content.replace(claimed, (999).to_bytes(4, "little")))
+    refuse(path, "1 of 5 pictures can't be read")
+
+
+def test_encrypted_zip_is_refused_plainly(tmp_path):
+    path = write_zip(tmp_path / "a.zip", make_entries())
+    content = bytearray(path.read_bytes())
+    place = content.index(b"PK\x01\x02")
+    content[place + 8] |= 1
+    path.write_bytes(content)
+    refuse(path, "is encrypted .*without a password")
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 0.999])
+def test_truncated_zip_is_refused_plainly(tmp_path, share):
+    path = write_zip(tmp_path / "a.zip", make_entries())
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    refuse(path, r"bytes\) is no whole zip archive .*download it again")
+
+
+def test_wrong_checksum_is_that_pictures_fault(tmp_path):
+    path = write_zip(tmp_path / "a.zip", make_entries())
+    content = bytearray(path.read_bytes())
+    content[content.index(b"IDAT") + 6] ^= 1
+    path.write_bytes(content)
+    refuse(path, "1 of 4 pictures can't be read.*\n.*cat/0.png: can't be read .*CRC")
+    with pytest.warns(UserWarning, match="1 of 4"):
+        assert len(load_images(path, bad="skip")) == 3
+
+
+def test_duplicate_names_are_refused(tmp_path):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Duplicate name")
+        path = write_zip(tmp_path / "a.zip", [*make_entries(), ("cat/0.png", b"other")])
+    refuse(path, "'cat/0.png' is there twice")
+
+
+def test_names_that_differ_only_in_case_are_refused(tmp_path):
+    path = write_zip(tmp_path / "a.zip", [*make_entries(), ("Cat/0.PNG", b"other")])
+    refuse(path, "'Cat/0.PNG' is there beside 'cat/0.png', which differs only in case")
+
+
+def test_zip_is_read_by_threads_and_after_a_pickle(tmp_path):
+    import pickle
+    from concurrent.futures import ThreadPoolExecutor
+
+    images = load_images(write_zip(tmp_path / "a.zip", make_entries()))
+    copy = pickle.loads(pickle.dumps(images))
+    with ThreadPoolExecutor(4) as pool:
+        pictures = list(pool.map(copy.read, list(range(4)) * 20))
+    assert all(picture.tobytes() == make_picture(n % 4).tobytes() for n, picture in enumerate(pictures))

@@ -1,0 +1,169 @@
+"""Folds that no group straddles, and nested draws."""
+
+import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_pictures import write_classes
+
+from tlkit.images import load_images
+from tlkit.images.splitting import choose_test, draw_shots
+
+
+@pytest.fixture(scope="module")
+def clipart():
+    return load_images("styles", domain="clipart")
+
+
+@pytest.fixture(scope="module")
+def styles():
+    return load_images("styles", domain=["emoji", "twemoji"])
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_no_group_is_on_both_sides_and_folds_cover_all(styles, seed):
+    tested = []
+    for fold in range(5):
+        train, test = styles.split(test_fold=fold, seed=seed)
+        assert not set(train.groups) & set(test.groups)
+        assert len(train) + len(test) == len(styles)
+        tested += list(test.names)
+    assert sorted(tested) == sorted(styles.names)
+
+
+def test_published_folds_are_those_of_five_and_seed_0(clipart):
+    _, test = clipart.split(test_fold=3)
+    assert set(test.folds) == {3} and len(test) == (clipart.folds == 3).sum()
+    _, other = clipart.split(test_fold=3, seed=1)
+    assert len(set(other.folds)) == 5
+    _, quarter = clipart.split(test_fold=3, n_folds=4)
+    assert len(set(quarter.folds)) == 5
+
+
+def test_split_is_stratified(clipart):
+    for seed in (0, 1):
+        _, test = clipart.split(seed=seed)
+        share = np.bincount(test.labels, minlength=14) / np.bincount(clipart.labels, minlength=14)
+        assert share.min() > 0.1 and share.max() < 0.35
+
+
+def test_group_stays_whole_though_it_is_large():
+    labels = np.repeat([0, 1], 20)
+    groups = np.array(["big"] * 12 + [f"a{i}" for i in range(8)] + [f"b{i}" for i in range(20)])
+    unknown = np.full(40, -1)
+    for fold in range(5):
+        is_test = choose_test(labels, groups, unknown, test_fold=fold, n_folds=5, seed=3)
+        assert len(set(is_test[:12])) == 1
+
+
+def test_one_picture_per_class_is_refused(tmp_path):
+    images = load_images(write_classes(tmp_path / "pets", {"cat": 1, "dog": 1, "fox": 1}))
+    with pytest.raises(ValueError, match="at most one group a class"):
+        images.split()
+
+
+def test_split_that_empties_a_side_is_refused(clipart):
+    one_fold = clipart[clipart.folds == 2]
+    with pytest.raises(ValueError, match="train side empty"):
+        one_fold.split(test_fold=2)
+    with pytest.raises(ValueError, match="test side empty"):
+        one_fold.split(test_fold=1)
+
+
+def test_more_folds_than_groups_is_refused(tmp_path):
+    images = load_images(write_classes(tmp_path / "pets", {"cat": 2, "dog": 1}))
+    with pytest.raises(ValueError, match="n_folds: 5, but there are only 3 groups"):
+        images.split()
+
+
+def test_class_missing_from_train_is_warned_of(clipart):
+    keep = (clipart.folds == 0) | (clipart.labels != clipart.classes.index("bug"))
+    with pytest.warns(UserWarning, match="every picture of bug is on the test side"):
+        clipart[keep].split()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"test_fold": 5}, ValueError, "test_fold: 5, expected an int, 0 to 4"),
+        ({"test_fold": -1}, ValueError, "test_fold: -1"),
+        ({"test_fold": 0.5}, TypeError, "test_fold: 0.5 is a float"),
+        ({"n_folds": 1}, ValueError, "n_folds: 1"),
+        ({"seed": -1}, ValueError, "seed: -1"),
+    ],
+)
+def test_bad_split_arguments_are_named(clipart, arguments, error, message):
+    with pytest.raises(error, match=message):
+        clipart.split(**arguments)
+
+
+def test_few_draws_are_nested_and_exact(clipart):
+    draws = [clipart.few(shots, seed=4) for shots in (1, 2, 5, 10)]
+    for shots, draw in zip((1, 2, 5, 10), draws, strict=True):
+        assert np.bincount(draw.labels).tolist() == [shots] * 14
+    for small, large in itertools.pairwise(draws):
+        assert set(small.names) < set(large.names)
+
+
+def test_few_draws_differ_by_seed(clipart):
+    assert set(clipart.few(5, seed=0).names) != set(clipart.few(5, seed=1).names)
+
+
+def test_few_draws_do_not_depend_on_other_classes_or_on_order(clipart):
+    birds = clipart.select(classes="bird")
+    with pytest.warns(UserWarning, match="none at all: bug, building, clothing"):
+        alone = birds.few(5, seed=2)
+    assert set(alone.names) == set(clipart.few(5, seed=2).select(classes="bird").names)
+    assert set(clipart[::-1].few(5, seed=2).names) == set(clipart.few(5, seed=2).names)
+
+
+def test_few_takes_one_of_each_group_before_a_second():
+    labels = np.zeros(12, dtype=int)
+    groups = np.array(["large"] * 9 + ["a", "b", "c"])
+    names = np.array([f"{place:02}" for place in range(12)])
+    for seed in range(20):
+        drawn = draw_shots(labels, groups, names, ["cat"], shots=4, seed=seed)
+        assert len(set(groups[drawn])) == 4
+        assert len(draw_shots(labels, groups, names, ["cat"], shots=8, seed=seed)) == 8
+
+
+def test_shots_that_a_class_lacks_are_warned_of_once_and_strict_refuses():
+    photos = load_images("styles", domain="photo")
+    with pytest.warns(UserWarning, match="shots: 20 wanted of each class") as caught:
+        few = photos.few(20)
+    assert len(caught) == 1
+    message = str(caught[0].message)
+    assert (
+        "bug has 9" in message
+        and "vegetable has 18" in message
+        and "none at all: building, clothing" in message
+    )
+    assert caught[0].filename == __file__
+    counts = np.bincount(few.labels, minlength=14)
+    assert counts.tolist() == np.minimum(np.bincount(photos.labels, minlength=14), 20).tolist()
+    with pytest.raises(ValueError, match="bug has 9"):
+        photos.few(20, strict=True)
+
+
+@pytest.mark.parametrize("shots", [0, -1, True])
+def test_shots_below_one_are_refused(clipart, shots):
+    with pytest.raises(ValueError, match="shots"):
+        clipart.few(shots)
+    with pytest.raises(TypeError, match="shots: '5' is a str"):
+        clipart.few("5")
+
+
+def test_draws_and_folds_are_the_same_in_every_process(clipart):
+    code = (
+        "from tlkit.images import load_images; images = load_images('styles', domain='clipart');"
+        "print(*images.few(5, seed=3).names, *images.split(seed=1)[1].names)"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": str(Path(__file__).parent.parent)}
+    output = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    ).stdout
+    assert output.split() == [*clipart.few(5, seed=3).names, *clipart.split(seed=1)[1].names]

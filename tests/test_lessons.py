@@ -1,0 +1,111 @@
+"""Exercises: the right answer passes, each usual slip gets its own hint."""
+
+import warnings
+
+import numpy as np
+import pytest
+from made_comparisons import make_comparison
+from scipy.stats import t
+
+import tlkit as tl
+from tlkit.lessons import check
+
+
+@pytest.fixture(scope="module")
+def images():
+    return tl.load_images("styles", domain="clipart")
+
+
+@pytest.fixture(scope="module")
+def train(images):
+    return images.split(test_fold=0)[0]
+
+
+@pytest.fixture(scope="module")
+def comparison(images):
+    return make_comparison(images)
+
+
+def check_interval(comparison, answer):
+    return check("01_interval", answer, comparison=comparison, strategy="linear_probe", shots=5)
+
+
+def score(comparison, strategy):
+    runs = comparison.runs[comparison.runs["shots"] == 5]
+    return runs[runs["strategy"] == strategy].set_index("seed")["accuracy"]
+
+
+def around(mean, half):
+    return mean - half, mean + half
+
+
+def test_the_number_that_few_really_draws_passes(train):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="shots: ")
+        drawn = len(train.few(20))
+    assert drawn < 20 * len(train.classes)
+    result = check("01_pictures", drawn, train=train, shots=20)
+    assert result.passed
+    assert repr(result).startswith(f"Passed: {drawn} pictures, {20 * len(train.classes) - drawn} fewer")
+    assert check("01_pictures", np.int64(drawn), train=train, shots=20).passed
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (20 * 14, "if each class had 20 pictures"),
+        ("all", "that is every training picture"),
+        (3, "or, if it has fewer, all it has"),
+        (259.0, "a number of pictures is a whole number, and this is a float"),
+        (True, "this is a bool"),
+        (..., "no answer so far; put a whole number"),
+        (None, "no answer so far"),
+    ],
+)
+def test_a_wrong_count_gets_a_hint(train, answer, hint):
+    result = check("01_pictures", len(train) if answer == "all" else answer, train=train, shots=20)
+    assert not result.passed
+    assert hint in repr(result)
+    assert repr(result).startswith("Not yet: ")
+
+
+def test_the_interval_by_hand_passes(comparison):
+    gains = score(comparison, "linear_probe") - score(comparison, "random_features")
+    by_hand = around(gains.mean(), t.ppf(0.975, 4) * gains.std() / 5**0.5)
+    assert check_interval(comparison, by_hand).passed
+    assert check_interval(comparison, np.round(by_hand, 3)).passed
+    row = comparison.table.set_index(["strategy", "shots"]).loc[("linear_probe", 5)]
+    assert by_hand == pytest.approx((row["gain_low"], row["gain_high"]))
+
+
+def test_each_slip_on_the_way_to_an_interval_gets_its_own_hint(comparison):
+    arm, baseline = score(comparison, "linear_probe"), score(comparison, "random_features")
+    gains, student = arm - baseline, t.ppf(0.975, 4)
+    mean, deviation = gains.mean(), gains.std()
+    slips = {
+        "1.96 is for many seeds": around(mean, 1.96 * deviation / 5**0.5),
+        "divide by the root": around(mean, student * deviation),
+        "std(ddof=1)": around(mean, student * gains.std(ddof=0) / 5**0.5),
+        "subtract first": around(mean, student * ((arm.var() + baseline.var()) / 5) ** 0.5),
+        "the interval of the accuracy": around(arm.mean(), student * arm.std() / 5**0.5),
+        "the lower end comes first": (0.9, 0.1),
+        "the middle is right": around(mean, 0.5),
+        "the middle should be the mean": (0.0, 0.001),
+        "an interval is a pair of numbers": 0.3,
+        "and this is 'wide'": "wide",
+        "put a pair of numbers": ...,
+    }
+    for hint, answer in slips.items():
+        result = check_interval(comparison, answer)
+        assert hint in result.sentence
+        assert not result.passed
+
+
+def test_an_unknown_exercise_gets_the_nearest_name():
+    with pytest.raises(ValueError, match="did you mean '01_pictures'"):
+        check("01_picture", 3)
+
+
+def test_missing_data_is_named(train):
+    with pytest.raises(TypeError, match=r"01_pictures was given train, expected shots=… and train=…"):
+        check("01_pictures", 3, train=train)

@@ -1,0 +1,136 @@
+"""Drawings: on the axes they are given, without pyplot and without a screen."""
+
+import io
+import sys
+
+import numpy as np
+import pytest
+from made_comparisons import make_comparison
+from made_pictures import make_picture
+from matplotlib.figure import Figure
+from PIL import Image, ImageChops
+
+import tlkit as tl
+from tlkit.evaluation.reading import Choice, read_arm
+from tlkit.plots import ReadingPage, draw_confusion, draw_mistakes, draw_reading
+from tlkit.plots.confusion import draw_confusion_cells
+from tlkit.plots.mistakes import N_COLUMNS, N_ROWS
+from tlkit.plots.reading import DOTS_PER_INCH, SIZE_INCHES
+
+
+@pytest.fixture(scope="module")
+def images():
+    return tl.load_images("styles", domain="clipart").select(classes=["bird", "bug", "fruit"])
+
+
+@pytest.fixture(scope="module")
+def comparison(images):
+    return make_comparison(images)
+
+
+def read_made(name):
+    return make_picture(len(name), size=(60, 40))
+
+
+def texts(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+def shades(ax):
+    return ax.images[0].get_array().tolist()
+
+
+def test_confusion_shades_are_shares_of_the_true_class():
+    ax = draw_confusion([[3, 1], [0, 4]], ["bird", "bug"], Figure().subplots())
+    assert shades(ax) == [[0.75, 0.25], [0, 1]]
+    assert ax.get_ylabel() == "true class"
+    assert ax.get_xlabel() == "predicted class"
+
+
+def test_confusion_of_a_class_without_test_pictures_is_drawn():
+    ax = draw_confusion([[2, 0], [0, 0]], ["bird", "bug"], Figure().subplots())
+    assert shades(ax) == [[1, 0], [0, 0]]
+
+
+def test_confusion_numbers_lie_in_their_cells():
+    ax = draw_confusion([[0, 0, 88], [0, 0, 0], [0, 0, 0]], ["a", "b", "c"], Figure().subplots())
+    (number,) = [artist for artist in ax.get_children() if type(artist).__name__ == "PathPatch"]
+    low, high = number.get_path().vertices.min(axis=0), number.get_path().vertices.max(axis=0)
+    assert (low > (1.5, -0.5)).all()
+    assert (high < (2.5, 0.5)).all()
+
+
+def test_confusion_of_another_size_is_refused():
+    ax = draw_confusion([[3, 1], [0, 4]], ["bird", "bug"], Figure().subplots())
+    with pytest.raises(ValueError, match=r"confusion: shape \(3, 3\) with 2 classes"):
+        draw_confusion_cells(np.eye(3), ax)
+
+
+def test_mistakes_carry_the_true_class_and_what_it_was_taken_for(comparison):
+    mistakes = read_arm(comparison, Choice("random_features", 1)).mistakes
+    ax = draw_mistakes(mistakes, read_made, Figure().subplots())
+    first = mistakes.iloc[0]
+    assert texts(ax)[0] == f"{first['label']}\n→ {first['predicted']} ({first['probability']:.2f})"
+    assert len(ax.images) == N_COLUMNS * N_ROWS
+
+
+def test_mistakes_keep_the_shape_of_their_pictures(comparison):
+    mistakes = read_arm(comparison, Choice("random_features", 1)).mistakes.head(1)
+    ax = draw_mistakes(mistakes, read_made, Figure().subplots())
+    left, right, bottom, top = ax.images[0].get_extent()
+    assert (right - left) / (bottom - top) == pytest.approx(60 / 40, rel=0.02)
+
+
+def test_no_mistakes_are_said(comparison):
+    ax = draw_mistakes(read_arm(comparison, Choice("linear_probe", 1)).mistakes.head(0), read_made, Figure().subplots())
+    assert texts(ax) == ["no mistakes"]
+
+
+def test_a_page_that_is_drawn_again_equals_one_drawn_afresh(comparison):
+    choices = [Choice("random_features", 1), Choice("linear_probe", 20), Choice("linear_probe", 5)]
+    readings = [read_arm(comparison, choice) for choice in choices]
+    page = ReadingPage(comparison, readings[0].classes, read_made)
+    for reading in readings:
+        figure, content = Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH), io.BytesIO()
+        draw_reading(reading, comparison, read_made, figure).savefig(content, dpi=DOTS_PER_INCH)
+        afresh = Image.open(content).convert("RGB")
+        again = Image.open(io.BytesIO(page.render(reading))).convert("RGB")
+        assert ImageChops.difference(afresh, again).getbbox() is None
+
+
+def test_a_page_survives_a_picture_that_cannot_be_read(comparison):
+    reading = read_arm(comparison, Choice("random_features", 1))
+    broken = [True]
+
+    def read(name):
+        if broken:
+            raise OSError("gone")
+        return read_made(name)
+
+    page = ReadingPage(comparison, reading.classes, read)
+    with pytest.raises(OSError, match="gone"):
+        page.render(reading)
+    broken.clear()
+    assert page.render(reading) == ReadingPage(comparison, reading.classes, read_made).render(reading)
+
+
+def test_a_page_marks_the_arm_with_one_number_of_shots_too(images):
+    comparison = make_comparison(images, shots=(5,))
+    figure = Figure()
+    reading = read_arm(comparison, Choice("linear_probe", 5))
+    draw_reading(reading, comparison, read_made, figure)
+    assert figure.axes[0].lines[-1].get_xydata().tolist() == [[reading.accuracy, 1]]
+
+
+def test_a_compact_page_is_a_smaller_file(comparison):
+    reading = read_arm(comparison, Choice("random_features", 1))
+    page = ReadingPage(comparison, reading.classes, read_made)
+    assert len(page.render(reading, compact=True)) < len(page.render(reading)) / 1.5
+
+
+def test_drawing_leaves_pyplot_alone(comparison):
+    # Widgets draw beside cells, on another thread, and pyplot's one current figure would be shared with them.
+    draw_reading(read_arm(comparison, Choice("linear_probe", 5)), comparison, read_made, Figure())
+    plots = [module for name, module in sys.modules.items() if name.startswith("tlkit.plots")]
+    assert plots
+    assert not any(hasattr(module, "plt") or hasattr(module, "pyplot") for module in plots)

@@ -1,0 +1,103 @@
+"""One arm of a comparison, read closely."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_comparisons import make_comparison
+
+import tlkit as tl
+from tlkit.evaluation.comparison import summarise
+from tlkit.evaluation.reading import Choice, check_choice, read_arm
+
+
+@pytest.fixture(scope="module")
+def images():
+    return tl.load_images("styles", domain="clipart")
+
+
+@pytest.fixture(scope="module")
+def comparison(images):
+    return make_comparison(images)
+
+
+def make_by_hand():
+    """Return two arms with one seed, whose answers are written out."""
+    table = pd.DataFrame(
+        {
+            "picture": ["a1", "a2", "b1", "b2"],
+            "group": ["a1", "a2", "b1", "b2"],
+            "label": ["ant", "ant", "bee", "bee"],
+            "probability": [0.6, 0.7, 0.9, 0.7],
+        }
+    )
+    runs, tables = [], []
+    for strategy, predicted in {"plain": ["ant"] * 4, "clever": ["bee", "bee", "ant", "bee"]}.items():
+        place = {"strategy": strategy, "shots": 1, "seed": 0, "fold": 0}
+        accuracy = float(np.mean(table["label"] == predicted))
+        costs = {"n_train": 2, "n_steps": 0, "duration_s": 0.0, "peak_memory_mib": 0.0}
+        runs.append(place | {"accuracy": accuracy, "balanced_accuracy": accuracy} | costs)
+        tables.append(table.assign(predicted=predicted, **place))
+    return summarise(runs, tables, "plain", {})
+
+
+def test_confusion_counts_true_classes_in_rows():
+    reading = read_arm(make_by_hand(), Choice("clever", 1))
+    assert reading.classes == ["ant", "bee"]
+    assert reading.confusion.tolist() == [[0, 2], [1, 1]]
+    assert (reading.n_wrong, reading.n_tested) == (3, 4)
+
+
+def test_the_most_confident_mistake_comes_first():
+    reading = read_arm(make_by_hand(), Choice("clever", 1))
+    assert reading.mistakes["picture"].tolist() == ["b1", "a2", "a1"]
+    assert reading.mistakes.iloc[0].tolist() == ["b1", "bee", "ant", 0.9]
+
+
+def test_a_picture_that_several_seeds_got_wrong_is_shown_once(images):
+    first, second = make_comparison(images, n_seeds=1, seed=1), make_comparison(images, n_seeds=1, seed=2)
+    later = second.runs.assign(seed=1, fold=1)
+    both = summarise(
+        [*first.runs.to_dict("records"), *later.to_dict("records")],
+        [first.predictions, second.predictions.assign(seed=1, fold=1)],
+        first.baseline,
+        {},
+    )
+    reading = read_arm(both, Choice("random_features", 1))
+    assert reading.mistakes["picture"].is_unique
+    assert len(reading.mistakes) < reading.n_wrong
+
+
+def test_every_test_picture_is_in_the_confusion(images, comparison):
+    reading = read_arm(comparison, Choice("linear_probe", 5))
+    assert reading.confusion.sum() == len(images) == reading.n_tested
+    assert reading.n_wrong == reading.n_tested - np.trace(reading.confusion) == len(reading.mistakes)
+
+
+def test_the_sentence_agrees_with_the_table(comparison):
+    row = comparison.table.set_index(["strategy", "shots"]).loc[("linear_probe", 20)]
+    sentence = read_arm(comparison, Choice("linear_probe", 20)).sentence
+    for number in (f"{row['accuracy']:.2f}", f"{row['accuracy_low']:.2f} to {row['accuracy_high']:.2f}"):
+        assert number in sentence
+    assert f"It helps: {row['gain']:+.2f} against random features" in sentence
+    assert "baseline" in read_arm(comparison, Choice("random_features", 20)).sentence
+
+
+def test_one_seed_is_said_to_have_no_interval():
+    sentence = read_arm(make_by_hand(), Choice("clever", 1)).sentence
+    assert "1 training picture a class" in sentence
+    assert "no interval from one seed" in sentence
+    assert "can't be told" in sentence
+    assert "nan" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        (Choice("linear_prob", 5), "did you mean 'linear_probe'"),
+        (Choice("linear_probe", 3), "shots: 3 was not compared for linear_probe; there are 1, 5, 20"),
+    ],
+)
+def test_an_arm_that_was_not_compared_is_named(comparison, choice, said):
+    for ask in (read_arm, check_choice):
+        with pytest.raises(ValueError, match=said):
+            ask(comparison, choice)

@@ -1,0 +1,377 @@
+"""start.py, run as a person runs it, in a folder of its own.
+
+`python -m NAME` looks in the folder it runs in first, so modules called venv, pip, jupyterlab and pytest
+beside a copy of start.py stand in for the real ones: only the last test, marked slow, waits for those.
+"""
+
+import ast
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+START = Path(__file__).parent.parent / "start.py"
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+posix_only = pytest.mark.skipif(os.name == "nt", reason="the stand-ins use symbolic links and process groups")
+
+STAND_INS = {
+    "venv.py": """
+        import sys
+        from pathlib import Path
+        folder = Path(sys.argv[1])
+        (folder / "bin").mkdir(parents=True, exist_ok=True)
+        base = Path(sys._base_executable)
+        (folder / "pyvenv.cfg").write_text(f"home = {base.parent}\\nversion = {sys.version.split()[0]}\\n")
+        if not (folder / "bin" / "python").exists():
+            (folder / "bin" / "python").symlink_to(base)
+        """,
+    "pip.py": """
+        import signal, sys
+        from pathlib import Path
+        with open("pip-calls.txt", "a") as calls:
+            print(*sys.argv[1:], file=calls)
+        if Path("pip-fails").exists():
+            print("WARNING: Retrying after connection broken", file=sys.stderr)
+            print("ERROR: Could not find a version", file=sys.stderr)
+            print("ERROR: No matching distribution found for torch", file=sys.stderr)
+            print("[notice] a new release of pip is there", file=sys.stderr)
+            sys.exit(1)
+        if Path("pip-hangs").exists():
+            open("pip-hangs", "w").close()
+            signal.pause()
+        """,
+    "jupyterlab.py": """
+        import signal, sys
+        from pathlib import Path
+        def answer(number, frame):
+            print("asked to end", flush=True)
+            sys.exit(7)
+        if Path("lab-hangs").exists():
+            signal.signal(signal.SIGINT, answer)
+            open("lab-hangs", "w").close()
+            signal.pause()
+        print("jupyterlab", *sys.argv[1:])
+        """,
+    "pytest.py": """
+        import sys
+        print("pytest", *sys.argv[1:])
+        sys.exit(3)
+        """,
+}
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A folder like a fresh clone: start.py, what it reads, and the stand-ins."""
+    folder = tmp_path / "a clone"
+    (folder / "notebooks").mkdir(parents=True)
+    shutil.copy(START, folder)
+    (folder / "notebooks" / "01_why_transfer.ipynb").write_text("{}")
+    (folder / "pyproject.toml").write_text('[project]\nname = "kit"\n')
+    (folder / "constraints.txt").write_text("torch==2.14.1\n")
+    for name, code in STAND_INS.items():
+        (folder / name).write_text(textwrap.dedent(code))
+    return folder
+
+
+def environment():
+    """This process's variables, less those with which a person steers pip."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+
+
+def start(project, *arguments, before="", cwd=None, **variables):
+    """Run start.py; `before` is Python that changes the world for it."""
+    command = [sys.executable, "start.py" if cwd is None else str(project / "start.py")]
+    if before:
+        run = "sys.argv[0] = 'start.py'; runpy.run_path('start.py', run_name='__main__')"
+        command = [sys.executable, "-c", f"import runpy, sys; {before}; {run}"]
+    return subprocess.run(
+        [*command, *arguments],
+        cwd=cwd or project,
+        env=environment() | variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def pip_calls(project):
+    calls = project / "pip-calls.txt"
+    return calls.read_text().splitlines() if calls.exists() else []
+
+
+def assert_one_line(done, *words):
+    """It ended with status 1 and one line on the error stream, which holds these words."""
+    assert done.returncode == 1, done
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+def test_it_is_short_and_needs_only_the_standard_library():
+    source = START.read_text(encoding="utf-8")
+    assert len(source.splitlines()) < 100
+    tree = ast.parse(source, feature_version=(3, 6))
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert {name.partition(".")[0] for name in imported} <= sys.stdlib_module_names
+
+
+def test_an_older_python_is_told_what_is_needed(project):
+    done = start(project, "setup", before="sys.version_info = (3, 9, 2, 'final', 0)")
+    assert_one_line(done, "3.11 or newer", "this is 3.9")
+    assert not (project / ".venv").exists()
+
+
+def test_a_python_without_ensurepip_names_the_package(project):
+    done = start(project, "setup", before="sys.modules['ensurepip'] = None")
+    assert_one_line(done, "ensurepip", "apt-get install python3-venv")
+    assert not (project / ".venv").exists()
+
+
+def free_disk(free_gb):
+    usage = f"shutil._ntuple_diskusage(0, 0, int({free_gb} * 1e9))"
+    return f"import shutil; sys.platform = 'linux'; shutil.disk_usage = lambda path: {usage}"
+
+
+def test_a_full_disk_is_told_before_anything_is_made(project):
+    done = start(project, "setup", before=free_disk(4.2))
+    assert_one_line(done, "4.2 of the 10 GB", "3 GB", "PIP_EXTRA_INDEX_URL", "environment.yml")
+    assert not (project / ".venv").exists()
+    assert pip_calls(project) == []
+
+
+@posix_only
+def test_the_cpu_build_needs_less_room(project):
+    cpu_index = "https://example.org/whl/cpu"
+    too_full = start(project, "setup", before=free_disk(2.9), PIP_EXTRA_INDEX_URL=cpu_index)
+    assert_one_line(too_full, "2.9 of the 3 GB")
+    assert start(project, "setup", before=free_disk(4.2), PIP_EXTRA_INDEX_URL=cpu_index).returncode == 0
+
+
+@posix_only
+@pytest.mark.parametrize(("wheel", "status"), [("torch-2+cpu.whl", 0), ("nvidia_cublas-13.whl", 1)])
+def test_a_folder_of_wheels_says_itself_which_build_it_holds(project, tmp_path, wheel, status):
+    (tmp_path / wheel).touch()
+    done = start(project, "setup", "--wheels", str(tmp_path), before=free_disk(4.2))
+    assert done.returncode == status, done.stderr
+
+
+@posix_only
+def test_a_broken_download_is_told_in_one_line_and_leaves_no_environment(project):
+    (project / "pip-fails").touch()
+    done = start(project, "setup")
+    assert_one_line(done, "pip failed: ERROR: No matching distribution found for torch")
+    assert not (project / ".venv").exists()
+
+
+@posix_only
+def test_a_broken_upgrade_keeps_the_environment_and_is_taken_up_again(project):
+    assert start(project, "setup").returncode == 0
+    old_constraints = (project / "constraints.txt").read_text()
+    (project / "constraints.txt").write_text("torch==2.15.0\n")
+    (project / "pip-fails").touch()
+    assert_one_line(start(project, "setup"), "pip failed")
+    assert (project / ".venv" / "bin" / "python").exists()
+    (project / "pip-fails").unlink()
+    # Even with the old constraints back: nobody knows what the broken upgrade has left.
+    (project / "constraints.txt").write_text(old_constraints)
+    assert start(project, "setup").returncode == 0
+    assert len(pip_calls(project)) == 3
+
+
+@posix_only
+@pytest.mark.parametrize("whom", ["the whole group, as Ctrl-C does", "start.py alone, as kill does"])
+def test_an_interrupted_set_up_leaves_no_environment(project, whom):
+    os.mkfifo(project / "pip-hangs")
+    process = subprocess.Popen(
+        [sys.executable, "start.py", "setup"],
+        cwd=project,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    (project / "pip-hangs").read_text()  # blocks until pip is at work
+    assert (project / ".venv").exists()
+    if "group" in whom:
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.terminate()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert errors.strip().splitlines()[-1].startswith("Interrupted")
+    assert "start.py" not in errors, "no traceback of start.py itself"
+    assert not (project / ".venv").exists()
+
+
+@posix_only
+def test_the_second_start_is_quick_and_sets_nothing_up(project):
+    assert start(project, "setup").returncode == 0
+    durations_s = []
+    for _ in range(5):
+        started = time.perf_counter()
+        assert start(project, "setup").returncode == 0
+        durations_s.append(time.perf_counter() - started)
+    assert len(pip_calls(project)) == 1
+    assert min(durations_s) < 0.3
+
+
+@posix_only
+@pytest.mark.parametrize("changed", ["pyproject.toml", "constraints.txt"])
+def test_a_changed_demand_is_set_up_again_in_place(project, changed):
+    assert start(project, "setup").returncode == 0
+    (project / ".venv" / "mine.txt").touch()
+    with open(project / changed, "a") as file:
+        file.write("# changed\n")
+    assert start(project, "setup").returncode == 0
+    assert start(project, "setup").returncode == 0
+    assert len(pip_calls(project)) == 2
+    assert (project / ".venv" / "mine.txt").exists()
+
+
+@posix_only
+@pytest.mark.parametrize("found", ["another Python's", "a broken one"])
+def test_an_environment_that_cannot_be_used_is_left_alone_and_named(project, found):
+    assert start(project, "setup").returncode == 0
+    if found == "a broken one":
+        (project / ".venv" / "bin" / "python").unlink()
+    else:
+        config = project / ".venv" / "pyvenv.cfg"
+        config.write_text(config.read_text().replace(f"version = {VERSION}.", "version = 3.99."))
+        (project / "constraints.txt").write_text("changed\n")
+    assert_one_line(start(project, "setup"), ".venv is not a working environment", VERSION, "remove it")
+    assert (project / ".venv" / "pyvenv.cfg").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["setpu"], ["setup", "now"], ["wheels"], ["wheels", "a", "b"]], ids=" ".join
+)
+def test_a_command_that_makes_no_sense_changes_nothing(project, arguments):
+    assert_one_line(start(project, *arguments), " ".join(arguments), "--help")
+    assert not (project / ".venv").exists()
+
+
+def test_help_lists_the_commands(project):
+    done = start(project, "--help")
+    assert done.returncode == 0
+    assert all(f"start.py {command}" in done.stdout for command in ("test", "wheels", "setup"))
+
+
+@pytest.mark.parametrize("folder", ["missing", "."])
+def test_a_folder_without_wheels_is_refused(project, folder):
+    assert_one_line(start(project, "setup", "--wheels", folder), "no wheels in", "start.py wheels FOLDER")
+    assert not (project / ".venv").exists()
+
+
+def test_a_missing_lesson_is_told_before_the_set_up(project):
+    (project / "notebooks" / "01_why_transfer.ipynb").unlink()
+    assert_one_line(start(project), "01_why_transfer.ipynb is missing")
+    assert not (project / ".venv").exists()
+
+
+@posix_only
+def test_the_command_line_reaches_jupyterlab(project):
+    done = start(project, "--no-browser", "--port=8899")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [
+        "jupyterlab",
+        "--LabApp.default_url=/lab/tree/notebooks/01_why_transfer.ipynb",
+        "--no-browser",
+        "--port=8899",
+    ]
+
+
+@posix_only
+def test_the_command_line_reaches_pytest_and_its_status_comes_back(project):
+    done = start(project, "test", "-k", "images and not slow")
+    assert done.returncode == 3
+    assert done.stdout.strip() == "pytest --nbval -k images and not slow"
+
+
+@posix_only
+def test_a_stick_is_filled_and_used_from_any_folder(project, tmp_path):
+    assert start(project, "wheels", "stick", cwd=tmp_path).returncode == 0
+    stick = tmp_path / "stick"
+    install, download = pip_calls(project)
+    assert install == "install -c constraints.txt -e .[test]"
+    assert download == f"download --dest {stick} -c constraints.txt .[test]"
+    shutil.rmtree(project / ".venv")
+    stick.mkdir()
+    (stick / "torch.whl").touch()
+    assert start(project, "setup", "--wheels", "stick", cwd=tmp_path).returncode == 0
+    install = f"install --no-index --find-links {stick} -c constraints.txt -e .[test]"
+    assert pip_calls(project)[-1] == install
+
+
+@posix_only
+def test_ctrl_c_is_answered_by_jupyterlab(project):
+    assert start(project, "setup").returncode == 0
+    os.mkfifo(project / "lab-hangs")
+    process = subprocess.Popen(
+        [sys.executable, "start.py"],
+        cwd=project,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    (project / "lab-hangs").read_text()  # blocks until JupyterLab is there
+    os.killpg(process.pid, signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output.strip(), errors) == (7, "asked to end", "")
+
+
+BACKEND = '''
+import zipfile
+
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    """The least that pip takes for a package: a wheel with nothing but its description."""
+    name, version = "kit-1.0", "Metadata-Version: 2.1\\nName: kit\\nVersion: 1.0\\nProvides-Extra: test\\n"
+    with zipfile.ZipFile(f"{folder}/{name}-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{name}.dist-info/METADATA", version + requires())
+        tags = "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+        wheel.writestr(f"{name}.dist-info/WHEEL", tags)
+        wheel.writestr(f"{name}.dist-info/RECORD", "")
+    return f"{name}-py3-none-any.whl"
+
+
+def requires():
+    with open("requires.txt") as file:
+        return file.read()
+
+
+build_editable = build_wheel
+'''
+
+
+@pytest.mark.slow
+def test_with_the_real_venv_and_pip_it_works_without_a_network(project):
+    for name in ("venv.py", "pip.py"):
+        (project / name).unlink()
+    (project / "backend.py").write_text(BACKEND)
+    (project / "requires.txt").write_text("Requires-Dist: there-is-no-such-package\n")
+    (project / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
+    offline = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    room = {"PIP_EXTRA_INDEX_URL": "file:///cpu"}
+    done = start(project, "setup", **offline, **room)
+    assert done.returncode == 1
+    assert done.stderr.startswith("pip failed: ERROR: ")
+    assert "there-is-no-such-package" in done.stderr
+    assert not (project / ".venv").exists()
+
+    (project / "requires.txt").write_text("")
+    assert start(project, "setup", **offline, **room).returncode == 0
+    done = start(project, "--no-browser")
+    assert done.stdout.split()[0] == "jupyterlab"

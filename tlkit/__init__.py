@@ -1,0 +1,48 @@
+"""tlkit: teach and research transfer learning in Jupyter.
+
+A backbone is loaded, frozen in part, its features extracted, tuned, adapted to another domain, and the result compared
+with what would have come without transfer. Start with `load_images`, `load_backbone` and `compare`; everything else is
+named in the README.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+# Public names and where they live. They are imported when first used, so that `import tlkit` costs milliseconds.
+_HOMES = {
+    "Backbone": "tlkit.backbones.backbone",
+    "Comparison": "tlkit.evaluation.comparison",
+    "Features": "tlkit.features.features",
+    "Head": "tlkit.heads",
+    "ImageSet": "tlkit.images",
+    "Phase": "tlkit.strategies.strategy",
+    "Run": "tlkit.strategies.run",
+    "Strategy": "tlkit.strategies.strategy",
+    "compare": "tlkit.comparing",
+    "extract_features": "tlkit.features.extraction",
+    "fit_head": "tlkit.heads",
+    "freeze": "tlkit.backbones.freezing",
+    "load_backbone": "tlkit.backbones.loading",
+    "load_images": "tlkit.images",
+    "load_run": "tlkit.strategies.run",
+    "transfer": "tlkit.strategies.transferring",
+}
+_MODULES = ("backbones", "evaluation", "features", "heads", "images", "lessons", "plots", "strategies", "widgets")
+
+__all__ = sorted([*_HOMES, *_MODULES])
+
+
+def __getattr__(name):
+    if name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f"tlkit.{name}")
+    else:
+        raise AttributeError(f"tlkit has no {name!r}; it has {', '.join(__all__)}")
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,1 @@
+"""Pretrained networks without their classifiers, and freezing parts of them."""

@@ -1,0 +1,128 @@
+"""A pretrained network without its classifier: the `Backbone`."""
+
+import dataclasses
+import hashlib
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from tlkit.naming import suggest
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """What a network costs.
+
+    Arguments
+    ---------
+    n_parameters: int
+    n_flops: int
+        Of one picture, forward; a multiplication with its addition counts as 2.
+    parameters_mib: float
+        Memory that the parameters take, in MiB.
+    """
+
+    n_parameters: int
+    n_flops: int
+    parameters_mib: float
+
+
+class Backbone(nn.Module):
+    """A network without its classifier, with the preprocessing of its weights and with named stages.
+
+    `load_backbone` makes one. Called on a batch (n, 3, height, width) it returns features (n, n_features).
+
+    Arguments
+    ---------
+    name: str
+    stages: dict of str to torch.nn.Module
+        In forward order; together they hold every parameter once.
+    tail: torch.nn.Module
+        Turns the output of the last stage into features; it has no parameters.
+    recipe: Recipe
+        Preprocessing, at the size that this backbone is to see.
+    provenance: dict
+        Where the weights come from: source, file, sha256, licence.
+    """
+
+    def __init__(self, name, stages, tail, recipe, provenance):
+        super().__init__()
+        self.name = name
+        self.recipe = recipe
+        self.provenance = dict(provenance)
+        self.body = nn.ModuleDict(stages)
+        self.tail = tail
+        with torch.no_grad():
+            training = self.training
+            self.eval()
+            side = recipe.crop_size_px
+            self.n_features = self(torch.zeros(1, 3, side, side)).shape[1]
+            self.train(training)
+
+    @property
+    def stages(self):
+        """Names of the stages, in forward order."""
+        return tuple(self.body)
+
+    @property
+    def image_size_px(self):
+        """Height and width of the pictures that the network sees."""
+        return self.recipe.crop_size_px
+
+    def preprocess(self, picture):
+        """Return (3, image_size_px, image_size_px) float32 NumPy values of a PIL picture, as the weights want it."""
+        return self.recipe(picture)
+
+    def forward(self, batch):
+        for stage in self.body.values():
+            batch = stage(batch)
+        return self.tail(batch)
+
+    def until(self, stage):
+        """Return the part of the network up to and including a stage, sharing its parameters."""
+        return nn.Sequential(*list(self.body.values())[: self.find_stage(stage) + 1])
+
+    def after(self, stage):
+        """Return the part of the network behind a stage, sharing its parameters; it leaves its input as it was."""
+        return nn.Sequential(*list(self.body.values())[self.find_stage(stage) + 1 :], self.tail)
+
+    def find_stage(self, stage):
+        """Return the place of a stage, by its name or by a negative number (-1 is the last)."""
+        if stage in self.stages:
+            return self.stages.index(stage)
+        if isinstance(stage, int) and -len(self.stages) <= stage < 0:
+            return len(self.stages) + stage
+        raise ValueError(
+            f"stage: {stage!r} is not a stage of {self.name}, nor -1 to -{len(self.stages)}; "
+            f"{suggest(stage, self.stages)}"
+        )
+
+    def cost(self):
+        """Return the `Cost`: parameters, operations for one picture, memory of the parameters."""
+        device = next(self.parameters()).device
+        picture = torch.zeros(1, 3, self.image_size_px, self.image_size_px, device=device)
+        mode = {module: module.training for module in self.modules()}
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            self.eval()
+            self(picture)
+        for module, training in mode.items():
+            module.training = training
+        n_bytes = sum(parameter.nbytes for parameter in self.parameters())
+        n_parameters = sum(parameter.numel() for parameter in self.parameters())
+        return Cost(n_parameters, counter.get_total_flops(), n_bytes / 2**20)
+
+    def fingerprint(self):
+        """Return a SHA-256 of the weights, buffers, architecture and preprocessing: whatever decides the features."""
+        content = hashlib.sha256(f"{self.name}\n{self.recipe}\n{self.body}\n{self.tail}".encode())
+        for name, tensor in self.state_dict().items():
+            content.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            content.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        return content.hexdigest()
+
+    def __repr__(self):
+        n_parameters = sum(parameter.numel() for parameter in self.parameters())
+        return (
+            f"Backbone({self.name}, {self.provenance['source']}, {n_parameters / 1e6:.1f} M parameters, "
+            f"{self.n_features} features, {self.image_size_px} px, stages: {', '.join(self.stages)})"
+        )

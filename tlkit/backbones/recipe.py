@@ -1,0 +1,71 @@
+"""What a network's pictures must go through before it sees them: size, crop, scale. Without torch."""
+
+import dataclasses
+import functools
+
+import numpy as np
+from PIL import Image
+
+_FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """The preprocessing that a network's weights were trained with.
+
+    Arguments
+    ---------
+    resize_size_px: int
+        The shorter side after resizing.
+    crop_size_px: int
+        The side of the square cut out of the middle, which is what the network sees.
+    interpolation: str
+        "bilinear" or "bicubic", both with antialiasing, as Pillow does it.
+    mean, std: 3 floats each
+        Of red, green and blue on a scale of 0 to 1.
+    """
+
+    resize_size_px: int
+    crop_size_px: int
+    interpolation: str
+    mean: tuple
+    std: tuple
+
+    def at(self, image_size_px):
+        """Return the recipe for another input size; the share that the crop keeps stays as it was."""
+        resize_size_px = round(self.resize_size_px * image_size_px / self.crop_size_px)
+        return dataclasses.replace(self, resize_size_px=resize_size_px, crop_size_px=image_size_px)
+
+    def resize(self, picture):
+        """Return the picture (PIL, RGB) with its shorter side at `resize_size_px`."""
+        width, height = picture.size
+        short, long = min(width, height), max(width, height)
+        if short == self.resize_size_px:
+            return picture
+        stretched = int(self.resize_size_px * long / short)
+        size = (self.resize_size_px, stretched) if width <= height else (stretched, self.resize_size_px)
+        return picture.resize(size, _FILTERS[self.interpolation])
+
+    def crop(self, picture):
+        """Return the square of `crop_size_px` in the middle of a resized picture."""
+        width, height = picture.size
+        left, top = (round((side - self.crop_size_px) / 2) for side in (width, height))
+        return picture.crop((left, top, left + self.crop_size_px, top + self.crop_size_px))
+
+    def to_array(self, picture):
+        """Return the picture's standardised values, (3, height, width) float32, without resizing."""
+        pixels = np.asarray(picture)
+        return np.stack([table[pixels[:, :, channel]] for channel, table in enumerate(_tables(self.mean, self.std))])
+
+    def __call__(self, picture):
+        """Return (3, crop_size_px, crop_size_px) float32 of a PIL picture of any size."""
+        if picture.mode != "RGB":
+            picture = picture.convert("RGB")
+        return self.to_array(self.crop(self.resize(picture)))
+
+
+@functools.cache
+def _tables(mean, std):
+    # A channel has 256 possible values: looking the standardised one up gives the very bits that computing it would.
+    values = np.arange(256, dtype=np.float32) / np.float32(255)
+    return [(values - np.float32(m)) / np.float32(s) for m, s in zip(mean, std, strict=True)]

@@ -1,0 +1,125 @@
+"""The command `tlkit`: the same without a notebook. The only module that prints."""
+
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+_COLUMNS = ("strategy", "shots", "accuracy", "interval", "balanced", "gain", "verdict", "steps", "seconds")
+
+
+@app.callback()
+def _tlkit():
+    """Teach and research transfer learning."""
+
+
+@app.command()
+def compare(
+    folder: Annotated[
+        str | None, typer.Argument(help="Folder of class folders, or a zip; by default the bundled clip-art.")
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Folder for the tables and the figure.")] = Path("tlkit-comparison"),
+    backbone: Annotated[str, typer.Option(help="Name of the pretrained network.")] = "efficientnet_lite0",
+    strategies: Annotated[
+        str, typer.Option(help="Names with commas between.")
+    ] = "from_scratch,hand_made,linear_probe,fine_tune,lp_ft",
+    shots: Annotated[str, typer.Option(help="Training pictures a class; several with commas between.")] = "5",
+    seeds: Annotated[int, typer.Option(help="Number of repetitions, best a multiple of 5, one a test fold.")] = 5,
+    image_size: Annotated[int, typer.Option(help="Height and width of what the network sees, in pixels.")] = 96,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out pictures that can't be read.")] = False,
+):
+    """Compare strategies of transfer learning, with intervals and verdicts.
+
+    Writes runs.csv, predictions.csv, comparison.csv and comparison.png.
+    """
+    import tlkit as tl
+
+    images = tl.load_images(folder, bad="skip" if skip_bad else "raise") if folder else None
+    comparison = tl.compare(
+        backbone,
+        images,
+        [name.strip() for name in strategies.split(",")],
+        _whole_numbers("--shots", shots),
+        seeds,
+        image_size_px=image_size,
+    )
+    _print_comparison(comparison)
+    for path in _write_comparison(comparison, output):
+        typer.echo(f"wrote {path}")
+
+
+@app.command()
+def doctor():
+    """Say what is installed, what works offline and how to mend what does not."""
+    from tlkit.doctoring import examine
+
+    findings = examine()
+    for finding in findings:
+        typer.echo(f"{'ok  ' if finding.ok else 'FAIL'} {finding.subject}: {finding.found}")
+        if not finding.ok:
+            typer.echo(f"       {finding.remedy}")
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def main():
+    """Run the command; what went wrong is said in one line, without a traceback."""
+    warnings.showwarning = lambda message, *_: typer.echo(f"note: {message}", err=True)
+    try:
+        app()
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        raise SystemExit(130) from None
+    except (ValueError, TypeError, OSError, RuntimeError) as error:
+        typer.echo(f"tlkit: {error}", err=True)
+        raise SystemExit(1) from None
+
+
+def _whole_numbers(option, text):
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"{option}: {text!r}, expected whole numbers with commas between, as in 1,5,20") from None
+
+
+def _print_comparison(comparison):
+    from rich.console import Console
+    from rich.table import Table
+
+    described = comparison.description
+    title = f"{described['backbone']} at {described['image_size_px']} px, {described['pictures']}"
+    table = Table(title=title, caption=f"gains against {comparison.baseline}; intervals hold 95 %")
+    for column in _COLUMNS:
+        table.add_column(column, justify="left" if column in ("strategy", "verdict") else "right")
+    for row in comparison.table.itertuples():
+        gain = "" if row.gain != row.gain else f"{row.gain:+.3f} ({row.gain_low:+.3f} to {row.gain_high:+.3f})"
+        table.add_row(
+            row.strategy,
+            str(row.shots),
+            f"{row.accuracy:.3f}",
+            f"{row.accuracy_low:.3f} to {row.accuracy_high:.3f}",
+            f"{row.balanced_accuracy:.3f}",
+            gain,
+            row.verdict,
+            f"{row.n_steps:.0f}",
+            f"{row.duration_s:.1f}",
+        )
+    console = Console()
+    # Where the output is no terminal, the table takes the width that it needs.
+    console.print(table, width=None if console.is_terminal else 140)
+
+
+def _write_comparison(comparison, output):
+    from tlkit.plots import save_comparison
+    from tlkit.storage import written_whole
+
+    tables = {"runs": comparison.runs, "predictions": comparison.predictions, "comparison": comparison.table}
+    for name, table in tables.items():
+        with written_whole(output / f"{name}.csv") as temporary:
+            table.to_csv(temporary, index=False)
+        yield output / f"{name}.csv"
+    with written_whole(output / "comparison.png") as temporary:
+        save_comparison(comparison, temporary)
+    yield output / "comparison.png"

@@ -1,0 +1,1 @@
+"""What a frozen network says of pictures, computed once and kept."""

@@ -1,0 +1,127 @@
+"""What runs a frozen network forward: OpenVINO where it is installed, else torch.
+
+Both see batches of one fixed size, the last filled up with zeros, so that a picture's features don't depend on which
+pictures are computed beside it.
+"""
+
+import importlib.metadata
+import importlib.util
+
+import numpy as np
+
+from tlkit.storage import cache_folder, written_whole
+
+BATCH_SIZE = 8
+ENGINES = ("auto", "openvino", "torch")
+
+
+def choose_engine(engine):
+    """Return the engine's name that `engine` stands for; "auto" depends only on what is installed."""
+    if engine not in ENGINES:
+        raise ValueError(f"engine: {engine!r}, expected one of {', '.join(ENGINES)}")
+    installed = importlib.util.find_spec("openvino") is not None
+    if engine == "openvino" and not installed:
+        raise ValueError("engine: 'openvino' is not installed: run `pip install openvino`, or take engine='torch'")
+    return ("openvino" if installed else "torch") if engine == "auto" else engine
+
+
+def engine_version(engine):
+    """Return the version of the library behind an engine, as in "openvino 2026.4.1"."""
+    return f"{engine} {importlib.metadata.version(engine)}"
+
+
+def run_engine(engine, backbone, fingerprint, arrays, n_pictures, report):
+    """Compute features.
+
+    Arguments
+    ---------
+    engine: "openvino" or "torch"
+    backbone: Backbone
+        In evaluation mode.
+    fingerprint: str
+        Of the backbone; names its converted form on the disk.
+    arrays: iterable of (3, height, width) float32
+        Preprocessed pictures, read one by one.
+    n_pictures: int
+    report: callable
+        Called with the number of pictures that were computed since the last call.
+
+    Returns (n_pictures, n_features) float32.
+    """
+    values = np.empty((n_pictures, backbone.n_features), dtype=np.float32)
+    batches = _batches(arrays, backbone.image_size_px)
+    if engine == "openvino":
+        _run_openvino(backbone, fingerprint, batches, values, report)
+    else:
+        _run_torch(backbone, batches, values, report)
+    return values
+
+
+def _batches(arrays, side):
+    batch, start, filled = np.zeros((BATCH_SIZE, 3, side, side), np.float32), 0, 0
+    for array in arrays:
+        batch[filled] = array
+        filled += 1
+        if filled == BATCH_SIZE:
+            yield start, filled, batch
+            batch, start, filled = np.zeros_like(batch), start + filled, 0
+    if filled:
+        yield start, filled, batch
+
+
+def _run_torch(backbone, batches, values, report):
+    import torch
+
+    device = next(backbone.parameters()).device
+    with torch.inference_mode():
+        for start, filled, batch in batches:
+            pictures = torch.from_numpy(batch).to(device, memory_format=torch.channels_last)
+            values[start : start + filled] = backbone(pictures)[:filled].float().cpu().numpy()
+            report(filled)
+
+
+def _run_openvino(backbone, fingerprint, batches, values, report):
+    import openvino
+
+    def keep(request, place):
+        start, filled = place
+        values[start : start + filled] = request.get_output_tensor(0).data[:filled]
+
+    compiled = openvino.Core().compile_model(
+        _convert(backbone, fingerprint),
+        "CPU",
+        # Where the processor has bf16 units OpenVINO would use them unasked and change the features' third digit.
+        {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "THROUGHPUT"},
+    )
+    queue = openvino.AsyncInferQueue(compiled)
+    queue.set_callback(keep)
+    # The queue computes one batch while the next is being decoded here.
+    for start, filled, batch in batches:
+        queue.start_async({0: batch}, (start, filled))
+        report(filled)
+    queue.wait_all()
+
+
+def _convert(backbone, fingerprint):
+    import openvino
+
+    version = engine_version("openvino").replace(" ", "-")
+    path = cache_folder() / "converted" / f"{fingerprint[:32]}-{version}.xml"
+    if path.is_file():
+        return openvino.Core().read_model(path)
+    converted = _translate(backbone)
+    # The weights take their name before the network that needs them does.
+    with written_whole(path) as temporary:
+        openvino.save_model(converted, temporary, compress_to_fp16=False)
+        temporary.with_suffix(".bin").replace(path.with_suffix(".bin"))
+    return openvino.Core().read_model(path)
+
+
+def _translate(backbone):
+    import openvino
+    import torch
+
+    side = backbone.image_size_px
+    example = torch.zeros(BATCH_SIZE, 3, side, side)
+    with torch.no_grad():
+        return openvino.convert_model(torch.export.export(backbone, (example,)))

@@ -1,0 +1,107 @@
+"""Listing a zip of pictures, which is never extracted, and refusing one that isn't to be trusted."""
+
+import re
+import stat
+import zipfile
+from pathlib import PurePosixPath
+
+from tlkit.images.layout import Tree, fold_name, is_ignored
+from tlkit.naming import suggest
+from tlkit.images.stored import PictureMember
+
+MAX_ENTRIES = 100_000
+MAX_TOTAL_BYTES = 2 * 2**30
+MAX_RATIO = 100
+_RATIO_FROM_BYTES = 2**20  # below it a high ratio is but a small plain picture
+
+_DRIVE = re.compile(r"[A-Za-z]:")
+_ADVICE = "make the zip anew from the folder of pictures"
+
+
+def list_archive(path, inside=None):
+    """List every file of a zip, once its directory has passed the checks.
+
+    Arguments
+    ---------
+    path: path
+        The zip.
+    inside: str
+        The folder within to list, with "/" between names; None is all of it.
+
+    Returns a `Tree`. Raises ValueError for a broken or encrypted zip; for names that would lead out of it,
+    that are there twice, or that differ only in case; for links; for more than `MAX_ENTRIES` files,
+    `MAX_TOTAL_BYTES` when unpacked, or a packing of more than `MAX_RATIO` to 1.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
+        size = path.stat().st_size
+        raise ValueError(
+            f"source: {path} ({size:,} bytes) is no whole zip archive ({error}), perhaps an incomplete "
+            "download: copy or download it again"
+        ) from error
+    _check_sizes(path, entries)
+    seen = {}
+    for entry in entries:
+        _check_entry(path, entry, seen)
+    tree = Tree(str(path), {}, set(), lambda inner: f'load_images("{path.as_posix()}", inside="{inner}")')
+    for entry in entries:
+        member = PurePosixPath(entry.filename)
+        if any(map(is_ignored, member.parts)) or not member.parts:
+            continue
+        if entry.is_dir():
+            tree.folders.add(member)
+        else:
+            tree.files[member] = PictureMember(path, entry.filename)
+        tree.folders.update(member.parents[:-1])
+    return _enter(tree, inside) if inside else tree
+
+
+def _enter(tree, inside):
+    inner = PurePosixPath(inside)
+    if inner not in tree.folders:
+        known = suggest(inside, [str(folder) for folder in tree.folders])
+        raise FileNotFoundError(f"inside: {tree.location} has no folder {inside!r}; {known}")
+    return tree.narrow(inner)
+
+
+def _refuse(path, reason):
+    raise ValueError(f"source: the zip {path} is refused: {reason}; {_ADVICE}")
+
+
+def _check_sizes(path, entries):
+    if len(entries) > MAX_ENTRIES:
+        _refuse(path, f"{len(entries):,} entries, more than the limit of {MAX_ENTRIES:,}")
+    total = sum(entry.file_size for entry in entries)
+    if total > MAX_TOTAL_BYTES:
+        _refuse(path, f"{total:,} bytes when unpacked, more than the limit of {MAX_TOTAL_BYTES:,}")
+    packed = sum(entry.compress_size for entry in entries)
+    # All together too: a bomb may be made of many small entries.
+    for name, size, compressed in [
+        (entry.filename, entry.file_size, entry.compress_size) for entry in entries
+    ] + [("the whole", total, packed)]:
+        if size > _RATIO_FROM_BYTES and size > MAX_RATIO * compressed:
+            _refuse(path, f"{name!r} grows from {compressed:,} to {size:,} bytes, more than {MAX_RATIO}-fold")
+
+
+def _check_entry(path, entry, seen):
+    name = entry.orig_filename  # filename has lost its backslashes on Windows, and what follows a zero byte
+    if name.startswith(("/", "\\")) or _DRIVE.match(name):
+        _refuse(path, f"the entry {name!r} has an absolute path")
+    if "\\" in name:
+        _refuse(path, f"the entry {name!r} has a backslash in its name")
+    if ".." in name.split("/"):
+        _refuse(path, f"the entry {name!r} leads out of the archive")
+    if any(ord(character) < 32 for character in name):
+        _refuse(path, f"the entry {name!r} has a control character in its name")
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        _refuse(path, f"the entry {name!r} is a {'link' if kind == stat.S_IFLNK else 'device'}, not a file")
+    if entry.flag_bits & 1:
+        raise ValueError(f"source: the zip {path} is encrypted ({name!r}): make it anew without a password")
+    if entry.is_dir():
+        return
+    if (twin := seen.setdefault(fold_name(name), name)) is not name:
+        difference = "twice" if twin == name else f"beside {twin!r}, which differs only in case or accents"
+        _refuse(path, f"the entry {name!r} is there {difference}")

@@ -1,0 +1,72 @@
+"""What a set holds, at a glance: a table of counts and, in Jupyter, a sheet of examples."""
+
+import base64
+
+import numpy as np
+
+
+class Description:
+    """Counts of a set's pictures by class and domain; `ImageSet.describe` makes one.
+
+    Arguments
+    ---------
+    images: ImageSet
+
+    `table` is a DataFrame: a row a class and a last one "total"; a column a domain, then "total" and
+    "groups". A group that spans classes counts once in the last row. `n_groups` is that number (int).
+    """
+
+    def __init__(self, images):
+        self.images = images
+        self.table = count_pictures(images)
+        self.n_groups = int(self.table.loc["total", "groups"])
+
+    def __repr__(self):
+        return f"{self.images!r}\n{self.table.to_string()}"
+
+    def _repr_html_(self):
+        table = self.table.to_html()
+        if not len(self.images):
+            return table
+        from tlkit.plots import render_contact_sheet
+
+        sheet = base64.b64encode(render_contact_sheet(self.images)).decode()
+        return f'{table}<img alt="Examples of each class" src="data:image/png;base64,{sheet}">'
+
+
+def count_pictures(images):
+    """Count pictures by class and domain (a DataFrame as `Description` says)."""
+    import pandas as pd
+
+    domains = np.unique(images.domains)
+    table = pd.DataFrame(
+        {
+            domain: np.bincount(images.labels[images.domains == domain], minlength=len(images.classes))
+            for domain in domains
+        },
+        index=pd.Index(images.classes, name="class"),
+        columns=pd.Index(domains, name="domain"),
+        dtype=np.int64,
+    )
+    table["total"] = table.sum(axis=1)
+    table["groups"] = [
+        len(np.unique(images.groups[images.labels == label])) for label in range(len(images.classes))
+    ]
+    table.loc["total"] = table.sum(axis=0)
+    table.loc["total", "groups"] = len(np.unique(images.groups))
+    return table
+
+
+def tabulate_attribution(images):
+    """Return where each picture comes from (a DataFrame as `ImageSet.attribution` says)."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        {
+            "name": images.names,
+            "title": images.titles,
+            "source": images.origins,
+            "author": images.authors,
+            "licence": images.licences,
+        }
+    )

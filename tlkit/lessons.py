@@ -1,0 +1,140 @@
+"""Exercises of the lessons: `check` says whether an answer is right and, kindly, what is missing.
+
+What is right is computed from the reader's own data each time; no answer is written down here.
+"""
+
+import dataclasses
+import difflib
+import inspect
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """The verdict on an answer; displays as a sentence.
+
+    Arguments
+    ---------
+    passed: bool
+    sentence: str
+        Why, or what to look at.
+    """
+
+    passed: bool
+    sentence: str
+
+    def __repr__(self):
+        return f"{'Passed' if self.passed else 'Not yet'}: {self.sentence}"
+
+
+_EXERCISES = {}
+
+
+def check(name, answer, **given):
+    """Check the answer to an exercise.
+
+    Arguments
+    ---------
+    name: str
+        Of the exercise, as in the lesson: number of the lesson, underscore, word.
+    answer: object
+        `...` stands for none yet.
+    given: keyword arguments
+        The data that the answer was computed from; which ones, the exercise says.
+
+    Returns a `Check`. Raises ValueError for an unknown exercise, with the nearest name, TypeError where data is missing.
+
+    >>> check("01_pictures", ..., train=None, shots=20)
+    Not yet: no answer so far; put a whole number in the place of the three dots.
+    """
+    if name not in _EXERCISES:
+        nearest = difflib.get_close_matches(str(name), _EXERCISES, n=1, cutoff=0.4)
+        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+        raise ValueError(f"name: {name!r} is no exercise; {hint}There are {', '.join(_EXERCISES)}")
+    exercise, asked_for = _EXERCISES[name]
+    needed = set(inspect.signature(exercise).parameters) - {"answer"}
+    if needed != given.keys():
+        raise TypeError(
+            f"check: {name} was given {', '.join(sorted(given)) or 'no data'}, expected "
+            f"{' and '.join(f'{word}=…' for word in sorted(needed))}"
+        )
+    if answer is None or answer is ...:
+        return Check(False, f"no answer so far; put {asked_for} in the place of the three dots.")
+    return exercise(answer, **given)
+
+
+def _exercise(name, asked_for):
+    def register(function):
+        _EXERCISES[name] = (function, asked_for)
+        return function
+
+    return register
+
+
+@_exercise("01_pictures", "a whole number")
+def _check_pictures(answer, *, train, shots):
+    """Number of pictures that so many shots give, where some classes have fewer."""
+    if isinstance(answer, bool) or not isinstance(answer, (int, np.integer)):
+        return Check(False, f"a number of pictures is a whole number, and this is a {type(answer).__name__}.")
+    counts = np.bincount(train.labels, minlength=len(train.classes))
+    right = int(np.minimum(counts, shots).sum())
+    if answer == right:
+        return Check(True, f"{right} pictures, {shots * len(train.classes) - right} fewer than {shots} of each class.")
+    if answer == shots * len(train.classes):
+        return Check(
+            False, f"so many it would be if each class had {shots} pictures; np.bincount(train.labels) counts."
+        )
+    if answer == len(train):
+        return Check(False, f"that is every training picture; of a class that has more, {shots} are drawn.")
+    return Check(
+        False, f"a class gives {shots} pictures or, if it has fewer, all it has: add these up over the classes."
+    )
+
+
+@_exercise("01_interval", "a pair of numbers, low and high,")
+def _check_interval(answer, *, comparison, strategy, shots):
+    """95 % interval of a transfer gain, from the runs."""
+    try:
+        low, high = (float(value) for value in answer)
+    except (TypeError, ValueError):
+        return Check(False, f"an interval is a pair of numbers, (low, high), and this is {answer!r}.")
+    table = comparison.table
+    row = table[(table["strategy"] == strategy) & (table["shots"] == shots)].iloc[0]
+    right = (row["gain_low"], row["gain_high"])
+    if np.allclose((low, high), right, atol=1e-3):
+        return Check(True, "the same interval as in the table, by hand.")
+    for slip, interval in _slips(comparison, row).items():
+        if np.allclose((low, high), interval, atol=1e-3):
+            return Check(False, slip)
+    if low > high:
+        return Check(False, "the lower end comes first.")
+    if np.isclose((low + high) / 2, row["gain"], atol=1e-3):
+        return Check(False, "the middle is right, the width is not: look at the standard error and at Student's t.")
+    return Check(False, "the middle should be the mean, over the seeds, of the differences in accuracy.")
+
+
+def _slips(comparison, row):
+    """Return {hint: interval} of what is easily taken for the right interval."""
+    from scipy.stats import t
+
+    runs = comparison.runs[comparison.runs["shots"] == row["shots"]]
+    scores = runs.pivot(index="seed", columns="strategy", values="accuracy")
+    arm, baseline = scores[row["strategy"]], scores[comparison.baseline]
+    gains, n_seeds = arm - baseline, len(scores)
+    quantile, error = t.ppf(0.975, n_seeds - 1), gains.std() / n_seeds**0.5
+    unpaired = ((arm.var() + baseline.var()) / n_seeds) ** 0.5
+    widths = {
+        "1.96 is for many seeds; with few, Student's t has wider tails: scipy.stats.t.ppf(0.975, number of seeds - 1).": 1.96
+        * error,
+        "that is the spread of single seeds; the mean of several is surer: divide by the root of their number.": quantile
+        * gains.std(),
+        "the deviations are divided by the number of seeds; for a sample it is one less: std(ddof=1).": quantile
+        * gains.std(ddof=0)
+        / n_seeds**0.5,
+        "the two arms share their pictures seed by seed: subtract first, then take the spread of the differences.": quantile
+        * unpaired,
+    }
+    intervals = {hint: (gains.mean() - width, gains.mean() + width) for hint, width in widths.items()}
+    own = "that is the interval of the accuracy; the gain is the accuracy minus that of the baseline."
+    return intervals | {own: (row["accuracy_low"], row["accuracy_high"])}

@@ -1,0 +1,106 @@
+"""One arm of a comparison on one page: where it stands, what it confuses, what it got wrong."""
+
+import io
+
+from PIL import Image
+
+from tlkit.plots.comparison import draw_comparison
+from tlkit.plots.confusion import draw_confusion_cells, draw_confusion_frame
+from tlkit.plots.mistakes import N_COLUMNS, N_ROWS, draw_mistakes, draw_mistakes_frame
+
+# The mistakes' sheet is as wide as the page, so that their pictures are shown pixel by pixel.
+SIZE_INCHES, DOTS_PER_INCH = (9.8, 8.3), 100
+
+
+def draw_reading(reading, comparison, read_picture, figure):
+    """Draw an arm of a comparison on an empty figure, best of `SIZE_INCHES`.
+
+    Arguments
+    ---------
+    reading: Reading
+    comparison: Comparison
+        That the reading was taken from.
+    read_picture: callable
+        Returns the PIL picture of a name in `reading.mistakes`.
+    figure: matplotlib Figure
+
+    Returns the figure.
+    """
+    axes = _draw_what_stays(comparison, reading.classes, figure)
+    _draw_what_changes(reading, comparison.table, read_picture, axes)
+    return figure
+
+
+class ReadingPage:
+    """The same drawing, made again and again for arms of one comparison: what stays is drawn once.
+
+    Arguments
+    ---------
+    comparison: Comparison
+    classes: list of str
+        As in its readings.
+    read_picture: callable
+        As in `draw_reading`.
+    """
+
+    def __init__(self, comparison, classes, read_picture):
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        self.table, self.read_picture = comparison.table, read_picture
+        self.canvas = FigureCanvasAgg(Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH))
+        self.axes = _draw_what_stays(comparison, classes, self.canvas.figure)
+        self.canvas.draw()
+        self.background = self.canvas.copy_from_bbox(self.canvas.figure.bbox)
+
+    def render(self, reading, *, compact=False):
+        """Return the drawing of a `Reading` as a PNG (bytes); `compact` takes 128 colours, and longer."""
+        stays = {artist for ax in self.axes for artist in ax.get_children()}
+        try:
+            _draw_what_changes(reading, self.table, self.read_picture, self.axes)
+            self.canvas.restore_region(self.background)
+            changes = [artist for ax in self.axes for artist in ax.get_children() if artist not in stays]
+            for artist in sorted(changes, key=lambda artist: artist.get_zorder()):
+                artist.axes.draw_artist(artist)
+        finally:
+            for ax in self.axes:
+                for artist in set(ax.get_children()) - stays:
+                    artist.remove()
+        size = self.canvas.get_width_height()
+        picture = Image.frombuffer("RGBA", size, self.canvas.buffer_rgba()).convert("RGB")
+        content = io.BytesIO()
+        if compact:
+            picture.quantize(128).save(content, "PNG", optimize=True)
+        else:
+            picture.save(content, "PNG", compress_level=1)
+        return content.getvalue()
+
+
+def _draw_what_stays(comparison, classes, figure):
+    overview = figure.add_axes((0.07, 0.555, 0.40, 0.41))
+    draw_comparison(comparison, overview)
+    overview.set_title("where it stands: mean accuracy and 95 % interval", fontsize=10)
+    confusion = figure.add_axes((0.57, 0.555, 0.42, 0.41))
+    draw_confusion_frame(classes, confusion)
+    confusion.set_title("what it confuses: test pictures of all seeds", fontsize=10)
+    mistakes = figure.add_axes((0.0, 0.0, 1.0, 336 / 830))
+    draw_mistakes_frame(mistakes)
+    return overview, confusion, mistakes
+
+
+def _draw_what_changes(reading, table, read_picture, axes):
+    overview, confusion, mistakes = axes
+    # With one number of shots the overview has a row a strategy, else a curve over shots.
+    by_row = table["shots"].nunique() == 1
+    row = table["strategy"].tolist().index(reading.choice.strategy)
+    place = (reading.accuracy, row) if by_row else (reading.choice.shots, reading.accuracy)
+    ring = {"markersize": 17, "markerfacecolor": "none", "markeredgecolor": "black", "markeredgewidth": 1.8}
+    overview.plot(*place, "o", zorder=10, scalex=False, scaley=False, **ring)
+    draw_confusion_cells(reading.confusion, confusion)
+    draw_mistakes(reading.mistakes, read_picture, mistakes)
+    n_shown = min(len(reading.mistakes), N_COLUMNS * N_ROWS)
+    heading = (
+        f"what it got wrong: the {n_shown} most confident of {len(reading.mistakes)} pictures, "
+        "true class → what it was taken for (probability)"
+    )
+    mistakes.text(0.5, 1.02, heading, transform=mistakes.transAxes, ha="center", fontsize=10)

@@ -1,0 +1,53 @@
+"""What may come before and after the phases of a strategy."""
+
+import math
+
+import numpy as np
+import torch
+
+from tlkit.backbones.freezing import NORM_LAYERS, thaw
+from tlkit.backbones.loading import load_backbone
+
+N_PASSES = 2
+LARGEST_BATCH = 64
+
+
+def reinitialise(backbone, seed):
+    """Return a backbone of the same kind and size with random weights."""
+    return load_backbone(backbone.name, weights=None, image_size_px=backbone.image_size_px, seed=seed)
+
+
+def reestimate_norm_statistics(backbone, pictures, seed):
+    """Replace the running statistics of norm layers by the mean over the training pictures, as they are now.
+
+    While weights move fast, a running mean lags behind them, and some networks' are slow by design (EfficientNet's
+    keeps 99 % of the old value at each step): after a few hundred steps it still remembers weights that are gone.
+    Wu and Johnson 2021 (Rethinking "batch" in batch norm) call this precise batch norm.
+
+    Arguments
+    ---------
+    backbone: Backbone
+        Changed in place.
+    pictures: TrainingPictures
+        Seen without augmentation.
+    seed: int
+        Of the batches.
+    """
+    thaw(backbone).eval()
+    layers = [layer for layer in backbone.modules() if isinstance(layer, NORM_LAYERS)]
+    layers = [layer for layer in layers if getattr(layer, "track_running_stats", False)]
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # the plain mean over all batches
+        layer.train()
+    n_pictures = len(pictures.images)
+    random = np.random.default_rng(seed)
+    with torch.no_grad():
+        for _ in range(N_PASSES):
+            for indices in np.array_split(random.permutation(n_pictures), math.ceil(n_pictures / LARGEST_BATCH)):
+                batch, _labels = pictures.batch(indices, None, 0)
+                backbone(batch.to(next(backbone.parameters()).device, memory_format=torch.channels_last))
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+    backbone.eval()

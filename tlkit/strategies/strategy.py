@@ -1,0 +1,150 @@
+"""A strategy is a list of phases; a phase says which stages learn, how fast and for how long. Without torch."""
+
+import collections.abc
+import dataclasses
+import math
+
+KEYWORDS = ("all", "head", "norm", "bias")
+NORM_STATISTICS = ("frozen", "moving")
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """One part of a training.
+
+    Arguments
+    ---------
+    train: list of str or int
+        What learns: "all", "head", "norm" (parameters of all norm layers), "bias" (all biases), names of stages, or
+        negative integers (-1 is the last stage), so that no network need be named.
+    n_epochs: int or None
+        None solves the head to convergence and goes only with `train=["head"]`.
+    learning_rate: float or dict
+        A dict has the keys of `train`; where several hold for a parameter, the narrowest does.
+    augment: str, optional
+        One of `tlkit.strategies.augmentation.POLICIES`.
+    penalty: callable, optional
+        `penalty(backbone, start)` is added to the loss; `start` maps names to the parameters as they were.
+    objective: callable, optional
+        An adaptation loss; it needs target pictures, which `transfer` has none of.
+    norm_statistics: "frozen" or "moving"
+        Whether the running statistics of the norm layers in trained stages follow the pictures. Those of frozen stages
+        never do.
+
+    Raises ValueError or TypeError for what can't be trained.
+    """
+
+    train: tuple
+    n_epochs: int | None
+    learning_rate: float | dict | None = None
+    augment: str | None = None
+    penalty: object = None
+    objective: object = None
+    norm_statistics: str = "frozen"
+
+    def __post_init__(self):
+        train = (self.train,) if isinstance(self.train, (str, int)) else tuple(self.train)
+        object.__setattr__(self, "train", train)
+        if not train:
+            raise ValueError('train: empty, expected something that learns, as in ["head"]')
+        for key in train:
+            if isinstance(key, bool) or not isinstance(key, (str, int)) or (isinstance(key, int) and key >= 0):
+                raise ValueError(
+                    f"train: {key!r}, expected one of {', '.join(KEYWORDS)}, a stage or a negative integer"
+                )
+        if self.norm_statistics not in NORM_STATISTICS:
+            raise ValueError(f"norm_statistics: {self.norm_statistics!r}, expected one of {', '.join(NORM_STATISTICS)}")
+        if self.n_epochs is None:
+            if train != ("head",):
+                raise ValueError(f'n_epochs: None solves the head and goes with train=["head"] only, not {list(train)}')
+            if self.augment or self.penalty or self.objective:
+                raise ValueError("n_epochs: None solves the head, which knows no augment, penalty or objective")
+            return
+        if isinstance(self.n_epochs, bool) or not isinstance(self.n_epochs, int) or self.n_epochs < 1:
+            raise ValueError(f"n_epochs: {self.n_epochs!r}, expected a whole number of at least 1, or None")
+        self._check_learning_rate()
+        if self.augment is not None:
+            from tlkit.strategies.augmentation import check_policy
+
+            check_policy(self.augment)
+
+    def _check_learning_rate(self):
+        rates = (
+            self.learning_rate
+            if isinstance(self.learning_rate, dict)
+            else dict.fromkeys(self.train, self.learning_rate)
+        )
+        if set(rates) != set(self.train):
+            raise ValueError(f"learning_rate: has {list(rates)}, expected the keys of train, {list(self.train)}")
+        for key, rate in rates.items():
+            if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate < math.inf:
+                raise ValueError(f"learning_rate: {rate!r} for {key!r}, expected a number above 0")
+        object.__setattr__(self, "learning_rate", rates)
+
+    def describe(self):
+        """Return the phase as plain values that JSON can hold; functions by their names."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: getattr(value, "__name__", value) for name, value in values.items() if value is not None}
+
+
+@dataclasses.dataclass(frozen=True)
+class Strategy:
+    """A list of phases, with what comes before and after them.
+
+    Arguments
+    ---------
+    phases: list of Phase
+    prepare: callable, optional
+        `prepare(backbone, seed)` returns the backbone that the phases train, as from scratch does.
+    finish: callable, optional
+        `finish(backbone, pictures, seed)` changes the trained backbone in place; `pictures` are the `TrainingPictures`.
+    name: str
+    """
+
+    phases: tuple
+    prepare: object = None
+    finish: object = None
+    name: str = "own"
+
+    def __post_init__(self):
+        phases = (self.phases,) if isinstance(self.phases, Phase) else self.phases
+        if not isinstance(phases, collections.abc.Iterable) or not (phases := tuple(phases)):
+            raise ValueError(f"phases: {self.phases!r}, expected a list of at least one Phase")
+        for phase in phases:
+            if not isinstance(phase, Phase):
+                raise TypeError(f"phases: {phase!r}, expected a Phase")
+        object.__setattr__(self, "phases", phases)
+
+    def resolve(self, backbone):
+        """Return for each phase the names of what learns: stages in forward order, then "head", "norm", "bias".
+
+        Arguments
+        ---------
+        backbone: Backbone
+
+        Raises ValueError for a stage that the backbone doesn't have.
+        """
+        return [resolve_keys(phase.train, backbone) for phase in self.phases]
+
+    def tunes(self, backbone):
+        """Say whether the phases change anything but the head."""
+        return self.finish is not None or any(set(names) != {"head"} for names in self.resolve(backbone))
+
+    def describe(self):
+        """Return the strategy as plain values that JSON can hold; functions by their names."""
+        values = {"name": self.name, "phases": [phase.describe() for phase in self.phases]}
+        steps = {"prepare": self.prepare, "finish": self.finish}
+        return values | {name: step.__name__ for name, step in steps.items() if step is not None}
+
+
+def resolve_keys(keys, backbone):
+    """Return the names that the keys of a phase stand for in a backbone, stages first and in forward order."""
+    stages = set()
+    for key in keys:
+        if key == "all":
+            stages.update(backbone.stages)
+        elif key not in KEYWORDS:
+            stages.add(backbone.stages[backbone.find_stage(key)])
+    named = ["head"] if {"head", "all"} & set(keys) else []
+    named += [key for key in ("norm", "bias") if key in keys]
+    return [stage for stage in backbone.stages if stage in stages] + named

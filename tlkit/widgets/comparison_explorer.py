@@ -1,0 +1,149 @@
+"""Shots × strategy → score, confusions and mistakes: the `ComparisonExplorer`."""
+
+import base64
+import functools
+import threading
+
+import ipywidgets
+import traitlets
+from PIL import ImageOps
+
+from tlkit.evaluation.reading import Choice, check_choice, read_arm, say_strategy
+from tlkit.plots.reading import DOTS_PER_INCH, SIZE_INCHES, ReadingPage
+from tlkit.widgets.status import StatusLine
+
+_THUMBNAIL_PX = 128
+_LABEL_STYLE = {"description_width": "8em"}
+
+
+class ComparisonExplorer(ipywidgets.VBox):
+    """Look at each arm of a comparison: its score in words, what it confuses, the pictures it got wrong.
+
+    Building it displays nothing. Where there are no widgets, a picture of it is shown instead.
+
+    Arguments
+    ---------
+    comparison: Comparison
+    images: ImageSet
+        The pictures that were compared on.
+    strategy: str, optional
+        What to look at first; by default the strategy named last.
+    shots: int, optional
+        By default the number in the middle.
+
+    `strategy` and `shots` are traits: assigning to them moves the controls, an arm that wasn't compared is a
+    TraitError. `status` is the line of text, `error` the exception that the last change ended in, or None.
+
+    Raises ValueError for an arm that wasn't compared, or other pictures than those compared on.
+    """
+
+    strategy = traitlets.Unicode()
+    shots = traitlets.Int()
+
+    def __init__(self, comparison, images, *, strategy=None, shots=None):
+        strategies = list(dict.fromkeys(comparison.table["strategy"]))
+        all_shots = sorted({int(number) for number in comparison.table["shots"]})
+        strategy = strategies[-1] if strategy is None else strategy
+        shots = all_shots[len(all_shots) // 2] if shots is None else shots
+        first = read_arm(comparison, Choice(strategy, shots))
+        self.comparison, self.images, self.error = comparison, images, None
+        # Callbacks may run on a thread of their own beside a cell that assigns to the traits.
+        self._lock = threading.Lock()
+        self._page = ReadingPage(comparison, first.classes, _thumbnails(comparison, images))
+        self._strategies = ipywidgets.ToggleButtons(
+            options=[(say_strategy(name), name) for name in strategies],
+            value=strategy,
+            description="strategy",
+            style=_LABEL_STYLE | {"button_width": "auto"},
+        )
+        self._shots = _make_shots(all_shots, shots)
+        self._picture = ipywidgets.Image(
+            value=self._page.render(first),
+            format="png",
+            layout={"width": f"{SIZE_INCHES[0] * DOTS_PER_INCH:.0f}px", "max_width": "100%"},
+        )
+        self.status = StatusLine(first.sentence)
+        self._shown = first.choice
+        unit = ipywidgets.Label("training pictures a class")
+        controls = [self._strategies, ipywidgets.HBox([self._shots, unit]), self.status]
+        super().__init__([*controls, self._picture], strategy=strategy, shots=shots)
+        self._strategies.observe(self._take, "value")
+        self._shots.observe(self._take, "value")
+        self.observe(self._show, ["strategy", "shots"])
+
+    @traitlets.validate("strategy", "shots")
+    def _check(self, proposal):
+        wanted = {"strategy": self.strategy, "shots": self.shots, proposal["trait"].name: proposal["value"]}
+        try:
+            check_choice(self.comparison, Choice(**wanted))
+        except ValueError as error:
+            raise traitlets.TraitError(str(error)) from error
+        return proposal["value"]
+
+    def _take(self, change):
+        trait = "strategy" if change["owner"] is self._strategies else "shots"
+        self._report_failure(lambda: setattr(self, trait, change["new"]))
+
+    def _show(self, _change):
+        self._report_failure(self._show_choice)
+
+    def _show_choice(self):
+        self._strategies.value, self._shots.value = self.strategy, self.shots
+        with self._lock:
+            choice = Choice(self.strategy, self.shots)
+            if choice == self._shown and self.error is None:
+                return
+            reading = read_arm(self.comparison, choice)
+            self._picture.value = self._page.render(reading)
+            self.status.text = reading.sentence
+            self._shown, self.error = choice, None
+
+    def _report_failure(self, action):
+        # Raised from a callback an exception would end in a log that nobody sees.
+        try:
+            action()
+        except Exception as error:
+            self.error = error
+            self.status.text = f"This could not be shown: {type(error).__name__}: {error}"
+
+    def snapshot(self, strategy=None, shots=None):
+        """Return what the explorer shows of an arm as a still picture (IPython Image, PNG); by default what it shows now.
+
+        Raises ValueError for an arm that wasn't compared.
+        """
+        from IPython.display import Image
+
+        choice = Choice(self.strategy if strategy is None else strategy, self.shots if shots is None else shots)
+        with self._lock:
+            return Image(self._page.render(read_arm(self.comparison, choice), compact=True))
+
+    def _repr_mimebundle_(self, **keywords):
+        bundle = super()._repr_mimebundle_(**keywords)
+        bundle["image/png"] = base64.b64encode(self.snapshot().data).decode()
+        return bundle
+
+    def __repr__(self):
+        n_strategies, n_shots = len(self._strategies.options), len(self._shots.options)
+        return f"ComparisonExplorer({n_strategies} strategies × {n_shots} shots, {len(self.images)} pictures)"
+
+
+def _make_shots(all_shots, shots):
+    # Of one number there is nothing to slide to, and the slider of the front end fails on it.
+    kind = ipywidgets.SelectionSlider if len(all_shots) > 1 else ipywidgets.ToggleButtons
+    return kind(options=all_shots, value=shots, description="shots", style=_LABEL_STYLE)
+
+
+def _thumbnails(comparison, images):
+    """Return a function from a picture's name to its thumbnail; those that were asked for are kept."""
+    places = {name: place for place, name in enumerate(images.names)}
+    if missing := sorted(set(comparison.predictions["picture"]) - places.keys()):
+        raise ValueError(
+            f"images: {missing[0]!r} is not there, nor are {len(missing) - 1} more of the pictures compared on; "
+            "pass the ImageSet that was compared on"
+        )
+
+    @functools.lru_cache(maxsize=2000)
+    def read(name):
+        return ImageOps.contain(images.read(places[name]), (_THUMBNAIL_PX, _THUMBNAIL_PX))
+
+    return read

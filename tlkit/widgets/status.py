@@ -1,0 +1,28 @@
+"""The line that says in words what a widget shows, also to a screen reader."""
+
+import html
+
+import ipywidgets
+
+
+class StatusLine(ipywidgets.HTML):
+    """A line of text that is read aloud when it changes.
+
+    >>> line = StatusLine("5 < 6")
+    >>> line.text, line.value
+    ('5 < 6', "<span role='status' aria-live='polite'>5 &lt; 6</span>")
+    """
+
+    def __init__(self, text):
+        super().__init__()
+        self.text = text
+
+    @property
+    def text(self):
+        """What it says, without markup."""
+        return self._text
+
+    @text.setter
+    def text(self, text):
+        self._text = text
+        self.value = f"<span role='status' aria-live='polite'>{html.escape(text)}</span>"
