@@ -46,18 +46,14 @@ def run_browser_tests(tmp_path):
     shutil.copy(HERE / "conftest.py", tmp_path / "tests")
     shutil.copy(HERE.parent / "pyproject.toml", tmp_path)
     mark = "import pytest\npytestmark = pytest.mark.browser\n"
-    skip_later = (
-        "@pytest.fixture\ndef page():\n    pytest.skip('no browser here')\ndef test_it(page):\n    pass\n"
-    )
+    skip_later = "@pytest.fixture\ndef page():\n    pytest.skip('no browser here')\ndef test_it(page):\n    pass\n"
     skip_at_once = "pytest.importorskip('there_is_no_such_module')\ndef test_it():\n    pass\n"
     (tmp_path / "tests" / "browser" / "test_later.py").write_text(mark + skip_later)
     (tmp_path / "tests" / "browser" / "test_at_once.py").write_text(mark + skip_at_once)
 
     def run(*arguments, **variables):
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
-        return subprocess.run(
-            command, cwd=tmp_path, env=os.environ | variables, capture_output=True, text=True
-        )
+        return subprocess.run(command, cwd=tmp_path, env=os.environ | variables, capture_output=True, text=True)
 
     return run
 

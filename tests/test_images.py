@@ -222,15 +222,11 @@ def test_every_picture_has_its_attribution(styles):
 def test_text_of_every_licence_travels_with_the_pictures(styles):
     folder = STYLES / "licences"
     index = (folder / "README.md").read_text(encoding="utf-8")
-    rows = {
-        line.split(" | ")[0].removeprefix("| "): line for line in index.splitlines() if line.startswith("| ")
-    }
+    rows = {line.split(" | ")[0].removeprefix("| "): line for line in index.splitlines() if line.startswith("| ")}
     for licence in set(styles.licences):
         linked = re.findall(r"\]\(([^)]+)\)", rows[licence])
         assert linked and all((folder / name).stat().st_size > 200 for name in linked)
-    assert set(re.findall(r"\]\(([^)]+)\)", index)) | {"README.md"} == {
-        path.name for path in folder.iterdir()
-    }
+    assert set(re.findall(r"\]\(([^)]+)\)", index)) | {"README.md"} == {path.name for path in folder.iterdir()}
 
 
 def test_repr_says_what_is_there(photos):

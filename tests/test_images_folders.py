@@ -65,9 +65,7 @@ def test_copies_never_straddle_a_split(pets):
 
 def test_copies_in_two_classes_are_warned_of(pets):
     shutil.copy(pets / "cat" / "0.png", pets / "dog" / "same.png")
-    with pytest.warns(
-        UserWarning, match=r"1 pictures are in more than one class, .*cat/0.png = dog/same.png"
-    ):
+    with pytest.warns(UserWarning, match=r"1 pictures are in more than one class, .*cat/0.png = dog/same.png"):
         load_images(pets)
 
 
@@ -261,9 +259,7 @@ def test_unknown_way_with_bad_pictures_is_refused(pets):
 
 def test_animated_pictures_are_counted(pets):
     frames = [make_picture(90), make_picture(91)]
-    (pets / "cat" / "moving.gif").write_bytes(
-        encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    )
+    (pets / "cat" / "moving.gif").write_bytes(encode(frames[0], "GIF", save_all=True, append_images=frames[1:]))
     make_picture(92).save(pets / "cat" / "still.gif")
     with pytest.warns(UserWarning, match="1 animated pictures, of which the first frame is taken"):
         load_images(pets)

@@ -115,9 +115,7 @@ def test_few_draws_differ_by_seed(clipart):
 
 def test_few_draws_do_not_depend_on_other_classes_or_on_order(clipart):
     birds = clipart.select(classes="bird")
-    with pytest.warns(UserWarning, match="none at all: bug, building, clothing"):
-        alone = birds.few(5, seed=2)
-    assert set(alone.names) == set(clipart.few(5, seed=2).select(classes="bird").names)
+    assert set(birds.few(5, seed=2).names) == set(clipart.few(5, seed=2).select(classes="bird").names)
     assert set(clipart[::-1].few(5, seed=2).names) == set(clipart.few(5, seed=2).names)
 
 
@@ -137,11 +135,9 @@ def test_shots_that_a_class_lacks_are_warned_of_once_and_strict_refuses():
         few = photos.few(20)
     assert len(caught) == 1
     message = str(caught[0].message)
-    assert (
-        "bug has 9" in message
-        and "vegetable has 18" in message
-        and "none at all: building, clothing" in message
-    )
+    assert "bug has 9" in message
+    assert "vegetable has 18" in message
+    assert "building" not in message  # photos have none: that is no shortage of shots
     assert caught[0].filename == __file__
     counts = np.bincount(few.labels, minlength=14)
     assert counts.tolist() == np.minimum(np.bincount(photos.labels, minlength=14), 20).tolist()

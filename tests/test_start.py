@@ -251,9 +251,7 @@ def test_an_environment_that_cannot_be_used_is_left_alone_and_named(project, fou
     assert (project / ".venv" / "pyvenv.cfg").exists()
 
 
-@pytest.mark.parametrize(
-    "arguments", [["setpu"], ["setup", "now"], ["wheels"], ["wheels", "a", "b"]], ids=" ".join
-)
+@pytest.mark.parametrize("arguments", [["setpu"], ["setup", "now"], ["wheels"], ["wheels", "a", "b"]], ids=" ".join)
 def test_a_command_that_makes_no_sense_changes_nothing(project, arguments):
     assert_one_line(start(project, *arguments), " ".join(arguments), "--help")
     assert not (project / ".venv").exists()

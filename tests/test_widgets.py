@@ -194,7 +194,11 @@ def test_a_number_is_predicted_with_its_unit():
     prediction = Prediction("How many right?", range(0, 101, 10), unit="%")
     prediction._choices.value = 30
     prediction._keep.click()
-    assert repr(prediction.beside(42.5)).split("\n") == ["You predicted: 30 %", "Measured: 42.5 %", "That is 12.5 % apart."]
+    assert repr(prediction.beside(42.5)).split("\n") == [
+        "You predicted: 30 %",
+        "Measured: 42.5 %",
+        "That is 12.5 % apart.",
+    ]
 
 
 def test_what_cannot_be_predicted_is_refused():

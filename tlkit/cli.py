@@ -20,7 +20,7 @@ def compare(
     folder: Annotated[
         str | None, typer.Argument(help="Folder of class folders, or a zip; by default the bundled clip-art.")
     ] = None,
-    output: Annotated[Path, typer.Option(help="Folder for the tables and the figure.")] = Path("tlkit-comparison"),
+    output: Annotated[Path, typer.Option(help="Folder for the tables and the figure.")] = Path("tlkit-output"),
     backbone: Annotated[str, typer.Option(help="Name of the pretrained network.")] = "efficientnet_lite0",
     strategies: Annotated[
         str, typer.Option(help="Names with commas between.")

@@ -16,7 +16,7 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def open_lab(tmp_path_factory):
     """Return a context manager that opens a notebook; skips where there is no browser to open it in."""
-    pytest.importorskip("playwright", reason="needs the extra 'browser'", exc_type=ImportError)
+    pytest.importorskip("playwright.sync_api", reason="needs the extra 'browser'")
     import driver
 
     if driver.find_chromium() is None:

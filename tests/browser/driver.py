@@ -14,7 +14,6 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-import nbformat
 from playwright.sync_api import expect, sync_playwright
 
 HERE = Path(__file__).resolve().parent
@@ -45,14 +44,6 @@ def find_chromium():
     """Return the path of Chromium, or None."""
     usual = "/usr/bin/chromium"
     return shutil.which("chromium") or (usual if os.path.exists(usual) else None)
-
-
-def write_notebook(path, cells):
-    """Write a notebook of code cells (a list of str)."""
-    notebook = nbformat.v4.new_notebook()
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-    notebook.cells = [nbformat.v4.new_code_cell(source) for source in cells]
-    nbformat.write(notebook, path)
 
 
 class Lab:

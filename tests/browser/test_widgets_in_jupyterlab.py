@@ -3,11 +3,9 @@
 import re
 
 import pytest
+from made_notebooks import write_notebook
 
-pytest.importorskip("playwright", reason="needs the extra 'browser'")
-
-from driver import write_notebook
-from playwright.sync_api import expect
+expect = pytest.importorskip("playwright.sync_api", reason="needs the extra 'browser'").expect
 
 CELLS = [
     """
@@ -98,7 +96,9 @@ def test_a_prediction_is_kept_beside_the_result(lab):
     keep.click()
     expect(output.get_by_role("status")).to_contain_text("Your prediction: shrinks")
     lab.run_cell(3)
-    expect(lab.output(3)).to_have_text(re.compile("You predicted: shrinks\\s+Measured: grows\\s+It came out otherwise."))
+    expect(lab.output(3)).to_have_text(
+        re.compile("You predicted: shrinks\\s+Measured: grows\\s+It came out otherwise.")
+    )
     expect(output.get_by_role("status")).to_contain_text("Measured: grows")
 
 

@@ -78,9 +78,9 @@ def _check_sizes(path, entries):
         _refuse(path, f"{total:,} bytes when unpacked, more than the limit of {MAX_TOTAL_BYTES:,}")
     packed = sum(entry.compress_size for entry in entries)
     # All together too: a bomb may be made of many small entries.
-    for name, size, compressed in [
-        (entry.filename, entry.file_size, entry.compress_size) for entry in entries
-    ] + [("the whole", total, packed)]:
+    for name, size, compressed in [(entry.filename, entry.file_size, entry.compress_size) for entry in entries] + [
+        ("the whole", total, packed)
+    ]:
         if size > _RATIO_FROM_BYTES and size > MAX_RATIO * compressed:
             _refuse(path, f"{name!r} grows from {compressed:,} to {size:,} bytes, more than {MAX_RATIO}-fold")
 

@@ -28,13 +28,9 @@ def load_styles(domain=None):
     by_domain = {}
     for row in rows:
         by_domain.setdefault(row["domain"], []).append(row)
-    domains = (
-        list(by_domain) if domain is None else list(dict.fromkeys(check_known("domain", domain, by_domain)))
-    )
+    domains = list(by_domain) if domain is None else list(dict.fromkeys(check_known("domain", domain, by_domain)))
     if not domains:
-        raise ValueError(
-            f"domain: {domain!r} names none, expected some of {list(by_domain)}, or None for all"
-        )
+        raise ValueError(f"domain: {domain!r} names none, expected some of {list(by_domain)}, or None for all")
     archives = {name: STYLES / f"pict4-{name}.zip" for name in domains}
     rows = [row for name in domains for row in by_domain[name]]
     return ImageSet(

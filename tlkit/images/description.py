@@ -49,9 +49,7 @@ def count_pictures(images):
         dtype=np.int64,
     )
     table["total"] = table.sum(axis=1)
-    table["groups"] = [
-        len(np.unique(images.groups[images.labels == label])) for label in range(len(images.classes))
-    ]
+    table["groups"] = [len(np.unique(images.groups[images.labels == label])) for label in range(len(images.classes))]
     table.loc["total"] = table.sum(axis=0)
     table.loc["total", "groups"] = len(np.unique(images.groups))
     return table

@@ -75,9 +75,7 @@ def _add_file(tree, entry, path):
 
 def _scan(folder):
     with os.scandir(folder) as entries:
-        return sorted(
-            (entry for entry in entries if not is_ignored(entry.name)), key=lambda entry: entry.name
-        )
+        return sorted((entry for entry in entries if not is_ignored(entry.name)), key=lambda entry: entry.name)
 
 
 def _identify(path):

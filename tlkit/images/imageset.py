@@ -80,9 +80,7 @@ class ImageSet:
         for name in ("pictures", *_COLUMNS):
             values = getattr(self, name)
             if values.shape != self.pictures.shape:
-                raise ValueError(
-                    f"{name}: shape {values.shape}, expected one for each of {len(self)} pictures"
-                )
+                raise ValueError(f"{name}: shape {values.shape}, expected one for each of {len(self)} pictures")
             values.flags.writeable = False
 
     def __setstate__(self, state):
@@ -94,11 +92,7 @@ class ImageSet:
 
     def __repr__(self):
         present = len(np.unique(self.labels))
-        classes = (
-            f"{present} classes"
-            if present == len(self.classes)
-            else f"{present} of {len(self.classes)} classes"
-        )
+        classes = f"{present} classes" if present == len(self.classes) else f"{present} of {len(self.classes)} classes"
         domains = ", ".join(np.unique(self.domains)) or "no domain"
         return f"ImageSet({len(self)} pictures, {classes}, {len(np.unique(self.groups))} groups: {domains})"
 
@@ -111,18 +105,14 @@ class ImageSet:
         return self._take(find_places(index, len(self)))
 
     def _take(self, indices):
-        return dataclasses.replace(
-            self, **{name: getattr(self, name)[indices] for name in ("pictures", *_COLUMNS)}
-        )
+        return dataclasses.replace(self, **{name: getattr(self, name)[indices] for name in ("pictures", *_COLUMNS)})
 
     def __add__(self, other):
         if not isinstance(other, ImageSet):
             return NotImplemented
         classes = sorted({*self.classes, *other.classes})
         parts = [self.with_classes(classes), other.with_classes(classes)]
-        merged = {
-            name: np.concatenate([getattr(part, name) for part in parts]) for name in ("pictures", *_COLUMNS)
-        }
+        merged = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ("pictures", *_COLUMNS)}
         merged["names"] = number_repeats([*self.names, *other.names])
         texts = dict.fromkeys(filter(None, [self.attribution_text, other.attribution_text]))
         quarantine = list(dict.fromkeys([*self.quarantine, *other.quarantine]))
@@ -196,9 +186,7 @@ class ImageSet:
         Returns (train, test). Warns when a class is missing from the training side; raises ValueError
         where a side would be empty.
         """
-        is_test = choose_test(
-            self.labels, self.groups, self.folds, test_fold=test_fold, n_folds=n_folds, seed=seed
-        )
+        is_test = choose_test(self.labels, self.groups, self.folds, test_fold=test_fold, n_folds=n_folds, seed=seed)
         train, test = self[~is_test], self[is_test]
         if unlearned := [self.classes[label] for label in np.setdiff1d(test.labels, train.labels)]:
             warnings.warn(

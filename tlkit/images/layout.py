@@ -51,9 +51,7 @@ class Tree:
         """Return the part of the tree below an inner folder, as a tree of its own."""
         return Tree(
             location=f"{self.location}/{inner}",
-            files={
-                path.relative_to(inner): file for path, file in self.files.items() if inner in path.parents
-            },
+            files={path.relative_to(inner): file for path, file in self.files.items() if inner in path.parents},
             folders={path.relative_to(inner) for path in self.folders if inner in path.parents},
             propose=lambda path: self.propose(inner / path),
         )
@@ -113,9 +111,7 @@ def _find_pictures(tree):
 
 def _count_others(tree):
     others = collections.Counter(
-        path.suffix.casefold() or "without extension"
-        for path in tree.files
-        if path.suffix.casefold() not in EXTENSIONS
+        path.suffix.casefold() or "without extension" for path in tree.files if path.suffix.casefold() not in EXTENSIONS
     )
     return ", ".join(f"{count} {extension}" for extension, count in others.most_common())
 

@@ -49,17 +49,13 @@ def load_images(source, *, domain=None, inside=None, bad="raise", merge_twins=Fa
         raise ValueError(f'bad: {bad!r}, expected "raise" or "skip"')
     if isinstance(source, str) and source in NAMES:
         if inside is not None:
-            raise ValueError(
-                f"inside: {inside!r}, but the bundled set has no folders: use domain, or “./{source}”"
-            )
+            raise ValueError(f"inside: {inside!r}, but the bundled set has no folders: use domain, or “./{source}”")
         return load_styles(domain)
     if domain is not None and not isinstance(domain, str):
         raise TypeError(f"domain: {domain!r}, expected the name (str) of the domain of all these pictures")
     if isinstance(source, (str, os.PathLike)):
         if source == "":  # which Path would take for the folder one is in
-            raise ValueError(
-                "source: an empty path, expected a bundled set's name, a folder, a zip or a list"
-            )
+            raise ValueError("source: an empty path, expected a bundled set's name, a folder, a zip or a list")
         path = Path(source).expanduser()
         tree = _list_tree(path, source, inside)
         entries = label_tree(tree, merge_twins=merge_twins)
@@ -105,9 +101,7 @@ def _list_pairs(source, merge_twins):
             raise TypeError(f"source: entry {place} is {pair!r}, expected (file, label)")
         file, label = pair
         if not isinstance(file, (str, os.PathLike)):
-            raise TypeError(
-                f"source: the file of entry {place} is a {type(file).__name__}, expected a str or path"
-            )
+            raise TypeError(f"source: the file of entry {place} is a {type(file).__name__}, expected a str or path")
         if not isinstance(label, str) or not label:
             raise TypeError(f"source: the label of entry {place} is {label!r}, expected a class's name (str)")
         path = Path(file).expanduser()

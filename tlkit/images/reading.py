@@ -64,9 +64,7 @@ def open_picture(data, location):
     `MAX_PIXELS` pixels or sides more unequal than `MAX_ASPECT_RATIO`.
     """
     if len(data) > MAX_FILE_BYTES:
-        raise PictureError(
-            location, f"{len(data):,} bytes, more than the limit of {MAX_FILE_BYTES:,}: shrink it"
-        )
+        raise PictureError(location, f"{len(data):,} bytes, more than the limit of {MAX_FILE_BYTES:,}: shrink it")
     name = find_format(data)
     if name is None:
         raise PictureError(location, describe_unreadable(data))
@@ -118,9 +116,7 @@ def decode_picture(data, location="the picture"):
     except (PictureError, MemoryError):
         raise
     except Exception as error:  # decoders answer broken data with whatever they tripped over
-        raise PictureError(
-            location, f"broken {picture.format} ({error}): copy or download it again"
-        ) from error
+        raise PictureError(location, f"broken {picture.format} ({error}): copy or download it again") from error
     return rgb.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else rgb
 
 

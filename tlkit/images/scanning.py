@@ -32,22 +32,16 @@ def scan_pictures(entries, *, domain, bad, location):
         The source, for messages.
     """
     results = _inspect_all([file for _, _, file in entries])
-    quarantine = [
-        (file.location, reason) for (_, _, file), (reason, _) in zip(entries, results, strict=True) if reason
-    ]
+    quarantine = [(file.location, reason) for (_, _, file), (reason, _) in zip(entries, results, strict=True) if reason]
     if quarantine:
         _report_bad(quarantine, len(entries), bad, location)
     kept = [entry for entry, (reason, _) in zip(entries, results, strict=True) if not reason]
     n_animated = sum(is_animated for reason, is_animated in results if not reason)
     if n_animated:
-        warnings.warn(
-            f"{location}: {n_animated} animated pictures, of which the first frame is taken", stacklevel=3
-        )
+        warnings.warn(f"{location}: {n_animated} animated pictures, of which the first frame is taken", stacklevel=3)
     classes = sorted({label for _, label, _ in kept})
     if lost := sorted({label for _, label, _ in entries} - set(classes)):
-        warnings.warn(
-            f"{location}: no readable picture of {', '.join(lost)}, so these are no classes", stacklevel=3
-        )
+        warnings.warn(f"{location}: no readable picture of {', '.join(lost)}, so these are no classes", stacklevel=3)
     if len(classes) < 2:
         raise ValueError(
             f"source: {location} has {len(kept)} readable pictures in {len(classes)} classes "
@@ -107,8 +101,7 @@ def _report_bad(quarantine, n_pictures, bad, location):
     shown = "".join(f"\n  {path}: {reason}" for path, reason in quarantine[:_SHOWN])
     rest = f"\n  and {len(quarantine) - _SHOWN} more" if len(quarantine) > _SHOWN else ""
     raise ValueError(
-        f"source: {count} in {location}:{shown}{rest}\n"
-        'Mend or remove them, or leave them out with bad="skip".'
+        f'source: {count} in {location}:{shown}{rest}\nMend or remove them, or leave them out with bad="skip".'
     )
 
 

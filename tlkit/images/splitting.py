@@ -15,9 +15,7 @@ def check_count(argument, value, lowest, highest=None):
     try:
         number = operator.index(value)
     except TypeError:
-        raise TypeError(
-            f"{argument}: {value!r} is a {type(value).__name__}, expected an int, {expected}"
-        ) from None
+        raise TypeError(f"{argument}: {value!r} is a {type(value).__name__}, expected an int, {expected}") from None
     if isinstance(value, bool) or number < lowest or (highest is not None and number > highest):
         raise ValueError(f"{argument}: {value!r}, expected an int, {expected}")
     return number
@@ -120,9 +118,7 @@ def draw_shots(labels, groups, names, classes, *, shots, seed):
         queues = []
         for group in random.permutation(np.unique(groups[members])):
             queues.append(random.permutation(members[groups[members] == group]))
-        rounds = [
-            (place, turn, index) for turn, queue in enumerate(queues) for place, index in enumerate(queue)
-        ]
+        rounds = [(place, turn, index) for turn, queue in enumerate(queues) for place, index in enumerate(queue)]
         drawn += [index for _, _, index in sorted(rounds)[:shots]]
     return np.sort(np.array(drawn, dtype=np.int64))
 
@@ -130,12 +126,10 @@ def draw_shots(labels, groups, names, classes, *, shots, seed):
 def report_shortage(labels, classes, *, shots):
     """Say which classes have fewer than `shots` pictures, and how many they have (str, "" if none).
 
+    A class without any picture isn't named: it was left out by `select`, or the domain doesn't have it.
+
     >>> report_shortage([0, 0, 1], ["cat", "dog", "fox"], shots=2)
-    'dog has 1; none at all: fox'
+    'dog has 1'
     """
     counts = np.bincount(labels, minlength=len(classes))
-    few = ", ".join(
-        f"{name} has {count}" for name, count in zip(classes, counts, strict=True) if 0 < count < shots
-    )
-    none = ", ".join(name for name, count in zip(classes, counts, strict=True) if count == 0)
-    return "; ".join(filter(None, [few, none and f"none at all: {none}"]))
+    return ", ".join(f"{name} has {count}" for name, count in zip(classes, counts, strict=True) if 0 < count < shots)

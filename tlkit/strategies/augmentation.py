@@ -35,11 +35,13 @@ def augment(picture, policy, recipe, *, draw):
     """
     import torch
 
+    if policy == "flip":  # cut out first: the middle of the mirror image can lie a pixel beside
+        picture = recipe.crop(picture)
     # The policies are torchvision's, which draw from torch's one random state: it is lent out and put back.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(np.random.SeedSequence(draw).generate_state(1, np.uint64)[0] >> 1))
         changed = _policy(policy, recipe.crop_size_px, recipe.interpolation)(picture)
-    return recipe.to_array(changed if changed.size == (recipe.crop_size_px,) * 2 else recipe.crop(changed))
+    return recipe.to_array(changed)
 
 
 @functools.cache

@@ -39,7 +39,7 @@ _KNOWN = [
     ),
     Known(
         Strategy([_TUNE], name="fine_tune"),
-        "Yosinski et al. 2014 (How transferable are features in deep neural networks?); norm statistics stay frozen here",
+        "Yosinski et al. 2014 (How transferable are features in deep neural networks?); here with frozen norm layers",
         "best with many pictures; with few, what it forgets can outweigh what it learns",
     ),
     Known(

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
+from tlkit import __version__
 from tlkit.evaluation.scores import evaluate_probabilities
 from tlkit.features.engines import run_engine
 from tlkit.features.extraction import extract_features
 from tlkit.images import ImageSet
+from tlkit.images.reading import decode_picture
 from tlkit.storage import written_whole
 
 _WEIGHTS, _DESCRIPTION = "weights.safetensors", "run.json"
@@ -89,9 +91,9 @@ class Run:
         return exponentials / exponentials.sum(axis=1, keepdims=True)
 
     def _features_of(self, pictures):
-        from tlkit.images.reading import read_picture
-
-        read = (read_picture(item) if isinstance(item, (str, Path)) else item for item in pictures)
+        read = (
+            decode_picture(Path(item).read_bytes(), item) if isinstance(item, str | Path) else item for item in pictures
+        )
         arrays = (self.backbone.preprocess(picture) for picture in read)
         return run_engine("torch", self.backbone, "", arrays, len(pictures), lambda n_pictures: None)
 
@@ -134,8 +136,8 @@ class Run:
             "image_size_px": self.backbone.image_size_px,
             "provenance": self.backbone.provenance,
         }
-        described["versions"] = {name: version(name) for name in ("tlkit", "torch", "torchvision")}
-        described["versions"]["python"] = platform.python_version()
+        versions = {name: version(name) for name in ("torch", "torchvision")}
+        described["versions"] = {"tlkit": __version__, "python": platform.python_version()} | versions
         text = json.dumps(described, indent=1)
         with written_whole(folder / _WEIGHTS) as temporary:
             save_file(tensors, temporary)

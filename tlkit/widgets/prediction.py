@@ -118,7 +118,9 @@ class Prediction(ipywidgets.VBox):
 
     def __repr__(self):
         kept = _NONE_YET if self.kept is None else f"kept: {_say(self.kept, self.unit)}"
-        span = " | ".join(self.options) if isinstance(self.options[0], str) else f"{self.options[0]} to {self.options[-1]}"
+        span = (
+            " | ".join(self.options) if isinstance(self.options[0], str) else f"{self.options[0]} to {self.options[-1]}"
+        )
         return f"Prediction({span}; {kept})"
 
 

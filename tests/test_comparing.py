@@ -1,0 +1,165 @@
+"""Comparisons: every arm on the same pictures, complete tables, honest ends."""
+
+import signal
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import tlkit as tl
+from tlkit.comparing import HAND_MADE
+from tlkit.strategies.training import TrainingPictures
+
+RUN_COLUMNS = "strategy shots seed fold accuracy balanced_accuracy n_train n_steps duration_s peak_memory_mib".split()
+TABLE_COLUMNS = (
+    "strategy shots accuracy accuracy_low accuracy_high balanced_accuracy gain gain_low gain_high n_seeds verdict "
+    "duration_s peak_memory_mib n_train n_steps n_configurations"
+).split()
+PREDICTION_COLUMNS = ["strategy", "shots", "seed", "fold", "picture", "group", "label", "predicted", "probability"]
+
+
+@pytest.fixture(scope="module")
+def images():
+    return tl.load_images("styles", domain="clipart").select(classes=["bird", "bug", "tool", "flower"])
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    return tl.load_backbone("mobilenet_v3_small", weights=None, image_size_px=32)
+
+
+SHORT = tl.Strategy([tl.Phase(["all"], 1, 1e-3, norm_statistics="moving")], name="from_scratch")
+
+
+@pytest.fixture(scope="module")
+def comparison(backbone, images):
+    return tl.compare(backbone, images, [SHORT, HAND_MADE, "linear_probe"], shots=[1, 3], seeds=2, progress=False)
+
+
+def test_tables_have_the_columns_that_are_promised(comparison):
+    assert list(comparison.runs.columns) == RUN_COLUMNS
+    assert list(comparison.table.columns) == TABLE_COLUMNS
+    assert list(comparison.predictions.columns) == PREDICTION_COLUMNS
+
+
+def test_every_cell_of_the_grid_was_run(comparison):
+    cells = set(comparison.runs[["strategy", "shots", "seed"]].itertuples(index=False, name=None))
+    assert cells == {
+        (name, shots, seed)
+        for name in ("from_scratch", HAND_MADE, "linear_probe")
+        for shots in (1, 3)
+        for seed in (0, 1)
+    }
+    assert len(comparison.table) == 6
+
+
+def test_all_arms_of_a_seed_see_the_same_pictures(comparison, images):
+    for seed, part in comparison.predictions.groupby("seed"):
+        tested = {tuple(arm["picture"]) for _, arm in part.groupby(["strategy", "shots"])}
+        assert tested == {tuple(images.split(test_fold=seed % 5)[1].names)}
+
+
+def test_no_group_is_trained_and_tested_on(images, backbone, monkeypatch):
+    seen = []
+
+    def watch(backbone, few, strategy, **settings):
+        seen.append(few)
+        return real(backbone, few, strategy, **settings)
+
+    real = tl.transfer
+    monkeypatch.setattr("tlkit.strategies.transferring.transfer", watch)
+    comparison = tl.compare(backbone, images, [SHORT, "linear_probe"], shots=3, seeds=5, progress=False)
+    assert len(seen) == 10
+    for (seed, part), few in zip(comparison.predictions.groupby("seed"), seen[::2], strict=True):
+        assert not set(part["group"]) & set(few.groups), f"seed {seed}"
+
+
+def test_predictions_and_runs_tell_the_same_story(comparison):
+    right = comparison.predictions.assign(right=lambda table: table["label"] == table["predicted"])
+    accuracy = right.groupby(["strategy", "shots", "seed"])["right"].mean()
+    for row in comparison.runs.itertuples():
+        assert accuracy[row.strategy, row.shots, row.seed] == pytest.approx(row.accuracy)
+
+
+def test_means_and_gains_are_those_of_the_runs(comparison):
+    runs = comparison.runs.set_index(["strategy", "shots", "seed"])["accuracy"]
+    for row in comparison.table.itertuples():
+        assert row.accuracy == pytest.approx(np.mean([runs[row.strategy, row.shots, seed] for seed in (0, 1)]))
+        if row.strategy == "from_scratch":
+            assert row.verdict == "baseline"
+            assert np.isnan(row.gain)
+        else:
+            gains = [runs[row.strategy, row.shots, seed] - runs["from_scratch", row.shots, seed] for seed in (0, 1)]
+            assert row.gain == pytest.approx(np.mean(gains))
+    verdicts = comparison.verdicts
+    assert set(verdicts) == {(name, shots) for name in (HAND_MADE, "linear_probe") for shots in (1, 3)}
+
+
+def test_steps_and_training_pictures_are_reported(comparison):
+    table = comparison.table.set_index(["strategy", "shots"])
+    assert table.loc[("from_scratch", 3), "n_steps"] == 2  # 12 pictures in batches of at most 8, one epoch
+    assert table.loc[("linear_probe", 3), "n_steps"] == 0
+    assert table.loc[("from_scratch", 1), "n_train"] == 4
+    assert (comparison.runs["peak_memory_mib"] > 50).all()
+
+
+def test_a_comparison_repeats_bit_for_bit(comparison, backbone, images):
+    again = tl.compare(backbone, images, [SHORT, HAND_MADE, "linear_probe"], shots=[1, 3], seeds=2, progress=False)
+    assert again.predictions.equals(comparison.predictions)
+
+
+def test_too_few_pictures_are_told_once(backbone, images):
+    with pytest.warns(UserWarning, match="shots: 60 wanted") as caught:
+        tl.compare(backbone, images, [HAND_MADE, "linear_probe"], shots=60, seeds=2, progress=False)
+    assert len(caught) == 1
+
+
+def test_ctrl_c_returns_the_seeds_that_all_arms_have_done(backbone, images, monkeypatch):
+    real, epochs = TrainingPictures.batch, []
+
+    def interrupted(self, indices, policy, epoch):
+        epochs.append(self.seed)
+        if epochs.count(1) == 2:
+            signal.raise_signal(signal.SIGINT)
+        return real(self, indices, policy, epoch)
+
+    monkeypatch.setattr(TrainingPictures, "batch", interrupted)
+    with pytest.warns(UserWarning, match="interrupted"):
+        comparison = tl.compare(backbone, images, [HAND_MADE, SHORT], shots=3, seeds=3, progress=False)
+    assert set(comparison.runs["seed"]) == {0}
+    assert set(comparison.predictions["seed"]) == {0}
+    assert len(comparison.table) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"strategies": ["linear_probe"]}, "expected at least two to compare"),
+        ({"strategies": ["linear_probe", "linear_probe"]}, "'linear_probe' stands twice"),
+        ({"strategies": ["linear_probe", "magic"]}, "strategy: 'magic', expected"),
+        ({"baseline": "magic"}, "baseline: 'magic' is not compared; there are hand_made, linear_probe"),
+        ({"shots": []}, r"shots: \[\], expected whole numbers of at least 1"),
+        ({"shots": [0]}, r"shots: \[0\], expected"),
+        ({"seeds": 0}, r"seeds: \[\], expected"),
+        ({"seeds": [1, 1]}, r"seeds: \[1, 1\] has one twice"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_before_anything_runs(backbone, images, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        tl.compare(backbone, images, **({"strategies": [HAND_MADE, "linear_probe"], "progress": False} | arguments))
+
+
+def test_it_draws_rows_for_one_number_of_shots_and_curves_for_several(comparison, backbone, images):
+    axis = Figure().subplots()
+    assert comparison.draw(axis) is axis
+    assert axis.get_xlabel() == "training pictures a class"
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["from scratch", "hand made", "linear probe"]
+    one = tl.compare(backbone, images, [HAND_MADE, "linear_probe"], shots=1, seeds=1, progress=False)
+    axis = one.draw(Figure().subplots())
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["hand made", "linear probe"]
+    assert any("can't tell" in text.get_text() for text in axis.texts)
+
+
+def test_it_shows_itself_as_its_table(comparison):
+    assert "linear_probe" in comparison._repr_html_()
+    assert "verdict" in repr(comparison)

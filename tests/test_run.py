@@ -1,0 +1,128 @@
+"""Runs: predictions, evaluations that are counted, saving and loading."""
+
+import json
+
+import numpy as np
+import pytest
+
+import tlkit as tl
+
+
+@pytest.fixture(scope="module")
+def images():
+    return tl.load_images("styles", domain="clipart").select(classes=["bird", "bug", "tool"])
+
+
+@pytest.fixture(scope="module")
+def train(images):
+    return images.split()[0].few(3)
+
+
+@pytest.fixture(scope="module")
+def test_images(images):
+    return images.split()[1]
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    return tl.load_backbone("mobilenet_v3_small", weights=None, image_size_px=32)
+
+
+@pytest.fixture(scope="module")
+def run(backbone, train):
+    strategy = tl.Strategy([tl.Phase(["all"], 1, 1e-3)], name="short")
+    return tl.transfer(backbone, train, strategy, seed=4, progress=False)
+
+
+def test_probabilities_sum_to_one_and_agree_with_a_plain_forward_pass(run, test_images):
+    import torch
+
+    probabilities = run.predict(test_images)
+    assert probabilities.shape == (len(test_images), len(test_images.classes))
+    assert np.allclose(probabilities.sum(axis=1), 1)
+    batch = torch.from_numpy(np.stack([run.backbone.preprocess(picture) for picture, _ in test_images]))
+    with torch.no_grad():
+        plain = torch.softmax(run.head(run.backbone(batch)), dim=1).numpy()
+    assert np.allclose(probabilities, plain, atol=1e-5)
+
+
+def test_pictures_and_paths_are_taken_as_well(run, test_images, tmp_path):
+    expected = run.predict(test_images[:2])
+    pictures = [test_images.read(0), test_images.read(1)]
+    pictures[0].save(tmp_path / "one.png")
+    assert np.allclose(run.predict(pictures), expected, atol=1e-6)
+    assert np.allclose(run.predict([tmp_path / "one.png"]), expected[:1], atol=1e-6)
+
+
+def test_scores_equal_a_slow_count(run, test_images):
+    evaluation = run.evaluate(test_images)
+    right_by_class, n_right = {}, 0
+    for row in evaluation.predictions.itertuples():
+        right_by_class.setdefault(row.label, []).append(row.label == row.predicted)
+        n_right += row.label == row.predicted
+    assert evaluation.accuracy == pytest.approx(n_right / len(test_images))
+    shares = [sum(rights) / len(rights) for rights in right_by_class.values()]
+    assert evaluation.balanced_accuracy == pytest.approx(sum(shares) / len(shares))
+    assert evaluation.confusion.sum() == len(test_images)
+    assert np.trace(evaluation.confusion) == n_right
+    assert list(evaluation.predictions["picture"]) == list(test_images.names)
+    assert list(evaluation.predictions["group"]) == list(test_images.groups)
+
+
+def test_looks_at_a_test_set_are_counted(backbone, train, test_images):
+    run = tl.transfer(backbone, train, "linear_probe", progress=False)
+    assert [run.evaluate(test_images).n_looks for _ in range(3)] == [1, 2, 3]
+    assert run.evaluate(test_images[:-1]).n_looks == 1
+    assert "look number 4" in repr(run.evaluate(test_images))
+
+
+def test_a_test_set_with_another_order_of_classes_is_mapped(run, test_images):
+    renamed = test_images.with_classes(sorted(test_images.classes, reverse=True))
+    assert run.evaluate(renamed).accuracy == run.evaluate(test_images).accuracy
+
+
+def test_a_class_that_was_not_trained_for_is_refused(backbone, test_images, train):
+    two = train.select(classes=["bird", "bug"]).with_classes(["bird", "bug"])
+    run = tl.transfer(backbone, two, "linear_probe", progress=False)
+    with pytest.raises(ValueError, match="tool"):
+        run.evaluate(test_images)
+
+
+def test_a_saved_run_predicts_the_same_bits(run, test_images, tmp_path):
+    run.save(tmp_path / "run")
+    loaded = tl.load_run(tmp_path / "run")
+    assert np.array_equal(loaded.predict(test_images), run.predict(test_images))
+    assert repr(loaded) == repr(run)
+    assert loaded.strategy == json.loads(json.dumps(run.strategy))
+    described = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert described["versions"].keys() == {"tlkit", "torch", "torchvision", "python"}
+    assert described["train_hash"] == run.train_hash
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["run.json", "weights.safetensors"]
+
+
+def test_a_save_that_fails_leaves_the_earlier_one(run, tmp_path, monkeypatch):
+    run.save(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def no_room(tensors, path):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("safetensors.torch.save_file", no_room)
+    with pytest.raises(OSError, match="No space"):
+        run.save(tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_folder_without_a_run_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"has no weights\.safetensors, expected a folder that Run\.save wrote"):
+        tl.load_run(tmp_path)
+
+
+def test_cost_names_steps_time_memory_and_size(run):
+    cost = run.cost()
+    head = run.head.weight.numel() + run.head.bias.numel()
+    assert cost["n_parameters"] == run.backbone.cost().n_parameters + head
+    assert cost["n_steps"] == run.n_steps == 2
+    assert cost["duration_s"] > 0
+    assert cost["peak_memory_mib"] > 50
