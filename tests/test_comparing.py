@@ -10,12 +10,12 @@ import tlkit as tl
 from tlkit.comparing import HAND_MADE
 from tlkit.strategies.training import TrainingPictures
 
-RUN_COLUMNS = "strategy shots seed fold accuracy balanced_accuracy n_train n_steps duration_s peak_memory_mib".split()
-TABLE_COLUMNS = (
-    "strategy shots accuracy accuracy_low accuracy_high balanced_accuracy gain gain_low gain_high n_seeds verdict "
-    "duration_s peak_memory_mib n_train n_steps n_configurations"
-).split()
-PREDICTION_COLUMNS = ["strategy", "shots", "seed", "fold", "picture", "group", "label", "predicted", "probability"]
+PLACE = ["strategy", "shots", "seed", "fold"]
+SCORES = ["accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy", "gain", "gain_low", "gain_high"]
+COSTS = ["duration_s", "peak_memory_mib"]
+RUN_COLUMNS = [*PLACE, "accuracy", "balanced_accuracy", "n_train", "n_steps", *COSTS]
+TABLE_COLUMNS = [*PLACE[:2], *SCORES, "n_seeds", "verdict", *COSTS, "n_train", "n_steps", "n_configurations"]
+PREDICTION_COLUMNS = [*PLACE, "picture", "group", "label", "predicted", "probability"]
 
 
 @pytest.fixture(scope="module")

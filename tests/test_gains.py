@@ -70,6 +70,13 @@ def test_gains_are_paired_by_seed():
         assert row["verdict"] == "helps"
 
 
+def test_seeds_that_share_a_fold_are_paired_each_with_itself():
+    scratch = np.array([0.1, 0.5, 0.3, 0.7, 0.2, 0.8, 0.2, 0.6, 0.4, 0.9])
+    row = transfer_gain(make_runs({"from_scratch": scratch, "probe": scratch + 0.05})).iloc[0]
+    assert row["n_seeds"] == 10
+    assert (row["gain_low"], row["gain_high"]) == pytest.approx((0.05, 0.05))
+
+
 def test_arms_and_shots_are_kept_apart():
     runs = pd.concat(
         [

@@ -1,5 +1,6 @@
 """Weights files: read only when whole, of this network, and without running what is in them."""
 
+import argparse
 import dataclasses
 import math
 import pickle
@@ -125,15 +126,29 @@ def test_code_in_a_file_is_not_run(as_zip, tmp_path, monkeypatch, state):
     if as_zip:
         torch.save({**state, "planted": Planted(canary)}, path)
     else:
-        path.write_bytes(pickle.dumps(Planted(canary)))
+        path.write_bytes(pickle.dumps(Planted(canary), protocol=2))
     message = refuse(path)
     assert not canary.exists()
+    assert "it holds io.open, which is no tensor" in message
     assert "tensors only" in message
     assert "weights_only" not in message, "no reader should be told how to run it"
 
 
-def test_a_whole_model_is_answered_with_how_to_save_its_state(network, tmp_path):
-    assert "save `model.state_dict()`" in refuse(save(network, tmp_path / "model.pth"))
+def test_whole_models_and_objects_beside_tensors_are_answered_with_how_to_save_a_state(network, state, tmp_path):
+    for content, kind in ((network, "MobileNetV3"), ({**state, "arguments": argparse.Namespace(rate=1)}, "Namespace")):
+        message = refuse(save(content, tmp_path / "objects.pth"))
+        assert kind in message
+        assert "save `model.state_dict()`" in message
+
+
+def test_torchs_older_format_is_read_and_its_truncation_found(state, files, tmp_path):
+    path = tmp_path / "older.pth"
+    torch.save(state, path, _use_new_zipfile_serialization=False)
+    assert same_bits(read_weights(path)[0], read_weights(files["pth"])[0])
+    content = path.read_bytes()
+    for share in (0.01, 0.5, 0.999):
+        path.write_bytes(content[: math.floor(share * len(content))])
+        assert "incomplete" in refuse(path)
 
 
 @pytest.mark.parametrize("content", [[1, 2], {"epoch": 3}, {0: torch.zeros(2)}, torch.zeros(3)])

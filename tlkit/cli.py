@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-_COLUMNS = ("strategy", "shots", "accuracy", "interval", "balanced", "gain", "verdict", "steps", "seconds")
+_COLUMNS = ("strategy", "shots", "accuracy", "gain", "verdict", "steps", "seconds")
 
 
 @app.callback()
@@ -85,30 +85,26 @@ def _whole_numbers(option, text):
 
 
 def _print_comparison(comparison):
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
     described = comparison.description
     title = f"{described['backbone']} at {described['image_size_px']} px, {described['pictures']}"
-    table = Table(title=title, caption=f"gains against {comparison.baseline}; intervals hold 95 %")
+    caption = f"means over seeds with 95 % intervals; gains in accuracy against {comparison.baseline}"
+    table = Table(title=title, caption=caption, box=SIMPLE_HEAD)
     for column in _COLUMNS:
         table.add_column(column, justify="left" if column in ("strategy", "verdict") else "right")
     for row in comparison.table.itertuples():
-        gain = "" if row.gain != row.gain else f"{row.gain:+.3f} ({row.gain_low:+.3f} to {row.gain_high:+.3f})"
-        table.add_row(
-            row.strategy,
-            str(row.shots),
-            f"{row.accuracy:.3f}",
-            f"{row.accuracy_low:.3f} to {row.accuracy_high:.3f}",
-            f"{row.balanced_accuracy:.3f}",
-            gain,
-            row.verdict,
-            f"{row.n_steps:.0f}",
-            f"{row.duration_s:.1f}",
-        )
+        accuracy = f"{row.accuracy:.2f} ({row.accuracy_low:.2f} to {row.accuracy_high:.2f})"
+        gain = f"{row.gain:+.2f} ({row.gain_low:+.2f} to {row.gain_high:+.2f})"
+        has_gain = row.strategy != comparison.baseline
+        costs = (f"{row.n_steps:.0f}", f"{row.duration_s:.1f}")
+        table.add_row(row.strategy, str(row.shots), accuracy, gain if has_gain else "", row.verdict, *costs)
     console = Console()
-    # Where the output is no terminal, the table takes the width that it needs.
-    console.print(table, width=None if console.is_terminal else 140)
+    if not console.is_terminal:
+        console.width = 120  # in a file or a pipe there is no width to keep to
+    console.print(table)
 
 
 def _write_comparison(comparison, output):

@@ -1,8 +1,10 @@
 """Downloading one file so that it is either whole and the right one, or not there. Without torch."""
 
 import hashlib
+import http.client
 import os
 import threading
+import urllib.error
 import urllib.request
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
@@ -13,6 +15,8 @@ from tlkit.storage import written_whole
 
 CONNECT_TIMEOUT_S = 4.0
 _CHUNK_BYTES = 1 << 20
+# What a broken answer raises is no OSError.
+_FAILURES = (OSError, ValueError, http.client.HTTPException)
 
 
 class DownloadError(OSError):
@@ -56,8 +60,10 @@ def _open(url):
     def request():
         try:
             outcome["response"] = urllib.request.urlopen(url, timeout=CONNECT_TIMEOUT_S)
-        except (OSError, ValueError) as error:
+        except _FAILURES as error:
             outcome["error"] = error
+            if isinstance(error, urllib.error.HTTPError):  # which is an open answer at the same time
+                error.close()
 
     thread = threading.Thread(target=request, daemon=True)
     thread.start()
@@ -75,7 +81,7 @@ def _receive(response, temporary, url):
         while True:
             try:
                 chunk = response.read(_CHUNK_BYTES)
-            except (OSError, ValueError) as error:
+            except _FAILURES as error:
                 raise DownloadError(f"{url} broke off after {n_bytes} bytes: {error}") from error
             if not chunk:
                 return n_bytes, content.hexdigest()

