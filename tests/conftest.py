@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import tempfile
 from pathlib import Path
@@ -53,6 +54,8 @@ def _block_network(patch):
 
 # Hooks instead of fixtures: these cover the doctests of the package too, which lie outside this folder.
 def pytest_sessionstart(session):
+    # A job started in the background inherits that Ctrl-C is ignored, and the tests of Ctrl-C would wait for nothing.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     patch = session.config.stash[PATCH] = pytest.MonkeyPatch()
     cache = session.config.stash[CACHE] = tempfile.mkdtemp(prefix="tlkit-test-cache-")
     patch.setenv("TLKIT_CACHE_DIR", cache)

@@ -83,7 +83,7 @@ def test_a_kind_of_parameters_is_trained_alone(backbone, images, kind):
 
 def test_the_narrower_key_decides_the_learning_rate(backbone):
     head = torch.nn.Linear(backbone.n_features, 3)
-    phase = tl.Phase(["all", "head", -1, "bias"], 1, {"all": 1e-4, "head": 1e-2, -1: 1e-3, "bias": 5e-3})
+    phase = tl.Phase(["bias", -1, "head", "all"], 1, {"bias": 5e-3, -1: 1e-3, "head": 1e-2, "all": 1e-4})
     network = copy.deepcopy(backbone)
     rates = {id(parameter): rate for rate, group in apply_phase(network, head, phase) for parameter in group}
     assert rates[id(head.weight)] == 1e-2
@@ -92,9 +92,21 @@ def test_the_narrower_key_decides_the_learning_rate(backbone):
     assert rates[id(network.body["fc"][2].bias)] == 5e-3
 
 
+def test_no_gradient_is_computed_for_what_is_not_trained(backbone):
+    head = torch.nn.Linear(backbone.n_features, 3)
+    network = copy.deepcopy(backbone)
+    groups = apply_phase(network, head, tl.Phase([-1, "head"], 1, 1e-3))
+    trained = {id(parameter) for _, group in groups for parameter in group}
+    wanted = {id(parameter) for parameter in (*network.body["fc"].parameters(), *head.parameters())}
+    with_gradient = {id(p) for p in (*network.parameters(), *head.parameters()) if p.requires_grad}
+    assert trained == with_gradient == wanted
+
+
 def test_a_later_phase_thaws_what_an_earlier_one_froze(backbone, images):
-    run = transfer(backbone, images, tl.Phase(["head"], 1, 1e-2), tl.Phase(["all"], 1, 1e-3))
-    assert changed_stages(backbone, run.backbone) == set(backbone.stages)
+    phases = tl.Phase(["head"], 1, 1e-2), tl.Phase(["all"], 1, 1e-3, norm_statistics="moving")
+    run = transfer(backbone, images, *phases)
+    before, after = backbone.state_dict(), run.backbone.state_dict()
+    assert not [name for name in before if "running_mean" in name and torch.equal(before[name], after[name])]
     assert [row["epoch"] for row in run.history] == [1, 2]
 
 
@@ -211,7 +223,17 @@ def test_augmentation_repeats_by_its_draw_and_varies_without(images, backbone, p
     again = [augment(picture, policy, backbone.recipe, draw=(0, epoch, 5)) for epoch in reversed(range(8))]
     assert all(np.array_equal(a, b) for a, b in zip(views, reversed(again), strict=True))
     assert len({view.tobytes() for view in views}) > 1
+    state = torch.random.get_rng_state()
+    augment(picture, policy, backbone.recipe, draw=(1, 0, 5))
+    assert torch.equal(torch.random.get_rng_state(), state)
     assert {view.shape for view in views} == {(3, 32, 32)}
+
+
+def test_every_epoch_and_picture_is_augmented_anew(images, backbone):
+    pictures = TrainingPictures(images[[0, 0, 1]], backbone.recipe, 0)
+    views = [pictures.batch([0, 1], "crop", epoch)[0] for epoch in (0, 1)]
+    assert not torch.equal(views[0], views[1])
+    assert not torch.equal(views[0][0], views[0][1])
 
 
 def test_a_flip_is_the_mirror_image(images, backbone):
@@ -224,6 +246,8 @@ def test_a_flip_is_the_mirror_image(images, backbone):
 def test_reestimated_statistics_are_those_of_the_training_pictures(images):
     backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32, seed=3)
     pictures = TrainingPictures(images, backbone.recipe, 0)
+    with torch.no_grad():
+        backbone.train()(torch.randn(8, 3, 32, 32) * 100)  # statistics of other pictures, to be forgotten
     reestimate_norm_statistics(backbone, pictures, seed=0)
     first = backbone.body["stem"]
     with torch.no_grad():

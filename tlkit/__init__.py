@@ -6,8 +6,15 @@ named in the README.
 """
 
 import importlib
+import os
 
 __version__ = "0.1.0"
+
+# OpenMP's threads, which compute for torch, wait for each other in a busy loop. Where another program wants a core as
+# well, such as the browser that shows the notebook, each takes the time that the other waits for, and a training step
+# took ten times as long here; threads that sleep while they wait cost next to nothing on a quiet machine. OpenMP reads
+# this when torch is first imported; who sets it otherwise keeps it.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Public names and where they live. They are imported when first used, so that `import tlkit` costs milliseconds.
 _HOMES = {
@@ -39,7 +46,9 @@ def __getattr__(name):
     elif name in _MODULES:
         value = importlib.import_module(f"tlkit.{name}")
     else:
-        raise AttributeError(f"tlkit has no {name!r}; it has {', '.join(__all__)}")
+        from tlkit.naming import suggest
+
+        raise AttributeError(f"tlkit has no {name!r}; {suggest(name, __all__)}")
     globals()[name] = value
     return value
 

@@ -22,7 +22,7 @@ _NEEDED = (
     "jupyterlab",
     "ipywidgets",
 )
-_FRONT_END = Path("share/jupyter/labextensions/@jupyter-widgets/jupyterlab-manager/package.json")
+_FRONT_END = Path("@jupyter-widgets/jupyterlab-manager/package.json")
 _NEEDED_FREE_MB = 500
 
 
@@ -76,9 +76,13 @@ def _offline():
 
 def _front_end():
     remedy = "pip install --force-reinstall jupyterlab_widgets, then reload the browser's page"
-    path = Path(sys.prefix) / _FRONT_END
-    if not path.is_file():
-        return Finding("front end of the widgets", f"not in {path.parent}", False, remedy)
+    try:
+        from jupyter_core.paths import jupyter_path  # which JupyterLab itself asks where its extensions lie
+    except ImportError:
+        return Finding("front end of the widgets", "no Jupyter", False, "pip install jupyterlab")
+    folders = jupyter_path("labextensions")
+    if not any((Path(folder) / _FRONT_END).is_file() for folder in folders):
+        return Finding("front end of the widgets", f"in none of {', '.join(folders)}", False, remedy)
     return Finding("front end of the widgets", f"jupyterlab_widgets {_package('jupyterlab_widgets').found}", True)
 
 

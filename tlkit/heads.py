@@ -95,6 +95,8 @@ def fit_head(features, kind="logistic", *, strength=10.0, n_neighbors=5):
         raise ValueError(f"kind: {kind!r}, expected one of {', '.join(KINDS)}")
     if not strength > 0:
         raise ValueError(f"strength: {strength}, expected more than 0")
+    if n_neighbors < 1:
+        raise ValueError(f"n_neighbors: {n_neighbors}, expected 1 or more")
     present = np.unique(features.labels)
     if len(present) < 2:
         raise ValueError(f"features: {len(features)} pictures of {len(present)} class, expected two classes or more")
@@ -103,13 +105,21 @@ def fit_head(features, kind="logistic", *, strength=10.0, n_neighbors=5):
             "features: some values are NaN or infinite; extract them again, and check the network's weights"
         )
     estimators = {
-        "logistic": LogisticRegression(C=1 / strength, max_iter=5000),
+        "logistic": LogisticRegression(C=1 / strength, tol=1e-6, max_iter=5000),
         "knn": KNeighborsClassifier(min(n_neighbors, len(features)), metric="cosine", weights="distance"),
         "ridge": RidgeClassifier(alpha=strength * len(features)),
     }
     # One factor for all features: those of a network share a unit, and a factor for each would blow up the silent ones.
     scale = float(features.values.std()) or 1.0
+    values = features.values / np.float32(scale)
     # On small matrices several BLAS threads wait for each other longer than they compute, and change the last bits.
     with threadpool_limits(1):
-        estimator = estimators[kind].fit(features.values / np.float32(scale), features.labels)
+        if kind == "logistic":
+            # Around their mean, in float64: the same solution but for the intercepts. Without either, the solver stops
+            # where probabilities are still off by a hundredth.
+            centre = values.mean(axis=0, dtype=np.float64)
+            estimator = estimators[kind].fit(values - centre, features.labels)
+            estimator.intercept_ = estimator.intercept_ - estimator.coef_ @ centre
+        else:
+            estimator = estimators[kind].fit(values, features.labels)
     return Head(kind, list(features.classes), scale, estimator)

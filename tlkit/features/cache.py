@@ -4,6 +4,7 @@ A folder a network, in it files of rows that were computed together, each whole 
 that every row belongs to. A picture that is in some file is never computed again; a damaged file is computed anew.
 """
 
+import contextlib
 import hashlib
 import json
 import warnings
@@ -30,13 +31,14 @@ class FeatureCache:
     def load(self, digests):
         """Return {digest: (n_features,) float32} of those pictures that are kept."""
         wanted, rows = set(digests), {}
-        for path in sorted(self.folder.glob("*.npz")):
+        for path in sorted(self.folder.glob("[!.]*.npz")):  # a dot begins the name of what is still being written
             if wanted <= rows.keys():
                 break
             kept = _read(path)
             if kept is None:
                 warnings.warn(f"{path} is damaged; what it held is computed again", stacklevel=3)
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # where it can't go, it is passed over the next time too
+                    path.unlink()
                 continue
             rows.update((digest, row) for digest, row in zip(*kept, strict=True) if digest in wanted)
         return rows
@@ -51,7 +53,8 @@ class FeatureCache:
 
 def _read(path):
     try:
-        with np.load(path, allow_pickle=False) as content:
+        # Opened here, since NumPy leaves a damaged file open, and an open one can't be removed on Windows.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as content:
             digests, values = content["digests"], content["values"]
             intact = str(content["checksum"]) == _checksum(digests, values)
     except FileNotFoundError:

@@ -4,12 +4,16 @@ Both see batches of one fixed size, the last filled up with zeros, so that a pic
 pictures are computed beside it.
 """
 
+import hashlib
 import importlib.metadata
 import importlib.util
+import tempfile
+import warnings
+from pathlib import Path
 
 import numpy as np
 
-from tlkit.storage import cache_folder, written_whole
+from tlkit.storage import cache_folder
 
 BATCH_SIZE = 8
 ENGINES = ("auto", "openvino", "torch")
@@ -107,14 +111,42 @@ def _convert(backbone, fingerprint):
 
     version = engine_version("openvino").replace(" ", "-")
     path = cache_folder() / "converted" / f"{fingerprint[:32]}-{version}.xml"
-    if path.is_file():
+    if _is_intact(path):
         return openvino.Core().read_model(path)
     converted = _translate(backbone)
-    # The weights take their name before the network that needs them does.
-    with written_whole(path) as temporary:
-        openvino.save_model(converted, temporary, compress_to_fp16=False)
-        temporary.with_suffix(".bin").replace(path.with_suffix(".bin"))
-    return openvino.Core().read_model(path)
+    try:
+        _keep(converted, path)
+    except (OSError, RuntimeError) as error:  # OpenVINO says with the latter that the disk is full
+        warnings.warn(f"the converted network can't be kept in {path.parent} ({error}): make room there", stacklevel=2)
+    return converted
+
+
+def _keep(converted, path):
+    import openvino
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        made = Path(folder) / path.name
+        openvino.save_model(converted, made, compress_to_fp16=False)
+        made.with_suffix(".sha256").write_text(_digest(made))
+        # The hash comes last: files without it, or with another writer's, are not read.
+        for suffix in (".bin", ".xml", ".sha256"):
+            made.with_suffix(suffix).replace(path.with_suffix(suffix))
+
+
+def _is_intact(path):
+    try:
+        return path.with_suffix(".sha256").read_text() == _digest(path)
+    except (OSError, ValueError):
+        return False
+
+
+def _digest(path):
+    content = hashlib.sha256()
+    for part in (path, path.with_suffix(".bin")):
+        with open(part, "rb") as file:
+            content.update(hashlib.file_digest(file, "sha256").digest())
+    return content.hexdigest()
 
 
 def _translate(backbone):

@@ -1,11 +1,16 @@
 """`extract_features`: a frozen network over pictures, each computed once and kept on disk."""
 
+import importlib.metadata
+import warnings
+
 import numpy as np
 from tqdm.auto import tqdm
 
+import tlkit
 from tlkit.features.cache import FeatureCache
 from tlkit.features.engines import choose_engine, engine_version, run_engine
 from tlkit.features.features import Features
+from tlkit.images import ImageSet
 
 
 def extract_features(backbone, images, engine="auto", precision="exact", cache=True, progress=True):
@@ -38,10 +43,16 @@ def extract_features(backbone, images, engine="auto", precision="exact", cache=T
     """
     if precision != "exact":
         raise ValueError(f"precision: {precision!r}, expected 'exact'")
+    if not isinstance(images, ImageSet):
+        raise TypeError(f"images: a {type(images).__name__}, expected an ImageSet, as load_images makes it")
     if isinstance(backbone, str):
         from tlkit.backbones.loading import load_backbone
 
         backbone = load_backbone(backbone)
+    elif not hasattr(backbone, "fingerprint"):
+        raise TypeError(
+            f"backbone: a {type(backbone).__name__}, expected a Backbone, as load_backbone makes it, or its name"
+        )
     engine = choose_engine(engine)
     fingerprint = backbone.fingerprint()
     key = {
@@ -50,6 +61,8 @@ def extract_features(backbone, images, engine="auto", precision="exact", cache=T
         "image_size_px": str(backbone.image_size_px),
         "engine": engine_version(engine),
         "precision": precision,
+        # What decodes and resizes the pictures.
+        "software": f"tlkit {tlkit.__version__}, pillow {importlib.metadata.version('pillow')}",
     }
     digests = [images.digest(index) for index in range(len(images))]
     store = FeatureCache(key) if cache else None
@@ -60,10 +73,21 @@ def extract_features(backbone, images, engine="auto", precision="exact", cache=T
         values = _compute(engine, backbone, fingerprint, images, [index for _, index in missing], progress)
         computed = [digest for digest, _ in missing]
         if cache:
-            store.store(computed, values)
+            _keep(store, computed, values)
         rows.update(zip(computed, values, strict=True))
     values = np.stack([rows[digest] for digest in digests]) if digests else np.empty((0, backbone.n_features), "f4")
     return Features(values, images.labels, images.classes, images.names, images.groups, key)
+
+
+def _keep(store, digests, values):
+    try:
+        store.store(digests, values)
+    except OSError as error:  # a full disk must not cost what was computed
+        warnings.warn(
+            f"the features can't be kept in {store.folder.parent} ({error}) and will be computed again: make room "
+            "there, or set TLKIT_CACHE_DIR to a folder on another disk",
+            stacklevel=3,
+        )
 
 
 def _compute(engine, backbone, fingerprint, images, indices, progress):

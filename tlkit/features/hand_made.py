@@ -18,14 +18,17 @@ def extract_hand_made(images, image_size_px=96):
     ---------
     images: ImageSet
     image_size_px: int
-        Pictures are squeezed to this height and width.
+        Pictures are squeezed to this height and width, 32 or more.
 
-    Returns `Features`.
+    Returns `Features`. Raises ValueError for a size below that of one block.
     """
     from PIL import Image
     from skimage.feature import hog
 
-    rows = []
+    if not image_size_px >= 2 * _CELL_PX:
+        raise ValueError(f"image_size_px: {image_size_px}, expected {2 * _CELL_PX} or more, the side of one block")
+    n_shapes = (image_size_px // _CELL_PX - 1) ** 2 * 4 * _N_ORIENTATIONS
+    values = np.empty((len(images), n_shapes + _COLOUR_BINS**3), dtype=np.float32)
     for index in range(len(images)):
         picture = images.read(index).resize((image_size_px, image_size_px), Image.Resampling.BILINEAR)
         shapes = hog(
@@ -35,9 +38,9 @@ def extract_hand_made(images, image_size_px=96):
             cells_per_block=(2, 2),
         )
         colours = np.sqrt(_count_colours(np.asarray(picture)))
-        rows.append(np.concatenate([shapes / (np.linalg.norm(shapes) or 1), colours / np.linalg.norm(colours)]))
+        values[index, :n_shapes] = shapes / (np.linalg.norm(shapes) or 1)
+        values[index, n_shapes:] = colours / np.linalg.norm(colours)
     provenance = {"backbone": "hand_made", "engine": "scikit-image", "image_size_px": str(image_size_px)}
-    values = np.array(rows, dtype=np.float32)
     return Features(values, images.labels, images.classes, images.names, images.groups, provenance)
 
 

@@ -54,7 +54,7 @@ class ReadingPage:
         self.background = self.canvas.copy_from_bbox(self.canvas.figure.bbox)
 
     def render(self, reading, *, compact=False):
-        """Return the drawing of a `Reading` as a PNG (bytes); `compact` takes 128 colours, and longer."""
+        """Return the drawing of a `Reading` as a PNG (bytes); `compact` takes 256 colours, and longer."""
         stays = {artist for ax in self.axes for artist in ax.get_children()}
         try:
             _draw_what_changes(reading, self.table, self.read_picture, self.axes)
@@ -70,7 +70,7 @@ class ReadingPage:
         picture = Image.frombuffer("RGBA", size, self.canvas.buffer_rgba()).convert("RGB")
         content = io.BytesIO()
         if compact:
-            picture.quantize(128).save(content, "PNG", optimize=True)
+            picture.quantize(256).save(content, "PNG", optimize=True)
         else:
             picture.save(content, "PNG", compress_level=1)
         return content.getvalue()

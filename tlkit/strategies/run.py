@@ -78,9 +78,9 @@ class Run:
         pictures: ImageSet, or a list of PIL pictures or paths
         """
         if isinstance(pictures, ImageSet):
-            # What a frozen network says of a picture is asked again and kept; what a tuned one says is used once, so
-            # converting it for another engine would not pay.
-            engine = "torch" if self.tuned else "auto"
+            # What a frozen network says of a picture is asked again and kept; what a tuned one says is used once. To
+            # convert it for another engine would not pay, nor would it for a network that was prepared for this run.
+            engine = "torch" if self.tuned or "prepare" in self.strategy else "auto"
             features = extract_features(self.backbone, pictures, engine=engine, cache=not self.tuned, progress=progress)
             values = features.values
         else:

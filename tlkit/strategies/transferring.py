@@ -59,7 +59,8 @@ def transfer(backbone, images, strategy="linear_probe", *, seed=0, batch_size=8,
         try:
             for phase in strategy.phases:
                 if phase.n_epochs is None:
-                    _solve_head(backbone, head, images, progress)
+                    # A network that was prepared for this run is not worth converting for a faster engine.
+                    _solve_head(backbone, head, images, "torch" if strategy.prepare else "auto", progress)
                     continue
                 settings = {"batch_size": batch_size, "weight_decay": weight_decay, "seed": seed, "progress": progress}
                 first = history[-1]["epoch"] if history else 0
@@ -88,8 +89,8 @@ def transfer(backbone, images, strategy="linear_probe", *, seed=0, batch_size=8,
     )
 
 
-def _solve_head(backbone, head, images, progress):
-    features = extract_features(backbone, images, progress=progress)
+def _solve_head(backbone, head, images, engine, progress):
+    features = extract_features(backbone, images, engine=engine, progress=progress)
     weight, bias = fit_head(features, "logistic").linear()
     with torch.no_grad():
         head.weight.copy_(torch.from_numpy(weight))

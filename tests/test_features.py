@@ -1,0 +1,265 @@
+"""Extraction: the right values, the same bits in any company, each picture computed once."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+import torch
+from made_networks import TINY_RECIPE, make_library_pair, make_tiny_backbone
+from made_pictures import make_picture, write_classes
+
+import tlkit as tl
+from tlkit.backbones.backbone import Backbone
+from tlkit.backbones.catalogue import CATALOGUE
+from tlkit.features import engines
+from tlkit.features.engines import BATCH_SIZE, choose_engine, run_engine
+
+N_PICTURES = BATCH_SIZE + 3
+ENGINES = ["openvino", "torch"]
+NAMES = [pytest.param(name, marks=pytest.mark.slow) if name == "vgg16" else name for name in CATALOGUE]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("TLKIT_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    return tl.load_images(write_classes(folder, {"bird": 5, "bug": N_PICTURES - 5}))
+
+
+@pytest.fixture
+def n_preprocessed(monkeypatch):
+    """A list that grows by one with each picture that is preprocessed."""
+    counted, real = [], Backbone.preprocess
+
+    def preprocess(self, picture):
+        counted.append(picture.size)
+        return real(self, picture)
+
+    monkeypatch.setattr(Backbone, "preprocess", preprocess)
+    return counted
+
+
+def extract(backbone, images, **options):
+    return tl.extract_features(backbone, images, **{"progress": False, "cache": False} | options)
+
+
+def run(engine, backbone, arrays):
+    return run_engine(engine, backbone, backbone.fingerprint(), iter(arrays), len(arrays), lambda n_pictures: None)
+
+
+def compute_eagerly(backbone, arrays):
+    """Run the network in torch, one picture at a time and without any of the engines' arrangements."""
+    with torch.no_grad():
+        return np.concatenate([backbone(torch.from_numpy(array)[None]).numpy() for array in arrays])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_both_engines_agree_with_torch_and_do_not_care_for_order_or_company(name):
+    backbone, _, _ = make_library_pair(name)
+    arrays = [backbone.preprocess(make_picture(number, (70, 66))) for number in range(N_PICTURES)]
+    eager = compute_eagerly(backbone, arrays)
+    for engine in ENGINES:
+        values = run(engine, backbone, arrays)
+        assert values.dtype == np.float32
+        assert np.abs(values - eager).max() <= 1e-4 * np.abs(eager).max(), engine
+        order = np.random.default_rng(0).permutation(N_PICTURES)
+        assert np.array_equal(run(engine, backbone, [arrays[i] for i in order]), values[order]), engine
+        assert np.array_equal(run(engine, backbone, [arrays[9], arrays[3]]), values[[9, 3]]), engine
+
+
+def test_openvino_is_asked_for_float32_whatever_the_processor_offers(monkeypatch):
+    import openvino
+
+    compiled, real = [], openvino.Core.compile_model
+
+    def compile_model(self, *arguments, **keywords):
+        compiled.append(real(self, *arguments, **keywords))
+        return compiled[-1]
+
+    monkeypatch.setattr(openvino.Core, "compile_model", compile_model)
+    backbone = make_tiny_backbone()
+    run("openvino", backbone, [np.zeros((3, 16, 16), np.float32)])
+    assert compiled[0].get_property("INFERENCE_PRECISION_HINT") == openvino.Type.f32
+
+
+def test_features_are_the_networks_output_with_the_images_labels(images):
+    backbone = make_tiny_backbone()
+    features = extract(backbone, images)
+    expected = compute_eagerly(backbone, [backbone.preprocess(picture) for picture, _ in images])
+    assert features.values.shape == (N_PICTURES, 6)
+    assert features.values.dtype == np.float32
+    assert np.abs(features.values - expected).max() <= 1e-5
+    assert np.array_equal(features.labels, images.labels)
+    assert features.classes == images.classes
+    assert np.array_equal(features.names, images.names)
+    assert np.array_equal(features.groups, images.groups)
+    assert features.provenance["backbone"] == "tiny"
+    assert features.provenance["fingerprint"] == backbone.fingerprint()
+    assert features.provenance["engine"].startswith("openvino 20")
+    assert "tiny" in repr(features)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_network_is_left_in_its_mode_and_computes_in_evaluation(engine, images):
+    backbone = make_tiny_backbone()
+    expected = extract(backbone, images, engine=engine).values
+    backbone.train()
+    backbone.body["stage1"][1].eval()
+    modes = [module.training for module in backbone.modules()]
+    fingerprint = backbone.fingerprint()
+    assert np.array_equal(extract(backbone, images, engine=engine).values, expected)
+    assert [module.training for module in backbone.modules()] == modes
+    assert backbone.fingerprint() == fingerprint
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_freezing_changes_no_bit(engine, images, tmp_path, monkeypatch):
+    expected = extract(make_tiny_backbone(), images, engine=engine).values
+    frozen = tl.freeze(make_tiny_backbone(), up_to="stem")
+    frozen.train()
+    monkeypatch.setenv("TLKIT_CACHE_DIR", str(tmp_path / "another"))  # so that it is converted anew
+    assert np.array_equal(extract(frozen, images, engine=engine).values, expected)
+
+
+def test_a_picture_that_stands_twice_is_computed_once(images, n_preprocessed):
+    twice = images[[0, 1, 0, 1, 1]]
+    features = extract(make_tiny_backbone(), twice)
+    assert len(n_preprocessed) == 2
+    assert np.array_equal(features.values[[0, 1]], features.values[[2, 3]])
+    assert np.array_equal(features.values, extract(make_tiny_backbone(), images).values[[0, 1, 0, 1, 1]])
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_an_empty_set_has_no_features_of_the_right_width(cache, images):
+    features = extract(make_tiny_backbone(), images[:0], cache=cache)
+    assert features.values.shape == (0, 6)
+    assert features.values.dtype == np.float32
+    assert features.classes == images.classes
+
+
+def test_a_network_may_be_named(images, monkeypatch):
+    from tlkit.backbones import loading
+
+    wanted = []
+
+    def load_backbone(name):
+        wanted.append(name)
+        return make_tiny_backbone()
+
+    monkeypatch.setattr(loading, "load_backbone", load_backbone)
+    assert extract("resnet18", images).values.shape == (N_PICTURES, 6)
+    assert wanted == ["resnet18"]
+
+
+def test_auto_depends_only_on_what_is_installed(monkeypatch):
+    assert choose_engine("auto") == "openvino"
+    assert choose_engine("torch") == "torch"
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert choose_engine("auto") == "torch"
+    with pytest.raises(ValueError, match=r"engine: 'openvino' is not installed: run `pip install openvino`, or take"):
+        choose_engine("openvino")
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "words"),
+    [
+        ({"engine": "onnx"}, ValueError, r"engine: 'onnx', expected one of auto, openvino, torch"),
+        ({"precision": "fast"}, ValueError, r"precision: 'fast', expected 'exact'"),
+        ({"backbone": torch.nn.Linear(2, 2)}, TypeError, r"backbone: a Linear, expected a Backbone.*load_backbone"),
+        ({"backbone": "resnet81"}, ValueError, r"nearest: 'resnet18'"),
+        ({"images": "clipart"}, TypeError, r"images: a str, expected an ImageSet.*load_images"),
+    ],
+)
+def test_bad_arguments_are_answered_and_nothing_is_written(options, kind, words, images, tmp_path):
+    with pytest.raises(kind, match=words):
+        tl.extract_features(**{"backbone": make_tiny_backbone(), "images": images, "progress": False} | options)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_picture_that_can_not_be_read_is_named_and_nothing_is_kept(tmp_path):
+    images = tl.load_images(write_classes(tmp_path / "pictures", {"bird": 2, "bug": 2}))
+    (tmp_path / "pictures" / "bug" / "1.png").write_bytes(b"no picture any more")
+    backbone = make_tiny_backbone()
+    backbone.train()
+    with pytest.raises(ValueError, match=r"bug.1\.png"):
+        extract(backbone, images, cache=True)
+    assert backbone.training
+    assert not list((tmp_path / "cache").rglob("*.npz"))
+
+
+class TestConversion:
+    """The converted network is kept on the disk, and used only where it is whole."""
+
+    @pytest.fixture(scope="class")
+    def translated(self):
+        return {}
+
+    @pytest.fixture
+    def n_converted(self, monkeypatch, translated):
+        """A list that grows by one with each conversion; the same network is really converted once for all tests."""
+        counted, real = [], engines._translate
+
+        def translate(backbone):
+            counted.append(backbone.name)
+            fingerprint = backbone.fingerprint()
+            if fingerprint not in translated:
+                translated[fingerprint] = real(backbone)
+            return translated[fingerprint]
+
+        monkeypatch.setattr(engines, "_translate", translate)
+        return counted
+
+    def find(self, tmp_path, suffix):
+        (path,) = (tmp_path / "cache" / "converted").glob(f"*{suffix}")
+        return path
+
+    def test_is_done_once_and_gives_the_same_bits_from_the_disk(self, images, n_converted):
+        backbone = make_tiny_backbone()
+        first, second = (extract(backbone, images).values for _ in range(2))
+        assert len(n_converted) == 1
+        assert np.array_equal(first, second)
+
+    def test_is_never_another_networks(self, images, n_converted):
+        for other in (make_tiny_backbone(), make_tiny_backbone(seed=1), make_tiny_backbone(recipe=TINY_RECIPE.at(20))):
+            expected = compute_eagerly(other, [other.preprocess(picture) for picture, _ in images])
+            assert np.abs(extract(other, images).values - expected).max() <= 1e-5
+        assert len(n_converted) == 3
+
+    @pytest.mark.parametrize("suffix", [".bin", ".xml", ".sha256"])
+    @pytest.mark.parametrize("damage", ["flipped", "truncated", "empty", "missing"])
+    def test_is_done_again_where_a_file_is_damaged(self, suffix, damage, images, n_converted, tmp_path):
+        backbone = make_tiny_backbone()
+        expected = extract(backbone, images).values
+        path = self.find(tmp_path, suffix)
+        content = bytearray(path.read_bytes())
+        if damage == "missing":
+            path.unlink()
+        elif damage == "flipped":
+            content[len(content) // 2] ^= 0x40
+            path.write_bytes(content)
+        else:
+            path.write_bytes(content[: len(content) // 2 if damage == "truncated" else 0])
+        assert np.array_equal(extract(backbone, images).values, expected)
+        assert len(n_converted) == 2
+        assert np.array_equal(extract(backbone, images).values, expected)
+        assert len(n_converted) == 2
+
+    @pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), RuntimeError("Can't open bin file")])
+    def test_costs_no_features_where_it_can_not_be_kept(self, failure, images, n_converted, tmp_path, monkeypatch):
+        import openvino
+
+        def fail(converted, path, **options):
+            path.with_suffix(".bin").write_bytes(b"a part")
+            raise failure
+
+        expected = extract(make_tiny_backbone(), images).values
+        monkeypatch.setenv("TLKIT_CACHE_DIR", str(tmp_path / "full"))
+        monkeypatch.setattr(openvino, "save_model", fail)
+        with pytest.warns(UserWarning, match=r"the converted network can't be kept in .*make room there"):
+            values = extract(make_tiny_backbone(), images).values
+        assert np.array_equal(values, expected)
+        assert not list((tmp_path / "full" / "converted").iterdir())
