@@ -27,9 +27,9 @@ def make_tiny_backbone(seed=0, recipe=TINY_RECIPE):
 
 @functools.cache
 def make_library_pair(name):
-    """Return (backbone, network, classifier parameters) that share their weights; the network ends before its classifier.
+    """Return (backbone, network, classifier's parameters); the network is the library's, without its classifier.
 
-    The weights are those of seed 0, the norm layers' statistics those of two batches. For reading only.
+    Both share the random weights of seed 0 and norm statistics of two batches. For reading only.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

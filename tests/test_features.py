@@ -19,9 +19,41 @@ ENGINES = ["openvino", "torch"]
 NAMES = [pytest.param(name, marks=pytest.mark.slow) if name == "vgg16" else name for name in CATALOGUE]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
+def shared_cache(tmp_path_factory):
+    """One cache for this file, so that each network is converted once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TLKIT_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture
 def own_cache(tmp_path, monkeypatch):
+    """An empty cache for one test."""
     monkeypatch.setenv("TLKIT_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture(scope="module")
+def translated():
+    """Networks that were converted in this file, by their fingerprint."""
+    return {}
+
+
+@pytest.fixture
+def n_converted(monkeypatch, translated):
+    """A list that grows by one with each conversion; the same network is really converted once for all tests."""
+    counted, real = [], engines._translate
+
+    def translate(backbone):
+        counted.append(backbone.name)
+        fingerprint = backbone.fingerprint()
+        if fingerprint not in translated:
+            translated[fingerprint] = real(backbone)
+        return translated[fingerprint]
+
+    monkeypatch.setattr(engines, "_translate", translate)
+    return counted
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +84,9 @@ def run(engine, backbone, arrays):
 
 
 def compute_eagerly(backbone, arrays):
-    """Run the network in torch, one picture at a time and without any of the engines' arrangements."""
+    """Run the network in torch, without any of the engines' arrangements."""
     with torch.no_grad():
-        return np.concatenate([backbone(torch.from_numpy(array)[None]).numpy() for array in arrays])
+        return backbone(torch.from_numpy(np.stack(arrays))).numpy()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -121,7 +153,7 @@ def test_freezing_changes_no_bit(engine, images, tmp_path, monkeypatch):
     expected = extract(make_tiny_backbone(), images, engine=engine).values
     frozen = tl.freeze(make_tiny_backbone(), up_to="stem")
     frozen.train()
-    monkeypatch.setenv("TLKIT_CACHE_DIR", str(tmp_path / "another"))  # so that it is converted anew
+    monkeypatch.setenv("TLKIT_CACHE_DIR", str(tmp_path / "another"))  # so that the frozen network itself is converted
     assert np.array_equal(extract(frozen, images, engine=engine).values, expected)
 
 
@@ -174,92 +206,69 @@ def test_auto_depends_only_on_what_is_installed(monkeypatch):
         ({"images": "clipart"}, TypeError, r"images: a str, expected an ImageSet.*load_images"),
     ],
 )
-def test_bad_arguments_are_answered_and_nothing_is_written(options, kind, words, images, tmp_path):
+def test_bad_arguments_are_answered_and_nothing_is_written(options, kind, words, images, own_cache):
     with pytest.raises(kind, match=words):
         tl.extract_features(**{"backbone": make_tiny_backbone(), "images": images, "progress": False} | options)
-    assert not (tmp_path / "cache").exists()
+    assert not own_cache.exists()
 
 
-def test_a_picture_that_can_not_be_read_is_named_and_nothing_is_kept(tmp_path):
+def test_a_picture_that_can_not_be_read_is_named_and_nothing_is_kept(own_cache, tmp_path):
     images = tl.load_images(write_classes(tmp_path / "pictures", {"bird": 2, "bug": 2}))
     (tmp_path / "pictures" / "bug" / "1.png").write_bytes(b"no picture any more")
     backbone = make_tiny_backbone()
     backbone.train()
     with pytest.raises(ValueError, match=r"bug.1\.png"):
-        extract(backbone, images, cache=True)
+        extract(backbone, images, engine="torch", cache=True)
     assert backbone.training
-    assert not list((tmp_path / "cache").rglob("*.npz"))
+    assert not [path for path in own_cache.rglob("*") if path.is_file()]
 
 
-class TestConversion:
-    """The converted network is kept on the disk, and used only where it is whole."""
+def test_a_network_is_converted_once_and_gives_the_same_bits_from_the_disk(images, own_cache, n_converted):
+    backbone = make_tiny_backbone()
+    first, second = (extract(backbone, images).values for _ in range(2))
+    assert len(n_converted) == 1
+    assert np.array_equal(first, second)
 
-    @pytest.fixture(scope="class")
-    def translated(self):
-        return {}
 
-    @pytest.fixture
-    def n_converted(self, monkeypatch, translated):
-        """A list that grows by one with each conversion; the same network is really converted once for all tests."""
-        counted, real = [], engines._translate
+def test_the_converted_network_is_never_another_ones(images, own_cache, n_converted):
+    for other in (make_tiny_backbone(), make_tiny_backbone(seed=1), make_tiny_backbone(recipe=TINY_RECIPE.at(20))):
+        expected = compute_eagerly(other, [other.preprocess(picture) for picture, _ in images])
+        assert np.abs(extract(other, images).values - expected).max() <= 1e-5
+    assert len(n_converted) == 3
 
-        def translate(backbone):
-            counted.append(backbone.name)
-            fingerprint = backbone.fingerprint()
-            if fingerprint not in translated:
-                translated[fingerprint] = real(backbone)
-            return translated[fingerprint]
 
-        monkeypatch.setattr(engines, "_translate", translate)
-        return counted
-
-    def find(self, tmp_path, suffix):
-        (path,) = (tmp_path / "cache" / "converted").glob(f"*{suffix}")
-        return path
-
-    def test_is_done_once_and_gives_the_same_bits_from_the_disk(self, images, n_converted):
-        backbone = make_tiny_backbone()
-        first, second = (extract(backbone, images).values for _ in range(2))
-        assert len(n_converted) == 1
-        assert np.array_equal(first, second)
-
-    def test_is_never_another_networks(self, images, n_converted):
-        for other in (make_tiny_backbone(), make_tiny_backbone(seed=1), make_tiny_backbone(recipe=TINY_RECIPE.at(20))):
-            expected = compute_eagerly(other, [other.preprocess(picture) for picture, _ in images])
-            assert np.abs(extract(other, images).values - expected).max() <= 1e-5
-        assert len(n_converted) == 3
-
-    @pytest.mark.parametrize("suffix", [".bin", ".xml", ".sha256"])
-    @pytest.mark.parametrize("damage", ["flipped", "truncated", "empty", "missing"])
-    def test_is_done_again_where_a_file_is_damaged(self, suffix, damage, images, n_converted, tmp_path):
-        backbone = make_tiny_backbone()
-        expected = extract(backbone, images).values
-        path = self.find(tmp_path, suffix)
-        content = bytearray(path.read_bytes())
-        if damage == "missing":
-            path.unlink()
-        elif damage == "flipped":
-            content[len(content) // 2] ^= 0x40
-            path.write_bytes(content)
-        else:
-            path.write_bytes(content[: len(content) // 2 if damage == "truncated" else 0])
-        assert np.array_equal(extract(backbone, images).values, expected)
-        assert len(n_converted) == 2
+@pytest.mark.parametrize("suffix", [".bin", ".xml", ".sha256"])
+@pytest.mark.parametrize("damage", ["flipped", "truncated", "empty", "missing"])
+def test_a_network_is_converted_again_where_a_file_is_damaged(suffix, damage, images, own_cache, n_converted):
+    backbone = make_tiny_backbone()
+    expected = extract(backbone, images).values
+    (path,) = own_cache.rglob(f"*{suffix}")
+    content = bytearray(path.read_bytes())
+    if damage == "missing":
+        path.unlink()
+    elif damage == "flipped":
+        content[len(content) // 2] ^= 0x40
+        path.write_bytes(content)
+    else:
+        path.write_bytes(content[: len(content) // 2 if damage == "truncated" else 0])
+    for _ in range(2):
         assert np.array_equal(extract(backbone, images).values, expected)
         assert len(n_converted) == 2
 
-    @pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), RuntimeError("Can't open bin file")])
-    def test_costs_no_features_where_it_can_not_be_kept(self, failure, images, n_converted, tmp_path, monkeypatch):
-        import openvino
 
-        def fail(converted, path, **options):
-            path.with_suffix(".bin").write_bytes(b"a part")
-            raise failure
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), RuntimeError("Can't open bin file")])
+def test_a_converted_network_that_can_not_be_kept_costs_no_features(
+    failure, images, own_cache, n_converted, monkeypatch
+):
+    import openvino
 
-        expected = extract(make_tiny_backbone(), images).values
-        monkeypatch.setenv("TLKIT_CACHE_DIR", str(tmp_path / "full"))
-        monkeypatch.setattr(openvino, "save_model", fail)
+    def fail(converted, path, **options):
+        path.with_suffix(".bin").write_bytes(b"a part")
+        raise failure
+
+    with monkeypatch.context() as patch:
+        patch.setattr(openvino, "save_model", fail)
         with pytest.warns(UserWarning, match=r"the converted network can't be kept in .*make room there"):
             values = extract(make_tiny_backbone(), images).values
-        assert np.array_equal(values, expected)
-        assert not list((tmp_path / "full" / "converted").iterdir())
+    assert not list((own_cache / "converted").iterdir())
+    assert np.array_equal(values, extract(make_tiny_backbone(), images).values)

@@ -9,9 +9,22 @@ import pytest
 
 import tlkit as tl
 
-HEAVY = (
-    "torch torchvision timm matplotlib pandas sklearn openvino ipywidgets skimage scipy numpy PIL IPython rich typer"
-).split()
+HEAVY = {
+    *(
+        "torch",
+        "torchvision",
+        "timm",
+        "openvino",
+        "matplotlib",
+        "pandas",
+        "sklearn",
+        "skimage",
+        "scipy",
+        "numpy",
+        "PIL",
+    ),
+    *("ipywidgets", "IPython", "rich", "typer"),
+}
 WITHOUT_TORCH = ("tlkit.images", "tlkit.heads", "tlkit.evaluation", "tlkit.doctoring", "tlkit.cli", "tlkit.plots")
 
 

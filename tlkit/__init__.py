@@ -10,11 +10,11 @@ import os
 
 __version__ = "0.1.0"
 
-# OpenMP's threads, which compute for torch, wait for each other in a busy loop. Where another program wants a core as
-# well, such as the browser that shows the notebook, each takes the time that the other waits for, and a training step
-# took ten times as long here; threads that sleep while they wait cost next to nothing on a quiet machine. OpenMP reads
-# this when torch is first imported; who sets it otherwise keeps it.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# OpenMP's threads, which compute for torch, wait for each other in a busy loop of about a millisecond. Where another
+# program wants a core as well, such as the browser that shows the notebook, each burns the time that another waits
+# for: a training step took ten times as long here. A loop a thirtieth as long costs some 3 % on a quiet machine; none
+# at all would cost half. GNU's OpenMP reads this when torch is first imported; who has set it keeps it.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 # Public names and where they live. They are imported when first used, so that `import tlkit` costs milliseconds.
 _HOMES = {

@@ -7,17 +7,17 @@ import sys
 from pathlib import Path
 
 import nbformat
+from guards import WIDGET_VIEW
 from nbclient import NotebookClient
 
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+CELL_TIMEOUT_S = 600
 
 
-def run_notebook(path, *, timeout_s=600):
-    """Return the notebook of a path with the outputs of a run from top to bottom, in its own folder."""
-    notebook = nbformat.read(path, as_version=4)
-    settings = {"timeout": timeout_s, "record_timing": False, "store_widget_state": False, "kernel_name": "python3"}
-    NotebookClient(notebook, resources={"metadata": {"path": str(Path(path).parent)}}, **settings).execute()
-    return notebook
+def run_notebook(notebook, folder):
+    """Run a notebook from top to bottom in a folder and return it with its outputs."""
+    settings = {"timeout": CELL_TIMEOUT_S, "record_timing": False, "store_widget_state": False}
+    resources = {"metadata": {"path": str(folder)}}
+    return NotebookClient(notebook, kernel_name="python3", resources=resources, **settings).execute()
 
 
 def strip_widgets(notebook):
@@ -30,5 +30,5 @@ def strip_widgets(notebook):
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:]:
-        nbformat.write(strip_widgets(run_notebook(name)), name)
+    for path in map(Path, sys.argv[1:]):
+        nbformat.write(strip_widgets(run_notebook(nbformat.read(path, as_version=4), path.parent)), path)

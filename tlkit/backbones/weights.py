@@ -41,7 +41,7 @@ def read_weights(path, entry=None):
     except Exception as error:  # torch and safetensors raise a dozen kinds for a damaged file
         # Their own words advise to load the file in the way that runs code, so only the object's name is passed on.
         refused = re.search(r"GLOBAL ([\w.]+)", str(error))
-        reason = f"it holds {refused[1]}, which is no tensor" if refused else "it is incomplete, damaged or something else"
+        reason = f"it holds {refused[1]}, no tensor" if refused else "it is incomplete, damaged or something else"
         raise WeightsError(
             f"{path} ({len(content) / 1e6:.1f} MB) can't be read as weights: {reason}. It must hold tensors only: save "
             "`model.state_dict()`, best as .safetensors; an incomplete file must be fetched again"

@@ -13,7 +13,6 @@ from tlkit.plots.reading import DOTS_PER_INCH, SIZE_INCHES, ReadingPage
 from tlkit.widgets.status import StatusLine
 
 _THUMBNAIL_PX = 128
-_LABEL_STYLE = {"description_width": "8em"}
 
 
 class ComparisonExplorer(ipywidgets.VBox):
@@ -53,8 +52,7 @@ class ComparisonExplorer(ipywidgets.VBox):
         self._strategies = ipywidgets.ToggleButtons(
             options=[(say_strategy(name), name) for name in strategies],
             value=strategy,
-            description="strategy",
-            style=_LABEL_STYLE | {"button_width": "auto"},
+            style={"button_width": "auto"},
         )
         self._shots = _make_shots(all_shots, shots)
         self._picture = ipywidgets.Image(
@@ -64,9 +62,8 @@ class ComparisonExplorer(ipywidgets.VBox):
         )
         self.status = StatusLine(first.sentence)
         self._shown = first.choice
-        unit = ipywidgets.Label("training pictures a class")
-        controls = [self._strategies, ipywidgets.HBox([self._shots, unit]), self.status]
-        super().__init__([*controls, self._picture], strategy=strategy, shots=shots)
+        rows = [_make_row("strategy", self._strategies), _make_row("shots", self._shots, "training pictures a class")]
+        super().__init__([*rows, self.status, self._picture], strategy=strategy, shots=shots)
         self._strategies.observe(self._take, "value")
         self._shots.observe(self._take, "value")
         self.observe(self._show, ["strategy", "shots"])
@@ -130,7 +127,12 @@ class ComparisonExplorer(ipywidgets.VBox):
 def _make_shots(all_shots, shots):
     # Of one number there is nothing to slide to, and the slider of the front end fails on it.
     kind = ipywidgets.SelectionSlider if len(all_shots) > 1 else ipywidgets.ToggleButtons
-    return kind(options=all_shots, value=shots, description="shots", style=_LABEL_STYLE)
+    return kind(options=all_shots, value=shots)
+
+
+def _make_row(label, control, unit=""):
+    parts = [ipywidgets.Label(label, layout={"width": "4.5em"}), control, ipywidgets.Label(unit)]
+    return ipywidgets.HBox(parts, layout={"align_items": "center"})
 
 
 def _thumbnails(comparison, images):

@@ -72,7 +72,9 @@ class Prediction(ipywidgets.VBox):
             value=None if in_words else options[len(options) // 2],
             style={"button_width": "auto"} if in_words else {},
         )
-        self._keep = ipywidgets.Button(description="Keep my prediction", disabled=in_words, layout={"width": "auto"})
+        self._keep = ipywidgets.Button(
+            description="Keep my prediction", disabled=in_words, layout={"width": "max-content"}
+        )
         self.status = StatusLine(f"{_NONE_YET.capitalize()}: choose, then keep it.")
         choices = [self._choices] if in_words else [ipywidgets.HBox([self._choices, ipywidgets.Label(unit)])]
         asked = ipywidgets.Label(question, style={"font_weight": "bold"})

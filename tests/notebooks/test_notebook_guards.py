@@ -1,0 +1,171 @@
+"""The lessons' notebooks as they are stored, and the proof that nbval would notice a changed number."""
+
+import copy
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from guards import MOST_BYTES, count_words, find_faults, find_solutions, is_compared
+from made_notebooks import write_notebook
+from storing import run_notebook, strip_widgets
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+LESSON_01 = REPOSITORY / "notebooks" / "01_why_transfer.ipynb"
+MOST_MEMORY_MIB = 1.5 * 1024
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def run_nbval(folder):
+    """Run nbval over the notebooks of a folder with the project's options; return {stem: has passed}."""
+    options = ["--nbval", "-c", REPOSITORY / "pyproject.toml", "-p", "no:cacheprovider", "-q", "-rA", "--color=no"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, folder], capture_output=True, text=True, cwd=REPOSITORY, check=False
+    )
+    outcomes = re.findall(r"^(PASSED|FAILED|ERROR) \S*?([\w-]+)\.ipynb::", done.stdout, re.MULTILINE)
+    assert outcomes, done.stdout + done.stderr
+    return {name: all(outcome == "PASSED" for outcome, other in outcomes if other == name) for _, name in outcomes}
+
+
+def test_there_is_a_lesson():
+    assert LESSON_01 in NOTEBOOKS
+
+
+@each_notebook
+def test_a_stored_notebook_has_no_fault(path):
+    assert find_faults(read(path)) == []
+
+
+@each_notebook
+def test_a_notebook_is_a_small_file(path):
+    assert path.stat().st_size < MOST_BYTES
+
+
+def test_lesson_01_has_the_shape_of_a_lesson():
+    cells = code_cells(read(LESSON_01))
+    lines = sorted(len(cell.source.splitlines()) for cell in cells)
+    assert 15 <= len(cells) <= 20
+    assert lines[len(lines) // 2] <= 5
+    assert sum(map(is_compared, cells)) >= 8
+
+
+def test_nothing_eats_numbers_before_they_are_compared():
+    for name in ("pyproject.toml", "start.py", ".ci/run"):
+        assert "sanitize" not in (REPOSITORY / name).read_text()
+
+
+@pytest.fixture(scope="module")
+def sound():
+    """Return a made-up notebook without a fault."""
+    notebook = nbformat.v4.new_notebook()
+    count = nbformat.v4.new_code_cell("1 + 1", execution_count=1)
+    count.outputs = [nbformat.v4.new_output("execute_result", {"text/plain": "2"}, execution_count=1)]
+    loose = nbformat.v4.new_code_cell("noise()", execution_count=2)
+    loose.metadata.update(tags=["nbval-ignore-output"], tlkit={"why_not_compared": "it is noise"})
+    notebook.cells = [nbformat.v4.new_markdown_cell("word " * 800), count, loose]
+    assert find_faults(notebook) == []
+    return notebook
+
+
+def give_stderr(notebook):
+    notebook.cells[1].outputs.append(nbformat.v4.new_output("stream", name="stderr", text="UserWarning"))
+
+
+def give_error(notebook):
+    notebook.cells[1].outputs.append(nbformat.v4.new_output("error", ename="E", evalue="", traceback=[]))
+
+
+def refer_to_widget(notebook):
+    notebook.cells[1].outputs[0].data["application/vnd.jupyter.widget-view+json"] = {"model_id": "1"}
+
+
+FAULTS = {
+    "expected one run from top to bottom": lambda notebook: notebook.cells[1].update(execution_count=None),
+    "was run as number 7": lambda notebook: notebook.cells[2].update(execution_count=7),
+    "complained on stderr": give_stderr,
+    "ended in an error": give_error,
+    "doesn't say why": lambda notebook: notebook.cells[2].metadata.pop("tlkit"),
+    "has a mark of nbval other": lambda notebook: notebook.cells[1].update(source="# NBVAL_IGNORE_OUTPUT\n1 + 1"),
+    "has a mark of nbval": lambda notebook: notebook.cells[2].metadata["tags"].append("raises-exception"),
+    "no cell has words or numbers": lambda notebook: notebook.cells[1].update(outputs=[]),
+    "the state of widgets is stored": lambda notebook: notebook.metadata.update(widgets={}),
+    "refers to a widget": refer_to_widget,
+    "has 16 lines": lambda notebook: notebook.cells[1].update(source="1\n" * 16),
+    "699 words": lambda notebook: notebook.cells[0].update(source="word " * 699),
+    "1201 words": lambda notebook: notebook.cells[0].update(source="word " * 1201),
+}
+
+
+@pytest.mark.parametrize("said", FAULTS)
+def test_each_fault_is_found(sound, said):
+    faulty = copy.deepcopy(sound)
+    FAULTS[said](faulty)
+    assert any(said in fault for fault in find_faults(faulty))
+
+
+def test_words_are_counted_without_code_and_links():
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = [
+        nbformat.v4.new_markdown_cell("Two [words](https://a.b/c)<br>\n```python\nnot = 'these'\n```"),
+        nbformat.v4.new_code_cell("# nor these"),
+    ]
+    assert count_words(notebook) == 2
+
+
+def store(path, notebook, change=None):
+    """Write a run notebook, with the text of one output replaced where `change` gives (old, new)."""
+    text = nbformat.writes(notebook)
+    if change:
+        assert text.count(change[0]) == 1
+        text = text.replace(*change)
+    path.write_text(text)
+
+
+@pytest.mark.slow
+def test_a_changed_number_or_word_fails_and_an_unchanged_notebook_passes(tmp_path):
+    made = read(write_notebook(tmp_path / "made.ipynb", ["len('four') + 37", "print('transfer', 'helps')"]))
+    run = strip_widgets(run_notebook(made, tmp_path))
+    (tmp_path / "made.ipynb").unlink()
+    store(tmp_path / "same.ipynb", run)
+    store(tmp_path / "number.ipynb", run, ('"41"', '"42"'))
+    store(tmp_path / "word.ipynb", run, ("transfer helps", "transfer harms"))
+    assert run_nbval(tmp_path) == {"same": True, "number": False, "word": False}
+
+
+@pytest.mark.slow
+def test_a_changed_number_in_the_quick_part_of_lesson_01_fails(tmp_path):
+    notebook = read(LESSON_01)
+    first_slow = next(place for place, cell in enumerate(notebook.cells) if "tl.compare" in cell.source)
+    notebook.cells = notebook.cells[:first_slow]
+    store(tmp_path / "same.ipynb", notebook)
+    (counts,) = [cell for cell in code_cells(notebook) if cell.source.endswith("set(test.groups)")]
+    stored = counts.outputs[0].data["text/plain"]
+    store(tmp_path / "changed.ipynb", notebook, (stored, stored.replace("5", "6", 1)))
+    assert run_nbval(tmp_path) == {"same": True, "changed": False}
+
+
+@pytest.mark.slow
+def test_lesson_01_runs_within_its_memory_and_its_solutions_pass():
+    notebook = read(LESSON_01)
+    solutions = find_solutions(notebook)
+    assert len(solutions) == 2
+    start = "from tlkit.measuring import measured\n_block = measured()\n_measurement = _block.__enter__()"
+    end = "_block.__exit__(None, None, None)\nprint(_measurement.peak_memory_mib)"
+    added = [nbformat.v4.new_code_cell(source) for source in (start, *solutions, end)]
+    notebook.cells = [added[0], *notebook.cells, *added[1:]]
+    run = run_notebook(notebook, LESSON_01.parent)
+    for cell in run.cells[-3:-1]:
+        assert cell.outputs[-1].data["text/plain"].startswith("Passed: ")
+    assert 200 < float(run.cells[-1].outputs[0].text) < MOST_MEMORY_MIB
