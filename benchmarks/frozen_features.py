@@ -34,9 +34,8 @@ def main():
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, {arguments.image_size} px")
     loop_s = rows[-1][1]
     for name, duration_s, accuracy in rows:
-        print(
-            f"{name:32} {duration_s:8.2f} s, accuracy {accuracy:.3f}, {loop_s / duration_s:.1f} times as fast as the loop"
-        )
+        times = f"{loop_s / duration_s:.1f} times as fast as the loop"
+        print(f"{name:32} {duration_s:8.2f} s, accuracy {accuracy:.3f}, {times}")
 
 
 def write_files(folder):

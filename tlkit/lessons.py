@@ -43,7 +43,7 @@ def check(name, answer, **given):
     given: keyword arguments
         The data that the answer was computed from; which ones, the exercise says.
 
-    Returns a `Check`. Raises ValueError for an unknown exercise, with the nearest name, TypeError where data is missing.
+    Returns a `Check`. Raises ValueError for an unknown exercise, with the nearest; TypeError where data is missing.
 
     >>> check("01_pictures", ..., train=None, shots=20)
     Not yet: no answer so far; put a whole number in the place of the three dots.
@@ -124,16 +124,13 @@ def _slips(comparison, row):
     gains, n_seeds = arm - baseline, len(scores)
     quantile, error = t.ppf(0.975, n_seeds - 1), gains.std() / n_seeds**0.5
     unpaired = ((arm.var() + baseline.var()) / n_seeds) ** 0.5
+    normal, single = 1.96 * error, quantile * gains.std()
+    population, apart = quantile * gains.std(ddof=0) / n_seeds**0.5, quantile * unpaired
     widths = {
-        "1.96 is for many seeds; with few, Student's t has wider tails: scipy.stats.t.ppf(0.975, number of seeds - 1).": 1.96
-        * error,
-        "that is the spread of single seeds; the mean of several is surer: divide by the root of their number.": quantile
-        * gains.std(),
-        "the deviations are divided by the number of seeds; for a sample it is one less: std(ddof=1).": quantile
-        * gains.std(ddof=0)
-        / n_seeds**0.5,
-        "the two arms share their pictures seed by seed: subtract first, then take the spread of the differences.": quantile
-        * unpaired,
+        "1.96 is for many seeds; with few, Student's t has wider tails: scipy.stats.t.ppf(0.975, seeds - 1).": normal,
+        "that is the spread of single seeds; the mean of several is surer: divide by the root of their number.": single,
+        "the deviations are divided by the number of seeds; for a sample it is one less: std(ddof=1).": population,
+        "the arms share their pictures seed by seed: subtract first, then take the spread of the differences.": apart,
     }
     intervals = {hint: (gains.mean() - width, gains.mean() + width) for hint, width in widths.items()}
     own = "that is the interval of the accuracy; the gain is the accuracy minus that of the baseline."

@@ -6,8 +6,8 @@ import zipfile
 from pathlib import PurePosixPath
 
 from tlkit.images.layout import Tree, fold_name, is_ignored
-from tlkit.naming import suggest
 from tlkit.images.stored import PictureMember
+from tlkit.naming import suggest
 
 MAX_ENTRIES = 100_000
 MAX_TOTAL_BYTES = 2 * 2**30

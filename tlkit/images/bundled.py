@@ -4,8 +4,8 @@ import csv
 from pathlib import Path
 
 from tlkit.images.imageset import ImageSet
-from tlkit.naming import check_known
 from tlkit.images.stored import PictureMember
+from tlkit.naming import check_known
 
 STYLES = Path(__file__).parent / "data" / "styles"
 NAMES = ("styles",)

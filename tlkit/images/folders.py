@@ -5,8 +5,8 @@ import stat
 from pathlib import Path, PurePosixPath
 
 from tlkit.images.layout import Tree, is_ignored
-from tlkit.naming import suggest
 from tlkit.images.stored import PictureFile
+from tlkit.naming import suggest
 
 
 def list_folder(folder):

@@ -7,9 +7,9 @@ import warnings
 import numpy as np
 
 from tlkit.images.labelling import find_places, renumber
-from tlkit.naming import check_known, number_repeats
 from tlkit.images.reading import decode_picture
 from tlkit.images.splitting import choose_test, draw_shots, report_shortage
+from tlkit.naming import check_known, number_repeats
 
 _COLUMNS = (
     "labels",

@@ -8,9 +8,9 @@ from tlkit.images.archives import list_archive
 from tlkit.images.bundled import NAMES, load_styles
 from tlkit.images.folders import find_inner, list_folder
 from tlkit.images.layout import label_tree, settle_twins, unwrap
-from tlkit.naming import suggest
 from tlkit.images.scanning import scan_pictures
 from tlkit.images.stored import PictureFile
+from tlkit.naming import suggest
 
 
 def load_images(source, *, domain=None, inside=None, bad="raise", merge_twins=False):

@@ -7,8 +7,8 @@ import os
 import warnings
 
 from tlkit.images.imageset import ImageSet
-from tlkit.naming import number_repeats
 from tlkit.images.reading import PictureError, decode_picture, open_picture
+from tlkit.naming import number_repeats
 
 _SHOWN = 5
 

@@ -50,7 +50,9 @@ def _draw_rows(table, ax):
         ax.errorbar(arm["accuracy"], [place], xerr=_lengths(arm), capsize=4, linestyle="none", **_style(place))
         row = arm.iloc[0]
         verdict = row["verdict"] if row["verdict"] == "baseline" else f"{row['verdict']} ({row['gain']:+.2f})"
-        ax.annotate(verdict, (row["accuracy"], place), (0, 9), textcoords="offset points", ha="center", fontsize="small")
+        ax.annotate(
+            verdict, (row["accuracy"], place), (0, 9), textcoords="offset points", ha="center", fontsize="small"
+        )
     ax.set_yticks(range(len(strategies)), [name.replace("_", " ") for name in strategies])
     ax.set_ylim(len(strategies) - 0.5, -0.75)
     ax.set_xlim(0, min(1, max(0.1, table[["accuracy", "accuracy_high"]].max(axis=None) + 0.1)))

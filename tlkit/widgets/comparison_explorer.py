@@ -104,7 +104,7 @@ class ComparisonExplorer(ipywidgets.VBox):
             self.status.text = f"This could not be shown: {type(error).__name__}: {error}"
 
     def snapshot(self, strategy=None, shots=None):
-        """Return what the explorer shows of an arm as a still picture (IPython Image, PNG); by default what it shows now.
+        """Return what the explorer shows of an arm as a still picture (IPython Image, PNG); by default of this one.
 
         Raises ValueError for an arm that wasn't compared.
         """
