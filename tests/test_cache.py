@@ -199,6 +199,18 @@ def test_no_flipped_byte_anywhere_gives_a_wrong_row():
     assert n_found > len(content) / 13 / 2
 
 
+def test_rows_that_are_not_those_that_were_stored_are_not_answered():
+    cache = FeatureCache(KEY)
+    cache.store(DIGESTS, ROWS)
+    (path,) = list_shards(cache.folder)
+    with np.load(path) as content:
+        arrays = dict(content)
+    arrays["digests"] = arrays["digests"][::-1]
+    np.savez(path, **arrays)
+    with pytest.warns(UserWarning, match="is damaged"):
+        assert cache.load(DIGESTS) == {}
+
+
 def test_only_what_is_kept_is_answered():
     cache = FeatureCache(KEY)
     assert cache.load(DIGESTS) == {}

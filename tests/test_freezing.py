@@ -139,6 +139,12 @@ def test_norm_layers_may_be_trained_among_frozen_ones():
     assert count_trainable(model) == 2 * 4 + 2 * 6
 
 
+def test_every_kind_of_norm_layer_counts_as_one():
+    norms = {"first.1", "first.2", "second.0", "last.0"}
+    assert parts_of(train_a_step(tl.freeze(make_mixed(), norm="trainable"))) == norms
+    assert parts_of(train_a_step(tl.freeze(make_mixed(), norm="statistics"))) == {"first.1", "first.2"}
+
+
 def test_only_norm_statistics_are_held_where_that_is_asked():
     model = make_mixed()
     hold_norm_statistics(model)
