@@ -1,7 +1,10 @@
 """Drawings: on the axes they are given, without pyplot and without a screen."""
 
 import io
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +19,10 @@ from tlkit.plots import ReadingPage, draw_confusion, draw_mistakes, draw_reading
 from tlkit.plots.confusion import draw_confusion_cells
 from tlkit.plots.mistakes import N_COLUMNS, N_ROWS
 from tlkit.plots.reading import DOTS_PER_INCH, SIZE_INCHES
+
+HERE = Path(__file__).parent
+PATH = os.pathsep.join([str(HERE), str(HERE.parent)])
+CAPTURED = {"capture_output": True, "text": True, "check": False}
 
 
 @pytest.fixture(scope="module")
@@ -128,9 +135,15 @@ def test_a_compact_page_is_a_smaller_file(comparison):
     assert len(page.render(reading, compact=True)) < len(page.render(reading)) / 1.5
 
 
-def test_drawing_leaves_pyplot_alone(comparison):
+def test_drawing_leaves_pyplot_alone():
     # Widgets draw beside cells, on another thread, and pyplot's one current figure would be shared with them.
-    draw_reading(read_arm(comparison, Choice("linear_probe", 5)), comparison, read_made, Figure())
-    plots = [module for name, module in sys.modules.items() if name.startswith("tlkit.plots")]
-    assert plots
-    assert not any(hasattr(module, "plt") or hasattr(module, "pyplot") for module in plots)
+    code = """
+import sys
+from made_comparisons import make_comparison
+import tlkit as tl
+images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug", "fruit"])
+tl.widgets.ComparisonExplorer(make_comparison(images), images).shots = 20
+print("matplotlib.figure" in sys.modules, "matplotlib.pyplot" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=HERE, env=os.environ | {"PYTHONPATH": PATH}, **CAPTURED)
+    assert done.stdout.split() == ["True", "False"], done.stderr

@@ -81,6 +81,7 @@ def fit_head(features, kind="logistic", *, strength=10.0, n_neighbors=5):
 
     Returns a `Head`. Raises ValueError for features of one class only, or with NaN.
 
+    >>> from tlkit.features.features import Features
     >>> values = np.array([[0.0, 1.0], [0.1, 0.9], [1.0, 0.0], [0.9, 0.2]], dtype=np.float32)
     >>> names = np.array(["a", "b", "c", "d"])
     >>> features = Features(values, np.array([0, 0, 1, 1]), ["bird", "bug"], names, names, {})

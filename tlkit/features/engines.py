@@ -4,6 +4,7 @@ Both see batches of one fixed size, the last filled up with zeros, so that a pic
 pictures are computed beside it.
 """
 
+import collections
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -87,23 +88,31 @@ def _run_torch(backbone, batches, values, report):
 def _run_openvino(backbone, fingerprint, batches, values, report):
     import openvino
 
-    def keep(request, place):
-        start, filled = place
-        values[start : start + filled] = request.get_output_tensor(0).data[:filled]
-
     compiled = openvino.Core().compile_model(
         _convert(backbone, fingerprint),
         "CPU",
         # Where the processor has bf16 units OpenVINO would use them unasked and change the features' third digit.
         {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "THROUGHPUT"},
     )
-    queue = openvino.AsyncInferQueue(compiled)
-    queue.set_callback(keep)
-    # The queue computes one batch while the next is being decoded here.
+    # While some batches are computed the next is decoded here. OpenVINO's queue with a callback would be shorter, but
+    # the thread that called back may still be waiting for Python's lock when the network is thrown away; that waits for
+    # the thread and holds the lock: a deadlock, seen on a busy machine.
+    free = [compiled.create_infer_request() for _ in range(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))]
+    running = collections.deque()
+
+    def collect():
+        request, start, filled = running.popleft()
+        request.wait()
+        values[start : start + filled] = request.get_output_tensor(0).data[:filled]
+        return request
+
     for start, filled, batch in batches:
-        queue.start_async({0: batch}, (start, filled))
+        request = free.pop() if free else collect()
+        request.start_async({0: batch})
+        running.append((request, start, filled))
         report(filled)
-    queue.wait_all()
+    while running:
+        collect()
 
 
 def _convert(backbone, fingerprint):
