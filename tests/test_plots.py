@@ -97,12 +97,14 @@ def test_a_page_that_is_drawn_again_equals_one_drawn_afresh(comparison):
     choices = [Choice("random_features", 1), Choice("linear_probe", 20), Choice("linear_probe", 5)]
     readings = [read_arm(comparison, choice) for choice in choices]
     page = ReadingPage(comparison, readings[0].classes, read_made)
+    n_artists = [len(ax.get_children()) for ax in page.axes]
     for reading in readings:
         figure, content = Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH), io.BytesIO()
         draw_reading(reading, comparison, read_made, figure).savefig(content, dpi=DOTS_PER_INCH)
         afresh = Image.open(content).convert("RGB")
         again = Image.open(io.BytesIO(page.render(reading))).convert("RGB")
         assert ImageChops.difference(afresh, again).getbbox() is None
+    assert [len(ax.get_children()) for ax in page.axes] == n_artists  # or each change would be slower than the last
 
 
 def test_a_page_survives_a_picture_that_cannot_be_read(comparison):
