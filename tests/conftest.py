@@ -93,3 +93,18 @@ def pytest_runtest_makereport():
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report():
     return _fail_if_skipped((yield))
+
+
+@pytest.fixture
+def n_preprocessed(monkeypatch):
+    """A list that grows by one with each picture that is preprocessed."""
+    from tlkit.backbones.backbone import Backbone  # not above: tests that need no torch would wait for it
+
+    counted, real = [], Backbone.preprocess
+
+    def preprocess(self, picture):
+        counted.append(picture.size)
+        return real(self, picture)
+
+    monkeypatch.setattr(Backbone, "preprocess", preprocess)
+    return counted

@@ -15,7 +15,6 @@ from made_pictures import make_picture, write_classes
 from made_rows import DIGESTS, KEY, ROWS
 
 import tlkit as tl
-from tlkit.backbones.backbone import Backbone
 from tlkit.features.cache import FeatureCache
 
 
@@ -33,19 +32,6 @@ def pictures(tmp_path):
 @pytest.fixture
 def images(pictures):
     return tl.load_images(pictures)
-
-
-@pytest.fixture
-def n_computed(monkeypatch):
-    """A list that grows by one with each picture that is preprocessed."""
-    counted, real = [], Backbone.preprocess
-
-    def preprocess(self, picture):
-        counted.append(picture.size)
-        return real(self, picture)
-
-    monkeypatch.setattr(Backbone, "preprocess", preprocess)
-    return counted
 
 
 def extract(backbone, images, engine="torch", **options):
@@ -78,27 +64,27 @@ def other_python(code, *arguments):
             process.kill()
 
 
-def test_the_second_call_computes_nothing_and_gives_the_same_bits(images, n_computed):
+def test_the_second_call_computes_nothing_and_gives_the_same_bits(images, n_preprocessed):
     first = extract(make_tiny_backbone(), images)
-    assert len(n_computed) == 7
+    assert len(n_preprocessed) == 7
     assert np.array_equal(extract(make_tiny_backbone(), images), first)
     assert np.array_equal(extract(make_tiny_backbone(), images[[6, 2, 2]]), first[[6, 2, 2]])
-    assert len(n_computed) == 7
+    assert len(n_preprocessed) == 7
 
 
-def test_only_added_pictures_are_computed(pictures, images, n_computed):
+def test_only_added_pictures_are_computed(pictures, images, n_preprocessed):
     first = extract(make_tiny_backbone(), images)
     for number in (50, 51):
         make_picture(number).save(pictures / "bug" / f"added{number}.png")
     more = tl.load_images(pictures)
     values = extract(make_tiny_backbone(), more)
-    assert len(n_computed) == 9
+    assert len(n_preprocessed) == 9
     old = np.isin(more.names, images.names)
     assert np.array_equal(values[old], first)
     assert np.array_equal(values, extract(make_tiny_backbone(), more, cache=False))
 
 
-def test_a_picture_with_other_content_under_the_same_name_size_and_time_is_computed(pictures, n_computed):
+def test_a_picture_with_other_content_under_the_same_name_size_and_time_is_computed(pictures, n_preprocessed):
     path = pictures / "bird" / "0.bmp"
     make_picture(70).save(path)
     images = tl.load_images(pictures)
@@ -108,15 +94,15 @@ def test_a_picture_with_other_content_under_the_same_name_size_and_time_is_compu
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
     changed = extract(make_tiny_backbone(), images)
-    assert len(n_computed) == 9
+    assert len(n_preprocessed) == 9
     (place,) = np.flatnonzero(np.char.endswith(images.names, "0.bmp"))
     assert [i for i in range(len(images)) if not np.array_equal(changed[i], first[i])] == [place]
 
 
-def test_without_cache_nothing_is_kept_or_asked(images, n_computed, folder):
+def test_without_cache_nothing_is_kept_or_asked(images, n_preprocessed, folder):
     extract(make_tiny_backbone(), images, cache=False)
     extract(make_tiny_backbone(), images, cache=False)
-    assert len(n_computed) == 14
+    assert len(n_preprocessed) == 14
     assert not folder.exists()
 
 
@@ -143,32 +129,32 @@ def change_statistics(backbone):
     ],
     ids=["seed", "weight", "statistics", "size", "mean", "interpolation"],
 )
-def test_the_cache_never_answers_for_another_network_or_recipe(make_other, images, n_computed):
+def test_the_cache_never_answers_for_another_network_or_recipe(make_other, images, n_preprocessed):
     extract(make_tiny_backbone(), images)
     other = extract(make_other(), images)
-    assert len(n_computed) == 14
+    assert len(n_preprocessed) == 14
     assert np.array_equal(other, extract(make_other(), images, cache=False))
 
 
-def test_the_cache_never_answers_for_another_engine(images, n_computed):
+def test_the_cache_never_answers_for_another_engine(images, n_preprocessed):
     extract(make_tiny_backbone(), images, "torch")
     extract(make_tiny_backbone(), images, "openvino")
-    assert len(n_computed) == 14
+    assert len(n_preprocessed) == 14
 
 
 @pytest.mark.parametrize("library", ["torch", "pillow"])
-def test_the_cache_never_answers_for_another_release(library, images, n_computed, monkeypatch):
+def test_the_cache_never_answers_for_another_release(library, images, n_preprocessed, monkeypatch):
     import importlib.metadata
 
     extract(make_tiny_backbone(), images)
     real = importlib.metadata.version
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "99.0" if name == library else real(name))
     extract(make_tiny_backbone(), images)
-    assert len(n_computed) == 14
+    assert len(n_preprocessed) == 14
 
 
 @pytest.mark.parametrize("damage", ["flipped", "truncated", "empty"])
-def test_a_damaged_file_is_computed_again_with_a_warning(damage, images, n_computed, folder):
+def test_a_damaged_file_is_computed_again_with_a_warning(damage, images, n_preprocessed, folder):
     expected = extract(make_tiny_backbone(), images)
     (path,) = folder.rglob("*.npz")
     content = bytearray(path.read_bytes())
@@ -178,9 +164,9 @@ def test_a_damaged_file_is_computed_again_with_a_warning(damage, images, n_compu
     with pytest.warns(UserWarning, match=r"\.npz is damaged; what it held is computed again"):
         values = extract(make_tiny_backbone(), images)
     assert np.array_equal(values, expected)
-    assert len(n_computed) == 14
+    assert len(n_preprocessed) == 14
     assert np.array_equal(extract(make_tiny_backbone(), images), expected)
-    assert len(n_computed) == 14
+    assert len(n_preprocessed) == 14
 
 
 @pytest.mark.filterwarnings("ignore:.*is damaged")
@@ -224,7 +210,7 @@ def test_only_what_is_kept_is_answered():
 
 
 @pytest.mark.parametrize("where", ["savez", "replace", "fsync"])
-def test_a_full_disk_costs_no_features_and_leaves_no_file(where, images, n_computed, folder, monkeypatch):
+def test_a_full_disk_costs_no_features_and_leaves_no_file(where, images, n_preprocessed, folder, monkeypatch):
     def fail(*arguments, **keywords):
         raise OSError(28, "No space left on device")
 
@@ -236,7 +222,7 @@ def test_a_full_disk_costs_no_features_and_leaves_no_file(where, images, n_compu
     assert np.array_equal(values, expected)
     assert not [path for path in list_shards(folder) if path.is_file()]
     assert np.array_equal(extract(make_tiny_backbone(), images), expected)
-    assert len(n_computed) == 21
+    assert len(n_preprocessed) == 21
 
 
 def test_a_failed_overwrite_leaves_the_good_file(monkeypatch):

@@ -9,7 +9,6 @@ from made_networks import TINY_RECIPE, make_library_pair, make_tiny_backbone
 from made_pictures import make_picture, write_classes
 
 import tlkit as tl
-from tlkit.backbones.backbone import Backbone
 from tlkit.backbones.catalogue import CATALOGUE
 from tlkit.features import engines
 from tlkit.features.engines import BATCH_SIZE, choose_engine, run_engine
@@ -60,19 +59,6 @@ def n_converted(monkeypatch, translated):
 def images(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pictures")
     return tl.load_images(write_classes(folder, {"bird": 5, "bug": N_PICTURES - 5}))
-
-
-@pytest.fixture
-def n_preprocessed(monkeypatch):
-    """A list that grows by one with each picture that is preprocessed."""
-    counted, real = [], Backbone.preprocess
-
-    def preprocess(self, picture):
-        counted.append(picture.size)
-        return real(self, picture)
-
-    monkeypatch.setattr(Backbone, "preprocess", preprocess)
-    return counted
 
 
 def extract(backbone, images, **options):

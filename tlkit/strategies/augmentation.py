@@ -39,7 +39,8 @@ def augment(picture, policy, recipe, *, draw):
         picture = recipe.crop(picture)
     # The policies are torchvision's, which draw from torch's one random state: it is lent out and put back.
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(np.random.SeedSequence(draw).generate_state(1, np.uint64)[0] >> 1))
+        # One generator: torch.manual_seed goes round those of all devices, which takes half as long as the rest.
+        torch.default_generator.manual_seed(int(np.random.SeedSequence(draw).generate_state(1, np.uint64)[0] >> 1))
         changed = _policy(policy, recipe.crop_size_px, recipe.interpolation)(picture)
     return recipe.to_array(changed)
 

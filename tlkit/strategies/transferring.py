@@ -52,6 +52,7 @@ def transfer(backbone, images, strategy="linear_probe", *, seed=0, batch_size=8,
     with measured() as measurement, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         backbone = strategy.prepare(backbone, seed) if strategy.prepare else copy.deepcopy(backbone)
+        backbone.to(memory_format=torch.channels_last)  # as the batches are; else each step lays the weights out anew
         head = nn.Linear(backbone.n_features, len(images.classes))
         nn.init.zeros_(head.bias)
         head.to(next(backbone.parameters()).device)
@@ -70,7 +71,7 @@ def transfer(backbone, images, strategy="linear_probe", *, seed=0, batch_size=8,
         except KeyboardInterrupt:
             completed = False
             warnings.warn(f"interrupted after {len(history)} epochs; the run holds what was reached", stacklevel=2)
-    backbone.eval()
+    backbone.to(memory_format=torch.contiguous_format).eval()
     head.eval()
     description = strategy.describe() | {"batch_size": batch_size, "weight_decay": weight_decay}
     return Run(
