@@ -27,15 +27,15 @@ def make_tiny_backbone(seed=0, recipe=TINY_RECIPE):
 
 @functools.cache
 def make_library_pair(name):
-    """Return (backbone, network, classifier's parameters); the network is the library's, without its classifier.
+    """Return (backbone, network, parameters left out); the network is the library's, without its classifier.
 
     Both share the random weights of seed 0 and norm statistics of two batches. For reading only.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network, stages, tail, classifier = build_network(name)
-    left_out = list(network.get_submodule(classifier).parameters())
-    network.set_submodule(classifier, nn.Identity())
+        network, stages, tail, names = build_network(name)
+    left_out = [value for layer in names for value in network.get_submodule(layer).parameters()]
+    network.set_submodule(names[0], nn.Identity())
     network.train()
     with torch.no_grad():
         for seed in (1, 2):

