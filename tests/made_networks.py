@@ -1,12 +1,9 @@
 """Tiny networks made for tests, and torchvision's and timm's own beside tlkit's."""
 
-import functools
-
 import torch
 from torch import nn
 
 from tlkit.backbones.backbone import Backbone
-from tlkit.backbones.catalogue import CATALOGUE
 from tlkit.backbones.recipe import Recipe
 from tlkit.backbones.stages import build_network
 
@@ -25,22 +22,20 @@ def make_tiny_backbone(seed=0, recipe=TINY_RECIPE):
     return Backbone("tiny", stages, tail, recipe, {"source": f"random weights, seed {seed}"}).eval()
 
 
-@functools.cache
-def make_library_pair(name):
-    """Return (backbone, network, parameters left out); the network is the library's, without its classifier.
+def make_library_pair(entry, side):
+    """Return (backbone, network, names of the layers left out); the network is the library's, with its classifier.
 
-    Both share the random weights of seed 0 and norm statistics of two batches. For reading only.
+    Both share the random weights of seed 0. Two batches set the norm statistics, without which random weights blow up
+    or vanish on the way.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network, stages, tail, names = build_network(name)
-    left_out = [value for layer in names for value in network.get_submodule(layer).parameters()]
-    network.set_submodule(names[0], nn.Identity())
-    network.train()
-    with torch.no_grad():
-        for seed in (1, 2):
-            network(make_batch(4, 64, seed))
-    backbone = Backbone(name, stages, tail, CATALOGUE[name].recipe.at(64), {"source": "a test"})
+        network, stages, tail, left_out = build_network(entry.name, entry)
+        backbone = Backbone(entry.name, stages, tail, entry.recipe.at(side), {"source": "a test"})
+        backbone.train()
+        with torch.no_grad():
+            for seed in (1, 2) if list(backbone.buffers()) else ():
+                backbone(make_batch(4 if side < 200 else 2, side, seed))
     return backbone.eval(), network.eval(), left_out
 
 

@@ -3,16 +3,21 @@
 import numpy as np
 import pytest
 import torch
-from made_networks import TINY_RECIPE, copy_state, make_batch, make_library_pair, make_tiny_backbone, same_bits
+from made_networks import TINY_RECIPE, copy_state, make_tiny_backbone, same_bits
 
 import tlkit as tl
 from tlkit.backbones.backbone import Backbone
 from tlkit.backbones.catalogue import CATALOGUE
 from tlkit.backbones.weights import read_weights
 
-N_FEATURES = {"efficientnet_lite0": 1280, "mobilenet_v3_small": 1024, "resnet18": 512, "resnet50": 2048, "vgg16": 4096}
 # VGG-16 is the one whose random weights take seconds to draw.
-NAMES = [pytest.param(name, marks=pytest.mark.slow) if name == "vgg16" else name for name in CATALOGUE]
+NAMES = [
+    "efficientnet_lite0",
+    "mobilenet_v3_small",
+    "resnet18",
+    "vit_b_32",
+    pytest.param("vgg16", marks=pytest.mark.slow),
+]
 
 
 def load_random(name="mobilenet_v3_small", image_size_px=64, seed=0):
@@ -31,46 +36,6 @@ def count_resnet18_flops(side):
         total += 2 * side**2 * n_channels * (n_before + 3 * n_channels) * 3**2
         n_before = n_channels
     return total
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_stages_hold_every_parameter_and_buffer_once_but_the_classifiers(name):
-    backbone, network, classifier = make_library_pair(name)
-    held = [id(value) for stage in backbone.body.values() for value in stage.parameters()]
-    assert len(held) == len(set(held))
-    assert set(held) == {id(value) for value in network.parameters()}
-    assert not set(held) & {id(value) for value in classifier}
-    assert not list(backbone.tail.parameters())
-    buffers = [id(value) for stage in backbone.body.values() for value in stage.buffers()]
-    assert sorted(buffers) == sorted(id(value) for value in network.buffers())
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_features_are_those_that_enter_the_librarys_classifier(name):
-    backbone, network, _ = make_library_pair(name)
-    batch = make_batch(3, 64, seed=5)
-    with torch.no_grad():
-        ours, theirs = backbone(batch), network(batch)
-    assert ours.shape == (3, N_FEATURES[name])
-    assert backbone.n_features == N_FEATURES[name]
-    assert theirs.abs().max() > 0
-    assert (ours - theirs).abs().max() <= 1e-5 * theirs.abs().max()
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_until_and_after_make_the_whole_at_every_stage(name):
-    backbone, _, _ = make_library_pair(name)
-    batch = make_batch(2, 32, seed=6)
-    with torch.no_grad():
-        whole = backbone(batch)
-        for number, stage in enumerate(backbone.stages):
-            middle = backbone.until(stage)(batch)
-            kept = middle.clone()
-            assert torch.equal(backbone.after(stage)(middle), whole), stage
-            assert torch.equal(middle, kept), f"what follows {stage} changed its input"
-            assert torch.equal(backbone.until(number - len(backbone.stages))(batch), kept)
-    shared = {id(value) for value in (*backbone.until("stage1").parameters(), *backbone.after("stage1").parameters())}
-    assert shared == {id(value) for value in backbone.parameters()}
 
 
 @pytest.mark.parametrize("name", NAMES)

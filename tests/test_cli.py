@@ -1,15 +1,22 @@
 """The command: what it writes, and one clear line for what it can't do."""
 
+import dataclasses
+import hashlib
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from made_pictures import encode, make_picture, write_classes, write_zip
+from made_server import serving
+from made_weights import pull_the_plug
 from PIL import Image
 
 from tlkit import cli
+from tlkit.backbones import catalogue
+from tlkit.backbones.catalogue import CATALOGUE, find_entry
 
 
 @pytest.fixture
@@ -129,7 +136,7 @@ def test_bad_pictures_get_one_clear_error_and_change_nothing(tlkit, tmp_path, ma
     [
         (
             ["--backbone", "efficientnet_lite"],
-            ["'efficientnet_lite' is not a backbone", "nearest: 'efficientnet_lite0'"],
+            ["'efficientnet_lite' is not a backbone", "nearest: 'efficientnet_lite"],
         ),
         (["--strategies", "linear_prob,fine_tune"], ["'linear_prob'", "nearest: 'linear_probe'"]),
         (["--shots", "five"], ["--shots: 'five', expected whole numbers"]),
@@ -165,7 +172,7 @@ def test_doctor_says_what_works(tlkit):
 
 
 def test_doctor_names_the_remedy(tlkit, monkeypatch):
-    monkeypatch.setattr("tlkit.doctoring._FRONT_END", cli.Path("nowhere/package.json"))
+    monkeypatch.setattr("tlkit.doctoring._FRONT_END", Path("nowhere/package.json"))
     status, output, _ = tlkit("doctor")
     assert status == 1
     assert "FAIL front end of the widgets" in output
@@ -184,3 +191,89 @@ def test_help_loads_nothing_heavy():
     assert done.returncode == 0, done.stderr
     assert "compare" in done.stdout
     assert "doctor" in done.stdout
+    assert "backbones" in done.stdout
+
+
+@pytest.fixture
+def stocked(monkeypatch, tmp_path_factory):
+    """A machine with only the packaged weights, and a mirror of a made ResNet-18; gives (file name, bytes)."""
+    content = bytes(range(256)) * 40
+    pull_the_plug(monkeypatch, tmp_path_factory.mktemp("machine"))
+    name = f"resnet18-{hashlib.sha256(content).hexdigest()[:8]}.pth"
+    entry = dataclasses.replace(find_entry("resnet18"), weights_file=name)
+    monkeypatch.setitem(catalogue._ENTRIES, "resnet18", {entry.weights: entry})
+    monkeypatch.setitem(CATALOGUE, "resnet18", entry)
+    with serving(content) as server:
+        monkeypatch.setenv("TLKIT_WEIGHTS_URL", server.url("mirror"))
+        yield name, content
+
+
+def test_backbones_lists_every_network_with_its_cost_and_source(tlkit, stocked):
+    for arguments in ([], ["list"], ["*"]):
+        status, output, errors = tlkit("backbones", *arguments)
+        assert (status, errors) == (0, "")
+        assert f"{len(CATALOGUE)} networks" in output
+    for name in CATALOGUE:
+        assert f" {name} " in output
+    (row,) = [line for line in output.splitlines() if " vgg16 " in line]
+    assert row.split()[:9] == ["vgg16", "VGG", "2014", "134.26", "30.93", "4096", "224", "ImageNet-1k", "general"]
+    accuracy, source, licence, offline = row.split()[9:]
+    assert (accuracy, licence, offline) == ("0.716", "unknown", "no")
+    assert f"{source} https://github.com/pytorch/vision" in output
+
+
+def test_backbones_are_chosen_sorted_and_written(tlkit, stocked, tmp_path):
+    _, output, _ = tlkit("backbones", "--offline", "--sort", "accuracy")
+    names = [line.split()[0] for line in output.splitlines() if " efficientnet_lite" in line]
+    assert names == ["efficientnet_lite2", "efficientnet_lite1", "efficientnet_lite0"]
+    assert "3 networks" in output
+    _, output, _ = tlkit("backbones", "resnet50", "--all")
+    assert "2 sets of weights" in output
+    assert "IMAGENET1K_V1" in output and "IMAGENET1K_V2" in output
+    status, output, _ = tlkit("backbones", "resnet*", "--sort", "flops", "--csv", "networks.csv")
+    assert (status, output) == (0, "wrote networks.csv\n")
+    table = pd.read_csv(tmp_path / "networks.csv")
+    assert table["name"].iloc[0] == "resnet18"
+    assert table["n_flops"].is_monotonic_increasing and len(table) == 5
+    assert "accuracy_source" in table
+
+
+def test_backbones_are_fetched_and_added(tlkit, stocked, tmp_path):
+    name, content = stocked
+    status, output, _ = tlkit("backbones", "fetch", "resnet18")
+    assert status == 0
+    assert "resnet18 IMAGENET1K_V1: put into " in output and name in output
+    assert "whole, SHA-256 " in output
+    _, output, _ = tlkit("backbones", "fetch", "resnet18", "efficientnet_lite0")
+    assert output.count("already there") == 2
+    Path(output.split("already there, ")[1].split(";")[0]).unlink()
+    (tmp_path / "stick.bin").write_bytes(content)
+    status, output, _ = tlkit("backbones", "add", "stick.bin")
+    assert (status, "resnet18 IMAGENET1K_V1: put into " in output) == (0, True)
+    assert "resnet18" in tlkit("backbones", "--offline")[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["resnet"], "no network's name matches 'resnet'; nearest: 'resnet"),
+        (["fetch", "resnet18", "resnet"], "name: 'resnet' is not a backbone that tlkit knows; nearest"),
+        (["fetch", "resnet18", "--weights", "V3"], "weights: 'V3' is no set of weights of resnet18"),
+        (["add", "stick.bin", "mine.pth"], "is none of the published files that tlkit knows"),
+        (["add", "nothing.pth"], "nothing.pth is not there"),
+    ],
+)
+def test_what_backbones_can_not_do_is_one_line_and_changes_nothing(tlkit, stocked, tmp_path, arguments, words):
+    (tmp_path / "stick.bin").write_bytes(stocked[1])
+    (tmp_path / "mine.pth").write_bytes(b"mine")
+    status, output, errors = tlkit("backbones", *arguments)
+    assert (status, output) == (1, "")
+    assert words in errors
+    assert "Traceback" not in errors
+    assert "resnet18" not in tlkit("backbones", "--offline")[1]
+
+
+def test_a_wrong_option_of_backbones_is_said_with_those_there_are(tlkit):
+    status, _, errors = tlkit("backbones", "--sort", "size_mb")
+    assert status == 2
+    assert "accuracy" in errors

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from tlkit import doctoring
+from tlkit.backbones.catalogue import CATALOGUE
 from tlkit.doctoring import examine
 
 
@@ -58,13 +59,15 @@ def test_without_openvino_torch_runs_and_that_is_no_fault(monkeypatch):
 
 def test_networks_are_told_apart_by_whether_they_work_offline(tmp_path):
     found = find("backbones that work offline").found
-    assert found.startswith("efficientnet_lite0 (with a download")
+    assert found.startswith("efficientnet_lite0, efficientnet_lite1, efficientnet_lite2 (with a download")
+    n_others = int(found.partition(" more: tlkit backbones")[0].split()[-1])
+    assert n_others == len(CATALOGUE) - 3
     assert str(tmp_path / "cache" / "weights") in found
     (tmp_path / "cache" / "weights").mkdir(parents=True)
     (tmp_path / "cache" / "weights" / "resnet18-f37072fd.pth").touch()
     found = find("backbones that work offline").found
-    assert found.startswith("efficientnet_lite0, resnet18 (")
-    assert "mobilenet_v3_small, resnet50, vgg16)" in found
+    assert "efficientnet_lite2, resnet18 (" in found
+    assert f", {n_others - 1} more: " in found
 
 
 def test_without_any_weights_it_is_said_where_they_come_from(monkeypatch):

@@ -5,11 +5,14 @@ import pickle
 
 import pytest
 import torch
-from made_networks import copy_state, make_batch, make_tiny_backbone
+from made_networks import copy_state, make_batch, make_tiny_backbone, same_bits
 from torch import nn
+from torchvision.models.swin_transformer import SwinTransformerBlock
+from torchvision.models.vision_transformer import EncoderBlock
 
 import tlkit as tl
 from tlkit.backbones.freezing import count_trainable, has_moving_statistics, hold_norm_statistics, thaw
+from tlkit.strategies.training import apply_phase
 
 
 class Mixed(nn.Module):
@@ -203,6 +206,108 @@ def test_an_optimizer_from_before_the_freeze_moves_nothing_more():
     before = copy_state(model)
     optimizer.step()
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+class Drops(nn.Module):
+    """A part that asks for its own mode to drop, holds a parameter itself, and has no layer for either."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(4))
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, values):
+        return nn.functional.dropout(self.layer(values) * self.scale, 0.5, self.training)
+
+
+@pytest.mark.parametrize("names", ["0", "0.*", ["0.scale", "0.layer"], ["*.scale", "*.weight", "*.bias"]])
+def test_patterns_that_match_all_of_a_module_turn_its_own_dropout_off(names):
+    model = nn.Sequential(Drops(), nn.Linear(4, 2))
+    part = tl.freeze(model, names=names)[0]
+    model.train()
+    values = torch.ones(3, 4)
+    assert torch.equal(part(values), part(values))
+
+
+def test_a_pattern_for_parameters_holds_the_statistics_of_their_norm_layer():
+    model = tl.freeze(make_mixed(), names="first.1.*")
+    assert not {name for name in train_a_step(model) if name.startswith("first.1.")}
+
+
+def test_a_pattern_for_some_parameters_leaves_the_rest_of_their_module_alone():
+    model = tl.freeze(make_mixed(), names="first.1.weight")
+    assert train_a_step(model) == movable(model) - {"first.1.weight"}
+    model = nn.Sequential(Drops(), nn.Linear(4, 2))
+    part = tl.freeze(model, names="0.layer")[0]
+    model.train()
+    assert not torch.equal(part(torch.ones(3, 4)), part(torch.ones(3, 4)))
+
+
+def test_a_pattern_leaves_norm_layers_as_they_are_wanted():
+    moved = train_a_step(tl.freeze(make_mixed(), names="first.*", norm="trainable"))
+    assert {"first.1.weight", "first.1.bias", "first.1.running_mean"} <= moved
+    moved = train_a_step(tl.freeze(make_mixed(), names="first.*", norm="statistics"))
+    assert {name for name in moved if name.startswith("first.1.")} == {
+        f"first.1.{name}" for name in ("running_mean", "running_var", "num_batches_tracked")
+    }
+
+
+def test_what_follows_the_last_frozen_stage_drops_nothing():
+    backbone = make_tiny_backbone()
+    backbone.tail.append(nn.Dropout(0.5))
+    tl.freeze(backbone, up_to=-1).train()
+    assert torch.equal(backbone(make_batch()), backbone(make_batch()))
+
+
+def test_a_phase_for_the_head_alone_freezes_what_follows_the_last_stage_too():
+    backbone = make_tiny_backbone()
+    backbone.tail.append(nn.Dropout(0.5))
+    apply_phase(backbone, nn.Linear(6, 2), tl.Phase(["head"], 1, 1e-3))
+    backbone.train()
+    assert torch.equal(backbone(make_batch()), backbone(make_batch()))
+
+
+def test_attention_and_stochastic_depth_drop_nothing_where_frozen():
+    block = EncoderBlock(2, 8, 16, dropout=0.0, attention_dropout=0.5)
+    swin = SwinTransformerBlock(8, 2, [2, 2], [0, 0], attention_dropout=0.5, stochastic_depth_prob=0.5)
+    for part, shape in ((block, (6, 3, 8)), (swin, (6, 4, 4, 8))):
+        model = nn.Sequential(part, nn.Linear(8, 2)).train()
+        values = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+        assert not torch.equal(part(values), part(values))
+        tl.freeze(model, names="0").train()
+        assert torch.equal(part(values), part(values))
+
+
+@pytest.mark.parametrize("spectral", [nn.utils.spectral_norm, nn.utils.parametrizations.spectral_norm])
+def test_spectral_norm_keeps_its_vectors_where_frozen(spectral):
+    model = nn.Sequential(spectral(nn.Linear(4, 4)), nn.Linear(4, 2))
+    tl.freeze(model, names="0").train()
+    before = copy_state(model)
+    model(torch.ones(3, 4)).sum().backward()
+    assert same_bits(before, copy_state(model))
+
+
+def test_tied_weights_are_found_by_either_name():
+    model = nn.ModuleDict({"first": nn.Linear(4, 4), "second": nn.Linear(4, 4)})
+    model["second"].weight = model["first"].weight
+    tl.freeze(model, names="second.weight")
+    assert not model["first"].weight.requires_grad
+    assert model["first"].bias.requires_grad
+
+
+def test_a_compiled_model_and_a_moving_average_stay_frozen():
+    model = tl.freeze(make_tiny_backbone(), up_to="stem")
+    average = torch.optim.swa_utils.AveragedModel(model, use_buffers=True)
+    before = {name: value for name, value in copy_state(model).items() if name.startswith("body.stem")}
+    compiled = torch.compile(model, backend="eager")
+    for _ in range(2):
+        compiled.train()
+        compiled(make_batch()).sum().backward()
+        torch.optim.SGD([value for value in model.parameters() if value.requires_grad], lr=0.1).step()
+        average.update_parameters(model)
+    train_a_step(average)
+    for state in (copy_state(model), copy_state(average.module)):
+        assert same_bits(before, {name: value for name, value in state.items() if name.startswith("body.stem")})
 
 
 def test_what_does_not_exist_is_answered_and_nothing_is_frozen():

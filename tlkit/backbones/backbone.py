@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from tlkit.backbones.timm_stages import WHOLE
 from tlkit.naming import suggest
 
 
@@ -53,12 +54,8 @@ class Backbone(nn.Module):
         self.provenance = dict(provenance)
         self.body = nn.ModuleDict(stages)
         self.tail = tail
-        with torch.no_grad():
-            training = self.training
-            self.eval()
-            side = recipe.crop_size_px
-            self.n_features = self(torch.zeros(1, 3, side, side)).shape[1]
-            self.train(training)
+        self.auxiliary = {}  # {stage: Branch} where asked for; they are no part of the network that gives features
+        self.n_features = self.run_without_values(recipe.crop_size_px)[0][1]
 
     @property
     def stages(self):
@@ -91,6 +88,11 @@ class Backbone(nn.Module):
         """Return the place of a stage, by its name or by a negative number (-1 is the last)."""
         if stage in self.stages:
             return self.stages.index(stage)
+        if self.stages == (WHOLE,):
+            raise ValueError(
+                f"stage: {stage!r}, but {self.name} couldn't be cut into stages that are verified to be the whole "
+                f"together; there is only {WHOLE!r}. It gives features, and `freeze` takes names=['*norm*']"
+            )
         if isinstance(stage, int) and -len(self.stages) <= stage < 0:
             return len(self.stages) + stage
         raise ValueError(
@@ -100,17 +102,27 @@ class Backbone(nn.Module):
 
     def cost(self):
         """Return the `Cost`: parameters, operations for one picture, memory of the parameters."""
-        device = next(self.parameters()).device
-        picture = torch.zeros(1, 3, self.image_size_px, self.image_size_px, device=device)
-        mode = {module: module.training for module in self.modules()}
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            self.eval()
-            self(picture)
-        for module, training in mode.items():
-            module.training = training
         n_bytes = sum(parameter.nbytes for parameter in self.parameters())
         n_parameters = sum(parameter.numel() for parameter in self.parameters())
-        return Cost(n_parameters, counter.get_total_flops(), n_bytes / 2**20)
+        return Cost(n_parameters, self.run_without_values(self.image_size_px)[1], n_bytes / 2**20)
+
+    def run_without_values(self, image_size_px):
+        """Return (shape of the features of one picture, operations) at a size, by shapes alone: nothing is computed.
+
+        On the meta device tensors have shapes and no values, so the largest network takes neither memory nor time, and
+        the count is the same whatever device and kernels the network itself runs on.
+        """
+        state = {name: value.detach().to("meta") for name, value in (*self.named_parameters(), *self.named_buffers())}
+        picture = torch.zeros(1, 3, image_size_px, image_size_px, device="meta")
+        mode = {module: module.training for module in self.modules()}
+        try:
+            with torch.no_grad(), FlopCounterMode(display=False) as counter:
+                self.eval()
+                features = torch.func.functional_call(self, state, (picture,))
+        finally:
+            for module, training in mode.items():
+                module.training = training
+        return tuple(features.shape), counter.get_total_flops()
 
     def fingerprint(self):
         """Return a SHA-256 of the weights, buffers, architecture and preprocessing: whatever decides the features."""

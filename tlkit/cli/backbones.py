@@ -1,0 +1,156 @@
+"""`tlkit backbones`: which networks there are, and weights for machines without internet."""
+
+import enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from tlkit.cli.tables import print_table
+
+_COLUMNS = (
+    *("network", "family", "year", "M parameters", "GFLOP", "features", "px", "pretrained on", "kind"),
+    *("accuracy", "licence", "offline"),
+)
+_LEFT = ("network", "weights", "family", "pretrained on", "kind", "accuracy", "licence", "offline")
+
+
+class Sort(enum.StrEnum):
+    """What the networks can be sorted by."""
+
+    NAME = "name"
+    FAMILY = "family"
+    YEAR = "year"
+    PARAMETERS = "parameters"
+    FLOPS = "flops"
+    FEATURES = "features"
+    SIZE = "size"
+    ACCURACY = "accuracy"
+
+
+_SORT_COLUMNS = {
+    Sort.PARAMETERS: "n_parameters",
+    Sort.FLOPS: "n_flops",
+    Sort.FEATURES: "n_features",
+    Sort.SIZE: "image_size_px",
+}
+
+
+class _ListsByDefault(TyperGroup):
+    """Takes what isn't one of its commands as the arguments of `list`."""
+
+    def parse_args(self, context, arguments):
+        if not arguments or (arguments[0] not in self.commands and arguments[0] != "--help"):
+            arguments = ["list", *arguments]
+        return super().parse_args(context, arguments)
+
+
+backbones = typer.Typer(cls=_ListsByDefault)
+
+
+@backbones.callback()
+def _backbones():
+    """List the networks that can be loaded; fetch or add their weights.
+
+    `tlkit backbones`, `tlkit backbones 'resnet*'` and `tlkit backbones --sort flops` are short for
+    `tlkit backbones list …`.
+    """
+
+
+@backbones.command("list")
+def list_networks(
+    pattern: Annotated[str, typer.Argument(help="Of names, as in 'resnet*'; timm's begin with 'timm:'.")] = "*",
+    sort: Annotated[Sort | None, typer.Option(help="Smallest first; accuracy and year: largest first.")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Only those whose weights are on this machine.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="A row for each set of weights of a network.")] = False,
+    csv: Annotated[Path | None, typer.Option(help="Write the table, with all its columns, to this file.")] = None,
+):
+    """List networks: size, cost, what they were pretrained on, published accuracy, licence. The default command."""
+    from tlkit.backbones import table
+    from tlkit.backbones.catalogue import CATALOGUE
+    from tlkit.naming import suggest
+    from tlkit.storage import written_whole
+
+    networks = table(pattern, all_weights=every)
+    if networks.empty:
+        raise ValueError(f"no network's name matches {pattern!r}; {suggest(pattern, CATALOGUE)}")
+    if offline:
+        networks = networks[networks["offline"]]
+    if sort is not None:
+        column = _SORT_COLUMNS.get(sort, sort.value)
+        networks = networks.sort_values(column, ascending=sort not in (Sort.ACCURACY, Sort.YEAR), kind="stable")
+    if csv is not None:
+        with written_whole(csv) as temporary:
+            networks.to_csv(temporary, index=False)
+        typer.echo(f"wrote {csv}")
+        return
+    _print_networks(networks, every)
+
+
+@backbones.command()
+def fetch(
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Networks, as `tlkit backbones` lists them.")],
+    weights: Annotated[str, typer.Option(help="Tag of the weights, as `tlkit backbones --all` lists them.")] = (
+        "pretrained"
+    ),
+):
+    """Download the weights of networks into the folder where they are found without internet."""
+    from tlkit.backbones.catalogue import find_entry
+    from tlkit.backbones.stocking import fetch as fetch_one
+
+    for name in names:
+        find_entry(name, weights)  # a wrong name is said before anything is downloaded
+    for name in names:
+        _print_stocked(fetch_one(name, weights))
+
+
+@backbones.command()
+def add(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Weights files, whatever they are called.")],
+):
+    """Put weights files brought from elsewhere, once checked, where they are found without internet."""
+    from tlkit.backbones.stocking import add as add_one
+    from tlkit.backbones.stocking import identify
+
+    for path, entry in [(path, identify(path)) for path in files]:
+        _print_stocked(add_one(path, entry))
+
+
+def _print_networks(networks, every):
+    sources = {source: number for number, source in enumerate(networks["accuracy_source"].dropna().unique(), start=1)}
+    rows = []
+    for row in networks.astype(object).where(networks.notna(), None).itertuples():
+        accuracy = "" if row.accuracy is None else f"{row.accuracy:.3f} [{sources.get(row.accuracy_source, '')}]"
+        rows.append(
+            (
+                *([row.name, row.weights] if every else [row.name]),
+                *(row.family, _write(row.year), _write(row.n_parameters, 1e6), _write(row.n_flops, 1e9)),
+                *(_write(row.n_features), _write(row.image_size_px), row.pretrained_on, row.kind),
+                *(accuracy, row.licence, "yes" if row.offline else "no"),
+            )
+        )
+    notes = [
+        "Parameters and cost without the classifier; GFLOP: 2 × multiply-adds of one picture of the given side (px).",
+    ]
+    if sources:
+        notes += ["Accuracy: published, top-1 on ImageNet-1k. Sources:"]
+        notes += [f"[{number}] {source}" for source, number in sources.items()]
+    columns = _COLUMNS if not every else (_COLUMNS[0], "weights", *_COLUMNS[1:])
+    one, several = ("set of weights", "sets of weights") if every else ("network", "networks")
+    title = f"{len(rows)} {one if len(rows) == 1 else several}"
+    print_table(columns, rows, title=title, caption="\n".join(notes), left=_LEFT)
+
+
+def _write(number, unit=None):
+    if number is None:
+        return ""
+    return str(number) if unit is None else f"{number / unit:.2f}"
+
+
+def _print_stocked(stocked):
+    check = "its publisher's" if stocked.is_published else "recorded, since its publisher states none"
+    typer.echo(
+        f"{stocked.entry.name} {stocked.entry.weights}: {'put into' if stocked.is_new else 'already there,'} "
+        f"{stocked.path}; whole, SHA-256 {stocked.sha256[:8]}… ({check})"
+    )
