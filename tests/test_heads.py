@@ -1,35 +1,24 @@
-"""Heads: equal to slow solutions of the same problem written on their own."""
+"""Heads: what all kinds have in common, and the three oldest against slow solutions written on their own."""
 
 import dataclasses
+import inspect
+import json
+import pickle
+import subprocess
+import sys
 import warnings
 
 import numpy as np
 import pytest
+from made_features import N_FEATURES, make_features, make_features_for, softmax
 from made_rows import DIGESTS
 
 import tlkit as tl
 from tlkit.features.features import Features
 from tlkit.heads import KINDS
+from tlkit.heads.fitting import _FITTERS
 
-N_FEATURES = 4
-
-
-def make_features(n_classes=3, n_pictures=40, absent=(), seed=0, scale=3.0):
-    """Return overlapping clusters of features, in a unit of their own."""
-    random = np.random.default_rng(seed)
-    present = np.setdiff1d(np.arange(n_classes), absent)
-    labels = random.choice(present, n_pictures)
-    labels[: len(present)] = present
-    centres = random.normal(size=(n_classes, N_FEATURES))
-    values = scale * (centres[labels] + random.normal(size=(n_pictures, N_FEATURES)) + 0.5)
-    names = np.array([f"{number}.png" for number in range(n_pictures)])
-    classes = [f"class{label}" for label in range(n_classes)]
-    return Features(values.astype(np.float32), labels, classes, names, names, {"backbone": "made", "engine": "none"})
-
-
-def softmax(scores):
-    exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
+POOLED_KINDS = [kind for kind in KINDS if kind != "conv"]
 
 
 def solve_logistic_slowly(values, labels, classes, strength):
@@ -93,7 +82,7 @@ def test_the_linear_layer_of_a_logistic_head_gives_its_probabilities(n_classes, 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_class_without_pictures_has_probability_zero(kind):
-    features = make_features(n_classes=5, absent=(0, 3))
+    features = make_features_for(kind, n_classes=5, absent=(0, 3))
     probabilities = tl.fit_head(features, kind).predict(features.values)
     assert probabilities.shape == (40, 5)
     assert not probabilities[:, [0, 3]].any()
@@ -136,26 +125,28 @@ def test_ridge_is_the_closed_form(n_classes):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_unit_of_the_features_does_not_matter(kind):
-    small, large = make_features(scale=1e-3), make_features(scale=1e3)
+    small, large = make_features_for(kind, scale=1e-3), make_features_for(kind, scale=1e3)
     probabilities = [tl.fit_head(features, kind).predict(features.values) for features in (small, large)]
-    assert np.abs(probabilities[0] - probabilities[1]).max() < 1e-3
+    # The perceptron's loss has many hollows: another last digit may lead some way along another path.
+    assert np.abs(probabilities[0] - probabilities[1]).max() < (2e-2 if kind == "mlp" else 1e-3)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_features_give_the_same_bits(kind):
-    features = make_features()
+    features = make_features_for(kind)
     first, second = (tl.fit_head(features, kind).predict(features.values) for _ in range(2))
     assert np.array_equal(first, second)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_asked_is_nothing_answered(kind):
-    assert tl.fit_head(make_features(), kind).predict(np.empty((0, N_FEATURES))).shape == (0, 3)
+    features = make_features_for(kind)
+    assert tl.fit_head(features, kind).predict(features.values[:0]).shape == (0, 3)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_features_that_do_not_differ_are_no_error(kind):
-    features = make_features()
+    features = make_features_for(kind)
     same = dataclasses.replace(features, values=np.ones_like(features.values))
     assert np.isfinite(tl.fit_head(same, kind).predict(same.values)).all()
 
@@ -190,10 +181,27 @@ def replace_value(features, value):
 @pytest.mark.parametrize(
     ("features", "options", "words"),
     [
-        (make_features(), {"kind": "forest"}, r"kind: 'forest', expected one of logistic, knn, ridge"),
-        (make_features(), {"strength": 0}, r"strength: 0, expected more than 0"),
-        (make_features(), {"strength": float("nan")}, r"strength: nan, expected more than 0"),
-        (make_features(), {"kind": "knn", "n_neighbors": 0}, r"n_neighbors: 0, expected 1 or more"),
+        (make_features(), {"kind": "forest"}, r"kind: 'forest' is unknown; known: 'conv', 'cosine', 'knn', "),
+        (make_features(), {"kind": "ridges"}, r"kind: 'ridges' is unknown; nearest: 'ridge'"),
+        (make_features(), {"strength": 0}, r"strength: 0, expected a number above 0 or 'cross-validated'"),
+        (make_features(), {"strength": float("nan")}, r"strength: nan, expected a number above 0"),
+        (make_features(), {"strength": "leave-one-out"}, r"strength: 'leave-one-out', expected .* 'cross-validated'"),
+        (make_features(), {"kind": "ridge", "strength": True}, r"strength: True, expected .* or 'leave-one-out'"),
+        (make_features(), {"kind": "mlp", "strength": "leave-one-out"}, r"strength: .*, expected a number above 0$"),
+        (make_features(), {"kind": "knn", "n_neighbors": 0}, r"n_neighbors: 0, expected an int, at least 1"),
+        (make_features(), {"kind": "prototype", "sharpness": -1}, r"sharpness: -1, expected a number above 0"),
+        (make_features(), {"kind": "cosine", "sharpness": np.inf}, r"sharpness: inf, expected a number above 0"),
+        (make_features(), {"kind": "mlp", "n_hidden": 0}, r"n_hidden: 0, expected an int, at least 1"),
+        (make_features(), {"kind": "mlp", "n_iterations": 0}, r"n_iterations: 0, expected an int, at least 1"),
+        (make_features(), {"seed": -1}, r"seed: -1, expected an int, at least 0"),
+        (make_features(), {"kind": "conv"}, r"features: shape \(40, 4\), but a 'conv' head is fitted on maps .* 'mlp'"),
+        (make_features(map_size=3), {"kind": "conv", "kernel_size": 2}, r"kernel_size: 2, expected 1 or 3"),
+        (make_features(map_size=3), {"kind": "conv", "n_channels": 0}, r"n_channels: 0, expected an int, at least 1"),
+        (make_features(map_size=3), {"kind": "conv", "n_epochs": 0}, r"n_epochs: 0, expected an int, at least 1"),
+        (make_features(map_size=3), {"kind": "conv", "batch_size": 0}, r"batch_size: 0, expected an int, at least 1"),
+        (make_features(map_size=3), {"kind": "conv", "weight_decay": -1}, r"weight_decay: -1, expected a number"),
+        (make_features(map_size=3), {"kind": "conv", "learning_rate": 0}, r"learning_rate: 0, expected a number"),
+        (make_features(map_size=3), {"kind": "conv", "learning_rate": 1e30}, r"learning_rate: 1e\+30 made the weights"),
         (make_features(3, absent=(0, 2)), {}, r"features: 40 pictures of 1 class, expected two classes or more"),
         (make_features()[:0], {}, r"features: 0 pictures of 0 class"),
         (replace_value(make_features(), np.nan), {}, r"features: some values are NaN or infinite; extract them again"),
@@ -205,10 +213,127 @@ def test_what_no_head_can_be_fitted_on_is_answered(features, options, words):
         tl.fit_head(features, **options)
 
 
-@pytest.mark.parametrize("kind", ["knn", "ridge"])
-def test_only_a_logistic_head_is_a_linear_layer_of_log_probabilities(kind):
-    with pytest.raises(ValueError, match=rf"kind: a {kind} head is no linear layer .* fit a 'logistic' one"):
+@pytest.mark.parametrize(
+    ("kind", "setting", "words"),
+    [
+        ("knn", "strength", r"strength: no setting of a 'knn' head; known: 'n_neighbors'"),
+        ("ridge", "strenght", r"strenght: no setting of a 'ridge' head; nearest: 'strength'"),
+        ("logistic", "n_neighbors", r"n_neighbors: no setting of a 'logistic' head; known: 'strength'"),
+        ("mlp", "features", None),
+    ],
+)
+def test_a_setting_of_another_kind_is_refused(kind, setting, words):
+    with pytest.raises(TypeError, match=words):
+        tl.fit_head(make_features(), kind, **{setting: 3})
+
+
+@pytest.mark.parametrize("kind", ["knn", "cosine", "mlp"])
+def test_a_head_that_is_no_linear_layer_says_so(kind):
+    with pytest.raises(ValueError, match=rf"kind: a {kind} head is no linear layer; fit a 'logistic', .*module\(\)"):
         tl.fit_head(make_features(), kind).linear()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_head_was_not_fitted_on_is_refused(kind):
+    features = make_features_for(kind)
+    head = tl.fit_head(features, kind)
+    wrongs = [features.values[:, 1:], features.values[0], features.values[..., None]]
+    for wrong in wrongs + ([features.values.mean(axis=(2, 3))] if kind == "conv" else []):
+        with pytest.raises(ValueError, match=rf"values: shape \({wrong.shape[0]},.* expected .*n, 4.* fitted on"):
+            head.predict(wrong)
+    with pytest.raises(ValueError, match="values: some values are NaN"):
+        head.predict(np.full_like(features.values, np.nan))
+
+
+@pytest.mark.parametrize("kind", POOLED_KINDS)
+def test_maps_are_pooled_by_their_mean(kind):
+    maps = make_features(map_size=3)
+    pooled = dataclasses.replace(maps, values=maps.values.reshape(40, N_FEATURES, 9).mean(axis=2))
+    asked = make_features(map_size=5, seed=4).values
+    expected = tl.fit_head(pooled, kind).predict(asked.reshape(40, N_FEATURES, 25).mean(axis=2))
+    assert np.abs(tl.fit_head(maps, kind).predict(asked) - expected).max() < 1e-4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_head_is_the_same_after_pickling_and_shows_its_settings(kind):
+    features = make_features_for(kind)
+    head = tl.fit_head(features, kind)
+    copy = pickle.loads(pickle.dumps(head))
+    assert isinstance(copy, tl.Head)
+    assert np.array_equal(copy.predict(features.values), head.predict(features.values))
+    assert repr(head).startswith(f"Head({kind}, 3 classes, ")
+    assert all(f"{name}={value!r}" in repr(head) for name, value in head.settings.items())
+
+
+@pytest.mark.parametrize("kind", ["mlp", "conv"])
+def test_another_seed_starts_elsewhere(kind):
+    features = make_features_for(kind)
+    first, second = (tl.fit_head(features, kind, seed=seed).predict(features.values) for seed in (0, 1))
+    assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_explanation_names_the_settings_and_defaults_of_each_kind(kind):
+    _, _, explained = tl.fit_head.__doc__.partition(f'"{kind}": ')
+    explained = explained.partition('\n        "')[0]
+    settings = inspect.signature(_FITTERS[kind]).parameters.values()
+    told = [setting for setting in settings if setting.name not in ("features", "seed")]
+    assert told
+    for setting in told:
+        written = [f"{setting.name}={setting.default}", f"{setting.name}={setting.default:.0e}".replace("e-0", "e-")]
+        assert any(text in explained for text in written), setting
+
+
+def test_many_pictures_are_asked_in_blocks(monkeypatch):
+    features = make_features()
+    head = tl.fit_head(features)
+    at_once = head.predict(features.values)
+    monkeypatch.setattr("tlkit.heads.head.N_ROWS_AT_ONCE", 7)
+    assert head.predict(features.values) == pytest.approx(at_once, abs=1e-12)
+
+
+def test_what_computes_is_loaded_before_its_threads_are_limited():
+    """Else the limit would hold from the second call on, and that would give other bits than the first."""
+    code = """
+import sys
+import threadpoolctl
+sys.path.insert(0, "tests")
+import tlkit as tl
+from made_features import make_features_for
+limit, limits = threadpoolctl.threadpool_limits, []
+def watch(n_threads):
+    limits.append((n_threads, library in sys.modules))
+    return limit(n_threads)
+threadpoolctl.threadpool_limits = watch
+libraries = {"cosine": "scipy.optimize", "logistic": "sklearn.linear_model", "mlp": "sklearn.neural_network"}
+libraries["conv"] = "torch"
+for kind, library in libraries.items():
+    assert library not in sys.modules
+    tl.fit_head(make_features_for(kind), kind)
+assert limits == [(1, True)] * 4, limits
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_all_kinds_but_the_convolutional_one_work_without_torch():
+    code = f"""
+import json, sys
+sys.path.insert(0, "tests")
+import tlkit as tl
+from made_features import make_features
+features = make_features()
+tl.fit_head(features, "prototype").predict(features.values)
+assert "sklearn" not in sys.modules
+for kind in {POOLED_KINDS}:
+    tl.fit_head(features, kind).predict(features.values)
+for kind, strength in [("logistic", "cross-validated"), ("ridge", "leave-one-out")]:
+    tl.fit_head(features, kind, strength=strength)
+print(json.dumps(sorted(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stdout))
+    assert {"sklearn.linear_model", "sklearn.neural_network", "tlkit.heads.convolutional"} <= loaded
+    assert loaded.isdisjoint({"torch", "torchvision", "timm", "openvino", "matplotlib"})
 
 
 def test_features_are_taken_by_slice_indices_and_mask():
@@ -221,6 +346,14 @@ def test_features_are_taken_by_slice_indices_and_mask():
         assert some.names.tolist() == features.names[3:9].tolist() == some.groups.tolist()
     with pytest.raises(TypeError, match=r"index: 3, expected a slice, indices or a mask; \.values\[i\] is one row"):
         features[3]
+
+
+def test_features_may_be_maps():
+    maps = make_features(map_size=3)
+    assert repr(maps) == "Features(40 pictures × 4 × 3 × 3, 3 classes: made, none)"
+    assert maps[:5].values.shape == (5, 4, 3, 3)
+    with pytest.raises(ValueError, match=r"values: shape \(40, 4, 3\) with 40 labels, .* or maps \(n_samples, n_feat"):
+        dataclasses.replace(maps, values=maps.values[..., 0])
 
 
 def test_features_and_labels_of_different_length_are_refused():

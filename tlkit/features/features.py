@@ -11,7 +11,8 @@ class Features:
 
     Arguments
     ---------
-    values: (n_samples, n_features) float32
+    values: (n_samples, n_features) float32, or maps (n_samples, n_features, height, width) float32
+        Maps are what a stage gives before it is pooled.
     labels: (n_samples,) int64
         Indices into `classes`.
     classes: list of str
@@ -29,10 +30,10 @@ class Features:
     provenance: dict
 
     def __post_init__(self):
-        if self.values.ndim != 2 or len(self.values) != len(self.labels):
+        if self.values.ndim not in (2, 4) or len(self.values) != len(self.labels):
             raise ValueError(
                 f"values: shape {self.values.shape} with {len(self.labels)} labels, expected (n_samples, n_features) "
-                "and a label each"
+                "or maps (n_samples, n_features, height, width), and a label each"
             )
 
     def __len__(self):
@@ -49,4 +50,5 @@ class Features:
 
     def __repr__(self):
         made = f"{self.provenance['backbone']}, {self.provenance['engine']}"
-        return f"Features({len(self)} pictures × {self.values.shape[1]}, {len(self.classes)} classes: {made})"
+        shape = " × ".join(map(str, self.values.shape[1:]))
+        return f"Features({len(self)} pictures × {shape}, {len(self.classes)} classes: {made})"

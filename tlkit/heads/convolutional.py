@@ -1,0 +1,157 @@
+"""A convolutional head on feature maps. The one kind that needs torch."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from tlkit.heads.checking import check_positive, measure_scale
+from tlkit.heads.head import Head
+from tlkit.heads.linear import centre_scores
+from tlkit.heads.threads import limit_threads
+from tlkit.images.splitting import check_count
+
+KERNEL_SIZES = (1, 3)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class ConvolutionalHead(Head):
+    """A convolution, a rectifier, the mean over the map, a linear layer.
+
+    Arguments
+    ---------
+    kernel: (n_channels, n_features, kernel_size, kernel_size) float32
+        In the unit of the features.
+    kernel_bias: (n_channels,) float32
+    weight: (n_present, n_channels) float32
+    bias: (n_present,) float32
+
+    The others are those of `Head`.
+    """
+
+    kernel: np.ndarray
+    kernel_bias: np.ndarray
+    weight: np.ndarray
+    bias: np.ndarray
+
+    n_dimensions = 4
+
+    def module(self):
+        from tlkit.heads.modules import make_convolutional
+
+        return make_convolutional(self.kernel, self.kernel_bias, *self._spread(self.weight, self.bias))
+
+    def _score_present(self, values):
+        import torch
+
+        with torch.no_grad():
+            return self.module()(torch.from_numpy(values))[:, self.present].double().numpy()
+
+
+def fit_convolutional(
+    features,
+    *,
+    seed=0,
+    n_channels=64,
+    kernel_size=1,
+    n_epochs=60,
+    learning_rate=1e-3,
+    weight_decay=0.01,
+    batch_size=32,
+):
+    """Fit a convolutional head on maps by AdamW, the learning rate falling linearly to 0. The same seed, the same bits.
+
+    It has no norm layer: nothing in it depends on the other pictures of a batch, or has statistics that go on moving
+    when it is tuned further.
+
+    Arguments
+    ---------
+    features: Features
+        Of maps, (n, n_features, height, width), checked as `fit_head` does.
+    seed: int
+        Of the weights it starts from and the order of the pictures.
+    n_channels: int
+        Of the convolution's output.
+    kernel_size: 1 or 3
+        3 looks at the eight neighbours too, with zeros around the map.
+    n_epochs: int
+    learning_rate: float
+    weight_decay: float
+        0 or more.
+    batch_size: int
+        Pictures a step.
+
+    Returns a `ConvolutionalHead`.
+    """
+    import torch
+
+    from tlkit.heads.modules import make_convolutional
+
+    n_channels, n_epochs = check_count("n_channels", n_channels, 1), check_count("n_epochs", n_epochs, 1)
+    batch_size = check_count("batch_size", batch_size, 1)
+    learning_rate = check_positive("learning_rate", learning_rate)
+    if weight_decay != 0:
+        check_positive("weight_decay", weight_decay)
+    if kernel_size not in KERNEL_SIZES:
+        raise ValueError(f"kernel_size: {kernel_size!r}, expected 1 or 3")
+    if features.values.ndim != 4:
+        raise ValueError(
+            f"features: shape {features.values.shape}, but a 'conv' head is fitted on maps (n, channels, height, width)"
+            ": take them before they are pooled, from backbone.until(stage), or fit an 'mlp' head"
+        )
+    settings = {
+        "n_channels": n_channels,
+        "kernel_size": kernel_size,
+        "n_epochs": n_epochs,
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+        "batch_size": batch_size,
+    }
+    present, columns = np.unique(features.labels, return_inverse=True)
+    scale = measure_scale(features.values)
+    values, labels = torch.from_numpy(features.values / np.float32(scale)), torch.from_numpy(columns)
+    generator = torch.Generator().manual_seed(seed)
+    n_input = values.shape[1]
+    module = make_convolutional(
+        _draw((n_channels, n_input, kernel_size, kernel_size), n_input * kernel_size**2, generator),
+        np.zeros(n_channels, np.float32),
+        _draw((len(present), n_channels), n_channels, generator),
+        np.zeros(len(present), np.float32),
+    )
+    with limit_threads(features.values):
+        _train(module, values, labels, generator, n_epochs, learning_rate, weight_decay, batch_size)
+    tensors = [tensor.detach().numpy() for tensor in module.parameters()]
+    if not all(np.isfinite(tensor).all() for tensor in tensors):
+        raise ValueError(f"learning_rate: {learning_rate:g} made the weights infinite; take a tenth of it")
+    kernel, kernel_bias, weight, bias = tensors
+    return ConvolutionalHead(
+        "conv",
+        list(features.classes),
+        present,
+        n_input,
+        settings,
+        kernel / np.float32(scale),
+        kernel_bias,
+        *centre_scores(weight, bias),
+    )
+
+
+def _draw(shape, n_inputs, generator):
+    """Return weights that keep the variance behind a rectifier (He et al. 2015, arXiv:1502.01852)."""
+    import torch
+
+    return (torch.randn(shape, generator=generator) * math.sqrt(2 / n_inputs)).numpy()
+
+
+def _train(module, values, labels, generator, n_epochs, learning_rate, weight_decay, batch_size):
+    import torch
+
+    optimizer = torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=weight_decay)
+    n_steps = n_epochs * math.ceil(len(values) / batch_size)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, n_steps)
+    for _ in range(n_epochs):
+        for rows in torch.randperm(len(values), generator=generator).split(batch_size):
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(module(values[rows]), labels[rows]).backward()
+            optimizer.step()
+            schedule.step()
