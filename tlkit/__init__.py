@@ -26,6 +26,7 @@ _HOMES = {
     "Phase": "tlkit.strategies.strategy",
     "Run": "tlkit.strategies.run",
     "Strategy": "tlkit.strategies.strategy",
+    "audit_freezing": "tlkit.backbones.auditing",
     "compare": "tlkit.comparing",
     "extract_features": "tlkit.features.extraction",
     "fit_head": "tlkit.heads",
@@ -35,7 +36,10 @@ _HOMES = {
     "load_run": "tlkit.strategies.run",
     "transfer": "tlkit.strategies.transferring",
 }
-_MODULES = ("backbones", "evaluation", "features", "heads", "images", "lessons", "plots", "strategies", "widgets")
+_MODULES = (
+    *("backbones", "evaluation", "features", "heads", "images", "inspection", "lessons", "plots", "selection"),
+    *("strategies", "widgets"),
+)
 
 __all__ = sorted([*_HOMES, *_MODULES])
 

@@ -53,8 +53,9 @@ def test_a_notebook_is_a_small_file(path):
     assert path.stat().st_size < MOST_BYTES
 
 
-def test_lesson_01_has_the_shape_of_a_lesson():
-    cells = code_cells(read(LESSON_01))
+@each_notebook
+def test_a_lesson_has_the_shape_of_one(path):
+    cells = code_cells(read(path))
     lines = sorted(len(cell.source.splitlines()) for cell in cells)
     assert 15 <= len(cells) <= 20
     assert lines[len(lines) // 2] <= 5
@@ -157,15 +158,16 @@ def test_a_changed_number_in_the_quick_part_of_lesson_01_fails(tmp_path):
 
 
 @pytest.mark.slow
-def test_lesson_01_runs_within_its_memory_and_its_solutions_pass():
-    notebook = read(LESSON_01)
+@each_notebook
+def test_a_lesson_runs_within_its_memory_and_its_solutions_pass(path):
+    notebook = read(path)
     solutions = find_solutions(notebook)
     assert len(solutions) == 2
     start = "from tlkit.measuring import measured\n_block = measured()\n_measurement = _block.__enter__()"
     end = "_block.__exit__(None, None, None)\nprint(_measurement.peak_memory_mib)"
     added = [nbformat.v4.new_code_cell(source) for source in (start, *solutions, end)]
     notebook.cells = [added[0], *notebook.cells, *added[1:]]
-    run = run_notebook(notebook, LESSON_01.parent)
+    run = run_notebook(notebook, path.parent)
     for cell in run.cells[-3:-1]:
         assert cell.outputs[-1].data["text/plain"].startswith("Passed: ")
     assert 200 < float(run.cells[-1].outputs[0].text) < MOST_MEMORY_MIB

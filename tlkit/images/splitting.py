@@ -55,7 +55,7 @@ def choose_test(labels, groups, folds, *, test_fold, n_folds, seed):
     if len(folds) and folds.min() >= 0 and (n_folds, seed) == _PUBLISHED:
         is_test = folds == test_fold
     else:
-        is_test = _fold_again(labels, groups, n_folds, seed) == test_fold
+        is_test = assign_folds(labels, groups, n_folds, seed) == test_fold
     if is_test.all() or not is_test.any():
         side = "train" if is_test.all() else "test"
         raise ValueError(
@@ -65,10 +65,25 @@ def choose_test(labels, groups, folds, *, test_fold, n_folds, seed):
     return is_test
 
 
-def _fold_again(labels, groups, n_folds, seed):
-    from sklearn.model_selection import StratifiedGroupKFold
+def assign_folds(labels, groups, n_folds, seed):
+    """Return the fold of each picture, (n,) int64, stratified by class, all pictures of a group in one fold.
 
-    n_groups = len(np.unique(groups))
+    Arguments
+    ---------
+    labels: (n,) int
+    groups: (n,) str, or None
+        None makes each picture a group of its own, and is much faster than as many names.
+    n_folds: int
+    seed: int
+
+    Raises ValueError where there are fewer groups, or fewer pictures in the largest class, than folds.
+
+    >>> sorted(assign_folds([0, 0, 1, 1], None, n_folds=2, seed=0).tolist())
+    [0, 0, 1, 1]
+    """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    n_groups = len(labels) if groups is None else len(np.unique(groups))
     largest = np.bincount(labels).max()
     if n_groups < n_folds or largest < n_folds:
         raise ValueError(
@@ -76,7 +91,7 @@ def _fold_again(labels, groups, n_folds, seed):
             f"largest class, expected at most {min(n_groups, largest)}: take fewer folds or add pictures"
         )
     folds = np.empty(len(labels), dtype=np.int64)
-    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    splitter = (StratifiedKFold if groups is None else StratifiedGroupKFold)(n_folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         # A class smaller than n_folds: ImageSet.split says by name what that means for this fold.
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)

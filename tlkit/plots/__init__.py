@@ -1,18 +1,27 @@
 """All drawing: each function draws on the axes that it is given."""
 
+from tlkit.plots.choosing import draw_agreement, draw_choice, render_choice
 from tlkit.plots.comparison import draw_comparison, save_comparison
 from tlkit.plots.confusion import draw_confusion
 from tlkit.plots.contact_sheet import draw_contact_sheet, render_contact_sheet
+from tlkit.plots.freezing import FreezingPage, draw_freezing
 from tlkit.plots.mistakes import draw_mistakes
+from tlkit.plots.pareto import draw_pareto
 from tlkit.plots.reading import ReadingPage, draw_reading
 
 __all__ = [
+    "FreezingPage",
     "ReadingPage",
+    "draw_agreement",
+    "draw_choice",
     "draw_comparison",
     "draw_confusion",
     "draw_contact_sheet",
+    "draw_freezing",
     "draw_mistakes",
+    "draw_pareto",
     "draw_reading",
+    "render_choice",
     "render_contact_sheet",
     "save_comparison",
 ]

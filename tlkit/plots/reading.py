@@ -1,15 +1,12 @@
 """One arm of a comparison on one page: where it stands, what it confuses, what it got wrong."""
 
-import io
-
-from PIL import Image
-
 from tlkit.plots.comparison import draw_comparison
 from tlkit.plots.confusion import draw_confusion_cells, draw_confusion_frame
 from tlkit.plots.mistakes import N_COLUMNS, N_ROWS, draw_mistakes, draw_mistakes_frame
+from tlkit.plots.page import Page
 
 # The mistakes' sheet is as wide as the page, so that their pictures are shown pixel by pixel.
-SIZE_INCHES, DOTS_PER_INCH = (9.8, 8.3), 100
+SIZE_INCHES = (9.8, 8.3)
 
 
 def draw_reading(reading, comparison, read_picture, figure):
@@ -31,8 +28,8 @@ def draw_reading(reading, comparison, read_picture, figure):
     return figure
 
 
-class ReadingPage:
-    """The same drawing, made again and again for arms of one comparison: what stays is drawn once.
+class ReadingPage(Page):
+    """The same drawing, made again and again for arms of one comparison.
 
     Arguments
     ---------
@@ -44,36 +41,12 @@ class ReadingPage:
     """
 
     def __init__(self, comparison, classes, read_picture):
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        self.table, self.read_picture = comparison.table, read_picture
-        self.canvas = FigureCanvasAgg(Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH))
-        self.axes = _draw_what_stays(comparison, classes, self.canvas.figure)
-        self.canvas.draw()
-        self.background = self.canvas.copy_from_bbox(self.canvas.figure.bbox)
-
-    def render(self, reading, *, compact=False):
-        """Return the drawing of a `Reading` as a PNG (bytes); `compact` takes 256 colours, and longer."""
-        stays = {artist for ax in self.axes for artist in ax.get_children()}
-        try:
-            _draw_what_changes(reading, self.table, self.read_picture, self.axes)
-            self.canvas.restore_region(self.background)
-            changes = [artist for ax in self.axes for artist in ax.get_children() if artist not in stays]
-            for artist in sorted(changes, key=lambda artist: artist.get_zorder()):
-                artist.axes.draw_artist(artist)
-        finally:
-            for ax in self.axes:
-                for artist in set(ax.get_children()) - stays:
-                    artist.remove()
-        size = self.canvas.get_width_height()
-        picture = Image.frombuffer("RGBA", size, self.canvas.buffer_rgba()).convert("RGB")
-        content = io.BytesIO()
-        if compact:
-            picture.quantize(256).save(content, "PNG", optimize=True)
-        else:
-            picture.save(content, "PNG", compress_level=1)
-        return content.getvalue()
+        self.read_picture = read_picture
+        super().__init__(
+            SIZE_INCHES,
+            lambda figure: _draw_what_stays(comparison, classes, figure),
+            lambda reading, axes: _draw_what_changes(reading, comparison.table, read_picture, axes),
+        )
 
 
 def _draw_what_stays(comparison, classes, figure):

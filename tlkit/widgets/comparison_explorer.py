@@ -9,7 +9,8 @@ import traitlets
 from PIL import ImageOps
 
 from tlkit.evaluation.reading import Choice, check_choice, read_arm, say_strategy
-from tlkit.plots.reading import DOTS_PER_INCH, SIZE_INCHES, ReadingPage
+from tlkit.plots.page import DOTS_PER_INCH
+from tlkit.plots.reading import SIZE_INCHES, ReadingPage
 from tlkit.widgets.status import StatusLine
 
 _THUMBNAIL_PX = 128

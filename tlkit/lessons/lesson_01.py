@@ -1,78 +1,11 @@
-"""Exercises of the lessons: `check` says whether an answer is right and, kindly, what is missing.
-
-What is right is computed from the reader's own data each time; no answer is written down here.
-"""
-
-import dataclasses
-import difflib
-import inspect
+"""Exercises of lesson 01: pictures that few shots give, the interval of a gain."""
 
 import numpy as np
 
-
-@dataclasses.dataclass(frozen=True)
-class Check:
-    """The verdict on an answer; displays as a sentence.
-
-    Arguments
-    ---------
-    passed: bool
-    sentence: str
-        Why, or what to look at.
-    """
-
-    passed: bool
-    sentence: str
-
-    def __repr__(self):
-        return f"{'Passed' if self.passed else 'Not yet'}: {self.sentence}"
+from tlkit.lessons.checking import Check, exercise
 
 
-_EXERCISES = {}
-
-
-def check(name, answer, **given):
-    """Check the answer to an exercise.
-
-    Arguments
-    ---------
-    name: str
-        Of the exercise, as in the lesson: number of the lesson, underscore, word.
-    answer: object
-        `...` stands for none yet.
-    given: keyword arguments
-        The data that the answer was computed from; which ones, the exercise says.
-
-    Returns a `Check`. Raises ValueError for an unknown exercise, with the nearest; TypeError where data is missing.
-
-    >>> check("01_pictures", ..., train=None, shots=20)
-    Not yet: no answer so far; put a whole number in the place of the three dots.
-    """
-    if name not in _EXERCISES:
-        nearest = difflib.get_close_matches(str(name), _EXERCISES, n=1, cutoff=0.4)
-        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-        raise ValueError(f"name: {name!r} is no exercise; {hint}There are {', '.join(_EXERCISES)}")
-    exercise, asked_for = _EXERCISES[name]
-    needed = set(inspect.signature(exercise).parameters) - {"answer"}
-    if needed != given.keys():
-        raise TypeError(
-            f"check: {name} was given {', '.join(sorted(given)) or 'no data'}, expected "
-            f"{' and '.join(f'{word}=…' for word in sorted(needed))}"
-        )
-    if answer is None or answer is ...:
-        return Check(False, f"no answer so far; put {asked_for} in the place of the three dots.")
-    return exercise(answer, **given)
-
-
-def _exercise(name, asked_for):
-    def register(function):
-        _EXERCISES[name] = (function, asked_for)
-        return function
-
-    return register
-
-
-@_exercise("01_pictures", "a whole number")
+@exercise("01_pictures", "a whole number")
 def _check_pictures(answer, *, train, shots):
     """Number of pictures that so many shots give, where some classes have fewer."""
     if isinstance(answer, bool) or not isinstance(answer, (int, np.integer)):
@@ -92,7 +25,7 @@ def _check_pictures(answer, *, train, shots):
     )
 
 
-@_exercise("01_interval", "a pair of numbers, low and high,")
+@exercise("01_interval", "a pair of numbers, low and high,")
 def _check_interval(answer, *, comparison, strategy, shots):
     """95 % interval of a transfer gain, from the runs."""
     try:

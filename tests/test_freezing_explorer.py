@@ -1,0 +1,362 @@
+"""The freezing explorer and what it looks up: costs of stages against whole steps, words, picture, view."""
+
+import base64
+import copy
+import io
+import itertools
+import threading
+import time
+
+import pytest
+import torch
+import traitlets
+from made_networks import copy_state, make_batch, make_tiny_backbone, same_bits
+from matplotlib.figure import Figure
+from PIL import Image, ImageChops
+from torch import nn
+
+import tlkit as tl
+from tlkit.backbones.freezing_costs import measure_freezing
+from tlkit.backbones.freezing_reading import KINDS, NORM_MODES, Freezing, FreezingCosts, PartStep, read_freezing
+from tlkit.plots.freezing import SIZE_INCHES, FreezingPage, draw_freezing
+from tlkit.plots.page import DOTS_PER_INCH
+from tlkit.widgets import FreezingExplorer
+
+N_CLASSES = 5
+STAGES = ("stem", "stage1", "stage2")
+
+
+def run_whole_step(backbone, batch, choice):
+    """Run one step of a whole network; return (MiB kept for the backward pass, names that moved, n_trainable)."""
+    torch.manual_seed(0)
+    network = nn.ModuleDict({"backbone": copy.deepcopy(backbone), "head": nn.Linear(backbone.n_features, N_CLASSES)})
+    network.train()
+    if choice.frozen:
+        tl.freeze(network, names=[f"backbone.body.{stage}" for stage in choice.frozen], norm=choice.norm)
+    before, kept = copy_state(network), {}
+
+    def keep(tensor):
+        kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        scores = network["head"](network["backbone"](batch))
+        loss = nn.functional.cross_entropy(scores, torch.arange(len(batch)))
+    own = {value.untyped_storage().data_ptr() for value in (*network.parameters(), *network.buffers())}
+    n_bytes = sum(tensor.untyped_storage().nbytes() for place, tensor in kept.items() if place not in own)
+    values = [value for value in network.parameters() if value.requires_grad]
+    loss.backward()
+    torch.optim.AdamW(values).step()
+    after = network.state_dict()
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    return n_bytes / 2**20, moved, sum(value.numel() for value in values)
+
+
+def name_kinds(backbone, moved):
+    """Return {kind: {stage: whether it moved}} of the names of what moved in a whole step."""
+    norms = {name for name, module in backbone.named_modules() if isinstance(module, nn.BatchNorm2d)}
+    parameters = dict(backbone.named_parameters())
+    found = {kind: {} for kind in KINDS}
+    for name in backbone.state_dict():
+        kind = "norm statistics" if name not in parameters else "weights"
+        if name in parameters and name.rpartition(".")[0] in norms:
+            kind = "norm weights"
+        stage = name.split(".")[1]
+        found[kind][stage] = found[kind].get(stage, False) or f"backbone.{name}" in moved
+    return found
+
+
+def every_choice(stages):
+    subsets = [subset for size in range(len(stages) + 1) for subset in itertools.combinations(stages, size)]
+    return [Freezing(subset, norm) for subset in subsets for norm in NORM_MODES]
+
+
+def check_against_whole_steps(backbone, batch, choices):
+    costs = measure_freezing(backbone, batch, N_CLASSES, n_rounds=1)
+    for choice in choices:
+        reading = read_freezing(costs, choice)
+        activations_mib, moved, n_trainable = run_whole_step(backbone, batch, choice)
+        assert reading.memory_mib["activations"] == pytest.approx(activations_mib, rel=1e-9), choice
+        assert reading.n_trainable == n_trainable
+        looked_up = {
+            kind: {part: mark for part, mark in zip(reading.parts, marks, strict=True) if mark is not None}
+            for kind, marks in reading.moves.items()
+        }
+        assert looked_up["weights"].pop("head")
+        assert looked_up == name_kinds(backbone, moved), choice
+
+
+def test_every_choice_of_stages_costs_and_moves_what_a_whole_step_does():
+    backbone = make_tiny_backbone()
+    check_against_whole_steps(backbone, make_batch(), every_choice(backbone.stages))
+
+
+def test_a_real_network_costs_and_moves_what_a_whole_step_does():
+    backbone = tl.load_backbone("efficientnet_lite0", weights=None, image_size_px=64)
+    frozen = [backbone.stages[:3], backbone.stages[4:], backbone.stages]
+    check_against_whole_steps(
+        backbone, make_batch(2, 64), [Freezing(part, norm) for part in frozen for norm in NORM_MODES]
+    )
+
+
+@pytest.fixture(scope="module")
+def tiny_costs():
+    return measure_freezing(make_tiny_backbone(), make_batch(), N_CLASSES, n_rounds=1)
+
+
+def test_measuring_leaves_the_backbone_and_the_random_state_as_they_were():
+    backbone = tl.freeze(make_tiny_backbone(), up_to="stem")
+    before, state = copy_state(backbone), torch.random.get_rng_state()
+    learns = [parameter.requires_grad for parameter in backbone.parameters()]
+    costs = measure_freezing(backbone, make_batch(), N_CLASSES, n_rounds=1)
+    assert same_bits(before, copy_state(backbone))
+    assert learns == [parameter.requires_grad for parameter in backbone.parameters()]
+    assert torch.equal(state, torch.random.get_rng_state())
+    # What was frozen before doesn't count: the choice decides.
+    assert read_freezing(costs, Freezing()).n_trainable == costs.n_parameters
+
+
+def test_parameters_are_counted_by_hand(tiny_costs):
+    stem, stage1, head = 3 * 4 * 9 + 4 + 8, 4 * 6 * 9 + 6 + 12, 6 * N_CLASSES + N_CLASSES
+    assert tiny_costs.n_parameters == stem + stage1 + head
+    assert read_freezing(tiny_costs, Freezing("stem")).n_trainable == stage1 + head
+    assert read_freezing(tiny_costs, Freezing("stem", "trainable")).n_trainable == stage1 + head + 8
+    memory_mib = read_freezing(tiny_costs, Freezing("stem")).memory_mib
+    assert memory_mib["parameters"] == pytest.approx(4 * (stem + stage1 + head) / 2**20)
+    assert memory_mib["gradients"] == pytest.approx(4 * (stage1 + head) / 2**20)
+    assert memory_mib["optimizer state"] == pytest.approx(8 * (stage1 + head) / 2**20)
+
+
+def test_a_batch_of_one_is_refused():
+    with pytest.raises(ValueError, match=r"batch: shape \(1, 3, 16, 16\), expected \(n, 3, height, width\)"):
+        measure_freezing(make_tiny_backbone(), make_batch(1), N_CLASSES)
+
+
+def test_no_rounds_are_refused():
+    with pytest.raises(ValueError, match="n_rounds: 0, expected a whole number of at least 1"):
+        measure_freezing(make_tiny_backbone(), make_batch(), N_CLASSES, n_rounds=0)
+
+
+def test_the_shortest_of_several_rounds_counts(monkeypatch):
+    durations_s = itertools.count(9, -1)
+    monkeypatch.setattr("tlkit.backbones.freezing_costs._time_step", lambda *step: next(durations_s))
+    costs = measure_freezing(make_tiny_backbone(), make_batch(), N_CLASSES, n_rounds=2)
+    n_steps = len(costs.steps)
+    assert [step.duration_s for step in costs.steps.values()] == [9 - n_steps - place for place in range(n_steps)]
+
+
+def make_costs(durations_s=(0.1, 0.2, 0.4, 0.01)):
+    """Return costs made up for three stages: what is frozen takes a tenth, what a stage keeps is 1, 2, 3 MiB."""
+    steps = {}
+    for place, part in enumerate((*STAGES, "head")):
+        for treatment in ("learns", *NORM_MODES):
+            for reached in (False, True):
+                learns = treatment in ("learns", "trainable")
+                moves = {
+                    "weights": treatment == "learns",
+                    "norm weights": learns if part != "head" else None,
+                    "norm statistics": treatment != "frozen" if part != "head" else None,
+                }
+                n_trainable = {"learns": 1000, "trainable": 10}.get(treatment, 0)
+                n_bytes = (place + 1) * 2**20 if learns or reached else 0
+                share = 1 if treatment == "learns" else 0.1
+                step = PartStep(n_trainable, moves, n_bytes, False, False, share * durations_s[place])
+                steps[part, treatment, reached] = step
+    parts = (*STAGES, "head")
+    return FreezingCosts("made_up", STAGES, 8, 4000, dict.fromkeys(parts, 4000), dict.fromkeys(parts, 2**20), steps)
+
+
+@pytest.fixture(scope="module")
+def costs():
+    return make_costs()
+
+
+@pytest.fixture
+def explorer(costs):
+    return FreezingExplorer(costs)
+
+
+def test_what_two_neighbours_keep_is_counted_once():
+    costs = make_costs()
+    kept = {key: PartStep(step.n_trainable, step.moves, 0, True, True, 0.1) for key, step in costs.steps.items()}
+    both = FreezingCosts("made_up", STAGES, 8, 4000, costs.parameters_bytes, costs.input_bytes, kept)
+    # The picture and the three outputs; what the head puts out enters nothing.
+    assert read_freezing(both, Freezing()).activations_mib == (2, 1, 1, 0)
+
+
+def test_a_stage_behind_one_that_learns_is_reached(costs):
+    assert read_freezing(costs, Freezing(("stem", "stage1"))).activations_mib == (0, 0, 3, 4)
+    assert read_freezing(costs, Freezing(("stage1", "stage2"))).activations_mib == (1, 2, 3, 4)
+    assert read_freezing(costs, Freezing(STAGES)).activations_mib == (0, 0, 0, 4)
+    assert read_freezing(costs, Freezing(STAGES, "trainable")).activations_mib == (1, 2, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        (Freezing(), "4,000 of 4,000 parameters learn. A step with 8 pictures holds 10 MiB and takes 710 ms. No stage"),
+        (Freezing(STAGES), "1,000 of 4,000 parameters learn. A step with 8 pictures holds 4 MiB and takes 80 ms. What"),
+        (Freezing("stem"), "What is frozen stays to the bit."),
+        (Freezing("stem", "statistics"), "In the frozen stages norm statistics still move."),
+        (Freezing("stem", "trainable"), "In the frozen stages norm weights and norm statistics still move."),
+    ],
+)
+def test_the_sentence_says_what_was_looked_up(costs, choice, said):
+    assert said in read_freezing(costs, choice).sentence
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        (Freezing("stage3"), "frozen: 'stage3' is unknown; nearest: 'stage"),
+        (Freezing("stem", "statistic"), "norm: 'statistic' is unknown; nearest: 'statistics'"),
+    ],
+)
+def test_a_choice_that_is_not_there_is_answered_with_the_nearest(costs, choice, said):
+    with pytest.raises(ValueError, match=said):
+        read_freezing(costs, choice)
+    with pytest.raises(ValueError, match=said):
+        FreezingExplorer(costs, frozen=choice.frozen, norm=choice.norm)
+
+
+def texts(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+def test_the_drawing_says_what_moves_and_what_it_takes(costs):
+    figure, reading = Figure(figsize=SIZE_INCHES), read_freezing(costs, Freezing(("stem", "stage1"), "statistics"))
+    draw_freezing(reading, read_freezing(costs, Freezing()), figure)
+    moves, activations, durations, memory = figure.axes
+    words = texts(moves)
+    assert words[:4] == ["stem\nfrozen", "stage1\nfrozen", "stage2\nlearns", "head\nlearns"]
+    # Weights of four parts, then norm weights and statistics of three; a head has no norm layers.
+    assert words[4:] == ["still"] * 2 + ["moves"] * 2 + ["still"] * 2 + ["moves"] + ["moves"] * 3
+    assert texts(activations) == ["0.0", "0.0", "3.0", "4.0"]
+    assert texts(durations) == ["10.0", "20.0", "400.0", "10.0"]
+    assert texts(memory) == ["10", "7"]
+
+
+def test_a_page_that_is_drawn_again_equals_one_drawn_afresh(costs):
+    everything = read_freezing(costs, Freezing())
+    page = FreezingPage(everything)
+    for choice in (Freezing(STAGES), Freezing("stage1", "trainable"), Freezing()):
+        reading = read_freezing(costs, choice)
+        figure, content = Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH), io.BytesIO()
+        draw_freezing(reading, everything, figure).savefig(content, dpi=DOTS_PER_INCH)
+        afresh = Image.open(content).convert("RGB")
+        again = Image.open(io.BytesIO(page.render(reading))).convert("RGB")
+        assert ImageChops.difference(afresh, again).getbbox() is None
+
+
+def test_building_a_view_displays_nothing(costs, capsys):
+    FreezingExplorer(costs)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_clicking_a_stage_thaws_and_freezes_it(explorer):
+    words, picture = explorer.status.text, explorer._picture.value
+    assert explorer.frozen == STAGES
+    explorer._stages["stage2"].value = False
+    assert explorer.frozen == ("stem", "stage1")
+    assert explorer._stages["stage2"].description == "stage2: learns"
+    assert explorer.status.text.startswith("2,000 of 4,000 parameters learn")
+    assert explorer._picture.value != picture
+    explorer._stages["stage2"].value = True
+    assert (explorer.frozen, explorer.status.text, explorer._picture.value) == (STAGES, words, picture)
+    explorer._norms.value = "trainable"
+    assert explorer.norm == "trainable"
+    assert explorer.status.text.startswith("1,030 of 4,000 parameters learn")
+    assert explorer.error is None
+
+
+def test_assigning_a_trait_moves_the_controls(explorer):
+    with explorer.hold_trait_notifications():
+        explorer.frozen, explorer.norm = ["stage2", "stem"], "statistics"
+    assert explorer.frozen == ("stem", "stage2")
+    assert [button.value for button in explorer._stages.values()] == [True, False, True]
+    assert [button.description.split()[1] for button in explorer._stages.values()] == ["frozen", "learns", "frozen"]
+    assert explorer._norms.value == "statistics"
+    assert "norm statistics still move" in explorer.status.text
+
+
+def test_a_choice_that_is_not_there_is_refused_and_nothing_moves(explorer):
+    words = explorer.status.text
+    with pytest.raises(traitlets.TraitError, match="frozen: 'stage7' is unknown"):
+        explorer.frozen = ("stage7",)
+    with pytest.raises(traitlets.TraitError, match="frozen: 3 is a int"):
+        explorer.frozen = (3,)
+    with pytest.raises(traitlets.TraitError, match="norm: 'thawed' is unknown"):
+        explorer.norm = "thawed"
+    assert (explorer.frozen, explorer.norm, explorer.status.text) == (STAGES, "frozen", words)
+
+
+def test_a_failure_is_shown_and_forgotten_once_something_can_be_shown(explorer, monkeypatch):
+    render = explorer._page.render
+
+    def fail(reading):
+        raise RuntimeError("no <ink>")
+
+    monkeypatch.setattr(explorer._page, "render", fail)
+    explorer._stages["stem"].value = False
+    assert str(explorer.error) == "no <ink>"
+    assert "This could not be shown: RuntimeError: no &lt;ink&gt;" in explorer.status.value
+    monkeypatch.setattr(explorer._page, "render", render)
+    explorer._stages["stem"].value = True
+    assert explorer.error is None
+    assert explorer.status.text.startswith("1,000 of 4,000")
+
+
+def test_two_threads_never_draw_at_once(explorer, monkeypatch):
+    render, inside, worst = explorer._page.render, [], []
+
+    def watched(reading):
+        inside.append(reading)
+        worst.append(len(inside))
+        picture = render(reading)
+        inside.remove(reading)
+        return picture
+
+    monkeypatch.setattr(explorer._page, "render", watched)
+
+    def move(values):
+        for norm in values:
+            explorer.norm = norm
+
+    threads = [threading.Thread(target=move, args=(values,)) for values in (NORM_MODES * 3, NORM_MODES[::-1] * 3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads)
+    assert explorer.error is None
+    assert max(worst) == 1
+
+
+def test_a_click_is_shown_in_less_than_a_fifth_of_a_second():
+    stages = tuple(f"stage{number}" for number in range(9))
+    made = make_costs()
+    steps = {(part, *key): made.steps["stem", *key] for part in (*stages, "head") for _, *key in made.steps}
+    of_parts = dict.fromkeys((*stages, "head"), 4000)
+    explorer = FreezingExplorer(FreezingCosts("made_up", stages, 8, 40_000, of_parts, of_parts, steps))
+    durations_s = []
+    for stage in stages[:5]:
+        start_s = time.thread_time()  # of this thread alone: what else the machine does is not the widget's
+        explorer._stages[stage].value = False
+        durations_s.append(time.thread_time() - start_s)
+    assert explorer.error is None
+    assert sorted(durations_s)[2] < 0.2
+
+
+def test_readers_without_widgets_see_a_picture(explorer):
+    bundle = explorer._repr_mimebundle_()
+    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+    assert bundle["text/plain"] == "FreezingExplorer(made_up, 3 stages × 3 norm modes)"
+
+
+def test_a_snapshot_of_another_choice_leaves_the_explorer_where_it_was(explorer):
+    words, here = explorer.status.text, explorer.snapshot().data
+    assert explorer.snapshot("stem", "statistics").data != here
+    assert explorer.snapshot().data == here
+    assert (explorer.status.text, explorer.frozen, explorer.norm) == (words, STAGES, "frozen")
+    with pytest.raises(ValueError, match="frozen: 'stages' is unknown"):
+        explorer.snapshot("stages")

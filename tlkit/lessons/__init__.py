@@ -1,0 +1,9 @@
+"""Exercises of the lessons: `check` says whether an answer is right and, kindly, what is missing.
+
+What is right is computed from the reader's own data each time; no answer is written down here. One module a lesson.
+"""
+
+from tlkit.lessons import lesson_01, lesson_02, lesson_03
+from tlkit.lessons.checking import Check, check
+
+__all__ = ["Check", "check", "lesson_01", "lesson_02", "lesson_03"]
