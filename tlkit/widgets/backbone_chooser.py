@@ -1,6 +1,5 @@
 """Budget → who is left → prediction → scores: the `BackboneChooser`."""
 
-import base64
 import math
 import threading
 
@@ -9,15 +8,15 @@ import traitlets
 
 from tlkit.naming import check_known
 from tlkit.plots.choosing import SIZE_INCHES, render_choice
-from tlkit.plots.page import DOTS_PER_INCH
 from tlkit.selection.arranging import say_html
 from tlkit.selection.choosing import LIMITED, Budget, choose, say_limit
+from tlkit.widgets.explorer import Explorer, make_picture
 from tlkit.widgets.status import StatusLine
 
 _LABELS = {"n_flops": "compute, at most", "n_parameters": "size, at most", "image_size_px": "input, at most"}
 
 
-class BackboneChooser(ipywidgets.VBox):
+class BackboneChooser(Explorer):
     """Set a budget, see who is left, predict the best of them; only then their scores are shown.
 
     Building it displays nothing. Where there are no widgets, a picture of the scores is shown instead.
@@ -48,7 +47,7 @@ class BackboneChooser(ipywidgets.VBox):
     def __init__(self, table, scores="accuracy", *, cost="n_flops", names="name"):
         scores = [scores] if isinstance(scores, str) else list(scores)
         _check(table, scores, cost, names)
-        self.table, self.cost, self.names, self.error = table.reset_index(drop=True), cost, names, None
+        self.table, self.cost, self.names = table.reset_index(drop=True), cost, names
         self._known = {"predicted": self.table[names].tolist(), "score": scores}
         # Callbacks may run on a thread of their own beside a cell that assigns to the traits.
         self._lock, self._moving = threading.RLock(), False
@@ -61,9 +60,7 @@ class BackboneChooser(ipywidgets.VBox):
         )
         self._scores = _make_buttons([(name.replace("_", " "), name) for name in scores], scores[0])
         self.status = StatusLine("")
-        self._picture = ipywidgets.Image(
-            format="png", layout={"width": f"{SIZE_INCHES[0] * DOTS_PER_INCH:.0f}px", "max_width": "100%"}
-        )
+        self._picture = make_picture(SIZE_INCHES)
         self._left = ipywidgets.HTML()
         self._rows = self._make_rows()
         self._n_blind = self._rows.index(self._left) + 1
@@ -96,21 +93,21 @@ class BackboneChooser(ipywidgets.VBox):
     def _take_budget(self, _change):
         if not self._moving:
             limits = {column: control.value for column, control in self._limits.items()}
-            self._report_failure(lambda: setattr(self, "budget", Budget(**limits, offline=self._offline.value)))
+            self.report_failure(lambda: setattr(self, "budget", Budget(**limits, offline=self._offline.value)))
 
     def _take_score(self, change):
-        self._report_failure(lambda: setattr(self, "score", change["new"]))
+        self.report_failure(lambda: setattr(self, "score", change["new"]))
 
     def _allow(self, change):
         self._keep.disabled = change["new"] is None
 
     def _take_prediction(self, _button):
-        self._report_failure(lambda: setattr(self, "predicted", self._choices.value))
+        self.report_failure(lambda: setattr(self, "predicted", self._choices.value))
 
     def _show(self, change):
         if change["name"] == "predicted":
             self._late = self._seen
-        self._report_failure(self._show_state)
+        self.report_failure(self._show_state)
 
     def _show_state(self):
         with self._lock:
@@ -168,25 +165,12 @@ class BackboneChooser(ipywidgets.VBox):
         how = {"score": self.score, "cost": self.cost, "names": self.names, "predicted": self.predicted}
         return render_choice(self.table, self.selection, **how)
 
-    def _report_failure(self, action):
-        # Raised from a callback an exception would end in a log that nobody sees.
-        try:
-            action()
-        except Exception as error:
-            self.error = error
-            self.status.text = f"This could not be shown: {type(error).__name__}: {error}"
-
     def snapshot(self):
         """Return the scores under this budget as a still picture (IPython Image, PNG), whatever is hidden."""
         from IPython.display import Image
 
         with self._lock:
             return Image(self._render())
-
-    def _repr_mimebundle_(self, **keywords):
-        bundle = super()._repr_mimebundle_(**keywords)
-        bundle["image/png"] = base64.b64encode(self.snapshot().data).decode()
-        return bundle
 
     def __repr__(self):
         kept = "no prediction yet" if self.predicted is None else f"predicted: {self.predicted}"

@@ -1,6 +1,5 @@
 """Shots × strategy → score, confusions and mistakes: the `ComparisonExplorer`."""
 
-import base64
 import functools
 import threading
 
@@ -9,14 +8,14 @@ import traitlets
 from PIL import ImageOps
 
 from tlkit.evaluation.reading import Choice, check_choice, read_arm, say_strategy
-from tlkit.plots.page import DOTS_PER_INCH
 from tlkit.plots.reading import SIZE_INCHES, ReadingPage
+from tlkit.widgets.explorer import Explorer, make_picture
 from tlkit.widgets.status import StatusLine
 
 _THUMBNAIL_PX = 128
 
 
-class ComparisonExplorer(ipywidgets.VBox):
+class ComparisonExplorer(Explorer):
     """Look at each arm of a comparison: its score in words, what it confuses, the pictures it got wrong.
 
     Building it displays nothing. Where there are no widgets, a picture of it is shown instead.
@@ -46,7 +45,7 @@ class ComparisonExplorer(ipywidgets.VBox):
         strategy = strategies[-1] if strategy is None else strategy
         shots = all_shots[len(all_shots) // 2] if shots is None else shots
         first = read_arm(comparison, Choice(strategy, shots))
-        self.comparison, self.images, self.error = comparison, images, None
+        self.comparison, self.images = comparison, images
         # Callbacks may run on a thread of their own beside a cell that assigns to the traits.
         self._lock = threading.Lock()
         self._page = ReadingPage(comparison, first.classes, _thumbnails(comparison, images))
@@ -56,11 +55,7 @@ class ComparisonExplorer(ipywidgets.VBox):
             style={"button_width": "auto"},
         )
         self._shots = _make_shots(all_shots, shots)
-        self._picture = ipywidgets.Image(
-            value=self._page.render(first),
-            format="png",
-            layout={"width": f"{SIZE_INCHES[0] * DOTS_PER_INCH:.0f}px", "max_width": "100%"},
-        )
+        self._picture = make_picture(SIZE_INCHES, value=self._page.render(first))
         self.status = StatusLine(first.sentence)
         self._shown = first.choice
         rows = [_make_row("strategy", self._strategies), _make_row("shots", self._shots, "training pictures a class")]
@@ -80,10 +75,10 @@ class ComparisonExplorer(ipywidgets.VBox):
 
     def _take(self, change):
         trait = "strategy" if change["owner"] is self._strategies else "shots"
-        self._report_failure(lambda: setattr(self, trait, change["new"]))
+        self.report_failure(lambda: setattr(self, trait, change["new"]))
 
     def _show(self, _change):
-        self._report_failure(self._show_choice)
+        self.report_failure(self._show_choice)
 
     def _show_choice(self):
         self._strategies.value, self._shots.value = self.strategy, self.shots
@@ -96,14 +91,6 @@ class ComparisonExplorer(ipywidgets.VBox):
             self.status.text = reading.sentence
             self._shown, self.error = choice, None
 
-    def _report_failure(self, action):
-        # Raised from a callback an exception would end in a log that nobody sees.
-        try:
-            action()
-        except Exception as error:
-            self.error = error
-            self.status.text = f"This could not be shown: {type(error).__name__}: {error}"
-
     def snapshot(self, strategy=None, shots=None):
         """Return what the explorer shows of an arm as a still picture (IPython Image, PNG); by default of this one.
 
@@ -114,11 +101,6 @@ class ComparisonExplorer(ipywidgets.VBox):
         choice = Choice(self.strategy if strategy is None else strategy, self.shots if shots is None else shots)
         with self._lock:
             return Image(self._page.render(read_arm(self.comparison, choice), compact=True))
-
-    def _repr_mimebundle_(self, **keywords):
-        bundle = super()._repr_mimebundle_(**keywords)
-        bundle["image/png"] = base64.b64encode(self.snapshot().data).decode()
-        return bundle
 
     def __repr__(self):
         n_strategies, n_shots = len(self._strategies.options), len(self._shots.options)

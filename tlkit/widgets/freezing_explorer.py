@@ -1,6 +1,5 @@
 """Stages × norm layers → what moves, what learns, memory and time: the `FreezingExplorer`."""
 
-import base64
 import threading
 
 import ipywidgets
@@ -8,11 +7,11 @@ import traitlets
 
 from tlkit.backbones.freezing_reading import NORM_MODES, Freezing, read_freezing
 from tlkit.plots.freezing import SIZE_INCHES, FreezingPage
-from tlkit.plots.page import DOTS_PER_INCH
+from tlkit.widgets.explorer import Explorer, make_picture
 from tlkit.widgets.status import StatusLine
 
 
-class FreezingExplorer(ipywidgets.VBox):
+class FreezingExplorer(Explorer):
     """Click stages to freeze them: what still moves in a training step, what it holds in memory, how long it takes.
 
     Building it displays nothing. Where there are no widgets, a picture of it is shown instead.
@@ -36,18 +35,14 @@ class FreezingExplorer(ipywidgets.VBox):
     norm = traitlets.Unicode()
 
     def __init__(self, costs, *, frozen=None, norm="frozen"):
-        self.costs, self.error = costs, None
+        self.costs = costs
         first = read_freezing(costs, Freezing(costs.stages if frozen is None else frozen, norm))
         # Callbacks may run on a thread of their own beside a cell that assigns to the traits.
         self._lock = threading.Lock()
         self._page = FreezingPage(read_freezing(costs, Freezing()))
         self._stages = {stage: ipywidgets.ToggleButton(layout={"width": "auto"}) for stage in costs.stages}
         self._norms = ipywidgets.ToggleButtons(options=NORM_MODES, value=norm, style={"button_width": "auto"})
-        self._picture = ipywidgets.Image(
-            value=self._page.render(first),
-            format="png",
-            layout={"width": f"{SIZE_INCHES[0] * DOTS_PER_INCH:.0f}px", "max_width": "100%"},
-        )
+        self._picture = make_picture(SIZE_INCHES, value=self._page.render(first))
         self.status = StatusLine(first.sentence)
         self._shown = first.choice
         self._press(first.choice.frozen)
@@ -81,13 +76,13 @@ class FreezingExplorer(ipywidgets.VBox):
         # One stage at a time: buttons that are still being set say nothing about the others.
         stage = next(stage for stage, button in self._stages.items() if button is change["owner"])
         frozen = {*self.frozen, stage} if change["new"] else {*self.frozen} - {stage}
-        self._report_failure(lambda: setattr(self, "frozen", tuple(frozen)))
+        self.report_failure(lambda: setattr(self, "frozen", tuple(frozen)))
 
     def _take_norm(self, change):
-        self._report_failure(lambda: setattr(self, "norm", change["new"]))
+        self.report_failure(lambda: setattr(self, "norm", change["new"]))
 
     def _show(self, _change):
-        self._report_failure(self._show_choice)
+        self.report_failure(self._show_choice)
 
     def _show_choice(self):
         self._press(self.frozen)
@@ -101,14 +96,6 @@ class FreezingExplorer(ipywidgets.VBox):
             self.status.text = reading.sentence
             self._shown, self.error = choice, None
 
-    def _report_failure(self, action):
-        # Raised from a callback an exception would end in a log that nobody sees.
-        try:
-            action()
-        except Exception as error:
-            self.error = error
-            self.status.text = f"This could not be shown: {type(error).__name__}: {error}"
-
     def snapshot(self, frozen=None, norm=None):
         """Return what the explorer shows of a choice as a still picture (IPython Image, PNG); by default of this one.
 
@@ -119,11 +106,6 @@ class FreezingExplorer(ipywidgets.VBox):
         choice = Freezing(self.frozen if frozen is None else frozen, self.norm if norm is None else norm)
         with self._lock:
             return Image(self._page.render(read_freezing(self.costs, choice), compact=True))
-
-    def _repr_mimebundle_(self, **keywords):
-        bundle = super()._repr_mimebundle_(**keywords)
-        bundle["image/png"] = base64.b64encode(self.snapshot().data).decode()
-        return bundle
 
     def __repr__(self):
         return f"FreezingExplorer({self.costs.name}, {len(self.costs.stages)} stages × {len(NORM_MODES)} norm modes)"
