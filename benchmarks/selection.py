@@ -15,7 +15,7 @@ NETWORKS = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 def main():
     """Score and tune the same candidates on the same pictures and print times, scores and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--shots", type=int, default=20, help="training pictures a class, where there are so many")
+    parser.add_argument("--shots", type=int, default=10, help="training pictures a class")
     parser.add_argument("--sizes", type=int, nargs=2, default=(96, 128), help="two heights and widths in pixels")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -23,7 +23,6 @@ def main():
         import tlkit as tl
 
         warnings.filterwarnings("ignore", category=tl.selection.SelectionWarning)
-        warnings.filterwarnings("ignore", message="shots: ")
         train, test = tl.load_images("styles", domain="clipart").split()
         train = train.few(arguments.shots)
         candidates = [

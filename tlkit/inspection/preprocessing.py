@@ -11,6 +11,8 @@ from tlkit.inspection.diagnosis import explain, name_mismatches
 # Of standardised values; conversions of the same pixels differ by less.
 _TOLERANCE = 1e-3
 _N_EXPLAINED = 12
+# How many other orders an order is held against, and the share of them that may fit as well.
+_N_ORDERS, _LARGEST_CHANCE = 1000, 0.01
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -101,8 +103,8 @@ def check_preprocessing(loader, backbone, images, *, n_seeds=5, progress=True):
     places = np.unique(np.linspace(0, n_pictures - 1, _N_EXPLAINED).round().astype(int))
     right = np.stack([backbone.preprocess(images.read(place)) for place in places])
     some, values, channels_last, difference = _read_loader(loader, backbone, images, places)
-    _check_order(some, right)
     again = None if iter(loader) is loader else _read_some(loader, images, places)
+    _check_order([some] if again is None else [some, again], right)
     random = again is not None and not np.array_equal(some, again)
     mismatches = {}
     if channels_last:
@@ -208,12 +210,19 @@ def _find_channels(batch):
     raise TypeError(f"loader: batches of shape {batch.shape}, expected (n, 3, height, width): three channels")
 
 
-def _check_order(given, right):
-    """Refuse tensors of which most look more like another picture than like their own."""
-    one, other = (_shrink(tensors) for tensors in (given, right))
-    nearest = (one @ other.T).argmax(axis=1)
-    # Flipped pictures are still nearest to themselves but for those whose halves differ most.
-    if len(given) > 3 and np.mean(nearest == np.arange(len(given))) < 0.35:
+def _check_order(passes, right):
+    """Refuse tensors that look no more like their own pictures than in some other order.
+
+    Augmented ones may look little like them; that is why all passes count, and colours beside shapes.
+    """
+    n_pictures, random = len(right), np.random.default_rng(0)
+    orders = [random.permutation(n_pictures) for _ in range(_N_ORDERS)]
+    chances = []
+    for swapped in (right, right[:, ::-1]):  # red and blue may have changed places
+        alike = sum(_shrink(given) @ _shrink(right).T + _average(given) @ _average(swapped).T for given in passes)
+        others = [alike[np.arange(n_pictures), order].sum() for order in orders]
+        chances.append(np.mean(others >= np.trace(alike)))
+    if n_pictures > 3 and min(chances) > _LARGEST_CHANCE:
         raise ValueError("loader: its pictures are not those of images in their order: take shuffle=False")
 
 
@@ -225,6 +234,13 @@ def _shrink(tensors):
     coarse = (coarse + coarse[:, :, ::-1]).reshape(len(tensors), -1)
     coarse -= coarse.mean(axis=1, keepdims=True)
     return coarse / np.maximum(np.linalg.norm(coarse, axis=1, keepdims=True), 1e-12)
+
+
+def _average(tensors):
+    # Less the mean of all pictures, so that it doesn't matter how values are standardised.
+    colours = tensors.mean(axis=(2, 3), dtype=float)
+    colours -= colours.mean(axis=0)
+    return colours / np.maximum(np.linalg.norm(colours, axis=1, keepdims=True), 1e-12)
 
 
 def _measure_cost(own, given, images, n_seeds):

@@ -90,11 +90,11 @@ def rank(backbones, images, *, scores=("logme", "h", "knn", "linear_probe"), eng
     classes of one picture, features that are the same on all pictures.
 
     >>> import tlkit as tl
-    >>> images = tl.load_images("styles", domain="clipart")
-    >>> network = tl.load_backbone("efficientnet_lite0", weights=None, image_size_px=32)
+    >>> images = tl.load_images("styles", domain="clipart").few(5)
+    >>> network = tl.load_backbone("efficientnet_lite0", weights=None)
     >>> inner = tl.selection.Candidate(network, stage="stem")
     >>> tl.selection.rank([inner], images, scores=["knn"], progress=False).name.tolist()
-    ['efficientnet_lite0 until stem at 32 px']
+    ['efficientnet_lite0 until stem']
     """
     import pandas as pd
 
