@@ -25,7 +25,10 @@ HEAVY = {
     ),
     *("ipywidgets", "IPython", "rich", "typer"),
 }
-WITHOUT_TORCH = ("tlkit.images", "tlkit.heads", "tlkit.evaluation", "tlkit.doctoring", "tlkit.cli", "tlkit.plots")
+WITHOUT_TORCH = (
+    *("tlkit.images", "tlkit.heads", "tlkit.evaluation", "tlkit.doctoring", "tlkit.cli", "tlkit.plots"),
+    *("tlkit.selection", "tlkit.inspection"),
+)
 
 
 def list_loaded(code):
