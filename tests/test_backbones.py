@@ -15,7 +15,7 @@ NAMES = [
     "efficientnet_lite0",
     "mobilenet_v3_small",
     "resnet18",
-    "vit_b_32",
+    "resnet50",
     pytest.param("vgg16", marks=pytest.mark.slow),
 ]
 
