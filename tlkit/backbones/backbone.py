@@ -55,7 +55,7 @@ class Backbone(nn.Module):
         self.body = nn.ModuleDict(stages)
         self.tail = tail
         self.auxiliary = {}  # {stage: Branch} where asked for; they are no part of the network that gives features
-        self.n_features = self.run_without_values(recipe.crop_size_px)[0][1]
+        self.n_features = self.run_without_values(recipe.crop_size_px)[1]
 
     @property
     def stages(self):
@@ -104,25 +104,27 @@ class Backbone(nn.Module):
         """Return the `Cost`: parameters, operations for one picture, memory of the parameters."""
         n_bytes = sum(parameter.nbytes for parameter in self.parameters())
         n_parameters = sum(parameter.numel() for parameter in self.parameters())
-        return Cost(n_parameters, self.run_without_values(self.image_size_px)[1], n_bytes / 2**20)
+        with FlopCounterMode(display=False) as counter:
+            self.run_without_values(self.image_size_px)
+        return Cost(n_parameters, counter.get_total_flops(), n_bytes / 2**20)
 
     def run_without_values(self, image_size_px):
-        """Return (shape of the features of one picture, operations) at a size, by shapes alone: nothing is computed.
+        """Return the shape of the features of one picture at a size, by shapes alone: nothing is computed.
 
         On the meta device tensors have shapes and no values, so the largest network takes neither memory nor time, and
-        the count is the same whatever device and kernels the network itself runs on.
+        operations counted meanwhile are the same whatever device and kernels the network itself runs on.
         """
         state = {name: value.detach().to("meta") for name, value in (*self.named_parameters(), *self.named_buffers())}
         picture = torch.zeros(1, 3, image_size_px, image_size_px, device="meta")
         mode = {module: module.training for module in self.modules()}
         try:
-            with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            with torch.no_grad():
                 self.eval()
                 features = torch.func.functional_call(self, state, (picture,))
         finally:
             for module, training in mode.items():
                 module.training = training
-        return tuple(features.shape), counter.get_total_flops()
+        return tuple(features.shape)
 
     def fingerprint(self):
         """Return a SHA-256 of the weights, buffers, architecture and preprocessing: whatever decides the features."""

@@ -184,7 +184,7 @@ def _make_tail(name, stages, recipe, provenance):
     from tlkit.backbones.backbone import Backbone
     from tlkit.selection.pooling import MeanOverPlaces
 
-    shape, _ = Backbone(name, stages, nn.Identity(), recipe, provenance).run_without_values(recipe.crop_size_px)
+    shape = Backbone(name, stages, nn.Identity(), recipe, provenance).run_without_values(recipe.crop_size_px)
     return MeanOverPlaces.of(shape)
 
 
