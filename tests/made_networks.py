@@ -1,5 +1,6 @@
 """Tiny networks made for tests, and torchvision's and timm's own beside tlkit's."""
 
+import pytest
 import torch
 from torch import nn
 
@@ -7,6 +8,11 @@ from tlkit.backbones.backbone import Backbone
 from tlkit.backbones.recipe import Recipe
 from tlkit.backbones.stages import build_network
 
+# Networks of all kinds that are tried with their own sizes; the one whose random weights take seconds to draw is slow.
+SOME_NAMES = (
+    *("efficientnet_lite0", "mobilenet_v3_small", "resnet18", "resnet50"),
+    pytest.param("vgg16", marks=pytest.mark.slow),
+)
 TINY_RECIPE = Recipe(18, 16, "bilinear", (0.4, 0.5, 0.6), (0.2, 0.3, 0.25))
 
 

@@ -1,14 +1,15 @@
 """Choosing under a budget: who fits, who is best, and the chooser's view without a browser."""
 
 import base64
+import functools
 import math
-import threading
 import time
 
 import numpy as np
 import pandas as pd
 import pytest
 import traitlets
+from made_threads import count_inside
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -298,29 +299,16 @@ def test_one_value_needs_no_slider_and_a_missing_column_no_control(table):
 
 def test_two_threads_never_draw_at_once(chooser, monkeypatch):
     chooser.predicted = "small"
-    render, inside, worst = chooser._render, [], []
 
-    def watched():
-        inside.append(None)
-        worst.append(len(inside))
-        picture = render()
-        inside.pop()
-        return picture
-
-    monkeypatch.setattr(chooser, "_render", watched)
-
-    def move(limits):
-        for limit in limits:
+    def move(*limits):
+        for limit in limits * 3:
             chooser.budget = Budget(n_flops=limit)
 
-    threads = [threading.Thread(target=move, args=(limits,)) for limits in ([1e8, 1e9] * 3, [4e8, 9e9] * 3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    moves = [functools.partial(move, 1e8, 1e9), functools.partial(move, 4e8, 9e9)]
+    counts = count_inside(monkeypatch, chooser, "_render", moves)
     assert chooser.error is None
-    assert len(worst) > 2
-    assert max(worst) == 1
+    assert len(counts) > 2
+    assert max(counts) == 1
 
 
 def test_a_change_is_shown_quickly(chooser):

@@ -3,21 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from made_networks import TINY_RECIPE, copy_state, make_tiny_backbone, same_bits
+from made_networks import SOME_NAMES, TINY_RECIPE, copy_state, make_tiny_backbone, same_bits
 
 import tlkit as tl
 from tlkit.backbones.backbone import Backbone
 from tlkit.backbones.catalogue import CATALOGUE
 from tlkit.backbones.weights import read_weights
-
-# VGG-16 is the one whose random weights take seconds to draw.
-NAMES = [
-    "efficientnet_lite0",
-    "mobilenet_v3_small",
-    "resnet18",
-    "resnet50",
-    pytest.param("vgg16", marks=pytest.mark.slow),
-]
 
 
 def load_random(name="mobilenet_v3_small", image_size_px=64, seed=0):
@@ -38,7 +29,7 @@ def count_resnet18_flops(side):
     return total
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SOME_NAMES)
 def test_random_weights_depend_on_the_seed_alone(name):
     torch.manual_seed(123)
     before = torch.random.get_rng_state()

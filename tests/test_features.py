@@ -5,7 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 import torch
-from made_networks import TINY_RECIPE, make_library_pair, make_tiny_backbone
+from made_networks import SOME_NAMES, TINY_RECIPE, make_library_pair, make_tiny_backbone
 from made_pictures import make_picture, write_classes
 
 import tlkit as tl
@@ -15,14 +15,6 @@ from tlkit.features.engines import BATCH_SIZE, choose_engine, run_engine
 
 N_PICTURES = BATCH_SIZE + 3
 ENGINES = ["openvino", "torch"]
-# VGG-16 is the one whose random weights take seconds to draw.
-NAMES = [
-    "efficientnet_lite0",
-    "mobilenet_v3_small",
-    "resnet18",
-    "resnet50",
-    pytest.param("vgg16", marks=pytest.mark.slow),
-]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -82,7 +74,7 @@ def compute_eagerly(backbone, arrays):
         return backbone(torch.from_numpy(np.stack(arrays))).numpy()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SOME_NAMES)
 def test_both_engines_agree_with_torch_and_do_not_care_for_order_or_company(name):
     backbone, _, _ = make_library_pair(find_entry(name), 64)
     arrays = [backbone.preprocess(make_picture(number, (70, 66))) for number in range(N_PICTURES)]

@@ -2,15 +2,16 @@
 
 import base64
 import copy
+import functools
 import io
 import itertools
-import threading
 import time
 
 import pytest
 import torch
 import traitlets
 from made_networks import copy_state, make_batch, make_tiny_backbone, same_bits
+from made_threads import count_inside
 from matplotlib.figure import Figure
 from PIL import Image, ImageChops
 from torch import nn
@@ -307,29 +308,14 @@ def test_a_failure_is_shown_and_forgotten_once_something_can_be_shown(explorer, 
 
 
 def test_two_threads_never_draw_at_once(explorer, monkeypatch):
-    render, inside, worst = explorer._page.render, [], []
-
-    def watched(reading):
-        inside.append(reading)
-        worst.append(len(inside))
-        picture = render(reading)
-        inside.remove(reading)
-        return picture
-
-    monkeypatch.setattr(explorer._page, "render", watched)
-
-    def move(values):
-        for norm in values:
+    def move(*values):
+        for norm in values * 3:
             explorer.norm = norm
 
-    threads = [threading.Thread(target=move, args=(values,)) for values in (NORM_MODES * 3, NORM_MODES[::-1] * 3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert not any(thread.is_alive() for thread in threads)
+    moves = [functools.partial(move, *NORM_MODES), functools.partial(move, *NORM_MODES[::-1])]
+    counts = count_inside(monkeypatch, explorer._page, "render", moves)
     assert explorer.error is None
-    assert max(worst) == 1
+    assert max(counts) == 1
 
 
 def test_a_click_is_shown_in_less_than_a_fifth_of_a_second():

@@ -1,9 +1,9 @@
 """Widgets without a browser: state, words, failures, threads. The browser's part is in tests/browser."""
 
 import base64
+import functools
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pytest
 import traitlets
 from made_comparisons import make_comparison
 from made_pictures import write_classes
+from made_threads import count_inside
 
 import tlkit as tl
 from tlkit.widgets import ComparisonExplorer, Prediction
@@ -98,28 +99,14 @@ def test_a_failure_is_forgotten_once_something_can_be_shown(explorer, monkeypatc
 
 
 def test_two_threads_never_draw_at_once(explorer, monkeypatch):
-    render, inside, worst = explorer._page.render, [], []
-
-    def watched(reading):
-        inside.append(reading)
-        worst.append(len(inside))
-        picture = render(reading)
-        inside.remove(reading)
-        return picture
-
-    monkeypatch.setattr(explorer._page, "render", watched)
-
-    def move(values):
-        for shots in values:
+    def move(*values):
+        for shots in values * 4:
             explorer._shots.value = shots
 
-    threads = [threading.Thread(target=move, args=(values,)) for values in ([1, 20] * 4, [5, 20] * 4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    moves = [functools.partial(move, 1, 20), functools.partial(move, 5, 20)]
+    counts = count_inside(monkeypatch, explorer._page, "render", moves)
     assert explorer.error is None
-    assert max(worst) == 1
+    assert max(counts) == 1
     assert f", {explorer.shots} training" in explorer.status.text
 
 
