@@ -33,5 +33,12 @@ def test_all_networks_are_listed_and_filtered(lab):
     expect(output.get_by_role("status")).to_contain_text("8 of ")
 
 
+def test_the_names_stay_in_sight_when_the_table_is_scrolled(lab):
+    frame = lab.output(1).locator(".tlkit-table-frame")
+    assert frame.evaluate("frame => (frame.scrollLeft = 400, frame.scrollLeft)") == 400
+    name = frame.locator("tbody td:first-child").first
+    assert abs(name.bounding_box()["x"] - frame.bounding_box()["x"]) < 2
+
+
 def test_the_browser_complained_of_nothing(lab):
     assert lab.errors == []

@@ -26,6 +26,9 @@ _STYLE = """
 .tlkit-table th[aria-sort=descending] button::after { content: "\\2009\\25BC"; opacity: 1; }
 .tlkit-table td { padding: 0.15em 0.6em; max-width: 22em; overflow: hidden; text-overflow: ellipsis; }
 .tlkit-table .number { text-align: right; }
+.tlkit-table :is(th, td):first-child { position: sticky; left: 0; background: var(--jp-layout-color0, #fff); }
+.tlkit-table th { z-index: 1; }
+.tlkit-table th:first-child { z-index: 2; background: var(--jp-layout-color2, #eee); }
 """
 
 
