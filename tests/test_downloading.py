@@ -2,10 +2,10 @@
 
 import contextlib
 import hashlib
+import re
 import shutil
 import socket
 import threading
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -141,9 +141,8 @@ def test_a_server_that_speaks_another_language_is_said(server, target):
 @pytest.mark.parametrize("path", ["silent.pth", "stalled.pth"])
 def test_a_server_that_goes_quiet_is_given_up(path, server, target, monkeypatch):
     monkeypatch.setattr(downloading, "TIMEOUT_S", 0.1)
-    start = time.perf_counter()
-    assert "timed out" in refuse(server.url(path), target)
-    assert time.perf_counter() - start < 3
+    # Had the server been waited for, it would have closed the connection, which is another error.
+    assert re.search("timed out|no answer", refuse(server.url(path), target))
 
 
 def test_a_closed_port_and_no_url_at_all_are_said(target):

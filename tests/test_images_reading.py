@@ -2,13 +2,12 @@
 
 import io
 import struct
-import time
 import zlib
 
 import numpy as np
 import pytest
 from made_pictures import encode, make_picture
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from tlkit.images.reading import MAX_PIXELS, PictureError, decode_picture
 
@@ -95,12 +94,11 @@ def test_extension_does_not_decide_the_format():
 
 
 @pytest.mark.parametrize("size", [(20_000, 20_000), (12_000, 12_000), (7_072, 7_072)])
-def test_pixel_bomb_is_refused_before_decoding(size):
+def test_pixel_bomb_is_refused_before_decoding(size, monkeypatch):
     limit = Image.MAX_IMAGE_PIXELS
-    start_s = time.perf_counter()
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", lambda picture: pytest.fail("it was decoded"))
     reason = refuse(make_png_header(*size))
     assert f"{size[0]:,} × {size[1]:,} pixels" in reason and f"{MAX_PIXELS:,}" in reason
-    assert time.perf_counter() - start_s < 0.5
     assert limit == Image.MAX_IMAGE_PIXELS
 
 
@@ -216,6 +214,6 @@ def test_memory_error_is_not_blamed_on_the_picture(monkeypatch):
     def fail(*arguments):
         raise MemoryError
 
-    monkeypatch.setattr("tlkit.images.reading._convert_to_rgb", fail)
+    monkeypatch.setattr("tlkit.images.reading.convert_to_rgb", fail)
     with pytest.raises(MemoryError):
         decode_picture(encode(make_picture()))

@@ -7,14 +7,13 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 from made_server import serving
 from made_weights import pull_the_plug
 
 import tlkit as tl
-from tlkit.backbones import downloading
+from tlkit.backbones import downloading, loading
 from tlkit.backbones.catalogue import find_entry, list_entries
 from tlkit.backbones.hashes import expected_sha256, hash_prefix
 from tlkit.backbones.weights_error import WeightsError
@@ -53,11 +52,10 @@ def test_weights_are_found_in_tlkits_folder_and_in_torchs():
         assert find_weights(entry, "pretrained") == folder / entry.weights_file
 
 
-def test_missing_weights_are_one_quick_error_with_what_to_do():
-    start = time.perf_counter()
+def test_missing_weights_are_one_error_with_what_to_do_before_a_network_is_built(monkeypatch):
+    monkeypatch.setattr(loading, "build_network", lambda *arguments: pytest.fail("a network was built"))
     with pytest.raises(WeightsError) as caught:
         tl.load_backbone("resnet18")
-    assert time.perf_counter() - start < 5
     message = str(caught.value)
     folder = weights_folders()[0]
     for part in ("resnet18", "https://download.pytorch.org/models/resnet18-f37072fd.pth", "47 MB", str(folder)):
@@ -68,19 +66,18 @@ def test_missing_weights_are_one_quick_error_with_what_to_do():
 
 def test_a_name_look_up_that_hangs_is_given_up(monkeypatch):
     assert downloading.TIMEOUT_S + 0.5 < 5
-    cable = threading.Event()
+    cable, ended = threading.Event(), []
 
     def hang(*arguments, **keywords):
-        cable.wait(30)
+        ended.append(cable.wait(60))
         raise socket.gaierror("unplugged")
 
     monkeypatch.setattr(downloading, "TIMEOUT_S", 0.1)
     monkeypatch.setattr(socket, "getaddrinfo", hang)
-    start = time.perf_counter()
     try:
         with pytest.raises(WeightsError, match=r"resnet18 are not on this machine and can't be downloaded .*no answer"):
             tl.load_backbone("resnet18")
-        assert time.perf_counter() - start < 3
+        assert not ended, "the look-up was waited for"
     finally:
         cable.set()
 

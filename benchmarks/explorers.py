@@ -1,0 +1,102 @@
+"""How long each explorer takes to show one change, against drawing its figure afresh. Prints a table, and the ratio."""
+
+import argparse
+import os
+import tempfile
+import time
+import warnings
+
+
+def main():
+    """Build each explorer on the bundled clip-art, change one control again and again and print the median time."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--changes", type=int, default=15, help="of each explorer")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ.setdefault("TLKIT_CACHE_DIR", folder)
+        import tlkit as tl
+
+        images = tl.load_images("styles", domain="clipart")
+        print("explorer              one change (ms)  longest (ms)  built in (ms)  changes in the time of one building")
+        for prepare in (prepare_freezing, prepare_choosing, prepare_comparison):
+            make, make_changes = prepare(images)
+            start = time.perf_counter()
+            explorer = make()
+            built_ms = 1000 * (time.perf_counter() - start)
+            durations_ms = time_changes(explorer, make_changes(explorer), arguments.changes)
+            median_ms = sorted(durations_ms)[len(durations_ms) // 2]
+            name = type(explorer).__name__
+            numbers = f"{median_ms:15.0f}  {max(durations_ms):12.0f}  {built_ms:13.0f}  {built_ms / median_ms:5.1f}"
+            print(f"{name:20}  {numbers}", flush=True)
+
+
+def time_changes(explorer, changes, n_changes):
+    """Make changes, one after the other and all over again; returns how long each took, in milliseconds."""
+    durations_ms = []
+    for number in range(n_changes):
+        start = time.perf_counter()
+        changes[number % len(changes)]()
+        durations_ms.append(1000 * (time.perf_counter() - start))
+        if explorer.error is not None:
+            raise explorer.error
+    return durations_ms
+
+
+def prepare_comparison(images):
+    """Return (what builds a ComparisonExplorer, what lists changes of it); thumbnails are read as they are needed."""
+    import tlkit as tl
+
+    warnings.filterwarnings("ignore", category=UserWarning, module="tlkit")
+    strategies, shots = ["hand_made", "linear_probe"], [1, 2, 5, 10, 20]
+    comparison = tl.compare(images=images, strategies=strategies, shots=shots, image_size_px=64, progress=False)
+
+    def make_changes(explorer):
+        return [lambda number=number: setattr(explorer, "shots", number) for number in shots]
+
+    return lambda: tl.widgets.ComparisonExplorer(comparison, images), make_changes
+
+
+def prepare_freezing(images):
+    """Return (what builds a FreezingExplorer, what lists changes of it)."""
+    import numpy as np
+    import torch
+
+    import tlkit as tl
+    from tlkit.backbones.freezing_costs import measure_freezing
+
+    backbone = tl.load_backbone(image_size_px=64)
+    batch = torch.from_numpy(np.stack([backbone.preprocess(images.read(index)) for index in range(4)]))
+    costs = measure_freezing(backbone, batch, len(images.classes), n_rounds=1)
+
+    def click(button):
+        button.value = not button.value
+
+    def make_changes(explorer):
+        return [lambda button=button: click(button) for button in explorer._stages.values()]
+
+    return lambda: tl.widgets.FreezingExplorer(costs), make_changes
+
+
+def prepare_choosing(_images):
+    """Return (what builds a BackboneChooser with a prediction, what lists changes of it)."""
+    import math
+
+    import tlkit as tl
+    from tlkit.selection.choosing import Budget
+
+    table = tl.backbones.table()
+
+    def make():
+        chooser = tl.widgets.BackboneChooser(table, "accuracy")
+        chooser.predicted = table["name"].iloc[0]
+        return chooser
+
+    def make_changes(chooser):
+        limits = [0.5e9, 1e9, 4e9, math.inf]
+        return [lambda limit=limit: setattr(chooser, "budget", Budget(n_flops=limit)) for limit in limits]
+
+    return make, make_changes
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""What the benchmarks share: the machine in words, how many cores are used, and what a process of its own takes."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+# Runs before and after the measured code; only what every Python has, so that nothing is imported for measuring.
+_BEFORE = """
+import json, sys, time
+notes = {}
+"""
+_AFTER = """
+status = open("/proc/self/status").read()
+notes["peak_mb"] = int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
+notes["modules"] = [name for name in ("torch", "torchvision", "timm", "matplotlib", "pandas", "sklearn")
+                    if name in sys.modules]
+print("NOTES " + json.dumps(notes))
+"""
+
+
+def use_cores(n_cores):
+    """Let this process run on the first cores only (Linux), before anything counts them; None leaves all."""
+    if n_cores is not None:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:n_cores])
+        os.environ["OMP_NUM_THREADS"] = str(n_cores)
+
+
+def describe_machine():
+    """Return processor, cores that may be used and what of bf16 it computes itself (str)."""
+    name, flags = platform.processor() or platform.machine(), ""
+    if Path("/proc/cpuinfo").exists():
+        lines = [line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines()]
+        values = {key.strip(): value.strip() for key, _, value in lines}
+        name, flags = values.get("model name", name), values.get("flags", "")
+    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    units = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags.split()]
+    return f"{name}, {n_cores} cores, {', '.join(units) or 'units unknown'}"
+
+
+def offers_bf16():
+    """Say whether OpenVINO computes in bf16 on this processor; where not, "fast" is float32 too."""
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def run_alone(code, **variables):
+    """Run Python code in a process of its own (Linux).
+
+    Arguments
+    ---------
+    code: str
+        What it puts into the dict `notes` comes back; `now()` gives the seconds since the process was started.
+    variables: str
+        Environment variables.
+
+    Returns a dict: its notes, `peak_mb` (10^6 bytes held at most), `modules` (heavy ones that it imported), `total_s`.
+    Raises RuntimeError where it fails.
+    """
+    started = time.time()
+    now = f"def now(): return time.time() - {started!r}\n"
+    command = [sys.executable, "-c", _BEFORE + now + code + _AFTER]
+    done = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True)
+    total_s = time.time() - started
+    lines = [line for line in done.stdout.splitlines() if line.startswith("NOTES ")]
+    if done.returncode or not lines:
+        raise RuntimeError(f"the measured process failed: {done.stderr[-2000:]}")
+    return json.loads(lines[-1].removeprefix("NOTES ")) | {"total_s": total_s}
