@@ -97,14 +97,14 @@ def pytest_make_collect_report():
 
 @pytest.fixture
 def n_preprocessed(monkeypatch):
-    """A list that grows by one with each picture that is preprocessed."""
-    from tlkit.backbones.backbone import Backbone  # not above: tests that need no torch would wait for it
+    """A list that grows by one with each picture that is read to be computed."""
+    from tlkit.features import extraction
 
-    counted, real = [], Backbone.preprocess
+    counted, real = [], extraction.read_squares
 
-    def preprocess(self, picture):
-        counted.append(picture.size)
-        return real(self, picture)
+    def read_squares(images, indices, *arguments):
+        counted.extend(indices)
+        return real(images, indices, *arguments)
 
-    monkeypatch.setattr(Backbone, "preprocess", preprocess)
+    monkeypatch.setattr(extraction, "read_squares", read_squares)
     return counted

@@ -10,8 +10,10 @@ from made_pictures import make_picture, write_classes
 
 import tlkit as tl
 from tlkit.backbones.catalogue import find_entry
-from tlkit.features import engines
-from tlkit.features.engines import BATCH_SIZE, choose_engine, run_engine
+from tlkit.features import converting
+from tlkit.features.converting import BATCH_SIZE
+from tlkit.features.engines import choose_engine, open_engine, run_in_batches
+from tlkit.features.frozen import FrozenNetwork
 
 N_PICTURES = BATCH_SIZE + 3
 ENGINES = ["openvino", "torch"]
@@ -41,7 +43,7 @@ def translated():
 @pytest.fixture
 def n_converted(monkeypatch, translated):
     """A list that grows by one with each conversion; the same network is really converted once for all tests."""
-    counted, real = [], engines._translate
+    counted, real = [], converting._translate
 
     def translate(backbone):
         counted.append(backbone.name)
@@ -50,7 +52,7 @@ def n_converted(monkeypatch, translated):
             translated[fingerprint] = real(backbone)
         return translated[fingerprint]
 
-    monkeypatch.setattr(engines, "_translate", translate)
+    monkeypatch.setattr(converting, "_translate", translate)
     return counted
 
 
@@ -64,28 +66,64 @@ def extract(backbone, images, **options):
     return tl.extract_features(backbone, images, **{"progress": False, "cache": False} | options)
 
 
-def run(engine, backbone, arrays):
-    return run_engine(engine, backbone, backbone.fingerprint(), iter(arrays), len(arrays), lambda n_pictures: None)
+def run(engine, backbone, squares, stage=None, pooled=True):
+    network = FrozenNetwork.of(backbone)
+    ready = open_engine(engine, network, network.output(stage, pooled), "exact")
+    return np.concatenate(list(run_in_batches(ready, iter(squares))))
 
 
-def compute_eagerly(backbone, arrays):
+def make_squares(n_pictures, side):
+    return [np.asarray(make_picture(number, (side, side))) for number in range(n_pictures)]
+
+
+def compute_eagerly(backbone, arrays, stage=None):
     """Run the network in torch, without any of the engines' arrangements."""
     with torch.no_grad():
-        return backbone(torch.from_numpy(np.stack(arrays))).numpy()
+        return (backbone.until(stage) if stage else backbone)(torch.from_numpy(np.stack(arrays))).numpy()
 
 
 @pytest.mark.parametrize("name", SOME_NAMES)
 def test_both_engines_agree_with_torch_and_do_not_care_for_order_or_company(name):
     backbone, _, _ = make_library_pair(find_entry(name), 64)
-    arrays = [backbone.preprocess(make_picture(number, (70, 66))) for number in range(N_PICTURES)]
-    eager = compute_eagerly(backbone, arrays)
+    squares = make_squares(N_PICTURES, 64)
+    eager = compute_eagerly(backbone, [backbone.recipe.to_array(square) for square in squares])
     for engine in ENGINES:
-        values = run(engine, backbone, arrays)
+        values = run(engine, backbone, squares)
         assert values.dtype == np.float32
         assert np.abs(values - eager).max() <= 1e-4 * np.abs(eager).max(), engine
         order = np.random.default_rng(0).permutation(N_PICTURES)
-        assert np.array_equal(run(engine, backbone, [arrays[i] for i in order]), values[order]), engine
-        assert np.array_equal(run(engine, backbone, [arrays[9], arrays[3]]), values[[9, 3]]), engine
+        assert np.array_equal(run(engine, backbone, [squares[i] for i in order]), values[order]), engine
+        assert np.array_equal(run(engine, backbone, [squares[9], squares[3]]), values[[9, 3]]), engine
+
+
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [
+        ("efficientnet_lite0", 64),
+        pytest.param("densenet121", 64, marks=pytest.mark.slow),
+        pytest.param("googlenet", 64, marks=pytest.mark.slow),
+        pytest.param("swin_t", 64, marks=pytest.mark.slow),
+        pytest.param("vit_b_16", 224, marks=pytest.mark.slow),
+    ],
+)
+def test_every_stage_is_given_pooled_and_as_maps(name, side, n_converted):
+    backbone, _, _ = make_library_pair(find_entry(name), side)
+    squares = make_squares(2, side)
+    arrays = [backbone.recipe.to_array(square) for square in squares]
+    for stage in backbone.stages:
+        eager = compute_eagerly(backbone, arrays, stage)
+        channels_last = name == "swin_t"
+        if channels_last:
+            eager = eager.transpose(0, 3, 1, 2)
+        pooled = eager.mean(axis=1) if eager.ndim == 3 else eager.mean(axis=(2, 3))
+        for engine in ENGINES:
+            values = run(engine, backbone, squares, stage)
+            assert np.abs(values - pooled).max() <= 1e-4 * np.abs(pooled).max(), (stage, engine)
+            if eager.ndim == 4:
+                maps = run(engine, backbone, squares, stage, pooled=False)
+                assert maps.shape == eager.shape
+                assert np.abs(maps - eager).max() <= 1e-4 * np.abs(eager).max(), (stage, engine)
+    assert len(n_converted) == 1, "one conversion serves all stages"
 
 
 def test_openvino_is_asked_for_float32_whatever_the_processor_offers(monkeypatch):
@@ -98,7 +136,7 @@ def test_openvino_is_asked_for_float32_whatever_the_processor_offers(monkeypatch
         return real(self, model, device, settings)
 
     monkeypatch.setattr(openvino.Core, "compile_model", compile_model)
-    run("openvino", make_tiny_backbone(), [np.zeros((3, 16, 16), np.float32)])
+    run("openvino", make_tiny_backbone(), make_squares(1, 16))
     assert [settings["INFERENCE_PRECISION_HINT"] for settings in asked] == ["f32"]
 
 
@@ -162,7 +200,7 @@ def test_a_network_may_be_named(images, monkeypatch):
 
     wanted = []
 
-    def load_backbone(name):
+    def load_backbone(name, weights, image_size_px):
         wanted.append(name)
         return make_tiny_backbone()
 
@@ -183,8 +221,11 @@ def test_auto_depends_only_on_what_is_installed(monkeypatch):
 @pytest.mark.parametrize(
     ("options", "kind", "words"),
     [
-        ({"engine": "onnx"}, ValueError, r"engine: 'onnx', expected one of auto, openvino, torch"),
-        ({"precision": "fast"}, ValueError, r"precision: 'fast', expected 'exact'"),
+        ({"engine": "onnx"}, ValueError, r"engine: 'onnx', expected one of auto, openvino, torch, cuda"),
+        ({"precision": "half"}, ValueError, r"precision: 'half', expected one of exact, fast"),
+        ({"engine": "cuda"}, ValueError, r"engine: 'cuda' needs an NVIDIA GPU that torch can use.*take engine='auto'"),
+        ({"stage": "stage9"}, ValueError, r"stage: 'stage9' is not a stage of tiny.*nearest: 'stage1'"),
+        ({"stage": -3}, ValueError, r"stage: -3 is not a stage of tiny, nor -1 to -2"),
         ({"backbone": torch.nn.Linear(2, 2)}, TypeError, r"backbone: a Linear, expected a Backbone.*load_backbone"),
         ({"backbone": "resnet81"}, ValueError, r"nearest: 'resnet18'"),
         ({"images": "clipart"}, TypeError, r"images: a str, expected an ImageSet.*load_images"),

@@ -17,7 +17,8 @@ from tlkit.backbones.recipe import Recipe
 from tlkit.backbones.stages import build_network
 from tlkit.backbones.timm_networks import build_timm, compute_costs, find_timm_entry, list_timm_entries
 from tlkit.backbones.timm_pretraining import read_tag
-from tlkit.backbones.timm_stages import WHOLE, cut_network
+from tlkit.backbones.stage_names import WHOLE
+from tlkit.backbones.timm_stages import cut_network
 from tlkit.backbones.weights_error import WeightsError
 
 FOUR = ("stage1", "stage2", "stage3", "stage4")

@@ -7,8 +7,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from tlkit.backbones.timm_stages import WHOLE
-from tlkit.naming import suggest
+from tlkit.backbones.stage_names import find_stage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,41 +85,39 @@ class Backbone(nn.Module):
 
     def find_stage(self, stage):
         """Return the place of a stage, by its name or by a negative number (-1 is the last)."""
-        if stage in self.stages:
-            return self.stages.index(stage)
-        if self.stages == (WHOLE,):
-            raise ValueError(
-                f"stage: {stage!r}, but {self.name} couldn't be cut into stages that are verified to be the whole "
-                f"together; there is only {WHOLE!r}. It gives features, and `freeze` takes names=['*norm*']"
-            )
-        if isinstance(stage, int) and -len(self.stages) <= stage < 0:
-            return len(self.stages) + stage
-        raise ValueError(
-            f"stage: {stage!r} is not a stage of {self.name}, nor -1 to -{len(self.stages)}; "
-            f"{suggest(stage, self.stages)}"
-        )
+        return find_stage(self.name, self.stages, stage)
 
-    def cost(self):
-        """Return the `Cost`: parameters, operations for one picture, memory of the parameters."""
-        n_bytes = sum(parameter.nbytes for parameter in self.parameters())
-        n_parameters = sum(parameter.numel() for parameter in self.parameters())
+    def cost(self, stage=None):
+        """Return the `Cost`: parameters, operations for one picture, memory of the parameters.
+
+        Arguments
+        ---------
+        stage: str or negative int, optional
+            Of what is left when the network is cut behind this stage; by default of all of it.
+        """
+        parameters = list((self if stage is None else self.until(stage)).parameters())
+        n_bytes = sum(parameter.nbytes for parameter in parameters)
+        n_parameters = sum(parameter.numel() for parameter in parameters)
         with FlopCounterMode(display=False) as counter:
-            self.run_without_values(self.image_size_px)
+            self.run_without_values(self.image_size_px, stage)
         return Cost(n_parameters, counter.get_total_flops(), n_bytes / 2**20)
 
-    def run_without_values(self, image_size_px):
+    def run_without_values(self, image_size_px, stage=None):
         """Return the shape of the features of one picture at a size, by shapes alone: nothing is computed.
+
+        With the name of a stage, the shape of that stage's output.
 
         On the meta device tensors have shapes and no values, so the largest network takes neither memory nor time, and
         operations counted meanwhile are the same whatever device and kernels the network itself runs on.
         """
-        state = {name: value.detach().to("meta") for name, value in (*self.named_parameters(), *self.named_buffers())}
+        network = self if stage is None else self.until(stage)
+        state = {n: value.detach().to("meta") for n, value in (*network.named_parameters(), *network.named_buffers())}
         picture = torch.zeros(1, 3, image_size_px, image_size_px, device="meta")
         mode = {module: module.training for module in self.modules()}
         try:
             with torch.no_grad():
                 self.eval()
-                features = torch.func.functional_call(self, state, (picture,))
+                features = torch.func.functional_call(network, state, (picture,))
         finally:
             for module, training in mode.items():
                 module.training = training

@@ -44,23 +44,51 @@ class Recipe:
         resize_size_px = round(self.resize_size_px * image_size_px / self.crop_size_px)
         return dataclasses.replace(self, resize_size_px=resize_size_px, crop_size_px=image_size_px)
 
+    def find_size(self, width_px, height_px):
+        """Return (width_px, height_px) to which a picture of this size is resized."""
+        if self.crop_mode == "squash":
+            return self.resize_size_px, self.resize_size_px
+        short, long = min(width_px, height_px), max(width_px, height_px)
+        stretched = int(self.resize_size_px * long / short)
+        return (self.resize_size_px, stretched) if width_px <= height_px else (stretched, self.resize_size_px)
+
     def resize(self, picture):
         """Return the picture (PIL, RGB) with its shorter side at `resize_size_px`; both sides where it is squashed."""
-        if self.crop_mode == "squash":
-            return picture.resize((self.resize_size_px, self.resize_size_px), _FILTERS[self.interpolation])
-        width, height = picture.size
-        short, long = min(width, height), max(width, height)
-        if short == self.resize_size_px:
-            return picture
-        stretched = int(self.resize_size_px * long / short)
-        size = (self.resize_size_px, stretched) if width <= height else (stretched, self.resize_size_px)
-        return picture.resize(size, _FILTERS[self.interpolation])
+        return picture.resize(self.find_size(*picture.size), _FILTERS[self.interpolation])
 
     def crop(self, picture):
         """Return the square of `crop_size_px` in the middle of a resized picture, with black around a smaller one."""
-        spare = [side - self.crop_size_px for side in picture.size]
-        left, top = (round(pixels / 2) if pixels > 0 else -(-pixels // 2) for pixels in spare)
+        left, top = self._find_corner(*picture.size)
         return picture.crop((left, top, left + self.crop_size_px, top + self.crop_size_px))
+
+    def resize_middle(self, picture, size_px, width_px, height_px):
+        """Return the cropped square at once, of a picture that was decoded at a reduced scale; within rounding.
+
+        Only the pixels that the square shows are computed; the borders are where those of the whole picture would be.
+
+        Arguments
+        ---------
+        picture: PIL picture
+        size_px: (width, height)
+            Of the picture before it was reduced.
+        width_px, height_px: float
+            The part of the reduced picture, from its left upper corner, that the whole one has become.
+        """
+        resized = self.find_size(*size_px)
+        if min(resized) < self.crop_size_px:  # it has a black border, which is no part of the picture
+            whole = (0, 0, width_px, height_px)
+            return self.crop(picture.resize(resized, _FILTERS[self.interpolation], whole))
+        scales = [width_px / resized[0], height_px / resized[1]]
+        box = [
+            min((place + extra) * scale, side)
+            for extra in (0, self.crop_size_px)
+            for place, scale, side in zip(self._find_corner(*resized), scales, picture.size, strict=True)
+        ]
+        return picture.resize((self.crop_size_px, self.crop_size_px), _FILTERS[self.interpolation], box)
+
+    def _find_corner(self, *size_px):
+        spare = [side - self.crop_size_px for side in size_px]
+        return [round(pixels / 2) if pixels > 0 else -(-pixels // 2) for pixels in spare]
 
     def to_array(self, picture):
         """Return the picture's standardised values, (3, height, width) float32, without resizing."""

@@ -13,7 +13,8 @@ import re
 import torch
 from torch import nn
 
-WHOLE = "network"
+from tlkit.backbones.stage_names import WHOLE
+
 _MANY_BLOCKS = 8
 _N_GROUPS = 4
 

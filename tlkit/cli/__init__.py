@@ -6,9 +6,11 @@ import typer
 
 from tlkit.cli.backbones import backbones
 from tlkit.cli.comparing import compare
+from tlkit.cli.extracting import extract
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command()(compare)
+app.command()(extract)
 app.add_typer(backbones, name="backbones")
 
 

@@ -1,6 +1,8 @@
-"""`extract_features`: a frozen network over pictures, each computed once and kept on disk."""
+"""`extract_features`: a frozen network over pictures, each computed once and kept on disk. Without torch."""
 
-import importlib.metadata
+import itertools
+import math
+import tempfile
 import warnings
 
 import numpy as np
@@ -8,30 +10,48 @@ from tqdm.auto import tqdm
 
 import tlkit
 from tlkit.features.cache import FeatureCache
-from tlkit.features.engines import choose_engine, engine_version, run_engine
+from tlkit.features.engines import PRECISIONS, choose_engine, describe_engine, open_engine, run_in_batches
 from tlkit.features.features import Features
+from tlkit.features.frozen import FrozenNetwork
+from tlkit.features.pictures import describe_decoder, read_squares
 from tlkit.images import ImageSet
+from tlkit.storage import cache_folder
+
+_SHARD_BYTES = 8 * 2**20
+_LARGEST_SHARD = 1024
+_MOST_BYTES_IN_MEMORY = 2**30
 
 
-def extract_features(backbone, images, engine="auto", precision="exact", cache=True, progress=True):
+def extract_features(
+    backbone, images, engine="auto", precision="exact", cache=True, progress=True, *, stage=None, pooled=True
+):
     """Compute the features of pictures with a frozen network.
 
-    The network runs in evaluation mode and is left in the mode it was in. The same pictures, weights and engine give
-    the same bits, whichever pictures are computed beside them.
+    The network runs in evaluation mode and is left as it was. The same pictures, weights and engine give the same bits,
+    whichever pictures are computed beside them. Ctrl-C keeps what was computed, and the next call goes on from there.
+    Features of more than 1 GiB lie in a file of the cache folder that goes with them, and are read from there.
+
+    By name, a network that was converted before is run without torch, which starts in a second and in little memory.
 
     Arguments
     ---------
     backbone: Backbone, or a name for `load_backbone`
     images: ImageSet
-    engine: "auto", "openvino" or "torch"
-        "auto" is OpenVINO where it is installed, whatever the processor.
-    precision: "exact"
-        float32.
+    engine: "auto", "openvino", "torch" or "cuda"
+        "auto" depends only on what is installed: an NVIDIA GPU where torch can use one, else OpenVINO, else torch.
+    precision: "exact" or "fast"
+        "exact" is float32, the same on every machine within 1e-4 of the features' scale. "fast" computes in bfloat16
+        where the processor has units for it, and decodes JPEG pictures at a reduced scale.
     cache: bool
-        Keep the features on disk, and take from there what is kept of the same pictures, weights, preprocessing and
-        engine.
+        Keep the features on disk, and take from there what is kept of the same pictures, weights, preprocessing, stage,
+        engine and precision.
     progress: bool
-        Show a bar while pictures are computed.
+        Show a bar with pictures a second and the time left while pictures are computed.
+    stage: str or negative int, optional
+        Take the output of this stage instead of the network's features.
+    pooled: bool
+        The mean over places of that output, (n, n_channels); False: the maps themselves, (n, n_channels, height,
+        width), without `stage` those of the last stage.
 
     Returns `Features`.
 
@@ -40,43 +60,84 @@ def extract_features(backbone, images, engine="auto", precision="exact", cache=T
     >>> backbone = tl.load_backbone(weights=None, image_size_px=32)
     >>> tl.extract_features(backbone, images, progress=False).values.shape
     (6, 1280)
+    >>> tl.extract_features(backbone, images, progress=False, stage="stage3", pooled=False).values.shape
+    (6, 40, 4, 4)
     """
-    if precision != "exact":
-        raise ValueError(f"precision: {precision!r}, expected 'exact'")
     if not isinstance(images, ImageSet):
         raise TypeError(f"images: a {type(images).__name__}, expected an ImageSet, as load_images makes it")
-    if isinstance(backbone, str):
-        from tlkit.backbones.loading import load_backbone
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision: {precision!r}, expected one of {', '.join(PRECISIONS)}")
+    engine = choose_engine(engine)
+    network = _find_network(backbone)
+    output = network.output(stage, pooled)
+    key = {
+        "backbone": network.name,
+        "fingerprint": network.fingerprint,
+        "image_size_px": str(network.image_size_px),
+        "engine": describe_engine(engine, precision),
+        "precision": precision,
+        # What decodes and resizes the pictures.
+        "software": f"tlkit {tlkit.__version__}, {describe_decoder(precision)}",
+    }
+    if output.stage is not None:
+        key |= {"stage": output.stage, "pooled": str(output.pooled)}
+    digests = [images.digest(index) for index in range(len(images))]
+    values = _allocate((len(images), *output.shape))
+    store = FeatureCache(key) if cache else None
+    missing = store.load(digests, values) if cache else range(len(images))
+    # A picture that stands twice in the set is computed once.
+    first = {}
+    for index in missing:
+        first.setdefault(digests[index], index)
+    if first:
+        squares = read_squares(images, list(first.values()), network.recipe, precision)
+        with tqdm(total=len(first), desc="features", unit="picture", disable=not progress, leave=False) as bar:
+            rows = run_in_batches(open_engine(engine, network, output, precision), squares)
+            _fill(values, rows, first, store, bar.update)
+        for index in missing:
+            values[index] = values[first[digests[index]]]
+    return Features(values, images.labels, images.classes, images.names, images.groups, key)
 
-        backbone = load_backbone(backbone)
-    elif not hasattr(backbone, "fingerprint"):
+
+def _find_network(backbone):
+    if isinstance(backbone, FrozenNetwork):
+        return backbone
+    if isinstance(backbone, str):
+        return FrozenNetwork.named(backbone)
+    if not hasattr(backbone, "fingerprint"):
         raise TypeError(
             f"backbone: a {type(backbone).__name__}, expected a Backbone, as load_backbone makes it, or its name"
         )
-    engine = choose_engine(engine)
-    fingerprint = backbone.fingerprint()
-    key = {
-        "backbone": backbone.name,
-        "fingerprint": fingerprint,
-        "image_size_px": str(backbone.image_size_px),
-        "engine": engine_version(engine),
-        "precision": precision,
-        # What decodes and resizes the pictures.
-        "software": f"tlkit {tlkit.__version__}, pillow {importlib.metadata.version('pillow')}",
-    }
-    digests = [images.digest(index) for index in range(len(images))]
-    store = FeatureCache(key) if cache else None
-    rows = store.load(digests) if cache else {}
-    # A picture that stands twice in the set is computed once.
-    missing = list({digest: i for i, digest in enumerate(digests) if digest not in rows}.items())
-    if missing:
-        values = _compute(engine, backbone, fingerprint, images, [index for _, index in missing], progress)
-        computed = [digest for digest, _ in missing]
-        if cache:
-            _keep(store, computed, values)
-        rows.update(zip(computed, values, strict=True))
-    values = np.stack([rows[digest] for digest in digests]) if digests else np.empty((0, backbone.n_features), "f4")
-    return Features(values, images.labels, images.classes, images.names, images.groups, key)
+    return FrozenNetwork.of(backbone)
+
+
+def _allocate(shape):
+    if math.prod(shape) * 4 <= _MOST_BYTES_IN_MEMORY:
+        return np.empty(shape, np.float32)
+    return np.memmap(tempfile.TemporaryFile(dir=cache_folder()), np.float32, "w+", shape=shape)
+
+
+def _fill(values, rows, first, store, report):
+    # `first` says for each digest where its row goes, in the order of `rows`. Kept shard by shard, so that whatever
+    # ends this costs the pictures of one shard at most, and none where Python still runs.
+    n_in_shard = max(1, min(_LARGEST_SHARD, _SHARD_BYTES // max(1, values[0].nbytes)))
+    places, done = iter(first.items()), []
+
+    def keep():
+        if done and store:
+            _keep(store, [digest for digest, _ in done], values[[index for _, index in done]])
+        done.clear()
+
+    try:
+        for batch in rows:
+            for row, (digest, index) in zip(batch, itertools.islice(places, len(batch)), strict=True):
+                values[index] = row
+                done.append((digest, index))
+            report(len(batch))
+            if len(done) >= n_in_shard:
+                keep()
+    finally:
+        keep()
 
 
 def _keep(store, digests, values):
@@ -86,17 +147,5 @@ def _keep(store, digests, values):
         warnings.warn(
             f"the features can't be kept in {store.folder.parent} ({error}) and will be computed again: make room "
             "there, or set TLKIT_CACHE_DIR to a folder on another disk",
-            stacklevel=3,
+            stacklevel=4,
         )
-
-
-def _compute(engine, backbone, fingerprint, images, indices, progress):
-    training = {module: module.training for module in backbone.modules()}
-    backbone.eval()
-    arrays = (backbone.preprocess(images.read(index)) for index in indices)
-    try:
-        with tqdm(total=len(indices), desc="features", unit="picture", disable=not progress, leave=False) as bar:
-            return run_engine(engine, backbone, fingerprint, arrays, len(indices), bar.update)
-    finally:
-        for module, mode in training.items():
-            module.training = mode

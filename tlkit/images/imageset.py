@@ -90,6 +90,11 @@ class ImageSet:
     def __len__(self):
         return len(self.pictures)
 
+    @property
+    def shape(self):
+        """(n,): what lets scikit-learn split the set like an array, without decoding a picture."""
+        return self.pictures.shape
+
     def __repr__(self):
         present = len(np.unique(self.labels))
         classes = f"{present} classes" if present == len(self.classes) else f"{present} of {len(self.classes)} classes"
@@ -100,6 +105,8 @@ class ImageSet:
         return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index):
+        if isinstance(index, tuple) and len(index) == 2 and index[1] is Ellipsis:  # as scikit-learn takes rows
+            index = index[0]
         if isinstance(index, (int, np.integer)) and not isinstance(index, bool):
             return self.read(index), int(self.labels[index])
         return self._take(find_places(index, len(self)))

@@ -73,9 +73,9 @@ def fold_name(name):
 
 def unwrap(tree):
     """Step into the one folder that holds everything, as long as class folders lie within it."""
-    while len(tops := {path.parts[0] for path in _find_pictures(tree)}) == 1:
+    while len(tops := {path.parts[0] for path in find_pictures(tree)}) == 1:
         inner = PurePosixPath(*tops)
-        if len({path.parts[1] for path in _find_pictures(tree) if len(path.parts) > 2}) < 2:
+        if len({path.parts[1] for path in find_pictures(tree) if len(path.parts) > 2}) < 2:
             break
         tree = tree.narrow(inner)
     return tree
@@ -94,7 +94,7 @@ def label_tree(tree, *, merge_twins=False):
     pictures outside a class folder, empty class folders, and twins. Raises ValueError where the folders
     at the top are no classes, or are fewer than two.
     """
-    pictures = _find_pictures(tree)
+    pictures = find_pictures(tree)
     by_class = collections.defaultdict(list)
     for path in pictures:
         if len(path.parts) > 1:
@@ -105,7 +105,8 @@ def label_tree(tree, *, merge_twins=False):
     return [(path, labels[path.parts[0]], pictures[path]) for path in sorted(pictures) if len(path.parts) > 1]
 
 
-def _find_pictures(tree):
+def find_pictures(tree):
+    """Return {path: file} of the pictures in a tree, told by their extension."""
     return {path: file for path, file in tree.files.items() if path.suffix.casefold() in EXTENSIONS}
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from tlkit.images.archives import list_archive
 from tlkit.images.bundled import NAMES, load_styles
 from tlkit.images.folders import find_inner, list_folder
-from tlkit.images.layout import label_tree, settle_twins, unwrap
+from tlkit.images.gathering import UNLABELLED
+from tlkit.images.layout import find_pictures, label_tree, settle_twins, unwrap
 from tlkit.images.scanning import scan_pictures
 from tlkit.images.stored import PictureFile
 from tlkit.naming import suggest
@@ -59,13 +60,34 @@ def load_images(source, *, domain=None, inside=None, bad="raise", merge_twins=Fa
         path = Path(source).expanduser()
         tree = _list_tree(path, source, inside)
         entries = label_tree(tree, merge_twins=merge_twins)
-        place = Path(tree.location)
-        name = place.stem if place.suffix.casefold() == ".zip" else place.name
-        return scan_pictures(entries, domain=domain or name, bad=bad, location=tree.location)
+        return scan_pictures(entries, domain=domain or _name_domain(tree), bad=bad, location=tree.location)
     if inside is not None:
         raise ValueError(f"inside: {inside!r}, but the source is a list, expected None")
     entries = _list_pairs(source, merge_twins)
     return scan_pictures(entries, domain=domain or "own", bad=bad, location="the list")
+
+
+def load_with_or_without_classes(source, *, bad="raise"):
+    """Load pictures as `load_images` does; where they lie in no class folder, all with the one class "unlabelled".
+
+    Arguments
+    ---------
+    source: str or path
+        A bundled set's name, or a folder or zip, of class folders or of pictures.
+    bad: "raise" or "skip"
+    """
+    if source not in NAMES and (path := Path(source).expanduser()).exists():
+        tree = _list_tree(path, source, None)
+        loose = find_pictures(tree)
+        if loose and all(len(inner.parts) == 1 for inner in loose):
+            entries = [(inner, UNLABELLED, loose[inner]) for inner in sorted(loose)]
+            return scan_pictures(entries, domain=_name_domain(tree), bad=bad, location=tree.location, n_least_classes=1)
+    return load_images(source, bad=bad)
+
+
+def _name_domain(tree):
+    place = Path(tree.location)
+    return place.stem if place.suffix.casefold() == ".zip" else place.name
 
 
 def _list_tree(path, source, inside):

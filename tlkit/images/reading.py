@@ -110,17 +110,23 @@ def decode_picture(data, location="the picture"):
     """
     picture = open_picture(data, location)
     try:
-        orientation = _read_orientation(picture)
+        orientation = read_orientation(picture)
         picture.load()
-        rgb = _convert_to_rgb(picture, location)
+        rgb = convert_to_rgb(picture, location)
     except (PictureError, MemoryError):
         raise
     except Exception as error:  # decoders answer broken data with whatever they tripped over
         raise PictureError(location, f"broken {picture.format} ({error}): copy or download it again") from error
-    return rgb.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else rgb
+    return turn_upright(rgb, orientation)
 
 
-def _read_orientation(picture):
+def turn_upright(picture, orientation):
+    """Return a PIL picture as it was seen, of one that the camera stored with this EXIF orientation (1 to 8)."""
+    return picture.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else picture
+
+
+def read_orientation(picture):
+    """Return the EXIF orientation of an opened picture, 1 where it says none or is turned upright by Pillow."""
     if picture.format == "TIFF":  # which Pillow itself turns upright while it loads
         return 1
     try:
@@ -129,7 +135,8 @@ def _read_orientation(picture):
         return 1
 
 
-def _convert_to_rgb(picture, location):
+def convert_to_rgb(picture, location):
+    """Return a PIL picture of any mode as one of mode "RGB", the same way as `decode_picture` does (which see)."""
     if picture.mode == "F" or picture.mode.startswith("I"):
         return _rescale(picture, location)
     if picture.has_transparency_data:

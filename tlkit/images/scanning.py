@@ -13,7 +13,7 @@ from tlkit.naming import number_repeats
 _SHOWN = 5
 
 
-def scan_pictures(entries, *, domain, bad, location):
+def scan_pictures(entries, *, domain, bad, location, n_least_classes=2):
     """Decode every picture fully, and make an `ImageSet` of them.
 
     Each picture is a group of its own, but copies of one file share theirs, so no copy of a training picture
@@ -30,6 +30,8 @@ def scan_pictures(entries, *, domain, bad, location):
         with one warning, and list them in the set's `quarantine`.
     location: str
         The source, for messages.
+    n_least_classes: int
+        1 for pictures without labels.
     """
     results = _inspect_all([file for _, _, file in entries])
     quarantine = [(file.location, reason) for (_, _, file), (reason, _) in zip(entries, results, strict=True) if reason]
@@ -42,28 +44,45 @@ def scan_pictures(entries, *, domain, bad, location):
     classes = sorted({label for _, label, _ in kept})
     if lost := sorted({label for _, label, _ in entries} - set(classes)):
         warnings.warn(f"{location}: no readable picture of {', '.join(lost)}, so these are no classes", stacklevel=3)
-    if len(classes) < 2:
+    if len(classes) < n_least_classes:
         raise ValueError(
             f"source: {location} has {len(kept)} readable pictures in {len(classes)} classes "
-            f"({', '.join(classes)}), expected two classes or more: add pictures of another class"
+            f"({', '.join(classes)}), expected {n_least_classes} classes or more: add pictures of another class"
         )
     digests = [file.digest() for _, _, file in kept]
     _warn_of_copies(kept, digests, location)
+    return make_set(kept, classes, domain, [f"sha256:{digest[:16]}" for digest in digests], quarantine)
+
+
+def make_set(entries, classes, domain, groups=None, quarantine=()):
+    """Make an `ImageSet` of pictures of which no more is known than their class; none is read.
+
+    Arguments
+    ---------
+    entries: list of (path, label, file)
+        As in `scan_pictures`.
+    classes: list of str
+    domain: str
+    groups: list of str, optional
+        By default each picture is a group of its own.
+    quarantine: list of (path, reason)
+    """
     lookup = {name: label for label, name in enumerate(classes)}
-    unknown = ["unknown"] * len(kept)
+    unknown = ["unknown"] * len(entries)
+    names = number_repeats(f"{domain}/{path}" for path, _, _ in entries)
     return ImageSet(
-        pictures=[file for _, _, file in kept],
-        labels=[lookup[label] for _, label, _ in kept],
+        pictures=[file for _, _, file in entries],
+        labels=[lookup[label] for _, label, _ in entries],
         classes=classes,
-        domains=[domain] * len(kept),
-        groups=[f"sha256:{digest[:16]}" for digest in digests],
-        names=number_repeats(f"{domain}/{path}" for path, _, _ in kept),
-        roles=["core"] * len(kept),
-        titles=[str(path).rpartition("/")[2] for path, _, _ in kept],
-        origins=[file.location for _, _, file in kept],
+        domains=[domain] * len(entries),
+        groups=names if groups is None else groups,
+        names=names,
+        roles=["core"] * len(entries),
+        titles=[str(path).rpartition("/")[2] for path, _, _ in entries],
+        origins=[file.location for _, _, file in entries],
         authors=unknown,
         licences=unknown,
-        folds=[-1] * len(kept),
+        folds=[-1] * len(entries),
         quarantine=quarantine,
     )
 

@@ -1,10 +1,14 @@
-"""Where a picture's bytes lie: in a file, or in a member of a zip archive that is never extracted."""
+"""Where a picture's bytes lie: in a file, in a member of a zip archive that is never extracted, or in memory."""
 
 import functools
 import hashlib
 import os
 import zipfile
 from pathlib import Path
+
+from PIL import Image
+
+from tlkit.images.reading import convert_to_rgb
 
 
 @functools.lru_cache(maxsize=8)
@@ -81,3 +85,31 @@ class PictureMember:
         if self._digest is None:
             self._digest = hashlib.sha256(self.read_bytes()).hexdigest()
         return self._digest
+
+
+class PicturePixels:
+    """One picture that is already decoded.
+
+    Arguments
+    ---------
+    pixels: PIL picture, or (height, width) or (height, width, 3 or 4) uint8
+        Isn't copied.
+    location: str
+        What to call it in messages.
+    """
+
+    __slots__ = ("location", "pixels")
+
+    def __init__(self, pixels, location):
+        self.pixels = pixels
+        self.location = location
+
+    def read_bytes(self):
+        """Return the pixels as a file (bytes) of a format without compression, PPM; PictureError for odd modes."""
+        picture = self.pixels if isinstance(self.pixels, Image.Image) else Image.fromarray(self.pixels)
+        rgb = convert_to_rgb(picture, self.location)
+        return b"P6 %d %d 255\n" % rgb.size + rgb.tobytes()
+
+    def digest(self):
+        """Return the SHA-256 of size and pixels (64 hexadecimal digits); always anew, since pixels can be changed."""
+        return hashlib.sha256(self.read_bytes()).hexdigest()

@@ -15,6 +15,7 @@ from tlkit.selection.source_scores import score_leep, score_nce
 
 SCORES = ("logme", "h", "knn", "linear_probe", "leep", "nce")
 _DEPEND_ON_WIDTH = {"logme", "h"}
+_WORTH_CONVERTING = 500
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Candidate:
     name: str | None = None
 
     def build(self):
-        """Return the `Backbone` that computes this candidate's features; it shares the parameters of the one given."""
+        """Return the `Backbone` of this candidate's size; it shares the parameters of the one given."""
         from tlkit.backbones.backbone import Backbone
         from tlkit.backbones.loading import load_backbone
 
@@ -47,19 +48,32 @@ class Candidate:
             whole = load_backbone(whole, image_size_px=self.image_size_px)
         if not isinstance(whole, Backbone):
             raise TypeError(f"backbones: a {type(whole).__name__}, expected Backbones, their names, or Candidates")
-        recipe = whole.recipe
-        if self.image_size_px not in (None, whole.image_size_px):
-            _check_size(whole.name, self.image_size_px)
-            recipe = recipe.at(self.image_size_px)
-        place = len(whole.stages) - 1 if self.stage is None else whole.find_stage(self.stage)
-        if place == len(whole.stages) - 1:
-            if recipe == whole.recipe:
-                return whole
-            return Backbone(whole.name, dict(whole.body.items()), whole.tail, recipe, whole.provenance)
-        stage = whole.stages[place]
-        stages = dict(zip(whole.stages, whole.until(stage), strict=False))
-        name = f"{whole.name} until {stage}"
-        return Backbone(name, stages, _make_tail(name, stages, recipe, whole.provenance), recipe, whole.provenance)
+        if self.image_size_px in (None, whole.image_size_px):
+            return whole
+        _check_size(whole.name, self.image_size_px)
+        recipe = whole.recipe.at(self.image_size_px)
+        return Backbone(whole.name, dict(whole.body.items()), whole.tail, recipe, whole.provenance)
+
+    def find_cut(self, backbone):
+        """Return the name of the stage behind which a `Backbone` is cut; None where it isn't, or behind the last."""
+        place = len(backbone.stages) - 1 if self.stage is None else backbone.find_stage(self.stage)
+        return None if place == len(backbone.stages) - 1 else backbone.stages[place]
+
+    def extract(self, images, engine="auto", *, cache=True, progress=True):
+        """Return the `Features` of pictures that this candidate gives.
+
+        Arguments as in `extract_features`, but that "auto" takes torch for fewer than 500 pictures: they are computed
+        sooner than a network is converted for OpenVINO.
+        """
+        return self._extract_with(self.build(), images, engine, cache, progress)
+
+    def _extract_with(self, backbone, images, engine, cache, progress):
+        from tlkit.features.extraction import extract_features
+
+        if engine == "auto" and len(images) < _WORTH_CONVERTING:
+            engine = "torch"
+        stage = self.find_cut(backbone)
+        return extract_features(backbone, images, engine, cache=cache, progress=progress, stage=stage)
 
 
 def rank(backbones, images, *, scores=("logme", "h", "knn", "linear_probe"), engine="auto", cache=True, progress=True):
@@ -76,7 +90,7 @@ def rank(backbones, images, *, scores=("logme", "h", "knn", "linear_probe"), eng
     scores: sequence of "logme", "h", "knn", "linear_probe", "leep", "nce"
         See `score_logme` and so on. The last two ask for the network's own classifier and are NaN where it isn't at
         hand, and for inner stages.
-    engine, cache, progress: as in `extract_features`
+    engine, cache, progress: as in `Candidate.extract`
 
     Returns a DataFrame, a row a candidate, sorted by the first score, the highest first: name; network; stage (whose
     output it takes: the last, unless it was cut); image_size_px; constructed (cut at an inner stage, or at another size
@@ -98,8 +112,6 @@ def rank(backbones, images, *, scores=("logme", "h", "knn", "linear_probe"), eng
     """
     import pandas as pd
 
-    from tlkit.features.extraction import extract_features
-
     scores = check_known("scores", scores, SCORES)
     if not scores:
         raise ValueError(f"scores: none, expected some of {', '.join(SCORES)}")
@@ -116,10 +128,11 @@ def rank(backbones, images, *, scores=("logme", "h", "knn", "linear_probe"), eng
             raise ValueError(
                 f"backbones: {row['name']!r} is there twice; tell them apart with Candidate(backbone, name=…)"
             )
-        features = extract_features(backbone, images, engine, cache=cache, progress=progress)
+        features = candidate._extract_with(backbone, images, engine, cache, progress)
         if (np.ptp(features.values, axis=0) == 0).mean() > 0.1:
             constant.append(row["name"])
-        row |= _score(scores, backbone, features, inner=" until " in backbone.name)
+        row["n_features"] = features.values.shape[1]
+        row |= _score(scores, backbone, features, inner=candidate.find_cut(backbone) is not None)
         rows.append(row | {"duration_s": time.perf_counter() - start})
     _warn_of_what_fools(rows, images, scores, constant)
     table = pd.DataFrame(rows).astype({"published_accuracy": float})
@@ -129,21 +142,22 @@ def rank(backbones, images, *, scores=("logme", "h", "knn", "linear_probe"), eng
 def _describe(candidate, backbone):
     from tlkit.backbones.catalogue import find_entry
 
-    network, _, cut = backbone.name.partition(" until ")
+    cut = candidate.find_cut(backbone)
     try:
-        entry = find_entry(network)
+        entry = find_entry(backbone.name)
         own_size_px, accuracy = entry.recipe.crop_size_px, entry.accuracy
     except ValueError:  # a network of the reader's own
         own_size_px, accuracy = candidate.backbone.image_size_px, None
     resized = backbone.image_size_px != own_size_px
-    cost = backbone.cost()
+    cost = backbone.cost(cut)
+    name = backbone.name + (f" until {cut}" if cut else "") + (f" at {backbone.image_size_px} px" if resized else "")
     return {
-        "name": candidate.name or backbone.name + (f" at {backbone.image_size_px} px" if resized else ""),
-        "network": network,
-        "stage": backbone.stages[-1],
+        "name": candidate.name or name,
+        "network": backbone.name,
+        "stage": cut or backbone.stages[-1],
         "image_size_px": backbone.image_size_px,
         "constructed": bool(cut) or resized,
-        "n_features": backbone.n_features,
+        "n_features": None,  # known once they are computed
         "n_parameters": cost.n_parameters,
         "n_flops": cost.n_flops,
         "parameters_mib": cost.parameters_mib,
@@ -176,16 +190,6 @@ def _score(scores, backbone, features, *, inner):
             except NoClassifierError:
                 row[score] = np.nan
     return row
-
-
-def _make_tail(name, stages, recipe, provenance):
-    from torch import nn
-
-    from tlkit.backbones.backbone import Backbone
-    from tlkit.selection.pooling import MeanOverPlaces
-
-    shape = Backbone(name, stages, nn.Identity(), recipe, provenance).run_without_values(recipe.crop_size_px)
-    return MeanOverPlaces.of(shape)
 
 
 def _check_size(name, image_size_px):

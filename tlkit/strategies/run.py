@@ -11,10 +11,8 @@ from torch import nn
 
 from tlkit import __version__
 from tlkit.evaluation.scores import evaluate_probabilities
-from tlkit.features.engines import run_engine
 from tlkit.features.extraction import extract_features
-from tlkit.images import ImageSet
-from tlkit.images.reading import decode_picture
+from tlkit.images.gathering import gather_pictures
 from tlkit.storage import written_whole
 
 _WEIGHTS, _DESCRIPTION = "weights.safetensors", "run.json"
@@ -75,27 +73,17 @@ class Run:
 
         Arguments
         ---------
-        pictures: ImageSet, or a list of PIL pictures or paths
+        pictures: ImageSet, or a list of paths, PIL pictures or arrays (height, width, 3) of uint8
         """
-        if isinstance(pictures, ImageSet):
-            # What a frozen network says of a picture is asked again and kept; what a tuned one says is used once. To
-            # convert it for another engine would not pay, nor would it for a network that was prepared for this run.
-            engine = "torch" if self.tuned or "prepare" in self.strategy else "auto"
-            features = extract_features(self.backbone, pictures, engine=engine, cache=not self.tuned, progress=progress)
-            values = features.values
-        else:
-            values = self._features_of(list(pictures))
+        pictures = gather_pictures(pictures)
+        # What a frozen network says of a picture is asked again and kept; what a tuned one says is used once. To
+        # convert it for another engine would not pay, nor would it for a network that was prepared for this run.
+        engine = "torch" if self.tuned or "prepare" in self.strategy else "auto"
+        features = extract_features(self.backbone, pictures, engine=engine, cache=not self.tuned, progress=progress)
         weight, bias = (value.detach().cpu().numpy() for value in (self.head.weight, self.head.bias))
-        scores = values.astype(np.float64) @ weight.T.astype(np.float64) + bias
+        scores = features.values.astype(np.float64) @ weight.T.astype(np.float64) + bias
         exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
         return exponentials / exponentials.sum(axis=1, keepdims=True)
-
-    def _features_of(self, pictures):
-        read = (
-            decode_picture(Path(item).read_bytes(), item) if isinstance(item, str | Path) else item for item in pictures
-        )
-        arrays = (self.backbone.preprocess(picture) for picture in read)
-        return run_engine("torch", self.backbone, "", arrays, len(pictures), lambda n_pictures: None)
 
     def evaluate(self, images, *, progress=False):
         """Return the `Evaluation` on an ImageSet, whose looks are counted.
