@@ -1,48 +1,60 @@
-"""The well-known tutorial's loop on a frozen network against tlkit's features computed once. Prints the ratio."""
+"""A whole frozen task, from files to the score: the well-known tutorial's loop and fastai against features once.
+
+Prints times, accuracies and ratios.
+"""
 
 import argparse
 import copy
 import os
-import platform
+import shutil
 import tempfile
 import time
 import warnings
 from pathlib import Path
 
+from machine import describe_machine, offers_bf16
+
 
 def main():
-    """Run both on the same files and print times, accuracies and their ratio."""
+    """Run all on the same files and print times, accuracies and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--n-epochs", type=int, default=25, help="of the tutorial's loop (its own: 25)")
+    parser.add_argument("--n-epochs", type=int, default=5, help="of the loop (the tutorial's own: 25), and of fastai")
     parser.add_argument("--image-size", type=int, default=224, help="height and width in pixels (the tutorial's: 224)")
+    parser.add_argument("--peers", nargs="*", default=["loop", "fastai"], choices=["loop", "fastai"])
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["TLKIT_CACHE_DIR"] = str(Path(folder) / "cache")  # cold: nothing converted, nothing computed
+        os.environ["TLKIT_CACHE_DIR"] = str(Path(folder) / "cache")
         import tlkit as tl
 
-        train, test = write_files(Path(folder) / "pictures")
+        folders = train, test = write_files(Path(folder) / "pictures")
         backbone = tl.load_backbone("efficientnet_lite0", image_size_px=arguments.image_size)
         tl.load_backbone("efficientnet_lite0", weights=None)  # whatever is imported on first use is imported now
-        rows = [
-            ("tlkit, nothing cached", *time_tlkit(backbone, train, test)),
-            ("tlkit, features cached", *time_tlkit(backbone, train, test)),
-            (
-                f"tutorial's loop, {arguments.n_epochs} epochs",
-                *time_tutorial(backbone, train, test, arguments.n_epochs),
-            ),
-        ]
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, {arguments.image_size} px")
-    loop_s = rows[-1][1]
-    for name, duration_s, accuracy in rows:
-        times = f"{loop_s / duration_s:.1f} times as fast as the loop"
-        print(f"{name:32} {duration_s:8.2f} s, accuracy {accuracy:.3f}, {times}")
+        print(describe_machine(), "" if offers_bf16() else "; no units for bf16: fast is float32 too", sep="")
+        counts = [sum(path.is_file() for path in side.rglob("*")) for side in folders]
+        print(f"{counts[0]} pictures to learn, {counts[1]} to test, {arguments.image_size} px")
+        rows = []
+        for precision in ("exact", "fast"):
+            os.environ["TLKIT_CACHE_DIR"] = str(Path(folder) / precision)  # nothing converted, nothing computed
+            for state in ("nothing cached", "network converted", "features cached"):
+                if state == "network converted":
+                    shutil.rmtree(Path(folder) / precision / "features")
+                rows.append((f"tlkit, {precision}, {state}", *time_tlkit(backbone, train, test, precision)))
+        peers = {"loop": ("tutorial's loop", time_tutorial), "fastai": ("fastai's fine_tune", time_fastai)}
+        baselines = []
+        for peer in arguments.peers:
+            words, run = peers[peer]
+            baselines.append((f"{words}, {arguments.n_epochs} epochs", *run(backbone, train, test, arguments.n_epochs)))
+    for name, duration_s, accuracy in rows + baselines:
+        times = ", ".join(f"{other_s / duration_s:6.1f} times {words}" for words, other_s, _ in baselines)
+        print(f"{name:34} {duration_s:8.2f} s, accuracy {accuracy:.3f}: as fast as {times}")
 
 
 def write_files(folder):
-    """Write the bundled clip-art as PNG files in class folders; returns the folders of training and test pictures."""
+    """Write bundled clip-art and sketches as PNG files in class folders; returns those to learn from and to test."""
     import tlkit as tl
 
-    sides = dict(zip(("train", "test"), tl.load_images("styles", domain="clipart").split(), strict=True))
+    chosen = tl.load_images("styles").select(domain=["clipart", "sketch"], role="core")
+    sides = dict(zip(("train", "test"), chosen.split(), strict=True))
     for side, images in sides.items():
         for index, (picture, label) in enumerate(images):
             path = folder / side / images.classes[label] / f"{index:04}.png"
@@ -51,13 +63,13 @@ def write_files(folder):
     return [folder / side for side in sides]
 
 
-def time_tlkit(backbone, train, test):
+def time_tlkit(backbone, train, test, precision):
     """Return (duration_s, accuracy) of features computed once and a logistic head, from files to the score."""
     import tlkit as tl
 
     start = time.perf_counter()
     learned, tested = (
-        tl.extract_features(backbone, tl.load_images(folder, domain="clipart"), progress=False)
+        tl.extract_features(backbone, tl.load_images(folder, domain="pictures"), precision=precision, progress=False)
         for folder in (train, test)
     )
     accuracy = tl.fit_head(learned).score(tested)
@@ -99,6 +111,40 @@ def time_tutorial(backbone, train, test, n_epochs):
             right = sum((network(pictures).argmax(1) == labels).sum().item() for pictures, labels in loaders["test"])
         best = max(best, right / len(sets["test"]))
     return time.perf_counter() - start, best
+
+
+def time_fastai(backbone, train, test, n_epochs):
+    """Return (duration_s, accuracy) of fastai's recipe: one epoch of its head, then the whole network."""
+    from fastai.vision.all import (
+        ImageDataLoaders,
+        Learner,
+        Normalize,
+        Resize,
+        accuracy,
+        aug_transforms,
+        create_head,
+        params,
+        set_seed,
+    )
+    from torch import nn
+
+    start = time.perf_counter()
+    set_seed(0)
+    loaders = ImageDataLoaders.from_folder(
+        train.parent,
+        train=train.name,
+        valid=test.name,
+        item_tfms=Resize(backbone.image_size_px),
+        batch_tfms=[*aug_transforms(), Normalize.from_stats(backbone.recipe.mean, backbone.recipe.std)],
+    )
+    body = copy.deepcopy(backbone).until(backbone.stages[-1])
+    network = nn.Sequential(body, create_head(backbone.n_features, loaders.c))
+    learner = Learner(
+        loaders, network, metrics=accuracy, splitter=lambda network: [params(network[0]), params(network[1])]
+    )
+    with learner.no_bar(), learner.no_logging():
+        learner.fine_tune(n_epochs)
+    return time.perf_counter() - start, learner.recorder.values[-1][-1]
 
 
 if __name__ == "__main__":

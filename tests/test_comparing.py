@@ -62,16 +62,44 @@ def test_all_arms_of_a_seed_see_the_same_pictures(comparison, images):
 def test_no_group_is_trained_and_tested_on(images, backbone, monkeypatch):
     seen = []
 
-    def watch(backbone, few, strategy, **settings):
-        seen.append(few)
-        return real(backbone, few, strategy, **settings)
+    def watch(real):
+        def watched(*arguments, **settings):
+            (learned,) = [item for item in arguments if hasattr(item, "groups")]
+            seen.append(learned)
+            return real(*arguments, **settings)
 
-    real = tl.transfer
-    monkeypatch.setattr("tlkit.strategies.transferring.transfer", watch)
+        return watched
+
+    monkeypatch.setattr("tlkit.strategies.transferring.transfer", watch(tl.transfer))
+    monkeypatch.setattr("tlkit.heads.fit_head", watch(tl.fit_head))
     comparison = tl.compare(backbone, images, [SHORT, "linear_probe"], shots=3, seeds=5, progress=False)
     assert len(seen) == 10
-    for (seed, part), few in zip(comparison.predictions.groupby("seed"), seen[::2], strict=True):
-        assert not set(part["group"]) & set(few.groups), f"seed {seed}"
+    for (seed, part), trained, probed in zip(
+        comparison.predictions.groupby("seed"), seen[::2], seen[1::2], strict=True
+    ):
+        assert trained.names.tolist() == probed.names.tolist()
+        assert not set(part["group"]) & set(trained.groups), f"seed {seed}"
+
+
+def test_a_linear_probe_says_what_a_transferred_one_says(comparison, backbone, images):
+    train, test = images.split(test_fold=1)
+    run = tl.transfer(backbone, train.few(3, seed=1), "linear_probe", seed=1, progress=False)
+    table = comparison.predictions
+    probed = table[(table["strategy"] == "linear_probe") & (table["shots"] == 3) & (table["seed"] == 1)]
+    evaluation = run.evaluate(test)
+    assert probed["predicted"].tolist() == evaluation.predictions["predicted"].tolist()
+    assert probed["probability"].to_numpy() == pytest.approx(evaluation.probabilities.max(axis=1), abs=1e-5)
+
+
+def test_a_strategy_that_does_more_than_solve_the_head_is_trained(backbone, images, monkeypatch):
+    trained = []
+
+    def note(backbone, pictures, seed):
+        trained.append(len(pictures.images))
+
+    finished = tl.Strategy([tl.Phase(["head"], None)], finish=note, name="finished")
+    tl.compare(backbone, images, [HAND_MADE, finished], shots=2, seeds=1, progress=False)
+    assert trained == [8]
 
 
 def test_predictions_and_runs_tell_the_same_story(comparison):

@@ -56,6 +56,30 @@ def summarise(run_rows, prediction_tables, baseline, description):
 
     runs = pd.DataFrame(run_rows)
     predictions = pd.concat(prediction_tables, ignore_index=True)
+    gains = transfer_gain(runs, predictions, baseline)
+    table = average_runs(runs).merge(gains.drop(columns="n_seeds"), on=["strategy", "shots"], how="left", sort=False)
+    # Settings are fixed beforehand, the same for every set of pictures: none is chosen by its result.
+    table["n_configurations"] = 1
+    table["verdict"] = table["verdict"].fillna("baseline")
+    scores = ["accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy", "gain", "gain_low", "gain_high"]
+    costs = ["duration_s", "peak_memory_mib", "n_train", "n_steps", "n_configurations"]
+    table = table[["strategy", "shots", *scores, "n_seeds", "verdict", *costs]]
+    return Comparison(runs, predictions, table, baseline, description)
+
+
+def average_runs(runs):
+    """Average over seeds: a row a strategy and number of shots, in the order of the runs.
+
+    Arguments
+    ---------
+    runs: DataFrame
+        As in `Comparison`.
+
+    Returns a DataFrame of strategy, shots, accuracy with its 95 % interval over seeds (accuracy_low, accuracy_high),
+    balanced_accuracy, duration_s, peak_memory_mib (the largest), n_train, n_steps, n_seeds.
+    """
+    import pandas as pd
+
     rows = []
     for (strategy, shots), arm in runs.groupby(["strategy", "shots"], sort=False):
         low, high = t_interval(arm["accuracy"])
@@ -72,17 +96,7 @@ def summarise(run_rows, prediction_tables, baseline, description):
                 "peak_memory_mib": arm["peak_memory_mib"].max(),
                 "n_train": means["n_train"],
                 "n_steps": means["n_steps"],
-                # Settings are fixed beforehand, the same for every set of pictures: none is chosen by its result.
-                "n_configurations": 1,
+                "n_seeds": arm["seed"].nunique(),
             }
         )
-    gains = transfer_gain(runs, predictions, baseline)
-    table = pd.DataFrame(rows).merge(gains, on=["strategy", "shots"], how="left", sort=False)
-    n_seeds = runs.groupby(["strategy", "shots"])["seed"].nunique().rename("all_seeds").reset_index()
-    table = table.merge(n_seeds, on=["strategy", "shots"])
-    table["n_seeds"] = table.pop("all_seeds")
-    table["verdict"] = table["verdict"].fillna("baseline")
-    scores = ["accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy", "gain", "gain_low", "gain_high"]
-    costs = ["duration_s", "peak_memory_mib", "n_train", "n_steps", "n_configurations"]
-    table = table[["strategy", "shots", *scores, "n_seeds", "verdict", *costs]]
-    return Comparison(runs, predictions, table, baseline, description)
+    return pd.DataFrame(rows)

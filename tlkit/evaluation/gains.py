@@ -1,6 +1,9 @@
 """Transfer gains with their intervals, and what may be said of them: the verdicts. Without torch."""
 
+import dataclasses
 import warnings
+
+import numpy as np
 
 from tlkit.evaluation.intervals import t_interval, two_way_interval
 
@@ -59,36 +62,82 @@ def transfer_gain(runs, predictions=None, baseline="from_scratch"):
     if baseline not in set(runs["strategy"]):
         raise ValueError(f"baseline: {baseline!r} is not among the runs, which have {sorted(set(runs['strategy']))}")
     rows = []
-    for (strategy, shots), arm in runs.groupby(["strategy", "shots"], sort=False, dropna=False):
+    for (strategy, shots), _ in runs.groupby(["strategy", "shots"], sort=False, dropna=False):
         if strategy == baseline:
             continue
-        other = runs[(runs["strategy"] == baseline) & _same(runs["shots"], shots)]
-        paired = arm.merge(other, on=["seed", "fold"], suffixes=("", "_baseline"))
-        if paired.empty:
-            raise ValueError(f"runs: {strategy} at {shots} shots shares no seed and fold with {baseline}")
-        gains = (paired["accuracy"] - paired["accuracy_baseline"]).to_numpy()
-        low, high = _interval(gains, paired["fold"], strategy, shots, paired["seed"], baseline, predictions)
+        paired = pair_arms(runs, predictions, strategy, baseline, shots)
+        low, high = paired.interval()
         verdict = give_verdict(low, high)
-        rows.append((strategy, shots, gains.mean(), low, high, len(gains), verdict))
+        rows.append((strategy, shots, paired.gains.mean(), low, high, len(paired.gains), verdict))
     return pd.DataFrame(rows, columns=["strategy", "shots", "gain", "gain_low", "gain_high", "n_seeds", "verdict"])
 
 
-def _interval(gains, folds, strategy, shots, seeds, baseline, predictions):
-    if len(gains) > 1 and folds.nunique() == 1:
+@dataclasses.dataclass(frozen=True, eq=False)
+class PairedGains:
+    """Gains of one arm over another, seed by seed; `pair_arms` makes them.
+
+    Arguments
+    ---------
+    gains: (n_seeds,) float
+        Accuracy of the one minus that of the other.
+    differences: (n_seeds, n_pictures) float, or None
+        The same picture by picture, where all seeds were tested on one set: the pictures are then a sample too.
+    groups: (n_pictures,) str, or None
+    """
+
+    gains: np.ndarray
+    differences: np.ndarray | None = None
+    groups: np.ndarray | None = None
+
+    def interval(self):
+        """Return (low, high) of the mean gain at 95 %; NaN where there are fewer than two seeds."""
+        if self.differences is None:
+            return t_interval(self.gains)
+        return two_way_interval(self.differences, self.groups)
+
+    def mix(self, other, share):
+        """Return the gains that lie a share of the way (0 to 1) towards others of the same seeds and pictures."""
+        gains = (1 - share) * self.gains + share * other.gains
+        if self.differences is None:
+            return PairedGains(gains)
+        return PairedGains(gains, (1 - share) * self.differences + share * other.differences, self.groups)
+
+
+def pair_arms(runs, predictions, strategy, baseline, shots):
+    """Return the `PairedGains` of one arm over another at one number of shots, in the order of seeds.
+
+    Arguments
+    ---------
+    runs, predictions: DataFrame
+        As in `transfer_gain`, which says when the predictions are needed.
+    strategy, baseline: str
+    shots: int
+
+    Raises ValueError where they share no seed and fold, or weren't tested on the same pictures.
+    """
+    here = runs[_same(runs["shots"], shots)]
+    paired = here[here["strategy"] == strategy].merge(
+        here[here["strategy"] == baseline], on=["seed", "fold"], suffixes=("", "_baseline")
+    )
+    if paired.empty:
+        raise ValueError(f"runs: {strategy} at {shots} shots shares no seed and fold with {baseline}")
+    paired = paired.sort_values("seed")
+    gains = (paired["accuracy"] - paired["accuracy_baseline"]).to_numpy()
+    if len(gains) > 1 and paired["fold"].nunique() == 1:
         if predictions is None:
             raise ValueError(
                 "predictions: None, but all seeds were tested on one fold, so that the interval needs them: pass "
                 "comparison.predictions, or test on several folds"
             )
-        return two_way_interval(*_differences(predictions, strategy, baseline, shots, seeds))
-    counts = folds.value_counts()
+        return PairedGains(gains, *_differences(predictions, strategy, baseline, shots, paired["seed"]))
+    counts = paired["fold"].value_counts()
     if counts.min() != counts.max():
         warnings.warn(
             f"{strategy}: folds are used unequally ({counts.to_dict()}), so some pictures weigh more: take a multiple "
             "of the number of folds as seeds",
-            stacklevel=4,
+            stacklevel=3,
         )
-    return t_interval(gains)
+    return PairedGains(gains)
 
 
 def _differences(predictions, strategy, baseline, shots, seeds):

@@ -62,12 +62,8 @@ def fit_head(features, kind="logistic", *, seed=0, **settings):
     >>> fit_head(features, "prototype", sharpness=1)
     Head(prototype, 2 classes, sharpness=1.0)
     """
-    (kind,) = check_known("kind", [kind], KINDS)
+    check_settings(kind, settings)
     fit = _FITTERS[kind]
-    known = [name for name in inspect.signature(fit).parameters if name not in ("features", "seed")]
-    for name in settings:
-        if name not in known:
-            raise TypeError(f"{name}: no setting of a {kind!r} head; {suggest(name, known)}")
     seed = check_count("seed", seed, 0)
     if "seed" in inspect.signature(fit).parameters:
         settings["seed"] = seed
@@ -78,3 +74,12 @@ def fit_head(features, kind="logistic", *, seed=0, **settings):
     if kind != "conv":
         features = dataclasses.replace(features, values=pool(features.values))
     return fit(features, **settings)
+
+
+def check_settings(kind, settings):
+    """Raise ValueError for an unknown kind of head, TypeError for the name of a setting that isn't of this kind."""
+    check_known("kind", [kind], KINDS)
+    known = [name for name in inspect.signature(_FITTERS[kind]).parameters if name not in ("features", "seed")]
+    for name in settings:
+        if name not in known:
+            raise TypeError(f"{name}: no setting of a {kind!r} head; {suggest(name, known)}")

@@ -4,12 +4,16 @@ from tlkit.plots.choosing import draw_agreement, draw_choice, render_choice
 from tlkit.plots.comparison import draw_comparison, save_comparison
 from tlkit.plots.confusion import draw_confusion
 from tlkit.plots.contact_sheet import draw_contact_sheet, render_contact_sheet
+from tlkit.plots.cuts import CutPage, draw_cut
+from tlkit.plots.feature_map import draw_feature_map, render_feature_map
 from tlkit.plots.freezing import FreezingPage, draw_freezing
+from tlkit.plots.learning_curve import draw_learning_curve
 from tlkit.plots.mistakes import draw_mistakes
 from tlkit.plots.pareto import draw_pareto
 from tlkit.plots.reading import ReadingPage, draw_reading
 
 __all__ = [
+    "CutPage",
     "FreezingPage",
     "ReadingPage",
     "draw_agreement",
@@ -17,11 +21,15 @@ __all__ = [
     "draw_comparison",
     "draw_confusion",
     "draw_contact_sheet",
+    "draw_cut",
+    "draw_feature_map",
     "draw_freezing",
+    "draw_learning_curve",
     "draw_mistakes",
     "draw_pareto",
     "draw_reading",
     "render_choice",
     "render_contact_sheet",
+    "render_feature_map",
     "save_comparison",
 ]

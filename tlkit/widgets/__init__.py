@@ -3,7 +3,17 @@
 from tlkit.widgets.backbone_chooser import BackboneChooser
 from tlkit.widgets.backbone_table import BackboneTable
 from tlkit.widgets.comparison_explorer import ComparisonExplorer
+from tlkit.widgets.cut_explorer import CutExplorer
+from tlkit.widgets.feature_map_explorer import FeatureMapExplorer
 from tlkit.widgets.freezing_explorer import FreezingExplorer
 from tlkit.widgets.prediction import Prediction
 
-__all__ = ["BackboneChooser", "BackboneTable", "ComparisonExplorer", "FreezingExplorer", "Prediction"]
+__all__ = [
+    "BackboneChooser",
+    "BackboneTable",
+    "ComparisonExplorer",
+    "CutExplorer",
+    "FeatureMapExplorer",
+    "FreezingExplorer",
+    "Prediction",
+]

@@ -1,0 +1,200 @@
+"""The cut explorer and what it looks up: accuracies, neighbours against a slow search, words, picture, view."""
+
+import base64
+import dataclasses
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+import traitlets
+from made_drawings import count_drawings
+from made_features import make_features
+from matplotlib.figure import Figure
+from PIL import Image, ImageChops
+
+import tlkit as tl
+from tlkit.inspection.cuts import CutChoice, Cuts, read_cut
+from tlkit.plots.cuts import SIZE_INCHES, CutPage, draw_cut
+from tlkit.plots.page import DOTS_PER_INCH
+from tlkit.widgets import CutExplorer
+
+N_PICTURES = 12
+
+
+def make_table():
+    rows = [("early", "logistic", 0.3), ("late", "logistic", 0.5), ("early", "knn", 0.2), ("late", "knn", 0.4)]
+    rows = [(*row, row[-1] - 0.05, row[-1] + 0.05) for row in [*rows, ("early", "conv", 0.35)]]
+    return pd.DataFrame(rows, columns=["cut", "head", "accuracy", "accuracy_low", "accuracy_high"])
+
+
+@pytest.fixture(scope="module")
+def images():
+    return tl.load_images("styles", domain="sketch")[:N_PICTURES]
+
+
+@pytest.fixture(scope="module")
+def features(images):
+    made = {cut: make_features(n_pictures=N_PICTURES, seed=seed) for cut, seed in (("early", 0), ("late", 1))}
+    own = {"names": images.names, "groups": np.array([f"g{place // 2}" for place in range(N_PICTURES)])}
+    return {cut: dataclasses.replace(part, labels=made["early"].labels, **own) for cut, part in made.items()}
+
+
+@pytest.fixture
+def explorer(features, images):
+    return CutExplorer(features, make_table(), images)
+
+
+def find_slowly(features, picture):
+    """Return the five nearest by cosine, one pair at a time, without the picture's group."""
+    pairs = []
+    for other in range(len(features)):
+        a, b = (features.values[place].astype(float) for place in (picture, other))
+        if features.groups[other] != features.groups[picture]:
+            pairs.append((-a @ b / np.sqrt(a @ a) / np.sqrt(b @ b), other))
+    return [other for _, other in sorted(pairs)[:5]]
+
+
+@pytest.mark.parametrize("picture", range(N_PICTURES))
+def test_neighbours_are_those_of_a_slow_search(features, picture):
+    reading = read_cut(Cuts(features, make_table()), CutChoice("late", "knn", picture))
+    assert reading.neighbors.tolist() == find_slowly(features["late"], picture)
+    labels = features["late"].labels
+    assert reading.same_class.tolist() == [labels[other] == labels[picture] for other in reading.neighbors]
+    assert reading.labels == [f"class{labels[place]}" for place in (picture, *reading.neighbors)]
+
+
+def test_the_sentence_says_score_interval_and_neighbours(features):
+    reading = read_cut(Cuts(features, make_table()), CutChoice("late", "logistic", 3))
+    late = features["late"]
+    nearest = [find_slowly(late, place)[0] for place in range(N_PICTURES)]
+    share = np.mean(late.labels[nearest] == late.labels)
+    assert reading.accuracy == 0.5
+    assert reading.sentence == (
+        f"logistic behind late: 0.50 of test pictures right (0.45 to 0.55). {reading.same_class.sum()} of the 5 "
+        f"nearest neighbours of this picture are of its class, class{late.labels[3]}; over all pictures the nearest "
+        f"is in {share:.0%}."
+    )
+
+
+def test_a_head_that_was_not_measured_on_a_cut_is_said_to_be(features):
+    reading = read_cut(Cuts(features, make_table()), CutChoice("late", "conv"))
+    assert np.isnan(reading.accuracy)
+    assert reading.sentence.startswith("conv behind late: not measured.")
+
+
+def test_without_an_interval_none_is_said(features):
+    table = make_table().assign(accuracy_low=np.nan, accuracy_high=np.nan)
+    assert "right. " in read_cut(Cuts(features, table), CutChoice("late", "knn")).sentence
+
+
+def test_few_pictures_have_few_neighbours(features):
+    few = {cut: part[:5] for cut, part in features.items()}
+    reading = read_cut(Cuts(few, make_table()), CutChoice("early", "knn", 4))
+    assert sorted(reading.neighbors.tolist()) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        (CutChoice("latest", "knn"), "cut: 'latest' is unknown; nearest: 'late'"),
+        (CutChoice("late", "kn"), "head: 'kn' is unknown; nearest: 'knn'"),
+        (CutChoice("late", "knn", N_PICTURES), "index: 12, expected the number of a picture, 0 to 11"),
+        (CutChoice("late", "knn", -1), "index: -1, expected the number of a picture, 0 to 11"),
+    ],
+)
+def test_what_is_not_there_is_refused(features, choice, said):
+    with pytest.raises(ValueError, match=said):
+        read_cut(Cuts(features, make_table()), choice)
+
+
+def test_tables_and_features_that_do_not_fit_are_refused(features):
+    with pytest.raises(ValueError, match="features: empty"):
+        Cuts({}, make_table())
+    with pytest.raises(ValueError, match="late is of other pictures than early"):
+        Cuts({"early": features["early"], "late": features["late"][::-1]}, make_table())
+    with pytest.raises(ValueError, match="table: 'accuracy_low' is unknown"):
+        Cuts(features, make_table().drop(columns="accuracy_low"))
+    with pytest.raises(ValueError, match="table: 'late' is unknown"):
+        Cuts({"early": features["early"]}, make_table())
+    with pytest.raises(ValueError, match="logistic on early stands twice; keep the rows of one number of shots"):
+        Cuts(features, pd.concat([make_table(), make_table()]))
+
+
+def test_the_controls_move_what_is_shown(explorer):
+    before = explorer._view.value
+    explorer._controls["cut"].value = "late"
+    explorer._controls["picture"].value = 4
+    assert (explorer.cut, explorer.picture) == ("late", 4)
+    expected = read_cut(explorer.cuts, CutChoice("late", "logistic", 4))
+    assert explorer.status.text == expected.sentence
+    assert explorer._view.value not in (b"", before)
+    explorer.head = "conv"
+    assert explorer._controls["head"].value == "conv"
+    assert "not measured" in explorer.status.text
+    assert explorer.error is None
+
+
+def test_assigning_what_is_not_there_is_an_error_and_changes_nothing(explorer):
+    for trait, value, said in (("cut", "stage99", "cut"), ("head", "svm", "head"), ("picture", N_PICTURES, "index")):
+        with pytest.raises(traitlets.TraitError, match=f"^{said}: "):
+            setattr(explorer, trait, value)
+    assert (explorer.cut, explorer.head, explorer.picture) == ("early", "logistic", 0)
+
+
+def test_a_failure_is_shown_and_the_next_choice_ends_it(explorer, monkeypatch):
+    def fail(*arguments, **keywords):
+        raise OSError("the picture is gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(explorer._page, "render", fail)
+        explorer.cut = "late"
+    assert explorer.status.text == "This could not be shown: OSError: the picture is gone"
+    explorer.cut = "early"
+    assert explorer.error is None
+    assert explorer.status.text.startswith("logistic behind early")
+
+
+def test_other_pictures_are_refused(features):
+    with pytest.raises(ValueError, match="images: 12 pictures that aren't those of the features"):
+        CutExplorer(features, make_table(), tl.load_images("styles", domain="photo")[:N_PICTURES])
+
+
+def test_readers_without_widgets_get_a_picture(explorer):
+    bundle = explorer._repr_mimebundle_()
+    picture = Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
+    assert picture.size == tuple(round(side * DOTS_PER_INCH) for side in SIZE_INCHES)
+    assert bundle["text/plain"] == repr(explorer) == "CutExplorer(2 cuts × 3 heads, 12 pictures)"
+
+
+def open_png(content):
+    return Image.open(io.BytesIO(content)).convert("RGB")
+
+
+def test_a_page_draws_again_what_it_would_draw_afresh(features, images):
+    cuts = Cuts(features, make_table())
+    choices = [CutChoice("early", "knn", 1), CutChoice("late", "conv", 5), CutChoice("late", "logistic", 2)]
+    page = CutPage(cuts, images.read)
+    drawn = [page.render(read_cut(cuts, choice)) for choice in choices]
+    for choice, content in zip(choices, drawn, strict=True):
+        afresh = CutPage(cuts, images.read).render(read_cut(cuts, choice))
+        assert ImageChops.difference(open_png(content), open_png(afresh)).getbbox() is None
+    assert len(set(drawn)) == len(choices)
+
+
+def test_each_interval_lies_within_the_axis(features, images):
+    cuts = Cuts(features, make_table())
+    figure = draw_cut(read_cut(cuts, CutChoice("late", "knn")), cuts, images.read, Figure(SIZE_INCHES))
+    bottom, top = figure.axes[0].get_ylim()
+    assert bottom < make_table()["accuracy_low"].min()
+    assert top > make_table()["accuracy_high"].max()
+    captions = [text.get_text() for text in figure.axes[1].texts]
+    assert len(captions) == 6
+    assert captions[0].startswith("this picture\nclass")
+
+
+def test_looking_further_draws_only_what_changed(explorer, monkeypatch):
+    counts = count_drawings(monkeypatch)
+    explorer.picture = 3
+    explorer.picture = 3
+    assert counts == {"pictures": 1}

@@ -1,0 +1,227 @@
+"""The map of features: places, neighbours, the drawing, and the explorer without a browser."""
+
+import base64
+import dataclasses
+import io
+
+import numpy as np
+import pytest
+import traitlets
+from made_features import make_features
+from made_pictures import write_classes
+from matplotlib.figure import Figure
+from PIL import Image
+
+import tlkit as tl
+from tlkit.features.mapping import choose_perplexity, find_neighbors, project_features, share_same_class
+from tlkit.plots.feature_map import choose_looks, name_axes
+from tlkit.widgets import FeatureMapExplorer
+
+
+@pytest.fixture
+def features():
+    return make_features(n_pictures=24)
+
+
+@pytest.fixture
+def images(tmp_path):
+    return tl.load_images(write_classes(tmp_path / "pets", {"cat": 8, "dog": 7}))
+
+
+@pytest.fixture
+def view(images):
+    return FeatureMapExplorer(features_of(images), images)
+
+
+def features_of(images):
+    values = np.random.default_rng(0).normal(size=(len(images), 6)) + 2 * images.labels[:, None]
+    return tl.Features(values.astype(np.float32), images.labels, images.classes, images.names, images.groups, {})
+
+
+def test_principal_components_are_those_of_the_covariance(features):
+    positions = project_features(features)
+    centred = features.values.astype(float) - features.values.mean(axis=0)
+    _, vectors = np.linalg.eigh(centred.T @ centred)
+    expected = centred @ vectors[:, [-1, -2]]
+    expected *= np.sign((expected * positions).sum(axis=0))
+    np.testing.assert_allclose(positions, expected, atol=1e-4)
+    assert (positions.shape, positions.dtype) == ((24, 2), np.float32)
+
+
+@pytest.mark.parametrize("method", ["pca", "tsne"])
+def test_a_map_is_the_same_again_and_whatever_the_seed_of_others(features, method):
+    first = project_features(features, method, seed=3)
+    np.random.seed(5)
+    np.testing.assert_array_equal(project_features(features, method, seed=3), first)
+
+
+def test_t_sne_keeps_clusters_apart(features):
+    far = dataclasses.replace(features, values=features.values + 100 * np.eye(4, dtype=np.float32)[features.labels])
+    positions = project_features(far, "tsne")
+    near = dataclasses.replace(far, values=positions)
+    assert share_same_class(near, "euclidean") == 1
+
+
+def test_perplexity_is_lowered_for_few_pictures():
+    assert choose_perplexity(2000) == 30
+    assert choose_perplexity(4) == 1
+    assert project_features(make_features(n_pictures=4), "tsne").shape == (4, 2)
+
+
+def test_what_has_no_map_is_refused(features):
+    with pytest.raises(ValueError, match=r"method: 'tsnee' is unknown; nearest: 'tsne'"):
+        project_features(features, "tsnee")
+    with pytest.raises(ValueError, match=r"maps of shape \(6, 4, 3, 3\).*pooled=True"):
+        project_features(make_features(n_pictures=6, map_size=3))
+    with pytest.raises(ValueError, match="3 pictures × 4 features, expected at least 4"):
+        project_features(features[:3])
+    with pytest.raises(ValueError, match="the same for every picture"):
+        project_features(dataclasses.replace(features, values=np.ones_like(features.values)))
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        project_features(dataclasses.replace(features, values=features.values * np.nan))
+    with pytest.raises(TypeError, match="a ndarray, expected Features"):
+        project_features(features.values)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_neighbours_equal_those_of_a_slow_loop(features, metric):
+    grouped = dataclasses.replace(features, groups=np.array([str(number // 3) for number in range(24)]))
+    for index in range(24):
+        rows = []
+        for other in range(24):
+            a, b = (features.values[place].astype(float) for place in (index, other))
+            similarity = a @ b / np.sqrt(a @ a * (b @ b)) if metric == "cosine" else -np.sqrt(((a - b) ** 2).sum())
+            if other // 3 != index // 3:
+                rows.append((-similarity, other))
+        rows.sort()
+        found, similarities = find_neighbors(grouped, index, 4, metric, other_groups=True)
+        assert found.tolist() == [other for _, other in rows[:4]]
+        np.testing.assert_allclose(similarities, [-negative for negative, _ in rows[:4]], atol=1e-6)
+
+
+def test_a_picture_is_not_its_own_neighbour_even_where_a_copy_is(features):
+    doubled = dataclasses.replace(features, values=np.repeat(features.values[::2], 2, axis=0))
+    found, similarities = find_neighbors(doubled, 4, 1)
+    assert (found.tolist(), similarities.round(6).tolist()) == ([5], [1.0])
+    assert len(find_neighbors(features, 0, 100)[0]) == 23
+
+
+def test_a_picture_that_is_not_there_is_refused(features):
+    with pytest.raises(ValueError, match="index: 24, expected the number of a picture, 0 to 23"):
+        find_neighbors(features, 24)
+    with pytest.raises(TypeError, match="index: True"):
+        find_neighbors(features, True)
+
+
+def test_the_share_leaves_groups_out_and_equals_a_loop(features):
+    grouped = dataclasses.replace(features, groups=np.array([str(number // 2) for number in range(24)]))
+    same = [
+        features.labels[find_neighbors(grouped, index, 1, other_groups=True)[0][0]] == features.labels[index]
+        for index in range(24)
+    ]
+    assert share_same_class(grouped) == pytest.approx(np.mean(same))
+    assert 0 < np.mean(same) < 1
+    assert np.isnan(share_same_class(dataclasses.replace(features, groups=np.repeat("one", 24))))
+
+
+def test_the_axes_say_how_much_of_the_variance_they_show(features):
+    from sklearn.decomposition import PCA
+
+    shares = PCA(2).fit(features.values).explained_variance_ratio_
+    axes = name_axes(features, project_features(features), "pca")
+    assert axes == [f"principal component {axis}: {share:.0%} of the variance" for axis, share in enumerate(shares, 1)]
+
+
+def test_the_drawing_has_a_look_for_each_class_and_warns(features):
+    ax = draw(features, method="tsne")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        f"class{label} ({(features.labels == label).sum()})" for label in range(3)
+    ]
+    assert ax.get_xlabel() == "t-SNE 1, no unit"
+    assert "below the usual 30" in ax.texts[0].get_text()
+    assert "mean nothing" in ax.texts[0].get_text()
+    assert len(set(choose_looks(49))) == 49
+
+
+def test_the_drawing_colours_by_what_it_is_given(features):
+    ax = draw(features, kinds=np.where(np.arange(24) < 10, "photo", "sketch"))
+    assert [len(points.get_offsets()) for points in ax.collections] == [10, 14]
+    with pytest.raises(ValueError, match=r"kinds: shape \(2,\)"):
+        draw(features, kinds=["photo", "sketch"])
+    with pytest.raises(ValueError, match=r"positions: shape \(3, 2\), expected \(24, 2\)"):
+        draw(features, positions=np.zeros((3, 2)))
+
+
+def draw(features, **settings):
+    return tl.plots.draw_feature_map(features, Figure().subplots(), **settings)
+
+
+def test_a_selected_picture_is_shown_with_its_neighbours(view, images):
+    assert view.shown == []
+    view.selected = 3
+    found, similarities = find_neighbors(view.features, 3, 5, other_groups=True)
+    assert [figure["index"] for figure in view.shown] == [3, *found]
+    assert view.shown[0]["name"] == images.names[3]
+    same = "same class" if images.labels[found[0]] == images.labels[3] else "another class"
+    assert view.shown[1]["relation"] == f"similarity {similarities[0]:.3f}, {same}"
+    encoded = view.shown[0]["source"].removeprefix("data:image/webp;base64,")
+    with Image.open(io.BytesIO(base64.b64decode(encoded))) as picture:
+        assert picture.size == (96, 96)
+    n_same = (images.labels[found] == images.labels[3]).sum()
+    assert f"{n_same} of its 5 nearest neighbours are of its class" in view.sentence
+    view.selected = None
+    assert view.shown == []
+
+
+def test_t_sne_is_computed_when_it_is_asked_for(view):
+    before = view.positions
+    view.method = "tsne"
+    view.wait()
+    assert (view.computing, view.error) == (False, None)
+    expected = project_features(view.features, "tsne")
+    np.testing.assert_array_equal(np.frombuffer(view.positions, "<f4").reshape(-1, 2), expected)
+    assert "mean nothing" in view.warning
+    view.method = "pca"
+    assert view.positions == before
+
+
+def test_what_cannot_be_selected_is_a_trait_error(view):
+    for name, value in (("selected", 15), ("selected", -1), ("method", "umap"), ("colour_by", "size")):
+        with pytest.raises(traitlets.TraitError):
+            setattr(view, name, value)
+    assert (view.selected, view.method, view.colour_by) == (None, "pca", "class")
+
+
+def test_a_picture_that_cannot_be_read_is_said(view, images, tmp_path):
+    # One that the unreadable picture is no neighbour of.
+    sound = next(index for index in range(1, 15) if 0 not in find_neighbors(view.features, index)[0])
+    view.selected = sound
+    kept = view.shown
+    (tmp_path / "pets" / "cat" / "0.png").unlink()
+    view.selected = 0
+    assert view.sentence.startswith("This could not be shown: ")
+    assert view.error is not None
+    assert view.shown == kept
+    view.selected = sound
+    assert view.error is None
+    assert "nearest neighbours are of its class" in view.sentence
+
+
+def test_images_that_do_not_belong_to_the_features_are_refused(images):
+    features = features_of(images)
+    with pytest.raises(ValueError, match=r"images: 14 pictures for the features of 15; give the images"):
+        FeatureMapExplorer(features, images[:14])
+    with pytest.raises(ValueError, match=r"images: picture 0 is .* in the same order"):
+        FeatureMapExplorer(features, images[::-1])
+
+
+def test_readers_without_widgets_see_a_still_map(view):
+    bundle, _ = view._repr_mimebundle_()
+    with Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))) as picture:
+        assert picture.size == (840, 520)
+    assert bundle["text/plain"] == repr(view) == "FeatureMapExplorer(15 pictures, PCA, by class)"
+
+
+def test_building_an_explorer_displays_nothing(images, capsys):
+    FeatureMapExplorer(features_of(images), images)
+    assert capsys.readouterr() == ("", "")

@@ -1,0 +1,221 @@
+"""One runner for all comparisons: strategies × shots × seeds, all arms of a seed on the same pictures.
+
+Without torch until it runs.
+"""
+
+import warnings
+
+import numpy as np
+
+from tlkit.evaluation.scores import evaluate_probabilities
+from tlkit.measuring import measured
+
+HAND_MADE = "hand_made"
+N_FOLDS = 5
+DEFAULT_SIZE_PX = 96
+
+
+def load_network(backbone, image_size_px):
+    """Return a `Backbone`, loaded at a size where it is given by name."""
+    if not isinstance(backbone, str):
+        return backbone
+    from tlkit.backbones.loading import load_backbone
+
+    return load_backbone(backbone, image_size_px=image_size_px)
+
+
+def check_arms(strategies, backbone, n_least):
+    """Return {name: arm}, each arm a `Strategy`, a `Probe` or "hand_made", once all of them can be run.
+
+    Arguments
+    ---------
+    strategies: list of str, Strategy or Probe
+    backbone: Backbone
+    n_least: int
+        How many there must be.
+    """
+    from tlkit.strategies import get
+    from tlkit.strategies.probe import Probe
+    from tlkit.strategies.strategy import Strategy
+
+    alone = isinstance(strategies, (str, Probe, Strategy))
+    arms = {}
+    for strategy in [strategies] if alone else strategies:
+        arm = strategy if isinstance(strategy, Probe) or strategy == HAND_MADE else get(strategy)
+        name = arm if arm == HAND_MADE else arm.name
+        if name in arms:
+            raise ValueError(f"strategies: {name!r} stands twice, expected a name each: Strategy(…, name=…)")
+        if arm != HAND_MADE:
+            arm.resolve(backbone)
+        arms[name] = arm
+    if len(arms) < n_least:
+        wanted = {1: "one", 2: "two to compare"}[n_least]
+        raise ValueError(f"strategies: {list(arms)}, expected at least {wanted}")
+    return arms
+
+
+def check_numbers(argument, values, smallest):
+    """Return whole numbers as a list of int; a single number n stands for 0 to n - 1 seeds, or for itself as shots."""
+    if isinstance(values, (int, np.integer)) and not isinstance(values, bool):
+        values = list(range(values)) if argument == "seeds" else [values]
+    values = [int(value) if isinstance(value, np.integer) else value for value in values]
+    if not values or any(isinstance(v, bool) or not isinstance(v, int) or v < smallest for v in values):
+        raise ValueError(f"{argument}: {values}, expected whole numbers of at least {smallest}")
+    if len(set(values)) != len(values):
+        raise ValueError(f"{argument}: {values} has one twice")
+    return values
+
+
+def describe_arms(backbone, images, arms):
+    """Return what is compared as plain values that JSON can hold."""
+    return {
+        "backbone": backbone.name,
+        "weights": backbone.provenance["source"],
+        "image_size_px": backbone.image_size_px,
+        "pictures": repr(images),
+        "pictures_hash": images.content_hash,
+        "strategies": {name: arm if arm == HAND_MADE else arm.describe() for name, arm in arms.items()},
+    }
+
+
+def split_for(images, seed):
+    """Return (fold, train, test) of a seed."""
+    fold = seed % N_FOLDS
+    return fold, *images.split(test_fold=fold, n_folds=N_FOLDS)
+
+
+def run_cells(backbone, images, arms, shots, seeds, *, title, progress):
+    """Run every arm at each number of shots with each seed.
+
+    Features of frozen networks are computed once for all arms, before any of them runs.
+
+    Arguments
+    ---------
+    backbone: Backbone
+    images: ImageSet
+    arms: dict
+        As `check_arms` returns it.
+    shots, seeds: list of int
+    title: str
+        What the bar says.
+    progress: bool
+
+    Returns (rows of runs, a list of dict; tables of predictions, a list of DataFrame), one each a run. Ctrl-C ends it
+    and returns the seeds that were done by all arms; KeyboardInterrupt where there is none.
+    """
+    from tqdm.auto import tqdm
+
+    run_rows, prediction_tables = [], []
+    n_cells, n_done = len(shots) * len(arms), 0
+    run_arm = _ArmRunner(backbone, images, arms, progress)
+    bar = tqdm(total=n_cells * len(seeds), desc=title, unit="run", disable=not progress)
+    try:
+        with bar, warnings.catch_warnings():
+            for seed in seeds:
+                fold, train, test = split_for(images, seed)
+                for n_shots in shots:
+                    few = train.few(n_shots, seed=seed)
+                    for name in arms:
+                        bar.set_postfix_str(f"{name}, {n_shots} shots, seed {seed}")
+                        evaluation, costs = run_arm(name, few, test, seed)
+                        place = {"strategy": name, "shots": n_shots, "seed": seed, "fold": fold}
+                        scores = {"accuracy": evaluation.accuracy, "balanced_accuracy": evaluation.balanced_accuracy}
+                        run_rows.append(place | scores | {"n_train": len(few)} | costs)
+                        prediction_tables.append(_describe_predictions(place, evaluation))
+                        bar.update()
+                n_done += n_cells
+                # What there are too few pictures for is told once, with the first seed.
+                warnings.filterwarnings("ignore", message="shots: |strength: ")
+    except KeyboardInterrupt:
+        if not n_done:
+            raise
+        warnings.warn(f"interrupted; the {n_done // n_cells} seeds that all arms have done are kept", stacklevel=3)
+    return run_rows[:n_done], prediction_tables[:n_done]
+
+
+class _ArmRunner:
+    """Runs one arm on one split; what all arms share is computed once."""
+
+    def __init__(self, backbone, images, arms, progress):
+        self.backbone, self.arms = backbone, arms
+        self.probes = {name: _find_probe(arm) for name, arm in arms.items()}
+        self.places = {name: place for place, name in enumerate(images.names)}
+        self.features = {}
+        for name, probe in self.probes.items():
+            if probe and self._find_source(name) not in self.features:
+                self.features[self._find_source(name)] = self._extract(name, images, progress)
+        if any(_solves_head(arm) for name, arm in arms.items() if not self.probes[name]):
+            # All pictures in one go: the runs then find their features on the disk.
+            _extract_features(backbone, images, progress)
+
+    def __call__(self, name, few, test, seed):
+        """Return (Evaluation, costs)."""
+        return self._probe(name, few, test, seed) if self.probes[name] else self._train(name, few, test, seed)
+
+    def _probe(self, name, few, test, seed):
+        from tlkit.heads import fit_head
+
+        probe, features = self.probes[name], self.features[self._find_source(name)]
+        with measured() as measurement:
+            head = fit_head(self._look_up(features, few), probe.kind, seed=seed, **probe.settings)
+            evaluation = evaluate_probabilities(head.predict(self._look_up(features, test).values), test)
+        costs = {"duration_s": measurement.duration_s, "peak_memory_mib": measurement.peak_memory_mib}
+        return evaluation, {"n_steps": 0} | costs
+
+    def _train(self, name, few, test, seed):
+        from tlkit.strategies.transferring import transfer
+
+        run = transfer(self.backbone, few, self.arms[name], seed=seed, progress=False)
+        if not run.completed:
+            raise KeyboardInterrupt
+        costs = {name: getattr(run, name) for name in ("n_steps", "duration_s", "peak_memory_mib")}
+        return run.evaluate(test), costs
+
+    def _look_up(self, features, images):
+        return features[[self.places[name] for name in images.names]]
+
+    def _find_source(self, name):
+        # What decides an arm's features; arms that have it in common share them.
+        if name == HAND_MADE:
+            return HAND_MADE
+        probe = self.probes[name]
+        return probe.resolve(self.backbone), probe.pooled
+
+    def _extract(self, name, images, progress):
+        if name == HAND_MADE:
+            from tlkit.features.hand_made import extract_hand_made
+
+            return extract_hand_made(images, self.backbone.image_size_px)
+        stage, pooled = self._find_source(name)
+        return _extract_features(self.backbone, images, progress, stage=stage, pooled=pooled)
+
+
+def _extract_features(backbone, images, progress, **output):
+    from tlkit.features.extraction import extract_features
+
+    return extract_features(backbone, images, progress=progress, **output)
+
+
+def _find_probe(arm):
+    """Return the `Probe` that an arm amounts to, which needs no training; None where it has to be trained."""
+    from tlkit.strategies.probe import Probe
+
+    if arm == HAND_MADE:
+        return Probe("ridge", name=HAND_MADE)
+    if isinstance(arm, Probe):
+        return arm
+    solved = all(phase.n_epochs is None for phase in arm.phases)
+    return Probe("logistic", name=arm.name) if solved and not (arm.prepare or arm.finish) else None
+
+
+def _solves_head(arm):
+    """Say whether a strategy that trains asks for features of the backbone as it was given."""
+    return not arm.prepare and arm.phases[0].n_epochs is None
+
+
+def _describe_predictions(place, evaluation):
+    table = evaluation.predictions[["picture", "group", "label", "predicted"]]
+    table = table.assign(probability=evaluation.probabilities.max(axis=1))
+    for column, value in reversed(place.items()):
+        table.insert(0, column, value)
+    return table
