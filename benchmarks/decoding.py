@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from machine import describe_machine, use_cores
-from made_pictures import MEDIUM_SIZE_PX, PHONE_SIZE_PX, write_enlarged, write_mosaics
+from made_pictures import MEDIUM_PX, PHONE_PX, write_enlarged, write_jpegs
 
 
 def main():
@@ -25,10 +25,10 @@ def main():
     print(f"{describe_machine()}; {n_threads} threads decode in every way")
     with tempfile.TemporaryDirectory() as folder:
         for kind, n_pictures, size_px in (
-            ("medium", options.medium, MEDIUM_SIZE_PX),
-            ("phone", options.phone, PHONE_SIZE_PX),
+            ("medium", options.medium, MEDIUM_PX),
+            ("phone", options.phone, PHONE_PX),
         ):
-            compare_speed(write_mosaics(Path(folder, kind), n_pictures, size_px), size_px, n_threads, options.repeats)
+            compare_speed(write_jpegs(Path(folder, kind), n_pictures, size_px), size_px, n_threads, options.repeats)
         for short_side_px in (500, 1500):
             compare_probes(Path(folder, f"enlarged{short_side_px}"), options.shots, short_side_px)
 

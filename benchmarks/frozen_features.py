@@ -45,8 +45,8 @@ def main():
             words, run = peers[peer]
             baselines.append((f"{words}, {arguments.n_epochs} epochs", *run(backbone, train, test, arguments.n_epochs)))
     for name, duration_s, accuracy in rows + baselines:
-        times = ", ".join(f"{other_s / duration_s:6.1f} times {words}" for words, other_s, _ in baselines)
-        print(f"{name:34} {duration_s:8.2f} s, accuracy {accuracy:.3f}: as fast as {times}")
+        times = ", ".join(f"{other_s / duration_s:.1f} times as fast as {words}" for words, other_s, _ in baselines)
+        print(f"{name:34} {duration_s:8.2f} s, accuracy {accuracy:.3f}; {times}")
 
 
 def write_files(folder):
@@ -148,5 +148,5 @@ def time_fastai(backbone, train, test, n_epochs):
 
 
 if __name__ == "__main__":
-    warnings.filterwarnings("ignore", message=".*pin_memory.*")
+    warnings.filterwarnings("ignore", message=".*(pin_memory|torch.jit.script).*")
     main()

@@ -5,27 +5,28 @@ from PIL import Image
 
 import tlkit as tl
 
-MEDIUM_SIZE_PX, PHONE_SIZE_PX = (500, 375), (2000, 1500)
+MEDIUM_PX, PHONE_PX = (500, 375), (2000, 1500)
 
 
-def write_mosaics(folder, n_pictures, size_px):
+def write_jpegs(folder, n_pictures, size_px):
     """Write JPEGs (quality 90, 4:2:0), each of bundled pictures laid side by side.
 
     Arguments
     ---------
     folder: Path
-        Is made.
+        Is made, with two class folders, so that `tl.load_images` takes it.
     n_pictures: int
     size_px: (width, height)
 
     Returns their paths.
     """
     images, random = tl.load_images("styles"), np.random.default_rng(0)
-    folder.mkdir(parents=True)
+    for name in ("even", "odd"):
+        (folder / name).mkdir(parents=True)
     width_px, height_px = size_px
     corners = [(left, top) for top in range(0, height_px, 128) for left in range(0, width_px, 128)]
     tiles = [images.read(index) for index in random.choice(len(images), 300, replace=False)]
-    paths = [folder / f"{number:04d}.jpg" for number in range(n_pictures)]
+    paths = [folder / ("even", "odd")[number % 2] / f"{number:04d}.jpg" for number in range(n_pictures)]
     for path in paths:
         mosaic = Image.new("RGB", size_px)
         for corner, tile in zip(corners, random.integers(len(tiles), size=len(corners)), strict=True):

@@ -1,6 +1,7 @@
 """The command: what it writes, and one clear line for what it can't do."""
 
 import dataclasses
+import functools
 import hashlib
 import subprocess
 import sys
@@ -9,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from made_command import call_command
 from made_pictures import encode, make_picture, write_classes, write_zip
 from made_server import serving
 from made_weights import pull_the_plug
 from PIL import Image
 
-from tlkit import cli
 from tlkit.backbones import catalogue
 from tlkit.backbones.catalogue import CATALOGUE, find_entry
 
@@ -22,17 +23,8 @@ from tlkit.backbones.catalogue import CATALOGUE, find_entry
 @pytest.fixture
 def tlkit(monkeypatch, capsys, tmp_path):
     """Call the command with arguments in an empty folder; returns (exit status, output, errors)."""
-    monkeypatch.setattr(cli.warnings, "showwarning", cli.warnings.showwarning)
     monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["tlkit", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        return ended.value.code or 0, captured.out, captured.err
-
-    return call
+    return functools.partial(call_command, monkeypatch, capsys)
 
 
 def test_compare_writes_tables_and_a_figure(tlkit, tmp_path):

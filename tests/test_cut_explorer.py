@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import traitlets
+from made_cuts import make_cut_table
 from made_drawings import count_drawings
 from made_features import make_features
 from matplotlib.figure import Figure
@@ -20,12 +21,6 @@ from tlkit.plots.page import DOTS_PER_INCH
 from tlkit.widgets import CutExplorer
 
 N_PICTURES = 12
-
-
-def make_table():
-    rows = [("early", "logistic", 0.3), ("late", "logistic", 0.5), ("early", "knn", 0.2), ("late", "knn", 0.4)]
-    rows = [(*row, row[-1] - 0.05, row[-1] + 0.05) for row in [*rows, ("early", "conv", 0.35)]]
-    return pd.DataFrame(rows, columns=["cut", "head", "accuracy", "accuracy_low", "accuracy_high"])
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +37,7 @@ def features(images):
 
 @pytest.fixture
 def explorer(features, images):
-    return CutExplorer(features, make_table(), images)
+    return CutExplorer(features, make_cut_table(), images)
 
 
 def find_slowly(features, picture):
@@ -57,7 +52,7 @@ def find_slowly(features, picture):
 
 @pytest.mark.parametrize("picture", range(N_PICTURES))
 def test_neighbours_are_those_of_a_slow_search(features, picture):
-    reading = read_cut(Cuts(features, make_table()), CutChoice("late", "knn", picture))
+    reading = read_cut(Cuts(features, make_cut_table()), CutChoice("late", "knn", picture))
     assert reading.neighbors.tolist() == find_slowly(features["late"], picture)
     labels = features["late"].labels
     assert reading.same_class.tolist() == [labels[other] == labels[picture] for other in reading.neighbors]
@@ -65,7 +60,7 @@ def test_neighbours_are_those_of_a_slow_search(features, picture):
 
 
 def test_the_sentence_says_score_interval_and_neighbours(features):
-    reading = read_cut(Cuts(features, make_table()), CutChoice("late", "logistic", 3))
+    reading = read_cut(Cuts(features, make_cut_table()), CutChoice("late", "logistic", 3))
     late = features["late"]
     nearest = [find_slowly(late, place)[0] for place in range(N_PICTURES)]
     share = np.mean(late.labels[nearest] == late.labels)
@@ -78,19 +73,19 @@ def test_the_sentence_says_score_interval_and_neighbours(features):
 
 
 def test_a_head_that_was_not_measured_on_a_cut_is_said_to_be(features):
-    reading = read_cut(Cuts(features, make_table()), CutChoice("late", "conv"))
+    reading = read_cut(Cuts(features, make_cut_table()), CutChoice("late", "conv"))
     assert np.isnan(reading.accuracy)
     assert reading.sentence.startswith("conv behind late: not measured.")
 
 
 def test_without_an_interval_none_is_said(features):
-    table = make_table().assign(accuracy_low=np.nan, accuracy_high=np.nan)
+    table = make_cut_table().assign(accuracy_low=np.nan, accuracy_high=np.nan)
     assert "right. " in read_cut(Cuts(features, table), CutChoice("late", "knn")).sentence
 
 
 def test_few_pictures_have_few_neighbours(features):
     few = {cut: part[:5] for cut, part in features.items()}
-    reading = read_cut(Cuts(few, make_table()), CutChoice("early", "knn", 4))
+    reading = read_cut(Cuts(few, make_cut_table()), CutChoice("early", "knn", 4))
     assert sorted(reading.neighbors.tolist()) == [0, 1, 2, 3]
 
 
@@ -105,20 +100,20 @@ def test_few_pictures_have_few_neighbours(features):
 )
 def test_what_is_not_there_is_refused(features, choice, said):
     with pytest.raises(ValueError, match=said):
-        read_cut(Cuts(features, make_table()), choice)
+        read_cut(Cuts(features, make_cut_table()), choice)
 
 
 def test_tables_and_features_that_do_not_fit_are_refused(features):
     with pytest.raises(ValueError, match="features: empty"):
-        Cuts({}, make_table())
+        Cuts({}, make_cut_table())
     with pytest.raises(ValueError, match="late is of other pictures than early"):
-        Cuts({"early": features["early"], "late": features["late"][::-1]}, make_table())
+        Cuts({"early": features["early"], "late": features["late"][::-1]}, make_cut_table())
     with pytest.raises(ValueError, match="table: 'accuracy_low' is unknown"):
-        Cuts(features, make_table().drop(columns="accuracy_low"))
+        Cuts(features, make_cut_table().drop(columns="accuracy_low"))
     with pytest.raises(ValueError, match="table: 'late' is unknown"):
-        Cuts({"early": features["early"]}, make_table())
+        Cuts({"early": features["early"]}, make_cut_table())
     with pytest.raises(ValueError, match="logistic on early stands twice; keep the rows of one number of shots"):
-        Cuts(features, pd.concat([make_table(), make_table()]))
+        Cuts(features, pd.concat([make_cut_table(), make_cut_table()]))
 
 
 def test_the_controls_move_what_is_shown(explorer):
@@ -157,7 +152,7 @@ def test_a_failure_is_shown_and_the_next_choice_ends_it(explorer, monkeypatch):
 
 def test_other_pictures_are_refused(features):
     with pytest.raises(ValueError, match="images: 12 pictures that aren't those of the features"):
-        CutExplorer(features, make_table(), tl.load_images("styles", domain="photo")[:N_PICTURES])
+        CutExplorer(features, make_cut_table(), tl.load_images("styles", domain="photo")[:N_PICTURES])
 
 
 def test_readers_without_widgets_get_a_picture(explorer):
@@ -172,7 +167,7 @@ def open_png(content):
 
 
 def test_a_page_draws_again_what_it_would_draw_afresh(features, images):
-    cuts = Cuts(features, make_table())
+    cuts = Cuts(features, make_cut_table())
     choices = [CutChoice("early", "knn", 1), CutChoice("late", "conv", 5), CutChoice("late", "logistic", 2)]
     page = CutPage(cuts, images.read)
     drawn = [page.render(read_cut(cuts, choice)) for choice in choices]
@@ -182,12 +177,14 @@ def test_a_page_draws_again_what_it_would_draw_afresh(features, images):
     assert len(set(drawn)) == len(choices)
 
 
-def test_each_interval_lies_within_the_axis(features, images):
-    cuts = Cuts(features, make_table())
+def test_the_choice_is_marked_and_each_interval_lies_within_the_axis(features, images):
+    cuts = Cuts(features, make_cut_table())
     figure = draw_cut(read_cut(cuts, CutChoice("late", "knn")), cuts, images.read, Figure(SIZE_INCHES))
     bottom, top = figure.axes[0].get_ylim()
-    assert bottom < make_table()["accuracy_low"].min()
-    assert top > make_table()["accuracy_high"].max()
+    assert bottom < make_cut_table()["accuracy_low"].min()
+    assert top > make_cut_table()["accuracy_high"].max()
+    interval, ring = (line.get_xydata().tolist() for line in figure.axes[0].lines[-2:])
+    assert (interval, ring) == ([[1, pytest.approx(0.35)], [1, pytest.approx(0.45)]], [[1, 0.4]])
     captions = [text.get_text() for text in figure.axes[1].texts]
     assert len(captions) == 6
     assert captions[0].startswith("this picture\nclass")
@@ -195,6 +192,7 @@ def test_each_interval_lies_within_the_axis(features, images):
 
 def test_looking_further_draws_only_what_changed(explorer, monkeypatch):
     counts = count_drawings(monkeypatch)
-    explorer.picture = 3
-    explorer.picture = 3
+    with explorer.hold_trait_notifications():
+        explorer.cut, explorer.picture = "late", 3
+    assert explorer.status.text.startswith("logistic behind late")
     assert counts == {"pictures": 1}

@@ -243,7 +243,7 @@ def test_without_the_cache_nothing_is_kept(images, backbone, n_computed, tmp_pat
         extractor.fit_transform(images)
     assert n_computed == [N_PICTURES, N_PICTURES]
     assert vars(extractor) == before
-    assert not list((tmp_path / "cache").rglob("*.npz"))
+    assert not list((tmp_path / "cache").rglob("*.shard"))
 
 
 def test_cross_validation_keeps_groups_together(images, backbone):

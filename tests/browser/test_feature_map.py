@@ -53,7 +53,7 @@ def test_a_click_shows_a_picture_and_its_neighbours(lab):
     figures = output.locator("figure")
     expect(figures).to_have_count(6)
     expect(figures.nth(0)).to_contain_text("chosen")
-    expect(figures.nth(0)).to_contain_text("bird/3.png")
+    expect(figures.nth(0)).to_contain_text("bird/11.png")  # the fourth in the order of names: 0, 1, 10, 11
     expect(figures.nth(1)).to_contain_text(re.compile(r"similarity 0\.\d{3}, (same|another) class"))
     widths = output.locator("figure img").evaluate_all("pictures => pictures.map((one) => one.naturalWidth)")
     assert widths == [96] * 6

@@ -5,6 +5,7 @@ import warnings
 import typer
 
 from tlkit.cli.backbones import backbones
+from tlkit.cli.cache import cache
 from tlkit.cli.comparing import compare
 from tlkit.cli.extracting import extract
 
@@ -12,6 +13,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.command()(compare)
 app.command()(extract)
 app.add_typer(backbones, name="backbones")
+app.add_typer(cache, name="cache")
 
 
 @app.callback()

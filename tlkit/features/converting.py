@@ -28,7 +28,7 @@ def read_converted(network):
 
     version = importlib.metadata.version("openvino")
     path = cache_folder() / "converted" / f"{network.fingerprint[:32]}-openvino-{version}-stages.xml"
-    if _is_intact(path):
+    if is_intact(path):
         path.touch()  # what was used longest ago is removed first
         return openvino.Core().read_model(path)
     converted = _translate(network.backbone)
@@ -52,7 +52,8 @@ def _keep(converted, path):
             made.with_suffix(suffix).replace(path.with_suffix(suffix))
 
 
-def _is_intact(path):
+def is_intact(path):
+    """Say whether a converted network is what was written, by the hash beside it; `path` is that of its .xml."""
     try:
         return path.with_suffix(".sha256").read_text() == _digest(path)
     except (OSError, ValueError):

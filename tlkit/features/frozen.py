@@ -63,8 +63,15 @@ class FrozenNetwork:
     @classmethod
     def of(cls, backbone):
         """Return the one for a `Backbone`."""
-        shapes = functools.partial(backbone.run_without_values, backbone.image_size_px)
-        return cls(backbone.name, backbone.fingerprint(), backbone.recipe, backbone.stages, shapes, lambda: backbone)
+
+        def find_shape(stage):
+            if stage is None:
+                return (1, backbone.n_features)
+            return backbone.run_without_values(backbone.image_size_px, stage)
+
+        return cls(
+            backbone.name, backbone.fingerprint(), backbone.recipe, backbone.stages, find_shape, lambda: backbone
+        )
 
     @classmethod
     def named(cls, name, weights="pretrained", image_size_px=None):

@@ -66,7 +66,7 @@ def describe(kept):
     if kept.kind == "features":
         key = _read_json(path.parent / KEY_NAME)
         if not isinstance(key, dict):
-            return f"features of an unknown network, {path.parent.name[:8]}"
+            return "an unknown network"
         parts = [f"{key.get('backbone', 'an unknown network')} at {key.get('image_size_px', '?')} px"]
         if "stage" in key:
             parts.append(key["stage"] if key.get("pooled") == "True" else f"maps of {key['stage']}")
@@ -74,10 +74,11 @@ def describe(kept):
     if kept.kind == "converted":
         fingerprint = path.stem.split("-")[0]
         for record in (cache_folder() / "converted").glob("*.json"):
-            known = _read_json(record)
-            if isinstance(known, dict) and str(known.get("fingerprint", "")).startswith(fingerprint):
-                return f"{known['name']} at {known['recipe']['crop_size_px']} px"
-        return f"a network of yours, {fingerprint[:8]}"
+            with contextlib.suppress(TypeError, KeyError, AttributeError):  # damaged
+                known = _read_json(record)
+                if known["fingerprint"].startswith(fingerprint):
+                    return f"{known['name']} at {known['recipe']['crop_size_px']} px"
+        return f"an unknown network, {fingerprint[:8]}"
     return path.name
 
 

@@ -27,7 +27,7 @@ def project_features(features, method="pca", *, seed=0):
         The two principal components; or t-SNE (van der Maaten & Hinton 2008) of the first 50 components, started from
         the first two. Its perplexity is that of `choose_perplexity`.
     seed: int
-        Of t-SNE, whose start is not random here: other seeds make nearly the same map.
+        Handed to t-SNE; since it starts from principal components, other seeds make the same map.
 
     Returns (n_samples, 2) float32: of PCA in the features' unit, of t-SNE without a unit. Raises ValueError for an
     unknown method, maps, too few pictures, and features that are not finite or all the same.

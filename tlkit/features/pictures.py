@@ -34,8 +34,8 @@ def read_squares(images, indices, recipe, precision="exact", n_threads=None):
     n_threads: int, optional
         By default one for each processor core that this process may use.
 
-    Returns an iterator of (crop_size_px, crop_size_px, 3) uint8 arrays. A picture that can't be read raises PictureError
-    at its turn, the same in either precision.
+    Returns an iterator of (crop_size_px, crop_size_px, 3) uint8 arrays. A picture that can't be read raises
+    PictureError at its turn, the same in either precision.
     """
     if precision not in ("exact", "fast"):
         raise ValueError(f"precision: {precision!r}, expected 'exact' or 'fast'")

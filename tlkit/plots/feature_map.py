@@ -88,7 +88,9 @@ def draw_feature_map(features, ax, *, positions=None, method="pca", kinds=None, 
     if method == "tsne":
         ax.set(xticks=[], yticks=[])
     ax.set_title(f"{METHODS[method]} of {len(features)} pictures × {features.values.shape[1]} features", fontsize=10)
-    ax.text(0, -0.16, warn_of_map(method, len(features)), transform=ax.transAxes, fontsize="small", va="top", wrap=True)
+    below = (0, -26 if method == "tsne" else -42)  # in points: PCA's axis has numbers above its name
+    style = {"xycoords": "axes fraction", "textcoords": "offset points", "fontsize": "small", "va": "top"}
+    ax.annotate(warn_of_map(method, len(features)), (0, 0), below, wrap=True, **style)
     n_columns = -(-len(listed) // _MOST_ROWS_IN_LEGEND)
     ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize="small", frameon=False, ncols=n_columns)
     return ax
