@@ -4,18 +4,23 @@ On a processor without units for bf16 and on pictures that are no JPEG the two a
 """
 
 import argparse
+import dataclasses
 import os
 import tempfile
+from pathlib import Path
 
 import numpy as np
 from machine import describe_machine, offers_bf16
+from made_pictures import write_enlarged
+
+from tlkit.images.stored import PictureFile
 
 
 def main():
     """Fit a logistic head on the features of each precision, on the same folds, and count discordant pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--backbone", default="efficientnet_lite0")
-    parser.add_argument("--jpeg", action="store_true", help="the bundled pictures enlarged to JPEG files of 500 pixels")
+    parser.add_argument("--jpeg", type=int, metavar="PIXELS", help="enlarge to JPEG files with this shorter side")
     arguments = parser.parse_args()
     print(describe_machine(), "" if offers_bf16() else "; no units for bf16: fast computes in float32 too", sep="")
     with tempfile.TemporaryDirectory() as folder:
@@ -24,7 +29,7 @@ def main():
 
         images = tl.load_images("styles")
         if arguments.jpeg:
-            images = enlarge(images, folder)
+            images = enlarge(images, Path(folder) / "jpegs", arguments.jpeg)
         right, values = {}, {}
         for precision in ("exact", "fast"):
             features = tl.extract_features(arguments.backbone, images, precision=precision, progress=False)
@@ -50,21 +55,11 @@ def judge(features, images):
     return right
 
 
-def enlarge(images, folder):
-    """Return the same pictures as JPEG files whose longer side has 500 pixels; labels, groups and folds stay."""
-    import dataclasses
-    from pathlib import Path
-
-    from PIL import ImageOps
-
-    from tlkit.images.stored import PictureFile
-
-    made = []
-    for index in range(len(images)):
-        path = Path(folder) / f"{index:05}.jpg"
-        ImageOps.contain(images.read(index), (500, 500)).save(path, quality=90)
-        made.append(PictureFile(path))
-    return dataclasses.replace(images, pictures=made)
+def enlarge(images, folder, short_side_px):
+    """Return the same pictures as JPEG files, enlarged; labels, groups and folds stay."""
+    write_enlarged(folder, images, short_side_px)
+    paths = [folder / images.classes[label] / f"{index:04d}.jpg" for index, label in enumerate(images.labels)]
+    return dataclasses.replace(images, pictures=[PictureFile(path) for path in paths])
 
 
 if __name__ == "__main__":

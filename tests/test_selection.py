@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from made_networks import make_batch, make_tiny_backbone
+from made_networks import make_tiny_backbone
 
 import tlkit as tl
 from tlkit.selection import Candidate, SelectionWarning, compare_with_accuracy, predict_source, rank
