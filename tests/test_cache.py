@@ -387,3 +387,21 @@ def test_an_unwritable_cache_folder_costs_no_features(images, tmp_path, monkeypa
     expected = extract(make_tiny_backbone(), images, cache=False)
     with pytest.warns(UserWarning, match=r"the cache folder .* can't be written to .*TLKIT_CACHE_DIR"):
         assert np.array_equal(extract(make_tiny_backbone(), images), expected)
+
+
+def test_what_is_rewritten_while_it_is_computed_is_not_kept_under_its_old_digest(images, pictures, monkeypatch):
+    from tlkit.features import extraction
+
+    path, backbone, real = pictures / "bird" / "0.png", make_tiny_backbone(), extraction.read_squares
+    content = path.read_bytes()
+    expected = extract(backbone, images, cache=False)
+
+    def read_squares(*arguments):
+        make_picture(70).save(path)  # after the digests were taken
+        return real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(extraction, "read_squares", read_squares)
+        assert not np.array_equal(extract(backbone, images), expected)
+    path.write_bytes(content)
+    assert np.array_equal(extract(backbone, images), expected)

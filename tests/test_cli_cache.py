@@ -88,7 +88,7 @@ def test_it_shows_what_is_kept_how_much_and_when_it_was_used(cache, filled, fold
 
 def test_what_nobody_can_name_any_more_is_shown_too(cache, filled, folder):
     (filled["maps"].parent / KEY_NAME).unlink()
-    (filled["pooled"][0].parent / KEY_NAME).write_text("[")
+    (filled["pooled"][0].parent / KEY_NAME).write_text("[]")
     (folder / "converted" / "0.json").write_text('{"fingerprint": 3}')
     write(folder / "features" / "of-an-older-release" / "some.npz", b"old")
     status, output, _ = cache()

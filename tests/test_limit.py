@@ -10,7 +10,7 @@ import pytest
 from made_rows import DIGESTS, KEY, ROWS
 
 from tlkit.features import cache as cache_module
-from tlkit.features import limit
+from tlkit.features import inventory, limit
 from tlkit.features.cache import FeatureCache
 from tlkit.features.inventory import list_kept
 from tlkit.features.limit import make_room, read_limit_bytes
@@ -112,6 +112,24 @@ def test_networks_count_and_go_as_a_whole_and_weights_do_neither(folder):
     paths = fill(folder, 3)
     assert make_room(100, 600, time.time()) == 300
     assert list_there([*network, record, weights, *paths]) == [record, weights, *paths]
+
+
+def test_what_is_being_written_is_none_of_what_is_kept(folder):
+    paths = fill(folder, 3)
+    write(paths[0].with_name(".partial-1.shard"), 100, LONG_AGO_S)
+    write(folder / "converted" / ".partial-2.xml", 100, LONG_AGO_S)
+    assert {one.paths for one in list_kept()} == {(path,) for path in paths}
+
+
+def test_what_goes_while_it_is_listed_is_passed_over(folder, monkeypatch):
+    paths, real = fill(folder, 3), inventory._weigh
+
+    def remove_and_weigh(kind, files):
+        paths[1].unlink(missing_ok=True)
+        return real(kind, files)
+
+    monkeypatch.setattr(inventory, "_weigh", remove_and_weigh)
+    assert {one.paths for one in list_kept()} == {(paths[0],), (paths[2],)}
 
 
 def test_the_hash_of_a_network_goes_first_so_that_nobody_reads_a_half(folder):

@@ -9,6 +9,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tlkit.backbones.stage_names import find_stage
 
+# These change no shape and are not counted as operations, but without values each is worked through in Python, which
+# would take most of the time.
+_KEEP_SHAPE = (nn.BatchNorm2d, nn.ReLU, nn.Hardtanh, nn.Hardswish, nn.SiLU)
+
+
+def _hand_on(batch):
+    return batch
+
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
@@ -114,11 +122,16 @@ class Backbone(nn.Module):
         state = {n: value.detach().to("meta") for n, value in (*network.named_parameters(), *network.named_buffers())}
         picture = torch.zeros(1, 3, image_size_px, image_size_px, device="meta")
         mode = {module: module.training for module in self.modules()}
+        stepped_over = [module for module in network.modules() if isinstance(module, _KEEP_SHAPE)]
         try:
             with torch.no_grad():
                 self.eval()
+                for module in stepped_over:
+                    module.forward = _hand_on
                 features = torch.func.functional_call(network, state, (picture,))
         finally:
+            for module in stepped_over:
+                del module.forward
             for module, training in mode.items():
                 module.training = training
         return tuple(features.shape)

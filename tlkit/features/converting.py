@@ -29,8 +29,9 @@ def read_converted(network):
     version = importlib.metadata.version("openvino")
     path = cache_folder() / "converted" / f"{network.fingerprint[:32]}-openvino-{version}-stages.xml"
     if is_intact(path):
-        path.touch()  # what was used longest ago is removed first
-        return openvino.Core().read_model(path)
+        with contextlib.suppress(OSError, RuntimeError):  # another process may just have cleared the cache
+            path.touch()  # what was used longest ago is removed first
+            return openvino.Core().read_model(path)
     converted = _translate(network.backbone)
     try:
         _keep(converted, path)

@@ -93,7 +93,7 @@ def extract_features(
         squares = read_squares(images, list(first.values()), network.recipe, precision)
         with tqdm(total=len(first), desc="features", unit="picture", disable=not progress, leave=False) as bar:
             rows = run_in_batches(open_engine(engine, network, output, precision), squares)
-            _fill(values, rows, first, store, bar.update)
+            _fill(values, rows, first, images, store, bar.update)
         for index in missing:
             values[index] = values[first[digests[index]]]
     return Features(values, images.labels, images.classes, images.names, images.groups, key)
@@ -117,15 +117,16 @@ def _allocate(shape):
     return np.memmap(tempfile.TemporaryFile(dir=cache_folder()), np.float32, "w+", shape=shape)
 
 
-def _fill(values, rows, first, store, report):
+def _fill(values, rows, first, images, store, report):
     # `first` says for each digest where its row goes, in the order of `rows`. Kept shard by shard, so that whatever
     # ends this costs the pictures of one shard at most, and none where Python still runs.
     n_in_shard = max(1, min(_LARGEST_SHARD, _SHARD_BYTES // max(1, values[0].nbytes)))
     places, done = iter(first.items()), []
 
     def keep():
-        if done and store:
-            _keep(store, [digest for digest, _ in done], values[[index for _, index in done]])
+        same = [(digest, index) for digest, index in done if _is_same(images, index, digest)] if store else []
+        if same:
+            _keep(store, [digest for digest, _ in same], values[[index for _, index in same]])
         done.clear()
 
     try:
@@ -138,6 +139,14 @@ def _fill(values, rows, first, store, report):
                 keep()
     finally:
         keep()
+
+
+def _is_same(images, index, digest):
+    # What was rewritten since its digest was taken must not be kept under that digest.
+    try:
+        return images.digest(index) == digest
+    except OSError:
+        return False
 
 
 def _keep(store, digests, values):
