@@ -2,8 +2,6 @@
 
 import contextlib
 import http.server
-import os
-import signal
 import threading
 
 
@@ -110,12 +108,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         page = b"<html>Please log in</html>"
         self.start(Content_Length=len(page))
         self.wfile.write(page)
-
-    def answer_interrupted(self):
-        self.start(Content_Length=len(self.server.content))
-        self.wfile.write(self.server.content[:3000])
-        os.kill(os.getpid(), signal.SIGINT)
-        self.server.closing.wait(30)
 
     def answer_missing(self):
         self.send_error(404)

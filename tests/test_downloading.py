@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import re
 import shutil
+import signal
 import socket
 import threading
 from types import SimpleNamespace
@@ -112,9 +113,18 @@ def test_a_disk_without_room_is_said_before_anything_is_written(server, target, 
     assert "TLKIT_CACHE_DIR" in message
 
 
-def test_ctrl_c_leaves_nothing(server, target):
+def test_ctrl_c_leaves_nothing(server, target, monkeypatch):
+    real, begun = downloading._read_pieces, []
+
+    def read_pieces(response):
+        yield next(real(response))
+        begun.extend(target.parent.glob(".partial-*"))
+        signal.raise_signal(signal.SIGINT)  # in the midst of it, whatever else this machine does
+
+    monkeypatch.setattr(downloading, "_read_pieces", read_pieces)
     with pytest.raises(KeyboardInterrupt):
-        download(server.url("interrupted.pth"), target)
+        download(server.url("whole.pth"), target)
+    assert begun
     assert {path.name for path in target.parent.iterdir()} <= {"net.pth.lock"}
 
 

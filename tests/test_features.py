@@ -106,7 +106,7 @@ def test_both_engines_agree_with_torch_and_do_not_care_for_order_or_company(name
         pytest.param("vit_b_16", 224, marks=pytest.mark.slow),
     ],
 )
-def test_every_stage_is_given_pooled_and_as_maps(name, side, n_converted):
+def test_every_stage_is_given_pooled_and_as_maps(name, side, own_cache, n_converted):
     backbone, _, _ = make_library_pair(find_entry(name), side)
     squares = make_squares(2, side)
     arrays = [backbone.recipe.to_array(square) for square in squares]
