@@ -405,3 +405,14 @@ def test_what_is_rewritten_while_it_is_computed_is_not_kept_under_its_old_digest
         assert not np.array_equal(extract(backbone, images), expected)
     path.write_bytes(content)
     assert np.array_equal(extract(backbone, images), expected)
+
+
+def test_the_cache_never_answers_for_another_stage_pooling_or_precision(images, n_preprocessed):
+    backbone = make_tiny_backbone()
+    asked = [{}, {"stage": "stem"}, {"stage": "stage1"}, {"stage": "stage1", "pooled": False}, {"precision": "fast"}]
+    first = [extract(backbone, images, **options) for options in asked]
+    assert len(n_preprocessed) == len(asked) * len(images)
+    for options, values in zip(asked, first, strict=True):
+        assert np.array_equal(extract(backbone, images, **options), values)
+        assert np.array_equal(extract(backbone, images, cache=False, **options), values)
+    assert len(n_preprocessed) == 2 * len(asked) * len(images), "what is kept is found again"
