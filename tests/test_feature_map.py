@@ -50,9 +50,9 @@ def test_principal_components_are_those_of_the_covariance(features):
 
 @pytest.mark.parametrize("method", ["pca", "tsne"])
 def test_a_map_is_the_same_again_and_whatever_the_seed_of_others(features, method):
-    first = project_features(features, method, seed=3)
+    first = project_features(features, method)
     np.random.seed(5)
-    np.testing.assert_array_equal(project_features(features, method, seed=3), first)
+    np.testing.assert_array_equal(project_features(features, method), first)
 
 
 def test_t_sne_keeps_clusters_apart(features):

@@ -16,7 +16,7 @@ USUAL_PERPLEXITY = 30
 _N_COMPONENTS_BEFORE_TSNE = 50
 
 
-def project_features(features, method="pca", *, seed=0):
+def project_features(features, method="pca"):
     """Return a place in the plane for each picture, so that features can be looked at.
 
     Arguments
@@ -26,8 +26,6 @@ def project_features(features, method="pca", *, seed=0):
     method: "pca" or "tsne"
         The two principal components; or t-SNE (van der Maaten & Hinton 2008) of the first 50 components, started from
         the first two. Its perplexity is that of `choose_perplexity`.
-    seed: int
-        Handed to t-SNE; since it starts from principal components, other seeds make the same map.
 
     Returns (n_samples, 2) float32: of PCA in the features' unit, of t-SNE without a unit. Raises ValueError for an
     unknown method, maps, too few pictures, and features that are not finite or all the same.
@@ -49,7 +47,8 @@ def project_features(features, method="pca", *, seed=0):
 
     values = _reduce(values, min(_N_COMPONENTS_BEFORE_TSNE, *values.shape))
     with limit_threads(values):
-        tsne = TSNE(2, perplexity=choose_perplexity(len(values)), init="pca", random_state=seed)
+        # Nothing is drawn at random, since it starts from principal components.
+        tsne = TSNE(2, perplexity=choose_perplexity(len(values)), init="pca", random_state=0)
         return tsne.fit_transform(values).astype(np.float32)
 
 

@@ -52,7 +52,7 @@ def warn_of_map(method, n_pictures):
     )
 
 
-def draw_feature_map(features, ax, *, positions=None, method="pca", kinds=None, seed=0):
+def draw_feature_map(features, ax, *, positions=None, method="pca", kinds=None):
     """Draw each picture as a point, with colour and marker by class, and say below what the map doesn't show.
 
     Arguments
@@ -66,14 +66,12 @@ def draw_feature_map(features, ax, *, positions=None, method="pca", kinds=None, 
         Also what `positions` were made by.
     kinds: (n_samples,) str, optional
         To colour by something else than the class, such as `images.domains`.
-    seed: int
-        Of t-SNE.
 
     Returns `ax`. Raises ValueError for lengths that don't match, and as `project_features` does.
     """
     check_known("method", method, METHODS)
     check_mappable(features)
-    positions = project_features(features, method, seed=seed) if positions is None else np.asarray(positions)
+    positions = project_features(features, method) if positions is None else np.asarray(positions)
     if positions.shape != (len(features), 2):
         raise ValueError(f"positions: shape {positions.shape}, expected ({len(features)}, 2); see project_features")
     kinds = np.array(features.classes)[features.labels] if kinds is None else np.asarray(kinds)

@@ -58,8 +58,6 @@ class FeatureMapExplorer(anywidget.AnyWidget):
         That they were extracted from; pictures are read when they are to be shown.
     method: "pca" or "tsne"
     colour_by: "class" or "domain"
-    seed: int
-        Of t-SNE.
 
     `method`, `colour_by` and `selected` (the number of a picture, or None) are traits: assigning to them changes what
     is shown, a value that isn't there is a TraitError. `neighbors` and `similarities` are those of what is selected.
@@ -85,12 +83,12 @@ class FeatureMapExplorer(anywidget.AnyWidget):
 
     error = None
 
-    def __init__(self, features, images, *, method="pca", colour_by="class", seed=0):
+    def __init__(self, features, images, *, method="pca", colour_by="class"):
         check_mappable(features)
         _check_belong(features, images)
         check_known("method", method, METHODS)
         check_known("colour_by", colour_by, COLOURINGS)
-        self.features, self.images, self.seed = features, images, seed
+        self.features, self.images = features, images
         self.neighbors, self.similarities = np.empty(0, int), np.empty(0)
         # Callbacks may run on a thread of their own beside a cell that assigns to the traits, and beside t-SNE's.
         self._lock = threading.RLock()
@@ -139,7 +137,7 @@ class FeatureMapExplorer(anywidget.AnyWidget):
 
     def _compute_tsne(self):
         try:
-            positions = project_features(self.features, "tsne", seed=self.seed)
+            positions = project_features(self.features, "tsne")
         except Exception:
             self.computing = False
             raise
@@ -150,7 +148,7 @@ class FeatureMapExplorer(anywidget.AnyWidget):
 
     def _take_map(self, method):
         if method not in self._maps:
-            self._maps[method] = project_features(self.features, method, seed=self.seed)
+            self._maps[method] = project_features(self.features, method)
         positions = self._maps[method]
         with self.hold_sync():
             self.axes = name_axes(self.features, positions, method)
