@@ -6,12 +6,12 @@ import pytest
 import torch
 import torchvision
 from made_networks import make_batch, make_tiny_backbone
+from made_training import make_training
 from safetensors.torch import load_file
 from torch import nn
 
 import tlkit as tl
 from tlkit.backbones.auxiliary import AuxiliaryLoss, Branch
-from tlkit.strategies.training import TrainingPictures, run_phase
 
 
 @pytest.fixture(scope="module")
@@ -133,8 +133,8 @@ def train_along(images, phase):
     head = nn.Linear(6, 2)
     loss = AuxiliaryLoss(backbone, 2, seed=0)
     before = copy.deepcopy(loss.state_dict())
-    settings = {"batch_size": 6, "weight_decay": 0.0, "seed": 0, "first_epoch": 0, "history": [], "progress": False}
-    run_phase(backbone, head, phase, TrainingPictures(images, backbone.recipe, 0), auxiliary=loss, **settings)
+    settings = {"batch_size": 6, "weight_decay": 0.0, "auxiliary": loss}
+    make_training(backbone, head, tl.Strategy([phase]), images, **settings).run()
     return {name: (value - before[name]).abs().max().item() for name, value in loss.state_dict().items()}
 
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 import tlkit as tl
 from tlkit.comparing import HAND_MADE
-from tlkit.strategies.training import TrainingPictures
+from tlkit.strategies.pictures import TrainingPictures
 
 PLACE = ["strategy", "shots", "seed", "fold"]
 SCORES = ["accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy", "gain", "gain_low", "gain_high"]

@@ -12,7 +12,7 @@ from torchvision.models.vision_transformer import EncoderBlock
 
 import tlkit as tl
 from tlkit.backbones.freezing import count_trainable, has_moving_statistics, hold_norm_statistics, thaw
-from tlkit.strategies.training import apply_phase
+from tlkit.strategies.parameters import apply_phase
 
 
 class Mixed(nn.Module):

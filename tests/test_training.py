@@ -10,10 +10,13 @@ import torch
 import tlkit as tl
 from tlkit.backbones.freezing import NORM_LAYERS
 from tlkit.heads import fit_head
-from tlkit.strategies import training
-from tlkit.strategies.augmentation import POLICIES, augment
+from tlkit.strategies import pictures as training_pictures
+from tlkit.strategies.augmentation import POLICIES, draw_view
+from tlkit.strategies.optimizing import schedule
+from tlkit.strategies.parameters import apply_phase
+from tlkit.strategies.pictures import TrainingPictures
 from tlkit.strategies.preparing import reestimate_norm_statistics, reinitialise
-from tlkit.strategies.training import TrainingError, TrainingPictures, apply_phase, schedule
+from tlkit.strategies.training import TrainingError
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +179,7 @@ def test_batches_are_of_nearly_equal_size_so_that_none_is_left_over(backbone, im
         return real(self, indices, policy, epoch)
 
     monkeypatch.setattr(TrainingPictures, "batch", watched)
-    transfer(backbone, images, tl.Phase(["head"], 1, 1e-3), batch_size=11)
+    transfer(backbone, images, tl.Phase(["head"], 1, 1e-3), batch_size=11, front_mib=0)
     assert sizes == [6, 6]
 
 
@@ -200,7 +203,7 @@ def test_ctrl_c_ends_with_what_was_reached(backbone, images, monkeypatch):
 
 def test_more_pictures_than_are_kept_give_the_same_batches(images, backbone, monkeypatch):
     kept = TrainingPictures(images, backbone.recipe, 0)
-    monkeypatch.setattr(training, "KEPT_PICTURES", 2)
+    monkeypatch.setattr(training_pictures, "KEPT_PICTURES", 2)
     read_again = TrainingPictures(images, backbone.recipe, 0)
     for _ in range(2):
         batches = [pictures.batch(np.arange(5), "crop", 3)[0] for pictures in (kept, read_again)]
@@ -219,14 +222,16 @@ def test_the_learning_rate_warms_up_and_falls_to_nothing():
 @pytest.mark.parametrize("policy", POLICIES)
 def test_augmentation_repeats_by_its_draw_and_varies_without(images, backbone, policy):
     picture = backbone.recipe.resize(images.read(0))
-    views = [augment(picture, policy, backbone.recipe, draw=(0, epoch, 5)) for epoch in range(8)]
-    again = [augment(picture, policy, backbone.recipe, draw=(0, epoch, 5)) for epoch in reversed(range(8))]
+    views, again = (
+        [np.asarray(draw_view(picture, policy, backbone.recipe, draw=(0, epoch, 5))) for epoch in epochs]
+        for epochs in (range(8), reversed(range(8)))
+    )
     assert all(np.array_equal(a, b) for a, b in zip(views, reversed(again), strict=True))
     assert len({view.tobytes() for view in views}) > 1
     state = torch.random.get_rng_state()
-    augment(picture, policy, backbone.recipe, draw=(1, 0, 5))
+    draw_view(picture, policy, backbone.recipe, draw=(1, 0, 5))
     assert torch.equal(torch.random.get_rng_state(), state)
-    assert {view.shape for view in views} == {(3, 32, 32)}
+    assert {view.shape for view in views} == {(32, 32, 3)}
 
 
 def test_every_epoch_and_picture_is_augmented_anew(images, backbone):
@@ -238,9 +243,9 @@ def test_every_epoch_and_picture_is_augmented_anew(images, backbone):
 
 def test_a_flip_is_the_mirror_image(images, backbone):
     picture = backbone.recipe.resize(images.read(0))
-    plain = backbone.recipe.to_array(backbone.recipe.crop(picture))
-    views = [augment(picture, "flip", backbone.recipe, draw=(0, epoch, 5)) for epoch in range(8)]
-    assert {view.tobytes() for view in views} == {plain.tobytes(), np.ascontiguousarray(plain[:, :, ::-1]).tobytes()}
+    plain = np.asarray(backbone.recipe.crop(picture))
+    views = [draw_view(picture, "flip", backbone.recipe, draw=(0, epoch, 5)) for epoch in range(8)]
+    assert {view.tobytes() for view in views} == {plain.tobytes(), np.ascontiguousarray(plain[:, ::-1]).tobytes()}
 
 
 def test_reestimated_statistics_are_those_of_the_training_pictures(images):

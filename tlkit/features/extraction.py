@@ -49,9 +49,9 @@ def extract_features(
         Show a bar with pictures a second and the time left while pictures are computed.
     stage: str or negative int, optional
         Take the output of this stage instead of the network's features.
-    pooled: bool
+    pooled: bool or None
         The mean over places of that output, (n, n_channels); False: the maps themselves, (n, n_channels, height,
-        width), without `stage` those of the last stage.
+        width), without `stage` those of the last stage; None: the output in the network's own order of axes.
 
     Returns `Features`.
 

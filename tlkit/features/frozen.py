@@ -28,8 +28,8 @@ class Output:
     ---------
     stage: str or None
         Name of a stage; None: the network's features.
-    pooled: bool
-        Whether the mean over places is taken.
+    pooled: bool or None
+        Whether the mean over places is taken; None: what comes is left in its own order of axes.
     places: tuple of int
         Axes of the output that are places.
     shape: tuple of int
@@ -37,7 +37,7 @@ class Output:
     """
 
     stage: str | None
-    pooled: bool
+    pooled: bool | None
     places: tuple
     shape: tuple
 
@@ -105,8 +105,9 @@ class FrozenNetwork:
         Arguments
         ---------
         stage: str, negative int or None
-        pooled: bool
-            False without a stage means the map that comes out of the last.
+        pooled: bool or None
+            False without a stage means the map that comes out of the last. None means a stage's output as it comes, in
+            its own order of axes.
         """
         if stage is None and not pooled:
             stage = -1
@@ -114,6 +115,8 @@ class FrozenNetwork:
             stage = self.stages[find_stage(self.name, self.stages, stage)]
         shape = self._shapes(stage)
         places = find_places(shape)
+        if pooled is None and places != (2, 3):
+            return Output(stage, None, (), shape[1:])
         if pooled or stage is None:
             channels = [n for axis, n in enumerate(shape) if axis and axis not in places]
             return Output(stage, True, places, tuple(channels))

@@ -19,8 +19,8 @@ def check_policy(name):
         raise ValueError(f"augment: {name!r}, expected None or a policy; {suggest(name, POLICIES)}")
 
 
-def augment(picture, policy, recipe, *, draw):
-    """Return the standardised values of a randomly changed picture, (3, image_size_px, image_size_px) float32.
+def draw_view(picture, policy, recipe, *, draw):
+    """Return a randomly changed picture, cropped to what the network sees.
 
     Arguments
     ---------
@@ -41,8 +41,7 @@ def augment(picture, policy, recipe, *, draw):
     with torch.random.fork_rng(devices=[]):
         # One generator: torch.manual_seed goes round those of all devices, which takes half as long as the rest.
         torch.default_generator.manual_seed(int(np.random.SeedSequence(draw).generate_state(1, np.uint64)[0] >> 1))
-        changed = _policy(policy, recipe.crop_size_px, recipe.interpolation)(picture)
-    return recipe.to_array(changed)
+        return _policy(policy, recipe.crop_size_px, recipe.interpolation)(picture)
 
 
 @functools.cache

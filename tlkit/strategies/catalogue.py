@@ -3,7 +3,7 @@
 import dataclasses
 
 from tlkit.naming import suggest
-from tlkit.strategies.preparing import reestimate_norm_statistics, reinitialise
+from tlkit.strategies.preparing import finish_norm_statistics, reinitialise
 from tlkit.strategies.strategy import Phase, Strategy
 
 # Fine-tuning for this many epochs; from scratch may use five times their steps.
@@ -27,7 +27,7 @@ class Known:
 
 _KNOWN = [
     Known(
-        Strategy([_SCRATCH], reinitialise, reestimate_norm_statistics, name="from_scratch"),
+        Strategy([_SCRATCH], reinitialise, finish_norm_statistics, name="from_scratch"),
         "the baseline; five times the steps of fine-tuning, after Kornblith et al. 2019 (Do better ImageNet models "
         "transfer better?), who give it longer too",
         "needs many pictures; with a few a class it learns little",

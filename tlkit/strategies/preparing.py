@@ -52,3 +52,8 @@ def reestimate_norm_statistics(backbone, pictures, seed):
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
     backbone.eval()
+
+
+def finish_norm_statistics(training):
+    """End a training with `reestimate_norm_statistics`."""
+    reestimate_norm_statistics(training.backbone, training.pictures, training.seed)

@@ -2,9 +2,10 @@
 
 import collections.abc
 import dataclasses
+import functools
 import math
 
-KEYWORDS = ("all", "head", "norm", "bias")
+KEYWORDS = ("all", "head", "norm", "bias", "adapter")
 NORM_STATISTICS = ("frozen", "moving")
 
 
@@ -15,8 +16,9 @@ class Phase:
     Arguments
     ---------
     train: list of str or int
-        What learns: "all", "head", "norm" (parameters of all norm layers), "bias" (all biases), names of stages, or
-        negative integers (-1 is the last stage), so that no network need be named.
+        What learns: "all", "head", "norm" (parameters of all norm layers), "bias" (all biases), "adapter" (what
+        `prepare` inserted beside the pretrained weights), names of stages, or negative integers (-1 is the last stage),
+        so that no network need be named.
     n_epochs: int or None
         None solves the head to convergence and goes only with `train=["head"]`.
     learning_rate: float or dict
@@ -82,9 +84,9 @@ class Phase:
         object.__setattr__(self, "learning_rate", rates)
 
     def describe(self):
-        """Return the phase as plain values that JSON can hold; functions by their names."""
+        """Return the phase as plain values that JSON can hold; functions by their names and settings."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {name: getattr(value, "__name__", value) for name, value in values.items() if value is not None}
+        return {name: _describe(value) for name, value in values.items() if value is not None}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,13 +99,17 @@ class Strategy:
     prepare: callable, optional
         `prepare(backbone, seed)` returns the backbone that the phases train, as from scratch does.
     finish: callable, optional
-        `finish(backbone, pictures, seed)` changes the trained backbone in place; `pictures` are the `TrainingPictures`.
+        `finish(training)` changes the trained network in place; `training` is the `Training` that ends.
+    adjust: callable, optional
+        `adjust(phases, backbone, n_train)` returns the phases for a network and a number of training pictures, where
+        they depend on these, as a schedule that unfreezes stage by stage does.
     name: str
     """
 
     phases: tuple
     prepare: object = None
     finish: object = None
+    adjust: object = None
     name: str = "own"
 
     def __post_init__(self):
@@ -115,8 +121,14 @@ class Strategy:
                 raise TypeError(f"phases: {phase!r}, expected a Phase")
         object.__setattr__(self, "phases", phases)
 
+    def adjusted(self, backbone, n_train):
+        """Return the strategy with the phases that it has for a `Backbone` and a number of training pictures."""
+        if self.adjust is None:
+            return self
+        return dataclasses.replace(self, phases=self.adjust(self.phases, backbone, n_train), adjust=None)
+
     def resolve(self, backbone):
-        """Return for each phase the names of what learns: stages in forward order, then "head", "norm", "bias".
+        """Return for each phase the names of what learns: stages in forward order, then the other keywords.
 
         Arguments
         ---------
@@ -131,10 +143,16 @@ class Strategy:
         return self.finish is not None or any(set(names) != {"head"} for names in self.resolve(backbone))
 
     def describe(self):
-        """Return the strategy as plain values that JSON can hold; functions by their names."""
+        """Return the strategy as plain values that JSON can hold; functions by their names and settings."""
         values = {"name": self.name, "phases": [phase.describe() for phase in self.phases]}
-        steps = {"prepare": self.prepare, "finish": self.finish}
-        return values | {name: step.__name__ for name, step in steps.items() if step is not None}
+        steps = {"prepare": self.prepare, "finish": self.finish, "adjust": self.adjust}
+        return values | {name: _describe(step) for name, step in steps.items() if step is not None}
+
+
+def _describe(value):
+    if isinstance(value, functools.partial):
+        return {"function": value.func.__name__} | value.keywords
+    return getattr(value, "__name__", value)
 
 
 def resolve_keys(keys, backbone):
@@ -146,5 +164,5 @@ def resolve_keys(keys, backbone):
         elif key not in KEYWORDS:
             stages.add(backbone.stages[backbone.find_stage(key)])
     named = ["head"] if {"head", "all"} & set(keys) else []
-    named += [key for key in ("norm", "bias") if key in keys]
+    named += [key for key in ("norm", "bias", "adapter") if key in keys]
     return [stage for stage in backbone.stages if stage in stages] + named

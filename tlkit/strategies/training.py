@@ -1,5 +1,7 @@
-"""The training loop: one phase of a strategy on labelled pictures."""
+"""The training loop: the phases of a strategy in turn, from any step on."""
 
+import contextlib
+import functools
 import math
 
 import numpy as np
@@ -7,161 +9,316 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from tlkit.backbones.freezing import NORM_LAYERS, freeze, has_moving_statistics, hold_norm_statistics, thaw
-from tlkit.strategies.augmentation import augment
-from tlkit.strategies.strategy import resolve_keys
-
-# Pictures are kept in memory, resized, up to this number; beyond it they are read again in each epoch.
-KEPT_PICTURES = 5000
+from tlkit.backbones.freezing import has_moving_statistics
+from tlkit.features.extraction import extract_features
+from tlkit.heads import fit_head
+from tlkit.strategies.early_stopping import Best, copy_tensors, put_back, take_tensors, validate
+from tlkit.strategies.front import compute_front, find_front
+from tlkit.strategies.optimizing import make_optimizer, order_pictures, pays_in_bfloat16, schedule, weigh_classes
+from tlkit.strategies.parameters import apply_phase
 
 
 class TrainingError(RuntimeError):
     """Training that can't go on, such as after a loss that is not a number."""
 
 
-class TrainingPictures:
-    """The pictures of a training set as arrays, resized once, augmented anew in each epoch."""
-
-    def __init__(self, images, recipe, seed):
-        self.images, self.recipe, self.seed = images, recipe, seed
-        self.resized = {}
-
-    def batch(self, indices, policy, epoch):
-        """Return (n, 3, height, width) float32 and (n,) labels of some pictures."""
-        pictures = torch.from_numpy(np.stack([self._array(int(i), policy, epoch) for i in indices]))
-        return pictures, torch.from_numpy(self.images.labels[indices])
-
-    def _array(self, index, policy, epoch):
-        picture = self.resized.get(index)
-        if picture is None:
-            picture = self.recipe.resize(self.images.read(index))
-            if len(self.resized) < KEPT_PICTURES:
-                self.resized[index] = picture
-        if policy is None:
-            return self.recipe.to_array(self.recipe.crop(picture))
-        return augment(picture, policy, self.recipe, draw=(self.seed, epoch, index))
+class StoppedError(Exception):
+    """A callback asked to stop."""
 
 
-def apply_phase(backbone, head, phase):
-    """Freeze everything that a phase doesn't train, and return its parameters as [(learning_rate, parameters)]."""
-    thaw(backbone)
-    thaw(head)
-    rates = {}
-    for key, rate in sorted(phase.learning_rate.items(), key=lambda item: _breadth(item[0])):
-        for name in resolve_keys([key], backbone):
-            for parameter in _parameters(name, backbone, head):
-                rates[parameter] = rate
-    for part in (backbone, *backbone.body.values()):  # the whole with what belongs to no stage
-        if not any(parameter in rates for parameter in part.parameters()):
-            freeze(part)
-    if phase.norm_statistics == "frozen":
-        hold_norm_statistics(backbone)
-    groups = {}
-    for parameter in (*backbone.parameters(), *head.parameters()):
-        parameter.requires_grad_(parameter in rates)
-        if parameter in rates:
-            groups.setdefault(rates[parameter], []).append(parameter)
-    return list(groups.items())
-
-
-def _breadth(key):
-    # Wide keys come first, so that the narrower ones overwrite their learning rate.
-    return {"all": 0, "norm": 2, "bias": 2}.get(key, 1)
-
-
-def _parameters(name, backbone, head):
-    if name == "head":
-        return list(head.parameters())
-    if name == "norm":
-        layers = [module for module in backbone.modules() if isinstance(module, NORM_LAYERS)]
-        return [parameter for layer in layers for parameter in layer.parameters(recurse=False)]
-    if name == "bias":
-        return [value for path, value in backbone.named_parameters() if path.endswith("bias")]
-    return list(backbone.body[name].parameters())
-
-
-def run_phase(
-    backbone, head, phase, pictures, *, batch_size, weight_decay, seed, first_epoch, history, progress, auxiliary=None
-):
-    """Train one phase in place, with AdamW, a linear warm-up over a tenth of the steps and a cosine to zero.
+class Training:
+    """A strategy in training; callbacks are given it after each step, and `finish` at the end.
 
     Arguments
     ---------
     backbone, head: torch.nn.Module
-    phase: Phase
-        One with a number of epochs.
+        Trained in place.
+    strategy: Strategy
+        With the phases for this backbone and these pictures.
     pictures: TrainingPictures
-    batch_size: int
-        The pictures of an epoch are dealt into batches of nearly equal size, none larger.
-    weight_decay: float
-    seed: int
-    first_epoch: int
-        Number of the phase's first epoch within the run.
-    history: list
-        A dict an epoch is appended: epoch, loss, accuracy (both over the epoch's batches), learning_rate, n_steps.
-    progress: bool
-    auxiliary: AuxiliaryLoss, optional
-        Trained along and added to the loss; only where the phase trains "all".
+    held: TrainingPictures or None
+        Pictures held out of training, on which the best epoch is found.
+    original: Backbone
+        As it was pretrained, before anything was prepared.
+    auxiliary: AuxiliaryLoss or None
+        Trained along, and added to the loss, in phases that train "all".
+    keep: callable or None
+        `keep(training)` is called where a checkpoint may be written: after each step, and after each phase.
+    other settings
+        As in `transfer`.
 
-    Raises TrainingError at the first step whose loss is not a number.
+    Attributes
+    ----------
+    history: list of dict
+        A row an epoch: epoch, loss, accuracy (both over the epoch's batches), learning_rate, n_steps; `front`, the last
+        stage that was computed once, or None; with pictures held out validation_loss and validation_accuracy.
+    phase_index, epoch_index, batch_index, step: int
+        How many phases, epochs of this phase, batches of this epoch, and steps of this phase are done.
+    parent: dict of str to tensor
+        Backbone and head before the first phase that trains more than the head; kept for `finish` where there is one.
+    adapters: dict of str to tensor
+        What `finish` merged into the weights.
     """
-    groups = apply_phase(backbone, head, phase)
-    device = next(head.parameters()).device
-    if auxiliary:
-        groups += auxiliary.to(device, memory_format=torch.channels_last).prepare(phase)
-    optimizer = torch.optim.AdamW(
-        [{"params": parameters, "lr": rate} for rate, parameters in groups], weight_decay=weight_decay, fused=True
-    )
-    start = {name: value.detach().clone() for name, value in backbone.named_parameters()} if phase.penalty else None
-    n_pictures = len(pictures.images)
-    n_batches = math.ceil(n_pictures / batch_size)
-    if has_moving_statistics(backbone) and n_pictures // n_batches < 2:
-        raise TrainingError(
-            f"batch_size: {batch_size} with {n_pictures} pictures makes a batch of one, of which norm layers can't "
-            "take statistics: use more pictures or norm_statistics='frozen'"
+
+    def __init__(
+        self,
+        backbone,
+        head,
+        strategy,
+        pictures,
+        held,
+        original,
+        *,
+        auxiliary,
+        seed,
+        batch_size,
+        micro_batch_size,
+        optimizer,
+        weight_decay,
+        label_smoothing,
+        balance,
+        largest_gradient,
+        precision,
+        patience,
+        front_mib,
+        callbacks,
+        keep,
+        progress,
+    ):
+        self.backbone, self.head, self.strategy, self.original = backbone, head, strategy, original
+        self.pictures, self.held, self.auxiliary = pictures, held, auxiliary
+        self.seed, self.batch_size, self.micro_batch_size = seed, batch_size, micro_batch_size
+        self.optimizer_name, self.weight_decay, self.label_smoothing = optimizer, weight_decay, label_smoothing
+        self.balance, self.largest_gradient, self.precision = balance, largest_gradient, precision
+        self.patience, self.front_mib = patience, front_mib
+        self.callbacks, self.keep, self.progress = callbacks, keep, progress
+        self.device = next(head.parameters()).device
+        weights = weigh_classes(pictures.images.labels, head.out_features) if balance == "weights" else None
+        self.class_weights = weights if weights is None else weights.to(self.device)
+        self.history, self.touched = [], set()
+        self.phase_index = self.epoch_index = self.batch_index = self.step = 0
+        self.total_loss = self.n_right = 0
+        self.best, self.autocast = None, None
+        self.start, self.parent, self.adapters = None, None, {}
+        self.optimizer, self.network, self.front = None, None, None
+        self.loaded_optimizer = None  # from a checkpoint, until its phase is entered
+
+    @property
+    def phase(self):
+        """The phase that is trained now."""
+        return self.strategy.phases[self.phase_index]
+
+    @property
+    def epoch(self):
+        """Number of the present epoch within the run, from 0."""
+        return self.history[-1]["epoch"] if self.history else 0
+
+    @property
+    def n_batches(self):
+        """Batches, and so steps, of an epoch; the pictures are dealt into them evenly."""
+        return math.ceil(len(self.pictures) / self.batch_size)
+
+    def run(self):
+        """Train what is left to train, and finish. Raises StoppedError where a callback returns True."""
+        while self.phase_index < len(self.strategy.phases):
+            if self.phase.n_epochs is None:
+                self._solve_head()
+            else:
+                self._train_phase(self.phase)
+            self.phase_index, self.epoch_index, self.step = self.phase_index + 1, 0, 0
+            self.start = self.best = self.autocast = self.optimizer = None
+            if self.keep:
+                self.keep(self)
+        if self.strategy.finish:
+            self.strategy.finish(self)
+
+    def _solve_head(self):
+        # A network that was prepared or trained is not worth converting for a faster engine, nor its features keeping.
+        pretrained = not (self.strategy.prepare or self.touched)
+        network, engine = (self.original, "auto") if pretrained else (self.backbone, "torch")
+        with _unmoved_randomness():
+            features = extract_features(network, self.pictures.images, engine, cache=pretrained, progress=self.progress)
+        weight, bias = fit_head(features, "logistic").linear()
+        with torch.no_grad():
+            self.head.weight.copy_(torch.from_numpy(weight))
+            self.head.bias.copy_(torch.from_numpy(bias))
+
+    def _train_phase(self, phase):
+        groups = self._enter(phase)
+        n_steps = phase.n_epochs * self.n_batches
+        bar = tqdm(
+            total=phase.n_epochs,
+            initial=self.epoch_index,
+            desc="+".join(map(str, phase.train)),
+            unit="epoch",
+            disable=not self.progress,
+            leave=False,
         )
-    n_steps, step = phase.n_epochs * n_batches, 0
-    epochs = range(first_epoch, first_epoch + phase.n_epochs)
-    with tqdm(epochs, desc="+".join(map(str, phase.train)), unit="epoch", disable=not progress, leave=False) as bar:
-        for epoch in bar:
-            backbone.train()
-            head.train()
-            order = np.random.default_rng((seed, epoch)).permutation(n_pictures)
-            total_loss = n_right = 0.0
-            for indices in np.array_split(order, n_batches):
-                share = schedule(step, n_steps)
-                for group, (rate, _) in zip(optimizer.param_groups, groups, strict=True):
-                    group["lr"] = rate * share
-                batch, labels = (tensor.to(device) for tensor in pictures.batch(indices, phase.augment, epoch))
-                batch = batch.contiguous(memory_format=torch.channels_last)
-                features, extra = auxiliary(backbone, batch, labels) if auxiliary else (backbone(batch), 0.0)
-                scores = head(features)
-                loss = nn.functional.cross_entropy(scores, labels) + extra
-                if phase.penalty:
-                    loss = loss + phase.penalty(backbone, start)
-                if not torch.isfinite(loss):
+        with bar:
+            while self.epoch_index < phase.n_epochs:
+                self.backbone.train()
+                self.head.train()
+                labels = self.pictures.images.labels
+                batches = np.array_split(order_pictures(labels, self.epoch, self.seed, self.balance), self.n_batches)
+                for indices in batches[self.batch_index :]:
+                    share = schedule(self.step, n_steps)
+                    for group, (rate, _) in zip(self.optimizer.param_groups, groups, strict=True):
+                        group["lr"] = rate * share
+                    self._make_step(phase, indices, n_steps)
+                    self.step, self.batch_index = self.step + 1, self.batch_index + 1
+                    self._tell()
+                self._end_epoch(max(rate for rate, _ in groups) * share)
+                bar.update()
+                bar.set_postfix(loss=f"{self.history[-1]['loss']:.3f}")
+                if self.best and self.best.is_over(self.history, self.patience):
+                    break
+        if self.best:
+            put_back(self.best.tensors, self.backbone, self.head)
+
+    def _enter(self, phase):
+        """Freeze, find what can be computed once, make the optimiser; returns [(learning_rate, parameters)]."""
+        if self.parent is None and self.strategy.finish and set(phase.train) != {"head"}:
+            self.parent = copy_tensors(take_tensors(self.backbone, self.head))
+        groups = apply_phase(self.backbone, self.head, phase)
+        if self.auxiliary and "all" in phase.train:
+            groups += self.auxiliary.to(self.device, memory_format=torch.channels_last).prepare(phase)
+        if has_moving_statistics(self.backbone) and len(self.pictures) // self.n_batches < 2:
+            raise TrainingError(
+                f"batch_size: {self.batch_size} with {len(self.pictures)} pictures makes a batch of one, of which norm "
+                "layers can't take statistics: use more pictures or norm_statistics='frozen'"
+            )
+        self._open_front(phase)
+        self.optimizer = make_optimizer(self.optimizer_name, groups, self.weight_decay)
+        if self.loaded_optimizer is not None:
+            self._load_optimizer()
+        elif phase.penalty:
+            self.start = copy_tensors(dict(self.backbone.named_parameters()))
+        if self.held and self.best is None:
+            self.best = Best()
+        if self.autocast is None:
+            self.autocast = self.precision == "fast" and self._pays_in_bfloat16()
+        stages = self.backbone.body.items()
+        self.touched |= {name for name, stage in stages if any(value.requires_grad for value in stage.parameters())}
+        return groups
+
+    def _open_front(self, phase):
+        self.source, self.held_source, self.network, self.front = self.pictures, self.held, self.backbone, None
+        parts = [part for part in (self.pictures, self.held) if part]
+        n_stages = find_front(self.backbone, phase.augment, parts, self.front_mib)
+        if not n_stages:
+            return
+        stages = self.backbone.stages
+        pretrained = not self.strategy.prepare and self.touched.isdisjoint(stages[:n_stages])
+        network = self.original if pretrained else self.backbone
+        compute = functools.partial(compute_front, network, n_stages, kept=pretrained, progress=self.progress)
+        with _unmoved_randomness():
+            self.source = compute(self.pictures, phase.augment)
+            self.held_source = compute(self.held, None) if self.held else None
+        self.front = stages[n_stages - 1]
+        self.network = self.backbone.after(self.front) if n_stages < len(stages) else nn.Identity()
+
+    def _load_optimizer(self):
+        state = self.optimizer.state_dict()
+        parameters = [value for group in self.optimizer.param_groups for value in group["params"]]
+        for number, kept in self.loaded_optimizer.items():
+            # In the parameter's own layout in memory, as the optimiser would have made it.
+            state["state"][number] = {
+                name: torch.empty_like(parameters[number]).copy_(value) if value.ndim else value.clone()
+                for name, value in kept.items()
+            }
+        self.optimizer.load_state_dict(state)
+        self.loaded_optimizer = None
+
+    def _pays_in_bfloat16(self):
+        indices = np.arange(min(self.batch_size, len(self.pictures)))
+        batch, labels = self._read(indices, None)
+        with _unmoved_randomness():
+            return pays_in_bfloat16(nn.Sequential(self.network, self.head), batch, labels)
+
+    def _read(self, indices, policy):
+        batch, labels = (tensor.to(self.device) for tensor in self.source.batch(indices, policy, self.epoch))
+        return (batch.contiguous(memory_format=torch.channels_last) if batch.ndim == 4 else batch), labels
+
+    def _make_step(self, phase, indices, n_steps):
+        self.optimizer.zero_grad()
+        loss_of_step = 0.0
+        micro_batches = np.array_split(indices, math.ceil(len(indices) / (self.micro_batch_size or len(indices))))
+        with _memory_error_explained(len(micro_batches[0])):
+            for place, part in enumerate(micro_batches):
+                batch, labels = self._read(part, phase.augment)
+                loss, scores = self._measure_loss(phase, batch, labels, indices, is_first=place == 0)
+                loss_of_step += loss.item()
+                if not math.isfinite(loss_of_step):
+                    rate = max(phase.learning_rate.values())
                     raise TrainingError(
-                        f"the loss is {loss.item()} at step {step + 1} of {n_steps} (epoch {epoch + 1}): take a "
-                        f"learning_rate below {max(rate for rate, _ in groups)}, or look for NaN in the pictures"
+                        f"the loss is {loss_of_step} at step {self.step + 1} of {n_steps} (epoch {self.epoch + 1}): "
+                        f"take a learning_rate below {rate}, or look for NaN in the pictures"
                     )
-                optimizer.zero_grad()
                 loss.backward()
-                optimizer.step()
-                step += 1
-                total_loss += loss.item() * len(indices)
-                n_right += (scores.argmax(1) == labels).sum().item()
-            row = {"epoch": epoch + 1, "loss": total_loss / n_pictures, "accuracy": n_right / n_pictures}
-            history.append(row | {"learning_rate": max(rate for rate, _ in groups) * share, "n_steps": n_batches})
-            bar.set_postfix(loss=f"{row['loss']:.3f}")
+                self.n_right += (scores.argmax(1) == labels).sum().item()
+            if self.largest_gradient is not None:
+                learning = [value for group in self.optimizer.param_groups for value in group["params"]]
+                nn.utils.clip_grad_norm_(learning, self.largest_gradient)
+            self.optimizer.step()
+        self.total_loss += loss_of_step * len(indices)
+
+    def _measure_loss(self, phase, batch, labels, indices, *, is_first):
+        """Return the share that some pictures of a step have in its loss, and their scores."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            trained_along = self.auxiliary and "all" in phase.train
+            features, extra = self.auxiliary(self.backbone, batch, labels) if trained_along else (None, 0.0)
+            scores = self.head(self.network(batch) if features is None else features)
+            loss = nn.functional.cross_entropy(scores, labels, self.class_weights, label_smoothing=self.label_smoothing)
+        share = len(labels) / len(indices)
+        weighted_share = share
+        if self.class_weights is not None:
+            all_labels = torch.from_numpy(self.pictures.images.labels[indices]).to(self.device)
+            weighted_share = self.class_weights[labels].sum() / self.class_weights[all_labels].sum()
+        loss = loss * weighted_share + extra * share
+        if phase.penalty and is_first:
+            loss = loss + phase.penalty(self.backbone, self.start)
+        return loss, scores
+
+    def _end_epoch(self, learning_rate):
+        n_pictures = len(self.pictures)
+        row = {
+            "epoch": self.epoch + 1,
+            "loss": self.total_loss / n_pictures,
+            "accuracy": self.n_right / n_pictures,
+            "learning_rate": learning_rate,
+            "n_steps": self.n_batches,
+            "front": self.front,
+        }
+        if self.held:
+            row |= validate(self.network, self.head, self.held_source, self.device)
+            self.best.note(row, self.backbone, self.head)
+        self.history.append(row)
+        self.epoch_index, self.batch_index = self.epoch_index + 1, 0
+        self.total_loss = self.n_right = 0
+
+    def _tell(self):
+        if any([callback(self) is True for callback in self.callbacks]):
+            raise StoppedError
+        if self.keep:
+            self.keep(self)
 
 
-def schedule(step, n_steps):
-    """Return the share of the learning rate at a step: linear over the first tenth, then half a cosine to zero.
+@contextlib.contextmanager
+def _unmoved_randomness():
+    # Whether features are found on the disk or computed must not change what dropout draws afterwards.
+    with torch.random.fork_rng(devices=[]):
+        yield
 
-    >>> [round(schedule(step, 20), 2) for step in (0, 1, 2, 11, 19)]
-    [0.5, 1.0, 1.0, 0.5, 0.01]
-    """
-    n_warm = max(1, n_steps // 10)
-    if step < n_warm:
-        return (step + 1) / n_warm
-    return 0.5 * (1 + math.cos(math.pi * (step - n_warm) / max(1, n_steps - n_warm)))
+
+@contextlib.contextmanager
+def _memory_error_explained(n_pictures):
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        words = ("out of memory", "allocate memory", "not enough memory")
+        if not (isinstance(error, MemoryError) or any(word in str(error) for word in words)):
+            raise
+        raise TrainingError(
+            f"memory ran out with {n_pictures} pictures at once: take micro_batch_size={max(1, n_pictures // 2)}, "
+            "which gives the same steps in less memory, smaller pictures, or a strategy that trains fewer stages"
+        ) from error

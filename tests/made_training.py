@@ -1,0 +1,34 @@
+"""A `Training` as `transfer` makes it, for tests that look inside."""
+
+from tlkit.strategies.pictures import TrainingPictures
+from tlkit.strategies.training import Training
+
+
+def make_training(backbone, head, strategy, images, *, seed=0, n_views=None, held=None, **settings):
+    """Return a `Training` that has not begun; settings as in `transfer`."""
+    defaults = {
+        "batch_size": 8,
+        "micro_batch_size": None,
+        "optimizer": "adamw",
+        "weight_decay": 0.01,
+        "label_smoothing": 0.0,
+        "balance": None,
+        "largest_gradient": None,
+        "precision": "exact",
+        "patience": None,
+        "front_mib": 1024,
+        "auxiliary": None,
+        "callbacks": (),
+        "keep": None,
+        "progress": False,
+    }
+    return Training(
+        backbone,
+        head,
+        strategy,
+        TrainingPictures(images, backbone.recipe, seed, n_views),
+        TrainingPictures(held, backbone.recipe, seed) if held else None,
+        backbone,
+        seed=seed,
+        **defaults | settings,
+    )
