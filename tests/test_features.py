@@ -5,6 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 import torch
+from made_axes import make_backbone_of_all_axes
 from made_networks import SOME_NAMES, TINY_RECIPE, make_library_pair, make_tiny_backbone
 from made_pictures import make_picture, write_classes
 
@@ -13,6 +14,7 @@ from tlkit.backbones.catalogue import find_entry
 from tlkit.features import converting
 from tlkit.features.converting import BATCH_SIZE
 from tlkit.features.engines import choose_engine, open_engine, run_in_batches
+from tlkit.features.extraction import extract_values
 from tlkit.features.frozen import FrozenNetwork
 
 N_PICTURES = BATCH_SIZE + 3
@@ -112,6 +114,10 @@ def test_every_stage_is_given_pooled_and_as_maps(name, side, own_cache, n_conver
     arrays = [backbone.recipe.to_array(square) for square in squares]
     for stage in backbone.stages:
         eager = compute_eagerly(backbone, arrays, stage)
+        for engine in ENGINES:
+            own = run(engine, backbone, squares, stage, pooled=None)
+            assert own.shape == eager.shape
+            assert np.abs(own - eager).max() <= 1e-4 * np.abs(eager).max(), (stage, engine)
         channels_last = name == "swin_t"
         if channels_last:
             eager = eager.transpose(0, 3, 1, 2)
@@ -124,6 +130,38 @@ def test_every_stage_is_given_pooled_and_as_maps(name, side, own_cache, n_conver
                 assert maps.shape == eager.shape
                 assert np.abs(maps - eager).max() <= 1e-4 * np.abs(eager).max(), (stage, engine)
     assert len(n_converted) == 1, "one conversion serves all stages"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_stages_own_order_of_axes_is_given_and_kept_apart_from_maps(engine, images, own_cache, n_converted):
+    backbone = make_backbone_of_all_axes()
+    arrays = [backbone.preprocess(picture) for picture, _ in images]
+    shapes = {"maps": (4, 8, 8), "places": (4, 4, 6), "tokens": (16, 6), "last": (5,)}
+    for stage, shape in shapes.items():
+        eager = compute_eagerly(backbone, arrays, stage)
+        for _ in ("computed", "kept"):
+            values, _ = extract_values(backbone, images, engine, "exact", stage, None, cache=True, progress=False)
+            assert values.shape == (N_PICTURES, *shape)
+            assert np.abs(values - eager).max() <= 1e-5, stage
+    maps = extract(backbone, images, engine=engine, stage="places", pooled=False, cache=True).values
+    own, _ = extract_values(backbone, images, engine, "exact", "places", None, cache=True, progress=False)
+    assert np.array_equal(maps, own.transpose(0, 3, 1, 2))
+
+
+def test_what_a_report_raises_ends_it_and_what_was_computed_is_kept(images, own_cache, n_preprocessed):
+    told = []
+
+    def report(n_pictures):
+        told.append(n_pictures)
+        if len(told) == 1:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        extract(make_tiny_backbone(), images, engine="torch", cache=True, report=report)
+    n_preprocessed.clear()
+    extract(make_tiny_backbone(), images, engine="torch", cache=True, report=report)
+    assert told == [BATCH_SIZE, N_PICTURES - BATCH_SIZE]
+    assert len(n_preprocessed) == N_PICTURES - BATCH_SIZE
 
 
 def test_openvino_is_asked_for_float32_whatever_the_processor_offers(monkeypatch):

@@ -2,9 +2,12 @@
 
 import dataclasses
 import json
+import re
 
 import pytest
+import torch
 
+import tlkit as tl
 from tlkit.backbones.loading import load_backbone
 from tlkit.strategies import catalogue
 from tlkit.strategies.strategy import Phase, Strategy
@@ -13,6 +16,11 @@ from tlkit.strategies.strategy import Phase, Strategy
 @pytest.fixture(scope="module")
 def backbone():
     return load_backbone("mobilenet_v3_small", weights=None, image_size_px=32)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(3)
 
 
 def test_stages_named_from_the_end_resolve_to_names_in_forward_order(backbone):
@@ -67,8 +75,62 @@ def test_a_strategy_needs_phases():
 
 
 def test_a_strategy_says_whether_it_tunes_more_than_the_head(backbone):
-    tunes = {name: catalogue.get(name).tunes(backbone) for name in catalogue.names()}
-    assert tunes == {"from_scratch": True, "linear_probe": False, "fine_tune": True, "lp_ft": True}
+    assert [name for name in catalogue.names() if not catalogue.get(name).tunes(backbone)] == ["linear_probe"]
+
+
+STAGES = ("stem", "stage1", "stage2", "stage3", "stage4", "conv_head", "fc")
+# By strategy: the stages that it moves, and a pattern for the ends of names that it moves in them.
+MOVES = {
+    "from_scratch": (STAGES, r".*"),
+    "linear_probe": ((), r""),
+    "fine_tune": (STAGES, r"\.(weight|bias)"),
+    "last_2_stages": (("conv_head", "fc"), r"\.(weight|bias)"),
+    "gradual": (STAGES, r"\.(weight|bias)"),
+    "discriminative": (STAGES, r"\.(weight|bias)"),
+    "layer_decay": (STAGES, r"\.(weight|bias)"),
+    "lp_ft": (STAGES, r"\.(weight|bias)"),
+    "l2_sp": (STAGES, r"\.(weight|bias)"),
+    "bitfit": (STAGES, r"\.bias"),
+    "norm_only": (STAGES[:-1], r"\.1\.(weight|bias)"),  # the last stage has no norm layer
+    "surgical_first": (("stem", "stage1"), r"\.(weight|bias)"),
+    "surgical_middle": (("stage2", "stage3", "stage4"), r"\.(weight|bias)"),
+    "surgical_last": (("conv_head", "fc"), r"\.(weight|bias)"),
+    "wise_ft": (STAGES, r"\.(weight|bias)"),
+    "by_size": (STAGES, r"\.(weight|bias)"),
+}
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_a_known_strategy_moves_what_it_says_and_nothing_else(backbone, images, name):
+    strategy = catalogue.get(name).adjusted(backbone, len(images))
+    short = [dataclasses.replace(phase, n_epochs=phase.n_epochs and 1) for phase in strategy.phases]
+    run = tl.transfer(backbone, images, dataclasses.replace(strategy, phases=short), seed=1, progress=False)
+    before, after = backbone.state_dict(), run.backbone.state_dict()
+    moved = {key for key in before if not torch.equal(before[key], after[key])}
+    stages, ends = MOVES[name]
+    expected = {key for key in before if key.split(".")[1] in stages and re.search(f"{ends}$", key)}
+    assert not moved - expected
+    # Of a vector, such as a norm layer's, the gradient may be too small for one step to show.
+    assert not [key for key in expected - moved if before[key].ndim > 1]
+    assert {key.split(".")[1] for key in moved} == set(stages)
+    assert run.n_steps == sum(phase.n_epochs or 0 for phase in short)
+
+
+def test_every_known_strategy_is_tried_here():
+    assert list(MOVES) == [name for name in catalogue.names() if "adapter" not in str(catalogue.get(name).describe())]
+
+
+@pytest.mark.parametrize("n_train", [14, 140, 510])
+def test_no_known_strategy_takes_many_more_steps_than_fine_tuning(backbone, n_train):
+    n_epochs = {
+        name: sum(phase.n_epochs or 0 for phase in catalogue.get(name).adjusted(backbone, n_train).phases)
+        for name in catalogue.names()
+    }
+    assert n_epochs.pop("from_scratch") == 5 * n_epochs["fine_tune"]
+    assert n_epochs.pop("linear_probe") == 0
+    assert n_epochs.pop("gradual") == n_epochs["fine_tune"] + 3
+    assert n_epochs.pop("by_size") == {14: 12, 140: 12, 510: 8}[n_train]
+    assert set(n_epochs.values()) == {6}
 
 
 def test_every_known_strategy_is_described_in_json_and_has_a_paper(backbone):
@@ -77,8 +139,14 @@ def test_every_known_strategy_is_described_in_json_and_has_a_paper(backbone):
         described = json.loads(json.dumps(known.strategy.describe()))
         assert described["name"] == name
         assert len(described["phases"]) == len(known.strategy.phases)
-        assert known.paper and known.expect
+        json.dumps(known.strategy.adjusted(backbone, 50).describe())
+        assert re.search(r"(19|20)\d\d", known.paper)
+        assert known.expect.count(" ") > 5 and not known.expect.endswith(".")
+        assert re.fullmatch("[a-z0-9]+(_[a-z0-9]+)*", name)
     assert catalogue.get("from_scratch").describe()["prepare"] == "reinitialise"
+    assert catalogue.get("wise_ft").describe()["finish"] == {"function": "interpolate_with_parent", "strength": 0.5}
+    assert catalogue.get("surgical_last").describe()["adjust"] == {"function": "tune_block", "place": "last"}
+    assert catalogue.get("l2_sp").describe()["phases"][0]["penalty"]["function"] == "l2_sp"
 
 
 def test_from_scratch_has_five_times_the_epochs_of_tuning():

@@ -18,6 +18,15 @@ def _hand_on(batch):
     return batch
 
 
+def hash_tensors(tensors, heading=""):
+    """Return a SHA-256 of the names, types, shapes and bits of {name: tensor}, after those of a heading."""
+    content = hashlib.sha256(heading.encode())
+    for name, tensor in tensors.items():
+        content.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        content.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return content.hexdigest()
+
+
 @dataclasses.dataclass(frozen=True)
 class Cost:
     """What a network costs.
@@ -138,11 +147,7 @@ class Backbone(nn.Module):
 
     def fingerprint(self):
         """Return a SHA-256 of the weights, buffers, architecture and preprocessing: whatever decides the features."""
-        content = hashlib.sha256(f"{self.name}\n{self.recipe}\n{self.body}\n{self.tail}".encode())
-        for name, tensor in self.state_dict().items():
-            content.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            content.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-        return content.hexdigest()
+        return hash_tensors(self.state_dict(), f"{self.name}\n{self.recipe}\n{self.body}\n{self.tail}")
 
     def __repr__(self):
         n_parameters = sum(parameter.numel() for parameter in self.parameters())

@@ -23,7 +23,16 @@ _MOST_BYTES_IN_MEMORY = 2**30
 
 
 def extract_features(
-    backbone, images, engine="auto", precision="exact", cache=True, progress=True, *, stage=None, pooled=True
+    backbone,
+    images,
+    engine="auto",
+    precision="exact",
+    cache=True,
+    progress=True,
+    *,
+    stage=None,
+    pooled=True,
+    report=None,
 ):
     """Compute the features of pictures with a frozen network.
 
@@ -49,9 +58,12 @@ def extract_features(
         Show a bar with pictures a second and the time left while pictures are computed.
     stage: str or negative int, optional
         Take the output of this stage instead of the network's features.
-    pooled: bool or None
+    pooled: bool
         The mean over places of that output, (n, n_channels); False: the maps themselves, (n, n_channels, height,
-        width), without `stage` those of the last stage; None: the output in the network's own order of axes.
+        width), without `stage` those of the last stage.
+    report: callable, optional
+        `report(n_pictures)` is called each time that so many more pictures were computed. What it raises ends this,
+        and keeps what was computed as Ctrl-C does.
 
     Returns `Features`.
 
@@ -62,6 +74,17 @@ def extract_features(
     (6, 1280)
     >>> tl.extract_features(backbone, images, progress=False, stage="stage3", pooled=False).values.shape
     (6, 40, 4, 4)
+    """
+    settings = {"cache": cache, "progress": progress, "report": report}
+    values, key = extract_values(backbone, images, engine, precision, stage, bool(pooled), **settings)
+    return Features(values, images.labels, images.classes, images.names, images.groups, key)
+
+
+def extract_values(backbone, images, engine, precision, stage, pooled, *, cache, progress, report=None):
+    """Return the values of `extract_features`, and what they depend on besides the pictures, a dict of str to str.
+
+    Arguments as there; `pooled` may also be None: then a stage's output comes in the network's own order of axes, which
+    the rest of the network takes, (n, …) float32.
     """
     if not isinstance(images, ImageSet):
         raise TypeError(f"images: a {type(images).__name__}, expected an ImageSet, as load_images makes it")
@@ -93,10 +116,10 @@ def extract_features(
         squares = read_squares(images, list(first.values()), network.recipe, precision)
         with tqdm(total=len(first), desc="features", unit="picture", disable=not progress, leave=False) as bar:
             rows = run_in_batches(open_engine(engine, network, output, precision), squares)
-            _fill(values, rows, first, images, store, bar.update)
+            _fill(values, rows, first, images, store, [bar.update, report] if report else [bar.update])
         for index in missing:
             values[index] = values[first[digests[index]]]
-    return Features(values, images.labels, images.classes, images.names, images.groups, key)
+    return values, key
 
 
 def _find_network(backbone):
@@ -117,7 +140,7 @@ def _allocate(shape):
     return np.memmap(tempfile.TemporaryFile(dir=cache_folder()), np.float32, "w+", shape=shape)
 
 
-def _fill(values, rows, first, images, store, report):
+def _fill(values, rows, first, images, store, reports):
     # `first` says for each digest where its row goes, in the order of `rows`. Kept shard by shard, so that whatever
     # ends this costs the pictures of one shard at most, and none where Python still runs.
     n_in_shard = max(1, min(_LARGEST_SHARD, _SHARD_BYTES // max(1, values[0].nbytes)))
@@ -134,7 +157,8 @@ def _fill(values, rows, first, images, store, report):
             for row, (digest, index) in zip(batch, itertools.islice(places, len(batch)), strict=True):
                 values[index] = row
                 done.append((digest, index))
-            report(len(batch))
+            for report in reports:
+                report(len(batch))
             if len(done) >= n_in_shard:
                 keep()
     finally:

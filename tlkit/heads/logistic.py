@@ -54,8 +54,16 @@ def _solve(estimator, values, labels):
     # Around their mean, in float64: the same solution but for the intercepts. Without either, the solver stops where
     # probabilities are still off by a hundredth.
     centre = values.mean(axis=0, dtype=np.float64)
-    estimator.fit(values - centre, labels)
-    return estimator.coef_, estimator.intercept_ - estimator.coef_ @ centre
+    centred = values - centre
+    n_pictures, n_features = centred.shape
+    if n_pictures >= n_features:
+        weight = estimator.fit(centred, labels).coef_
+    else:
+        # The penalty leaves no weight across what the pictures span: in coordinates of that space alone the solver
+        # takes the same steps with fewer numbers.
+        basis, coordinates = np.linalg.qr(centred.T)
+        weight = estimator.fit(coordinates.T, labels).coef_ @ basis.T
+    return weight, estimator.intercept_ - weight @ centre
 
 
 def _choose_strength(values, features, seed):

@@ -74,6 +74,11 @@ class ImageSet:
         for name in _COLUMNS:
             kind = np.int64 if name in ("labels", "folds") else str
             object.__setattr__(self, name, np.array(getattr(self, name), dtype=kind))
+        wrong = self.labels[(self.labels < 0) | (self.labels >= len(self.classes))]
+        if len(wrong):
+            raise ValueError(
+                f"labels: {wrong[0]}, expected places in the list of {len(self.classes)} classes, from 0 on"
+            )
         self._make_read_only()
 
     def _make_read_only(self):

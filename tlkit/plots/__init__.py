@@ -6,16 +6,20 @@ from tlkit.plots.confusion import draw_confusion
 from tlkit.plots.contact_sheet import draw_contact_sheet, render_contact_sheet
 from tlkit.plots.cuts import CutPage, draw_cut
 from tlkit.plots.feature_map import draw_feature_map, render_feature_map
+from tlkit.plots.freeze_score import draw_freeze_score
 from tlkit.plots.freezing import FreezingPage, draw_freezing
+from tlkit.plots.interpolation import draw_interpolation
 from tlkit.plots.learning_curve import draw_learning_curve
 from tlkit.plots.mistakes import draw_mistakes
 from tlkit.plots.pareto import draw_pareto
 from tlkit.plots.reading import ReadingPage, draw_reading
+from tlkit.plots.trained_share import TrainedSharePage, draw_trained_share
 
 __all__ = [
     "CutPage",
     "FreezingPage",
     "ReadingPage",
+    "TrainedSharePage",
     "draw_agreement",
     "draw_choice",
     "draw_comparison",
@@ -23,11 +27,14 @@ __all__ = [
     "draw_contact_sheet",
     "draw_cut",
     "draw_feature_map",
+    "draw_freeze_score",
     "draw_freezing",
+    "draw_interpolation",
     "draw_learning_curve",
     "draw_mistakes",
     "draw_pareto",
     "draw_reading",
+    "draw_trained_share",
     "render_choice",
     "render_contact_sheet",
     "render_feature_map",

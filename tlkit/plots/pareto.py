@@ -11,6 +11,9 @@ _COSTS = {
     "n_parameters": ("parameters (million)", 1e6),
     "parameters_mib": ("memory of the parameters (MiB)", 1),
     "peak_memory_mib": ("peak memory (MiB)", 1),
+    "memory_mib": ("memory of a training step (MiB)", 1),
+    "stored_mib": ("size of what must be stored (MiB)", 1),
+    "trained_share": ("share of the parameters that is trained (%)", 0.01),
     "duration_s": ("time (s)", 1),
     "image_size_px": ("height and width of the input (px)", 1),
 }

@@ -4,97 +4,130 @@ import math
 
 import numpy as np
 import torch
+from tqdm.auto import tqdm
 
 from tlkit.features.engines import choose_engine, open_engine, run_in_batches
-from tlkit.features.extraction import extract_features
+from tlkit.features.extraction import extract_values
 from tlkit.features.frozen import FrozenNetwork
 from tlkit.strategies.parameters import count_frozen_stages
 
-# Fewer pictures are computed by torch sooner than a network is converted for OpenVINO.
-_WORTH_CONVERTING = 500
+# From so many rows on a network is converted for OpenVINO, which takes 4 to 7 s, once on a machine, and then saves 0 to
+# 12 ms a row. Each row is computed once, so the number of epochs doesn't matter; nor may it matter what was converted
+# before, or else the same call would give other bits.
+_WORTH_CONVERTING = 1000
+
+# A view of all pictures is (policy, number); this is the one without augmentation.
+PLAIN = (None, 0)
 
 
 class FrontPictures:
-    """What comes out of the front for each picture, as batches; used as `TrainingPictures` is.
+    """What comes out of a network's first stages for each picture; gives batches as `TrainingPictures` does.
 
     Arguments
     ---------
-    views: list of (n, …) float32
-        A set for each view of the pictures.
+    backbone: Backbone
+        Its first stages must stay as they are while this is used.
+    n_stages: int
+        All of them give the network's features.
     pictures: TrainingPictures
+    pretrained: bool
+        Whether these stages are as they were pretrained: only then it may pay to convert them for a faster engine, and
+        what is computed of pictures that aren't augmented is kept on disk for other runs.
     """
 
-    def __init__(self, views, pictures):
-        self.views, self.pictures = views, pictures
+    def __init__(self, backbone, n_stages, pictures, *, pretrained):
+        self.backbone, self.pictures, self.pretrained = backbone, pictures, pretrained
+        self.stage, self.pooled = _name_output(backbone, n_stages)
+        self.views, self.engine = {}, None
 
     def __len__(self):
         return len(self.pictures)
 
+    def compute(self, views, *, progress=False, report=None):
+        """Hold these views of the pictures and no others; those that it holds already aren't computed again.
+
+        Arguments
+        ---------
+        views: list of (str or None, int)
+            As from `list_views`.
+        progress: bool
+        report: callable, optional
+            `report(n_pictures)` is called after each few pictures; what it raises ends the computation.
+        """
+        engine = choose_engine("auto")
+        if engine == "openvino" and not (self.pretrained and len(self) * len(views) >= _WORTH_CONVERTING):
+            engine = "torch"
+        # Two engines differ in the last bits, and a run that was resumed must come to the same ones.
+        held = self.views if engine == self.engine else {}
+        self.views, self.engine = {view: held[view] for view in views if view in held}, engine
+        drawn = [view for view in views if view not in self.views and view != PLAIN]
+        if PLAIN in views and PLAIN not in self.views:
+            which = self.backbone, self.pictures.images, engine, "exact", self.stage, self.pooled
+            self.views[PLAIN], _ = extract_values(*which, cache=self.pretrained, progress=progress, report=report)
+        if drawn:
+            self._compute_drawn(drawn, progress, report)
+
+    def _compute_drawn(self, views, progress, report):
+        network = FrozenNetwork.of(self.backbone)
+        output = network.output(self.stage, self.pooled)
+        running = open_engine(self.engine, network, output, "exact")
+        n_pictures = len(self)
+        with tqdm(
+            total=n_pictures * len(views), desc="features", unit="picture", disable=not progress, leave=False
+        ) as bar:
+            for policy, number in views:
+                values, n_done = np.empty((n_pictures, *output.shape), np.float32), 0
+                squares = (np.asarray(self.pictures.square(index, policy, number)) for index in range(n_pictures))
+                for rows in run_in_batches(running, squares):
+                    values[n_done : n_done + len(rows)] = rows
+                    n_done += len(rows)
+                    bar.update(len(rows))
+                    if report:
+                        report(len(rows))
+                self.views[policy, number] = values
+
     def batch(self, indices, policy, epoch):
         """Return (n, …) float32 and (n,) labels of some pictures."""
-        values = self.views[self.pictures.view(epoch) if policy else 0]
-        return torch.from_numpy(np.ascontiguousarray(values[indices])), torch.from_numpy(
-            self.pictures.images.labels[indices]
-        )
+        values = self.views[(policy, self.pictures.view(epoch)) if policy else PLAIN]
+        return torch.from_numpy(values[indices]), torch.from_numpy(self.pictures.images.labels[indices])
 
 
-def find_front(backbone, policy, pictures, memory_mib):
+def list_views(pictures, policy, epochs):
+    """Return the views of its pictures that a phase sees, each once; none where each epoch draws new ones.
+
+    Arguments
+    ---------
+    pictures: TrainingPictures
+    policy: str or None
+        The phase's augmentation.
+    epochs: iterable of int
+        Those of the phase, counted within the run.
+    """
+    if policy is None:
+        return [PLAIN]
+    if not pictures.n_views:
+        return []
+    return [(policy, number) for number in sorted({pictures.view(epoch) for epoch in epochs})]
+
+
+def find_front(backbone, n_rows, memory_mib):
     """Return how many stages are worth computing once: all that a phase leaves frozen at the front, or none.
 
     Arguments
     ---------
     backbone: Backbone
         With the phase applied.
-    policy: str or None
-        The phase's augmentation; with one, pictures have to have a number of views.
-    pictures: list of TrainingPictures
-        Those to learn from, and those that are never augmented.
+    n_rows: int
+        Of how many pictures and views the output is to be held.
     memory_mib: float
-        What the outputs of the front may take.
+        What it may take.
     """
     n_stages = count_frozen_stages(backbone)
-    if n_stages == 0 or (policy and not pictures[0].n_views):
+    if n_stages == 0 or n_rows == 0:
         return 0
     stage, _ = _name_output(backbone, n_stages)
-    shape = backbone.run_without_values(backbone.image_size_px, stage)
-    n_rows = sum(len(part) for part in pictures) + (pictures[0].n_views - 1 if policy else 0) * len(pictures[0])
-    return n_stages if n_rows * math.prod(shape) * 4 <= memory_mib * 2**20 else 0
-
-
-def compute_front(backbone, n_stages, pictures, policy, *, kept, progress):
-    """Run the first stages over pictures, each view once.
-
-    Arguments
-    ---------
-    backbone: Backbone
-    n_stages: int
-        All of them give the network's features.
-    pictures: TrainingPictures
-    policy: str or None
-    kept: bool
-        Whether what is computed is kept on disk for other runs: where the front is as it was pretrained.
-    progress: bool
-
-    Returns `FrontPictures`.
-    """
-    images = pictures.images
-    stage, pooled = _name_output(backbone, n_stages)
-    n_views = pictures.n_views if policy else 1
-    engine = choose_engine("auto")
-    if engine == "openvino" and (not kept or len(images) * n_views < _WORTH_CONVERTING):
-        engine = "torch"
-    if not policy:
-        values = extract_features(
-            backbone, images, engine, cache=kept, progress=progress, stage=stage, pooled=pooled
-        ).values
-        return FrontPictures([values], pictures)
-    network = FrozenNetwork.of(backbone)
-    running = open_engine(engine, network, network.output(stage, pooled), "exact")
-    views = []
-    for view in range(n_views):
-        squares = (np.asarray(pictures.square(index, policy, view)) for index in range(len(images)))
-        views.append(np.concatenate(list(run_in_batches(running, squares))))
-    return FrontPictures(views, pictures)
+    n_values = math.prod(backbone.run_without_values(backbone.image_size_px, stage))
+    return n_stages if n_rows * n_values * 4 <= memory_mib * 2**20 else 0
 
 
 def _name_output(backbone, n_stages):

@@ -36,6 +36,8 @@ def schedule(step, n_steps):
 def weigh_classes(labels, n_classes):
     """Return (n_classes,) float32 weights, inverse to how often a class occurs; their mean over the pictures is 1.
 
+    A class without pictures has a weight of 0.
+
     >>> weigh_classes(np.array([0, 0, 0, 2]), 3).tolist()
     [0.6666666865348816, 0.0, 2.0]
     """
@@ -47,8 +49,8 @@ def weigh_classes(labels, n_classes):
 def order_pictures(labels, epoch, seed, balance):
     """Return the order in which an epoch sees its pictures, (n,) int.
 
-    With `balance` "sampling" classes are drawn equally often in the mean, so that pictures of rare classes come several
-    times and some others not at all.
+    With `balance` "sampling" each place is drawn on its own, every class with the same chance, so that pictures of rare
+    classes come several times and some others not at all.
     """
     random = np.random.default_rng((seed, epoch))
     if balance != "sampling":
@@ -63,11 +65,11 @@ def pays_in_bfloat16(network, batch, labels):
     Arguments
     ---------
     network: torch.nn.Module
-        From a batch to scores; it is copied.
+        From a batch to scores; a copy of it is tried, which draws from torch's random state where it has dropout.
     batch: (n, …) float32
     labels: (n,) int64
     """
-    network = copy.deepcopy(network)
+    network = copy.deepcopy(network).train()
     durations_s = {False: [], True: []}
     for _, enabled in itertools.product(range(_N_TRIAL_STEPS), durations_s):
         start = time.perf_counter()

@@ -18,7 +18,7 @@ def reinitialise(backbone, seed):
     return load_backbone(backbone.name, weights=None, seed=seed, **settings)
 
 
-def reestimate_norm_statistics(backbone, pictures, seed):
+def reestimate_norm_statistics(backbone, pictures, seed, names=None):
     """Replace the running statistics of norm layers by the mean over the training pictures, as they are now.
 
     While weights move fast, a running mean lags behind them, and some networks' are slow by design (EfficientNet's
@@ -33,9 +33,12 @@ def reestimate_norm_statistics(backbone, pictures, seed):
         Seen without augmentation.
     seed: int
         Of the batches.
+    names: list of str, optional
+        Paths of norm layers; the others keep their statistics. By default all are estimated.
     """
     thaw(backbone).eval()
-    layers = [layer for layer in backbone.modules() if isinstance(layer, NORM_LAYERS)]
+    modules = [module for name, module in backbone.named_modules() if names is None or name in names]
+    layers = [layer for layer in modules if isinstance(layer, NORM_LAYERS)]
     layers = [layer for layer in layers if getattr(layer, "track_running_stats", False)]
     momenta = [layer.momentum for layer in layers]
     for layer in layers:

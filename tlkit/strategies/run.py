@@ -1,22 +1,27 @@
 """`Run`: one strategy that was trained once, with what it predicts, cost and was made from."""
 
 import dataclasses
-import json
-import platform
-from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 from torch import nn
 
-from tlkit import __version__
+from tlkit.backbones.loading import load_backbone
+from tlkit.backbones.weights_error import WeightsError
 from tlkit.evaluation.scores import evaluate_probabilities
 from tlkit.features.extraction import extract_features
 from tlkit.images.gathering import gather_pictures
-from tlkit.storage import written_whole
+from tlkit.strategies.changes import compose, list_changed, load_start
+from tlkit.strategies.storing import (
+    check_description,
+    check_tensors,
+    name_processor,
+    read_run,
+    read_versions,
+    write_run,
+)
 
-_WEIGHTS, _DESCRIPTION = "weights.safetensors", "run.json"
-_TENSORS = ("backbone", "head")
+# The parts of a run that are tensors.
+_TENSORS = ("backbone", "head", "adapters")
 
 
 @dataclasses.dataclass(eq=False)
@@ -45,8 +50,20 @@ class Run:
     duration_s: float
     peak_memory_mib: float
         Of the whole process while it was trained.
+    n_trained: int
+        Number of parameters that learned: the most that a phase trained.
+    start_hash: str
+        Of the weights and buffers of the backbone that it started from.
+    changed: list of str
+        Names of the backbone's weights and buffers that have other bits than those that it started from.
+    adapters: dict of str to tensor
+        Low-rank adapters that were merged into the weights, as `tlkit.strategies.adapters.merge_lora` leaves them.
     looks: dict
         How often each test set, by its hash, was evaluated on.
+    versions: dict, optional
+        Of tlkit, Python and the libraries that it was trained with; by default those of this process.
+    processor: str
+        Of the machine that it was trained on; by default this one.
     """
 
     backbone: nn.Module
@@ -61,7 +78,17 @@ class Run:
     completed: bool
     duration_s: float
     peak_memory_mib: float
+    n_trained: int
+    start_hash: str
+    changed: list
+    adapters: dict = dataclasses.field(default_factory=dict)
     looks: dict = dataclasses.field(default_factory=dict)
+    versions: dict | None = None
+    processor: str = dataclasses.field(default_factory=name_processor)
+
+    def __post_init__(self):
+        if self.versions is None:
+            self.versions = read_versions(with_adapters=bool(self.adapters))
 
     @property
     def n_steps(self):
@@ -96,41 +123,76 @@ class Run:
         return evaluate_probabilities(self.predict(images, progress=progress), images, self.looks[test_hash])
 
     def cost(self):
-        """Return n_steps, duration_s, peak_memory_mib, n_parameters and n_flops (of one picture, forward)."""
+        """Return what the run took, and what it takes to keep and to use it.
+
+        A dict: n_steps, duration_s, peak_memory_mib; n_trained, the parameters that learned, of n_parameters;
+        stored_mib, the size of `changes`; n_flops, of one picture, forward.
+        """
         cost = self.backbone.cost()
         return {
             "n_steps": self.n_steps,
             "duration_s": self.duration_s,
             "peak_memory_mib": self.peak_memory_mib,
+            "n_trained": self.n_trained,
             "n_parameters": cost.n_parameters + sum(parameter.numel() for parameter in self.head.parameters()),
+            "stored_mib": sum(value.nbytes for value in self.changes().values()) / 2**20,
             "n_flops": cost.n_flops,
         }
 
-    def save(self, folder):
-        """Write the run into a folder: weights.safetensors and run.json, each whole or not at all."""
-        from safetensors.torch import save_file
+    def changes(self):
+        """Return what has to be stored where the backbone that the run started from is at hand: {name: tensor}.
 
-        folder = Path(folder)
-        tensors = {
-            f"{part}.{name}": value.contiguous()
-            for part in _TENSORS
-            for name, value in getattr(self, part).state_dict().items()
+        "backbone.…" are the weights and buffers, such as norm statistics, that have other bits now; "adapters.…" take
+        the place of the weights that they were merged into; "head.…" is all of the head.
+        """
+        merged = {f"{name.removesuffix('.lora_A')}.weight" for name in self.adapters if name.endswith(".lora_A")}
+        state = self.backbone.state_dict()
+        parts = {
+            "backbone": {name: state[name] for name in self.changed if name not in merged},
+            "head": self.head.state_dict(),
+            "adapters": self.adapters,
         }
-        described = {
-            field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name not in _TENSORS
-        }
+        return _join(parts)
+
+    def save(self, folder, only_changes=False):
+        """Write the run into a folder: its weights, and run.json with everything else.
+
+        Both are whole and belong together, whatever happens meanwhile; an earlier run in the folder is replaced.
+
+        Arguments
+        ---------
+        folder: str or Path
+        only_changes: bool
+            Write only `changes`, which takes far less room after a training of few parameters. To load it again the
+            pretrained weights must be at hand.
+
+        Raises ValueError where only changes can't be written: the run didn't start from the pretrained weights that
+        `load_backbone` finds by the backbone's name, or its backbone was changed after the training.
+        """
+        if only_changes:
+            self._check_that_changes_suffice()
+            tensors = self.changes()
+        else:
+            parts = {"backbone": self.backbone.state_dict(), "head": self.head.state_dict(), "adapters": self.adapters}
+            tensors = _join(parts)
+        described = {name: getattr(self, name) for name in _names_of_fields() if name not in _TENSORS}
         described["backbone"] = {
             "name": self.backbone.name,
             "image_size_px": self.backbone.image_size_px,
             "provenance": self.backbone.provenance,
         }
-        versions = {name: version(name) for name in ("torch", "torchvision")}
-        described["versions"] = {"tlkit": __version__, "python": platform.python_version()} | versions
-        text = json.dumps(described, indent=1)
-        with written_whole(folder / _WEIGHTS) as temporary:
-            save_file(tensors, temporary)
-        with written_whole(folder / _DESCRIPTION) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_run(folder, tensors, described | {"only_changes": only_changes})
+
+    def _check_that_changes_suffice(self):
+        remedy = "save the run whole, with only_changes=False"
+        try:
+            start = load_start(self.backbone.name, self.backbone.image_size_px, self.start_hash).state_dict()
+        except WeightsError as error:
+            raise ValueError(f"only_changes: {error}; {remedy}") from error
+        parts = _split({name: value.detach().cpu() for name, value in self.changes().items()})
+        composed = compose(start, parts["backbone"], parts["adapters"])
+        if differing := list_changed(self.backbone.state_dict(), composed):
+            raise ValueError(f"only_changes: {differing[0]} was changed after the training; {remedy}")
 
     def __repr__(self):
         state = "" if self.completed else ", interrupted"
@@ -141,22 +203,45 @@ class Run:
 
 
 def load_run(folder):
-    """Load a `Run` that `Run.save` wrote; FileNotFoundError where there is none."""
-    from safetensors.torch import load_file
+    """Load a `Run` that `Run.save` wrote; it predicts the same bits.
 
-    from tlkit.backbones.loading import load_backbone
-
-    folder = Path(folder)
-    for name in (_WEIGHTS, _DESCRIPTION):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(f"folder: {folder.absolute()} has no {name}, expected a folder that Run.save wrote")
-    described = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
-    described.pop("versions")
-    made = described.pop("backbone")
-    tensors = load_file(folder / _WEIGHTS)
-    backbone = load_backbone(made["name"], weights=None, image_size_px=made["image_size_px"])
+    Raises FileNotFoundError where a file is missing, ValueError where one is damaged or is another run's, and
+    `WeightsError` where only changes were saved and the pretrained weights that they belong to aren't at hand.
+    """
+    tensors, described = read_run(folder)
+    expected = {*_names_of_fields(), "only_changes"} - {"head", "adapters"}
+    check_description(folder, described, expected)
+    made, only_changes = described.pop("backbone"), described.pop("only_changes")
+    check_description(folder, made, {"name", "image_size_px", "provenance"})
+    parts = _split(tensors)
+    if only_changes:
+        try:
+            backbone = load_start(made["name"], made["image_size_px"], described["start_hash"])
+        except WeightsError as error:
+            raise WeightsError(f"folder: {folder} holds only what a training changed, and {error}") from error
+        state = compose(backbone.state_dict(), parts["backbone"], parts["adapters"])
+    else:
+        backbone = load_backbone(made["name"], weights=None, image_size_px=made["image_size_px"])
+        state = parts["backbone"]
     backbone.provenance = made["provenance"]
     head = nn.Linear(backbone.n_features, len(described["classes"]))
-    for part, module in (("backbone", backbone), ("head", head)):
-        module.load_state_dict({n.removeprefix(f"{part}."): t for n, t in tensors.items() if n.startswith(f"{part}.")})
-    return Run(backbone=backbone.eval(), head=head.eval(), **described)
+    for module, values in ((backbone, state), (head, parts["head"])):
+        check_tensors(folder, values, module.state_dict())
+        module.load_state_dict(values)
+    return Run(backbone=backbone.eval(), head=head.eval(), adapters=parts["adapters"], **described)
+
+
+def _names_of_fields():
+    return [field.name for field in dataclasses.fields(Run)]
+
+
+def _join(parts):
+    return {f"{part}.{name}": value for part, values in parts.items() for name, value in values.items()}
+
+
+def _split(tensors):
+    parts = {part: {} for part in _TENSORS}
+    for name, value in tensors.items():
+        part, _, rest = name.partition(".")
+        parts[part][rest] = value
+    return parts

@@ -71,11 +71,11 @@ class Phase:
             check_policy(self.augment)
 
     def _check_learning_rate(self):
-        rates = (
-            self.learning_rate
-            if isinstance(self.learning_rate, dict)
-            else dict.fromkeys(self.train, self.learning_rate)
-        )
+        if isinstance(self.learning_rate, dict):
+            keys = {str(key): key for key in self.train}  # JSON, which a description may come from, makes text of -1
+            rates = {keys.get(key, key): rate for key, rate in self.learning_rate.items()}
+        else:
+            rates = dict.fromkeys(self.train, self.learning_rate)
         if set(rates) != set(self.train):
             raise ValueError(f"learning_rate: has {list(rates)}, expected the keys of train, {list(self.train)}")
         for key, rate in rates.items():

@@ -1,7 +1,6 @@
 """The training loop: the phases of a strategy in turn, from any step on."""
 
 import contextlib
-import functools
 import math
 
 import numpy as np
@@ -9,17 +8,23 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from tlkit.backbones.freezing import has_moving_statistics
+from tlkit.backbones.freezing import thaw
 from tlkit.features.extraction import extract_features
 from tlkit.heads import fit_head
 from tlkit.strategies.early_stopping import Best, copy_tensors, put_back, take_tensors, validate
-from tlkit.strategies.front import compute_front, find_front
+from tlkit.strategies.front import PLAIN, FrontPictures, find_front, list_views
 from tlkit.strategies.optimizing import make_optimizer, order_pictures, pays_in_bfloat16, schedule, weigh_classes
 from tlkit.strategies.parameters import apply_phase
-
-
-class TrainingError(RuntimeError):
-    """Training that can't go on, such as after a loss that is not a number."""
+from tlkit.strategies.stepping import (
+    TrainingError,
+    check_batches,
+    check_weights,
+    list_learning,
+    make_step,
+    memory_error_explained,
+    read_batch,
+    split_batch,
+)
 
 
 class StoppedError(Exception):
@@ -50,14 +55,19 @@ class Training:
     Attributes
     ----------
     history: list of dict
-        A row an epoch: epoch, loss, accuracy (both over the epoch's batches), learning_rate, n_steps; `front`, the last
-        stage that was computed once, or None; with pictures held out validation_loss and validation_accuracy.
+        A row an epoch: epoch, loss, accuracy (both over the epoch's batches), learning_rate (the largest, at its
+        last step), n_steps; front, the last stage that was computed once, or None; autocast, whether in bfloat16; with
+        pictures held out validation_loss and validation_accuracy.
     phase_index, epoch_index, batch_index, step: int
         How many phases, epochs of this phase, batches of this epoch, and steps of this phase are done.
     parent: dict of str to tensor
         Backbone and head before the first phase that trains more than the head; kept for `finish` where there is one.
     adapters: dict of str to tensor
         What `finish` merged into the weights.
+    n_trained: int
+        The most parameters, of backbone and head, that a phase has trained so far.
+    computing: bool
+        Whether frozen stages are just being computed once; else a step was taken.
     """
 
     def __init__(
@@ -95,13 +105,16 @@ class Training:
         self.device = next(head.parameters()).device
         weights = weigh_classes(pictures.images.labels, head.out_features) if balance == "weights" else None
         self.class_weights = weights if weights is None else weights.to(self.device)
-        self.history, self.touched = [], set()
+        # What `prepare` left as it was, such as adapters of rank 0, is as good as pretrained.
+        self.prepared = strategy.prepare is not None and backbone.fingerprint() != original.fingerprint()
+        self.history, self.touched, self.n_trained = [], set(), 0
         self.phase_index = self.epoch_index = self.batch_index = self.step = 0
         self.total_loss = self.n_right = 0
         self.best, self.autocast = None, None
         self.start, self.parent, self.adapters = None, None, {}
         self.optimizer, self.network, self.front = None, None, None
         self.loaded_optimizer = None  # from a checkpoint, until its phase is entered
+        self.computing = False
 
     @property
     def phase(self):
@@ -120,6 +133,7 @@ class Training:
 
     def run(self):
         """Train what is left to train, and finish. Raises StoppedError where a callback returns True."""
+        check_batches(self)
         while self.phase_index < len(self.strategy.phases):
             if self.phase.n_epochs is None:
                 self._solve_head()
@@ -129,15 +143,27 @@ class Training:
             self.start = self.best = self.autocast = self.optimizer = None
             if self.keep:
                 self.keep(self)
+        # As they are in a training that is gone on with here.
+        for module in (self.backbone, self.head):
+            thaw(module).eval()
+        self.source = self.held_source = self.network = self.front = None
         if self.strategy.finish:
             self.strategy.finish(self)
 
     def _solve_head(self):
         # A network that was prepared or trained is not worth converting for a faster engine, nor its features keeping.
-        pretrained = not (self.strategy.prepare or self.touched)
+        self.n_trained = max(self.n_trained, sum(value.numel() for value in self.head.parameters()))
+        pretrained = not (self.prepared or self.touched)
         network, engine = (self.original, "auto") if pretrained else (self.backbone, "torch")
         with _unmoved_randomness():
-            features = extract_features(network, self.pictures.images, engine, cache=pretrained, progress=self.progress)
+            features = extract_features(
+                network,
+                self.pictures.images,
+                engine,
+                cache=pretrained,
+                progress=self.progress,
+                report=self._report_computed,
+            )
         weight, bias = fit_head(features, "logistic").linear()
         with torch.no_grad():
             self.head.weight.copy_(torch.from_numpy(weight))
@@ -161,13 +187,12 @@ class Training:
                 labels = self.pictures.images.labels
                 batches = np.array_split(order_pictures(labels, self.epoch, self.seed, self.balance), self.n_batches)
                 for indices in batches[self.batch_index :]:
-                    share = schedule(self.step, n_steps)
                     for group, (rate, _) in zip(self.optimizer.param_groups, groups, strict=True):
-                        group["lr"] = rate * share
-                    self._make_step(phase, indices, n_steps)
+                        group["lr"] = rate * schedule(self.step, n_steps)
+                    make_step(self, indices)
                     self.step, self.batch_index = self.step + 1, self.batch_index + 1
                     self._tell()
-                self._end_epoch(max(rate for rate, _ in groups) * share)
+                self._end_epoch(max(rate for rate, _ in groups) * schedule(self.step - 1, n_steps))
                 bar.update()
                 bar.set_postfix(loss=f"{self.history[-1]['loss']:.3f}")
                 if self.best and self.best.is_over(self.history, self.patience):
@@ -180,13 +205,9 @@ class Training:
         if self.parent is None and self.strategy.finish and set(phase.train) != {"head"}:
             self.parent = copy_tensors(take_tensors(self.backbone, self.head))
         groups = apply_phase(self.backbone, self.head, phase)
+        self.n_trained = max(self.n_trained, sum(value.numel() for _, values in groups for value in values))
         if self.auxiliary and "all" in phase.train:
             groups += self.auxiliary.to(self.device, memory_format=torch.channels_last).prepare(phase)
-        if has_moving_statistics(self.backbone) and len(self.pictures) // self.n_batches < 2:
-            raise TrainingError(
-                f"batch_size: {self.batch_size} with {len(self.pictures)} pictures makes a batch of one, of which norm "
-                "layers can't take statistics: use more pictures or norm_statistics='frozen'"
-            )
         self._open_front(phase)
         self.optimizer = make_optimizer(self.optimizer_name, groups, self.weight_decay)
         if self.loaded_optimizer is not None:
@@ -202,24 +223,29 @@ class Training:
         return groups
 
     def _open_front(self, phase):
-        self.source, self.held_source, self.network, self.front = self.pictures, self.held, self.backbone, None
-        parts = [part for part in (self.pictures, self.held) if part]
-        n_stages = find_front(self.backbone, phase.augment, parts, self.front_mib)
-        if not n_stages:
+        stages, first_epoch = self.backbone.stages, self.epoch - self.epoch_index
+        views = list_views(self.pictures, phase.augment, range(first_epoch, first_epoch + phase.n_epochs))
+        n_rows = len(views) * len(self.pictures) + (len(self.held) if self.held else 0)
+        n_stages = find_front(self.backbone, n_rows, self.front_mib) if views else 0
+        front = stages[n_stages - 1] if n_stages else None
+        if front is None:
+            self.source, self.held_source, self.network, self.front = self.pictures, self.held, self.backbone, None
             return
-        stages = self.backbone.stages
-        pretrained = not self.strategy.prepare and self.touched.isdisjoint(stages[:n_stages])
-        network = self.original if pretrained else self.backbone
-        compute = functools.partial(compute_front, network, n_stages, kept=pretrained, progress=self.progress)
+        if front != self.front:  # else it was frozen in the phase before too, and what was computed still holds
+            pretrained = not self.prepared and self.touched.isdisjoint(stages[:n_stages])
+            network = self.original if pretrained else self.backbone
+            self.source = FrontPictures(network, n_stages, self.pictures, pretrained=pretrained)
+            self.held_source = FrontPictures(network, n_stages, self.held, pretrained=pretrained) if self.held else None
+        self.front = front
+        self.network = self.backbone.after(front) if n_stages < len(stages) else nn.Identity()
         with _unmoved_randomness():
-            self.source = compute(self.pictures, phase.augment)
-            self.held_source = compute(self.held, None) if self.held else None
-        self.front = stages[n_stages - 1]
-        self.network = self.backbone.after(self.front) if n_stages < len(stages) else nn.Identity()
+            self.source.compute(views, progress=self.progress, report=self._report_computed)
+            if self.held:
+                self.held_source.compute([PLAIN], progress=self.progress, report=self._report_computed)
 
     def _load_optimizer(self):
         state = self.optimizer.state_dict()
-        parameters = [value for group in self.optimizer.param_groups for value in group["params"]]
+        parameters = list_learning(self.optimizer)
         for number, kept in self.loaded_optimizer.items():
             # In the parameter's own layout in memory, as the optimiser would have made it.
             state["state"][number] = {
@@ -231,55 +257,13 @@ class Training:
 
     def _pays_in_bfloat16(self):
         indices = np.arange(min(self.batch_size, len(self.pictures)))
-        batch, labels = self._read(indices, None)
-        with _unmoved_randomness():
+        indices = split_batch(indices, self.micro_batch_size)[0]
+        with memory_error_explained(len(indices)), _unmoved_randomness():
+            batch, labels = read_batch(self, indices, self.phase.augment)
             return pays_in_bfloat16(nn.Sequential(self.network, self.head), batch, labels)
 
-    def _read(self, indices, policy):
-        batch, labels = (tensor.to(self.device) for tensor in self.source.batch(indices, policy, self.epoch))
-        return (batch.contiguous(memory_format=torch.channels_last) if batch.ndim == 4 else batch), labels
-
-    def _make_step(self, phase, indices, n_steps):
-        self.optimizer.zero_grad()
-        loss_of_step = 0.0
-        micro_batches = np.array_split(indices, math.ceil(len(indices) / (self.micro_batch_size or len(indices))))
-        with _memory_error_explained(len(micro_batches[0])):
-            for place, part in enumerate(micro_batches):
-                batch, labels = self._read(part, phase.augment)
-                loss, scores = self._measure_loss(phase, batch, labels, indices, is_first=place == 0)
-                loss_of_step += loss.item()
-                if not math.isfinite(loss_of_step):
-                    rate = max(phase.learning_rate.values())
-                    raise TrainingError(
-                        f"the loss is {loss_of_step} at step {self.step + 1} of {n_steps} (epoch {self.epoch + 1}): "
-                        f"take a learning_rate below {rate}, or look for NaN in the pictures"
-                    )
-                loss.backward()
-                self.n_right += (scores.argmax(1) == labels).sum().item()
-            if self.largest_gradient is not None:
-                learning = [value for group in self.optimizer.param_groups for value in group["params"]]
-                nn.utils.clip_grad_norm_(learning, self.largest_gradient)
-            self.optimizer.step()
-        self.total_loss += loss_of_step * len(indices)
-
-    def _measure_loss(self, phase, batch, labels, indices, *, is_first):
-        """Return the share that some pictures of a step have in its loss, and their scores."""
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            trained_along = self.auxiliary and "all" in phase.train
-            features, extra = self.auxiliary(self.backbone, batch, labels) if trained_along else (None, 0.0)
-            scores = self.head(self.network(batch) if features is None else features)
-            loss = nn.functional.cross_entropy(scores, labels, self.class_weights, label_smoothing=self.label_smoothing)
-        share = len(labels) / len(indices)
-        weighted_share = share
-        if self.class_weights is not None:
-            all_labels = torch.from_numpy(self.pictures.images.labels[indices]).to(self.device)
-            weighted_share = self.class_weights[labels].sum() / self.class_weights[all_labels].sum()
-        loss = loss * weighted_share + extra * share
-        if phase.penalty and is_first:
-            loss = loss + phase.penalty(self.backbone, self.start)
-        return loss, scores
-
     def _end_epoch(self, learning_rate):
+        check_weights(self)
         n_pictures = len(self.pictures)
         row = {
             "epoch": self.epoch + 1,
@@ -288,19 +272,34 @@ class Training:
             "learning_rate": learning_rate,
             "n_steps": self.n_batches,
             "front": self.front,
+            "autocast": self.autocast,
         }
         if self.held:
             row |= validate(self.network, self.head, self.held_source, self.device)
+            if not math.isfinite(row["validation_loss"]):
+                raise TrainingError(
+                    f"the validation loss is {row['validation_loss']} after epoch {row['epoch']}: take a learning_rate "
+                    f"below {max(self.phase.learning_rate.values())}, or look for NaN in the pictures held out"
+                )
             self.best.note(row, self.backbone, self.head)
         self.history.append(row)
         self.epoch_index, self.batch_index = self.epoch_index + 1, 0
         self.total_loss = self.n_right = 0
 
     def _tell(self):
-        if any([callback(self) is True for callback in self.callbacks]):
-            raise StoppedError
+        self._ask_callbacks()
         if self.keep:
             self.keep(self)
+
+    def _report_computed(self, n_pictures):
+        self.computing = True
+        self._ask_callbacks()
+        self.computing = False
+
+    def _ask_callbacks(self):
+        answers = [callback(self) for callback in self.callbacks]  # all are told, whatever one of them says
+        if any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers):
+            raise StoppedError
 
 
 @contextlib.contextmanager
@@ -308,17 +307,3 @@ def _unmoved_randomness():
     # Whether features are found on the disk or computed must not change what dropout draws afterwards.
     with torch.random.fork_rng(devices=[]):
         yield
-
-
-@contextlib.contextmanager
-def _memory_error_explained(n_pictures):
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        words = ("out of memory", "allocate memory", "not enough memory")
-        if not (isinstance(error, MemoryError) or any(word in str(error) for word in words)):
-            raise
-        raise TrainingError(
-            f"memory ran out with {n_pictures} pictures at once: take micro_batch_size={max(1, n_pictures // 2)}, "
-            "which gives the same steps in less memory, smaller pictures, or a strategy that trains fewer stages"
-        ) from error

@@ -5,8 +5,10 @@ from tlkit.widgets.backbone_table import BackboneTable
 from tlkit.widgets.comparison_explorer import ComparisonExplorer
 from tlkit.widgets.cut_explorer import CutExplorer
 from tlkit.widgets.feature_map_explorer import FeatureMapExplorer
+from tlkit.widgets.freeze_score_explorer import FreezeScoreExplorer
 from tlkit.widgets.freezing_explorer import FreezingExplorer
 from tlkit.widgets.prediction import Prediction
+from tlkit.widgets.trained_share_explorer import TrainedShareExplorer
 
 __all__ = [
     "BackboneChooser",
@@ -14,6 +16,8 @@ __all__ = [
     "ComparisonExplorer",
     "CutExplorer",
     "FeatureMapExplorer",
+    "FreezeScoreExplorer",
     "FreezingExplorer",
     "Prediction",
+    "TrainedShareExplorer",
 ]

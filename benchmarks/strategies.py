@@ -1,0 +1,170 @@
+"""Every strategy of the catalogue on bundled clip-art, few shots to all, seen in domain and on photographs.
+
+A row is written as soon as its run has ended, and a run that is there already is not made again, so the table can be
+made in several sittings. Prints the table, and beside it the grid head × learning rate × norm mode; with --report also
+writes it as Markdown.
+"""
+
+import argparse
+import csv
+import platform
+from pathlib import Path
+
+from machine import describe_machine
+
+COLUMNS = (
+    *("part", "strategy", "shots", "seed", "fold", "accuracy", "shared_accuracy", "photo_accuracy", "n_train"),
+    *("n_trained", "trained_share", "n_steps", "duration_s", "processor"),
+)
+RATES = (1e-4, 2e-4, 5e-4, 1e-3)
+
+
+def main():
+    """Run what is missing, then print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--backbone", default="efficientnet_lite0")
+    parser.add_argument("--image-size", type=int, default=128, help="height and width in pixels")
+    parser.add_argument("--strategies", nargs="*", help="by default all of the catalogue")
+    parser.add_argument("--shots", nargs="*", default=["5", "10", "all"], help='training pictures a class, or "all"')
+    parser.add_argument("--seeds", type=int, default=5, help="each has a test fold of its own")
+    parser.add_argument("--grid", action="store_true", help="also the grid, on the full training part")
+    parser.add_argument("--rows", type=Path, default=Path(__file__).with_name("strategies.csv"))
+    parser.add_argument("--report", type=Path, help="a Markdown file")
+    arguments = parser.parse_args()
+
+    import tlkit as tl
+
+    backbone = tl.load_backbone(arguments.backbone, image_size_px=arguments.image_size)
+    strategies = {name: tl.strategies.get(name) for name in arguments.strategies or tl.strategies.names()}
+    # Seed by seed: what is there after an hour is then a comparison of all, with fewer seeds.
+    cells = [
+        ("catalogue", strategy, shots, seed)
+        for seed in range(arguments.seeds)
+        for shots in arguments.shots
+        for strategy in strategies.values()
+    ]
+    if arguments.grid:
+        cells += [("grid", arm, "all", seed) for seed in range(arguments.seeds) for arm in make_grid()]
+    done = {(row["part"], row["strategy"], row["shots"], row["seed"]) for row in read_rows(arguments.rows)}
+    missing = [cell for cell in cells if (cell[0], cell[1].name, cell[2], str(cell[3])) not in done]
+    print(f"{describe_machine()}; {len(missing)} of {len(cells)} runs are to be made", flush=True)
+    for part, strategy, shots, seed in missing:
+        row = {"part": part, "strategy": strategy.name, "shots": shots, "seed": seed}
+        row |= run_cell(backbone, strategy, shots, seed) | {"processor": describe_machine()}
+        append_row(arguments.rows, row)
+        print(f"{strategy.name} {shots} {seed}: {row['accuracy']:.3f}, {row['duration_s']:.1f} s", flush=True)
+    report = write_report(read_rows(arguments.rows), arguments)
+    print(report)
+    if arguments.report:
+        arguments.report.write_text(report, encoding="utf-8")
+
+
+def make_grid():
+    """Return the strategies head × learning rate × norm mode, all of the same steps; a probe's head takes none."""
+    import tlkit as tl
+    from tlkit.strategies.strategy import NORM_STATISTICS
+
+    epochs = tl.strategies.get("fine_tune").phases[0].n_epochs
+    arms = []
+    for rate in RATES:
+        for norms in NORM_STATISTICS:
+            # A random head learns ten times as fast, as in the catalogue.
+            random = tl.Phase(["all", "head"], epochs, {"all": rate, "head": 10 * rate}, norm_statistics=norms)
+            probed = tl.Phase(["all"], epochs, rate, norm_statistics=norms)
+            arms.append(tl.Strategy([random], name=f"random head, {rate:g}, {norms} norms"))
+            arms.append(tl.Strategy([tl.Phase(["head"], None), probed], name=f"probe's head, {rate:g}, {norms} norms"))
+    return arms
+
+
+def run_cell(backbone, strategy, shots, seed):
+    """Train once and return the scores: in domain, in domain on the classes that photographs have too, on these."""
+    import numpy as np
+
+    import tlkit as tl
+    from tlkit.running import split_for
+
+    images = tl.load_images("styles", domain="clipart")
+    fold, train, test = split_for(images, seed)
+    few = train if shots == "all" else train.few(int(shots), seed=seed)
+    photos = tl.load_images("styles", domain="photo").disjoint_from(few)
+    run = tl.transfer(backbone, few, strategy, seed=seed, progress=False)
+    in_domain, on_photos = run.evaluate(test).predictions, run.evaluate(photos).accuracy
+    shared = in_domain[in_domain["label"].isin(np.unique(photos.labels))]
+    cost = run.cost()
+    return {
+        "fold": fold,
+        "accuracy": (in_domain["label"] == in_domain["predicted"]).mean(),
+        "shared_accuracy": (shared["label"] == shared["predicted"]).mean(),
+        "photo_accuracy": on_photos,
+        "n_train": len(few),
+        "n_trained": cost["n_trained"],
+        "trained_share": cost["n_trained"] / cost["n_parameters"],
+        "n_steps": run.n_steps,
+        "duration_s": run.duration_s,
+    }
+
+
+def read_rows(path):
+    """Return the rows of runs that were made, a list of dict of str."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def append_row(path, row):
+    """Add a row to the file, which begins with the names of the columns."""
+    is_new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        if is_new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def write_report(rows, arguments):
+    """Return the tables of means over seeds with 95 % intervals, as Markdown."""
+    import pandas as pd
+
+    table = pd.DataFrame(rows)
+    numbers = [column for column in COLUMNS[3:-1] if column in table]
+    table[numbers] = table[numbers].astype(float)
+    processors = "; ".join(table["processor"].unique())
+    lines = [
+        "# Strategies side by side",
+        "",
+        f"{arguments.backbone} at {arguments.image_size} px, bundled clip-art, each seed with a test fold of its own; "
+        "photographs were never learned from. Shares of pictures that are right, mean over seeds with its 95 % "
+        "interval (Student's t); `shared` counts the classes that photographs have too. Made by "
+        f"`benchmarks/strategies.py` on {processors}, Python {platform.python_version()}.",
+    ]
+    for (part, shots), rows_of_part in table.groupby(["part", "shots"], sort=False):
+        lines += ["", f"## {part.capitalize()}, {shots} shots", "", *tabulate(rows_of_part)]
+    return "\n".join(lines) + "\n"
+
+
+def tabulate(rows):
+    """Return the lines of a Markdown table, a row a strategy."""
+    scores = ["accuracy", "shared_accuracy", "photo_accuracy"]
+    lines = [
+        "| strategy | clip-art | clip-art, shared | photographs | trained share | steps | seconds | seeds |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, runs in rows.groupby("strategy", sort=False):
+        words = [describe_mean(runs[score]) for score in scores]
+        means = runs[["trained_share", "n_steps", "duration_s"]].mean()
+        costs = f"{100 * means['trained_share']:.2f} % | {means['n_steps']:.0f} | {means['duration_s']:.1f}"
+        lines.append(f"| {name} | {' | '.join(words)} | {costs} | {len(runs)} |")
+    return lines
+
+
+def describe_mean(values):
+    """Return a mean and its interval in words."""
+    from tlkit.evaluation.intervals import t_interval
+
+    low, high = t_interval(values)
+    return f"{values.mean():.3f} ({low:.3f} to {high:.3f})" if len(values) > 1 else f"{values.mean():.3f}"
+
+
+if __name__ == "__main__":
+    main()

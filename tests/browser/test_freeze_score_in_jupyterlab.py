@@ -1,0 +1,180 @@
+"""The freeze score explorer as a reader meets it: painted by mouse and keyboard, run, cancelled, run again, compared."""
+
+import re
+
+import pytest
+from made_notebooks import write_notebook
+
+expect = pytest.importorskip("playwright.sync_api", reason="needs the extra 'browser'").expect
+
+CELLS = [
+    """
+import tempfile
+import time
+from pathlib import Path
+
+import tlkit as tl
+from made_networks import make_tiny_backbone
+from made_pictures import write_classes
+from tlkit.strategies import training
+
+real_step = training.make_step
+
+
+def make_step(*arguments):
+    time.sleep(0.1)  # as long as a step of a real network may take
+    real_step(*arguments)
+
+
+training.make_step = make_step
+images = tl.load_images(write_classes(Path(tempfile.mkdtemp()) / "pets", {"cat": 12, "dog": 12}))
+train, test = images.split(test_fold=0)
+""",
+    """
+start = tl.Strategy([tl.Phase(["all"], 4, 1e-4)])
+known = ["linear_probe", "lp_ft"]
+explorer = tl.widgets.FreezeScoreExplorer(make_tiny_backbone(), train, test, strategy=start, compare_with=known)
+explorer
+""",
+    "explorer.painter.rates",
+    "print(explorer.painter.python)",
+    "explorer.run().wait().completed, list(explorer.table['score'])",
+]
+
+
+@pytest.fixture(scope="module", params=["perCommTarget", "disabled"])
+def lab(open_lab, tmp_path_factory, request):
+    notebook = tmp_path_factory.mktemp("notebook") / "score.ipynb"
+    write_notebook(notebook, [cell.strip() for cell in CELLS])
+    settings = {"apputils-extension/kernels-settings": {"commsOverSubshells": request.param}}
+    with open_lab(notebook, settings) as lab:
+        for number in (0, 1):
+            lab.run_cell(number)
+        yield lab
+
+
+def find_cell(lab, row, epoch):
+    return lab.output(1).locator(f"td[data-row='{row}'][data-column='{epoch - 1}']")
+
+
+def read_grid(lab):
+    rows = lab.output(1).get_by_role("grid").locator("tbody tr")
+    return [row.locator("td[data-row]").all_inner_texts() for row in rows.all()]
+
+
+def find_middle(cell):
+    box = cell.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_cells_are_painted_by_dragging(lab):
+    output, mouse = lab.output(1), lab.page.mouse
+    assert read_grid(lab) == [["1e-4"] * 4] * 3
+    reading = output.locator(".reading")
+    before = reading.inner_text()
+    output.get_by_role("button", name="0: frozen").click()
+    find_cell(lab, 0, 4).scroll_into_view_if_needed()
+    mouse.move(*find_middle(find_cell(lab, 0, 1)))
+    mouse.down()
+    mouse.move(*find_middle(find_cell(lab, 0, 3)))  # at one go, as a fast hand does
+    mouse.up()
+    mouse.move(*find_middle(find_cell(lab, 1, 4)))  # the button is up: nothing is painted
+    assert read_grid(lab) == [["frozen"] * 3 + ["1e-4"], ["1e-4"] * 4, ["1e-4"] * 4]
+    expect(output.locator(".here")).to_have_text("stem, epoch 3: frozen")
+    expect(reading).not_to_have_text(before)
+    expect(reading).to_contain_text("What is frozen up to stem is computed once.")
+    lab.run_cell(2)
+    expect(lab.output(2)).to_have_text(re.compile(r"\[\[0\.0, 0\.0, 0\.0, 0\.0001\],\s+\[0\.0001, "))
+
+
+def test_cells_are_painted_by_keyboard_and_no_key_is_a_command_of_jupyterlab(lab):
+    output, keyboard, n_cells = lab.output(1), lab.page.keyboard, lab.cells.count()
+    find_cell(lab, 0, 3).focus()
+    for key in ("Home", "ArrowRight", "ArrowDown", "ArrowDown"):
+        keyboard.press(key)
+    expect(find_cell(lab, 2, 2)).to_be_focused()
+    expect(output.locator(".here")).to_have_text("head, epoch 2: learning rate 1e-4")
+    keyboard.press("4")
+    expect(output.locator(".here")).to_have_text("head, epoch 2: learning rate 3e-3")
+    expect(output.get_by_role("button", name="4: 3e-3")).to_have_attribute("aria-pressed", "true")
+    keyboard.press("Shift+ArrowRight")
+    keyboard.press("Shift+ArrowUp")
+    keyboard.press("ArrowRight")
+    keyboard.press("Space")
+    for key in (
+        "b",
+        "d",
+        "d",
+        "ArrowRight",
+        "End",
+        "Escape",
+    ):  # "b" adds a cell in command mode, "d" "d" takes one away
+        keyboard.press(key)
+    assert read_grid(lab)[1:] == [["1e-4", "1e-4", "3e-3", "3e-3"], ["1e-4", "3e-3", "3e-3", "1e-4"]]
+    assert find_cell(lab, 1, 4).evaluate("cell => getComputedStyle(cell).outlineStyle") == "solid"  # focus is seen
+    assert lab.cells.count() == n_cells
+
+
+def test_epochs_and_the_solved_head_are_chosen(lab):
+    output, keyboard = lab.output(1), lab.page.keyboard
+    output.get_by_role("slider", name="number of epochs").focus()
+    keyboard.press("ArrowRight")
+    assert [row[-2:] for row in read_grid(lab)] == [["1e-4"] * 2, ["3e-3"] * 2, ["1e-4"] * 2]
+    keyboard.press("ArrowLeft")
+    assert len(read_grid(lab)[0]) == 4
+    box = output.get_by_role("checkbox", name="solve the head before the first epoch")
+    box.focus()
+    keyboard.press("Space")
+    python = output.get_by_label("Python that makes this score")
+    expect(python).to_contain_text('tl.Phase(["head"], None)')
+    expect(output.get_by_role("columnheader", name="solve")).to_be_visible()
+    lab.run_cell(3)
+    assert lab.output(3).inner_text().split() == python.inner_text().split()
+    box.click()
+    expect(python).not_to_contain_text("None")
+
+
+def test_the_python_is_copied(lab):
+    output = lab.output(1)
+    output.get_by_role("button", name="Copy the Python").click()
+    expect(output.locator(".copied")).to_have_text(re.compile("copied|selected"))
+
+
+def test_a_run_is_cancelled_and_another_one_ends(lab, record_property):
+    output = lab.output(1)
+    status, picture = output.get_by_role("status"), output.locator("img")
+    run, cancel = (output.get_by_role("button", name=name) for name in ("Run the painted score", "Cancel"))
+    before = picture.get_attribute("src")
+    run.click()
+    expect(status).to_contain_text(re.compile(r"painted: epoch \d of 4, step \d of \d"))
+    expect(run).to_be_disabled()
+    expect(picture).not_to_have_attribute("src", before)  # the curves go on while it trains
+    cancel.click()
+    expect(status).to_contain_text(re.compile(r"cancelled \d+\.\d s after the click, with \d of 4 epochs done"))
+    record_property("cancelled", status.inner_text())
+    expect(cancel).to_be_disabled()
+    run.click()
+    expect(status).to_contain_text(re.compile(r"painted: \d+ of \d+ test pictures right \(\d\.\d\d\)\. Trained in"))
+    expect(run).to_be_enabled()
+
+
+def test_the_painted_score_is_set_beside_known_ones(lab):
+    output = lab.output(1)
+    output.get_by_role("button", name="Compare with the catalogue").click()
+    expect(output.get_by_role("status")).to_contain_text("Compared: linear probe, lp ft.")
+    rows = output.locator(".widget-html table tbody tr")
+    expect(rows).to_have_count(3)
+    assert [row.split("\t")[0] for row in rows.all_inner_texts()] == ["painted", "linear probe", "lp ft"]
+    assert output.locator("img").evaluate("image => image.complete && image.naturalWidth") == 980
+
+
+def test_a_known_strategy_is_loaded_and_run_from_a_cell(lab):
+    lab.output(1).get_by_role("button", name="linear probe").click()
+    expect(lab.output(1).get_by_role("grid").locator("td.solved")).to_have_count(3)
+    assert read_grid(lab) == [["frozen"]] * 3
+    lab.run_cell(4)
+    expect(lab.output(4)).to_have_text("(True, ['painted', 'linear_probe', 'lp_ft', 'painted 2'])")
+
+
+def test_the_browser_complained_of_nothing(lab):
+    assert lab.errors == []

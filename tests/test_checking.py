@@ -1,0 +1,155 @@
+"""Settings of a training that can't be used are named before anything is computed."""
+
+import copy
+import dataclasses
+import json
+import math
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_networks import copy_state, make_tiny_backbone, same_bits
+from torch import nn
+
+import tlkit as tl
+from tlkit.strategies.front import FrontPictures
+from tlkit.strategies.pictures import TrainingPictures
+
+PHASE = tl.Phase(["all"], 1, 1e-3)
+
+
+@pytest.fixture(scope="module")
+def images():
+    images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug", "tool"])
+    return images.with_classes(["bird", "bug", "tool"]).few(4)
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    return make_tiny_backbone()
+
+
+@pytest.fixture
+def nothing_computed(monkeypatch):
+    def refuse(*arguments, **keywords):
+        pytest.fail("something was computed")
+
+    for kind in (TrainingPictures, FrontPictures):
+        monkeypatch.setattr(kind, "__init__", refuse)
+
+
+def transfer(backbone, images, strategy=None, **settings):
+    return tl.transfer(backbone, images, strategy or tl.Strategy([PHASE]), progress=False, **settings)
+
+
+# What is expected of a setting, and values that are not so: of the wrong kind, or out of range.
+WHOLE = ("expected an int, at least 1", [2.0, "8", [8]], [0, -3, True])
+ANY_NUMBER = ("expected a number of at least 0", [True, "0.1", None, 1j, np.array([0.1])], [-0.1, math.nan, math.inf])
+SEVERAL = r"expected a list of functions, as in \[function\]"
+BAD = {
+    "batch_size": WHOLE,
+    "micro_batch_size": WHOLE,
+    "patience": WHOLE,
+    "n_views": WHOLE,
+    "seed": ("expected an int, 0 to 4294967295", [1.5, "0", None], [-1, 2**32, False]),
+    "weight_decay": ANY_NUMBER,
+    "front_mib": ANY_NUMBER,
+    "checkpoint_every_s": ANY_NUMBER,
+    "label_smoothing": ("expected a number from 0 to below 1", ["a", False, None], [1, 1.0, -0.1, 10]),
+    "validation": ("expected a number from 0 to 0.5", [True, None], [0.6, 20, -0.2, math.nan]),
+    "largest_gradient": ("expected a number above 0", [], [0, -1.0, math.nan, math.inf, True, "1"]),
+    "optimizer": ("", [None, max], ["adam", "AdamW"]),
+    "precision": ("", [None, True], ["half"]),
+    "balance": ("", [True], ["weight"]),
+    "callbacks": (SEVERAL, [print, None, "print"], []),
+}
+CASES = [
+    (name, value, error, expected)
+    for name, (expected, *several) in BAD.items()
+    for values, error in zip(several, (TypeError, ValueError), strict=True)
+    for value in values
+]
+
+
+@pytest.mark.parametrize(("name", "value", "error", "expected"), CASES)
+@pytest.mark.usefixtures("nothing_computed")
+def test_a_bad_setting_is_named_with_its_value_and_what_was_expected(backbone, images, name, value, error, expected):
+    also = {"validation": 0.3} if name == "patience" else {}
+    with pytest.raises(error, match=f"^{name}: .*{expected}") as caught:
+        transfer(backbone, images, **{name: value} | also)
+    assert repr(value) in str(caught.value)
+
+
+@pytest.mark.usefixtures("nothing_computed")
+def test_names_that_are_unknown_are_answered_with_the_nearest(backbone, images):
+    with pytest.raises(ValueError, match="optimizer: 'adam' is unknown; nearest: 'adamw'; known: 'adamw', 'sgd'"):
+        transfer(backbone, images, optimizer="adam")
+    with pytest.raises(ValueError, match="precision: 'half' is unknown; known: 'exact', 'fast'"):
+        transfer(backbone, images, precision="half")
+    with pytest.raises(ValueError, match="balance: 'weight' is unknown; nearest: 'weights'"):
+        transfer(backbone, images, balance="weight")
+    with pytest.raises(TypeError, match="callbacks: 'print' in the list, expected functions that take the Training"):
+        transfer(backbone, images, callbacks=[print, "print"])
+
+
+@pytest.mark.usefixtures("nothing_computed")
+def test_patience_needs_pictures_to_judge_by(backbone, images):
+    with pytest.raises(ValueError, match=r"patience: 2, but no pictures are held out .*; take validation=0.2"):
+        transfer(backbone, images, patience=2)
+
+
+@pytest.mark.usefixtures("nothing_computed")
+def test_what_is_trained_and_on_what_is_checked_too(backbone, images):
+    with pytest.raises(ValueError, match="images: pictures of 1 class, expected two classes or more"):
+        transfer(backbone, images.select(classes="bird"))
+    with pytest.raises(ValueError, match="images: pictures of 0 class"):
+        transfer(backbone, images[:0])
+    with pytest.raises(TypeError, match="images: a PosixPath, expected an ImageSet, as load_images"):
+        transfer(backbone, Path("pictures"))
+    with pytest.raises(TypeError, match="backbone: a Linear, expected a Backbone or a name"):
+        transfer(nn.Linear(2, 2), images)
+    with pytest.raises(ValueError, match=r"strategy: 'finetune'.*nearest: 'fine_tune'"):
+        transfer(backbone, images, "finetune")
+    with pytest.raises(ValueError, match=r"strategy: \[Phase.*expected a Strategy or the name of one"):
+        transfer(backbone, images, [PHASE])
+    with pytest.raises(ValueError, match="stage9"):
+        transfer(backbone, images, tl.Strategy([tl.Phase(["stage9"], 1, 1e-3)]))
+    adapting = dataclasses.replace(PHASE, objective=max)
+    with pytest.raises(ValueError, match="objective: a phase has one, which needs pictures of a target domain"):
+        transfer(backbone, images, tl.Strategy([adapting]))
+    with pytest.raises(TypeError, match="learning_rate"):
+        transfer(backbone, images, learning_rate=1e-3)
+
+
+def test_numbers_of_numpy_are_taken_and_described_as_plain_ones(backbone, images):
+    plain = {"seed": 3, "batch_size": 5, "micro_batch_size": 2, "weight_decay": 0.5, "label_smoothing": 0.25}
+    plain |= {"largest_gradient": 2.0, "validation": 0.5, "patience": 1, "n_views": 2, "front_mib": 512.0}
+    kinds = {int: np.int64, float: np.float32}
+    of_numpy = {name: kinds[type(value)](value) for name, value in plain.items()}
+    runs = [transfer(backbone, images, **settings) for settings in (plain, of_numpy)]
+    described = [json.dumps([run.strategy, run.seed, run.history]) for run in runs]
+    assert described[0] == described[1]
+    assert {name: runs[1].strategy.get(name) for name in plain} == plain | {"seed": None}
+    assert same_bits(*(copy_state(run.backbone) for run in runs))
+
+
+def test_whole_numbers_and_fractions_stand_for_floats(backbone, images):
+    run = transfer(backbone, images, weight_decay=0, label_smoothing=Fraction(1, 4), front_mib=0)
+    assert [run.strategy[name] for name in ("weight_decay", "label_smoothing", "front_mib")] == [0.0, 0.25, 0.0]
+    assert isinstance(run.strategy["label_smoothing"], float)
+
+
+def test_settings_that_a_solved_head_does_not_need_are_taken(backbone, images):
+    settings = {"optimizer": "sgd", "label_smoothing": 0.1, "precision": "fast", "balance": "weights", "n_views": 3}
+    # Prepared, so that the engine is torch.
+    solved = tl.Strategy([tl.Phase(["head"], None)], prepare=lambda backbone, seed: copy.deepcopy(backbone))
+    run, plain = transfer(backbone, images, solved, **settings), transfer(backbone, images, solved)
+    assert same_bits(copy_state(run.head), copy_state(plain.head))
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 2], [0, -1, 1], [0, -100, 1]])
+def test_a_label_outside_the_classes_makes_no_set(images, labels):
+    wrong = next(label for label in labels if label not in (0, 1))
+    with pytest.raises(ValueError, match=f"labels: {wrong}, expected places in the list of 2 classes, from 0 on"):
+        dataclasses.replace(images[:3], classes=["bird", "bug"], labels=labels)

@@ -1,0 +1,185 @@
+"""The freeze score: stages down, epochs across, colour = learning rate."""
+
+import functools
+import math
+
+import numpy as np
+
+from tlkit.evaluation.reading import say_strategy
+from tlkit.strategies.score import Mark, make_score, say_rate
+
+# The ends of the scale of learning rates; it grows by whole decades where rates lie beyond.
+_DECADES = (-5, -2)
+_N_COLOURS = 31
+_HATCH, _HATCH_COLOUR = "////", "#c4c4c4"
+_FONT_SIZE = 7.5
+_MOST_TICKS = 16
+_ROWS = {"norm": "all norms", "bias": "all biases", "adapter": "adapters"}
+
+
+def draw_freeze_score(strategy, backbone, ax, *, n_train=100):
+    """Draw a strategy as a score: stages down, head last, epochs across, colour = learning rate.
+
+    Darker is faster, so that the drawing can be read in gray. Frozen cells are hatched; a head that is solved is a star
+    in a column of its own. Norm layers, biases and adapters that are trained by that name, in whatever stage, have a
+    row of their own.
+
+    Arguments
+    ---------
+    strategy: Strategy, or the name of a known one
+    backbone: Backbone
+    ax: matplotlib axis
+    n_train: int
+        Number of training pictures, on which the phases of some strategies depend.
+
+    Returns the axis. Raises ValueError for a strategy or stage that isn't there.
+    """
+    from tlkit.strategies import catalogue
+
+    return draw_score(make_score(catalogue.get(strategy), backbone, n_train), ax)
+
+
+def draw_score(score, ax):
+    """Draw a `FreezeScore`, as `draw_freeze_score` does; returns the axis."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.patches import Patch
+
+    n_parts, n_columns = len(score.parts), len(score.marks)
+    rates = np.array(score.rates)
+    norm, colours = make_rate_scale(rates)
+    ax.pcolormesh(
+        np.arange(n_columns + 1) - 0.5,
+        np.arange(n_parts + 1) - 0.5,
+        np.ma.masked_equal(rates, 0),
+        norm=norm,
+        cmap=colours,
+        edgecolor="white",
+        linewidth=0.6,
+    )
+    ax.patch.set(hatch=_HATCH, edgecolor=_HATCH_COLOUR, facecolor="white")
+    solved = [column for column, mark in enumerate(score.marks) if mark.solved]
+    if solved:
+        ax.plot(solved, [n_parts - 1] * len(solved), "*", color="black", markersize=11, label="head solved")
+    ax.set_xlim(-0.5, n_columns - 0.5)
+    ax.set_ylim(n_parts - 0.5, -0.5)
+    _name_columns(score, ax)
+    ax.set_yticks(range(n_parts), [_ROWS.get(part, part) for part in score.parts], fontsize="small")
+    ax.tick_params(length=0)
+    for columns in score.phases()[1:]:
+        ax.axvline(columns[0] - 0.5, color="black", linewidth=1.4)
+    has_notes = _write_notes(score, ax)
+    ax.set_title(_say_whole(score), fontsize=10, loc="left", pad=20 if has_notes else 6)
+    scale = ax.inset_axes((1.03, 0.36, 0.035, 0.64))
+    ax.get_figure(root=True).colorbar(ScalarMappable(norm, colours), cax=scale, label="learning rate")
+    handles = [Patch(facecolor="white", edgecolor=_HATCH_COLOUR, hatch=_HATCH, label="frozen")] * (not rates.all())
+    handles += [line for line in ax.lines if line.get_label() == "head solved"]
+    if handles:
+        ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(1.0, -0.03), frameon=False, fontsize="small")
+    _write_rates(score, norm, colours, ax)
+    return ax
+
+
+def make_rate_scale(rates):
+    """Return (norm, colour map) of learning rates, logarithmic from 1e-5 to 1e-2, or by decades further.
+
+    The map is Matplotlib's Viridis turned round, whose lightness falls evenly: it is told apart in gray, and by the
+    colour-blind.
+    """
+    import matplotlib
+    from matplotlib.colors import LinearSegmentedColormap, LogNorm
+
+    low, high = _DECADES
+    logarithms = np.log10([rate for rate in np.ravel(rates) if rate])
+    if len(logarithms):
+        low, high = min(low, math.floor(logarithms.min())), max(high, math.ceil(logarithms.max()))
+    # Without the lightest end, which is near to the white of what is frozen.
+    colours = matplotlib.colormaps["viridis_r"](np.linspace(0.06, 1, 64))
+    return LogNorm(10.0**low, 10.0**high), LinearSegmentedColormap.from_list("rates", colours)
+
+
+def list_rate_colours(rates):
+    """Return the scale of `make_rate_scale` as plain values: low, high (learning rates) and colours, evenly spaced.
+
+    Each colour is a pair (hexadecimal colour, hexadecimal colour of words on it).
+    """
+    from matplotlib.colors import to_hex
+
+    norm, colours = make_rate_scale(rates)
+    values = [colours(place) for place in np.linspace(0, 1, _N_COLOURS)]
+    return {
+        "low": norm.vmin,
+        "high": norm.vmax,
+        "colours": [(to_hex(value), _choose_ink(value)) for value in values],
+    }
+
+
+def _choose_ink(colour):
+    # Relative luminance; black and white have the same contrast at 0.18.
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in colour[:3]]
+    return "#000000" if np.dot(linear, (0.2126, 0.7152, 0.0722)) > 0.18 else "#ffffff"
+
+
+def _name_columns(score, ax):
+    names, epoch = [], 0
+    for mark in score.marks:
+        epoch += not mark.solved
+        names.append("solve" if mark.solved else str(epoch))
+    step = -(-len(names) // _MOST_TICKS)
+    shown = [place for place, name in enumerate(names) if name == "solve" or int(name) % step == 0 or name == "1"]
+    ax.set_xticks(shown, [names[place] for place in shown], fontsize="small")
+    ax.set_xlabel("epoch")
+
+
+def _write_rates(score, norm, colours, ax):
+    """Write each phase's learning rates where the words have room."""
+    ax.get_figure(root=True).draw_without_rendering()  # only a figure that was laid out knows how large its cells are
+    points = ax.get_window_extent().bounds[2:] / np.array(ax.get_figure(root=True).dpi) * 72
+    width, height = points / (len(score.marks), len(score.parts))
+    for columns in score.phases():
+        if score.marks[columns[0]].solved:
+            continue
+        for row, (part, rate) in enumerate(zip(score.parts, score.column(columns[0]), strict=True)):
+            word = say_rate(rate)
+            if len(word) * 0.62 * _FONT_SIZE > len(columns) * width or height < 1.2 * _FONT_SIZE:
+                continue
+            style = {"ha": "center", "va": "center", "fontsize": _FONT_SIZE, "gid": f"{part} {columns[0]}"}
+            colour = colours(norm(rate)) if rate else (1, 1, 1, 1)
+            # On its own ground, else borders and hatches would run through it.
+            box = {"facecolor": colour, "edgecolor": "none", "pad": 1.2}
+            middle = (columns[0] + columns[-1]) / 2
+            text = ax.text(middle, row, word, color=_choose_ink(colour), bbox=box, **style)
+            text.set_in_layout(False)  # else it would move what it was placed by
+
+
+def _write_notes(score, ax):
+    """Write above the columns what phases have beside their rates; says whether there was anything."""
+    last, has_notes = "", False
+    for columns in score.phases():
+        note = _say_mark(score.marks[columns[0]])
+        if note and note != last:
+            place = (columns[0] - 0.5, -0.5)
+            ax.annotate(note, place, (1, 3), textcoords="offset points", fontsize=_FONT_SIZE).set_in_layout(False)
+            has_notes = True
+        last = note
+    return has_notes
+
+
+def _say_mark(mark):
+    words = [f"augmented: {mark.augment}"] if mark.augment else []
+    words += [
+        f"{name}: {_say_function(getattr(mark, name))}" for name in ("penalty", "objective") if getattr(mark, name)
+    ]
+    return ", ".join(words + ["norm statistics move"] * (mark.norm_statistics != Mark().norm_statistics))
+
+
+def _say_whole(score):
+    words = [f"first {_say_function(score.prepare)}"] if score.prepare else []
+    words += [f"at the end {_say_function(score.finish)}"] if score.finish else []
+    return say_strategy(score.name) + (f" ({', '.join(words)})" if words else "")
+
+
+def _say_function(function):
+    if isinstance(function, functools.partial):
+        settings = ", ".join(f"{name} {value}" for name, value in function.keywords.items())
+        return f"{_say_function(function.func)} {settings}".strip()
+    return say_strategy(getattr(function, "__name__", type(function).__name__))

@@ -1,0 +1,91 @@
+"""Accuracy over what tuning costs: the share of parameters trained, the memory of a step, what must be stored."""
+
+import numpy as np
+
+from tlkit.evaluation.reading import say_strategy
+from tlkit.naming import check_known
+from tlkit.plots.comparison import COLOURS, MARKERS
+from tlkit.plots.page import Page
+from tlkit.plots.pareto import say_cost
+
+SIZE_INCHES = (7.6, 4.2)
+# Points with the same cost stand side by side, each so many times further right.
+_APART = 1.12
+
+
+def draw_trained_share(table, ax, *, cost="trained_share", score="accuracy"):
+    """Draw the accuracy of strategies, with its interval, over what they cost on a logarithmic axis.
+
+    Arguments
+    ---------
+    table: DataFrame
+        A row a strategy: strategy, the cost, the score, and its interval in the columns of the score's name with _low
+        and _high, NaN where there is none.
+    ax: matplotlib axis
+    cost: str
+        A column of numbers above 0: "trained_share" (of all parameters, a fraction), "memory_mib", "stored_mib" …
+    score: str
+        A column of fractions.
+
+    Returns the axis. Raises ValueError for columns that aren't there, no row, and costs of 0 or less.
+    """
+    columns = ["strategy", cost, score, f"{score}_low", f"{score}_high"]
+    for argument, names in (("cost", [cost]), ("score", columns[2:]), ("table", ["strategy"])):
+        check_known(argument, names, list(table))
+    if not len(table):
+        raise ValueError("table: no row, expected one for each strategy")
+    label, divisor = say_cost(cost)
+    if not (table[cost] > 0).all():
+        raise ValueError(f"cost: {cost} has values of 0 or less, or none, which a logarithmic axis has no place for")
+    for place, (strategy, x, y, low, high) in enumerate(_place_points(table[columns], divisor)):
+        ends = np.nan_to_num([[y - low], [high - y]])
+        style = {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
+        ax.errorbar([x], [y], yerr=ends, capsize=4, linestyle="none", label=say_strategy(strategy), **style)
+    ax.set_xscale("log")
+    left, right = table[cost].min() / divisor, table[cost].max() / divisor
+    ax.set_xlim(left / 1.6, max(right * 1.6, left * 12))
+    scores = table[columns[2:]]
+    ax.set_ylim(max(0.0, scores.min(axis=None) - 0.03), min(1.0, scores.max(axis=None) + 0.03))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.set_xlabel(label)
+    ax.set_ylabel("accuracy on test pictures (share right)")
+    ax.grid(alpha=0.3)
+    ax.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+    return ax
+
+
+class TrainedSharePage(Page):
+    """The same drawing, made again and again for one strategy or another.
+
+    Arguments
+    ---------
+    table, cost, score
+        As in `draw_trained_share`.
+    """
+
+    def __init__(self, table, cost, score):
+        divisor = say_cost(cost)[1]
+        columns = ["strategy", cost, score, f"{score}_low", f"{score}_high"]
+
+        def draw_what_stays(figure):
+            return [draw_trained_share(table, figure.add_axes((0.09, 0.13, 0.7, 0.83)), cost=cost, score=score)]
+
+        def draw_what_changes(reading, axes):
+            points = {strategy: (x, y) for strategy, x, y, _, _ in _place_points(table[columns], divisor)}
+            x, y = points[reading.choice.strategy]
+            mark = {"color": "black", "zorder": 10, "scalex": False, "scaley": False}
+            axes[0].plot([x], [y], "o", markersize=17, markerfacecolor="none", markeredgewidth=1.8, **mark)
+            left, bottom = axes[0].get_xlim()[0], axes[0].get_ylim()[0]
+            axes[0].plot([left, x, x], [y, y, bottom], linestyle=":", linewidth=1, **mark)
+
+        super().__init__(SIZE_INCHES, draw_what_stays, draw_what_changes)
+
+
+def _place_points(rows, divisor):
+    """Yield (strategy, x, y, low, high) of each row; what costs the same stands side by side."""
+    seen = {}
+    for strategy, cost, *scores in rows.itertuples(index=False, name=None):
+        # What nearly coincides can't be told apart either.
+        n_there = sum(abs(np.log(cost / other)) < np.log(_APART) for other in seen.values())
+        seen[strategy] = cost
+        yield strategy, cost / divisor * _APART**n_there, *scores

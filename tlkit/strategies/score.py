@@ -1,0 +1,250 @@
+"""The freeze score: a strategy as a table, stages down, epochs across, a learning rate in each cell. Without torch."""
+
+import collections.abc
+import dataclasses
+import itertools
+import json
+import math
+import textwrap
+
+from tlkit.strategies.strategy import KEYWORDS, Phase, Strategy, resolve_keys
+
+_LINE_LENGTH = 88
+
+
+@dataclasses.dataclass(frozen=True)
+class Mark:
+    """What a column of a score has beside its learning rates.
+
+    Arguments
+    ---------
+    solved: bool
+        The head is solved to convergence, which takes no epoch.
+    augment, penalty, objective, norm_statistics
+        As in `Phase`.
+    """
+
+    solved: bool = False
+    augment: str | None = None
+    penalty: object = None
+    objective: object = None
+    norm_statistics: str = "frozen"
+
+
+@dataclasses.dataclass(frozen=True)
+class FreezeScore:
+    """What learns in which epoch, and how fast.
+
+    Arguments
+    ---------
+    parts: tuple of str
+        The stages in forward order; then "norm", "bias" and "adapter", each only where something trains it by that
+        name; "head" at the end.
+    rates: (n_parts, n_columns) tuple of tuple of float
+        Learning rates; 0 is frozen. A column is an epoch, or a head that is solved, of which all are 0.
+    marks: tuple of Mark
+        One a column.
+    prepare, finish, name
+        As in `Strategy`.
+
+    Raises ValueError or TypeError for parts, rates and marks that don't fit each other.
+    """
+
+    parts: tuple
+    rates: tuple
+    marks: tuple
+    prepare: object = None
+    finish: object = None
+    name: str = "painted"
+
+    def __post_init__(self):
+        for field in ("parts", "marks"):
+            object.__setattr__(self, field, tuple(getattr(self, field)))
+        if len(self.parts) < 2 or self.parts[-1] != "head" or len(set(self.parts)) != len(self.parts):
+            raise ValueError(f'parts: {self.parts}, expected the names of stages, each once, and "head" at the end')
+        object.__setattr__(self, "rates", check_rates(self.rates, self.parts, len(self.marks)))
+        for column, mark in enumerate(self.marks):
+            if mark.solved and any(self.column(column)):
+                raise ValueError(f"rates: column {column} solves the head and has learning rates, expected 0 in all")
+
+    def column(self, column):
+        """Return (n_parts,) the learning rates of a column."""
+        return tuple(row[column] for row in self.rates)
+
+    def phases(self):
+        """Return a list of the columns (list of int) of each phase.
+
+        Equal neighbours are one phase. Columns in which nothing learns are left out.
+        """
+        columns = range(len(self.marks))
+        kept = [column for column in columns if self.marks[column].solved or any(self.column(column))]
+        groups = itertools.groupby(kept, key=lambda column: (self.column(column), self.marks[column]))
+        return [list(group) for _, group in groups]
+
+    @property
+    def n_epochs(self):
+        """Epochs in which something learns."""
+        return sum(len(columns) for columns in self.phases() if not self.marks[columns[0]].solved)
+
+
+def check_rates(rates, parts, n_columns):
+    """Return learning rates as (n_parts, n_columns) tuples of float.
+
+    Raises ValueError or TypeError, with the part, for what is no learning rate.
+    """
+    is_table = isinstance(rates, collections.abc.Iterable) and not isinstance(rates, str)
+    rows = list(rates) if is_table else []
+    lengths = [len(row) if isinstance(row, collections.abc.Sized) else None for row in rows]
+    if lengths != [n_columns] * len(parts):
+        raise ValueError(f"rates: rows of {lengths}, expected {len(parts)} rows, one a part, of {n_columns} columns")
+    return tuple(
+        tuple(check_rate(f"rates of {part}", rate) for rate in row) for part, row in zip(parts, rows, strict=True)
+    )
+
+
+def check_rate(argument, rate):
+    """Return a learning rate as a float; ValueError or TypeError for what is neither above 0 nor, for frozen, 0."""
+    if isinstance(rate, bool) or not isinstance(rate, (int, float)):
+        raise TypeError(f"{argument}: {rate!r}, expected a number")
+    if not 0 <= rate < math.inf:
+        raise ValueError(f"{argument}: {rate!r}, expected a number above 0, or 0 for frozen")
+    return float(rate)
+
+
+def make_score(strategy, backbone, n_train):
+    """Return the `FreezeScore` of a strategy.
+
+    Arguments
+    ---------
+    strategy: Strategy
+    backbone: Backbone
+        Whose stages the strategy is drawn on.
+    n_train: int
+        Training pictures, on which the phases of some strategies depend.
+
+    Raises ValueError for a stage that the backbone doesn't have.
+    """
+    strategy = strategy.adjusted(backbone, n_train)
+    columns = [_make_column(phase, backbone) for phase in strategy.phases]
+    used = {part for rates, _ in columns for part in rates}
+    keywords = [key for key in ("norm", "bias", "adapter") if key in used]
+    parts = (*backbone.stages, *keywords, "head")
+    # A head that is solved takes one column, as an epoch does.
+    spread = [
+        column for column, phase in zip(columns, strategy.phases, strict=True) for _ in range(phase.n_epochs or 1)
+    ]
+    return FreezeScore(
+        parts=parts,
+        rates=tuple(tuple(rates.get(part, 0.0) for rates, _ in spread) for part in parts),
+        marks=tuple(mark for _, mark in spread),
+        prepare=strategy.prepare,
+        finish=strategy.finish,
+        name=strategy.name,
+    )
+
+
+def _make_column(phase, backbone):
+    """Return ({part: learning rate} of what learns, Mark) of a phase."""
+    if phase.n_epochs is None:
+        return {}, Mark(solved=True)
+    rates = {}
+    # "all" is the widest key, so whatever else holds for a part comes later.
+    for key in sorted(phase.learning_rate, key=lambda key: key != "all"):
+        rates |= dict.fromkeys(resolve_keys([key], backbone), phase.learning_rate[key])
+    fields = ("augment", "penalty", "objective", "norm_statistics")
+    return rates, Mark(**{field: getattr(phase, field) for field in fields})
+
+
+def read_strategy(score):
+    """Return the `Strategy` that a score stands for.
+
+    Equal neighbouring columns become one phase, and so warm up and slow down once. Columns in which nothing learns are
+    left out.
+
+    Raises ValueError where nothing learns at all.
+
+    >>> score = FreezeScore(("stem", "head"), [[0, 1e-4, 1e-4], [0, 1e-3, 1e-3]], [Mark(solved=True), Mark(), Mark()])
+    >>> [(phase.train, phase.n_epochs) for phase in read_strategy(score).phases]
+    [(('head',), None), (('all', 'head'), 2)]
+    """
+    phases = [_read_phase(score, columns) for columns in score.phases()]
+    if not phases:
+        raise ValueError("score: nothing learns in any epoch; give a part a learning rate, or solve the head")
+    return Strategy(phases, score.prepare, score.finish, name=score.name)
+
+
+def _read_phase(score, columns):
+    mark = score.marks[columns[0]]
+    if mark.solved:
+        return Phase(["head"], None)
+    rates = {part: rate for part, rate in zip(score.parts, score.column(columns[0]), strict=True) if rate}
+    stages = [part for part in score.parts if part not in KEYWORDS]
+    of_stages = {rates.get(stage, 0.0) for stage in stages}
+    if len(of_stages) == 1 and min(of_stages) > 0 and "head" in rates:
+        # Said as it is meant: networks with auxiliary classifiers train these along with "all".
+        rates = {"all": of_stages.pop()} | {part: rate for part, rate in rates.items() if part not in stages}
+        if rates["head"] == rates["all"]:
+            del rates["head"]
+    settings = {field: getattr(mark, field) for field in ("augment", "penalty", "objective", "norm_statistics")}
+    return Phase(list(rates), len(columns), rates, **settings)
+
+
+def write_python(score):
+    """Return the Python text that makes a score's strategy, as `strategy`.
+
+    Raises ValueError for a score with functions, whose text isn't known, and where nothing learns.
+
+    >>> print(write_python(FreezeScore(("stem", "head"), [[0, 1e-4], [0, 1e-4]], [Mark(solved=True), Mark()])))
+    import tlkit as tl
+    <BLANKLINE>
+    strategy = tl.Strategy(
+        [
+            tl.Phase(["head"], None),
+            tl.Phase(["all"], 1, 0.0001),
+        ],
+        name="painted",
+    )
+    """
+    strategy = read_strategy(score)
+    functions = {"prepare": strategy.prepare, "finish": strategy.finish}
+    for phase in strategy.phases:
+        functions |= {key: getattr(phase, key) for key in ("penalty", "objective") if getattr(phase, key)}
+    if named := [name for name, function in functions.items() if function]:
+        raise ValueError(f"score: has {', '.join(named)}, functions that can't be written as text")
+    lines = ["import tlkit as tl", "", "strategy = tl.Strategy(", "    ["]
+    lines += [_write_phase(phase) for phase in strategy.phases]
+    return "\n".join([*lines, "    ],", f"    name={json.dumps(strategy.name, ensure_ascii=False)},", ")"])
+
+
+def _write_phase(phase):
+    arguments = [json.dumps(phase.train, ensure_ascii=False), repr(phase.n_epochs)]
+    if phase.n_epochs is not None:
+        rates = [f"{json.dumps(key, ensure_ascii=False)}: {rate!r}" for key, rate in phase.learning_rate.items()]
+        alike = len(set(phase.learning_rate.values())) == 1
+        arguments.append(repr(next(iter(phase.learning_rate.values()))) if alike else f"{{{', '.join(rates)}}}")
+    if phase.augment:
+        arguments.append(f'augment="{phase.augment}"')
+    if phase.norm_statistics != "frozen":
+        arguments.append(f'norm_statistics="{phase.norm_statistics}"')
+    call = "tl.Phase("
+    indent = " " * 8
+    return textwrap.fill(
+        f"{call}{', '.join(arguments)}),",
+        _LINE_LENGTH,
+        initial_indent=indent,
+        subsequent_indent=indent + " " * len(call),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def say_rate(rate):
+    """Return a learning rate as it is written in a cell, in two digits at most.
+
+    >>> [say_rate(rate) for rate in (0, 2e-4, 0.00025, 0.003, 1.0)]
+    ['frozen', '2e-4', '2.5e-4', '3e-3', '1e0']
+    """
+    if not rate:
+        return "frozen"
+    digits, exponent = f"{rate:.1e}".split("e")
+    return f"{digits.removesuffix('.0')}e{int(exponent)}"

@@ -1,0 +1,134 @@
+"""What a run keeps on disk: its tensors and its description, written and read as one."""
+
+import hashlib
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from tlkit import __version__
+from tlkit.storage import written_whole
+
+_DESCRIPTION = "run.json"
+_WEIGHTS = "weights-{}.safetensors"
+# Of the hash that is part of the name of a file of weights.
+_N_DIGITS = 16
+
+
+def write_run(folder, tensors, described):
+    """Write tensors and description into a folder; whatever happens meanwhile, it holds the earlier run or the new one.
+
+    Arguments
+    ---------
+    folder: str or Path
+    tensors: dict of str to tensor
+    described: dict
+        Plain values that JSON can hold.
+    """
+    folder = Path(folder)
+    data = save({name: value.detach().cpu().contiguous() for name, value in tensors.items()})
+    digest = hashlib.sha256(data).hexdigest()
+    weights = _WEIGHTS.format(digest[:_N_DIGITS])
+    text = json.dumps(described | {"weights": {"file": weights, "sha256": digest}}, indent=1)
+    try:
+        # Under a name of its own, so that the earlier description keeps its weights until it is replaced.
+        with written_whole(folder / weights) as temporary:
+            temporary.write_bytes(data)
+        with written_whole(folder / _DESCRIPTION) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    finally:
+        pass
+
+
+def read_run(folder):
+    """Return the (tensors, description) that `write_run` wrote.
+
+    Raises FileNotFoundError where a file is missing, ValueError where one is damaged.
+    """
+    folder = Path(folder)
+    described = _read_description(folder)
+    match described.pop("weights", None):
+        case {"file": str(weights), "sha256": str(digest)}:
+            pass
+        case _:
+            raise ValueError(_describe_damage(folder, f"{_DESCRIPTION} doesn't say which weights are its own"))
+    if not (folder / weights).is_file():
+        raise FileNotFoundError(_describe_missing(folder, weights))
+    data = (folder / weights).read_bytes()
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise ValueError(_describe_damage(folder, f"the bytes of {weights} are not those that were saved"))
+    try:
+        return load(data), described
+    except SafetensorError as error:
+        raise ValueError(_describe_damage(folder, f"{weights} can't be read: {error}")) from error
+
+
+def check_tensors(folder, given, expected):
+    """Raise ValueError where a folder's tensors haven't the names and shapes of what they are for."""
+    for name in sorted(given.keys() ^ expected.keys()):
+        fault = "lacks" if name in expected else "has"
+        raise ValueError(_describe_damage(folder, f"its weights are another network's: it {fault} {name}"))
+    for name, value in expected.items():
+        if given[name].shape != value.shape:
+            shapes = f"{name} is {tuple(given[name].shape)}, expected {tuple(value.shape)}"
+            raise ValueError(_describe_damage(folder, f"its weights are another network's: {shapes}"))
+
+
+def check_description(folder, described, expected):
+    """Raise ValueError where a description hasn't just the entries that are expected."""
+    for name in sorted(described.keys() ^ expected):
+        fault = "lacks" if name in expected else "has an unknown"
+        raise ValueError(_describe_damage(folder, f"{_DESCRIPTION} {fault} {name!r}"))
+
+
+def read_versions(with_adapters):
+    """Return the versions that decide what a training gives: {name: str}."""
+    names = ("torch", "torchvision", "numpy", *(("peft",) if with_adapters else ()))
+    return {"tlkit": __version__, "python": platform.python_version()} | {name: version(name) for name in names}
+
+
+def name_processor():
+    """Return what the machine calls its processor."""
+    if (path := Path("/proc/cpuinfo")).exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def _read_description(folder):
+    path = folder / _DESCRIPTION
+    if not path.is_file():
+        raise FileNotFoundError(_describe_missing(folder, _DESCRIPTION))
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(_describe_damage(folder, f"{_DESCRIPTION} can't be read ({error})")) from error
+    if not isinstance(described, dict):
+        raise ValueError(_describe_damage(folder, f"{_DESCRIPTION} describes no run"))
+    return described
+
+
+def _remove_others(folder):
+    """Remove weights that the description doesn't name: those of the run before, or of a save that failed."""
+    try:
+        kept = _read_description(folder)["weights"]["file"]
+    except FileNotFoundError:
+        kept = None
+    except (ValueError, KeyError, TypeError):
+        return  # damaged: what it named may still be wanted
+    for path in folder.glob(_WEIGHTS.format("*")):
+        if path.name != kept:
+            path.unlink()
+
+
+def _describe_missing(folder, name):
+    return f"folder: {folder.absolute()} has no {name}, expected a folder that Run.save wrote, with all its files"
+
+
+def _describe_damage(folder, what):
+    return f"folder: {Path(folder).absolute()} is damaged, {what}: copy it again from where it is whole, or train again"

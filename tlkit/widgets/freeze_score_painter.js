@@ -1,0 +1,237 @@
+// A freeze score: stages down, epochs across, a learning rate in each cell, painted by mouse or keyboard. What a score
+// costs, and the Python that makes it, is said by Python.
+
+function make(name, attributes = {}, text = "") {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.textContent = text;
+  return element;
+}
+
+function sayRate(rate) {
+  return rate ? Number(rate.toPrecision(2)).toExponential().replace("+", "") : "frozen";
+}
+
+function render({ model, el }) {
+  const box = make("div", { class: "tlkit-score", "data-lm-suppress-shortcuts": "true" });
+  const palette = make("div", { role: "group", "aria-label": "learning rate to paint with" }, "paint with ");
+  const settings = make("div");
+  const epochs = make("input", { type: "range", min: 1, max: model.get("most_epochs"), "aria-label": "number of epochs" });
+  const nEpochs = make("output");
+  const solve = make("input", { type: "checkbox" });
+  const frame = make("div", { class: "tlkit-score-frame" });
+  const table = make("table", {
+    role: "grid",
+    "aria-label": "freeze score, stages down and epochs across: arrow keys move, Space paints, a digit chooses a rate " +
+      "and paints, an arrow key with Shift paints along",
+  });
+  const here = make("p", { class: "here", "aria-live": "polite" });
+  const reading = make("p", { class: "reading" });
+  const python = make("pre", { tabindex: "0", "aria-label": "Python that makes this score" });
+  const copy = make("button", { type: "button" }, "Copy the Python");
+  const copied = make("span", { class: "copied", "aria-live": "polite" });
+  const epochsLabel = make("label", {}, "epochs ");
+  const solveLabel = make("label");
+  epochsLabel.append(epochs, " ", nEpochs);
+  solveLabel.append(solve, " solve the head before the first epoch");
+  settings.append(epochsLabel, solveLabel);
+  frame.append(table);
+  box.append(palette, settings, frame, here, reading, python, copy, copied);
+  el.append(box);
+
+  // Else JupyterLab would take keys that are pressed here for commands of its own.
+  box.addEventListener("keydown", (event) => event.stopPropagation());
+
+  const parts = [...model.get("stages"), "head"];
+  const rates = model.get("palette");
+  let chosen = rates.length - 1;
+  let cursor = [0, 0];
+  let painted = []; // as it is shown; Python is told after each change
+  let cells = [];
+
+  function look(element, rate) {
+    element.classList.toggle("frozen", !rate);
+    const { low, high, colours } = model.get("scale");
+    const place = Math.log(rate / low) / Math.log(high / low);
+    const nearest = Math.round(Math.min(1, Math.max(0, place)) * (colours.length - 1));
+    const [ground, ink] = rate ? colours[nearest] : ["", ""];
+    element.style.background = ground;
+    element.style.color = ink;
+  }
+
+  const buttons = rates.map((rate, number) => {
+    const button = make("button", { type: "button", title: `key ${number}` });
+    const swatch = make("span", { class: "swatch", "aria-hidden": "true" });
+    look(swatch, rate);
+    button.append(swatch, `${number}: ${sayRate(rate)}`);
+    button.addEventListener("click", () => choose(number));
+    palette.append(button);
+    return button;
+  });
+
+  function choose(number) {
+    chosen = number;
+    buttons.forEach((button, place) => button.setAttribute("aria-pressed", place === number));
+  }
+
+  const sayCell = ([row, column]) => {
+    const rate = painted[row][column];
+    return `${parts[row]}, epoch ${column + 1}: ${rate ? `learning rate ${sayRate(rate)}` : "frozen"}`;
+  };
+
+  function showCell(row, column) {
+    const cell = cells[row][column];
+    cell.textContent = sayRate(painted[row][column]);
+    cell.setAttribute("aria-label", sayCell([row, column]));
+    look(cell, painted[row][column]);
+  }
+
+  function save() {
+    model.set("rates", painted.map((row) => [...row]));
+    model.save_changes();
+  }
+
+  function build() {
+    const hadFocus = table.contains(document.activeElement);
+    const solves = model.get("solves_head");
+    table.replaceChildren();
+    const header = table.createTHead().insertRow();
+    header.append(make("th"));
+    if (solves) header.append(make("th", { scope: "col" }, "solve"));
+    painted[0].forEach((_, column) => header.append(make("th", { scope: "col" }, column + 1)));
+    const body = table.createTBody();
+    cells = painted.map((row, place) => {
+      const line = body.insertRow();
+      line.append(make("th", { scope: "row" }, parts[place]));
+      const isHead = place === parts.length - 1;
+      if (solves) line.append(make("td", { class: isHead ? "solved" : "solved frozen" }, isHead ? "★" : ""));
+      return row.map((_, column) => {
+        const cell = make("td", { role: "gridcell", tabindex: "-1", "data-row": place, "data-column": column });
+        line.append(cell);
+        return cell;
+      });
+    });
+    painted.forEach((row, place) => row.forEach((_, column) => showCell(place, column)));
+    cursor = [cursor[0], Math.min(cursor[1], painted[0].length - 1)];
+    cells[cursor[0]][cursor[1]].tabIndex = 0;
+    if (hadFocus) cells[cursor[0]][cursor[1]].focus();
+  }
+
+  function show() {
+    const given = model.get("rates");
+    const same = painted.length && painted[0].length === given[0].length && table.rows.length;
+    painted = given.map((row) => [...row]);
+    nEpochs.textContent = epochs.value = painted[0].length;
+    if (same) painted.forEach((row, place) => row.forEach((_, column) => showCell(place, column)));
+    else build();
+  }
+
+  function moveTo(cell) {
+    cells[cursor[0]][cursor[1]].tabIndex = -1;
+    cursor = cell;
+    const target = cells[cell[0]][cell[1]];
+    target.tabIndex = 0;
+    target.focus({ preventScroll: true });
+    here.textContent = sayCell(cell);
+  }
+
+  // All cells on the straight way from one to the other: a fast mouse reports only some of them.
+  function paintTo([row, column], from = [row, column]) {
+    const n = Math.max(Math.abs(row - from[0]), Math.abs(column - from[1]), 1);
+    for (let step = 0; step <= n; step++) {
+      const at = [row, column].map((end, axis) => Math.round(from[axis] + ((end - from[axis]) * step) / n));
+      painted[at[0]][at[1]] = rates[chosen];
+      showCell(...at);
+    }
+    moveTo([row, column]);
+    save();
+  }
+
+  function findCell(event) {
+    const cell = document.elementFromPoint(event.clientX, event.clientY)?.closest("td[data-row]");
+    return cell && table.contains(cell) ? [Number(cell.dataset.row), Number(cell.dataset.column)] : null;
+  }
+
+  let last = null; // the cell that was painted last while the button is held
+  table.addEventListener("pointerdown", (event) => {
+    const cell = event.button === 0 && findCell(event);
+    if (!cell) return;
+    event.preventDefault();
+    table.setPointerCapture(event.pointerId);
+    last = cell;
+    paintTo(cell);
+  });
+  table.addEventListener("pointermove", (event) => {
+    const cell = last && findCell(event);
+    if (!cell || (cell[0] === last[0] && cell[1] === last[1])) return;
+    paintTo(cell, last);
+    last = cell;
+  });
+  for (const name of ["pointerup", "pointercancel"]) table.addEventListener(name, () => (last = null));
+  table.addEventListener("focusin", (event) => {
+    const { row, column } = event.target.dataset;
+    if (row !== undefined) here.textContent = sayCell([Number(row), Number(column)]);
+  });
+
+  const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+  table.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const bounds = [parts.length - 1, painted[0].length - 1];
+    if (event.key in STEPS) {
+      const to = cursor.map((at, axis) => Math.min(bounds[axis], Math.max(0, at + STEPS[event.key][axis])));
+      if (event.shiftKey) paintTo(to, cursor);
+      else moveTo(to);
+    } else if (event.key === "Home" || event.key === "End") {
+      moveTo([cursor[0], event.key === "Home" ? 0 : bounds[1]]);
+    } else if (event.key === " " || event.key === "Enter") {
+      paintTo(cursor);
+    } else if (/^\d$/.test(event.key) && Number(event.key) < rates.length) {
+      choose(Number(event.key));
+      paintTo(cursor);
+    } else return;
+    event.preventDefault();
+  });
+
+  epochs.addEventListener("input", () => {
+    const n = Number(epochs.value);
+    // New epochs go on as the last one does.
+    painted = painted.map((row) => Array.from({ length: n }, (_, column) => row[Math.min(column, row.length - 1)]));
+    nEpochs.textContent = n;
+    build();
+    save();
+  });
+  solve.addEventListener("change", () => {
+    model.set("solves_head", solve.checked);
+    model.save_changes();
+  });
+  copy.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(model.get("python"));
+      copied.textContent = " copied";
+    } catch {
+      // Pages that aren't served securely have no clipboard: what is selected is copied by hand.
+      window.getSelection().selectAllChildren(python);
+      copied.textContent = " selected: press Ctrl+C";
+    }
+  });
+
+  function showTexts() {
+    reading.textContent = model.get("reading");
+    python.textContent = model.get("python");
+    copied.textContent = "";
+  }
+
+  const reactions = {
+    "change:rates": show,
+    "change:solves_head": () => { solve.checked = model.get("solves_head"); build(); },
+    "change:reading change:python": showTexts,
+  };
+  for (const [events, react] of Object.entries(reactions)) model.on(events, react);
+  choose(chosen);
+  solve.checked = model.get("solves_head");
+  show();
+  showTexts();
+  return () => { for (const [events, react] of Object.entries(reactions)) model.off(events, react); };
+}
+
+export default { render };
