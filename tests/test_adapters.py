@@ -159,7 +159,8 @@ def test_merged_equals_unmerged_and_is_an_ordinary_backbone(kind, lite0, images)
         adapted.append(copy.deepcopy(training.backbone))
         merge_lora(training)
 
-    strategy = tl.Strategy([tl.Phase(["adapter", "head"], 2, RATES)], insert_lora, finish)
+    prepare = functools.partial(insert_lora, strength=0.7)
+    strategy = tl.Strategy([tl.Phase(["adapter", "head"], 2, RATES)], prepare, finish)
     run = transfer(backbone, images, strategy)
     unmerged, merged = adapted[0].eval(), run.backbone
     by_peft = copy.deepcopy(unmerged)
@@ -167,7 +168,7 @@ def test_merged_equals_unmerged_and_is_an_ordinary_backbone(kind, lite0, images)
         if hasattr(module, "lora_A"):
             module.merge()
     with torch.no_grad():
-        assert (backbone(batch) - merged(batch)).abs().max() > 1e-2
+        assert (backbone(batch) - merged(batch)).abs().max() > 1e-3
         largest = merged(batch).abs().max()
         assert (unmerged(batch) - merged(batch)).abs().max() < 1e-5 * max(1, largest)
         # In float64, so that only the merging differs; in float32 Lite0's last bits alone make 1e-5.

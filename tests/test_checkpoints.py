@@ -78,7 +78,8 @@ OPTIONS = {
     "no front": {"front_mib": 0},
     "penalty": {"strategy": tl.Strategy([tl.Phase(["all", "head"], 3, 1e-2, penalty=pull_back)])},
     "prepared": {"strategy": tl.Strategy([TUNE, tl.Phase(["head"], None)], prepare=reinitialise_here)},
-    "branches": {"backbone": make_backbone_with_a_branch()},
+    "front that was tuned": {"strategy": tl.Strategy([tl.Phase(["all"], 1, 1e-2), tl.Phase(["head"], 1, 1e-2)])},
+    "branches": {"backbone": make_backbone_with_a_branch(), "strategy": tl.Strategy([TUNE])},
 }
 
 
@@ -490,5 +491,7 @@ def test_a_run_that_was_gone_on_with_can_be_trained_as_one_that_was_not(folder, 
             for name, module in modules.items()
         }
 
-    first, again = (train(folder, SHORT, images) for _ in range(2))
+    strategy = tl.Strategy([tl.Phase(["stage1", "head"], 1, 1e-2)])
+    first, again = (train(folder, strategy, images) for _ in range(2))
+    assert all(parameter.requires_grad for parameter in first.backbone.parameters())
     assert read_flags(first) == read_flags(again)

@@ -51,7 +51,8 @@ def test_binder_installs_what_environment_yml_does_but_for_the_kit_itself():
 
 def test_environment_yml_covers_every_dependency_with_the_same_lower_bound():
     _, conda, pip = read_environment("environment.yml")
-    for text in read_project()["dependencies"]:
+    project = read_project()
+    for text in project["dependencies"] + project["optional-dependencies"]["adapters"]:
         requirement = Requirement(text)
         if requirement.name in pip:
             continue
@@ -82,7 +83,7 @@ def test_constraints_pin_each_requirement_exactly_and_run_on_every_system():
         assert not pin.name.startswith(("nvidia-", "cuda-", "triton")), f"{pin} exists on Linux only"
     extras = project["optional-dependencies"]
     version_of = {canonicalize_name(pin.name): str(pin.specifier)[2:] for pin in pins}
-    for text in project["dependencies"] + extras["weights"] + extras["test"] + extras["browser"]:
+    for text in project["dependencies"] + extras["adapters"] + extras["weights"] + extras["test"] + extras["browser"]:
         requirement = Requirement(text)
         if requirement.name == project["name"]:  # an extra that contains another
             continue

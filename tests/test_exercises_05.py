@@ -100,8 +100,12 @@ def check_grid(runs, answer):
     ("effects", "choice", "said"),
     [
         ({"norms": -0.1}, "norms", "the head makes +0.000 on average, moving norms -0.100; the norms matter most"),
-        ({"head": 0.2, "norms": -0.1}, "head", "the head matters most, above the margin of 0.060"),
-        ({"head": -0.07}, "head", "the head matters most"),
+        (
+            {"head": 0.2, "norms": -0.1},
+            "head",
+            "the head makes +0.200 on average, moving norms -0.100; the head matters most, above",
+        ),
+        ({"head": -0.07}, "head", "the head makes -0.070 on average, moving norms +0.000; the head matters most"),
         ({"head": 0.05, "norms": -0.05}, "can't tell", "neither is above the margin of 0.060"),
     ],
 )

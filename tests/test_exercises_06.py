@@ -87,17 +87,24 @@ def interpolate(parent, tuned, strength):
     }
 
 
-def by_formula(formula, *, ints=False):
-    """Return a function that applies a formula to all tensors, or leaves whole numbers as an end has them."""
+def by_formula(formula, *, keeps_counters=False):
+    """Return a function that applies a formula to all tensors, or leaves whole numbers as the nearer end has them."""
 
     def answer(parent, tuned, strength):
-        kept = parent if ints == "of the nearer" and strength < 0.5 else tuned
+        nearer = parent if strength < 0.5 else tuned
         return {
-            name: kept[name] if ints and not value.is_floating_point() else formula(parent[name], value, strength)
+            name: nearer[name]
+            if keeps_counters and not value.is_floating_point()
+            else formula(parent[name], value, strength)
             for name, value in tuned.items()
         }
 
     return answer
+
+
+def take_counters_of_tuned(parent, tuned, strength):
+    counters = {name: value for name, value in tuned.items() if not value.is_floating_point()}
+    return interpolate(parent, tuned, strength) | counters
 
 
 def change_given(parent, tuned, strength):
@@ -133,10 +140,10 @@ def test_the_kits_own_interpolation_passes(runs):
 @pytest.mark.parametrize(
     ("answer", "hint"),
     [
-        (by_formula(lambda a, b, s: a + s * (b - a), ints=True), "a + (b - a) need not be b"),
+        (by_formula(lambda a, b, s: a + s * (b - a), keeps_counters=True), "a + (b - a) need not be b"),
         (by_formula(lambda a, b, s: (1 - s) * a + s * b), "It counts, in whole numbers"),
-        (by_formula(lambda a, b, s: (1 - s) * a + s * b, ints=True), "It counts, in whole numbers"),
-        (by_formula(lambda a, b, s: (1 - s) * a + s * b, ints="of the nearer"), "loses the sign of a negative zero"),
+        (take_counters_of_tuned, "It counts, in whole numbers"),
+        (by_formula(lambda a, b, s: (1 - s) * a + s * b, keeps_counters=True), "loses the sign of a negative zero"),
         (lambda parent, tuned, strength: interpolate(tuned, parent, strength), "are those of the other run"),
         (lambda parent, tuned, strength: tuned if strength == 1 else parent, "isn't halfway"),
         (lambda parent, tuned, strength: tuned, "at strength 0"),

@@ -1,4 +1,4 @@
-"""The freeze score explorer as a reader meets it: painted by mouse and keyboard, run, cancelled, run again, compared."""
+"""The freeze score explorer as a reader meets it: painted by mouse and keyboard, run, cancelled, run again."""
 
 import re
 

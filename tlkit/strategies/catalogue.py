@@ -4,6 +4,7 @@ import dataclasses
 import functools
 
 from tlkit.naming import suggest
+from tlkit.strategies.adapters import insert_lora, merge_lora
 from tlkit.strategies.interpolating import interpolate_with_parent
 from tlkit.strategies.learning_rates import DISCRIMINATIVE, LAYER_DECAY
 from tlkit.strategies.penalties import l2_sp
@@ -105,6 +106,17 @@ _KNOWN = [
         "Frankle, Schwab and Morcos 2021 (Training BatchNorm and only BatchNorm), who do so on random weights; here on "
         "pretrained ones, the head solved first",
         "moves under 2 % of the parameters and often gets most of the gain; saves hardly any time",
+    ),
+    Known(
+        Strategy(
+            [_HEAD, Phase(["adapter", "head"], N_EPOCHS, 1e-3)],
+            functools.partial(insert_lora, rank=4, strength=1.0),
+            merge_lora,
+            name="lora",
+        ),
+        "Hu et al. 2022 (LoRA: low-rank adaptation of large language models); here in convolutions too, the head "
+        "solved first",
+        "trains and stores a few percent of the network; costs about as much time as fine-tuning",
     ),
     *(
         Known(

@@ -10,6 +10,7 @@ import textwrap
 from tlkit.strategies.strategy import KEYWORDS, Phase, Strategy, resolve_keys
 
 _LINE_LENGTH = 88
+_NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,7 +220,10 @@ def write_python(score):
 def _write_phase(phase):
     arguments = [json.dumps(phase.train, ensure_ascii=False), repr(phase.n_epochs)]
     if phase.n_epochs is not None:
-        rates = [f"{json.dumps(key, ensure_ascii=False)}: {rate!r}" for key, rate in phase.learning_rate.items()]
+        # A key and its rate stay on one line.
+        rates = [
+            f"{json.dumps(key, ensure_ascii=False)}:{_NO_BREAK}{rate!r}" for key, rate in phase.learning_rate.items()
+        ]
         alike = len(set(phase.learning_rate.values())) == 1
         arguments.append(repr(next(iter(phase.learning_rate.values()))) if alike else f"{{{', '.join(rates)}}}")
     if phase.augment:
@@ -228,7 +232,7 @@ def _write_phase(phase):
         arguments.append(f'norm_statistics="{phase.norm_statistics}"')
     call = "tl.Phase("
     indent = " " * 8
-    return textwrap.fill(
+    text = textwrap.fill(
         f"{call}{', '.join(arguments)}),",
         _LINE_LENGTH,
         initial_indent=indent,
@@ -236,6 +240,7 @@ def _write_phase(phase):
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return text.replace(_NO_BREAK, " ")
 
 
 def say_rate(rate):

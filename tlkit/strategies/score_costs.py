@@ -65,7 +65,7 @@ def read_score(score, costs, n_train, *, front_mib=1024):
         stored_mib = _measure_stored(front, costs) * n_batches
         if not mark.solved and (mark.augment or stored_mib > front_mib):
             front, stored_mib = (), 0.0
-        if front != previous and front not in kept:
+        if front not in kept:
             duration_s += n_batches * sum(reading.durations_s[: len(front)])
         if touched.isdisjoint(front):
             kept.add(front)
@@ -87,9 +87,11 @@ def read_score(score, costs, n_train, *, front_mib=1024):
     if n_trainable:
         step = f"A step with {costs.batch_size} pictures holds {memory_mib:.0f} MiB. " if n_steps else ""
         sentence = (
-            f"{n_trainable:,} of {costs.n_parameters:,} parameters learn at once. {step}{n_steps} steps: "
-            f"about {duration_s:.{0 if duration_s >= 10 else 1}f} s for {n_train} pictures.{_say_front(costs.stages[:longest])}"
+            f"{n_trainable:,} of {costs.n_parameters:,} parameters learn at once. {step}{n_steps} steps: about "
+            f"{duration_s:.{0 if duration_s >= 10 else 1}f} s for {n_train} pictures."
         )
+        if longest:
+            sentence += f" What is frozen up to {costs.stages[longest - 1]} is computed once."
     return ScoreReading(n_trainable, costs.n_parameters, memory_mib, n_steps, duration_s, sentence)
 
 
@@ -104,9 +106,3 @@ def _measure_stored(front, costs):
     if not front or front == tuple(costs.stages):
         return 0.0  # what a whole network gives are features, which are small
     return costs.input_bytes[costs.stages[len(front)]] / 2**20
-
-
-def _say_front(front):
-    if not front:
-        return ""
-    return f" What is frozen up to {front[-1]} is computed once."

@@ -40,7 +40,7 @@ def write_run(folder, tensors, described):
         with written_whole(folder / _DESCRIPTION) as temporary:
             temporary.write_text(text, encoding="utf-8")
     finally:
-        pass
+        _remove_others(folder)
 
 
 def read_run(folder):

@@ -47,7 +47,8 @@ def transfer(
 ):
     """Train a copy of a backbone, with a new head, by a strategy.
 
-    The same call gives the same bits on one machine, unless `precision` is "fast". What a phase leaves frozen at the front of the network is computed once for all its epochs.
+    The same call gives the same bits on one machine, unless `precision` is "fast". What a phase leaves frozen at the
+    front of the network is computed once for all its epochs.
 
     Arguments
     ---------
@@ -58,7 +59,8 @@ def transfer(
         Training pictures of two classes or more.
     strategy: Strategy, or the name of a known one
     seed: int
-        0 to 2³² - 1. Of the head, the order of the pictures, augmentation, dropout, what is held out and random weights.
+        0 to 2³² - 1. Of the head, the order of the pictures, augmentation, dropout, what is held out and
+        random weights.
     batch_size: int
         The most pictures of a step: those of an epoch are dealt into batches of nearly equal size.
     micro_batch_size: int, optional
@@ -101,7 +103,9 @@ def transfer(
         are run in each epoch, with the same result within float tolerance.
     checkpoint: str or Path, optional
         A folder of this run's own. What is there of the same run, killed at any moment, is gone on with, and the end is
-        the same bit for bit.
+        the same bit for bit; a run that has ended is given again. Two checkpoints are kept, each up to six times as
+        large as the weights; where the newest is damaged, the one before it is taken. A disk that is full is warned of
+        and ends nothing.
     checkpoint_every_s: float
         A checkpoint is written when so much time has passed, and at the end of each phase; 0: after each step.
     callbacks: list of callable
@@ -113,9 +117,10 @@ def transfer(
 
     Returns a `Run`. Ctrl-C ends the training and returns what was reached, with a warning and `completed` False.
 
-    Raises ValueError or TypeError for settings that can't be used, a strategy or stage that isn't there and checkpoints
-    of another run; TrainingError where loss or weights are not finite, memory runs out, or norm layers would take
-    statistics of a single picture. What a callback raises passes. The given backbone is as it was then, too.
+    Raises ValueError or TypeError for settings that can't be used, a strategy or stage that isn't there, checkpoints of
+    another run or tlkit, and a folder of them that another training uses; TrainingError where loss or weights are not
+    finite, memory runs out, or norm layers would take statistics of a single picture. What a callback raises passes.
+    The given backbone is as it was then, too.
 
     >>> import tlkit as tl
     >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)

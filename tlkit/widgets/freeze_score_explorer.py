@@ -20,7 +20,8 @@ from tlkit.widgets.status import StatusLine
 
 PALETTE = (0, 1e-4, 3e-4, 1e-3, 3e-3)
 _COMPARED = ("linear_probe", "fine_tune", "lp_ft", "gradual")
-_TELL_EVERY_S = 0.2
+# How far a training is, is said and drawn so often at most: a drawing takes a tenth of a second from it.
+_SAY_EVERY_S, _DRAW_EVERY_S = 0.2, 1.0
 # What the columns of the table are called, and how their numbers are written.
 _COLUMNS = {
     "score": ("score", say_strategy),
@@ -93,7 +94,7 @@ class FreezeScoreExplorer(Explorer):
         self._lock, self._drawing = threading.RLock(), threading.Lock()
         self._painted, self._job, self._running = {}, None, False
         self._going_on, self._cancelled_at_s = "", 0.0
-        self._history, self._n_epochs, self._told_at_s = [], 0, 0.0
+        self._history, self._n_epochs, self._said_at_s, self._drawn_at_s = [], 0, 0.0, 0.0
         self.painter = FreezeScorePainter(first, palette)
         self.status = StatusLine("Nothing was trained yet: paint, then run.")
         known = [self._make_button(say_strategy(name), functools.partial(self.load, name)) for name in self._paintable]
@@ -235,7 +236,7 @@ class FreezeScoreExplorer(Explorer):
             self._going_on = going_on
             self.status.text = f"{said}: {going_on}."
 
-        self._history, self._n_epochs, self._told_at_s = [], score.n_epochs, 0.0
+        self._history, self._n_epochs = [], score.n_epochs
         self._progress.value, self._progress.max = 0, 1
         announce("preparations for the first step")
         run = self._trials.run(
@@ -262,9 +263,9 @@ class FreezeScoreExplorer(Explorer):
         if job.cancelled.is_set():
             return True
         now_s = time.monotonic()
-        if now_s - self._told_at_s < _TELL_EVERY_S:
+        if now_s - self._said_at_s < _SAY_EVERY_S:
             return False
-        self._told_at_s = now_s
+        self._said_at_s = now_s
         if training.computing:
             announce("computing once what stays frozen")
             return False
@@ -272,7 +273,8 @@ class FreezeScoreExplorer(Explorer):
         self._progress.max = self._n_epochs * n_batches
         self._progress.value = n_done * n_batches + training.batch_index
         announce(f"epoch {n_done + 1} of {self._n_epochs}, step {training.batch_index} of {n_batches}")
-        if n_done > len(self._history):
+        if n_done > len(self._history) and now_s - self._drawn_at_s >= _DRAW_EVERY_S:
+            self._drawn_at_s = now_s
             self._history = list(training.history)
             self._draw()
         return False
@@ -309,4 +311,6 @@ def _measure(backbone, images, n_pictures, seed):
 
 def _say_table(table):
     said = table.assign(**{name: table[name].map(say) for name, (_, say) in _COLUMNS.items()})
-    return said.rename(columns={name: title for name, (title, _) in _COLUMNS.items()}).to_html(index=False, border=0)
+    return said.rename(columns={name: title for name, (title, _) in _COLUMNS.items()}).to_html(
+        index=False, border=0, justify="left"
+    )

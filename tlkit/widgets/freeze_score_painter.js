@@ -17,7 +17,7 @@ function render({ model, el }) {
   const palette = make("div", { role: "group", "aria-label": "learning rate to paint with" }, "paint with ");
   const settings = make("div");
   const epochs = make("input", { type: "range", min: 1, max: model.get("most_epochs"), "aria-label": "number of epochs" });
-  const nEpochs = make("output");
+  const nEpochs = make("span");
   const solve = make("input", { type: "checkbox" });
   const frame = make("div", { class: "tlkit-score-frame" });
   const table = make("table", {

@@ -26,7 +26,8 @@ _STYLE = """
 .tlkit-score th { font-weight: normal; text-align: right; padding: 0 0.6em 0 0; color: inherit; }
 .tlkit-score thead th { text-align: center; padding: 0; }
 .tlkit-score td { width: 46px; min-width: 46px; height: 24px; padding: 0; text-align: center; border: 1px solid #fff; }
-.tlkit-score td.solved { background: #fff; color: #000; cursor: default; border-right: 2px solid #000; }
+.tlkit-score td.solved { color: #000; cursor: default; border-right: 2px solid #000; }
+.tlkit-score td.solved:not(.frozen) { background: #fff; }
 .tlkit-score .frozen { background: repeating-linear-gradient(135deg, #fff 0 5px, #d5d5d5 5px 6px); color: #444; }
 .tlkit-score :is(button, input, pre):focus-visible { outline: 3px solid #0072B2; }
 .tlkit-score td:focus { outline: 3px solid #D55E00; outline-offset: -2px; box-shadow: inset 0 0 0 3px #fff; }
