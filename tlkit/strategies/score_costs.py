@@ -65,7 +65,7 @@ def read_score(score, costs, n_train, *, front_mib=1024):
         stored_mib = _measure_stored(front, costs) * n_batches
         if not mark.solved and (mark.augment or stored_mib > front_mib):
             front, stored_mib = (), 0.0
-        if front not in kept:
+        if front != previous and front not in kept:
             duration_s += n_batches * sum(reading.durations_s[: len(front)])
         if touched.isdisjoint(front):
             kept.add(front)
