@@ -33,8 +33,12 @@ def test_each_strategy_is_a_point_with_its_interval_over_the_share_in_per_cent()
     assert ax.get_xlabel() == "share of the parameters that is trained (%)"
     assert ax.get_ylabel() == "accuracy on test pictures (share right)"
     expected = table[["trained_share", "accuracy", "accuracy_low", "accuracy_high"]].to_numpy() * (100, 1, 1, 1)
-    expected[3, 0] *= 1.12  # trains as much as the one before it, and stands beside it
-    np.testing.assert_allclose(read_points(ax), expected)
+    points = np.array(read_points(ax))
+    np.testing.assert_allclose(points[:, 1:], expected[:, 1:])
+    np.testing.assert_allclose(points[:2, 0], expected[:2, 0])
+    # The last two train as much, and stand side by side around it.
+    assert points[2, 0] < 100 < points[3, 0]
+    np.testing.assert_allclose(points[2, 0] * points[3, 0], 100**2)
     names = [text.get_text() for text in ax.get_legend().get_texts()]
     assert names == ["linear probe", "lora", "lp ft", "l2 sp"]
 
@@ -45,8 +49,22 @@ def test_other_costs_and_scores_are_drawn_in_their_units(cost, label):
     ax = draw(table, cost=cost, score="outside")
     assert ax.get_xlabel().startswith(label)
     points = read_points(ax)
-    assert points[0][:2] == (table[cost][0], table["outside"][0])
+    assert points[0][:2] == pytest.approx((table[cost][0], table["outside"][0]))
     assert [point[1] for point in points] == table["outside"].tolist()
+
+
+def test_points_that_cost_much_the_same_keep_their_order_and_a_distance():
+    costs = [315.0, 13.0, 355.0, 314.0, 321.0, 355.0]
+    rows = [(f"s{place}", cost, 0.5, 0.4, 0.6) for place, cost in enumerate(costs)]
+    columns = ["strategy", "memory_mib", "accuracy", "accuracy_low", "accuracy_high"]
+    ax = draw(pd.DataFrame(rows, columns=columns), cost="memory_mib")
+    places = np.array([point[0] for point in read_points(ax)])
+    assert np.argsort(places).tolist() == [1, 3, 0, 4, 2, 5]
+    steps = np.diff(np.log(np.sort(places))) / np.log(ax.get_xlim()[1] / ax.get_xlim()[0])
+    np.testing.assert_allclose(steps[1:], 0.024)
+    # On the whole they stand where they belong.
+    np.testing.assert_allclose(np.log(places).mean(), np.log(costs).mean())
+    assert places[1] == pytest.approx(13)
 
 
 def test_without_an_interval_the_point_stands_alone():

@@ -9,12 +9,14 @@ from tlkit.plots.page import Page
 from tlkit.plots.pareto import say_cost
 
 SIZE_INCHES = (7.6, 4.2)
-# Points with the same cost stand side by side, each so many times further right.
-_APART = 1.12
+# Points whose intervals would cover each other are moved apart: this share of the axis' width lies between them.
+_GAP = 0.024
 
 
 def draw_trained_share(table, ax, *, cost="trained_share", score="accuracy"):
     """Draw the accuracy of strategies, with its interval, over what they cost on a logarithmic axis.
+
+    Those that cost much the same are moved apart, in their order, so that each interval can be seen.
 
     Arguments
     ---------
@@ -37,13 +39,14 @@ def draw_trained_share(table, ax, *, cost="trained_share", score="accuracy"):
     label, divisor = say_cost(cost)
     if not (table[cost] > 0).all():
         raise ValueError(f"cost: {cost} has values of 0 or less, or none, which a logarithmic axis has no place for")
-    for place, (strategy, x, y, low, high) in enumerate(_place_points(table[columns], divisor)):
+    costs = table[cost].to_numpy(float) / divisor
+    rows = table[["strategy", *columns[2:]]].itertuples(index=False, name=None)
+    for place, (x, (strategy, y, low, high)) in enumerate(zip(_place(costs), rows, strict=True)):
         ends = np.nan_to_num([[y - low], [high - y]])
         style = {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
         ax.errorbar([x], [y], yerr=ends, capsize=4, linestyle="none", label=say_strategy(strategy), **style)
     ax.set_xscale("log")
-    left, right = table[cost].min() / divisor, table[cost].max() / divisor
-    ax.set_xlim(left / 1.6, max(right * 1.6, left * 12))
+    ax.set_xlim(*_find_limits(costs))
     scores = table[columns[2:]]
     ax.set_ylim(max(0.0, scores.min(axis=None) - 0.03), min(1.0, scores.max(axis=None) + 0.03))
     ax.xaxis.set_major_formatter("{x:g}")
@@ -64,15 +67,12 @@ class TrainedSharePage(Page):
     """
 
     def __init__(self, table, cost, score):
-        divisor = say_cost(cost)[1]
-        columns = ["strategy", cost, score, f"{score}_low", f"{score}_high"]
-
         def draw_what_stays(figure):
             return [draw_trained_share(table, figure.add_axes((0.09, 0.13, 0.7, 0.83)), cost=cost, score=score)]
 
         def draw_what_changes(reading, axes):
-            points = {strategy: (x, y) for strategy, x, y, _, _ in _place_points(table[columns], divisor)}
-            x, y = points[reading.choice.strategy]
+            row = table["strategy"].tolist().index(reading.choice.strategy)
+            x, y = _place(table[cost].to_numpy(float) / say_cost(cost)[1])[row], table[score].iloc[row]
             mark = {"color": "black", "zorder": 10, "scalex": False, "scaley": False}
             axes[0].plot([x], [y], "o", markersize=17, markerfacecolor="none", markeredgewidth=1.8, **mark)
             left, bottom = axes[0].get_xlim()[0], axes[0].get_ylim()[0]
@@ -81,11 +81,25 @@ class TrainedSharePage(Page):
         super().__init__(SIZE_INCHES, draw_what_stays, draw_what_changes)
 
 
-def _place_points(rows, divisor):
-    """Yield (strategy, x, y, low, high) of each row; what costs the same stands side by side."""
-    seen = {}
-    for strategy, cost, *scores in rows.itertuples(index=False, name=None):
-        # What nearly coincides can't be told apart either.
-        n_there = sum(abs(np.log(cost / other)) < np.log(_APART) for other in seen.values())
-        seen[strategy] = cost
-        yield strategy, cost / divisor * _APART**n_there, *scores
+def _find_limits(costs):
+    """Return (left, right) of the axis."""
+    left, right = costs.min(), costs.max()
+    return left / 1.6, max(right * 1.6, left * 12)
+
+
+def _place(costs):
+    """Return (n,) where the points stand: at their costs, or around the mean of those that are too close."""
+    left, right = np.log(_find_limits(costs))
+    places, gap, heaps = np.log(costs), _GAP * (right - left), []
+    for row in np.argsort(places, kind="stable"):
+        heaps.append([row])
+        while len(heaps) > 1 and _stand(heaps[-1], places, gap)[0] - _stand(heaps[-2], places, gap)[-1] < gap:
+            heaps[-2:] = [heaps[-2] + heaps[-1]]
+    for heap in heaps:
+        places[heap] = _stand(heap, places, gap)
+    return np.exp(places)
+
+
+def _stand(heap, places, gap):
+    """Return the places of some points that stand side by side."""
+    return places[heap].mean() + gap * (np.arange(len(heap)) - (len(heap) - 1) / 2)

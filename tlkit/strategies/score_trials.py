@@ -104,7 +104,7 @@ class ScoreTrials:
             callbacks=[watch] if watch else [],
             progress=False,
         )
-        if True:
+        if run.completed:
             if before_test:
                 before_test()
             predictions = run.evaluate(self.test).predictions
