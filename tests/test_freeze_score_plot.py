@@ -87,6 +87,9 @@ def test_what_a_phase_has_beside_its_rates_is_said():
         "augmented: crop, norm statistics move"
     ]
     assert scratch.get_legend() is None
+    rates = (1e-3, 1e-4)
+    again = draw(tl.Strategy([tl.Phase(["all"], 1, rate, augment="flip") for rate in rates]))
+    assert [text.get_text() for text in again.texts if not text.get_gid()] == ["augmented: flip"]
     pulled = [text.get_text() for text in draw("l2_sp").texts if not text.get_gid()]
     assert pulled == ["penalty: l2 sp strength 0.1"]
 

@@ -7,7 +7,8 @@ import importlib.util
 import numpy as np
 
 # OpenCV's linear filter takes the two nearest pixels in each direction, however much a picture shrinks. From here on it
-# would skip some: then it goes to twice the wanted size first, and pairs of pixels are averaged.
+# would skip some, and of a picture that the decoder has reduced every pixel counts: these go to twice the wanted size
+# first, and pairs of pixels are averaged.
 _LARGEST_SINGLE_STEP = 1.6
 _REDUCED = {
     1: "IMREAD_COLOR_RGB",
@@ -58,8 +59,10 @@ def decode_resized(data, size_px, recipe, least_excess):
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if pixels is None:
         return None
-    factor = 1 if excess / reduction <= _LARGEST_SINGLE_STEP else 2
-    pixels = cv2.resize(pixels, (factor * wanted[0], factor * wanted[1]), interpolation=cv2.INTER_LINEAR)
+    factor = 1 if reduction == 1 and excess <= _LARGEST_SINGLE_STEP else 2
+    cubic = factor > 1 and recipe.interpolation == "bicubic"
+    interpolation = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
+    pixels = cv2.resize(pixels, (factor * wanted[0], factor * wanted[1]), interpolation=interpolation)
     if factor > 1:
         pixels = cv2.resize(pixels, wanted, interpolation=cv2.INTER_AREA)
     # The flags that reduce give blue first.

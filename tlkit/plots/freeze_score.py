@@ -156,7 +156,7 @@ def _write_notes(score, ax):
     last, has_notes = "", False
     for columns in score.phases():
         note = _say_mark(score.marks[columns[0]])
-        if note:
+        if note and note != last:
             place = (columns[0] - 0.5, -0.5)
             ax.annotate(note, place, (1, 3), textcoords="offset points", fontsize=_FONT_SIZE).set_in_layout(False)
             has_notes = True

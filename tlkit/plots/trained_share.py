@@ -68,7 +68,7 @@ class TrainedSharePage(Page):
 
     def __init__(self, table, cost, score):
         def draw_what_stays(figure):
-            return [draw_trained_share(table, figure.add_axes((0.09, 0.13, 0.7, 0.83)), cost=cost, score=score)]
+            return [draw_trained_share(table, figure.add_axes((0.105, 0.13, 0.685, 0.83)), cost=cost, score=score)]
 
         def draw_what_changes(reading, axes):
             row = table["strategy"].tolist().index(reading.choice.strategy)

@@ -20,7 +20,8 @@ class ScoreReading:
         The most that a step holds at once, with the stored outputs of frozen stages; 0 where there are no steps.
     n_steps: int
     duration_s: float
-        Estimated, without the reading of pictures and the solving of a head.
+        Estimated from the shortest of several measured steps, so a little short, and without what a step doesn't
+        take: to read pictures, to convert a network for a faster engine, to solve a head.
     sentence: str
     """
 
@@ -87,7 +88,7 @@ def read_score(score, costs, n_train, *, front_mib=1024):
     if n_trainable:
         step = f"A step with {costs.batch_size} pictures holds {memory_mib:.0f} MiB. " if n_steps else ""
         sentence = (
-            f"{n_trainable:,} of {costs.n_parameters:,} parameters learn at once. {step}{n_steps} steps: about "
+            f"{n_trainable:,} of {costs.n_parameters:,} parameters learn at once. {step}{n_steps} steps: at least "
             f"{duration_s:.{0 if duration_s >= 10 else 1}f} s for {n_train} pictures."
         )
         if longest:

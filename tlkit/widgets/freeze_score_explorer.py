@@ -246,7 +246,6 @@ class FreezeScoreExplorer(Explorer):
             before_test=lambda: announce("prediction of the test pictures"),
         )
         self._history = run.history
-        self._draw()
         if run.completed:
             self._progress.value = self._progress.max
             self.status.text = f"{said}: {self._trials.results[name].sentence}"
@@ -256,6 +255,7 @@ class FreezeScoreExplorer(Explorer):
                 f"{said}: cancelled {passed_s:.1f} s after the click, with {len(run.history)} of {score.n_epochs} "
                 "epochs done."
             )
+        self._draw()  # after the words, which don't take as long
         return run
 
     def _watch(self, training, announce, job):
