@@ -94,8 +94,8 @@ def test_a_linear_probe_says_what_a_transferred_one_says(comparison, backbone, i
 def test_a_strategy_that_does_more_than_solve_the_head_is_trained(backbone, images, monkeypatch):
     trained = []
 
-    def note(backbone, pictures, seed):
-        trained.append(len(pictures.images))
+    def note(training):
+        trained.append(len(training.pictures))
 
     finished = tl.Strategy([tl.Phase(["head"], None)], finish=note, name="finished")
     tl.compare(backbone, images, [HAND_MADE, finished], shots=2, seeds=1, progress=False)
