@@ -38,7 +38,7 @@ class Run:
         The description of what was trained, with batch size and weight decay.
     seed: int
     history: list of dict
-        A row an epoch: epoch, loss, accuracy, learning_rate, n_steps.
+        A row an epoch: epoch, loss, accuracy, learning_rate, n_steps, front, autocast, as `Training.history` has them.
     n_train: int
         Number of training pictures.
     train_hash: str
