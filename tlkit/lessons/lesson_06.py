@@ -95,14 +95,14 @@ def _say_difference(strength, differing, mixed, ends):
     from tlkit.strategies.changes import list_changed
 
     end, other = ends[strength], ends[1 - strength]
-    place = f"at strength {strength} {len(differing)} of {len(end)} tensors"
+    place = f"at strength {strength} some tensors"  # how many, and which, rounding decides, on each machine anew
     if not list_changed(mixed, other):
         return f"{place} are those of the other run: 0 is the parent, 1 the tuned one."
     numbers = [name for name in differing if end[name].is_floating_point()]
-    if unequal := [name for name in numbers if not torch.equal(mixed[name], end[name])]:
+    if any(not torch.equal(mixed[name], end[name]) for name in numbers):
         return (
-            f"{place} have other bits, {unequal[0]} among them. Numbers in a computer are rounded, so a + (b - a) need "
-            "not be b: look for a way that gives each end back as it is."
+            f"{place} have other bits. Numbers in a computer are rounded, so a + (b - a) need not be b: look for a way "
+            "that gives each end back as it is."
         )
     if counters := [name for name in differing if name not in numbers]:
         return (
