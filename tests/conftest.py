@@ -9,9 +9,13 @@ from pathlib import Path
 
 import matplotlib
 import pytest
+import torch
 
 # Not through the variable MPLBACKEND: kernels that a test starts would inherit it and lose inline figures.
 matplotlib.use("Agg")
+
+# The networks of tests are tiny: a second thread only waits for the first, and takes the core from what runs beside.
+torch.set_num_threads(1)
 
 BROWSER_TESTS = Path(__file__).parent / "browser"
 LOOPBACK = ("127.", "::1", "localhost")

@@ -90,7 +90,8 @@ class Notes:
     def __call__(self, training):
         if training.computing:
             return
-        sums = (training.total_loss, training.n_right, training.history, training.autocast, training.front)
+        sums = (training.total_loss, training.total_objective_loss, training.n_right, training.history)
+        sums += (training.autocast, training.front)
         rates = [group["lr"] for group in training.optimizer.param_groups]
         content = hashlib.sha256(json.dumps([sums, rates, sorted(training.touched), _last_batch]).encode())
         _add(content, training.backbone.state_dict())
@@ -99,8 +100,8 @@ class Notes:
             _add(content, state)
         for tensors in (training.start, training.parent, training.best.tensors if training.best else None):
             _add(content, tensors or {})
-        if training.auxiliary:
-            _add(content, training.auxiliary.state_dict())
+        for module in (training.auxiliary, training.critic):
+            _add(content, module.state_dict() if module else {})
         content.update(torch.get_rng_state().numpy())
         self.write((training.phase_index, training.epoch_index, training.batch_index), content.hexdigest())
 

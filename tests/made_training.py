@@ -4,7 +4,7 @@ from tlkit.strategies.pictures import TrainingPictures
 from tlkit.strategies.training import Training
 
 
-def make_training(backbone, head, strategy, images, *, seed=0, n_views=None, held=None, **settings):
+def make_training(backbone, head, strategy, images, *, seed=0, n_views=None, held=None, target=None, **settings):
     """Return a `Training` that has not begun; settings as in `transfer`."""
     defaults = {
         "batch_size": 8,
@@ -28,6 +28,7 @@ def make_training(backbone, head, strategy, images, *, seed=0, n_views=None, hel
         strategy,
         TrainingPictures(images, backbone.recipe, seed, n_views),
         TrainingPictures(held, backbone.recipe, seed) if held else None,
+        TrainingPictures(target, backbone.recipe, seed, n_views) if target else None,
         backbone,
         seed=seed,
         **defaults | settings,

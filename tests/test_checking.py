@@ -115,9 +115,15 @@ def test_what_is_trained_and_on_what_is_checked_too(backbone, images):
         transfer(backbone, images, [PHASE])
     with pytest.raises(ValueError, match="stage9"):
         transfer(backbone, images, tl.Strategy([tl.Phase(["stage9"], 1, 1e-3)]))
-    adapting = dataclasses.replace(PHASE, objective=max)
-    with pytest.raises(ValueError, match="objective: a phase has one, which needs pictures of a target domain"):
-        transfer(backbone, images, tl.Strategy([adapting]))
+    adapting = tl.Strategy([dataclasses.replace(PHASE, objective=max)], name="adapting")
+    with pytest.raises(ValueError, match="target: None, but strategy 'adapting' adapts to a target domain: give its"):
+        transfer(backbone, images, adapting)
+    with pytest.raises(TypeError, match="target: a str, expected an ImageSet"):
+        transfer(backbone, images, adapting, target="photo")
+    with pytest.raises(ValueError, match="target: 1 pictures, expected two or more"):
+        transfer(backbone, images, adapting, target=images[:1])
+    with pytest.raises(ValueError, match="target: given, but strategy 'own' has no objective that would use"):
+        transfer(backbone, images, target=images)
     with pytest.raises(TypeError, match="learning_rate"):
         transfer(backbone, images, learning_rate=1e-3)
 

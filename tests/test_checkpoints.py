@@ -1,5 +1,6 @@
 """Checkpoints: what is kept, what is refused, what a damaged file or a full disk does, and that the end is the same."""
 
+import dataclasses
 import errno
 import json
 import random
@@ -17,6 +18,7 @@ from made_resumable import SHORT, TUNE, Notes, hash_run, make_images, pull_back,
 from test_auxiliary import make_backbone_with_a_branch
 
 import tlkit as tl
+from tlkit.adaptation.objectives import Dann
 from tlkit.strategies import checkpoints, training
 from tlkit.strategies.checkpoints import Checkpoints
 from tlkit.strategies.pictures import TrainingPictures
@@ -70,6 +72,7 @@ def reinitialise_here(backbone, seed):
     return make_tiny_backbone(seed + 7)
 
 
+ADAPT = tl.Phase(["stage1", "head"], 2, 1e-2, augment="flip", objective=Dann(1.0, n_hidden=4))
 OPTIONS = {
     "plain": {},
     "sgd": {"optimizer": "sgd", "largest_gradient": 0.5, "micro_batch_size": 4},
@@ -79,6 +82,7 @@ OPTIONS = {
     "penalty": {"strategy": tl.Strategy([tl.Phase(["all", "head"], 3, 1e-2, penalty=pull_back)])},
     "prepared": {"strategy": tl.Strategy([TUNE, tl.Phase(["head"], None)], prepare=reinitialise_here)},
     "front that was tuned": {"strategy": tl.Strategy([tl.Phase(["all"], 1, 1e-2), tl.Phase(["head"], 1, 1e-2)])},
+    "adapting": {"strategy": tl.Strategy([ADAPT, TUNE, ADAPT]), "target": make_images()[:13]},
     "branches": {"backbone": make_backbone_with_a_branch(), "strategy": tl.Strategy([TUNE])},
 }
 
@@ -309,6 +313,15 @@ def test_another_run_is_refused_with_what_differs(other, message, folder, images
     with pytest.raises(ValueError, match=f"holds another run, with other .*{message}"):
         train(folder, **{"strategy": SHORT, "images": images} | other)
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_another_target_is_refused_but_not_other_labels_of_it(folder, images):
+    strategy, target = tl.Strategy([ADAPT]), images[:13]
+    kill_after(folder, 2, strategy, images=images, target=target)
+    with pytest.raises(ValueError, match=r"with other strategy\.target"):
+        train(folder, strategy, images, target=images[:12])
+    labels = np.roll(target.labels, 5)
+    assert train(folder, strategy, images, target=dataclasses.replace(target, labels=labels)).completed
 
 
 def test_another_prepared_network_is_refused(folder, images):

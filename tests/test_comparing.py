@@ -191,3 +191,9 @@ def test_it_draws_rows_for_one_number_of_shots_and_curves_for_several(comparison
 def test_it_shows_itself_as_its_table(comparison):
     assert "linear_probe" in comparison._repr_html_()
     assert "verdict" in repr(comparison)
+
+
+def test_a_head_that_is_solved_for_a_target_domain_isnt_taken_for_a_plain_probe(backbone, images):
+    adapted = tl.adaptation.get("coral")
+    with pytest.raises(ValueError, match=r"target: None, but strategy 'coral' adapts to a target domain"):
+        tl.compare(backbone, images, ["linear_probe", adapted], 1, 1, baseline="linear_probe", progress=False)

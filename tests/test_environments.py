@@ -18,6 +18,7 @@ ROOT = Path(__file__).parent.parent
 CONDA_NAMES = {
     "torch": "pytorch-cpu",
     "matplotlib": "matplotlib-base",
+    "POT": "pot",
 }  # where conda-forge names it otherwise
 EXACT_IN_CONDA = {"jupyterlab", "ipykernel", "ipywidgets"}
 
@@ -52,7 +53,8 @@ def test_binder_installs_what_environment_yml_does_but_for_the_kit_itself():
 def test_environment_yml_covers_every_dependency_with_the_same_lower_bound():
     _, conda, pip = read_environment("environment.yml")
     project = read_project()
-    for text in project["dependencies"] + project["optional-dependencies"]["adapters"]:
+    extras = project["optional-dependencies"]
+    for text in project["dependencies"] + extras["adapters"] + extras["adaptation"]:
         requirement = Requirement(text)
         if requirement.name in pip:
             continue

@@ -27,7 +27,8 @@ HEAVY = {
 }
 WITHOUT_TORCH = (
     *("tlkit.images", "tlkit.heads", "tlkit.evaluation", "tlkit.doctoring", "tlkit.cli", "tlkit.plots"),
-    *("tlkit.selection", "tlkit.inspection"),
+    *("tlkit.selection", "tlkit.inspection", "tlkit.adaptation.pair_comparison", "tlkit.adaptation.gaps"),
+    "tlkit.adaptation.target_shots",
 )
 
 

@@ -54,6 +54,8 @@ def test_an_unknown_stage_is_answered_with_the_nearest(backbone):
         ({"n_epochs": 1.0}, "n_epochs: 1.0, expected a whole number"),
         ({"n_epochs": None}, "n_epochs: None solves the head"),
         ({"train": ["head"], "n_epochs": None, "augment": "flip"}, "knows no augment"),
+        ({"train": ["head"], "n_epochs": None, "objective": max}, "objective: .*max.* has no `solve`, which n_epochs"),
+        ({"objective": "dann"}, "objective: 'dann' can't be called with what a step sees"),
         ({"learning_rate": 0}, "learning_rate: 0 for 'all', expected a number above 0"),
         ({"learning_rate": float("inf")}, "learning_rate: inf"),
         ({"learning_rate": None}, "learning_rate: None"),

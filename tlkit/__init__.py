@@ -41,8 +41,8 @@ _HOMES = {
     "transfer": "tlkit.strategies.transferring",
 }
 _MODULES = (
-    *("backbones", "evaluation", "features", "heads", "images", "inspection", "lessons", "plots", "selection"),
-    *("strategies", "widgets"),
+    *("adaptation", "backbones", "evaluation", "features", "heads", "images", "inspection", "lessons", "plots"),
+    *("selection", "strategies", "widgets"),
 )
 
 __all__ = sorted([*_HOMES, *_MODULES])

@@ -204,7 +204,7 @@ def _find_probe(arm):
         return Probe("ridge", name=HAND_MADE)
     if isinstance(arm, Probe):
         return arm
-    solved = all(phase.n_epochs is None for phase in arm.phases)
+    solved = all(phase.n_epochs is None and phase.objective is None for phase in arm.phases)
     return Probe("logistic", name=arm.name) if solved and not (arm.prepare or arm.finish) else None
 
 

@@ -19,6 +19,8 @@ class Evaluation:
     n_looks: int
         How often this test set has been looked at with the same run; a number that was chosen after many looks says
         more about the looks than about the network.
+    transductive: bool
+        Whether what predicts was adapted, without labels, to pictures of this set: it may do less well on others.
     """
 
     probabilities: np.ndarray
@@ -27,6 +29,7 @@ class Evaluation:
     names: np.ndarray
     groups: np.ndarray
     n_looks: int
+    transductive: bool = False
 
     @property
     def predicted(self):
@@ -70,13 +73,14 @@ class Evaluation:
 
     def __repr__(self):
         looks = "" if self.n_looks == 1 else f", look number {self.n_looks} at this test set"
+        adapted = ", transductive: adapted to pictures of this set" if self.transductive else ""
         return (
             f"Evaluation({len(self.labels)} pictures: accuracy {self.accuracy:.3f}, "
-            f"balanced {self.balanced_accuracy:.3f}{looks})"
+            f"balanced {self.balanced_accuracy:.3f}{looks}{adapted})"
         )
 
 
-def evaluate_probabilities(probabilities, images, n_looks=1):
+def evaluate_probabilities(probabilities, images, n_looks=1, *, transductive=False):
     """Return the `Evaluation` of (n, n_classes) probabilities for the n pictures of an ImageSet."""
     if probabilities.shape != (len(images), len(images.classes)):
         raise ValueError(
@@ -85,4 +89,6 @@ def evaluate_probabilities(probabilities, images, n_looks=1):
         )
     if len(images) == 0:
         raise ValueError("images: none, expected at least one picture to evaluate on")
-    return Evaluation(probabilities, images.labels, list(images.classes), images.names, images.groups, n_looks)
+    return Evaluation(
+        probabilities, images.labels, list(images.classes), images.names, images.groups, n_looks, transductive
+    )

@@ -37,11 +37,33 @@ def fit_logistic(features, *, seed=0, strength=STRENGTH):
     settings = {"strength": strength}
     if strength == "cross-validated":
         settings = _choose_strength(values, features, seed)
-    estimator = _make_estimator(settings["strength"])
-    with limit_threads(values):
-        weight, bias = split_pair(*_solve(estimator, values, features.labels))
+    weight, bias = solve_logistic(values, features.labels, strength=settings["strength"])
     present = np.unique(features.labels)
     return LinearHead("logistic", list(features.classes), present, values.shape[1], settings, weight / scale, bias)
+
+
+def solve_logistic(values, labels, *, strength=STRENGTH, weights=None):
+    """Solve multinomial logistic regression on values whose overall standard deviation is 1.
+
+    Arguments
+    ---------
+    values: (n, d)
+    labels: (n,) int
+        Of two classes or more.
+    strength: float
+        As in `fit_logistic`.
+    weights: (n,), optional
+        How often each picture counts in the summed cross-entropy; a whole number does as so many copies.
+
+    Returns (weight, bias) of the classes present, in the order of their labels: (n_present, d) and (n_present,).
+
+    >>> weight, bias = solve_logistic(np.array([[-1.0], [1.0]]), np.array([0, 1]), strength=1.0)
+    >>> weight.shape, bias.round(6) + 0.0
+    ((2, 1), array([0., 0.]))
+    """
+    estimator = _make_estimator(strength)
+    with limit_threads(values):
+        return split_pair(*_solve(estimator, values, labels, weights))
 
 
 def _make_estimator(strength):
@@ -50,19 +72,19 @@ def _make_estimator(strength):
     return LogisticRegression(C=1 / strength, tol=1e-6, max_iter=5000)
 
 
-def _solve(estimator, values, labels):
+def _solve(estimator, values, labels, weights=None):
     # Around their mean, in float64: the same solution but for the intercepts. Without either, the solver stops where
     # probabilities are still off by a hundredth.
     centre = values.mean(axis=0, dtype=np.float64)
     centred = values - centre
     n_pictures, n_features = centred.shape
     if n_pictures >= n_features:
-        weight = estimator.fit(centred, labels).coef_
+        weight = estimator.fit(centred, labels, weights).coef_
     else:
         # The penalty leaves no weight across what the pictures span: in coordinates of that space alone the solver
         # takes the same steps with fewer numbers.
         basis, coordinates = np.linalg.qr(centred.T)
-        weight = estimator.fit(coordinates.T, labels).coef_ @ basis.T
+        weight = estimator.fit(coordinates.T, labels, weights).coef_ @ basis.T
     return weight, estimator.intercept_ - weight @ centre
 
 

@@ -13,6 +13,21 @@ def list_changed(tensors, start):
     return [name for name, value in tensors.items() if name not in start or not _same_bits(value, start[name])]
 
 
+def list_changed_since(backbone, *runs):
+    """Return the names of what differs in a backbone from the one that the last of some runs started from.
+
+    The start itself isn't kept; what runs that began there left as it was tells.
+    """
+    start = {
+        name: value
+        for run in runs
+        if run.start_hash == runs[-1].start_hash
+        for name, value in run.backbone.state_dict().items()
+        if name not in run.changed
+    }
+    return list_changed(backbone.state_dict(), start)
+
+
 def compose(start, changed, adapters):
     """Return the tensors of a backbone, put together from those it started from and what differs.
 

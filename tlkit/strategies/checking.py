@@ -57,12 +57,40 @@ def check_settings(images, settings):
     return settings | checked
 
 
-def check_phases(phases):
-    """Raise ValueError for a phase that `transfer` can't train."""
-    if any(phase.objective for phase in phases):
+def check_target(strategy, target, backbone):
+    """Raise ValueError or TypeError where a strategy and the pictures of a target domain don't fit each other.
+
+    Arguments
+    ---------
+    strategy: Strategy
+    target: ImageSet or None
+    backbone: Backbone
+    """
+    if target is None:
+        if strategy.needs_target():
+            raise ValueError(
+                f"target: None, but strategy {strategy.name!r} adapts to a target domain: give its pictures, target=…"
+            )
+        return
+    check_target_pictures(target)
+    if not strategy.needs_target():
         raise ValueError(
-            "objective: a phase has one, which needs pictures of a target domain, and transfer has none: leave it out"
+            f"target: given, but strategy {strategy.name!r} has no objective that would use it: leave it out, or take "
+            "a strategy of tlkit.adaptation"
         )
+    if backbone.auxiliary and any(phase.objective and "all" in phase.train for phase in strategy.phases):
+        raise ValueError(
+            "objective: in a phase that trains the auxiliary classifiers, which know no target domain: load the "
+            "backbone with auxiliary=False"
+        )
+
+
+def check_target_pictures(target):
+    """Raise TypeError or ValueError for what are no pictures to adapt to."""
+    if not isinstance(target, ImageSet):
+        raise TypeError(f"target: a {type(target).__name__}, expected an ImageSet, as load_images makes it")
+    if len(target) < 2:
+        raise ValueError(f"target: {len(target)} pictures, expected two or more of the target domain")
 
 
 def check_callbacks(callbacks):

@@ -6,14 +6,13 @@ import dataclasses
 import pandas as pd
 import torch
 
-from tlkit.strategies.changes import list_changed
+from tlkit.strategies.changes import list_changed_since
 from tlkit.strategies.early_stopping import put_back, take_tensors
 from tlkit.strategies.pictures import TrainingPictures
-from tlkit.strategies.preparing import reestimate_norm_statistics
+from tlkit.strategies.preparing import STATISTICS, find_norm_layers, reestimate_norm_statistics
 from tlkit.strategies.run import Run
 
 STRENGTHS = tuple(step / 10 for step in range(11))
-_STATISTICS = ("running_mean", "running_var")
 
 
 def interpolate_with_parent(training, *, strength):
@@ -90,8 +89,9 @@ def interpolate_runs(parent, tuned, strength, *, train=None):
         },
         tuned={0: parent.tuned, 1: tuned.tuned}.get(strength, True),
         completed=parent.completed and tuned.completed,
-        changed=_list_changed(backbone, parent, tuned),
+        changed=list_changed_since(backbone, parent, tuned),
         adapters={},
+        adapted_to=list(dict.fromkeys([*parent.adapted_to, *tuned.adapted_to])),
     )
 
 
@@ -130,25 +130,9 @@ def _interpolate(parent, tuned, strength):
 
 def _moved_norm_layers(parent, tuned):
     """Return the paths, within the backbone, of the norm layers of which running statistics differ."""
-    paths = {}
-    for name, value in tuned.items():
-        path, _, kind = name.removeprefix("backbone.").rpartition(".")
-        if kind in _STATISTICS and not torch.equal(parent[name].to(value.device), value):
-            paths[path] = True
-    return list(paths)
-
-
-def _list_changed(backbone, parent, tuned):
-    """Return the names of what differs from the backbone that the tuned run started from."""
-    # The start itself isn't kept; what a run left as it was tells.
-    started_there = [run for run in (parent, tuned) if run.start_hash == tuned.start_hash]
-    start = {
-        name: value
-        for run in started_there
-        for name, value in run.backbone.state_dict().items()
-        if name not in run.changed
-    }
-    return list_changed(backbone.state_dict(), start)
+    statistics = {name: value for name, value in tuned.items() if name.endswith(STATISTICS)}
+    differing = [name for name, value in statistics.items() if not torch.equal(parent[name].to(value.device), value)]
+    return find_norm_layers(name.removeprefix("backbone.") for name in differing)
 
 
 def _check_strength(strength):

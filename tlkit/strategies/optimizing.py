@@ -59,6 +59,21 @@ def order_pictures(labels, epoch, seed, balance):
     return random.choice(len(labels), len(labels), p=chances / chances.sum())
 
 
+def order_target(n_target, n_source, epoch, seed):
+    """Return which target picture stands beside each source picture of an epoch, (n_source,) int.
+
+    The target is gone through in one order after another, each a permutation, on from where the epoch before ended.
+
+    >>> [order_target(4, 3, epoch, seed=0).tolist() for epoch in range(4)]
+    [[3, 1, 2], [0, 0, 3], [1, 2, 1], [3, 0, 2]]
+    """
+    places = epoch * n_source + np.arange(n_source)
+    passes = range(places[0] // n_target, places[-1] // n_target + 1)
+    # The last number makes it another order than the source's of that epoch.
+    orders = [np.random.default_rng((seed, number, 1)).permutation(n_target) for number in passes]
+    return np.concatenate(orders)[places - passes[0] * n_target]
+
+
 def pays_in_bfloat16(network, batch, labels):
     """Say whether training steps are faster under `torch.autocast` in bfloat16 here: some are tried of either kind.
 

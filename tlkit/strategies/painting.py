@@ -54,7 +54,7 @@ def make_painting(score, stages):
     """
     if score.parts != (*stages, "head"):
         raise ValueError(f"score: of {', '.join(score.parts)}; expected the parts {', '.join(stages)}, head")
-    solves_head = bool(score.marks) and score.marks[0].solved
+    solves_head = score.marks[:1] == (Mark(solved=True),)
     marks = score.marks[solves_head:]
     if score.prepare or score.finish or set(marks) - {Mark()}:
         raise ValueError(

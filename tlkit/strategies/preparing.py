@@ -10,6 +10,7 @@ from tlkit.backbones.loading import load_backbone
 
 N_PASSES = 2
 LARGEST_BATCH = 64
+STATISTICS = ("running_mean", "running_var")
 
 
 def reinitialise(backbone, seed):
@@ -55,6 +56,16 @@ def reestimate_norm_statistics(backbone, pictures, seed, names=None):
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
     backbone.eval()
+
+
+def find_norm_layers(names):
+    """Return the paths of the norm layers of which a running statistic is among the names of some tensors.
+
+    >>> find_norm_layers(["body.stem.0.weight", "body.stem.1.running_mean", "body.stem.1.running_var"])
+    ['body.stem.1']
+    """
+    parts = (name.rpartition(".") for name in names)
+    return list(dict.fromkeys(path for path, _, kind in parts if kind in STATISTICS))
 
 
 def finish_norm_statistics(training):

@@ -19,9 +19,12 @@ from tlkit.strategies.storing import (
     read_versions,
     write_run,
 )
+from tlkit.strategies.targets import list_digests
 
 # The parts of a run that are tensors.
 _TENSORS = ("backbone", "head", "adapters")
+# Fields that runs which were saved before don't have.
+_ADDED_LATER = {"adapted_to"}
 
 
 @dataclasses.dataclass(eq=False)
@@ -60,6 +63,8 @@ class Run:
         Low-rank adapters that were merged into the weights, as `tlkit.strategies.adapters.merge_lora` leaves them.
     looks: dict
         How often each test set, by its hash, was evaluated on.
+    adapted_to: list of str
+        The pictures of a target domain that it was adapted to, as `tlkit.strategies.targets.list_digests` names them.
     versions: dict, optional
         Of tlkit, Python and the libraries that it was trained with; by default those of this process.
     processor: str
@@ -83,6 +88,7 @@ class Run:
     changed: list
     adapters: dict = dataclasses.field(default_factory=dict)
     looks: dict = dataclasses.field(default_factory=dict)
+    adapted_to: list = dataclasses.field(default_factory=list)
     versions: dict | None = None
     processor: str = dataclasses.field(default_factory=name_processor)
 
@@ -115,12 +121,16 @@ class Run:
     def evaluate(self, images, *, progress=False):
         """Return the `Evaluation` on an ImageSet, whose looks are counted.
 
+        It says whether it is transductive: whether the run was adapted, without labels, to some of these pictures.
+
         Raises ValueError where it has pictures of a class that the run wasn't trained for.
         """
         images = images.with_classes(self.classes)
         test_hash = images.content_hash
         self.looks[test_hash] = self.looks.get(test_hash, 0) + 1
-        return evaluate_probabilities(self.predict(images, progress=progress), images, self.looks[test_hash])
+        transductive = not set(self.adapted_to).isdisjoint(list_digests(images))
+        probabilities = self.predict(images, progress=progress)
+        return evaluate_probabilities(probabilities, images, self.looks[test_hash], transductive=transductive)
 
     def cost(self):
         """Return what the run took, and what it takes to keep and to use it.
@@ -210,6 +220,7 @@ def load_run(folder):
     """
     tensors, described = read_run(folder)
     expected = {*_names_of_fields(), "only_changes"} - {"head", "adapters"}
+    expected -= _ADDED_LATER - described.keys()
     check_description(folder, described, expected)
     made, only_changes = described.pop("backbone"), described.pop("only_changes")
     check_description(folder, made, {"name", "image_size_px", "provenance"})

@@ -147,7 +147,7 @@ def make_score(strategy, backbone, n_train):
 def _make_column(phase, backbone):
     """Return ({part: learning rate} of what learns, Mark) of a phase."""
     if phase.n_epochs is None:
-        return {}, Mark(solved=True)
+        return {}, Mark(solved=True, objective=phase.objective)
     rates = {}
     # "all" is the widest key, so whatever else holds for a part comes later.
     for key in sorted(phase.learning_rate, key=lambda key: key != "all"):
@@ -177,7 +177,7 @@ def read_strategy(score):
 def _read_phase(score, columns):
     mark = score.marks[columns[0]]
     if mark.solved:
-        return Phase(["head"], None)
+        return Phase(["head"], None, objective=mark.objective)
     rates = {part: rate for part, rate in zip(score.parts, score.column(columns[0]), strict=True) if rate}
     stages = [part for part in score.parts if part not in KEYWORDS]
     of_stages = {rates.get(stage, 0.0) for stage in stages}

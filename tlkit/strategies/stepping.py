@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import typing
 
 import numpy as np
 import torch
@@ -17,7 +18,24 @@ class TrainingError(RuntimeError):
     """Training that can't go on, such as after a loss that is not a number."""
 
 
-def make_step(training, indices):
+class Seen(typing.NamedTuple):
+    """What an objective sees of some pictures of a domain.
+
+    Arguments
+    ---------
+    features: (n, n_features) float32
+    scores: (n, n_classes) float32
+        The head's, before softmax.
+    labels: (n,) int64, or None
+        Those of a target domain are never seen.
+    """
+
+    features: torch.Tensor
+    scores: torch.Tensor
+    labels: torch.Tensor | None
+
+
+def make_step(training, indices, target_indices=None):
     """Take one step on some pictures: the gradients of its parts in turn, then one update.
 
     Arguments
@@ -26,6 +44,8 @@ def make_step(training, indices):
         Its network is changed in place; its sums over the epoch grow.
     indices: (n,) int
         The pictures of the step.
+    target_indices: (n,) int, optional
+        As many of the target domain, where the phase has an objective.
 
     Raises TrainingError where the loss or a gradient to be shortened is not finite, or memory runs out.
     """
@@ -33,9 +53,14 @@ def make_step(training, indices):
     training.optimizer.zero_grad()
     loss_of_step = 0.0
     parts = split_batch(indices, training.micro_batch_size)
+    beside = split_batch(target_indices, training.micro_batch_size) if phase.objective else [None] * len(parts)
     with memory_error_explained(len(parts[0])):
-        for place, part in enumerate(parts):
-            batch, labels = read_batch(training, part, phase.augment)
+        for place, (part, target_part) in enumerate(zip(parts, beside, strict=True)):
+            batch, labels = read_batch(training, training.source, part, phase.augment)
+            if phase.objective:
+                # One pass for both domains: norm layers whose statistics move then see both, as in the papers' code.
+                target_batch, _ = read_batch(training, training.target_source, target_part, phase.augment)
+                batch = torch.cat([batch, target_batch])
             loss, scores = _measure_loss(training, batch, labels, indices, is_first=place == 0)
             loss_of_step += loss.item()
             if not math.isfinite(loss_of_step):
@@ -54,9 +79,9 @@ def make_step(training, indices):
     training.total_loss += loss_of_step * len(indices)
 
 
-def read_batch(training, indices, policy):
-    """Return (n, …) float32 and (n,) labels of some pictures, where and as the network wants them."""
-    batch, labels = (tensor.to(training.device) for tensor in training.source.batch(indices, policy, training.epoch))
+def read_batch(training, source, indices, policy):
+    """Return (n, …) float32 and (n,) labels of some pictures of a source, where and as the network wants them."""
+    batch, labels = (tensor.to(training.device) for tensor in source.batch(indices, policy, training.epoch))
     return (batch.contiguous(memory_format=torch.channels_last) if batch.ndim == 4 else batch), labels
 
 
@@ -70,7 +95,7 @@ def split_batch(indices, micro_batch_size):
 
 
 def check_batches(training):
-    """Raise TrainingError where, in a phase to come, norm layers would take statistics of a single picture."""
+    """Raise TrainingError where a phase to come would take statistics of a single picture."""
     n_pictures, n_batches, micro_batch_size = len(training.pictures), training.n_batches, training.micro_batch_size
     sizes = {n_pictures // n_batches, math.ceil(n_pictures / n_batches)}
     alone = [size for size in sizes if len(split_batch(np.arange(size), micro_batch_size)[-1]) == 1]
@@ -80,12 +105,16 @@ def check_batches(training):
         if phase.n_epochs is None:
             continue
         apply_phase(training.backbone, training.head, phase)
-        if has_moving_statistics(training.backbone):
+        if has_moving_statistics(training.backbone) or phase.objective:
             cause = (
                 f"batch_size: {training.batch_size} with {n_pictures} pictures makes a batch of one"
                 if 1 in sizes
                 else f"micro_batch_size: {micro_batch_size} leaves one picture of a batch of {max(alone)} alone"
             )
+            if phase.objective:
+                raise TrainingError(
+                    f"{cause}, which can't say how a domain's features spread: take another size, or more pictures"
+                )
             raise TrainingError(
                 f"{cause}, of which norm layers can't take statistics: take another size, more pictures, or "
                 "norm_statistics='frozen'"
@@ -110,18 +139,28 @@ def list_learning(optimizer):
 
 def _measure_loss(training, batch, labels, indices, *, is_first):
     """Return the share that some pictures of a step have in its loss, and their scores."""
-    phase, weights = training.phase, training.class_weights
+    phase, weights, n_source = training.phase, training.class_weights, len(labels)
     with torch.autocast(training.device.type, torch.bfloat16, enabled=training.autocast):
         trained_along = training.auxiliary and "all" in phase.train
         features, extra = training.auxiliary(training.backbone, batch, labels) if trained_along else (None, 0.0)
-        scores = training.head(training.network(batch) if features is None else features)
+        features = training.network(batch) if features is None else features
+        all_scores = training.head(features)
+        scores = all_scores[:n_source]
         loss = nn.functional.cross_entropy(scores, labels, weights, label_smoothing=training.label_smoothing)
-    share = len(labels) / len(indices)
+    share = n_source / len(indices)
     weighted_share = share
     if weights is not None:
         all_labels = torch.from_numpy(training.pictures.images.labels[indices]).to(training.device)
         weighted_share = weights[labels].sum() / weights[all_labels].sum()
     loss = loss * weighted_share + extra * share
+    if phase.objective:
+        features, all_scores = features.float(), all_scores.float()
+        source = Seen(features[:n_source], all_scores[:n_source], labels)
+        target = Seen(features[n_source:], all_scores[n_source:], None)
+        progress = training.step / (phase.n_epochs * training.n_batches)
+        objective_loss = phase.objective(source, target, training.critic, progress) * share
+        training.total_objective_loss += objective_loss.item() * len(indices)
+        loss = loss + objective_loss
     if phase.penalty and is_first:
         loss = loss + phase.penalty(training.backbone, training.start)
     return loss, scores

@@ -27,8 +27,13 @@ class Phase:
         One of `tlkit.strategies.augmentation.POLICIES`.
     penalty: callable, optional
         `penalty(backbone, start)` is added to the loss; `start` maps names to the parameters as they were.
-    objective: callable, optional
-        An adaptation loss; it needs target pictures, which `transfer` has none of.
+    objective: object, optional
+        What brings source and target domain nearer, as those of `tlkit.adaptation`; it needs `transfer(…, target=…)`.
+        For epochs it is callable: `objective(source, target, critic, progress)` is added to the loss of each step, each
+        domain a `tlkit.strategies.stepping.Seen`, progress from 0 to 1 over the phase. Where it has
+        `make_critic(n_features, n_classes, seed)`, what that returns, a module or None, is the critic: made anew for
+        the phase, and trained along at the learning rate of the head. For a head that is solved it has
+        `solve(source_values, labels, target_values, n_classes, seed)`, which returns the head's (weight, bias).
     norm_statistics: "frozen" or "moving"
         Whether the running statistics of the norm layers in trained stages follow the pictures. Those of frozen stages
         never do.
@@ -59,11 +64,21 @@ class Phase:
         if self.n_epochs is None:
             if train != ("head",):
                 raise ValueError(f'n_epochs: None solves the head and goes with train=["head"] only, not {list(train)}')
-            if self.augment or self.penalty or self.objective:
-                raise ValueError("n_epochs: None solves the head, which knows no augment, penalty or objective")
+            if self.augment or self.penalty:
+                raise ValueError("n_epochs: None solves the head, which knows no augment and no penalty")
+            if self.objective is not None and not hasattr(self.objective, "solve"):
+                raise ValueError(
+                    f"objective: {self.objective!r} has no `solve`, which n_epochs=None needs: take one that has, as "
+                    "in tlkit.adaptation.solving, or a number of epochs"
+                )
             return
         if isinstance(self.n_epochs, bool) or not isinstance(self.n_epochs, int) or self.n_epochs < 1:
             raise ValueError(f"n_epochs: {self.n_epochs!r}, expected a whole number of at least 1, or None")
+        if self.objective is not None and not callable(self.objective):
+            raise ValueError(
+                f"objective: {self.objective!r} can't be called with what a step sees, which epochs need: take one "
+                "that can, as in tlkit.adaptation.objectives, or n_epochs=None where it has `solve`"
+            )
         self._check_learning_rate()
         if self.augment is not None:
             from tlkit.strategies.augmentation import check_policy
@@ -99,7 +114,8 @@ class Strategy:
     prepare: callable, optional
         `prepare(backbone, seed)` returns the backbone that the phases train, as from scratch does.
     finish: callable, optional
-        `finish(training)` changes the trained network in place; `training` is the `Training` that ends.
+        `finish(training)` changes the trained network in place; `training` is the `Training` that ends. One that has a
+        true attribute `needs_target` uses `training.target`, the pictures of a target domain.
     adjust: callable, optional
         `adjust(phases, backbone, n_train)` returns the phases for a network and a number of training pictures, where
         they depend on these, as a schedule that unfreezes stage by stage does.
@@ -142,6 +158,10 @@ class Strategy:
         """Say whether the phases change anything but the head."""
         return self.finish is not None or any(set(names) != {"head"} for names in self.resolve(backbone))
 
+    def needs_target(self):
+        """Say whether an objective or `finish` needs pictures of a target domain."""
+        return getattr(self.finish, "needs_target", False) or any(phase.objective for phase in self.phases)
+
     def describe(self):
         """Return the strategy as plain values that JSON can hold; functions by their names and settings."""
         values = {"name": self.name, "phases": [phase.describe() for phase in self.phases]}
@@ -152,6 +172,9 @@ class Strategy:
 def _describe(value):
     if isinstance(value, functools.partial):
         return {"function": value.func.__name__} | value.keywords
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return {"function": type(value).__name__} | fields
     return getattr(value, "__name__", value)
 
 

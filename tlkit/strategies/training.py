@@ -13,7 +13,14 @@ from tlkit.features.extraction import extract_features
 from tlkit.heads import fit_head
 from tlkit.strategies.early_stopping import Best, copy_tensors, put_back, take_tensors, validate
 from tlkit.strategies.front import PLAIN, FrontPictures, find_front, list_views
-from tlkit.strategies.optimizing import make_optimizer, order_pictures, pays_in_bfloat16, schedule, weigh_classes
+from tlkit.strategies.optimizing import (
+    make_optimizer,
+    order_pictures,
+    order_target,
+    pays_in_bfloat16,
+    schedule,
+    weigh_classes,
+)
 from tlkit.strategies.parameters import apply_phase
 from tlkit.strategies.stepping import (
     TrainingError,
@@ -43,6 +50,8 @@ class Training:
     pictures: TrainingPictures
     held: TrainingPictures or None
         Pictures held out of training, on which the best epoch is found.
+    target: TrainingPictures or None
+        Those of a target domain; their labels say nothing.
     original: Backbone
         As it was pretrained, before anything was prepared.
     auxiliary: AuxiliaryLoss or None
@@ -57,9 +66,12 @@ class Training:
     history: list of dict
         A row an epoch: epoch, loss, accuracy (both over the epoch's batches), learning_rate (the largest, at its
         last step), n_steps; front, the last stage that was computed once, or None; autocast, whether in bfloat16; with
-        pictures held out validation_loss and validation_accuracy.
+        pictures held out validation_loss and validation_accuracy; objective_loss, the part of the loss that the
+        phase's objective made, where it has one.
     phase_index, epoch_index, batch_index, step: int
         How many phases, epochs of this phase, batches of this epoch, and steps of this phase are done.
+    critic: torch.nn.Module or None
+        What the objective of the present phase trains along.
     parent: dict of str to tensor
         Backbone and head before the first phase that trains more than the head; kept for `finish` where there is one.
     adapters: dict of str to tensor
@@ -77,6 +89,7 @@ class Training:
         strategy,
         pictures,
         held,
+        target,
         original,
         *,
         auxiliary,
@@ -96,7 +109,7 @@ class Training:
         progress,
     ):
         self.backbone, self.head, self.strategy, self.original = backbone, head, strategy, original
-        self.pictures, self.held, self.auxiliary = pictures, held, auxiliary
+        self.pictures, self.held, self.target, self.auxiliary = pictures, held, target, auxiliary
         self.seed, self.batch_size, self.micro_batch_size = seed, batch_size, micro_batch_size
         self.optimizer_name, self.weight_decay, self.label_smoothing = optimizer, weight_decay, label_smoothing
         self.balance, self.largest_gradient, self.precision = balance, largest_gradient, precision
@@ -109,11 +122,11 @@ class Training:
         self.prepared = strategy.prepare is not None and backbone.fingerprint() != original.fingerprint()
         self.history, self.touched, self.n_trained = [], set(), 0
         self.phase_index = self.epoch_index = self.batch_index = self.step = 0
-        self.total_loss = self.n_right = 0
-        self.best, self.autocast = None, None
+        self.total_loss = self.total_objective_loss = self.n_right = 0
+        self.best, self.autocast, self.critic = None, None, None
         self.start, self.parent, self.adapters = None, None, {}
         self.optimizer, self.network, self.front = None, None, None
-        self.loaded_optimizer = None  # from a checkpoint, until its phase is entered
+        self.loaded_optimizer = self.loaded_critic = None  # from a checkpoint, until its phase is entered
         self.computing = False
 
     @property
@@ -140,13 +153,13 @@ class Training:
             else:
                 self._train_phase(self.phase)
             self.phase_index, self.epoch_index, self.step = self.phase_index + 1, 0, 0
-            self.start = self.best = self.autocast = self.optimizer = None
+            self.start = self.best = self.autocast = self.optimizer = self.critic = None
             if self.keep:
                 self.keep(self)
         # As they are in a training that is gone on with here.
         for module in (self.backbone, self.head):
             thaw(module).eval()
-        self.source = self.held_source = self.network = self.front = None
+        self.source = self.held_source = self.target_source = self.network = self.front = None
         if self.strategy.finish:
             self.strategy.finish(self)
 
@@ -155,16 +168,16 @@ class Training:
         self.n_trained = max(self.n_trained, sum(value.numel() for value in self.head.parameters()))
         pretrained = not (self.prepared or self.touched)
         network, engine = (self.original, "auto") if pretrained else (self.backbone, "torch")
+        settings = {"cache": pretrained, "progress": self.progress, "report": self._report_computed}
+        objective = self.phase.objective
         with _unmoved_randomness():
-            features = extract_features(
-                network,
-                self.pictures.images,
-                engine,
-                cache=pretrained,
-                progress=self.progress,
-                report=self._report_computed,
-            )
-        weight, bias = fit_head(features, "logistic").linear()
+            features = extract_features(network, self.pictures.images, engine, **settings)
+            target = extract_features(network, self.target.images, engine, **settings) if objective else None
+        if objective:
+            labels, n_classes = self.pictures.images.labels, self.head.out_features
+            weight, bias = objective.solve(features.values, labels, target.values, n_classes, self.seed)
+        else:
+            weight, bias = fit_head(features, "logistic").linear()
         with torch.no_grad():
             self.head.weight.copy_(torch.from_numpy(weight))
             self.head.bias.copy_(torch.from_numpy(bias))
@@ -186,10 +199,14 @@ class Training:
                 self.head.train()
                 labels = self.pictures.images.labels
                 batches = np.array_split(order_pictures(labels, self.epoch, self.seed, self.balance), self.n_batches)
-                for indices in batches[self.batch_index :]:
+                beside = [None] * self.n_batches
+                if phase.objective:
+                    order = order_target(len(self.target), len(labels), self.epoch, self.seed)
+                    beside = np.array_split(order, self.n_batches)
+                for batch in list(zip(batches, beside, strict=True))[self.batch_index :]:
                     for group, (rate, _) in zip(self.optimizer.param_groups, groups, strict=True):
                         group["lr"] = rate * schedule(self.step, n_steps)
-                    make_step(self, indices)
+                    make_step(self, *batch)
                     self.step, self.batch_index = self.step + 1, self.batch_index + 1
                     self._tell()
                 self._end_epoch(max(rate for rate, _ in groups) * schedule(self.step - 1, n_steps))
@@ -208,6 +225,8 @@ class Training:
         self.n_trained = max(self.n_trained, sum(value.numel() for _, values in groups for value in values))
         if self.auxiliary and "all" in phase.train:
             groups += self.auxiliary.to(self.device, memory_format=torch.channels_last).prepare(phase)
+        if phase.objective:
+            groups += self._make_critic(phase)
         self._open_front(phase)
         self.optimizer = make_optimizer(self.optimizer_name, groups, self.weight_decay)
         if self.loaded_optimizer is not None:
@@ -222,26 +241,44 @@ class Training:
         self.touched |= {name for name, stage in stages if any(value.requires_grad for value in stage.parameters())}
         return groups
 
+    def _make_critic(self, phase):
+        make = getattr(phase.objective, "make_critic", None)
+        self.critic = make(self.backbone.n_features, self.head.out_features, self.seed) if make else None
+        if self.critic is None:
+            return []
+        if self.loaded_critic is not None:
+            self.critic.load_state_dict(self.loaded_critic)
+            self.loaded_critic = None
+        self.critic.to(self.device).train()
+        rates = phase.learning_rate
+        return [(rates.get("head", max(rates.values())), list(self.critic.parameters()))]
+
     def _open_front(self, phase):
         stages, first_epoch = self.backbone.stages, self.epoch - self.epoch_index
         views = list_views(self.pictures, phase.augment, range(first_epoch, first_epoch + phase.n_epochs))
-        n_rows = len(views) * len(self.pictures) + (len(self.held) if self.held else 0)
+        n_pictures = len(self.pictures) + (len(self.target) if phase.objective else 0)
+        n_rows = len(views) * n_pictures + (len(self.held) if self.held else 0)
         n_stages = find_front(self.backbone, n_rows, self.front_mib) if views else 0
         front = stages[n_stages - 1] if n_stages else None
         if front is None:
-            self.source, self.held_source, self.network, self.front = self.pictures, self.held, self.backbone, None
+            self.source, self.held_source, self.target_source = self.pictures, self.held, self.target
+            self.network, self.front = self.backbone, None
             return
         if front != self.front:  # else it was frozen in the phase before too, and what was computed still holds
             pretrained = not self.prepared and self.touched.isdisjoint(stages[:n_stages])
             network = self.original if pretrained else self.backbone
-            self.source = FrontPictures(network, n_stages, self.pictures, pretrained=pretrained)
-            self.held_source = FrontPictures(network, n_stages, self.held, pretrained=pretrained) if self.held else None
+            self.source, self.held_source, self.target_source = (
+                FrontPictures(network, n_stages, pictures, pretrained=pretrained) if pictures else None
+                for pictures in (self.pictures, self.held, self.target)
+            )
         self.front = front
         self.network = self.backbone.after(front) if n_stages < len(stages) else nn.Identity()
         with _unmoved_randomness():
             self.source.compute(views, progress=self.progress, report=self._report_computed)
             if self.held:
                 self.held_source.compute([PLAIN], progress=self.progress, report=self._report_computed)
+            if phase.objective:
+                self.target_source.compute(views, progress=self.progress, report=self._report_computed)
 
     def _load_optimizer(self):
         state = self.optimizer.state_dict()
@@ -259,7 +296,7 @@ class Training:
         indices = np.arange(min(self.batch_size, len(self.pictures)))
         indices = split_batch(indices, self.micro_batch_size)[0]
         with memory_error_explained(len(indices)), _unmoved_randomness():
-            batch, labels = read_batch(self, indices, self.phase.augment)
+            batch, labels = read_batch(self, self.source, indices, self.phase.augment)
             return pays_in_bfloat16(nn.Sequential(self.network, self.head), batch, labels)
 
     def _end_epoch(self, learning_rate):
@@ -274,6 +311,8 @@ class Training:
             "front": self.front,
             "autocast": self.autocast,
         }
+        if self.phase.objective:
+            row["objective_loss"] = self.total_objective_loss / n_pictures
         if self.held:
             row |= validate(self.network, self.head, self.held_source, self.device)
             if not math.isfinite(row["validation_loss"]):
@@ -284,7 +323,7 @@ class Training:
             self.best.note(row, self.backbone, self.head)
         self.history.append(row)
         self.epoch_index, self.batch_index = self.epoch_index + 1, 0
-        self.total_loss = self.n_right = 0
+        self.total_loss = self.total_objective_loss = self.n_right = 0
 
     def _tell(self):
         self._ask_callbacks()

@@ -10,6 +10,7 @@ _PLACE = (
     "batch_index",
     "step",
     "total_loss",
+    "total_objective_loss",
     "n_right",
     "history",
     "autocast",
@@ -25,6 +26,7 @@ def take_state(training):
     tensors = take_tensors(training.backbone, training.head)
     for part, values in (
         ("auxiliary", training.auxiliary.state_dict() if training.auxiliary else {}),
+        ("critic", training.critic.state_dict() if training.critic else {}),
         ("start", training.start or {}),
         ("parent", training.parent or {}),
         ("best", (training.best.tensors or {}) if training.best else {}),
@@ -58,6 +60,7 @@ def put_state(training, tensors, facts):
     training.touched = set(facts["touched"])
     if training.auxiliary:
         training.auxiliary.load_state_dict(parts["auxiliary"])
+    training.loaded_critic = parts.get("critic")
     # In the layout in memory of the parameters, which decides in which order sums are taken.
     if "start" in parts:
         training.start = {name: _copy_as(own[f"backbone.{name}"], value) for name, value in parts["start"].items()}

@@ -15,10 +15,11 @@ from tlkit.measuring import measured
 from tlkit.strategies import catalogue
 from tlkit.strategies.adapters import merge_lora
 from tlkit.strategies.changes import list_changed
-from tlkit.strategies.checking import check_callbacks, check_phases, check_settings
+from tlkit.strategies.checking import check_callbacks, check_settings, check_target
 from tlkit.strategies.checkpoints import Checkpoints
 from tlkit.strategies.pictures import TrainingPictures
 from tlkit.strategies.run import Run
+from tlkit.strategies.targets import hash_digests, hide_labels, list_digests
 from tlkit.strategies.training import StoppedError, Training
 
 
@@ -27,6 +28,7 @@ def transfer(
     images,
     strategy="linear_probe",
     *,
+    target=None,
     seed=0,
     batch_size=8,
     micro_batch_size=None,
@@ -58,6 +60,9 @@ def transfer(
     images: ImageSet
         Training pictures of two classes or more.
     strategy: Strategy, or the name of a known one
+    target: ImageSet, optional
+        Pictures of a target domain, two or more, for a strategy that adapts to it, as those of `tlkit.adaptation`;
+        their labels are never used. Each step of a phase with an objective sees as many of them as of `images`.
     seed: int
         0 to 2³² - 1. Of the head, the order of the pictures, augmentation, dropout, what is held out and
         random weights.
@@ -65,8 +70,8 @@ def transfer(
         The most pictures of a step: those of an epoch are dealt into batches of nearly equal size.
     micro_batch_size: int, optional
         The most pictures that are computed at once: the gradients of a step are summed up over such parts, which takes
-        less memory and gives the same step within float tolerance, but for what dropout draws and for norm layers with
-        moving statistics, which see the parts.
+        less memory and gives the same step within float tolerance, but for what dropout draws, and for objectives and
+        norm layers with moving statistics, which see the parts. With an objective as many target pictures come along.
     optimizer: "adamw" or "sgd"
         AdamW is Loshchilov and Hutter's (2019, Decoupled weight decay regularization). SGD has Nesterov momentum of 0.9
         and wants learning rates about a hundred times those of the catalogue. Either warms up over the first tenth of a
@@ -118,9 +123,10 @@ def transfer(
     Returns a `Run`. Ctrl-C ends the training and returns what was reached, with a warning and `completed` False.
 
     Raises ValueError or TypeError for settings that can't be used, a strategy or stage that isn't there, checkpoints of
-    another run or tlkit, and a folder of them that another training uses; TrainingError where loss or weights are not
-    finite, memory runs out, or norm layers would take statistics of a single picture. What a callback raises passes.
-    The given backbone is as it was then, too.
+    another run or tlkit, a folder of them that another training uses, and a strategy that adapts without a target or
+    a target without such a strategy; TrainingError where loss or weights are not finite, memory runs out, or norm
+    layers or an objective would take statistics of a single picture. What a callback raises passes. The given backbone
+    is as it was then, too.
 
     >>> import tlkit as tl
     >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
@@ -159,9 +165,14 @@ def transfer(
     callbacks = check_callbacks(callbacks)
     learned, held = _hold_out(images, settings["validation"], seed)
     planned = strategy.adjusted(backbone, len(learned))
-    check_phases(planned.phases)
+    check_target(planned, target, backbone)
     tuned = planned.tunes(backbone)
     description = strategy.describe() | {"phases": planned.describe()["phases"]} | settings
+    target_digests = []
+    if target is not None:
+        target = hide_labels(target)
+        target_digests = list_digests(target)
+        description["target"] = hash_digests(target_digests)
     del settings["validation"], settings["n_views"]  # these are the pictures' affair
     with measured() as measurement, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -187,6 +198,7 @@ def transfer(
             planned,
             TrainingPictures(learned, backbone.recipe, seed, n_views),
             TrainingPictures(held, backbone.recipe, seed) if held else None,
+            TrainingPictures(target, backbone.recipe, seed, n_views) if target is not None else None,
             original,
             auxiliary=auxiliary,
             seed=seed,
@@ -228,6 +240,7 @@ def transfer(
         start_hash=hash_tensors(original.state_dict()),
         changed=list_changed(backbone.state_dict(), original.state_dict()),
         adapters=training.adapters,
+        adapted_to=target_digests,
     )
 
 

@@ -1,0 +1,112 @@
+"""Adapting heads on features between every two of four styles. Prints accuracies, pair by pair, and how to choose."""
+
+import argparse
+import time
+from pathlib import Path
+
+from machine import describe_machine, use_cores
+
+DOMAINS = ("photo", "clipart", "emoji", "sketch")
+# What the fixed method was chosen from: each target's setting by the pairs that have another target.
+SETTINGS = [(n_rounds, amount, strength) for n_rounds in (0, 3) for amount in (0.6, 0.8) for strength in (100.0, 300.0)]
+CHOSEN = "coral_self_training"
+
+
+def main():
+    """Compare the methods on all pairs of the styles, or confirm the chosen one on what it wasn't chosen on."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--network", default="efficientnet_lite0")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--folds", type=int, default=3, help="of the source, for validators that need its labels; or 0")
+    parser.add_argument("--cores", type=int, help="use only so many processor cores (Linux)")
+    parser.add_argument("--output", type=Path, default=Path("adaptation"), help="folder of the tables, gone on with")
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--choose", action="store_true", help="try the settings of the chosen method as well")
+    group.add_argument("--confirm", action="store_true", help="the chosen method on twemoji and on the novel classes")
+    arguments = parser.parse_args()
+    use_cores(arguments.cores)
+    import tlkit as tl
+
+    images = tl.load_images("styles")
+    features = tl.extract_features(arguments.network, images)
+    print(f"{describe_machine()}; {arguments.network}, {arguments.seeds} seeds, tlkit {tl.__version__}")
+    if arguments.confirm:
+        to_twemoji = [(source, "twemoji") for source in DOMAINS]
+        # Too few photographs of the novel classes are there to be halved.
+        novel = [(source, target) for source in DOMAINS[1:] for target in DOMAINS[1:] if source != target]
+        for name, role, pairs in (("twemoji", "core", to_twemoji), ("novel", "novel", novel)):
+            rows = images.roles == role
+            settings = {"methods": [CHOSEN], "pairs": pairs, "n_folds": 0}
+            show(compare(name, features[rows], images[rows], arguments, **settings))
+        return
+    rows = images.roles == "core"
+    images, features = images[rows], features[rows]
+    compared = compare("core", features, images, arguments, domains=DOMAINS, n_folds=arguments.folds)
+    show(compared)
+    print(compared.regrets.round(3).to_string(index=False))
+    if arguments.choose:
+        settings = {name_setting(*setting): make_method(*setting) for setting in SETTINGS}
+        compared = compare("settings", features, images, arguments, methods=settings, domains=DOMAINS, n_folds=0)
+        show(compared)
+        show_choice(compared.runs)
+
+
+def make_method(n_rounds, amount, strength):
+    """Return the objective of one setting."""
+    from tlkit.adaptation import Align
+
+    return Align("coral", amount=amount, floor=0.3, balance=True, strength=strength, n_rounds=n_rounds)
+
+
+def name_setting(n_rounds, amount, strength):
+    """Return what a setting is called in the tables."""
+    return f"{n_rounds} rounds, {amount:g}, {strength:g}"
+
+
+def compare(name, features, images, arguments, **settings):
+    """Return the `PairComparison`, seed by seed, each kept in the output folder; those that are there are taken."""
+    import pandas as pd
+
+    from tlkit.adaptation import PairComparison, compare_pairs
+
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    runs, predictions, duration_s = [], [], 0.0
+    for seed in range(arguments.seeds):
+        files = [arguments.output / f"{name}-{seed}-{table}.csv" for table in ("predictions", "runs")]
+        if not files[1].exists():  # which is written last
+            start = time.perf_counter()
+            compared = compare_pairs(features, images, seeds=[seed], **settings)
+            duration_s += time.perf_counter() - start
+            compared.predictions.to_csv(files[0], index=False)
+            compared.runs.to_csv(files[1], index=False)
+        predictions.append(pd.read_csv(files[0]))
+        runs.append(pd.read_csv(files[1]))
+    print(f"\n{name}: {duration_s:.1f} s")
+    tables = pd.concat(runs, ignore_index=True), pd.concat(predictions, ignore_index=True)
+    return PairComparison(*tables, {"seeds": arguments.seeds})
+
+
+def show(compared):
+    """Print the table of methods and that of pairs."""
+    print(compared.table.round(3).to_string(index=False))
+    print(compared.pairs.round(2).T.to_string())
+    print(compared.runs.groupby("method", sort=False)["duration_s"].mean().round(3).to_string())
+
+
+def show_choice(runs):
+    """Print what each target gets from the setting that is best on the pairs that it isn't part of as a target."""
+    from tlkit.adaptation.pair_results import BASELINE, ORACLE
+
+    tried = runs[~runs["method"].isin([BASELINE, ORACLE])]
+    means = []
+    for target in DOMAINS:
+        here = tried["target"] == target
+        best = tried[~here].groupby("method")["balanced_accuracy"].mean().idxmax()
+        score = tried[here & (tried["method"] == best)]["balanced_accuracy"].mean()
+        means.append(score)
+        print(f"target {target}: {best!r} is best on the others, and has {score:.3f}")
+    print(f"mean of targets, each with a setting chosen on the others: {sum(means) / len(means):.3f}")
+
+
+if __name__ == "__main__":
+    main()

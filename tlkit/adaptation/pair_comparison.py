@@ -1,0 +1,172 @@
+"""`compare_pairs`: every method on every ordered pair of domains, from features. Without torch."""
+
+import dataclasses
+import itertools
+import time
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from tlkit.adaptation.pair_results import BASELINE, ORACLE, PairComparison
+from tlkit.adaptation.pairs import place_pair
+from tlkit.adaptation.solved import solve_head
+from tlkit.adaptation.solving import METHODS
+from tlkit.adaptation.validators import (
+    alarm_collapse,
+    score_bnm,
+    score_deep_embedded,
+    score_entropy,
+    score_importance_weighted,
+    score_information_maximisation,
+    score_neighbourhood_density,
+    score_source_accuracy,
+)
+from tlkit.adaptation.weighting import weigh_source
+from tlkit.evaluation.scores import Evaluation
+from tlkit.features.extraction import extract_features
+from tlkit.features.features import Features
+from tlkit.heads.head import softmax
+from tlkit.images.splitting import assign_folds, check_count
+from tlkit.naming import check_known
+
+
+def compare_pairs(backbone, images, methods=None, *, domains=None, pairs=None, seeds=5, n_folds=3, progress=True):
+    """Adapt a head from each domain to each other one, and score it on pictures of the other.
+
+    No label of a target trains or chooses anything, but those of the oracle, which is not a method.
+
+    Arguments
+    ---------
+    backbone: Backbone or its name, or Features
+        Features are those of `images`, in their order.
+    images: ImageSet
+        Of two domains or more; only classes that both of a pair have are taken. See `split_pair`.
+    methods: list of str, or dict, optional
+        Names of `tlkit.adaptation.solving.METHODS`, by default all; or objectives by names of one's own, such as
+        {"mine": Align("coral", amount=0.5)}.
+    domains: list of str, optional
+        By default all of the images; every one is the source of every other.
+    pairs: list of (source, target), optional
+        These alone, instead of all pairs of `domains`.
+    seeds: int or list of int
+        Each splits every pair anew; the number stands for 0 to seeds - 1.
+    n_folds: int
+        In how many parts the source is held out in turn, groups whole, for the validators that need its labels; 0
+        leaves these validators out, and is that much faster.
+    progress: bool
+
+    Returns a `PairComparison`. Raises ValueError or TypeError for methods, domains or features that don't fit.
+
+    >>> import tlkit as tl
+    >>> images = tl.load_images("styles", domain=["photo", "sketch"]).select(role="core")
+    >>> values = np.random.default_rng(0).normal(size=(len(images), 4)).astype(np.float32)
+    >>> made = Features(values, images.labels, images.classes, images.names, images.groups, {"backbone": "made"})
+    >>> compared = compare_pairs(made, images, ["align_mean"], seeds=1, n_folds=0, progress=False)
+    >>> compared.table.method.tolist()
+    ['source_only', 'align_mean', 'oracle']
+    """
+    import pandas as pd
+
+    methods = read_methods(methods)
+    pairs = list(itertools.permutations(read_domains(images, domains), 2)) if pairs is None else list(pairs)
+    seeds = list(range(check_count("seeds", seeds, 1))) if np.ndim(seeds) == 0 else list(seeds)
+    if n_folds:
+        n_folds = check_count("n_folds", n_folds, 2)
+    features = read_features(backbone, images, progress)
+    cells = [(*pair, seed) for pair in pairs for seed in seeds]
+    runs, predictions = [], []
+    for source, target, seed in tqdm(cells, desc="pairs", unit="split", disable=not progress, leave=False):
+        places = place_pair(images.labels, images.groups, images.domains, images.classes, source, target, seed=seed)
+        learned, adapted, tested = (features[rows] for rows in places)
+        cell = {"source": source, "target": target, "seed": seed}
+        for name, row, evaluation in _run_cell(learned, adapted, tested, methods, seed, n_folds):
+            scores = {"balanced_accuracy": evaluation.balanced_accuracy, "accuracy": evaluation.accuracy}
+            runs.append(cell | {"method": name} | scores | row)
+            columns = evaluation.predictions[["picture", "group", "label", "predicted"]]
+            predictions.append(columns.assign(**cell, method=name))
+    described = {
+        name: {"function": type(method).__name__} | dataclasses.asdict(method) for name, method in methods.items()
+    }
+    description = {"features": features.provenance, "methods": described, "seeds": seeds}
+    return PairComparison(pd.DataFrame(runs), pd.concat(predictions, ignore_index=True), description)
+
+
+def read_domains(images, domains):
+    """Return the domains of an ImageSet as a list, by default all; ValueError for an unknown one, or less than two."""
+    known = np.unique(images.domains).tolist()
+    domains = known if domains is None else check_known("domains", domains, known)
+    if len(domains) < 2:
+        raise ValueError(f"domains: {domains}, expected two or more, a source and a target")
+    return domains
+
+
+def read_methods(methods):
+    """Return objectives by name, from names of `METHODS` or as they are; "source_only" is always the first."""
+    if methods is None or not isinstance(methods, dict):
+        names = check_known("methods", [*METHODS] if methods is None else methods, METHODS)
+        methods = {name: METHODS[name] for name in names}
+    for name, method in methods.items():
+        if name == ORACLE or not hasattr(method, "fit"):
+            raise TypeError(f"methods: {name!r} is {method!r}, expected an objective of tlkit.adaptation.solving")
+    return {BASELINE: METHODS[BASELINE]} | methods
+
+
+def read_features(backbone, images, progress):
+    """Return the Features of an ImageSet in float64, extracted where they weren't given; ValueError for others."""
+    features = backbone
+    if not isinstance(features, Features):
+        features = extract_features(backbone, images, progress=progress)
+    if not np.array_equal(features.names, images.names) or features.values.ndim != 2:
+        raise ValueError(
+            f"backbone: Features of {len(features)} pictures, shape {features.values.shape}, expected pooled ones of "
+            f"the {len(images)} images in their order: pass extract_features(backbone, images)"
+        )
+    return dataclasses.replace(features, values=features.values.astype(np.float64))
+
+
+def _run_cell(learned, adapted, tested, methods, seed, n_folds):
+    """Yield (name, row, Evaluation on the test half) of each method on one split of one pair, the oracle last."""
+    n_classes = len(learned.classes)
+    sizes = {"n_source": len(learned), "n_adapt": len(adapted), "n_test": len(tested)}
+    priors = np.bincount(learned.labels, minlength=n_classes) / len(learned)
+    if n_folds:
+        folds = assign_folds(learned.labels, learned.groups, n_folds, seed)
+        weights = weigh_source(learned.values, adapted.values, learned.groups, adapted.groups, seed=seed)
+    for name, method in methods.items():
+        start = time.perf_counter()
+        solved = method.fit(learned.values, learned.labels, adapted.values, n_classes, seed)
+        row = {"duration_s": time.perf_counter() - start}
+        said = solved.predict(adapted.values)
+        row |= {
+            "alarm": alarm_collapse(said, priors),
+            "entropy": score_entropy(said),
+            "information_maximisation": score_information_maximisation(said),
+            "bnm": score_bnm(said),
+            "neighbourhood_density": score_neighbourhood_density(said),
+        }
+        if n_folds:
+            held = _hold_out(method, learned, adapted, folds, seed)
+            row |= {
+                "source_accuracy": score_source_accuracy(held, learned.labels),
+                "importance_weighted": score_importance_weighted(held, learned.labels, weights),
+                "deep_embedded": score_deep_embedded(held, learned.labels, weights),
+            }
+        yield name, sizes | row, _evaluate(solved.predict(tested.values), tested)
+    weight, bias = solve_head(adapted.values, adapted.labels, n_classes)
+    yield ORACLE, sizes, _evaluate(softmax(tested.values @ weight.T + bias), tested)
+
+
+def _evaluate(probabilities, tested):
+    return Evaluation(probabilities, tested.labels, tested.classes, tested.names, tested.groups, n_looks=1)
+
+
+def _hold_out(method, learned, adapted, folds, seed):
+    """Return what a method says of each picture of the source when its label is hidden, (n, n_classes)."""
+    n_classes = len(learned.classes)
+    probabilities = np.empty((len(learned), n_classes))
+    for fold in np.unique(folds):
+        held = folds == fold
+        labels = np.where(held, -1, learned.labels)
+        solved = method.fit(learned.values, labels, adapted.values, n_classes, seed)
+        probabilities[held] = solved.predict(solved.source[held])
+    return probabilities
