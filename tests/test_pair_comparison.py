@@ -9,9 +9,12 @@ import pandas as pd
 import pytest
 from made_studies import make_study
 
+import tlkit as tl
+from tlkit.adaptation.adapting import adapt
+from tlkit.adaptation.objectives import Mcc
 from tlkit.adaptation.pair_comparison import compare_pairs
 from tlkit.adaptation.pair_results import VALIDATORS, PairComparison, summarise_pairs
-from tlkit.adaptation.pairs import place_pair
+from tlkit.adaptation.pairs import place_pair, split_pair
 from tlkit.adaptation.solved import solve_head
 from tlkit.adaptation.solving import Align
 from tlkit.adaptation.validators import score_entropy
@@ -226,3 +229,29 @@ def test_what_does_not_fit_is_refused(study):
         compare_pairs(features[:10], images, progress=False)
     with pytest.raises(ValueError, match="seeds: 0, expected an int, at least 1"):
         compare_pairs(features, images, seeds=0, progress=False)
+
+
+def test_a_strategy_is_trained_on_the_split_that_the_heads_have():
+    images = tl.load_images("styles", domain=["photo", "sketch"]).select(classes=["bird", "bug", "tool"])
+    backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
+    short = tl.Strategy([tl.Phase([-1, "head"], 1, 1e-3, objective=Mcc(1.0))], name="short")
+    settings = {"pairs": [("photo", "sketch")], "seeds": [1], "progress": False}
+    compared = compare_pairs(backbone, images, {"short": short, "moved": Align("mean")}, **settings)
+    runs = compared.runs.set_index("method")
+    assert runs.index.tolist() == ["source_only", "moved", "short", "oracle"]
+    learned, adapted, tested = split_pair(images, "photo", "sketch", seed=1)
+    run = adapt(backbone, learned, adapted, short, seed=1, progress=False)
+    evaluation = run.evaluate(tested)
+    assert runs.loc["short", "balanced_accuracy"] == evaluation.balanced_accuracy
+    said = compared.predictions[compared.predictions["method"] == "short"]
+    assert said["predicted"].tolist() == evaluation.predictions["predicted"].tolist()
+    assert runs.loc["short", "entropy"] == pytest.approx(score_entropy(run.predict(adapted)))
+    assert runs["source_accuracy"].notna().tolist() == [True, True, False, False]
+    assert compared.description["methods"]["short"]["phases"][0]["objective"]["function"] == "Mcc"
+    assert compared.table["method"].tolist() == runs.index.tolist()
+
+
+def test_a_method_that_tunes_is_refused_where_there_are_features_only(study):
+    images, features = study
+    with pytest.raises(TypeError, match="methods: 'mcc' tunes a network, where there are features only"):
+        compare_pairs(features, images, ["coral", "mcc"], seeds=1, progress=False)

@@ -29,7 +29,8 @@ def adapt(backbone, source, target, method="dann", *, seed=0, batch_size=32, **s
     settings
         Others of `transfer`.
 
-    Returns a `Run`; its description has the hash of the target's pictures, but for "source_only", which sees none.
+    Returns a `Run`; its description has the hash of the target's pictures, but for "source_only" and
+    "source_only_tuned", which see none.
 
     Raises ValueError where source and target share fewer than two classes, and what `transfer` raises.
 

@@ -1,4 +1,4 @@
-"""`compare_pairs`: every method on every ordered pair of domains, from features. Without torch."""
+"""`compare_pairs`: every method on every ordered pair of domains. Without torch, unless a method tunes a network."""
 
 import dataclasses
 import itertools
@@ -28,22 +28,24 @@ from tlkit.features.features import Features
 from tlkit.heads.head import softmax
 from tlkit.images.splitting import assign_folds, check_count
 from tlkit.naming import check_known
+from tlkit.strategies.strategy import Strategy
 
 
 def compare_pairs(backbone, images, methods=None, *, domains=None, pairs=None, seeds=5, n_folds=3, progress=True):
-    """Adapt a head from each domain to each other one, and score it on pictures of the other.
+    """Adapt from each domain to each other one, and score the result on pictures of the other.
 
     No label of a target trains or chooses anything, but those of the oracle, which is not a method.
 
     Arguments
     ---------
     backbone: Backbone or its name, or Features
-        Features are those of `images`, in their order.
+        Features are those of `images`, in their order; no network can be tuned from them.
     images: ImageSet
         Of two domains or more; only classes that both of a pair have are taken. See `split_pair`.
     methods: list of str, or dict, optional
-        Names of `tlkit.adaptation.solving.METHODS`, by default all; or objectives by names of one's own, such as
-        {"mine": Align("coral", amount=0.5)}.
+        Names of `tlkit.adaptation.solving.METHODS`, by default all of these, which take seconds, or of
+        `tlkit.adaptation.names()`, where those that tune a network take up to two minutes for each pair and seed; or
+        objectives and strategies by names of one's own, such as {"mine": Align("coral", amount=0.5)}.
     domains: list of str, optional
         By default all of the images; every one is the source of every other.
     pairs: list of (source, target), optional
@@ -52,7 +54,7 @@ def compare_pairs(backbone, images, methods=None, *, domains=None, pairs=None, s
         Each splits every pair anew; the number stands for 0 to seeds - 1.
     n_folds: int
         In how many parts the source is held out in turn, groups whole, for the validators that need its labels; 0
-        leaves these validators out, and is that much faster.
+        leaves these validators out, and is that much faster. They are left out where a network is tuned.
     progress: bool
 
     Returns a `PairComparison`. Raises ValueError or TypeError for methods, domains or features that don't fit.
@@ -67,7 +69,7 @@ def compare_pairs(backbone, images, methods=None, *, domains=None, pairs=None, s
     """
     import pandas as pd
 
-    methods = read_methods(methods)
+    methods = read_methods(methods, may_tune=not isinstance(backbone, Features))
     pairs = list(itertools.permutations(read_domains(images, domains), 2)) if pairs is None else list(pairs)
     seeds = list(range(check_count("seeds", seeds, 1))) if np.ndim(seeds) == 0 else list(seeds)
     if n_folds:
@@ -79,13 +81,20 @@ def compare_pairs(backbone, images, methods=None, *, domains=None, pairs=None, s
         places = place_pair(images.labels, images.groups, images.domains, images.classes, source, target, seed=seed)
         learned, adapted, tested = (features[rows] for rows in places)
         cell = {"source": source, "target": target, "seed": seed}
-        for name, row, evaluation in _run_cell(learned, adapted, tested, methods, seed, n_folds):
+        solved = {name: method for name, method in methods.items() if not _tunes(method)}
+        parts = [images[rows] for rows in places]
+        results = [*_run_cell(learned, adapted, tested, solved, seed, n_folds)]
+        results[-1:-1] = [  # before the oracle
+            (name, *_tune(backbone, parts, method, seed)) for name, method in methods.items() if _tunes(method)
+        ]
+        for name, row, evaluation in results:
             scores = {"balanced_accuracy": evaluation.balanced_accuracy, "accuracy": evaluation.accuracy}
             runs.append(cell | {"method": name} | scores | row)
             columns = evaluation.predictions[["picture", "group", "label", "predicted"]]
             predictions.append(columns.assign(**cell, method=name))
     described = {
-        name: {"function": type(method).__name__} | dataclasses.asdict(method) for name, method in methods.items()
+        name: method.describe() if _tunes(method) else {"function": type(method).__name__} | dataclasses.asdict(method)
+        for name, method in methods.items()
     }
     description = {"features": features.provenance, "methods": described, "seeds": seeds}
     return PairComparison(pd.DataFrame(runs), pd.concat(predictions, ignore_index=True), description)
@@ -100,15 +109,34 @@ def read_domains(images, domains):
     return domains
 
 
-def read_methods(methods):
-    """Return objectives by name, from names of `METHODS` or as they are; "source_only" is always the first."""
-    if methods is None or not isinstance(methods, dict):
-        names = check_known("methods", [*METHODS] if methods is None else methods, METHODS)
-        methods = {name: METHODS[name] for name in names}
+def read_methods(methods, *, may_tune):
+    """Return objectives and strategies by name, from names or as they are; "source_only" is always the first."""
+    if not isinstance(methods, dict):
+        methods = {name: _get(name) for name in ([*METHODS] if methods is None else methods)}
     for name, method in methods.items():
-        if name == ORACLE or not hasattr(method, "fit"):
-            raise TypeError(f"methods: {name!r} is {method!r}, expected an objective of tlkit.adaptation.solving")
+        if name == ORACLE or not (hasattr(method, "fit") or _tunes(method)):
+            raise TypeError(
+                f"methods: {name!r} is {method!r}, expected an objective of tlkit.adaptation.solving or a Strategy"
+            )
+        if _tunes(method) and not may_tune:
+            raise TypeError(
+                f"methods: {name!r} tunes a network, where there are features only: take one of {', '.join(METHODS)}, "
+                "or compare pairs with a Backbone"
+            )
     return {BASELINE: METHODS[BASELINE]} | methods
+
+
+def _get(name):
+    if name in METHODS:
+        return METHODS[name]
+    from tlkit.adaptation import catalogue  # which loads torch
+
+    check_known("methods", [name], [*METHODS, *catalogue.names()])
+    return catalogue.get(name)
+
+
+def _tunes(method):
+    return isinstance(method, Strategy)
 
 
 def read_features(backbone, images, progress):
@@ -136,14 +164,7 @@ def _run_cell(learned, adapted, tested, methods, seed, n_folds):
         start = time.perf_counter()
         solved = method.fit(learned.values, learned.labels, adapted.values, n_classes, seed)
         row = {"duration_s": time.perf_counter() - start}
-        said = solved.predict(adapted.values)
-        row |= {
-            "alarm": alarm_collapse(said, priors),
-            "entropy": score_entropy(said),
-            "information_maximisation": score_information_maximisation(said),
-            "bnm": score_bnm(said),
-            "neighbourhood_density": score_neighbourhood_density(said),
-        }
+        row |= _score(solved.predict(adapted.values), priors)
         if n_folds:
             held = _hold_out(method, learned, adapted, folds, seed)
             row |= {
@@ -154,6 +175,29 @@ def _run_cell(learned, adapted, tested, methods, seed, n_folds):
         yield name, sizes | row, _evaluate(solved.predict(tested.values), tested)
     weight, bias = solve_head(adapted.values, adapted.labels, n_classes)
     yield ORACLE, sizes, _evaluate(softmax(tested.values @ weight.T + bias), tested)
+
+
+def _tune(backbone, parts, strategy, seed):
+    """Return (row, Evaluation on the test half) of a strategy that is trained, on one split of one pair."""
+    from tlkit.adaptation.adapting import adapt, share_classes
+
+    learned, adapted, tested = parts
+    run = adapt(backbone, learned, adapted, strategy, seed=seed, progress=False)
+    learned, adapted = share_classes(learned, adapted)
+    priors = np.bincount(learned.labels, minlength=len(run.classes)) / len(learned)
+    row = {"n_source": len(learned), "n_adapt": len(adapted), "n_test": len(tested), "duration_s": run.duration_s}
+    return row | _score(run.predict(adapted), priors), run.evaluate(tested)
+
+
+def _score(probabilities, priors):
+    """Return the alarm and the validators that need no label, from what is said of the half to adapt to."""
+    return {
+        "alarm": alarm_collapse(probabilities, priors),
+        "entropy": score_entropy(probabilities),
+        "information_maximisation": score_information_maximisation(probabilities),
+        "bnm": score_bnm(probabilities),
+        "neighbourhood_density": score_neighbourhood_density(probabilities),
+    }
 
 
 def _evaluate(probabilities, tested):

@@ -54,7 +54,7 @@ def compare_target_shots(
     """
     import pandas as pd
 
-    methods = read_methods(methods)
+    methods = read_methods(methods, may_tune=False)
     shots = [check_count("shots", number, 1) for number in shots]
     features = read_features(backbone, images, progress)
     columns = images.labels, images.groups, images.domains, images.classes
