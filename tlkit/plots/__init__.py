@@ -1,5 +1,13 @@
 """All drawing: each function draws on the axes that it is given."""
 
+from tlkit.plots.adaptation import (
+    AdaptationPage,
+    draw_adaptation,
+    draw_domain_map,
+    draw_gap_matrix,
+    draw_pairs,
+    draw_recalls,
+)
 from tlkit.plots.choosing import draw_agreement, draw_choice, render_choice
 from tlkit.plots.comparison import draw_comparison, save_comparison
 from tlkit.plots.confusion import draw_confusion
@@ -16,24 +24,30 @@ from tlkit.plots.reading import ReadingPage, draw_reading
 from tlkit.plots.trained_share import TrainedSharePage, draw_trained_share
 
 __all__ = [
+    "AdaptationPage",
     "CutPage",
     "FreezingPage",
     "ReadingPage",
     "TrainedSharePage",
+    "draw_adaptation",
     "draw_agreement",
     "draw_choice",
     "draw_comparison",
     "draw_confusion",
     "draw_contact_sheet",
     "draw_cut",
+    "draw_domain_map",
     "draw_feature_map",
     "draw_freeze_score",
     "draw_freezing",
+    "draw_gap_matrix",
     "draw_interpolation",
     "draw_learning_curve",
     "draw_mistakes",
+    "draw_pairs",
     "draw_pareto",
     "draw_reading",
+    "draw_recalls",
     "draw_trained_share",
     "render_choice",
     "render_contact_sheet",

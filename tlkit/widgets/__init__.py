@@ -1,5 +1,6 @@
 """What is clicked: thin views over computations and drawings that work without them. All of ipywidgets is here."""
 
+from tlkit.widgets.adaptation_explorer import AdaptationExplorer
 from tlkit.widgets.backbone_chooser import BackboneChooser
 from tlkit.widgets.backbone_table import BackboneTable
 from tlkit.widgets.comparison_explorer import ComparisonExplorer
@@ -11,6 +12,7 @@ from tlkit.widgets.prediction import Prediction
 from tlkit.widgets.trained_share_explorer import TrainedShareExplorer
 
 __all__ = [
+    "AdaptationExplorer",
     "BackboneChooser",
     "BackboneTable",
     "ComparisonExplorer",

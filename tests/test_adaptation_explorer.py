@@ -1,0 +1,292 @@
+"""The adaptation explorer and what it reads: scores against compare_pairs, words, cache, controls, failures."""
+
+import base64
+import dataclasses
+import io
+import math
+
+import numpy as np
+import pytest
+import traitlets
+from made_drawings import count_drawings
+from made_studies import make_study
+from PIL import Image
+
+from tlkit.adaptation import compare_pairs
+from tlkit.adaptation.solving import METHODS, Align
+from tlkit.inspection import adaptation as reading_module
+from tlkit.inspection.adaptation import AdaptationChoice, Adaptations, read_adaptation
+from tlkit.plots.adaptation import SIZE_INCHES, AdaptationPage
+from tlkit.plots.page import DOTS_PER_INCH
+from tlkit.widgets import AdaptationExplorer
+
+DOMAINS = ("here", "there", "yonder")
+NAMES = ["align_mean", "coral"]
+
+
+@pytest.fixture(scope="module")
+def study():
+    return make_study(DOMAINS)
+
+
+@pytest.fixture
+def explorer(study):
+    images, features = study
+    return AdaptationExplorer(features, images, methods=NAMES)
+
+
+@dataclasses.dataclass(frozen=True)
+class Counting:
+    """Align the means, and count."""
+
+    calls: list
+
+    def fit(self, *arguments):
+        self.calls.append(1)
+        return Align("mean").fit(*arguments)
+
+
+def read(study, source, target, method, **methods):
+    images, features = study
+    return read_adaptation(
+        Adaptations(features, images, methods=methods or None), AdaptationChoice(source, target, method)
+    )
+
+
+@pytest.mark.parametrize("method", NAMES)
+def test_scores_are_those_of_a_comparison(study, method):
+    images, features = study
+    compared = compare_pairs(features, images, NAMES, seeds=[3], n_folds=0, progress=False)
+    reading = read_adaptation(
+        Adaptations(features, images, methods=NAMES, seed=3), AdaptationChoice("yonder", "here", method)
+    )
+    rows = compared.runs.query("source == 'yonder' and target == 'here'").set_index("method")["balanced_accuracy"]
+    assert reading.accuracy == pytest.approx(rows[method])
+    assert reading.gain == pytest.approx(rows[method] - rows["source_only"])
+    assert reading.oracle == pytest.approx(rows["oracle"])
+    assert reading.recovered == pytest.approx(reading.gain / (rows["oracle"] - rows["source_only"]))
+    pictures = compared.predictions.query("source == 'yonder' and target == 'here'")
+    for column, name in (("source_only", "source_only"), ("method", method)):
+        own = pictures[pictures["method"] == name]
+        right = (own["label"] == own["predicted"]).groupby(own["label"])
+        assert reading.recalls.set_index("class")[column].to_dict() == pytest.approx(right.mean().to_dict())
+        assert reading.recalls.set_index("class")["n"].to_dict() == right.size().to_dict()
+
+
+def test_the_maps_are_of_the_source_as_it_came_and_as_the_method_brought_it(study):
+    images, features = study
+    adaptations = Adaptations(features, images, methods=NAMES)
+    learned, adapted, _tested = adaptations.split("here", "there")
+    reading = read_adaptation(adaptations, AdaptationChoice("here", "there", "coral"))
+    solved = METHODS["coral"].fit(learned.values, learned.labels, adapted.values, 3, 0)
+    assert reading.before.source == pytest.approx(reading.before.place(learned.values))
+    assert reading.after.source == pytest.approx(reading.before.place(solved.source))
+    assert np.array_equal(reading.after.target, reading.before.target)
+    unmoved = read_adaptation(adaptations, AdaptationChoice("here", "there"))
+    assert unmoved.after.source == pytest.approx(unmoved.before.source)
+
+
+def test_the_words_say_accuracy_gain_share_of_the_gap_loser_and_alarm(study):
+    reading = read(study, "here", "there", "coral")
+    changes = reading.recalls.assign(change=reading.recalls["method"] - reading.recalls["source_only"])
+    loser = changes.loc[changes["change"].idxmin()]
+    lost = "No class loses."
+    if loser["change"] < 0:
+        lost = f"{loser['class']} loses most, {loser['source_only']:.2f} → {loser['method']:.2f} of {loser['n']}."
+    assert reading.sentence == (
+        f"here → there, coral: balanced accuracy {reading.accuracy:.2f}, {reading.gain:+.2f} against source only; "
+        f"{reading.recovered:.0%}".replace("%", " %")
+        + f" of the gap recovered, the target's labels give "
+        f"{reading.oracle:.2f}. {lost} No alarm."
+    )
+    baseline = read(study, "here", "there", "source_only")
+    assert baseline.gain == 0
+    assert (
+        f"balanced accuracy {baseline.accuracy:.2f}; the target's labels give {baseline.oracle:.2f}."
+        in baseline.sentence
+    )
+    assert "against source only" not in baseline.sentence
+
+
+def test_the_class_that_loses_most_is_named(study):
+    reading = read(study, "here", "there", "coral")
+    recalls = reading.recalls.assign(source_only=[0.5, 1.0, 0.25], method=[0.75, 0.25, 0.0], n=[4, 8, 4])
+    changed = dataclasses.replace(reading, recalls=recalls)
+    assert "class1 loses most, 1.00 → 0.25 of 8." in changed.sentence
+    assert "No class loses." in dataclasses.replace(reading, recalls=recalls.assign(method=1.0)).sentence
+
+
+def test_without_a_gap_no_share_of_it_is_told():
+    images, features = make_study(DOMAINS, moved=0.0, apart=20.0)
+    reading = read((images, features), "here", "there", "align_mean")
+    assert math.isnan(reading.recovered)
+    assert f"; no gap to recover, the target's labels give {reading.oracle:.2f}." in reading.sentence
+
+
+def test_a_method_that_harms_is_said_to_widen_the_gap(study):
+    reading = dataclasses.replace(read(study, "here", "there", "coral"), recovered=-0.172)
+    assert f"; a gap 17 % wider, the target's labels give {reading.oracle:.2f}." in reading.sentence
+
+
+@dataclasses.dataclass(frozen=True)
+class OneClass:
+    """Say class 1 of every picture."""
+
+    def fit(self, source_values, labels, target_values, n_classes, seed):
+        solved = Align("none").fit(source_values, labels, target_values, n_classes, seed)
+        bias = np.where(np.arange(n_classes) == 1, 1e6, solved.bias)
+        return dataclasses.replace(solved, bias=bias)
+
+
+def test_a_collapse_is_said_with_the_name_of_the_class(study):
+    reading = read(study, "here", "there", "stubborn", stubborn=OneClass())
+    assert reading.alarm.startswith("collapse: class class1 is predicted for 100 % of the pictures, and has 33 %")
+    assert reading.sentence.endswith(f" Alarm: {reading.alarm}.")
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        (AdaptationChoice("her", "there"), "source: 'her' is unknown; nearest: 'here'"),
+        (AdaptationChoice("here", "ther"), "target: 'ther' is unknown; nearest: 'there'"),
+        (AdaptationChoice("here", "there", "corral"), "method: 'corral' is unknown; nearest: 'coral'"),
+        (AdaptationChoice("here", "here"), "target: 'here' is the source too, expected another of"),
+    ],
+)
+def test_what_is_not_there_is_refused(study, choice, said):
+    images, features = study
+    with pytest.raises(ValueError, match=said):
+        read_adaptation(Adaptations(features, images, methods=NAMES), choice)
+
+
+def test_a_pair_and_method_is_solved_once(study):
+    images, features = study
+    calls = []
+    explorer = AdaptationExplorer(features, images, methods={"coral": METHODS["coral"], "counting": Counting(calls)})
+    assert len(calls) == 1
+    first = explorer.snapshot().data
+    explorer.method = "coral"
+    explorer.method = "counting"
+    assert explorer.snapshot().data == first
+    assert len(calls) == 1
+    explorer.target = "yonder"
+    assert len(calls) == 2
+
+
+def test_what_takes_time_is_announced_and_what_is_known_is_not(explorer):
+    said = []
+    explorer.status.observe(lambda change: said.append(change["new"]), "value")
+    explorer.method = "align_mean"
+    assert [("being solved" in line) for line in said] == [True, False]
+    assert "here → there, align mean: being solved" in said[0]
+    said.clear()
+    explorer.method = "coral"
+    assert [("being solved" in line) for line in said] == [False]
+
+
+def test_features_are_extracted_once(study, monkeypatch):
+    images, features = study
+    calls = []
+
+    def extract(backbone, asked, progress):
+        calls.append((backbone, len(asked)))
+        return dataclasses.replace(features, values=features.values.astype(float))
+
+    monkeypatch.setattr(reading_module, "read_features", extract)
+    explorer = AdaptationExplorer("some_network", images, methods=NAMES)
+    explorer.target = "yonder"
+    assert calls == [("some_network", len(images))]
+
+
+def test_it_begins_with_two_domains_and_the_last_method(explorer, study):
+    assert (explorer.source, explorer.target, explorer.method) == ("here", "there", "coral")
+    assert explorer.status.text == read(study, "here", "there", "coral").sentence
+    images, features = study
+    other = AdaptationExplorer(features, images, ["yonder", "here"], ["coral", "align_mean"])
+    assert (other.source, other.target, other.method) == ("yonder", "here", "align_mean")
+
+
+def test_the_controls_move_what_is_shown(explorer, study):
+    seen = {explorer._view.value}
+    for name, value in (("target", "yonder"), ("source", "there"), ("method", "align_mean")):
+        explorer._controls[name].value = value
+        assert getattr(explorer, name) == value
+        assert explorer._view.value not in seen
+        seen.add(explorer._view.value)
+    assert explorer.status.text == read(study, "there", "yonder", "align_mean").sentence
+    explorer.method = "source_only"
+    assert explorer._controls["method"].value == "source_only"
+    assert explorer.error is None
+
+
+@pytest.mark.parametrize("through_controls", [True, False])
+def test_taking_the_other_domain_exchanges_the_two(explorer, study, through_controls):
+    def choose(name, value):
+        if through_controls:
+            explorer._controls[name].value = value
+        else:
+            setattr(explorer, name, value)
+
+    choose("source", "there")
+    assert (explorer.source, explorer.target) == ("there", "here")
+    assert explorer.status.text == read(study, "there", "here", "coral").sentence
+    choose("target", "there")
+    assert (explorer.source, explorer.target) == ("here", "there")
+    assert [explorer._controls[name].value for name in ("source", "target")] == ["here", "there"]
+    assert explorer.status.text == read(study, "here", "there", "coral").sentence
+
+
+def test_assigning_what_is_not_there_is_an_error_and_changes_nothing(explorer):
+    for name, value in (("source", "her"), ("target", "ther"), ("method", "corral")):
+        with pytest.raises(traitlets.TraitError, match=f"^{name}: '{value}' is unknown"):
+            setattr(explorer, name, value)
+    assert (explorer.source, explorer.target, explorer.method) == ("here", "there", "coral")
+
+
+def test_a_failure_is_shown_and_the_next_choice_ends_it(explorer, monkeypatch):
+    def fail(*arguments, **keywords):
+        raise OSError("the picture is gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(AdaptationPage, "render", fail)
+        explorer.method = "align_mean"
+    assert explorer.status.text == "This could not be shown: OSError: the picture is gone"
+    explorer.method = "coral"
+    assert explorer.error is None
+    assert explorer.status.text.startswith("here → there, coral")
+
+
+def test_methods_that_tune_a_network_and_single_domains_are_refused(study):
+    images, features = study
+    with pytest.raises(TypeError, match="methods: 'dann' tunes a network"):
+        AdaptationExplorer(features, images, methods=["dann"])
+    with pytest.raises(ValueError, match="domains: \\['here'\\], expected two or more"):
+        AdaptationExplorer(features, images, ["here"])
+
+
+def test_readers_without_widgets_get_a_picture(explorer):
+    bundle = explorer._repr_mimebundle_()
+    picture = Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
+    assert picture.size == tuple(round(side * DOTS_PER_INCH) for side in SIZE_INCHES)
+    assert bundle["text/plain"] == repr(explorer) == "AdaptationExplorer(3 domains × 3 methods, 180 pictures)"
+
+
+def test_a_snapshot_of_another_choice_leaves_the_explorer_where_it_was(explorer):
+    words, here = explorer.status.text, explorer.snapshot().data
+    assert explorer.snapshot("yonder", "here", "align_mean").data != here
+    assert explorer.snapshot().data == here
+    assert (explorer.status.text, explorer.source) == (words, "here")
+    with pytest.raises(ValueError, match="target: 'here' is the source too"):
+        explorer.snapshot(target="here")
+
+
+def test_looking_further_draws_only_what_changed(explorer, monkeypatch):
+    counts = count_drawings(monkeypatch)
+    explorer.method = "align_mean"
+    assert counts == {"pictures": 1}
+    explorer.source = "there"  # which changes the target as well
+    assert counts == {"pictures": 2}
+    with explorer.hold_trait_notifications():
+        explorer.source, explorer.target, explorer.method = "yonder", "there", "source_only"
+    assert explorer.status.text.startswith("yonder → there, source only")
+    assert counts == {"pictures": 3}

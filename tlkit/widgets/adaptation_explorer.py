@@ -1,0 +1,127 @@
+"""Source × target × method → the map before and after, recalls and an alarm: the `AdaptationExplorer`."""
+
+import dataclasses
+import threading
+
+import ipywidgets
+import numpy as np
+import traitlets
+
+from tlkit.evaluation.reading import say_strategy
+from tlkit.inspection.adaptation import AdaptationChoice, Adaptations, read_adaptation
+from tlkit.naming import check_known
+from tlkit.plots.adaptation import SIZE_INCHES, AdaptationPage
+from tlkit.widgets.explorer import Explorer, make_picture
+from tlkit.widgets.status import StatusLine
+
+
+class AdaptationExplorer(Explorer):
+    """Bring one domain to another by a method: what becomes of the clouds, and of each class.
+
+    Building it extracts the features once and displays nothing. A pair and method is solved when it is first asked
+    for, and kept. Where there are no widgets, a picture of it is shown instead.
+
+    Arguments
+    ---------
+    backbone: Backbone or its name, or Features
+        Features are those of `images`, in their order.
+    images: ImageSet
+        Of two domains or more.
+    domains: list of str, optional
+        By default all of the images. The explorer begins with the first as source and the second as target.
+    methods: list of str, or dict, optional
+        As in `tlkit.adaptation.compare_pairs`, those that tune no network; by default all of these. It begins with the
+        last.
+    seed: int
+        Of how pairs are split.
+
+    `source`, `target` and `method` are traits: assigning to them moves the controls, what isn't there is a TraitError.
+    Who takes the target as source, or the source as target, exchanges the two. `status` is the line of text, `error`
+    the exception that the last change ended in, or None.
+
+    Raises ValueError or TypeError for domains, methods or features that don't fit.
+    """
+
+    source = traitlets.Unicode()
+    target = traitlets.Unicode()
+    method = traitlets.Unicode()
+
+    def __init__(self, backbone, images, domains=None, methods=None, seed=0):
+        self.adaptations = Adaptations(backbone, images, domains, methods, seed=seed)
+        domains, methods = self.adaptations.domains, list(self.adaptations.methods)
+        choice = AdaptationChoice(domains[0], domains[1], methods[-1])
+        reading = read_adaptation(self.adaptations, choice)
+        # Callbacks may run on a thread of their own beside a cell that assigns to the traits.
+        self._lock = threading.Lock()
+        self._page = AdaptationPage(len(np.unique(images.labels)))
+        options = {"source": domains, "target": domains, "method": methods}
+        self._controls = {
+            name: ipywidgets.ToggleButtons(
+                options=[(say_strategy(option), option) for option in offered],
+                value=getattr(choice, name),
+                style={"button_width": "auto"},
+            )
+            for name, offered in options.items()
+        }
+        self._view = make_picture(SIZE_INCHES, value=self._page.render(reading))
+        self.status = StatusLine(reading.sentence)
+        self._shown = choice
+        rows = [
+            ipywidgets.HBox([ipywidgets.Label(name, layout={"width": "4.5em"}), control])
+            for name, control in self._controls.items()
+        ]
+        super().__init__([*rows, self.status, self._view], **dataclasses.asdict(choice))
+        for control in self._controls.values():
+            control.observe(self._take, "value")
+        self.observe(self._show, list(self._controls))
+
+    @traitlets.validate("source", "target", "method")
+    def _check(self, proposal):
+        name = proposal["trait"].name
+        known = self.adaptations.methods if name == "method" else self.adaptations.domains
+        try:
+            check_known(name, [proposal["value"]], list(known))
+        except ValueError as error:
+            raise traitlets.TraitError(str(error)) from error
+        return proposal["value"]
+
+    def _take(self, change):
+        trait = next(name for name, control in self._controls.items() if control is change["owner"])
+        self.report_failure(lambda: setattr(self, trait, change["new"]))
+
+    def _show(self, change):
+        if self.source == self.target:  # which calls this again
+            other = "target" if change["name"] == "source" else "source"
+            setattr(self, other, change["old"])
+            return
+        self.report_failure(self._show_choice)
+
+    def _show_choice(self):
+        for name, control in self._controls.items():
+            control.value = getattr(self, name)
+        with self._lock:
+            choice = AdaptationChoice(self.source, self.target, self.method)
+            if choice == self._shown and self.error is None:
+                return
+            if not self.adaptations.is_measured(choice):
+                self.status.text = f"{choice.source} → {choice.target}, {say_strategy(choice.method)}: being solved …"
+            reading = read_adaptation(self.adaptations, choice)
+            self._view.value = self._page.render(reading)
+            self.status.text = reading.sentence
+            self._shown, self.error = choice, None
+
+    def snapshot(self, source=None, target=None, method=None):
+        """Return what the explorer shows of a choice as a still picture (IPython Image, PNG); by default of this one.
+
+        Raises ValueError for a domain or method that isn't there, or one domain twice.
+        """
+        from IPython.display import Image
+
+        choice = AdaptationChoice(source or self.source, target or self.target, method or self.method)
+        with self._lock:
+            return Image(self._page.render(read_adaptation(self.adaptations, choice), compact=True))
+
+    def __repr__(self):
+        n_domains, n_methods = len(self.adaptations.domains), len(self.adaptations.methods)
+        n_pictures = len(self.adaptations.images)
+        return f"AdaptationExplorer({n_domains} domains × {n_methods} methods, {n_pictures} pictures)"
