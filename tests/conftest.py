@@ -9,6 +9,7 @@ from pathlib import Path
 
 import matplotlib
 import pytest
+import sklearn
 import torch
 
 # Not through the variable MPLBACKEND: kernels that a test starts would inherit it and lose inline figures.
@@ -112,3 +113,12 @@ def n_preprocessed(monkeypatch):
 
     monkeypatch.setattr(extraction, "read_squares", read_squares)
     return counted
+
+
+@pytest.fixture
+def scikit_routing():
+    """Let scikit-learn route metadata during one test: skada switches that on, for everyone, once it is imported."""
+    with sklearn.config_context(enable_metadata_routing=True):
+        import skada  # noqa: F401
+
+        yield

@@ -47,6 +47,7 @@ def adapt_with_skada(adapter, source, target):
     return adapted[domain == 1]
 
 
+@pytest.mark.usefixtures("scikit_routing")
 @pytest.mark.parametrize(("n", "m", "d"), [(40, 30, 5), (8, 6, 30)])
 @pytest.mark.parametrize("shrinkage", [0.01, 0.5, 1.0])
 def test_coral_equals_a_slow_version_and_skada(n, m, d, shrinkage):
@@ -83,6 +84,7 @@ def test_a_silent_feature_is_only_moved():
     assert align_scale(source, target)[:, 2] == pytest.approx(target[:, 2].mean())
 
 
+@pytest.mark.usefixtures("scikit_routing")
 @pytest.mark.parametrize(("n", "m", "d", "n_components"), [(40, 30, 5, 2), (8, 7, 20, 4)])
 def test_subspace_equals_a_slow_version_and_skada(n, m, d, n_components):
     from skada import SubspaceAlignmentAdapter
@@ -120,6 +122,7 @@ def test_exact_transport_of_unequal_numbers_is_a_linear_programme():
     assert align_transport(source, target) == pytest.approx(7 * plan @ target, abs=1e-6)
 
 
+@pytest.mark.usefixtures("scikit_routing")
 def test_transport_equals_skada():
     from skada import OTMappingAdapter
 

@@ -46,6 +46,7 @@ def score_with_skada(scorer, probabilities, labels=None, domain=-2):
     return scorer._score(None, Said(), values, np.append(labels, 0), sample_domain=np.repeat([domain, 1], [40, 1]))
 
 
+@pytest.mark.usefixtures("scikit_routing")
 def test_entropy_equals_a_loop_and_skada():
     from skada.metrics import PredictionEntropyScorer
 
@@ -58,6 +59,7 @@ def test_entropy_equals_a_loop_and_skada():
     )
 
 
+@pytest.mark.usefixtures("scikit_routing")
 @pytest.mark.parametrize("temperature", [0.05, 0.5])
 def test_neighbourhood_density_equals_a_loop_and_skada(temperature):
     from skada.metrics import SoftNeighborhoodDensity
@@ -93,6 +95,7 @@ def test_source_accuracy_counts_each_class_the_same():
     assert score_source_accuracy(probabilities, np.array([0, 0, 0, 0, 1, 2])) == pytest.approx((3 / 4 + 0 + 1) / 3)
 
 
+@pytest.mark.usefixtures("scikit_routing")
 def test_importance_weighted_equals_skada_with_its_weights():
     from skada.metrics import ImportanceWeightedScorer
     from sklearn.neighbors import KernelDensity
@@ -125,6 +128,7 @@ def test_importance_weighted_equals_skada_with_its_weights():
     assert score_importance_weighted(source, labels, weights) == pytest.approx(scored, abs=1e-9)
 
 
+@pytest.mark.usefixtures("scikit_routing")
 def test_deep_embedded_equals_skadas_formula():
     from skada.metrics import DeepEmbeddedValidation
 
