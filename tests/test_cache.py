@@ -239,12 +239,14 @@ def test_another_layout_has_other_folders(monkeypatch):
     assert load(FeatureCache(KEY)) == {}
 
 
-def test_a_folder_that_vanishes_as_it_is_written_into_is_made_again(monkeypatch):
-    cache, real = FeatureCache(KEY), cache_module.write_shard
+@pytest.mark.parametrize("error", [FileNotFoundError, FileExistsError])
+def test_a_folder_that_vanishes_each_time_it_is_written_into_is_made_again(error, monkeypatch):
+    cache, real, n_left = FeatureCache(KEY), cache_module.write_shard, iter(range(5))
 
     def write_shard(path, *arguments):
-        monkeypatch.setattr(cache_module, "write_shard", real)
-        raise FileNotFoundError(2, "No such file or directory", str(path))
+        if next(n_left, None) is None:
+            return real(path, *arguments)
+        raise error(2, "No such file or directory", str(path))
 
     monkeypatch.setattr(cache_module, "write_shard", write_shard)
     cache.store(DIGESTS, ROWS)

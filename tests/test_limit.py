@@ -3,6 +3,7 @@
 import os
 import time
 import warnings
+from pathlib import Path
 
 import filelock
 import numpy as np
@@ -167,6 +168,16 @@ def test_what_killed_writers_left_goes_after_a_day(folder):
     assert not list_there(old)
     assert not (folder / "features" / "empty").exists()
     assert list_there([young, *paths]) == [young, *paths]
+
+
+def test_a_folder_that_another_removes_meanwhile_is_passed_over(folder, monkeypatch):
+    paths = fill(folder)
+    gone, listed = folder / "features" / "gone", inventory._list_folders
+    monkeypatch.setattr(inventory, "_list_folders", lambda place: [gone, *listed(place)])
+    # It goes after it was seen to be there.
+    monkeypatch.setattr(Path, "is_dir", lambda path: True)
+    inventory.tidy()
+    assert list_there(paths) == paths
 
 
 def store_one_by_one(cache):

@@ -19,6 +19,8 @@ from tlkit.storage import cache_folder, written_whole
 
 # Part of each key: what was kept in another arrangement lies in another folder.
 _LAYOUT = "2"
+# Others may remove an empty folder time and again just before a shard is written into it, though hardly so often.
+_N_TRIES = 20
 
 
 class FeatureCache:
@@ -90,10 +92,13 @@ class FeatureCache:
         self._room_bytes -= needed_bytes
         pictures = [bytes.fromhex(digest) for digest in digests]
         path = self.folder / f"{hashlib.sha256(b''.join(pictures)).hexdigest()[:32]}{SUFFIX}"
-        try:
-            write_shard(path, pictures, values)
-        except FileNotFoundError:  # the folder was emptied and removed just after it was made
-            write_shard(path, pictures, values)
+        for n_left in reversed(range(_N_TRIES)):
+            try:
+                write_shard(path, pictures, values)
+                break
+            except (FileNotFoundError, FileExistsError):  # the folder was removed as it was being made, or just after
+                if not n_left:
+                    raise
         self._name_folder()
 
     def _has_room(self, needed_bytes):

@@ -97,7 +97,7 @@ def tidy():
     now_s = time.time()
     folders = _list_folders(cache_folder() / "features")
     for folder in (*folders, cache_folder() / "converted"):
-        for path in folder.glob("*") if folder.is_dir() else ():
+        for path in map(Path, _scan(folder)):
             is_partial = path.name.startswith((PARTIAL_PREFIX, "tmp"))
             with contextlib.suppress(OSError):
                 if is_partial and now_s - path.stat().st_mtime > _ABANDONED_AFTER_S:
