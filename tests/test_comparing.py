@@ -14,7 +14,17 @@ PLACE = ["strategy", "shots", "seed", "fold"]
 SCORES = ["accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy", "gain", "gain_low", "gain_high"]
 COSTS = ["duration_s", "peak_memory_mib"]
 RUN_COLUMNS = [*PLACE, "accuracy", "balanced_accuracy", "n_train", "n_steps", *COSTS]
-TABLE_COLUMNS = [*PLACE[:2], *SCORES, "n_seeds", "verdict", *COSTS, "n_train", "n_steps", "n_configurations"]
+TABLE_COLUMNS = [
+    *PLACE[:2],
+    *SCORES,
+    "n_seeds",
+    "verdict",
+    "n_seeds_to_tell",
+    *COSTS,
+    "n_train",
+    "n_steps",
+    "n_configurations",
+]
 PREDICTION_COLUMNS = [*PLACE, "picture", "group", "label", "predicted", "probability"]
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tlkit.evaluation.crossings import CANNOT_TELL, CROSSES, NO_CROSSING, find_crossings
-from tlkit.evaluation.gains import PairedGains
 from tlkit.evaluation.intervals import two_way_interval
+from tlkit.evaluation.pairing import PairedGains
 
 SPREAD = np.array([-2, -1, 0, 1, 2]) / 128  # halves of halves: their mean is zero to the last bit
 
@@ -121,7 +121,7 @@ def test_on_one_test_set_the_interval_takes_its_pictures_into_account():
     groups = np.array([f"g{picture // 2}" for picture in range(80)])
     effect = random.normal(0, 0.6, 80)
     tables = [np.sign(effect + mean + random.normal(0, 0.5, (5, 80))) for mean in (-0.7, 0.7)]
-    pairs = [PairedGains(table.mean(axis=1), table, groups) for table in tables]
+    pairs = [PairedGains(table.mean(axis=1), None, table, groups) for table in tables]
     (crossing,) = find_crossings(pairs, [1, 16])
     (over_seeds,) = find_crossings([PairedGains(pair.gains) for pair in pairs], [1, 16])
     assert crossing.verdict == CROSSES

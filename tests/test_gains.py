@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t
 
 from tlkit.evaluation.gains import MARGIN, VERDICTS, give_verdict, transfer_gain
 from tlkit.evaluation.intervals import t_interval, two_way_interval
@@ -122,6 +123,66 @@ def test_predictions_on_different_pictures_cannot_be_paired():
     predictions = make_predictions(right).iloc[:-1]
     with pytest.raises(ValueError, match="not tested on the same pictures"):
         transfer_gain(make_runs({"from_scratch": [1, 1], "probe": [1, 1]}, folds=[0, 0]), predictions)
+
+
+def test_intervals_of_one_call_hold_together():
+    # 95 % for all of them by Bonferroni's inequality: each of m misses its truth in 5 % / m.
+    gains = {name: np.array([0.05, 0.06, 0.05, 0.04, 0.08]) + shift for name, shift in (("a", 0), ("b", 0.1), ("c", 1))}
+    runs = make_runs({"from_scratch": np.zeros(5)} | gains)
+    together, apart = transfer_gain(runs), transfer_gain(runs, simultaneous=False)
+    for row, other in zip(together.itertuples(), apart.itertuples(), strict=True):
+        values = gains[row.strategy]
+        half = t.ppf(1 - 0.05 / 3 / 2, 4) * values.std(ddof=1) / math.sqrt(5)
+        assert (row.gain_low, row.gain_high) == pytest.approx((values.mean() - half, values.mean() + half))
+        assert (other.gain_low, other.gain_high) == pytest.approx(t_interval(values))
+    alone = transfer_gain(runs[runs["strategy"].isin(["from_scratch", "b"])])
+    assert alone["gain_low"].item() == pytest.approx(apart["gain_low"][1])
+
+
+def test_seeds_of_one_fold_are_no_two_samples():
+    # Ten seeds on two folds: without predictions there are two samples, however often each is looked at.
+    values = np.tile([0.1, 0.3], 5)
+    runs = make_runs({"from_scratch": np.zeros(10), "probe": values}, folds=np.tile([0, 1], 5))
+    row = transfer_gain(runs).iloc[0]
+    assert (row["gain_low"], row["gain_high"]) == pytest.approx(t_interval([0.1, 0.3]))
+    assert row["n_seeds"] == 10
+
+
+def test_seeds_that_share_folds_are_compared_picture_by_picture():
+    random = np.random.default_rng(1)
+    right = {name: random.random((4, 10)) < share for name, share in (("from_scratch", 0.3), ("probe", 0.7))}
+    predictions = make_predictions(right)
+    folds = [0, 1, 0, 1]
+    # Seeds 0 and 2 are tested on the first five pictures, the others on the last five.
+    kept = (predictions["picture"] < 5) == (predictions["seed"] % 2 == 0)
+    accuracies = {
+        name: [
+            pictures[:5].mean() if fold == 0 else pictures[5:].mean()
+            for pictures, fold in zip(table, folds, strict=True)
+        ]
+        for name, table in right.items()
+    }
+    runs = make_runs(accuracies, folds)
+    row = transfer_gain(runs, predictions[kept]).iloc[0]
+    differences = right["probe"].astype(float) - right["from_scratch"]
+    differences[0::2, 5:], differences[1::2, :5] = np.nan, np.nan
+    expected = two_way_interval(differences, [f"g{picture // 2}" for picture in range(10)])
+    assert (row["gain_low"], row["gain_high"]) == pytest.approx(expected)
+    assert row["gain"] == pytest.approx(np.mean(expected))
+
+
+def test_each_gain_names_its_baseline():
+    assert transfer_gain(make_runs({"a": [0.3, 0.4], "b": [0.4, 0.6]}), baseline="a")["baseline"].tolist() == ["a"]
+
+
+def test_what_it_would_take_to_tell_is_said_only_where_it_can_not_be_told():
+    runs = make_runs(
+        {"from_scratch": [0.2] * 5, "sure": [0.3, 0.31, 0.32, 0.3, 0.3], "shaky": [0.3, 0.1, 0.2, 0.4, 0.2]}
+    )
+    table = transfer_gain(runs).set_index("strategy")
+    assert math.isnan(table.loc["sure", "n_seeds_to_tell"])
+    assert table.loc["shaky", "verdict"] == "can't tell"
+    assert table.loc["shaky", "n_seeds_to_tell"] > 5
 
 
 def test_folds_used_unequally_are_warned_of():

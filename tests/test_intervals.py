@@ -53,6 +53,34 @@ def test_two_way_interval_equals_a_slow_version(seed, seed_effect):
     assert two_way_interval(differences, groups) == pytest.approx(slow_two_way(differences, groups), abs=1e-12)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_with_pictures_that_some_seeds_were_not_tested_on_it_equals_a_slow_version(seed):
+    random = np.random.default_rng(seed)
+    groups = [f"g{picture // 2}" for picture in range(20)]
+    differences = random.integers(-1, 2, (6, 20)).astype(float)
+    for place in range(6):
+        differences[place, [picture for picture in range(20) if picture % 3 != place % 3]] = np.nan
+    rows = [[value for value in row if not math.isnan(value)] for row in differences]
+    mean = sum(sum(row) / len(row) for row in rows) / 6
+    sums = {"seed": {}, "group": {}, "cell": {}}
+    for place, row in enumerate(differences):
+        for value, group in zip(row, groups, strict=True):
+            if not math.isnan(value):
+                part = (value - mean) / (6 * len(rows[place]))
+                for kind, key in (("seed", place), ("group", group), ("cell", (place, group))):
+                    sums[kind][key] = sums[kind].get(key, 0.0) + part
+    squares = {kind: sum(v**2 for v in of.values()) * len(of) / (len(of) - 1) for kind, of in sums.items()}
+    variance = max(squares["seed"] + squares["group"] - squares["cell"], squares["seed"], squares["group"])
+    half = t.ppf(0.975, 5) * math.sqrt(variance)
+    assert two_way_interval(differences, groups) == pytest.approx((mean - half, mean + half), abs=1e-12)
+
+
+def test_another_level_is_wider_or_narrower_by_student_s_quantiles():
+    values = [0.12, 0.05, 0.31, 0.22, 0.18]
+    widths = [np.subtract(*t_interval(values, level=level)) for level in (0.95, 0.99)]
+    assert widths[1] / widths[0] == pytest.approx(4.6040949 / 2.7764451, abs=1e-6)
+
+
 def test_one_seed_or_one_group_has_no_interval():
     assert math.isnan(two_way_interval([[1, 0, 1]], ["a", "b", "c"])[0])
     assert math.isnan(two_way_interval([[1, 0, 1], [0, 0, 1]], ["a", "a", "a"])[0])

@@ -37,6 +37,7 @@ def backbone():
 def watched(backbone, images):
     """A curve, and what was extracted and fitted for it: (curve, outputs, arguments of each fit)."""
     outputs, fitted = [], []
+    assert tl.transfer  # modules that import what is watched by name have done so by now, and keep the real one
 
     def watch(real, note):
         def watching(*arguments, **settings):

@@ -1,5 +1,7 @@
 """A few labels of the target with and without a source: the arms are paired, and the table is that of gains."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from made_studies import make_study
@@ -13,10 +15,10 @@ def test_arms_share_their_shots_and_their_test_pictures():
     runs, predictions = compare_target_shots(
         features, images, "here", "there", ["align_mean"], shots=[1, 4], seeds=2, progress=False
     )
-    assert runs["strategy"].drop_duplicates().tolist() == ["target_only", "source_only", "align_mean"]
+    assert runs["strategy"].drop_duplicates().tolist() == ["target_only", "here", "here, align_mean"]
     assert len(runs) == 3 * 2 * 2
     alone = runs[runs["strategy"] == "target_only"].set_index(["shots", "seed"])["n_train"]
-    both = runs[runs["strategy"] == "source_only"].set_index(["shots", "seed"])["n_train"]
+    both = runs[runs["strategy"] == "here"].set_index(["shots", "seed"])["n_train"]
     assert alone[1].tolist() == [3, 3] and alone[4].tolist() == [12, 12]
     assert (both - alone == 120).all()
     pictures = predictions.groupby(["seed", "strategy", "shots"])["picture"].agg(lambda names: tuple(sorted(names)))
@@ -39,7 +41,78 @@ def test_a_source_that_is_aligned_is_worth_more_than_one_that_is_not():
         features, images, "here", "there", ["align_mean"], shots=[1], seeds=3, progress=False
     )
     mean = runs.groupby("strategy")["balanced_accuracy"].mean()
-    assert mean["align_mean"] > mean["source_only"]
+    assert mean["here, align_mean"] > mean["here"]
+
+
+def gains_of(runs):
+    return tl.evaluation.transfer_gain(runs, baseline="target_only").set_index(["strategy", "shots"])
+
+
+def make_misled_study():
+    """Return (images, features): the source's classes lie where the target has others, so that it says wrong things."""
+    images, features = make_study(n=120, moved=0.0, d=8, apart=2.0)
+    labels = images.labels.copy()
+    here = images.domains == "here"
+    labels[here] = (labels[here] + 1) % 3
+    return dataclasses.replace(images, labels=labels), dataclasses.replace(features, labels=labels)
+
+
+def test_a_source_with_permuted_labels_harms_pooled_and_little_at_a_small_weight():
+    images, features = make_misled_study()
+    settings = {"weights": [0.05, "pooled"], "shots": [2, 10], "progress": False}
+    runs, _ = compare_target_shots(features, images, "here", "there", **settings)
+    gains = gains_of(runs)
+    assert gains.loc[("here", 2), "verdict"] == "harms"
+    assert gains.loc[("here", 2), "gain"] < gains.loc[("here × 0.05", 2), "gain"] - 0.1
+
+
+def test_a_weight_counts_all_of_the_source_as_a_multiple_of_all_shots():
+    images, features = make_study(n=120, moved=1.0, apart=1.0)
+    # 120 pictures of the source and 6 shots: at a weight of 40 each of the source counts twice, as if it stood twice.
+    settings = {"shots": [2], "seeds": 2, "progress": False}
+    doubled = np.concatenate([np.arange(len(images)), np.flatnonzero(images.domains == "here")])
+    names = np.array([f"{place}:{name}" for place, name in enumerate(images.names[doubled])])
+    twice = [dataclasses.replace(part[doubled], names=names) for part in (features, images)]
+    # By other names other shots would be drawn.
+    once = [dataclasses.replace(part, names=names[: len(images)]) for part in (features, images)]
+    weighted, _ = compare_target_shots(*once, "here", "there", weights=[40], **settings)
+    pooled, _ = compare_target_shots(*twice, "here", "there", **settings)
+    assert weighted["accuracy"].tolist() == pooled["accuracy"].tolist()
+    assert weighted["strategy"].unique().tolist() == ["target_only", "here × 40"]
+
+
+def test_several_sources_stand_each_by_itself():
+    images, features = make_study(("here", "there", "elsewhere"), n=60)
+    settings = {"shots": [2], "seeds": 2, "progress": False}
+    both, _ = compare_target_shots(features, images, ["here", "elsewhere"], "there", **settings)
+    alone, _ = compare_target_shots(features, images, "elsewhere", "there", **settings)
+    columns = ["strategy", "seed", "accuracy"]
+    of_both = both[both["strategy"].isin(alone["strategy"])]
+    assert of_both[columns].values.tolist() == alone[columns].values.tolist()
+    assert both["source"].dropna().unique().tolist() == ["here", "elsewhere"]
+
+
+def test_concepts_that_are_tested_are_not_learned_from_another_domain():
+    images, features = make_study(n=60, shared=("here", "there"))
+    runs, predictions = compare_target_shots(features, images, "here", "there", shots=[1], seeds=1, progress=False)
+    tested = set(predictions["group"])
+    n_left = np.sum((images.domains == "here") & ~np.isin(images.groups, list(tested)))
+    assert 0 < n_left < 60
+    n_train = runs.set_index("strategy")["n_train"]
+    assert n_train["here"] - n_train["target_only"] == n_left
+
+
+@pytest.mark.parametrize("weights", [[0], [-1], ["pool"], [True], [], [1, 1], [float("inf")]])
+def test_weights_that_say_nothing_are_refused(weights):
+    images, features = make_study()
+    with pytest.raises(ValueError, match="weights: "):
+        compare_target_shots(features, images, "here", "there", weights=weights, progress=False)
+
+
+def test_a_domain_beside_itself_is_refused():
+    images, features = make_study()
+    with pytest.raises(ValueError, match="expected one or more domains, each once, and not the target 'there'"):
+        compare_target_shots(features, images, ["here", "there"], "there", progress=False)
 
 
 def test_the_same_call_gives_the_same_numbers():
@@ -61,4 +134,4 @@ def test_more_shots_than_there_are_take_all():
     images, features = make_study(n=120)
     runs, _ = compare_target_shots(features, images, "here", "there", shots=[2, 100], seeds=1, progress=False)
     alone = runs[runs["strategy"] == "target_only"]["n_train"].tolist()
-    assert alone == [6, np.sum(images.domains == "there") / 2]
+    assert alone == [6, np.sum(images.domains == "there") - len(images.select(domain="there").split(test_fold=0)[1])]

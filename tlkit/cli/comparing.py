@@ -54,7 +54,10 @@ def _whole_numbers(option, text):
 def _print_comparison(comparison):
     described = comparison.description
     title = f"{described['backbone']} at {described['image_size_px']} px, {described['pictures']}"
-    caption = f"means over seeds with 95 % intervals; gains in accuracy against {comparison.baseline}"
+    caption = (
+        f"means over seeds with 95 % intervals; gains in accuracy against {comparison.baseline}, whose intervals hold "
+        "together"
+    )
     rows = []
     for row in comparison.table.itertuples():
         accuracy = f"{row.accuracy:.2f} ({row.accuracy_low:.2f} to {row.accuracy_high:.2f})"

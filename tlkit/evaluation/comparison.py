@@ -3,7 +3,7 @@
 import dataclasses
 
 from tlkit.evaluation.gains import transfer_gain
-from tlkit.evaluation.intervals import t_interval
+from tlkit.evaluation.pairing import PairedGains
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -18,8 +18,9 @@ class Comparison:
         strategy, shots, seed, fold, picture, group, label, predicted, probability: a row a picture and run.
     table: DataFrame
         strategy, shots, accuracy, accuracy_low, accuracy_high, balanced_accuracy, gain, gain_low, gain_high, n_seeds,
-        verdict, duration_s, peak_memory_mib, n_train, n_steps, n_configurations; scores are means over seeds, intervals
-        hold 95 %, gains are against `baseline`.
+        verdict, n_seeds_to_tell, duration_s, peak_memory_mib, n_train, n_steps, n_configurations; scores are means over
+        seeds. Intervals of an accuracy hold 95 % each; those of the gains, which are against `baseline`, hold 95 % all
+        together, as `transfer_gain` says, so that no verdict comes from having looked at many.
     baseline: str
     description: dict
         What was compared: backbone, image_size_px, pictures, baseline.
@@ -56,15 +57,26 @@ def summarise(run_rows, prediction_tables, baseline, description):
 
     runs = pd.DataFrame(run_rows)
     predictions = pd.concat(prediction_tables, ignore_index=True)
-    gains = transfer_gain(runs, predictions, baseline)
-    table = average_runs(runs).merge(gains.drop(columns="n_seeds"), on=["strategy", "shots"], how="left", sort=False)
+    gains = transfer_gain(runs, predictions, baseline).drop(columns=["baseline", "n_seeds", "n_pictures_to_tell"])
+    table = average_runs(runs).merge(gains, on=["strategy", "shots"], how="left", sort=False)
     # Settings are fixed beforehand, the same for every set of pictures: none is chosen by its result.
     table["n_configurations"] = 1
     table["verdict"] = table["verdict"].fillna("baseline")
     scores = ["accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy", "gain", "gain_low", "gain_high"]
     costs = ["duration_s", "peak_memory_mib", "n_train", "n_steps", "n_configurations"]
-    table = table[["strategy", "shots", *scores, "n_seeds", "verdict", *costs]]
+    table = table[["strategy", "shots", *scores, "n_seeds", "verdict", "n_seeds_to_tell", *costs]]
     return Comparison(runs, predictions, table, baseline, description)
+
+
+def name_folds(runs):
+    """Return the folds of runs, for `PairedGains`; None where all have one, whose pictures are then taken as they are.
+
+    Arguments
+    ---------
+    runs: DataFrame
+        With a column fold.
+    """
+    return runs["fold"].to_numpy() if runs["fold"].nunique() > 1 else None
 
 
 def average_runs(runs):
@@ -82,7 +94,7 @@ def average_runs(runs):
 
     rows = []
     for (strategy, shots), arm in runs.groupby(["strategy", "shots"], sort=False):
-        low, high = t_interval(arm["accuracy"])
+        low, high = PairedGains(arm["accuracy"].to_numpy(), name_folds(arm)).interval()
         means = arm.mean(numeric_only=True)
         rows.append(
             {

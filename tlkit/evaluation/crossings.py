@@ -53,14 +53,14 @@ def find_crossings(pairs, shots):
     Returns a list of `Crossing`: one for each change that can be told; where there is none, a single one that says "no
     crossing" (the same arm is surely ahead at every number of shots) or "can't tell".
 
-    >>> from tlkit.evaluation.gains import PairedGains
+    >>> from tlkit.evaluation.pairing import PairedGains
     >>> pairs = [PairedGains(np.array([-0.11, -0.1, -0.09])), PairedGains(np.array([0.09, 0.1, 0.11]))]
     >>> (crossing,) = find_crossings(pairs, [2, 8])
     >>> round(crossing.shots), crossing.verdict
     (4, 'crosses')
     """
     places = np.log2(np.asarray(shots, dtype=float))
-    means = np.array([pair.gains.mean() for pair in pairs])
+    means = np.array([pair.mean for pair in pairs])
     signs = [_sign(*pair.interval()) for pair in pairs]
     told = np.flatnonzero(signs)
     changes = [(last, first) for last, first in itertools.pairwise(told) if signs[last] != signs[first]]
@@ -108,7 +108,7 @@ def _leave(pairs, places, start, step):
     from scipy.optimize import brentq
 
     here, there = pairs[start], pairs[start + step]
-    sign = np.sign(here.gains.mean())
+    sign = np.sign(here.mean)
 
     def bound(share):
         low, high = here.mix(there, share).interval()

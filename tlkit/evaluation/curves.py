@@ -5,9 +5,10 @@ import itertools
 import math
 import numbers
 
-from tlkit.evaluation.comparison import average_runs
+from tlkit.evaluation.comparison import average_runs, name_folds
 from tlkit.evaluation.crossings import CROSSES, find_crossings
-from tlkit.evaluation.gains import PairedGains, pair_arms, transfer_gain
+from tlkit.evaluation.gains import transfer_gain
+from tlkit.evaluation.pairing import PairedGains, pair_arms
 
 _PAIR = ["strategy", "baseline"]
 _SCORES = ["accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy"]
@@ -63,10 +64,10 @@ class LearningCurve:
             raise ValueError(f"accuracy: {accuracy!r}, expected a fraction above 0 and below 1")
         rows = []
         for strategy, arm in self.runs.groupby("strategy", sort=False):
-            scores = arm.sort_values("seed").groupby("shots")["accuracy"]
-            pairs = [PairedGains(values.to_numpy() - accuracy) for _, values in scores]
-            first = find_crossings(pairs, list(scores.groups))[0]
-            passed = pairs[0].gains.mean() >= 0
+            by_shots = arm.sort_values("seed").groupby("shots")
+            pairs = [PairedGains(runs["accuracy"].to_numpy() - accuracy, name_folds(runs)) for _, runs in by_shots]
+            first = find_crossings(pairs, list(by_shots.groups))[0]
+            passed = pairs[0].mean >= 0
             rows.append((strategy, *([math.nan] * 3 if passed else (first.shots, first.shots_low, first.shots_high))))
         return pd.DataFrame(rows, columns=["strategy", "shots", "shots_low", "shots_high"])
 
@@ -110,7 +111,7 @@ def summarise_curve(runs, predictions, description):
     table = pd.concat([table[table["strategy"] == strategy] for strategy in strategies], ignore_index=True)
     table = table[["strategy", "shots", "n_train", *_SCORES, "n_seeds", "duration_s"]]
     differences = [
-        transfer_gain(runs[runs["strategy"].isin(strategies[place:])], predictions, baseline)
+        transfer_gain(runs[runs["strategy"].isin(strategies[place:])], predictions, baseline, simultaneous=False)
         .sort_values("shots", kind="stable")
         .assign(baseline=baseline)
         for place, baseline in enumerate(strategies[:-1])

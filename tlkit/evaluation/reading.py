@@ -134,4 +134,6 @@ def _say_gain(row, baseline):
     gain = f"{row['gain']:+.2f} against {say_strategy(baseline)}"
     if np.isfinite(row["gain_low"]):
         gain += f" ({row['gain_low']:+.2f} to {row['gain_high']:+.2f})"
+    if np.isfinite(row["n_seeds_to_tell"]):
+        gain += f"; some {row['n_seeds_to_tell']:.0f} seeds might tell"
     return f"{_VERDICT_WORDS[row['verdict']]}: {gain}."
