@@ -1,4 +1,4 @@
-"""Adapting heads on features between every two of four styles. Prints accuracies, pair by pair, and how to choose."""
+"""Adapting between every two of four styles, on features or in the network. Prints accuracies, and how to choose."""
 
 import argparse
 import time
@@ -9,7 +9,7 @@ from machine import describe_machine, use_cores
 DOMAINS = ("photo", "clipart", "emoji", "sketch")
 # What the fixed method was chosen from: each target's setting by the pairs that have another target.
 SETTINGS = [(n_rounds, amount, strength) for n_rounds in (0, 3) for amount in (0.6, 0.8) for strength in (100.0, 300.0)]
-CHOSEN = "coral_self_training"
+CHOSEN, CHOSEN_TUNED = "coral_self_training", "mcc_self_training"
 
 
 def main():
@@ -17,6 +17,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--network", default="efficientnet_lite0")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--image-size", type=int, help="height and width in pixels, by default the network's own")
+    parser.add_argument("--networks", action="store_true", help="the method that tunes the network, beside features")
     parser.add_argument("--folds", type=int, default=3, help="of the source, for validators that need its labels; or 0")
     parser.add_argument("--cores", type=int, help="use only so many processor cores (Linux)")
     parser.add_argument("--output", type=Path, default=Path("adaptation"), help="folder of the tables, gone on with")
@@ -28,18 +30,28 @@ def main():
     import tlkit as tl
 
     images = tl.load_images("styles")
-    features = tl.extract_features(arguments.network, images)
-    print(f"{describe_machine()}; {arguments.network}, {arguments.seeds} seeds, tlkit {tl.__version__}")
+    backbone = tl.load_backbone(arguments.network, image_size_px=arguments.image_size)
+    size_px = backbone.image_size_px
+    print(f"{describe_machine()}; {arguments.network} at {size_px} px, {arguments.seeds} seeds, tlkit {tl.__version__}")
+    features = tl.extract_features(backbone, images)
     if arguments.confirm:
         to_twemoji = [(source, "twemoji") for source in DOMAINS]
         # Too few photographs of the novel classes are there to be halved.
         novel = [(source, target) for source in DOMAINS[1:] for target in DOMAINS[1:] if source != target]
         for name, role, pairs in (("twemoji", "core", to_twemoji), ("novel", "novel", novel)):
             rows = images.roles == role
-            settings = {"methods": [CHOSEN], "pairs": pairs, "n_folds": 0}
-            show(compare(name, features[rows], images[rows], arguments, **settings))
+            if arguments.networks:
+                settings = {"methods": [CHOSEN, CHOSEN_TUNED], "pairs": pairs, "n_folds": 0}
+                show(compare(f"{name}-networks", backbone, images[rows], arguments, **settings))
+            else:
+                settings = {"methods": [CHOSEN], "pairs": pairs, "n_folds": 0}
+                show(compare(name, features[rows], images[rows], arguments, **settings))
         return
     rows = images.roles == "core"
+    if arguments.networks:
+        settings = {"methods": [CHOSEN, CHOSEN_TUNED], "domains": DOMAINS, "n_folds": 0}
+        show(compare("networks", backbone, images[rows], arguments, **settings))
+        return
     images, features = images[rows], features[rows]
     compared = compare("core", features, images, arguments, domains=DOMAINS, n_folds=arguments.folds)
     show(compared)
@@ -63,7 +75,7 @@ def name_setting(n_rounds, amount, strength):
     return f"{n_rounds} rounds, {amount:g}, {strength:g}"
 
 
-def compare(name, features, images, arguments, **settings):
+def compare(name, backbone, images, arguments, **settings):
     """Return the `PairComparison`, seed by seed, each kept in the output folder; those that are there are taken."""
     import pandas as pd
 
@@ -75,7 +87,7 @@ def compare(name, features, images, arguments, **settings):
         files = [arguments.output / f"{name}-{seed}-{table}.csv" for table in ("predictions", "runs")]
         if not files[1].exists():  # which is written last
             start = time.perf_counter()
-            compared = compare_pairs(features, images, seeds=[seed], **settings)
+            compared = compare_pairs(backbone, images, seeds=[seed], **settings)
             duration_s += time.perf_counter() - start
             compared.predictions.to_csv(files[0], index=False)
             compared.runs.to_csv(files[1], index=False)

@@ -7,7 +7,7 @@ from tlkit.images.imageset import ImageSet
 from tlkit.strategies.transferring import transfer
 
 
-def adapt(backbone, source, target, method="dann", *, seed=0, batch_size=32, **settings):
+def adapt(backbone, source, target, method="dann", *, seed=0, batch_size=32, balance="weights", **settings):
     """Train a copy of a backbone on a source domain and adapt it to a target domain, without the target's labels.
 
     A call of `transfer` with `target`. The classes are those of which both have pictures, which the papers take as
@@ -26,6 +26,9 @@ def adapt(backbone, source, target, method="dann", *, seed=0, batch_size=32, **s
     batch_size: int
         Source pictures of a step, beside as many of the target. More than `transfer` takes by default: how features
         spread can't be told from a few.
+    balance: "weights", "sampling" or None
+        As in `transfer`. By default each class of the source counts the same, since nothing says that the target has
+        the source's shares of them.
     settings
         Others of `transfer`.
 
@@ -46,7 +49,7 @@ def adapt(backbone, source, target, method="dann", *, seed=0, batch_size=32, **s
     source, target = share_classes(source, target)
     if strategy.needs_target():
         settings["target"] = target
-    return transfer(backbone, source, strategy, seed=seed, batch_size=batch_size, **settings)
+    return transfer(backbone, source, strategy, seed=seed, batch_size=batch_size, balance=balance, **settings)
 
 
 def share_classes(source, target):

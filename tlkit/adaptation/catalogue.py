@@ -90,6 +90,7 @@ _SOLVED = {
         "the best of those that train no network on the bundled domains; mistakes that are sure stay",
     ),
 }
+_SELF_TRAINED = dataclasses.replace(_HEAD, objective=METHODS["coral_self_training"])
 _KNOWN = [
     Known(
         Strategy([_HEAD], name="source_only"),
@@ -115,6 +116,14 @@ _KNOWN = [
     *(
         Known(Strategy([_HEAD, dataclasses.replace(_TUNE, objective=objective)], name=name), paper, expect)
         for name, objective, paper, expect in _OBJECTIVES
+    ),
+    Known(
+        Strategy(
+            [_SELF_TRAINED, dataclasses.replace(_TUNE, objective=Mcc(1.0)), _SELF_TRAINED], name="mcc_self_training"
+        ),
+        "Jin et al. 2020 (Minimum class confusion for versatile domain adaptation), begun from the head of "
+        "coral_self_training, which is then solved again on the features that have come about",
+        "the best of all on the bundled domains, most where pictures differ most; a minute or two a pair",
     ),
 ]
 _BY_NAME = {known.strategy.name: known for known in _KNOWN}
