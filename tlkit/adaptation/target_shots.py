@@ -73,7 +73,7 @@ def compare_target_shots(
     >>> settings = {"weights": [0.25, "pooled"], "shots": [1], "seeds": 2, "progress": False}
     >>> runs, _ = compare_target_shots(made, images, "photo", "sketch", **settings)
     >>> tl.evaluation.transfer_gain(runs, baseline="target_only")[["strategy", "shots", "gain"]].values.tolist()
-    [['photo × 0.25', 1, 0.0], ['photo', 1, 0.0]]
+    [['photo × 0.25', 1, 0.0], ['photo, pooled', 1, 0.0]]
     """
     import pandas as pd
 
@@ -112,10 +112,10 @@ def name_arm(source, method, weight):
     """Return what `compare_target_shots` calls a source, aligned by a method, at a weight.
 
     >>> name_arm("sketch", "source_only", 0.25), name_arm("sketch", "coral", "pooled")
-    ('sketch × 0.25', 'sketch, coral')
+    ('sketch × 0.25', 'sketch, coral, pooled')
     """
     aligned = source if method == BASELINE else f"{source}, {method}"
-    return aligned if weight == POOLED else f"{aligned} × {weight:g}"
+    return f"{aligned}, {POOLED}" if weight == POOLED else f"{aligned} × {weight:g}"
 
 
 def _read_weights(weights):

@@ -125,12 +125,20 @@ def _describe(row, baseline, n_wrong, n_tested):
         f"{say_strategy(row['strategy'])}, {shots} a class: accuracy {row['accuracy']:.2f} ({interval}); "
         f"{n_wrong} of {n_tested} test pictures wrong."
     )
-    return f"{score} {_say_gain(row, baseline)}"
-
-
-def _say_gain(row, baseline):
     if row["strategy"] == baseline:
-        return "It is the baseline that the others are compared with."
+        return f"{score} It is the baseline that the others are compared with."
+    return f"{score} {say_gain({**row, 'baseline': baseline})}"
+
+
+def say_gain(row):
+    """Return a gain in words, with its interval and verdict.
+
+    Arguments
+    ---------
+    row: Series or dict
+        gain, gain_low, gain_high, verdict, baseline, n_seeds_to_tell, as `transfer_gain` has them.
+    """
+    baseline = row["baseline"]
     gain = f"{row['gain']:+.2f} against {say_strategy(baseline)}"
     if np.isfinite(row["gain_low"]):
         gain += f" ({row['gain_low']:+.2f} to {row['gain_high']:+.2f})"

@@ -6,7 +6,6 @@ from tlkit.plots.adaptation import (
     draw_domain_map,
     draw_gap_matrix,
     draw_pairs,
-    draw_recalls,
 )
 from tlkit.plots.choosing import draw_agreement, draw_choice, render_choice
 from tlkit.plots.comparison import draw_comparison, save_comparison
@@ -16,11 +15,14 @@ from tlkit.plots.cuts import CutPage, draw_cut
 from tlkit.plots.feature_map import draw_feature_map, render_feature_map
 from tlkit.plots.freeze_score import draw_freeze_score
 from tlkit.plots.freezing import FreezingPage, draw_freezing
+from tlkit.plots.gains import draw_gains, draw_transfer_map
 from tlkit.plots.interpolation import draw_interpolation
 from tlkit.plots.learning_curve import draw_learning_curve
 from tlkit.plots.mistakes import draw_mistakes
 from tlkit.plots.pareto import draw_pareto
 from tlkit.plots.reading import ReadingPage, draw_reading
+from tlkit.plots.recalls import draw_recalls
+from tlkit.plots.source_worth import SourceWorthPage, draw_source_worth
 from tlkit.plots.trained_share import TrainedSharePage, draw_trained_share
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "CutPage",
     "FreezingPage",
     "ReadingPage",
+    "SourceWorthPage",
     "TrainedSharePage",
     "draw_adaptation",
     "draw_agreement",
@@ -40,6 +43,7 @@ __all__ = [
     "draw_feature_map",
     "draw_freeze_score",
     "draw_freezing",
+    "draw_gains",
     "draw_gap_matrix",
     "draw_interpolation",
     "draw_learning_curve",
@@ -48,7 +52,9 @@ __all__ = [
     "draw_pareto",
     "draw_reading",
     "draw_recalls",
+    "draw_source_worth",
     "draw_trained_share",
+    "draw_transfer_map",
     "render_choice",
     "render_contact_sheet",
     "render_feature_map",

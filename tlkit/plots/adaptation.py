@@ -10,11 +10,10 @@ from tlkit.inspection.adaptation import say_recovered, say_scores
 from tlkit.naming import check_known
 from tlkit.plots.comparison import COLOURS
 from tlkit.plots.page import Page
+from tlkit.plots.recalls import AFTER, BEFORE, draw_recall_frame, draw_recall_rows
 
 SIZE_INCHES = (11.6, 4.9)
 _SOURCE, _TARGET = COLOURS[:2]
-_BEFORE = {"marker": "o", "linestyle": "none", "color": "black", "markerfacecolor": "white", "markersize": 7}
-_AFTER = {"marker": "s", "linestyle": "none", "color": COLOURS[2], "markeredgecolor": "black", "markersize": 6}
 # What each distance is called, and where it ends.
 _DISTANCES = {
     "proxy_a": "proxy A-distance (0 alike, 2 always told apart)",
@@ -62,46 +61,6 @@ def _draw_domains(domain_map, ax):
             ax.plot(*place, marker, color=colour, zorder=5, **box, **fixed)
             style = {"ha": "center", "va": "center_baseline", "zorder": 5, "clip_on": True}
             ax.text(*place, domain_map.numbers[name], fontsize=7, **style)
-
-
-def draw_recalls(recalls, ax, *, method, numbers=None):
-    """Draw the share of each class that is labelled right, by source only and by a method: a row a class.
-
-    Arguments
-    ---------
-    recalls: DataFrame
-        A row a class: class, n (pictures), source_only, method (shares). As in an `AdaptationReading`.
-    ax: matplotlib axis
-    method: str
-        Its name.
-    numbers: dict of str to int, optional
-        Of the classes, as a `DomainMap` beside it has them.
-
-    Returns the axis.
-    """
-    _draw_recall_frame(len(recalls), ax)
-    _draw_recall_rows(recalls, ax, numbers or {})
-    handles = ax.lines[-2:]
-    ax.legend(handles, ["source only", say_strategy(method)], fontsize="small", loc="lower center", ncols=2)
-    return ax
-
-
-def _draw_recall_frame(n_rows, ax):
-    ax.set(xlim=(-0.03, 1.03), ylim=(n_rows + 0.6, -0.6), xlabel="share of the class labelled right", yticks=[])
-    ax.grid(axis="x", alpha=0.3)
-
-
-def _draw_recall_rows(recalls, ax, numbers):
-    fixed = {"scalex": False, "scaley": False}
-    rows = zip(*(recalls[column] for column in ("class", "n", "source_only", "method")), strict=True)
-    for place, (name, n, before, after) in enumerate(rows):
-        line = {"color": "black", "linestyle": ":"} if after < before else {"color": "0.45", "linestyle": "-"}
-        ax.plot([before, after], [place, place], linewidth=2, zorder=1, **line, **fixed)
-        said = f"{numbers[name]}  {name} ({n})" if name in numbers else f"{name} ({n})"
-        ax.text(-0.05, place, said, fontsize=9, ha="right", va="center")
-    places = np.arange(len(recalls))
-    for column, style in (("source_only", _BEFORE), ("method", _AFTER)):
-        ax.plot(recalls[column], places, **style, **fixed)
 
 
 def draw_gap_matrix(gaps, ax, *, distance="mmd"):
@@ -200,14 +159,14 @@ def _draw_what_stays(n_classes, figure):
     for ax, title in ((before, "before: the source as it comes"), (after, "after: where the method brought it")):
         ax.set(xlim=(-1, 1), ylim=(-1, 1), xticks=[], yticks=[])
         ax.set_title(title, fontsize=10)
-    _draw_recall_frame(n_classes, recalls)
+    draw_recall_frame(n_classes, recalls)
     recalls.set_title("test half (pictures)", fontsize=10)
     keys = [
         ({"marker": "o", "color": _SOURCE, "markerfacecolor": "none", "linestyle": "none"}, "source"),
         ({"marker": "^", "color": _TARGET, "linestyle": "none"}, "target, half to adapt to"),
         ({"color": "black"}, "one class: its two means"),
-        (_BEFORE, "source only"),
-        (_AFTER, "this method"),
+        (BEFORE, "source only"),
+        (AFTER, "this method"),
     ]
     handles = [recalls.plot([], [], **style, label=label)[0] for style, label in keys]
     key = {"loc": "upper right", "fontsize": 9, "frameon": False, "borderaxespad": 0.0, "columnspacing": 1.2}
@@ -223,7 +182,7 @@ def _draw_what_changes(reading, axes):
         _draw_domains(_rescale(domain_map, *scale), ax)
         ax.text(0, -1.05, domain_map.axis_names[0], fontsize=9, ha="center", va="top")
     before.text(-1.04, 0, reading.before.axis_names[1], fontsize=9, ha="right", va="center", rotation="vertical")
-    _draw_recall_rows(reading.recalls, recalls, reading.before.numbers)
+    draw_recall_rows(reading.recalls, recalls, reading.before.numbers)
     heading = (
         (0.96, say_scores(reading), "bold"),
         (0.9, f"{say_recovered(reading)}; {reading.alarm or 'no alarm'}", "normal"),

@@ -9,6 +9,7 @@ from tlkit.widgets.feature_map_explorer import FeatureMapExplorer
 from tlkit.widgets.freeze_score_explorer import FreezeScoreExplorer
 from tlkit.widgets.freezing_explorer import FreezingExplorer
 from tlkit.widgets.prediction import Prediction
+from tlkit.widgets.source_explorer import SourceExplorer
 from tlkit.widgets.trained_share_explorer import TrainedShareExplorer
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "FreezeScoreExplorer",
     "FreezingExplorer",
     "Prediction",
+    "SourceExplorer",
     "TrainedShareExplorer",
 ]

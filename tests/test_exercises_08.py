@@ -1,0 +1,91 @@
+"""Exercises of lesson 08: the right answer passes, each usual slip gets its own hint."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tlkit.evaluation.gains import give_verdict
+from tlkit.lessons import check
+
+WEIGHTS = [0.1, 0.25, 0.5, 1]
+
+
+def make_gains(*intervals):
+    rows = [{"gain": (low + high) / 2, "gain_low": low, "gain_high": high} for low, high in intervals]
+    return pd.DataFrame(rows)
+
+
+GAINS = make_gains((-0.02, 0.04), (-0.09, 0.03), (-0.13, -0.01), (-0.2, -0.05))
+
+
+def ask_weight(answer, gains=GAINS):
+    return check("08_weight", answer, gains=gains, weights=WEIGHTS)
+
+
+def test_the_largest_weight_without_harm_passes():
+    result = ask_weight(0.25)
+    assert result.passed
+    assert "between -0.09 and +0.03: no harm is shown, which isn't the same as harmless." in result.sentence
+    assert ask_weight(np.float64(0.25)).passed
+    assert ask_weight(1, make_gains(*[(-0.01, 0.01)] * 4)).passed
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (0.5, "at 0.5 the whole interval lies below zero"),
+        (1, "at 1 the whole interval lies below zero"),
+        (0.1, "the mean is still not below zero"),
+        (0.3, "0.3 was not measured; there are 0.1, 0.25, 0.5, 1."),
+        ("0.25", "this should be one of the weights, and is a str."),
+        (True, "this should be one of the weights, and is a bool."),
+        (..., "no answer so far; put a weight"),
+    ],
+)
+def test_a_wrong_weight_gets_a_hint(answer, hint):
+    result = ask_weight(answer)
+    assert not result.passed
+    assert hint in result.sentence
+
+
+def test_a_weight_beyond_one_that_harms_is_none_without_harm():
+    gains = make_gains((-0.02, 0.04), (-0.09, -0.03), (-0.13, 0.01), (-0.2, 0.05))
+    assert "a smaller weight, 0.25, is shown to harm already" in ask_weight(0.5, gains).sentence
+    assert ask_weight(0.1, gains).passed
+
+
+def test_where_all_harm_there_is_nothing_to_choose():
+    assert "every weight harms" in ask_weight(0.1, make_gains(*[(-0.2, -0.1)] * 4)).sentence
+
+
+def test_another_weight_without_harm_is_sent_on():
+    gains = make_gains((-0.05, 0.04), (-0.09, 0.03), (-0.12, 0.01), (-0.2, -0.05))
+    assert "go on, up to where it is" in ask_weight(0.1, gains).sentence
+
+
+def test_the_verdict_by_hand_passes():
+    result = check("08_claim", give_verdict, gains=GAINS)
+    assert result.passed
+    assert result.sentence == "of these 4 intervals, 2 allow no claim at all."
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (lambda low, high: "helps" if low + high > 0 else "harms", "zero isn't excluded"),
+        (lambda low, high: give_verdict(low, high).replace("can't tell", "no difference that matters"), "no equality"),
+        (lambda low, high: give_verdict(low, high, margin=0.0), "within two points of zero"),
+        (
+            lambda low, high: "no difference that matters" if high - low < 0.02 else give_verdict(low, high),
+            "above zero",
+        ),
+        (lambda low, high: "harm", "it says 'harm'; expected one of"),
+        (lambda low, high: "can't tell", "below zero, however little"),
+        ("helps", "this should be a function of low and high, and is a str."),
+        (..., "put a function"),
+    ],
+)
+def test_each_slip_of_a_verdict_gets_its_own_hint(answer, hint):
+    result = check("08_claim", answer, gains=GAINS)
+    assert not result.passed
+    assert hint in result.sentence

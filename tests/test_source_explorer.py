@@ -1,0 +1,168 @@
+"""What a source is worth, read and explored: numbers against the tables, words, drawings, controls, failures."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+import traitlets
+from made_drawings import count_drawings
+from made_worths import CHANGES, make_worths
+from matplotlib.figure import Figure
+from PIL import Image, ImageChops
+
+import tlkit as tl
+from tlkit.inspection.source_worth import SourceChoice, SourceWorths, read_source
+from tlkit.plots import draw_gains, draw_source_worth, draw_transfer_map
+from tlkit.plots.page import DOTS_PER_INCH
+from tlkit.plots.source_worth import SIZE_INCHES
+from tlkit.widgets import SourceExplorer
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return make_worths(CHANGES)
+
+
+@pytest.fixture
+def explorer(tables):
+    return SourceExplorer(*tables)
+
+
+def gains_of(tables, source):
+    runs, predictions = tables
+    here = runs[(runs["source"] == source) | (runs["strategy"] == "target_only")]
+    return tl.evaluation.transfer_gain(here, predictions, "target_only")
+
+
+def test_a_reading_has_the_numbers_of_the_tables(tables):
+    runs, predictions = tables
+    reading = read_source(SourceWorths(*tables), SourceChoice("far", "pooled", 5))
+    row = gains_of(tables, "far").set_index(["strategy", "shots"]).loc[("far, pooled", 5)]
+    assert (reading.row["gain_low"], reading.row["gain_high"]) == (row["gain_low"], row["gain_high"])
+    scores = runs[runs["shots"] == 5].pivot(index="seed", columns="strategy", values="accuracy")
+    assert reading.by_seed == pytest.approx((scores["far, pooled"] - scores["target_only"]).to_numpy())
+    assert reading.alone == pytest.approx(scores["target_only"].mean())
+    for column, strategy in (("alone", "target_only"), ("with_source", "far, pooled")):
+        own = predictions[(predictions["strategy"] == strategy) & (predictions["shots"] == 5)]
+        for name, recall in reading.recalls.set_index("class")[column].items():
+            of_class = own[own["label"] == name]
+            assert recall == pytest.approx((of_class["predicted"] == name).mean())
+    assert reading.recalls["n"].tolist() == [50, 50, 50]
+
+
+def test_intervals_of_one_source_hold_together_whatever_other_sources_there_are(tables):
+    runs, predictions = tables
+    alone = runs[runs["source"] != "near"]
+    readings = [
+        read_source(SourceWorths(rows, predictions), SourceChoice("far", 0.25, 1)).row for rows in (runs, alone)
+    ]
+    assert readings[0]["gain_low"] == readings[1]["gain_low"]
+
+
+def test_the_words_say_verdict_and_which_classes_pay(tables):
+    reading = read_source(SourceWorths(*tables), SourceChoice("far", "pooled", 1))
+    changes = reading.recalls.set_index("class")["with_source"] - reading.recalls.set_index("class")["alone"]
+    loser = changes.idxmin()
+    row = reading.recalls.set_index("class").loc[loser]
+    assert reading.row["verdict"] == "harms"
+    assert reading.sentence.startswith(
+        f"far pooled with 1 shot a class: accuracy {reading.alone + reading.row['gain']:.2f}. It harms: "
+        f"{reading.row['gain']:+.2f} against target only ("
+    )
+    assert f"{loser} loses most, {row['alone']:.2f} → {row['with_source']:.2f}." in reading.sentence
+    assert "gains most" not in reading.sentence
+    unchanged = read_source(SourceWorths(*tables), SourceChoice("far", 0.25, 1))
+    assert unchanged.sentence.endswith("No difference that matters: +0.00 against target only (+0.00 to +0.00).")
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        (SourceChoice("fa", 0.25, 1), "source: 'fa' is unknown; nearest: 'far'"),
+        (SourceChoice("far", 0.5, 1), "weight: 0.5 was not measured, expected one of 0.25, pooled"),
+        (SourceChoice("far", 0.25, 2), "shots: 2 was not measured, expected one of 1, 5"),
+    ],
+)
+def test_what_was_not_measured_is_refused(tables, choice, said):
+    with pytest.raises(ValueError, match=said):
+        read_source(SourceWorths(*tables), choice)
+
+
+def test_runs_without_a_source_are_refused(tables):
+    runs, predictions = tables
+    with pytest.raises(ValueError, match="runs: without a source"):
+        SourceWorths(runs[runs["strategy"] == "target_only"], predictions)
+    with pytest.raises(ValueError, match="runs: has no weight"):
+        SourceWorths(runs.drop(columns="weight"), predictions)
+
+
+def test_bars_are_the_intervals_that_verdicts_come_from(tables):
+    gains = gains_of(tables, "far")
+    ax = draw_gains(gains, Figure().subplots())
+    bars = [segment for container in ax.collections for segment in container.get_segments()]
+    drawn = sorted((segment[:, 1].min(), segment[:, 1].max()) for segment in bars)
+    assert np.allclose(drawn, sorted(zip(gains["gain_low"], gains["gain_high"], strict=True)))
+    assert ax.get_ylabel() == "gain in accuracy over target only"
+    assert [text.get_text() for text in ax.get_legend().get_texts()][1:] == ["far × 0.25", "far, pooled"]
+
+
+def test_the_map_says_each_gain_and_verdict_and_frames_the_chosen_cell(tables):
+    gains = gains_of(tables, "far")
+    ax = draw_transfer_map(gains, Figure().subplots(), chosen=("far, pooled", 5))
+    said = {(round(text.get_position()[1]), round(text.get_position()[0])): text.get_text() for text in ax.texts}
+    for row in gains.itertuples():
+        place = ["far × 0.25", "far, pooled"].index(row.strategy), [1, 5].index(row.shots)
+        assert said[place].split("\n")[0] == f"{row.gain:+.2f}"
+        assert said[place].split("\n")[1] in row.verdict
+    (frame,) = ax.patches
+    assert frame.get_xy() == pytest.approx((1 - 0.47, 1 - 0.47))
+
+
+def test_the_page_shows_what_is_drawn_at_once(tables, explorer):
+    figure = Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH)
+    draw_source_worth(read_source(SourceWorths(*tables), SourceChoice("far", "pooled", 1)), figure)
+    shown = Image.open(io.BytesIO(explorer.snapshot().data)).convert("RGB")
+    assert shown.size == tuple(round(inches * DOTS_PER_INCH) for inches in SIZE_INCHES)
+    assert len(figure.axes) == 3
+    other = Image.open(io.BytesIO(explorer.snapshot(source="near").data)).convert("RGB")
+    assert ImageChops.difference(shown, other).getbbox()
+
+
+def test_controls_and_traits_move_each_other(explorer):
+    assert (explorer.source, explorer.weight, explorer.shots) == ("far", "pooled", 1)
+    explorer.weight = 0.25
+    assert explorer._controls["weight"].value == 0.25
+    explorer._controls["shots"].value = 5
+    assert explorer.shots == 5
+    assert explorer.status.text.startswith("far at 0.25 times the weight of 5 shots a class: accuracy")
+    assert explorer.error is None
+
+
+def test_what_was_not_measured_is_a_trait_error_and_changes_nothing(explorer):
+    before = explorer.status.text
+    for name, value in (("source", "nowhere"), ("weight", 3), ("shots", 2)):
+        with pytest.raises(traitlets.TraitError, match=f"{name}: .* was not measured"):
+            setattr(explorer, name, value)
+    assert explorer.status.text == before
+    with pytest.raises(ValueError, match="was not measured"):
+        explorer.snapshot(shots=2)
+
+
+def test_a_failure_is_said_in_the_status_line(explorer, monkeypatch):
+    monkeypatch.setattr(explorer._page, "render", lambda reading: 1 / 0)
+    explorer.shots = 5
+    assert explorer.status.text == "This could not be shown: ZeroDivisionError: division by zero"
+    assert isinstance(explorer.error, ZeroDivisionError)
+
+
+def test_a_change_draws_once_and_makes_no_figure(explorer, monkeypatch):
+    counts = count_drawings(monkeypatch)
+    explorer.shots = 5
+    assert counts == {"pictures": 1}
+
+
+def test_without_widgets_there_is_a_picture(explorer):
+    content = base64.b64decode(explorer._repr_mimebundle_()["image/png"])
+    assert Image.open(io.BytesIO(content)).format == "PNG"
+    assert repr(explorer) == "SourceExplorer(2 sources × 2 weights × 2 numbers of shots, 5 seeds)"

@@ -1,0 +1,85 @@
+"""What a source is worth: the map over weights and shots, the chosen cell seed by seed, and each class."""
+
+import numpy as np
+
+from tlkit.evaluation.gains import MARGIN
+from tlkit.inspection.source_worth import say_source
+from tlkit.plots.comparison import COLOURS
+from tlkit.plots.gains import draw_map_frame, frame_cell
+from tlkit.plots.page import Page
+from tlkit.plots.recalls import AFTER, BEFORE, draw_recall_frame, draw_recall_rows
+
+SIZE_INCHES = (11.6, 4.4)
+_COLUMNS = ("alone", "with_source")
+
+
+def draw_source_worth(reading, figure):
+    """Draw a `SourceReading` on an empty figure, best of `SIZE_INCHES`.
+
+    Left the map of gains over weights and shots, in the middle those of the chosen cell, a dot a seed, with the
+    interval that its verdict comes from; right the share of each class that is labelled right.
+
+    Arguments
+    ---------
+    reading: SourceReading
+    figure: matplotlib Figure
+
+    Returns the figure.
+    """
+    _draw_what_changes(reading, _draw_what_stays(len(reading.recalls), _find_span([reading]), figure))
+    return figure
+
+
+class SourceWorthPage(Page):
+    """The same drawing, made again and again.
+
+    Arguments
+    ---------
+    readings: list of SourceReading
+        All that may be shown, so that scales stay.
+    """
+
+    def __init__(self, readings):
+        n_classes, span = max(len(reading.recalls) for reading in readings), _find_span(readings)
+        super().__init__(SIZE_INCHES, lambda figure: _draw_what_stays(n_classes, span, figure), _draw_what_changes)
+
+
+def _find_span(readings):
+    values = np.concatenate(
+        [[*reading.by_seed, reading.row["gain_low"], reading.row["gain_high"], -MARGIN, MARGIN] for reading in readings]
+    )
+    return float(np.nanmin(values)) - 0.02, float(np.nanmax(values)) + 0.02
+
+
+def _draw_what_stays(n_classes, span, figure):
+    places = (0.12, 0.13, 0.28, 0.68), (0.44, 0.13, 0.22, 0.68), (0.79, 0.13, 0.2, 0.68)
+    shown, seeds, recalls = (figure.add_axes(place) for place in places)
+    shown.axis("off")
+    seeds.axvspan(-MARGIN, MARGIN, color="0.88")
+    seeds.axvline(0, color="black", linewidth=1)
+    seeds.set(xlim=span, ylim=(1.6, -0.7), yticks=[], xlabel="gain in accuracy (share of test pictures)")
+    seeds.set_title("each seed, and the interval of their mean", fontsize=10)
+    draw_recall_frame(n_classes, recalls)
+    recalls.set_title("each class (pictures tested)", fontsize=10)
+    handles = [recalls.plot([], [], **style)[0] for style in (BEFORE, AFTER)]
+    key = {"loc": "upper right", "bbox_to_anchor": (0.99, 0.93), "bbox_transform": figure.transFigure}
+    recalls.legend(handles, ["shots alone", "with the source"], ncols=2, fontsize=9, frameon=False, **key)
+    return shown, seeds, recalls
+
+
+def _draw_what_changes(reading, axes):
+    shown, seeds, recalls = axes
+    inset = shown.inset_axes((0, 0, 1, 1))
+    draw_map_frame(reading.gains, inset)
+    frame_cell(reading.gains, inset, reading.row["strategy"], reading.choice.shots)
+    row, fixed = reading.row, {"scalex": False, "scaley": False}
+    # A little apart, so that seeds of the same gain can be told.
+    heights = 0.25 * np.linspace(-1, 1, len(reading.by_seed)) if len(reading.by_seed) > 1 else [0.0]
+    seeds.plot(reading.by_seed, heights, "o", color=COLOURS[0], markersize=6, alpha=0.8, **fixed)
+    seeds.plot([row["gain_low"], row["gain_high"]], [1, 1], color="black", linewidth=2.5, marker="|", **fixed)
+    seeds.plot(row["gain"], 1, "s", color=COLOURS[1], markeredgecolor="black", markersize=8, **fixed)
+    seeds.text(row["gain"], 1.28, row["verdict"], ha="center", va="center", fontsize=9, clip_on=False)
+    draw_recall_rows(reading.recalls, recalls, {}, columns=_COLUMNS)
+    said = f"{say_source(reading.choice)}: {row['gain']:+.2f} ({row['gain_low']:+.2f} to {row['gain_high']:+.2f})"
+    place = {"transform": seeds.figure.transFigure, "va": "center", "weight": "bold", "fontsize": 10.5}
+    seeds.text(0.01, 0.955, f"{said}, {row['verdict']}", **place)
