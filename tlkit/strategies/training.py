@@ -66,9 +66,9 @@ class Training:
     ----------
     history: list of dict
         A row an epoch: epoch, loss, accuracy (both over the epoch's batches; of mixed pictures the one that makes up
-        more counts), learning_rate (the largest, at its last step), n_steps; front, the last stage that was computed once, or None; autocast, whether in bfloat16; with
-        pictures held out validation_loss and validation_accuracy; objective_loss, the part of the loss that the
-        phase's objective made, where it has one.
+        more counts), learning_rate (the largest, at its last step), n_steps; front, the last stage that was computed
+        once, or None; autocast, whether in bfloat16; with pictures held out validation_loss and validation_accuracy;
+        objective_loss, the part of the loss that the phase's objective made, where it has one.
     phase_index, epoch_index, batch_index, step: int
         How many phases, epochs of this phase, batches of this epoch, and steps of this phase are done.
     critic: torch.nn.Module or None
