@@ -88,7 +88,7 @@ def test_captions_say_the_shares_where_pictures_are_mixed(augmentations, images)
     _, shares = see_pictures(augmentations.pictures, ("crop", "cutmix"), 0)
     for caption, row in zip(reading.captions, shares, strict=True):
         for line in caption.split("\n"):
-            number, _, name = line.rpartition(" ")
+            name, _, number = line.partition(": ")
             assert float(number or 1) == pytest.approx(row[images.classes.index(name)], abs=0.006)
     plain = read_augmentation(augmentations, AugmentationChoice("none", 0))
     assert plain.captions == [images.classes[label] for label in images.labels]

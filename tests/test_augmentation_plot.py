@@ -41,7 +41,7 @@ def test_shares_stand_below_mixed_pictures_only(images, ax):
     for draw, text in enumerate(texts):
         _, shares = see_pictures(pictures, "cutmix", draw)
         for line in text.split("\n"):
-            number, _, name = line.rpartition(" ")
+            name, _, number = line.partition(": ")
             assert float(number or 1) == pytest.approx(shares[draw, images.classes.index(name)], abs=0.006)
     # What is written lies below its own row, inside the axis.
     assert all(text.get_position()[1] < ax.get_ylim()[0] for text in ax.texts)

@@ -1,15 +1,16 @@
-"""What a network sees of augmented pictures, and what each augmentation was worth, read in words."""
+"""What a network sees of augmented pictures, and what each augmentation was worth, read in words.
+
+Without torch until pictures are drawn.
+"""
 
 import dataclasses
 
 import numpy as np
-import torch
 
 from tlkit.evaluation.reading import Choice, read_arm
 from tlkit.images.imageset import ImageSet
 from tlkit.naming import check_known
 from tlkit.strategies.augmentation import check_policies, mix_batch, say_augment, split_policies
-from tlkit.strategies.pictures import TrainingPictures
 
 MOST_SHOWN = 6
 
@@ -74,6 +75,8 @@ class Augmentations:
     """
 
     def __init__(self, backbone, images, comparison, *, n_draws=10, seed=0):
+        from tlkit.strategies.pictures import TrainingPictures
+
         if not isinstance(images, ImageSet) or len(images) < 2:
             raise ValueError(f"images: {images!r}, expected an ImageSet of two pictures or more")
         shots = comparison.table["shots"].unique().tolist()
@@ -124,10 +127,12 @@ def see_pictures(pictures, augment, draw):
     Returns (n, side, side, 3) uint8, what it is given put back into colours, and (n, n_classes) float32, the labels'
     shares.
     """
+    from torch.nn.functional import one_hot
+
     policy, mixing = split_policies(augment)
     n_classes = len(pictures.images.classes)
     batch, labels = pictures.batch(np.arange(len(pictures)), policy, draw)
-    shares = torch.nn.functional.one_hot(labels, n_classes).float()
+    shares = one_hot(labels, n_classes).float()
     if mixing:
         batch, shares = mix_batch(batch, labels, mixing, n_classes, draw=(pictures.seed, draw, 0))
     return show_values(batch.numpy(), pictures.recipe), shares.numpy()
@@ -145,13 +150,13 @@ def say_shares(shares, classes):
     >>> say_shares(np.array([0.0, 1.0]), ["bird", "bug"])
     'bug'
     >>> print(say_shares(np.array([0.25, 0.75]), ["bird", "bug"]))
-    0.75 bug
-    0.25 bird
+    bug: 0.75
+    bird: 0.25
     """
     present = [label for label in np.argsort(-shares, kind="stable") if shares[label] >= 0.005]
     if len(present) == 1:
         return classes[present[0]]
-    return "\n".join(f"{shares[label]:.2f} {classes[label]}" for label in present)
+    return "\n".join(f"{classes[label]}: {shares[label]:.2f}" for label in present)
 
 
 def read_augmentation(augmentations, choice):

@@ -1,4 +1,7 @@
-"""Whether an augmentation leaves the label on a picture, measured by what heads say of changed pictures."""
+"""Whether an augmentation leaves the label on a picture, measured by what heads say of changed pictures.
+
+Without torch until it runs.
+"""
 
 import dataclasses
 
@@ -7,7 +10,6 @@ import numpy as np
 from tlkit.features.extraction import extract_features
 from tlkit.heads import fit_head
 from tlkit.strategies.augmentation import say_augment
-from tlkit.strategies.views import check_views, extract_views
 
 
 def measure_label_damage(backbone, images, policies, *, n_views=2, test_fold=0, n_folds=5, seed=0, progress=True):
@@ -49,6 +51,8 @@ def measure_label_damage(backbone, images, policies, *, n_views=2, test_fold=0, 
     ['all', 'bird', 'bug']
     """
     import pandas as pd
+
+    from tlkit.strategies.views import check_views, extract_views
 
     augments = [check_views(n_views, augment)[1] for augment in policies]
     if None in augments:

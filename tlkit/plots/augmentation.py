@@ -6,7 +6,6 @@ from tlkit.inspection.augmentation import say_shares, see_pictures
 from tlkit.plots.comparison import COLOURS, MARKERS
 from tlkit.plots.page import Page
 from tlkit.strategies.augmentation import check_policies, say_augment, split_policies
-from tlkit.strategies.pictures import TrainingPictures
 
 SIZE_INCHES = (10.4, 3.9)
 _GAP = 0.06  # between pictures, in sides
@@ -36,6 +35,8 @@ def draw_augmentations(backbone, images, policies, ax, *, n_draws=6, seed=0):
 
     Returns the axis. Raises ValueError for no pictures, no policies, and unknown ones.
     """
+    from tlkit.strategies.pictures import TrainingPictures
+
     if not len(images) or not len(policies):
         raise ValueError(f"images, policies: {len(images)} and {len(policies)}, expected at least one of each")
     pictures = TrainingPictures(images, backbone.recipe, seed)
@@ -75,11 +76,16 @@ def draw_ablation(comparison, ax):
         ends = np.nan_to_num([[row.gain - row.gain_low], [row.gain_high - row.gain]])
         marks = {"color": COLOURS[style], "marker": MARKERS[style], "capsize": 4, "linestyle": "none"}
         ax.errorbar([row.gain], [place], xerr=ends, **marks)
-        ax.annotate(row.verdict, (row.gain, place), (0, 6), textcoords="offset points", ha="center", fontsize=8)
+    ax.margins(x=0.1)
+    left, right = ax.get_xlim()
+    for place, row in enumerate(rows.itertuples()):
+        # Words near an edge run inwards, where there is room.
+        share = (row.gain - left) / (right - left)
+        side = "left" if share < 0.3 else "right" if share > 0.7 else "center"
+        ax.annotate(row.verdict, (row.gain, place), (0, 6), textcoords="offset points", ha=side, fontsize=8)
     ax.axvline(0, color="black", linewidth=0.8)
     ax.set_yticks(range(len(rows)), [_name_arm(name) for name in rows["strategy"]])
     ax.set_ylim(len(rows) - 0.5, -0.8)
-    ax.margins(x=0.15)
     ax.set_xlabel(f"gain in accuracy over {_name_arm(comparison.baseline)}")
     ax.grid(axis="x", alpha=0.3)
     return ax
