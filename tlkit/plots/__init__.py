@@ -7,6 +7,7 @@ from tlkit.plots.adaptation import (
     draw_gap_matrix,
     draw_pairs,
 )
+from tlkit.plots.augmentation import AugmentationPage, draw_ablation, draw_augmentations
 from tlkit.plots.choosing import draw_agreement, draw_choice, render_choice
 from tlkit.plots.comparison import draw_comparison, save_comparison
 from tlkit.plots.confusion import draw_confusion
@@ -27,13 +28,16 @@ from tlkit.plots.trained_share import TrainedSharePage, draw_trained_share
 
 __all__ = [
     "AdaptationPage",
+    "AugmentationPage",
     "CutPage",
     "FreezingPage",
     "ReadingPage",
     "SourceWorthPage",
     "TrainedSharePage",
+    "draw_ablation",
     "draw_adaptation",
     "draw_agreement",
+    "draw_augmentations",
     "draw_choice",
     "draw_comparison",
     "draw_confusion",

@@ -6,6 +6,7 @@ import math
 import numpy as np
 
 from tlkit.evaluation.reading import say_strategy
+from tlkit.strategies.augmentation import say_augment
 from tlkit.strategies.score import Mark, make_score, say_rate
 
 # The ends of the scale of learning rates; it grows by whole decades where rates lie beyond.
@@ -165,7 +166,7 @@ def _write_notes(score, ax):
 
 
 def _say_mark(mark):
-    words = [f"augmented: {mark.augment}"] if mark.augment else []
+    words = [f"augmented: {say_augment(mark.augment)}"] if mark.augment else []
     words += [
         f"{name}: {_say_function(getattr(mark, name))}" for name in ("penalty", "objective") if getattr(mark, name)
     ]

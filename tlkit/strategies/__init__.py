@@ -4,6 +4,7 @@ import importlib
 
 # Imported when first used: the catalogue and what runs it load torch, descriptions of phases don't.
 _HOMES = {
+    "augmented": "augmenting",
     "decay_learning_rates": "learning_rates",
     "find": "catalogue",
     "get": "catalogue",

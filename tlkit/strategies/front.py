@@ -9,6 +9,7 @@ from tqdm.auto import tqdm
 from tlkit.features.engines import choose_engine, open_engine, run_in_batches
 from tlkit.features.extraction import extract_values
 from tlkit.features.frozen import FrozenNetwork
+from tlkit.strategies.augmentation import split_policies
 from tlkit.strategies.parameters import count_frozen_stages
 
 # From so many rows on a network is converted for OpenVINO, which takes 4 to 7 s, once on a machine, and then saves 0 to
@@ -48,7 +49,7 @@ class FrontPictures:
 
         Arguments
         ---------
-        views: list of (str or None, int)
+        views: list of (policy, int)
             As from `list_views`.
         progress: bool
         report: callable, optional
@@ -93,19 +94,19 @@ class FrontPictures:
 
 
 def list_views(pictures, policy, epochs):
-    """Return the views of its pictures that a phase sees, each once; none where each epoch draws new ones.
+    """Return the views of its pictures that a phase sees, each once; none where each epoch draws or mixes new ones.
 
     Arguments
     ---------
     pictures: TrainingPictures
-    policy: str or None
+    policy: str, tuple of str or None
         The phase's augmentation.
     epochs: iterable of int
         Those of the phase, counted within the run.
     """
     if policy is None:
         return [PLAIN]
-    if not pictures.n_views:
+    if not pictures.n_views or split_policies(policy)[1]:
         return []
     return [(policy, number) for number in sorted({pictures.view(epoch) for epoch in epochs})]
 

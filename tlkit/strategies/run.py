@@ -10,6 +10,7 @@ from tlkit.backbones.weights_error import WeightsError
 from tlkit.evaluation.scores import evaluate_probabilities
 from tlkit.features.extraction import extract_features
 from tlkit.images.gathering import gather_pictures
+from tlkit.images.splitting import check_count
 from tlkit.strategies.changes import compose, list_changed, load_start
 from tlkit.strategies.storing import (
     check_description,
@@ -20,6 +21,7 @@ from tlkit.strategies.storing import (
     write_run,
 )
 from tlkit.strategies.targets import list_digests
+from tlkit.strategies.views import check_views, extract_views
 
 # The parts of a run that are tensors.
 _TENSORS = ("backbone", "head", "adapters")
@@ -101,35 +103,63 @@ class Run:
         """Number of optimiser steps; a head that was solved took none."""
         return sum(row["n_steps"] for row in self.history)
 
-    def predict(self, pictures, *, progress=False):
+    def predict(self, pictures, *, n_views=1, augment=None, seed=0, progress=False):
         """Return (n, n_classes) float64 probabilities.
 
         Arguments
         ---------
         pictures: ImageSet, or a list of paths, PIL pictures or arrays (height, width, 3) of uint8
+        n_views: int
+            With `augment`: the probabilities are the mean over so many drawn views of each picture (Krizhevsky,
+            Sutskever and Hinton 2012, ImageNet classification with deep convolutional neural networks, who take ten
+            fixed crops). The picture as it is isn't among them.
+        augment: str or list of str, optional
+            What changes the pictures, as in `Phase`; policies that mix pictures can't be asked about.
+        seed: int
+            Of the views, which depend also on the picture's place.
+        progress: bool
+
+        Raises ValueError for several views without `augment`, and for policies that mix pictures.
         """
+        n_views, augment = check_views(n_views, augment)
+        seed = check_count("seed", seed, 0)
         pictures = gather_pictures(pictures)
+        if augment is not None:
+            pretrained = not (self.tuned or "prepare" in self.strategy)
+            settings = {"seed": seed, "pretrained": pretrained, "progress": progress}
+            views = extract_views(self.backbone, pictures, augment, n_views, **settings)
+            return sum(map(self._apply_head, views)) / n_views
         # What a frozen network says of a picture is asked again and kept; what a tuned one says is used once. To
         # convert it for another engine would not pay, nor would it for a network that was prepared for this run.
         engine = "torch" if self.tuned or "prepare" in self.strategy else "auto"
         features = extract_features(self.backbone, pictures, engine=engine, cache=not self.tuned, progress=progress)
+        return self._apply_head(features.values)
+
+    def _apply_head(self, values):
         weight, bias = (value.detach().cpu().numpy() for value in (self.head.weight, self.head.bias))
-        scores = features.values.astype(np.float64) @ weight.T.astype(np.float64) + bias
+        scores = values.astype(np.float64) @ weight.T.astype(np.float64) + bias
         exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
         return exponentials / exponentials.sum(axis=1, keepdims=True)
 
-    def evaluate(self, images, *, progress=False):
+    def evaluate(self, images, *, n_views=1, augment=None, seed=0, progress=False):
         """Return the `Evaluation` on an ImageSet, whose looks are counted.
 
         It says whether it is transductive: whether the run was adapted, without labels, to some of these pictures.
 
-        Raises ValueError where it has pictures of a class that the run wasn't trained for.
+        Arguments
+        ---------
+        images: ImageSet
+        n_views, augment, seed, progress
+            As in `predict`.
+
+        Raises ValueError where it has pictures of a class that the run wasn't trained for, and what `predict` raises.
         """
+        check_views(n_views, augment)  # before the look is counted
         images = images.with_classes(self.classes)
         test_hash = images.content_hash
         self.looks[test_hash] = self.looks.get(test_hash, 0) + 1
         transductive = not set(self.adapted_to).isdisjoint(list_digests(images))
-        probabilities = self.predict(images, progress=progress)
+        probabilities = self.predict(images, n_views=n_views, augment=augment, seed=seed, progress=progress)
         return evaluate_probabilities(probabilities, images, self.looks[test_hash], transductive=transductive)
 
     def cost(self):

@@ -26,7 +26,7 @@ class Mark:
     """
 
     solved: bool = False
-    augment: str | None = None
+    augment: str | tuple | None = None
     penalty: object = None
     objective: object = None
     norm_statistics: str = "frozen"
@@ -227,7 +227,7 @@ def _write_phase(phase):
         alike = len(set(phase.learning_rate.values())) == 1
         arguments.append(repr(next(iter(phase.learning_rate.values()))) if alike else f"{{{', '.join(rates)}}}")
     if phase.augment:
-        arguments.append(f'augment="{phase.augment}"')
+        arguments.append(f"augment={json.dumps(phase.augment)}")
     if phase.norm_statistics != "frozen":
         arguments.append(f'norm_statistics="{phase.norm_statistics}"')
     call = "tl.Phase("

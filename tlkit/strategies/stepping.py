@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from tlkit.backbones.freezing import has_moving_statistics
+from tlkit.strategies.augmentation import mix_batch, split_policies
 from tlkit.strategies.parameters import apply_phase
 
 _OUT_OF_MEMORY = ("out of memory", "allocate memory", "not enough memory")
@@ -55,20 +56,22 @@ def make_step(training, indices, target_indices=None):
     parts = split_batch(indices, training.micro_batch_size)
     beside = split_batch(target_indices, training.micro_batch_size) if phase.objective else [None] * len(parts)
     with memory_error_explained(len(parts[0])):
-        for place, (part, target_part) in enumerate(zip(parts, beside, strict=True)):
-            batch, labels = read_batch(training, training.source, part, phase.augment)
+        read = _read_parts(training, parts)
+        for place, ((batch, labels, all_labels), target_part) in enumerate(zip(read, beside, strict=True)):
             if phase.objective:
                 # One pass for both domains: norm layers whose statistics move then see both, as in the papers' code.
                 target_batch, _ = read_batch(training, training.target_source, target_part, phase.augment)
                 batch = torch.cat([batch, target_batch])
-            loss, scores = _measure_loss(training, batch, labels, indices, is_first=place == 0)
+            loss, scores = _measure_loss(training, batch, labels, all_labels, is_first=place == 0)
             loss_of_step += loss.item()
             if not math.isfinite(loss_of_step):
                 raise TrainingError(
                     f"the loss is {loss_of_step} at {_name_step(training, training.step + 1)}: {_advise(training)}"
                 )
             loss.backward()
-            training.n_right += (scores.argmax(1) == labels).sum().item()
+            # Of mixed pictures the one that makes up more counts.
+            wanted = labels.argmax(1) if labels.ndim == 2 else labels
+            training.n_right += (scores.argmax(1) == wanted).sum().item()
         if training.largest_gradient is not None:
             norm = nn.utils.clip_grad_norm_(list_learning(training.optimizer), training.largest_gradient)
             if not norm.isfinite():
@@ -81,8 +84,32 @@ def make_step(training, indices, target_indices=None):
 
 def read_batch(training, source, indices, policy):
     """Return (n, …) float32 and (n,) labels of some pictures of a source, where and as the network wants them."""
-    batch, labels = (tensor.to(training.device) for tensor in source.batch(indices, policy, training.epoch))
+    return _place(training, *source.batch(indices, policy, training.epoch))
+
+
+def _place(training, batch, labels):
+    batch, labels = batch.to(training.device), labels.to(training.device)
     return (batch.contiguous(memory_format=torch.channels_last) if batch.ndim == 4 else batch), labels
+
+
+def _read_parts(training, parts):
+    """Yield of each part of a step its pictures, their labels, and all labels of the step.
+
+    Labels are (n,) int64, or (n, n_classes) float32 shares where the phase mixes pictures.
+    """
+    indices = np.concatenate(parts)
+    policy, mixing = split_policies(training.phase.augment)
+    if not mixing:
+        all_labels = torch.from_numpy(training.pictures.images.labels[indices])
+        for part in parts:
+            yield *read_batch(training, training.source, part, policy), all_labels
+        return
+    # The whole step at once, so that how it is divided doesn't decide who is mixed with whom.
+    batch, labels = training.source.batch(indices, policy, training.epoch)
+    draw = (training.seed, training.epoch, training.batch_index)
+    batch, all_shares = mix_batch(batch, labels, mixing, training.head.out_features, draw=draw)
+    for some, shares in zip(batch.tensor_split(len(parts)), all_shares.tensor_split(len(parts)), strict=True):
+        yield *_place(training, some, shares), all_shares
 
 
 def split_batch(indices, micro_batch_size):
@@ -137,7 +164,7 @@ def list_learning(optimizer):
     return [value for group in optimizer.param_groups for value in group["params"]]
 
 
-def _measure_loss(training, batch, labels, indices, *, is_first):
+def _measure_loss(training, batch, labels, all_labels, *, is_first):
     """Return the share that some pictures of a step have in its loss, and their scores."""
     phase, weights, n_source = training.phase, training.class_weights, len(labels)
     with torch.autocast(training.device.type, torch.bfloat16, enabled=training.autocast):
@@ -147,11 +174,14 @@ def _measure_loss(training, batch, labels, indices, *, is_first):
         all_scores = training.head(features)
         scores = all_scores[:n_source]
         loss = nn.functional.cross_entropy(scores, labels, weights, label_smoothing=training.label_smoothing)
-    share = n_source / len(indices)
+    share = n_source / len(all_labels)
     weighted_share = share
     if weights is not None:
-        all_labels = torch.from_numpy(training.pictures.images.labels[indices]).to(training.device)
-        weighted_share = weights[labels].sum() / weights[all_labels].sum()
+        all_labels = all_labels.to(training.device)
+        if labels.ndim == 2:  # of these torch takes the mean by number, not by weight
+            weighted_share = n_source / (all_labels @ weights).sum()
+        else:
+            weighted_share = weights[labels].sum() / weights[all_labels].sum()
     loss = loss * weighted_share + extra * share
     if phase.objective:
         features, all_scores = features.float(), all_scores.float()
@@ -159,7 +189,7 @@ def _measure_loss(training, batch, labels, indices, *, is_first):
         target = Seen(features[n_source:], all_scores[n_source:], None)
         progress = training.step / (phase.n_epochs * training.n_batches)
         objective_loss = phase.objective(source, target, training.critic, progress) * share
-        training.total_objective_loss += objective_loss.item() * len(indices)
+        training.total_objective_loss += objective_loss.item() * len(all_labels)
         loss = loss + objective_loss
     if phase.penalty and is_first:
         loss = loss + phase.penalty(training.backbone, training.start)

@@ -23,8 +23,11 @@ class Phase:
         None solves the head to convergence and goes only with `train=["head"]`.
     learning_rate: float or dict
         A dict has the keys of `train`; where several hold for a parameter, the narrowest does.
-    augment: str, optional
-        One of `tlkit.strategies.augmentation.POLICIES`.
+    augment: str, or list of str, optional
+        One or several of `tlkit.strategies.augmentation.POLICIES`, which change each picture, and one of its `MIXINGS`,
+        which mix the pictures of a step and their labels. With label smoothing the mixed labels are smoothed; with
+        `balance` "weights" each class's part of a label counts with its weight, and the sum is divided by the weights
+        of the mixed labels.
     penalty: callable, optional
         `penalty(backbone, start)` is added to the loss; `start` maps names to the parameters as they were.
     objective: object, optional
@@ -44,7 +47,7 @@ class Phase:
     train: tuple
     n_epochs: int | None
     learning_rate: float | dict | None = None
-    augment: str | None = None
+    augment: str | tuple | None = None
     penalty: object = None
     objective: object = None
     norm_statistics: str = "frozen"
@@ -81,9 +84,7 @@ class Phase:
             )
         self._check_learning_rate()
         if self.augment is not None:
-            from tlkit.strategies.augmentation import check_policy
-
-            check_policy(self.augment)
+            self._check_augment()
 
     def _check_learning_rate(self):
         if isinstance(self.learning_rate, dict):
@@ -97,6 +98,16 @@ class Phase:
             if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate < math.inf:
                 raise ValueError(f"learning_rate: {rate!r} for {key!r}, expected a number above 0")
         object.__setattr__(self, "learning_rate", rates)
+
+    def _check_augment(self):
+        from tlkit.strategies.augmentation import check_policies, split_policies
+
+        object.__setattr__(self, "augment", check_policies(self.augment))
+        mixing = split_policies(self.augment)[1]
+        if mixing and self.objective is not None:
+            raise ValueError(
+                f"augment: {mixing!r} mixes labels, and an objective wants each picture's own: leave one of them out"
+            )
 
     def describe(self):
         """Return the phase as plain values that JSON can hold; functions by their names and settings."""

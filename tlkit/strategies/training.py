@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 from tlkit.backbones.freezing import thaw
 from tlkit.features.extraction import extract_features
 from tlkit.heads import fit_head
+from tlkit.strategies.augmentation import split_policies
 from tlkit.strategies.early_stopping import Best, copy_tensors, put_back, take_tensors, validate
 from tlkit.strategies.front import PLAIN, FrontPictures, find_front, list_views
 from tlkit.strategies.optimizing import (
@@ -64,10 +65,10 @@ class Training:
     Attributes
     ----------
     history: list of dict
-        A row an epoch: epoch, loss, accuracy (both over the epoch's batches), learning_rate (the largest, at its
-        last step), n_steps; front, the last stage that was computed once, or None; autocast, whether in bfloat16; with
-        pictures held out validation_loss and validation_accuracy; objective_loss, the part of the loss that the
-        phase's objective made, where it has one.
+        A row an epoch: epoch, loss, accuracy (both over the epoch's batches; of mixed pictures the one that makes up
+        more counts), learning_rate (the largest, at its last step), n_steps; front, the last stage that was computed
+        once, or None; autocast, whether in bfloat16; with pictures held out validation_loss and validation_accuracy;
+        objective_loss, the part of the loss that the phase's objective made, where it has one.
     phase_index, epoch_index, batch_index, step: int
         How many phases, epochs of this phase, batches of this epoch, and steps of this phase are done.
     critic: torch.nn.Module or None
@@ -296,7 +297,7 @@ class Training:
         indices = np.arange(min(self.batch_size, len(self.pictures)))
         indices = split_batch(indices, self.micro_batch_size)[0]
         with memory_error_explained(len(indices)), _unmoved_randomness():
-            batch, labels = read_batch(self, self.source, indices, self.phase.augment)
+            batch, labels = read_batch(self, self.source, indices, split_policies(self.phase.augment)[0])
             return pays_in_bfloat16(nn.Sequential(self.network, self.head), batch, labels)
 
     def _end_epoch(self, learning_rate):

@@ -102,7 +102,8 @@ def transfer(
         A phase ends early when so many epochs bring nothing better on the `validation` pictures.
     n_views: int, optional
         Where phases augment, each picture has so many drawn views, which take turns; then frozen stages see each view
-        once only. By default a new view is drawn in each epoch, and nothing can be computed once.
+        once only. By default a new view is drawn in each epoch, and nothing can be computed once; nor can it where
+        pictures are mixed, which is done anew in each step, whatever the number of views.
     front_mib: float
         How much memory the outputs of frozen stages may take, in MiB; where it isn't enough, and with 0, these stages
         are run in each epoch, with the same result within float tolerance.

@@ -1,6 +1,7 @@
 """What is clicked: thin views over computations and drawings that work without them. All of ipywidgets is here."""
 
 from tlkit.widgets.adaptation_explorer import AdaptationExplorer
+from tlkit.widgets.augmentation_explorer import AugmentationExplorer
 from tlkit.widgets.backbone_chooser import BackboneChooser
 from tlkit.widgets.backbone_table import BackboneTable
 from tlkit.widgets.comparison_explorer import ComparisonExplorer
@@ -14,6 +15,7 @@ from tlkit.widgets.trained_share_explorer import TrainedShareExplorer
 
 __all__ = [
     "AdaptationExplorer",
+    "AugmentationExplorer",
     "BackboneChooser",
     "BackboneTable",
     "ComparisonExplorer",

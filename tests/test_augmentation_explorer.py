@@ -1,0 +1,190 @@
+"""The augmentation explorer and what it reads: pictures against the training's own, words, controls, failures."""
+
+import base64
+import dataclasses
+import io
+
+import numpy as np
+import pytest
+import torch
+import traitlets
+from made_ablations import POLICIES, make_ablation
+from made_drawings import count_drawings
+from made_networks import make_tiny_backbone
+from PIL import Image
+
+import tlkit as tl
+from tlkit.evaluation.reading import Choice, read_arm
+from tlkit.inspection import augmentation as reading_module
+from tlkit.inspection.augmentation import (
+    AugmentationChoice,
+    Augmentations,
+    read_augmentation,
+    see_pictures,
+    show_values,
+)
+from tlkit.plots.augmentation import SIZE_INCHES
+from tlkit.plots.page import DOTS_PER_INCH
+from tlkit.strategies.augmentation import draw_view, mix_batch
+from tlkit.strategies.pictures import TrainingPictures
+from tlkit.widgets import AugmentationExplorer
+
+
+@pytest.fixture(scope="module")
+def images():
+    return tl.load_images("styles", domain="clipart").select(classes=["bird", "bug", "tool"]).few(4)[::2]
+
+
+@pytest.fixture(scope="module")
+def ablation():
+    return make_ablation(tl.load_images("styles", domain="clipart"))
+
+
+@pytest.fixture
+def explorer(images, ablation):
+    return AugmentationExplorer(make_tiny_backbone(), images, ablation)
+
+
+@pytest.fixture(scope="module")
+def augmentations(images, ablation):
+    return Augmentations(make_tiny_backbone(), images, ablation)
+
+
+def test_values_are_put_back_into_the_very_colours(images):
+    recipe = make_tiny_backbone().recipe
+    squares = [recipe.crop(recipe.resize(images.read(index))) for index in range(3)]
+    shown = show_values(np.stack([recipe.to_array(square) for square in squares]), recipe)
+    assert np.array_equal(shown, np.stack([np.asarray(square) for square in squares]))
+
+
+def test_what_is_seen_is_what_a_training_draws(images):
+    recipe = make_tiny_backbone().recipe
+    pictures = TrainingPictures(images, recipe, 3)
+    seen, shares = see_pictures(pictures, "crop", 2)
+    for index in range(len(images)):
+        drawn = draw_view(recipe.resize(images.read(index)), "crop", recipe, draw=(3, 2, index))
+        assert np.array_equal(seen[index], np.asarray(drawn))
+    assert (shares.argmax(axis=1) == images.labels).all() and (shares.max(axis=1) == 1).all()
+    seen, shares = see_pictures(pictures, ("crop", "cutmix"), 2)
+    batch, labels = pictures.batch(np.arange(len(images)), "crop", 2)
+    mixed, slow = mix_batch(batch, labels, "cutmix", len(images.classes), draw=(3, 2, 0))
+    assert np.array_equal(shares, slow.numpy())
+    for square, values in zip(seen, mixed, strict=True):
+        back = values.permute(1, 2, 0) * torch.tensor(recipe.std) + torch.tensor(recipe.mean)
+        assert np.abs(square / 255 - back.numpy()).max() < 0.003
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_words_are_those_of_the_arm(augmentations, ablation, policy):
+    reading = read_augmentation(augmentations, AugmentationChoice(policy, 1))
+    arm = f"last_2_stages + {policy}"
+    assert reading.sentence == read_arm(ablation, Choice(arm, 5)).sentence
+    assert reading.strategy == arm
+    assert len(reading.captions) == len(reading.seen) == len(reading.plain) == 6
+
+
+def test_captions_say_the_shares_where_pictures_are_mixed(augmentations, images):
+    reading = read_augmentation(augmentations, AugmentationChoice("crop + cutmix", 0))
+    _, shares = see_pictures(augmentations.pictures, ("crop", "cutmix"), 0)
+    for caption, row in zip(reading.captions, shares, strict=True):
+        for line in caption.split("\n"):
+            name, _, number = line.partition(": ")
+            assert float(number or 1) == pytest.approx(row[images.classes.index(name)], abs=0.006)
+    plain = read_augmentation(augmentations, AugmentationChoice("none", 0))
+    assert plain.captions == [images.classes[label] for label in images.labels]
+    assert np.array_equal(plain.seen, plain.plain)
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        (AugmentationChoice("flop"), "policy: 'flop' is unknown; nearest: 'flip'"),
+        (AugmentationChoice("flip", 10), "draw: 10, expected 0 to 9"),
+        (AugmentationChoice("flip", -1), "draw: -1"),
+    ],
+)
+def test_a_choice_that_is_not_there_is_said(augmentations, choice, said):
+    with pytest.raises(ValueError, match=said):
+        read_augmentation(augmentations, choice)
+
+
+def test_what_does_not_fit_is_said(images, ablation):
+    backbone = make_tiny_backbone()
+    with pytest.raises(ValueError, match="comparison: at 2 numbers of shots, expected one"):
+        Augmentations(backbone, images, make_ablation(images, (1, 5)))
+    with pytest.raises(ValueError, match="expected an ImageSet of two pictures or more"):
+        Augmentations(backbone, images[:1], ablation)
+    with pytest.raises(ValueError, match="trains for no epochs, so it augments nothing"):
+        Augmentations(backbone, images, dataclasses.replace(ablation, description={}))
+    one = next(iter(ablation.description["strategies"].values()))
+    twice = {"strategies": dict.fromkeys(ablation.description["strategies"], one)}
+    with pytest.raises(ValueError, match="both augment by none, expected one each"):
+        Augmentations(backbone, images, dataclasses.replace(ablation, description=twice))
+
+
+def test_it_begins_with_the_last_policy_and_says_what_it_is(explorer):
+    assert (explorer.policy, explorer.draw) == ("invert", 0)
+    assert explorer.status.text.startswith("last 2 stages + invert, 5 training pictures a class: accuracy")
+    assert repr(explorer) == "AugmentationExplorer(4 policies × 10 draws, 6 pictures)"
+    assert explorer.error is None
+
+
+def picture_of(explorer):
+    return Image.open(io.BytesIO(explorer._view.value)).convert("RGB")
+
+
+def test_controls_and_traits_move_each_other_and_the_picture(explorer):
+    policies, draws = explorer._controls.values()
+    before = picture_of(explorer).tobytes()
+    policies.value = "crop + cutmix"
+    assert explorer.policy == "crop + cutmix"
+    assert "crop + cutmix" in explorer.status.text
+    cut = picture_of(explorer).tobytes()
+    assert cut != before
+    draws.value = 3
+    assert explorer.draw == 3
+    assert picture_of(explorer).tobytes() != cut
+    explorer.policy, explorer.draw = "none", 7
+    assert (policies.value, draws.value) == ("none", 7)
+
+
+def test_no_key_of_a_control_is_taken_by_jupyterlab(explorer):
+    assert [type(control).__name__ for control in explorer._controls.values()] == ["ToggleButtons", "SelectionSlider"]
+
+
+@pytest.mark.parametrize(("trait", "value", "said"), [("policy", "flop", "nearest: 'flip'"), ("draw", 10, "0 to 9")])
+def test_what_is_not_there_is_a_trait_error(explorer, trait, value, said):
+    with pytest.raises(traitlets.TraitError, match=said):
+        setattr(explorer, trait, value)
+
+
+def test_a_failure_is_shown_and_the_next_choice_mends_it(explorer, monkeypatch):
+    def fail(*arguments):
+        raise OSError("the disk is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reading_module, "see_pictures", fail)
+        explorer.policy = "flip"
+    assert explorer.status.text == "This could not be shown: OSError: the disk is gone"
+    assert isinstance(explorer.error, OSError)
+    explorer.policy = "none"
+    assert explorer.error is None
+    assert "last 2 stages + none" in explorer.status.text
+
+
+def test_a_change_draws_no_whole_figure(explorer, monkeypatch):
+    counts = count_drawings(monkeypatch)
+    explorer.draw = 4
+    explorer.policy = "flip"
+    assert counts == {"pictures": 2}
+
+
+def test_readers_without_widgets_see_a_picture(explorer):
+    bundle = explorer._repr_mimebundle_()
+    picture = Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
+    assert picture.size == tuple(round(side * DOTS_PER_INCH) for side in SIZE_INCHES)
+    other = explorer.snapshot("crop + cutmix", 2)
+    assert other.data != explorer.snapshot().data
+    assert explorer.policy == "invert"
+    with pytest.raises(ValueError, match="nearest: 'flip'"):
+        explorer.snapshot("flop")

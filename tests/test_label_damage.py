@@ -1,0 +1,111 @@
+"""Label damage: heads asked about views, against a slow version; what is gone told from what is only new."""
+
+import numpy as np
+import pytest
+from made_networks import make_tiny_backbone
+from PIL import Image
+
+from tlkit.features.features import Features
+from tlkit.heads import fit_head
+from tlkit.images.digits import load_digits
+from tlkit.images.scanning import make_set
+from tlkit.images.stored import PicturePixels
+from tlkit.inspection import measure_label_damage
+from tlkit.strategies.augmentation import draw_view
+
+COLOURS = {"red": (200, 40, 40), "green": (40, 124, 40), "dark": (10, 10, 10), "light": (245, 245, 245)}
+
+
+@pytest.fixture(scope="module")
+def images():
+    """Pictures of one colour each: red and green are equally bright, light is the negative of dark."""
+    random, entries = np.random.default_rng(0), []
+    for name, colour in COLOURS.items():
+        for number in range(15):
+            pixels = np.clip(np.array(colour) + random.integers(-9, 10, (24, 24, 3)), 0, 255).astype(np.uint8)
+            entries.append((f"{name}/{number}.png", name, PicturePixels(Image.fromarray(pixels), f"{name} {number}")))
+    return make_set(entries, sorted(COLOURS), "colours")
+
+
+@pytest.fixture(scope="module")
+def table(images):
+    policies = ["flip", "gray", "invert", ["crop", "flip"]]
+    return measure_label_damage(make_tiny_backbone(), images, policies, n_views=4, progress=False)
+
+
+def test_what_takes_a_label_away_is_found_class_by_class(table):
+    rows = table.set_index(["policy", "class"])
+    assert rows.loc[("flip", "all"), ["plain", "asked", "learned"]].tolist() == [1, 1, 1]
+    assert rows.loc[("gray", "red"), "asked"] < 1 or rows.loc[("gray", "green"), "asked"] < 1
+    assert rows.loc[("gray", "dark"), "asked"] == rows.loc[("gray", "light"), "learned"] == 1
+    for name, other in (("dark", "light"), ("light", "dark")):
+        row = rows.loc[("invert", name)]
+        assert (row["plain"], row["taken_for"]) == (1, other)
+        assert 0.2 < row["asked"] < 0.8, "half of the views are negatives"
+        assert row["learned"] < 0.85, "nothing in the picture says which it was"
+        assert row["taken_share"] == pytest.approx(1 - row["asked"])
+    assert table["policy"].unique().tolist() == ["flip", "gray", "invert", "crop + flip"]
+    assert table["class"].tolist()[:5] == ["all", "dark", "green", "light", "red"]
+
+
+def test_shares_are_those_of_a_slow_version(images, table):
+    backbone = make_tiny_backbone()
+    train, test = images.split(test_fold=0, n_folds=5)
+    places = [images.names.tolist().index(name) for name in test.names]
+    learn = [images.names.tolist().index(name) for name in train.names]
+
+    def features(view):
+        import torch
+
+        rows = []
+        for index in range(len(images)):
+            picture = backbone.recipe.resize(images.read(index))
+            drawn = picture if view is None else draw_view(picture, "invert", backbone.recipe, draw=(0, view, index))
+            drawn = backbone.recipe.crop(picture) if view is None else drawn
+            with torch.no_grad():
+                rows.append(backbone(torch.from_numpy(backbone.recipe.to_array(drawn))[None])[0].numpy())
+        return np.stack(rows)
+
+    def fit(values, labels):
+        names = np.arange(len(labels)).astype(str)
+        return fit_head(Features(values, labels, images.classes, names, names, {}))
+
+    plain, views = features(None), [features(view) for view in range(4)]
+    asked = fit(plain[learn], train.labels)
+    learned = fit(np.concatenate([values[learn] for values in views]), np.tile(train.labels, 4))
+    shares = {
+        "plain": [asked.predict(plain[places]).argmax(1) == test.labels],
+        "asked": [asked.predict(values[places]).argmax(1) == test.labels for values in views],
+        "learned": [learned.predict(values[places]).argmax(1) == test.labels for values in views],
+    }
+    row = table.set_index(["policy", "class"]).loc[("invert", "all")]
+    for column, right in shares.items():
+        assert row[column] == pytest.approx(np.mean(right))
+    assert row["n"] == len(test)
+
+
+@pytest.mark.parametrize(
+    ("policies", "said"),
+    [
+        (["mixup"], "augment: 'mixup' mixes pictures"),
+        ([None], "policies: None among them changes nothing"),
+        (["flop"], "augment: 'flop'.*nearest: 'flip'"),
+    ],
+)
+def test_what_can_not_be_measured_is_said(images, policies, said):
+    with pytest.raises(ValueError, match=said):
+        measure_label_damage(make_tiny_backbone(), images, policies, n_views=1, progress=False)
+
+
+def test_digits_are_scikit_learns_dark_on_white():
+    from sklearn.datasets import load_digits as load
+
+    digits, bundled = load_digits(), load()
+    assert np.array_equal(digits.labels, bundled.target)
+    assert digits.classes == [str(number) for number in range(10)]
+    for index in (0, 900, 1796):
+        pixels = np.asarray(digits.read(index)).astype(float)
+        assert pixels.shape == (64, 64, 3)
+        places = pixels.reshape(8, 8, 8, 8, 3)
+        assert (places == places[:, :1, :, :1, :1]).all()
+        assert np.abs(16 - places[:, 0, :, 0, 0] / 255 * 16 - bundled.images[index]).max() < 0.05
