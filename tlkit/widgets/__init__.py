@@ -8,6 +8,7 @@ from tlkit.widgets.cut_explorer import CutExplorer
 from tlkit.widgets.feature_map_explorer import FeatureMapExplorer
 from tlkit.widgets.freeze_score_explorer import FreezeScoreExplorer
 from tlkit.widgets.freezing_explorer import FreezingExplorer
+from tlkit.widgets.heat_map_explorer import HeatMapExplorer
 from tlkit.widgets.prediction import Prediction
 from tlkit.widgets.trained_share_explorer import TrainedShareExplorer
 
@@ -20,6 +21,7 @@ __all__ = [
     "FeatureMapExplorer",
     "FreezeScoreExplorer",
     "FreezingExplorer",
+    "HeatMapExplorer",
     "Prediction",
     "TrainedShareExplorer",
 ]
