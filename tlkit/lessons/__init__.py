@@ -3,7 +3,18 @@
 What is right is computed from the reader's own data each time; no answer is written down here. One module a lesson.
 """
 
-from tlkit.lessons import lesson_01, lesson_02, lesson_03, lesson_04, lesson_05, lesson_06, lesson_07
+from tlkit.lessons import lesson_01, lesson_02, lesson_03, lesson_04, lesson_05, lesson_06, lesson_07, lesson_10
 from tlkit.lessons.checking import Check, check
 
-__all__ = ["Check", "check", "lesson_01", "lesson_02", "lesson_03", "lesson_04", "lesson_05", "lesson_06", "lesson_07"]
+__all__ = [
+    "Check",
+    "check",
+    "lesson_01",
+    "lesson_02",
+    "lesson_03",
+    "lesson_04",
+    "lesson_05",
+    "lesson_06",
+    "lesson_07",
+    "lesson_10",
+]

@@ -32,10 +32,14 @@ def draw_heat_map(heat, square, ax, *, title=None):
     limits = {"extent": (0, heat.shape[1], heat.shape[0], 0), "interpolation": "nearest"}
     ax.imshow(np.uint8(np.round(255 - (255 - square.astype(float)) * share)), **limits)
     if heat.any():
-        places = [np.arange(side) + 0.5 for side in heat.shape[::-1]]
+        from matplotlib.patheffects import withStroke
+
+        places = [
+            np.arange(0, side, 2) + 0.5 for side in heat.shape[::-1]
+        ]  # rings need no more, and take half the time
+        rings = ax.contour(*places, _smooth(heat)[::2, ::2], levels=_LEVELS, colors="black", linewidths=1.0)
         # White beneath black: one of the two is seen on whatever the picture shows.
-        for width, colour in ((2.4, "white"), (1.0, "black")):
-            ax.contour(*places, _smooth(heat), levels=_LEVELS, colors=colour, linewidths=width)
+        rings.set_path_effects([withStroke(linewidth=2.4, foreground="white")])
     ax.set(xticks=[], yticks=[])
     if title is not None:
         ax.set_title(title, fontsize=9)

@@ -62,7 +62,7 @@ class HeatStudyPage(Page):
 
 
 def _draw_what_stays(study, figure):
-    places = (0.01, 0.05, 0.2, 0.72), (0.22, 0.05, 0.2, 0.72), (0.43, 0.05, 0.2, 0.72), (0.7, 0.26, 0.29, 0.62)
+    places = (0.01, 0.05, 0.2, 0.72), (0.22, 0.05, 0.2, 0.72), (0.43, 0.05, 0.2, 0.72), (0.72, 0.28, 0.27, 0.6)
     picture, trained, random, curves = (figure.add_axes(place) for place in places)
     side_px = study.squares.shape[1]
     for ax in (picture, trained, random):
