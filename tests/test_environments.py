@@ -54,7 +54,7 @@ def test_environment_yml_covers_every_dependency_with_the_same_lower_bound():
     _, conda, pip = read_environment("environment.yml")
     project = read_project()
     extras = project["optional-dependencies"]
-    for text in project["dependencies"] + extras["adapters"] + extras["adaptation"]:
+    for text in project["dependencies"] + extras["adapters"] + extras["adaptation"] + extras["inspection"]:
         requirement = Requirement(text)
         if requirement.name in pip:
             continue

@@ -13,6 +13,7 @@ from tlkit.lessons import (
     lesson_07,
     lesson_08,
     lesson_09,
+    lesson_10,
 )
 from tlkit.lessons.checking import Check, check
 
@@ -28,4 +29,5 @@ __all__ = [
     "lesson_07",
     "lesson_08",
     "lesson_09",
+    "lesson_10",
 ]

@@ -9,6 +9,7 @@ from tlkit.widgets.cut_explorer import CutExplorer
 from tlkit.widgets.feature_map_explorer import FeatureMapExplorer
 from tlkit.widgets.freeze_score_explorer import FreezeScoreExplorer
 from tlkit.widgets.freezing_explorer import FreezingExplorer
+from tlkit.widgets.heat_map_explorer import HeatMapExplorer
 from tlkit.widgets.prediction import Prediction
 from tlkit.widgets.source_explorer import SourceExplorer
 from tlkit.widgets.trained_share_explorer import TrainedShareExplorer
@@ -23,6 +24,7 @@ __all__ = [
     "FeatureMapExplorer",
     "FreezeScoreExplorer",
     "FreezingExplorer",
+    "HeatMapExplorer",
     "Prediction",
     "SourceExplorer",
     "TrainedShareExplorer",

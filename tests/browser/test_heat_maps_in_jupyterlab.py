@@ -1,0 +1,54 @@
+"""The heat map explorer by mouse and keyboard, in JupyterLab with and without kernel subshells."""
+
+import pytest
+from made_notebooks import write_notebook
+
+expect = pytest.importorskip("playwright.sync_api", reason="needs the extra 'browser'").expect
+
+CELLS = [
+    """
+import tlkit as tl
+from made_heat import make_random_run
+from made_pictures import make_picture
+
+study = tl.inspection.study_heat_maps(make_random_run(), [make_picture(number, (20, 18)) for number in range(3)])
+""",
+    """
+explorer = tl.widgets.HeatMapExplorer(study)
+explorer
+""",
+]
+
+
+@pytest.fixture(scope="module", params=["perCommTarget", "disabled"])
+def lab(open_lab, tmp_path_factory, request):
+    notebook = tmp_path_factory.mktemp("notebook") / "heat.ipynb"
+    write_notebook(notebook, [cell.strip() for cell in CELLS])
+    settings = {"apputils-extension/kernels-settings": {"commsOverSubshells": request.param}}
+    with open_lab(notebook, settings) as lab:
+        for number in (0, 1):
+            lab.run_cell(number)
+        yield lab
+
+
+def test_picture_and_method_are_chosen_by_mouse(lab):
+    output = lab.output(1)
+    status, picture = output.get_by_role("status"), output.locator("img")
+    expect(status).to_contain_text("Grad-CAM, picture 0,")
+    before = picture.get_attribute("src")
+    output.locator(".widget-toggle-buttons").nth(0).get_by_role("button").nth(2).click()
+    expect(status).to_contain_text("Grad-CAM, picture 2,")
+    expect(picture).not_to_have_attribute("src", before)
+    output.get_by_role("button", name="integrated gradients").click()
+    expect(status).to_contain_text("integrated gradients, picture 2,")
+
+
+def test_the_depth_is_chosen_by_keyboard(lab):
+    output, n_cells = lab.output(1), lab.cells.count()
+    output.locator(".noUi-handle").focus()
+    lab.page.keyboard.press("ArrowRight")
+    expect(output.get_by_role("status")).to_contain_text("random down to stage1")
+    lab.page.keyboard.press("ArrowRight")
+    expect(output.get_by_role("status")).to_contain_text("random down to stem")
+    assert lab.cells.count() == n_cells  # JupyterLab took no key for a command of its own
+    assert lab.errors == []

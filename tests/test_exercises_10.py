@@ -1,0 +1,111 @@
+"""Exercises of lesson 10: what is right passes, each usual slip gets its own hint."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import tlkit as tl
+from tlkit.inspection import cka
+from tlkit.lessons import check
+
+
+def center(values, *, first=True, shrink=2, last=True):
+    """The kernel without its diagonal and means, or with one of the usual slips."""
+    kernel = values @ values.T
+    if first:
+        np.fill_diagonal(kernel, 0)
+    n, sums = len(kernel), kernel.sum(axis=0)
+    kernel = kernel - (sums + sums[:, None]) / (n - shrink) + sums.sum() / ((n - shrink / 2) * (n - shrink))
+    if last:
+        np.fill_diagonal(kernel, 0)
+    return kernel
+
+
+def make(centring):
+    def align(a, b):
+        ours, theirs = centring(a), centring(b)
+        return np.sum(ours * theirs) / np.sqrt(np.sum(ours**2) * np.sum(theirs**2))
+
+    return align
+
+
+def empty_only(values):
+    kernel = values @ values.T
+    np.fill_diagonal(kernel, 0)
+    return kernel
+
+
+def spoil(a, b):
+    result = cka(a, b)
+    a -= 1
+    return result
+
+
+def test_a_function_of_ones_own_passes():
+    for answer in (make(center), cka):
+        result = check("10_debiased", answer)
+        assert result.passed
+        assert "where the biased one gives 0.91" in result.sentence
+
+
+SLIPS = {
+    "that is still the biased one": lambda a, b: cka(a, b, debiased=False),
+    "nothing centred after it": make(empty_only),
+    "with n where n - 2 belongs": make(lambda values: center(values, shrink=0)),
+    "emptied once more": make(lambda values: center(values, last=False)),
+    "not divided by the two norms": lambda a, b: np.sum(center(a) * center(b)),
+    "another number: empty the diagonal": lambda a, b: 0.1234,
+    "it stops with ZeroDivisionError": lambda a, b: 1 / 0,
+    "it changes the features": spoil,
+    "should be the function itself, without brackets, and is a float": 0.5,
+    "no answer so far; put your function": ...,
+}
+
+
+@pytest.mark.parametrize("hint", SLIPS)
+def test_each_slip_of_an_alignment_gets_its_own_hint(hint):
+    result = check("10_debiased", SLIPS[hint])
+    assert not result.passed
+    assert hint in result.sentence
+
+
+@pytest.fixture(scope="module")
+def sides():
+    """Return (train, test) of three groups on both sides, each with several pictures."""
+    images = tl.load_images("styles", domain="clipart")
+    train = dataclasses.replace(images[:14], groups=[*"aaabbbcc", *(f"own{number}" for number in range(6))])
+    test = dataclasses.replace(images[14:24], groups=[*"aaabbc", *"wxyz"])
+    return train, test
+
+
+def test_the_groups_on_both_sides_pass(sides):
+    train, test = sides
+    for answer in (3, np.int64(3), 3.0):
+        result = check("10_groups", answer, train=train, test=test)
+        assert result.passed
+        assert result.sentence.startswith("3 groups straddle, and with them 6 of 10 test pictures")
+
+
+GROUP_SLIPS = {
+    "these are the test pictures": 6,
+    "these are the training pictures": 8,
+    "these are the pictures of such groups, on both sides": 14,
+    "these are all groups": 13,
+    "these are the groups of the test side": 7,
+    "these are the groups of the training side": 9,
+    "don't straddle": 4,
+    "with one name on both sides": 0,
+    "another number: take the groups of both sides as sets": 5,
+    "this should be a whole number, and is a str": "many",
+    "this should be a whole number, and is a list": [3],
+    "no answer so far; put a whole number": ...,
+}
+
+
+@pytest.mark.parametrize("hint", GROUP_SLIPS)
+def test_each_slip_of_counting_gets_its_own_hint(sides, hint):
+    train, test = sides
+    result = check("10_groups", GROUP_SLIPS[hint], train=train, test=test)
+    assert not result.passed
+    assert hint in result.sentence

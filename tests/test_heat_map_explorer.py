@@ -1,0 +1,200 @@
+"""The heat map explorer, what it reads and draws: words, controls, failures, drawings in gray."""
+
+import base64
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+import traitlets
+from made_drawings import count_drawings
+from made_heat import make_random_run
+from made_pictures import make_picture
+from matplotlib.figure import Figure
+from PIL import Image
+
+from tlkit.images.gathering import gather_pictures
+from tlkit.inspection import study_heat_maps
+from tlkit.inspection.heat_reading import HeatChoice, read_heat
+from tlkit.plots import (
+    HeatStudyPage,
+    draw_channels,
+    draw_correlations,
+    draw_exciting,
+    draw_heat_map,
+    draw_heat_study,
+    draw_similarity,
+    draw_similarity_curve,
+    draw_square,
+)
+from tlkit.plots.heat_study import SIZE_INCHES
+from tlkit.plots.page import DOTS_PER_INCH
+from tlkit.widgets import HeatMapExplorer
+
+PICTURES = [make_picture(number, (20, 18)) for number in range(3)]
+GRADIENTS = "integrated gradients"
+
+
+@pytest.fixture(scope="module")
+def study():
+    return study_heat_maps(make_random_run(), PICTURES)
+
+
+@pytest.fixture
+def explorer(study):
+    return HeatMapExplorer(study)
+
+
+def test_a_reading_has_both_maps_and_how_like_each_other_they_are(study):
+    reading = read_heat(study, HeatChoice(2, "stage1", GRADIENTS))
+    assert np.array_equal(reading.trained, study.maps[GRADIENTS][0, 2])
+    assert np.array_equal(reading.random, study.maps[GRADIENTS][2, 2])
+    assert reading.label == study.labels[2]
+    row = study.correlations.query("method == @GRADIENTS and depth == 'stage1' and picture == 2")
+    assert reading.correlation == row["correlation"].item()
+    assert reading.mean == pytest.approx(study.means.loc["stage1", GRADIENTS])
+    assert reading.sentence == (
+        f"integrated gradients, picture 2, {study.labels[2]}, random down to stage1: {reading.words}; mean over "
+        f"pictures {reading.mean:.2f}."
+    )
+    trained = read_heat(study, HeatChoice(2, "trained", GRADIENTS))
+    assert "nothing is random: rank correlation 1.00 with the map as trained (much the same)" in trained.sentence
+
+
+def test_a_map_that_is_the_same_everywhere_has_no_correlation(study):
+    import dataclasses
+
+    table = study.correlations.assign(correlation=np.nan)
+    reading = read_heat(dataclasses.replace(study, correlations=study.correlations), HeatChoice(0, "head", GRADIENTS))
+    assert "rank correlation" in reading.words
+    flat = dataclasses.replace(reading, correlation=float(table["correlation"].iloc[0]))
+    assert flat.words == "one of the maps is the same everywhere, nothing to correlate"
+
+
+def test_it_begins_with_a_random_head(explorer, study):
+    assert (explorer.picture, explorer.depth, explorer.method) == (0, "head", "Grad-CAM")
+    assert explorer.status.text == read_heat(study, HeatChoice(0, "head", "Grad-CAM")).sentence
+    other = HeatMapExplorer(study, picture=1, depth="stem", method=GRADIENTS)
+    assert (other.picture, other.depth, other.method) == (1, "stem", GRADIENTS)
+    with pytest.raises(ValueError, match="depth: 'steam' is unknown; nearest: 'stem'"):
+        HeatMapExplorer(study, depth="steam")
+
+
+def test_the_controls_move_what_is_shown(explorer, study):
+    seen = {explorer._view.value}
+    for name, value in (("picture", 2), ("depth", "stem"), ("method", GRADIENTS)):
+        explorer._controls[name].value = value
+        assert getattr(explorer, name) == value
+        assert explorer._view.value not in seen
+        seen.add(explorer._view.value)
+    assert explorer.status.text == read_heat(study, HeatChoice(2, "stem", GRADIENTS)).sentence
+    explorer.depth = "trained"
+    assert explorer._controls["depth"].value == "trained"
+    assert explorer.error is None
+
+
+@pytest.mark.parametrize(("name", "value"), [("picture", 3), ("depth", "haed"), ("method", "CAM")])
+def test_assigning_what_is_not_there_is_an_error_and_changes_nothing(explorer, name, value):
+    before = explorer._view.value
+    with pytest.raises(traitlets.TraitError):
+        setattr(explorer, name, value)
+    assert (explorer.picture, explorer.depth, explorer.method) == (0, "head", "Grad-CAM")
+    assert explorer._view.value == before
+
+
+def test_a_failure_is_shown_and_the_next_choice_ends_it(explorer, monkeypatch):
+    def fail(*arguments, **keywords):
+        raise OSError("the picture is gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(HeatStudyPage, "render", fail)
+        explorer.depth = "stem"
+    assert explorer.status.text == "This could not be shown: OSError: the picture is gone"
+    explorer.depth = "stage1"
+    assert explorer.error is None
+    assert explorer.status.text.startswith("Grad-CAM, picture 0")
+
+
+def test_readers_without_widgets_get_a_picture(explorer):
+    bundle = explorer._repr_mimebundle_()
+    picture = Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
+    assert picture.size == tuple(round(side * DOTS_PER_INCH) for side in SIZE_INCHES)
+    assert bundle["text/plain"] == repr(explorer) == "HeatMapExplorer(3 pictures × 4 depths × 2 methods)"
+
+
+def test_a_snapshot_of_another_choice_leaves_the_explorer_where_it_was(explorer):
+    words, here = explorer.status.text, explorer.snapshot().data
+    assert explorer.snapshot(2, "stem", GRADIENTS).data != here
+    assert explorer.snapshot().data == here
+    assert (explorer.status.text, explorer.picture) == (words, 0)
+
+
+def test_looking_further_draws_only_what_changed(explorer, monkeypatch):
+    counts = count_drawings(monkeypatch)
+    explorer.depth = "stem"
+    explorer.picture = 1
+    assert counts == {"pictures": 2}
+
+
+def test_the_page_is_the_drawing(study):
+    figure = draw_heat_study(read_heat(study, HeatChoice(0, "head", "Grad-CAM")), study, Figure(figsize=SIZE_INCHES))
+    assert len(figure.axes) == 4
+    assert [len(ax.images) for ax in figure.axes] == [1, 1, 1, 0]
+    ax = draw_correlations(study, Figure().subplots())
+    assert [text.get_text() for text in ax.get_xticklabels()] == study.depths
+    assert len({(line.get_linestyle(), line.get_marker()) for line in ax.lines[:2]}) == 2
+
+
+def draw_map(heat, square):
+    return draw_heat_map(heat, square, Figure().subplots(), title="a bird")
+
+
+def test_what_is_hot_stays_and_what_is_cold_fades_also_in_gray():
+    square, heat = np.full((16, 16, 3), 40, np.uint8), np.zeros((16, 16))
+    heat[:, 8:] = 3.0
+    ax = draw_map(heat, square)
+    shown = np.asarray(ax.images[0].get_array()).mean(axis=2)
+    assert shown[:, 8:] == pytest.approx(40)
+    assert shown[:, :8].min() > 190
+    assert len(ax.collections) >= 1  # the rings
+    assert ax.get_title() == "a bird"
+    cold = draw_map(-heat, square)
+    assert not cold.collections
+    assert np.asarray(cold.images[0].get_array()).min() > 190
+    with pytest.raises(ValueError, match="heat: shape \\(4, 4\\), expected \\(16, 16\\)"):
+        draw_map(heat[:4, :4], square)
+    assert draw_square(square, Figure().subplots(), title="seen").get_title() == "seen"
+
+
+def test_channels_that_differ_most_come_first():
+    maps = np.zeros((5, 4, 4))
+    for channel, height in enumerate([1, 3, 0, 2, 5]):
+        maps[channel, :2] = height
+    ax = draw_channels(maps, Figure().subplots(), n_shown=4, n_columns=2)
+    assert [text.get_text() for text in ax.texts] == ["4", "1", "3", "0"]
+    assert len(ax.images) == 4
+    with pytest.raises(ValueError, match="maps: shape \\(4, 4\\), expected \\(n_channels, height, width\\)"):
+        draw_channels(maps[0], Figure().subplots())
+
+
+def test_exciting_pictures_have_class_and_reaction():
+    ax = draw_exciting(gather_pictures(PICTURES), [2, 0], [1.25, 0.5], Figure().subplots())
+    assert [text.get_text() for text in ax.texts] == ["unlabelled 1.25", "unlabelled 0.50"]
+    assert len(ax.images) == 2
+
+
+def test_similarities_are_a_curve_above_its_band_or_a_matrix():
+    table = pd.DataFrame(
+        {"first": ["stem", "last"], "second": ["stem", "last"], "cka": [0.9, 0.01], "low": -0.02, "high": 0.02}
+    )
+    ax = Figure().subplots()
+    for place, name in enumerate(("tuned", "random")):
+        draw_similarity_curve(table, ax, label=name, place=place)
+    assert ax.lines[0].get_ydata().tolist() == [0.9, 0.01]
+    assert ax.lines[0].get_linestyle() != ax.lines[1].get_linestyle()
+    assert len(ax.collections) == 2
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["tuned", "random"]
+    matrix = draw_similarity(table, Figure().subplots())
+    assert [text.get_text() for text in matrix.texts] == ["0.90", "(0.01)"]
+    with pytest.raises(ValueError, match="table: it pairs stages of different names"):
+        draw_similarity_curve(table.assign(second="stem"), ax)
