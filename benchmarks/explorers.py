@@ -18,7 +18,8 @@ def main():
 
         images = tl.load_images("styles", domain="clipart")
         print("explorer              one change (ms)  longest (ms)  built in (ms)  changes in the time of one building")
-        for prepare in (prepare_freezing, prepare_choosing, prepare_comparison):
+        kinds = (prepare_freezing, prepare_choosing, prepare_comparison, prepare_adaptation, prepare_sources)
+        for prepare in (*kinds, prepare_heat_maps, prepare_augmentation):
             make, make_changes = prepare(images)
             start = time.perf_counter()
             explorer = make()
@@ -96,6 +97,68 @@ def prepare_choosing(_images):
         return [lambda limit=limit: setattr(chooser, "budget", Budget(n_flops=limit)) for limit in limits]
 
     return make, make_changes
+
+
+def prepare_adaptation(_images):
+    """Return (what builds an AdaptationExplorer, what lists changes of it); each pair is solved once before."""
+    import tlkit as tl
+
+    domains, methods = ["photo", "sketch", "clipart"], ["align_mean", "coral"]
+    images = tl.load_images("styles", domain=domains).select(role="core")
+    features = tl.extract_features(tl.load_backbone(image_size_px=64), images, progress=False)
+
+    def make_changes(explorer):
+        changes = [lambda name=name: setattr(explorer, "method", name) for name in ("source_only", *methods)]
+        for change in changes:
+            change()
+        return changes
+
+    return lambda: tl.widgets.AdaptationExplorer(features, images, domains, methods), make_changes
+
+
+def prepare_sources(_images):
+    """Return (what builds a SourceExplorer, what lists changes of it)."""
+    import tlkit as tl
+
+    images = tl.load_images("styles", domain=["photo", "sketch"]).select(role="core")
+    features = tl.extract_features(tl.load_backbone(image_size_px=64), images, progress=False)
+    settings = {"weights": [0.25, "pooled"], "shots": [1, 5], "seeds": 5, "progress": False}
+    tables = tl.adaptation.compare_target_shots(features, images, "sketch", "photo", **settings)
+
+    def make_changes(explorer):
+        return [lambda number=number: setattr(explorer, "shots", number) for number in (5, 1)]
+
+    return lambda: tl.widgets.SourceExplorer(*tables), make_changes
+
+
+def prepare_heat_maps(images):
+    """Return (what builds a HeatMapExplorer, what lists changes of it)."""
+    import tlkit as tl
+
+    train, test = images.split(test_fold=0)
+    run = tl.transfer(tl.load_backbone(image_size_px=64), train.few(2), "linear_probe", progress=False)
+    study = tl.inspection.study_heat_maps(run, test[:4], depths=["head", "stage4", "stem"])
+
+    def make_changes(explorer):
+        return [lambda place=place: setattr(explorer, "picture", place) for place in range(4)]
+
+    return lambda: tl.widgets.HeatMapExplorer(study), make_changes
+
+
+def prepare_augmentation(images):
+    """Return (what builds an AugmentationExplorer, what lists changes of it)."""
+    import tlkit as tl
+
+    warnings.filterwarnings("ignore", category=UserWarning, module="tlkit")
+    backbone = tl.load_backbone(image_size_px=64)
+    probe, policies = tl.Strategy([tl.Phase(["head"], 2, 1e-2)], name="head"), (None, "flip", "crop", "mixup")
+    arms = [tl.strategies.augmented(probe, policy) for policy in policies]
+    compared = tl.compare(backbone, images, arms, 1, 2, progress=False)
+
+    def make_changes(explorer):
+        return [lambda number=number: setattr(explorer, "draw", number) for number in range(5)]
+
+    return lambda: tl.widgets.AugmentationExplorer(backbone, images, compared), make_changes
 
 
 if __name__ == "__main__":
