@@ -8,6 +8,7 @@ from tlkit.plots.adaptation import (
     draw_pairs,
     draw_recalls,
 )
+from tlkit.plots.calibration import draw_reliability
 from tlkit.plots.choosing import draw_agreement, draw_choice, render_choice
 from tlkit.plots.comparison import draw_comparison, save_comparison
 from tlkit.plots.confusion import draw_confusion
@@ -48,6 +49,7 @@ __all__ = [
     "draw_pareto",
     "draw_reading",
     "draw_recalls",
+    "draw_reliability",
     "draw_trained_share",
     "render_choice",
     "render_contact_sheet",
