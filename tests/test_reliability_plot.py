@@ -36,7 +36,7 @@ def test_the_band_and_the_line_of_true_probabilities_are_there_and_named(calibra
         np.testing.assert_allclose([*low, *high], [row.low, row.calibrated_low, row.high, row.calibrated_high])
     assert ax.lines[0].get_xydata().tolist() == [[0, 0], [1, 1]]
     names = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert names == ["where true probabilities lie, 95 %", "as often as said", "pictures, with 95 % interval"]
+    assert names == ["if all is true, 95 %", "as often as said", "seen, 95 % interval"]
 
 
 def test_axes_are_named_and_the_strip_counts_the_pictures(calibration, ax):

@@ -29,7 +29,7 @@ def draw_reliability(calibration, ax):
     """
     table = calibration.table
     for row in table.itertuples():
-        label = "where true probabilities lie, 95 %" if row.Index == 0 else None
+        label = "if all is true, 95 %" if row.Index == 0 else None
         edges, band = [row.low, row.high], (row.calibrated_low, row.calibrated_high)
         ax.fill_between(edges, *band, color="0.82", linewidth=0, label=label)
     ax.plot([0, 1], [0, 1], color="0.4", linestyle="--", linewidth=1, label="as often as said")
@@ -38,13 +38,13 @@ def draw_reliability(calibration, ax):
     # Rounding may put an interval's end past its middle, by a hair.
     ax.errorbar(table["confidence"], table["accuracy"], yerr=np.maximum(lengths, 0), **style)
     sizes = 16 + 120 * table["n"] / calibration.n
-    label = "pictures, with 95 % interval"
+    label = "seen, 95 % interval"
     ax.scatter(table["confidence"], table["accuracy"], sizes, color=COLOURS[0], zorder=3, label=label)
     ax.set(xlim=(0, 1), ylim=(0, 1))
     ax.set_xlabel("confidence (probability of the predicted class)")
     ax.set_ylabel("accuracy (share right)")
     ax.grid(alpha=0.3)
-    ax.legend(fontsize="small", loc="upper left")
+    ax.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3, frameon=False)
     _draw_confidences(calibration, ax.inset_axes((0, 1.03, 1, _CONFIDENCES_HEIGHT), sharex=ax))
     return ax
 
