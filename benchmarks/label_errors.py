@@ -21,7 +21,7 @@ N_NEIGHBORS = 10
 def main():
     """Plant, sort by each score, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--image-size", type=int, default=128, help="height and width in pixels")
+    parser.add_argument("--image-size", type=int, default=224, help="height and width in pixels")
     parser.add_argument("--domains", nargs="*", default=["photo", "clipart", "all"])
     parser.add_argument("--share", type=float, default=0.05, help="of the labels that are replaced")
     parser.add_argument("--first", type=float, default=0.1, help="share of the pictures that is looked through")
@@ -90,11 +90,12 @@ def score(features, neighbors, strength, seed):
     agreement = (features.labels[neighbors] == features.labels[:, None]).mean(axis=1)
     means = {label: own[features.labels == label].mean() for label in np.unique(features.labels)}
     return {
-        "margin": -margin,
         "self-confidence": -own,
+        "margin": -margin,
         "self-confidence / entropy": -own / np.maximum(entropy, 1e-3),
         "self-confidence - mean of class": np.array([means[label] for label in features.labels]) - own,
         "neighbours": -agreement,
+        "self-confidence + neighbours": -own - agreement,
         "margin + neighbours": -margin - agreement,
         "confident, then margin": table["confident"].to_numpy() * 2.0 - margin,
     }

@@ -1,5 +1,29 @@
-"""Looking into what a network is given, and what it makes of it."""
+"""Looking into what a network is given, what it makes of it, and what a training did to it."""
 
-from tlkit.inspection.preprocessing import PreprocessingCheck, check_preprocessing
+import importlib
 
-__all__ = ["PreprocessingCheck", "check_preprocessing"]
+# Imported when first used: each needs something else, and little of it.
+_HOMES = {
+    "Diagnosis": "diagnosing",
+    "PreprocessingCheck": "preprocessing",
+    "TrainingCurves": "training_curves",
+    "check_preprocessing": "preprocessing",
+    "diagnose": "diagnosing",
+    "find_label_errors": "label_errors",
+    "measure_weight_distance": "weight_distance",
+    "read_training": "training_curves",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"tlkit.inspection has no {name!r}; it has {', '.join(__all__)}")
+    value = getattr(importlib.import_module(f"tlkit.inspection.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])

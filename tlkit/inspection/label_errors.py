@@ -12,12 +12,13 @@ def find_label_errors(features, *, n_folds=5, seed=0, strength=STRENGTH):
     """Sort pictures by how likely it is that their label is wrong, the most suspicious first.
 
     Each picture is judged by a linear probe that learned from the other folds, groups whole on one side. A picture is
-    the more suspicious the smaller its margin is: the probability of its own label less that of the likeliest other
-    class. Northcutt, Jiang and Chuang 2021 (Confident learning: estimating uncertainty in dataset labels) call this the
-    normalised margin; `confident` is their rule for which pictures are wrong: the likeliest of the classes whose
-    probability is as high as it is, on average, for the pictures with that label, is another than its label. We depart
-    from them in the probabilities, which are a linear probe's on features of a frozen network instead of a network's
-    that was trained on all of it; and we sort all pictures, whatever the rule says, and drop none.
+    the more suspicious the less probable its own label is: the self-confidence of Northcutt, Jiang and Chuang 2021
+    (Confident learning: estimating uncertainty in dataset labels). `margin` is their other score, and finds more where
+    labels were mixed up with classes that look alike: sort by it there. `confident` is their rule for which pictures
+    are wrong: the likeliest of the classes whose probability is as high as it is, on average, for the pictures with
+    that label, is another than its label. We depart from them in the probabilities, which are a linear probe's on
+    features of a frozen network instead of those of a network that was trained for it; and we sort all pictures,
+    whatever the rule says, and drop none.
 
     A suspect may be a wrong label, a picture of two things, or one that is just hard: look at it before it is changed.
 
@@ -33,8 +34,9 @@ def find_label_errors(features, *, n_folds=5, seed=0, strength=STRENGTH):
         Of the probe's penalty, as in `tlkit.heads.logistic.fit_logistic`.
 
     Returns a DataFrame, a row a picture: picture, group, label, suggested (the likeliest other class), probability (of
-    the label), suggested_probability, margin (-1 to 1), confident (bool). Raises ValueError where there are fewer
-    groups, or pictures in the largest class, than folds, and where a fold leaves one class to learn.
+    the label), suggested_probability, margin (the one less the other, -1 to 1), confident (bool). Raises ValueError
+    where there are fewer groups, or pictures in the largest class, than folds, and where a fold leaves one class to
+    learn.
 
     >>> from tlkit.features.features import Features
     >>> values = np.repeat([[0.0, 1.0], [1.0, 0.0]], 10, axis=0).astype(np.float32)
@@ -66,7 +68,7 @@ def find_label_errors(features, *, n_folds=5, seed=0, strength=STRENGTH):
         }
     )
     # Equal ones by name: the order must not depend on that of the pictures.
-    return table.sort_values(["margin", "picture"], ignore_index=True)
+    return table.sort_values(["probability", "picture"], ignore_index=True)
 
 
 def predict_left_out(features, *, n_folds=5, seed=0, strength=STRENGTH):

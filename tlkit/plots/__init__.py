@@ -23,6 +23,7 @@ from tlkit.plots.mistakes import draw_mistakes
 from tlkit.plots.pareto import draw_pareto
 from tlkit.plots.reading import ReadingPage, draw_reading
 from tlkit.plots.trained_share import TrainedSharePage, draw_trained_share
+from tlkit.plots.training import draw_training
 
 __all__ = [
     "AdaptationPage",
@@ -51,6 +52,7 @@ __all__ = [
     "draw_recalls",
     "draw_reliability",
     "draw_trained_share",
+    "draw_training",
     "render_choice",
     "render_contact_sheet",
     "render_feature_map",
