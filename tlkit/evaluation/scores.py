@@ -4,6 +4,9 @@ import dataclasses
 
 import numpy as np
 
+from tlkit.evaluation.calibration import measure_calibration
+from tlkit.evaluation.proper_scores import measure_brier, measure_log_loss
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Evaluation:
@@ -46,6 +49,23 @@ class Evaluation:
         """Mean over the classes present of the share labelled right, so that each class counts the same."""
         right = self.predicted == self.labels
         return float(np.mean([right[self.labels == label].mean() for label in np.unique(self.labels)]))
+
+    @property
+    def brier(self):
+        """The Brier score of the probabilities, 0 at best and 2 at worst; see `measure_brier`."""
+        return measure_brier(self.probabilities, self.labels)
+
+    @property
+    def log_loss(self):
+        """The log loss of the probabilities in nats, 0 at best; see `measure_log_loss`."""
+        return measure_log_loss(self.probabilities, self.labels)
+
+    def calibration(self, **settings):
+        """Return the `Calibration`: whether the probabilities come true as often as they say, as far as can be told.
+
+        Settings are those of `measure_calibration`.
+        """
+        return measure_calibration(self.probabilities, self.labels, **settings)
 
     @property
     def confusion(self):

@@ -6,7 +6,7 @@ import numpy as np
 
 from tlkit.evaluation.gains import give_verdict
 from tlkit.evaluation.intervals import two_way_interval
-from tlkit.inspection.diagnosis import explain, name_mismatches
+from tlkit.inspection.loader_fit import explain, name_mismatches
 
 # Of standardised values; conversions of the same pixels differ by less.
 _TOLERANCE = 1e-3

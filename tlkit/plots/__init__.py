@@ -8,6 +8,7 @@ from tlkit.plots.adaptation import (
     draw_pairs,
 )
 from tlkit.plots.augmentation import AugmentationPage, draw_ablation, draw_augmentations
+from tlkit.plots.calibration import draw_reliability
 from tlkit.plots.channels import draw_channels, draw_exciting
 from tlkit.plots.choosing import draw_agreement, draw_choice, render_choice
 from tlkit.plots.comparison import draw_comparison, save_comparison
@@ -29,6 +30,7 @@ from tlkit.plots.recalls import draw_recalls
 from tlkit.plots.similarity import draw_similarity, draw_similarity_curve
 from tlkit.plots.source_worth import SourceWorthPage, draw_source_worth
 from tlkit.plots.trained_share import TrainedSharePage, draw_trained_share
+from tlkit.plots.training import draw_training
 
 __all__ = [
     "AdaptationPage",
@@ -66,11 +68,13 @@ __all__ = [
     "draw_pareto",
     "draw_reading",
     "draw_recalls",
+    "draw_reliability",
     "draw_similarity",
     "draw_similarity_curve",
     "draw_source_worth",
     "draw_square",
     "draw_trained_share",
+    "draw_training",
     "draw_transfer_map",
     "render_choice",
     "render_contact_sheet",
