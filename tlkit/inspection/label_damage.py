@@ -45,7 +45,7 @@ def measure_label_damage(backbone, images, policies, *, n_views=2, test_fold=0, 
     Raises ValueError for unknown policies, and for those that mix pictures, whose labels say so themselves.
 
     >>> import tlkit as tl
-    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])[:40]
+    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(8)
     >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     >>> measure_label_damage(backbone, images, ["flip"], n_views=1, progress=False)["class"].tolist()
     ['all', 'bird', 'bug']
