@@ -80,6 +80,14 @@ def test_where_seeds_differ_more_seeds_tell_and_more_pictures_do_not():
     assert n_pictures_to_tell(paired, MARGIN) == math.inf
 
 
+def test_pictures_come_in_groups_as_large_as_those_there_are():
+    paired = make_of_one_set(of_seeds=0.001, of_pictures=0.5)
+    doubled = PairedGains(
+        paired.gains, paired.folds, np.repeat(paired.differences, 2, axis=1), np.repeat(paired.groups, 2)
+    )
+    assert n_pictures_to_tell(doubled, MARGIN) == 2 * n_pictures_to_tell(paired, MARGIN)
+
+
 def test_what_is_said_of_pictures_is_borne_out_by_so_many():
     paired = make_of_one_set(of_seeds=0.001, of_pictures=0.5)
     factor = math.ceil(n_pictures_to_tell(paired, MARGIN) / 40)
