@@ -1,9 +1,5 @@
 """Source × target × method → the map before and after, recalls and an alarm: the `AdaptationExplorer`."""
 
-import dataclasses
-import threading
-
-import ipywidgets
 import numpy as np
 import traitlets
 
@@ -11,11 +7,10 @@ from tlkit.evaluation.reading import say_strategy
 from tlkit.inspection.adaptation import AdaptationChoice, Adaptations, read_adaptation
 from tlkit.naming import check_known
 from tlkit.plots.adaptation import SIZE_INCHES, AdaptationPage
-from tlkit.widgets.explorer import Explorer, make_picture
-from tlkit.widgets.status import StatusLine
+from tlkit.widgets.choice_explorer import ChoiceExplorer, make_buttons
 
 
-class AdaptationExplorer(Explorer):
+class AdaptationExplorer(ChoiceExplorer):
     """Bring one domain to another by a method: what becomes of the clouds, and of each class.
 
     Building it extracts the features once and displays nothing. A pair and method is solved when it is first asked
@@ -50,30 +45,13 @@ class AdaptationExplorer(Explorer):
         self.adaptations = Adaptations(backbone, images, domains, methods, seed=seed)
         domains, methods = self.adaptations.domains, list(self.adaptations.methods)
         choice = AdaptationChoice(domains[0], domains[1], methods[-1])
-        reading = read_adaptation(self.adaptations, choice)
-        # Callbacks may run on a thread of their own beside a cell that assigns to the traits.
-        self._lock = threading.Lock()
         self._page = AdaptationPage(len(np.unique(images.labels)))
         options = {"source": domains, "target": domains, "method": methods}
-        self._controls = {
-            name: ipywidgets.ToggleButtons(
-                options=[(say_strategy(option), option) for option in offered],
-                value=getattr(choice, name),
-                style={"button_width": "auto"},
-            )
+        controls = {
+            name: make_buttons([(say_strategy(option), option) for option in offered], getattr(choice, name))
             for name, offered in options.items()
         }
-        self._view = make_picture(SIZE_INCHES, value=self._page.render(reading))
-        self.status = StatusLine(reading.sentence)
-        self._shown = choice
-        rows = [
-            ipywidgets.HBox([ipywidgets.Label(name, layout={"width": "4.5em"}), control])
-            for name, control in self._controls.items()
-        ]
-        super().__init__([*rows, self.status, self._view], **dataclasses.asdict(choice))
-        for control in self._controls.values():
-            control.observe(self._take, "value")
-        self.observe(self._show, list(self._controls))
+        super().__init__(choice, controls, SIZE_INCHES)
 
     @traitlets.validate("source", "target", "method")
     def _check(self, proposal):
@@ -85,41 +63,28 @@ class AdaptationExplorer(Explorer):
             raise traitlets.TraitError(str(error)) from error
         return proposal["value"]
 
-    def _take(self, change):
-        trait = next(name for name, control in self._controls.items() if control is change["owner"])
-        self.report_failure(lambda: setattr(self, trait, change["new"]))
-
     def _show(self, change):
         if self.source == self.target:  # which calls this again
             other = "target" if change["name"] == "source" else "source"
             setattr(self, other, change["old"])
             return
-        self.report_failure(self._show_choice)
+        super()._show(change)
+
+    def _read(self, choice):
+        return read_adaptation(self.adaptations, choice)
 
     def _show_choice(self):
-        for name, control in self._controls.items():
-            control.value = getattr(self, name)
-        with self._lock:
-            choice = AdaptationChoice(self.source, self.target, self.method)
-            if choice == self._shown and self.error is None:
-                return
-            if not self.adaptations.is_measured(choice):
-                self.status.text = f"{choice.source} → {choice.target}, {say_strategy(choice.method)}: being solved …"
-            reading = read_adaptation(self.adaptations, choice)
-            self._view.value = self._page.render(reading)
-            self.status.text = reading.sentence
-            self._shown, self.error = choice, None
+        choice = self._choose()
+        if not self.adaptations.is_measured(choice):
+            self.status.text = f"{choice.source} → {choice.target}, {say_strategy(choice.method)}: being solved …"
+        super()._show_choice()
 
     def snapshot(self, source=None, target=None, method=None):
         """Return what the explorer shows of a choice as a still picture (IPython Image, PNG); by default of this one.
 
         Raises ValueError for a domain or method that isn't there, or one domain twice.
         """
-        from IPython.display import Image
-
-        choice = AdaptationChoice(source or self.source, target or self.target, method or self.method)
-        with self._lock:
-            return Image(self._page.render(read_adaptation(self.adaptations, choice), compact=True))
+        return self._draw_still(AdaptationChoice(source or self.source, target or self.target, method or self.method))
 
     def __repr__(self):
         n_domains, n_methods = len(self.adaptations.domains), len(self.adaptations.methods)

@@ -1,7 +1,6 @@
 """Cut × head × picture → accuracy and nearest neighbours: the `CutExplorer`."""
 
 import functools
-import threading
 
 import ipywidgets
 import numpy as np
@@ -10,13 +9,12 @@ from PIL import ImageOps
 
 from tlkit.inspection.cuts import CutChoice, Cuts, read_cut
 from tlkit.plots.cuts import SIZE_INCHES, CutPage
-from tlkit.widgets.explorer import Explorer, make_picture
-from tlkit.widgets.status import StatusLine
+from tlkit.widgets.choice_explorer import ChoiceExplorer, make_buttons
 
 _THUMBNAIL_PX = 128
 
 
-class CutExplorer(Explorer):
+class CutExplorer(ChoiceExplorer):
     """Cut a network behind one stage or another: how well a head does there, which pictures are neighbours.
 
     Building it displays nothing. Where there are no widgets, a picture of it is shown instead.
@@ -53,66 +51,32 @@ class CutExplorer(Explorer):
                 "that the features were extracted from"
             )
         choice = CutChoice(next(iter(features)) if cut is None else cut, head or self.cuts.heads[0], picture)
-        reading = read_cut(self.cuts, choice)
-        # Callbacks may run on a thread of their own beside a cell that assigns to the traits.
-        self._lock = threading.Lock()
+        self.cuts.check(choice)
         self._page = CutPage(self.cuts, _make_thumbnails(images))
-        wide = {"button_width": "auto"}
-        self._controls = {
-            "cut": ipywidgets.ToggleButtons(options=list(features), value=choice.cut, style=wide),
-            "head": ipywidgets.ToggleButtons(options=self.cuts.heads, value=choice.head, style=wide),
+        controls = {
+            "cut": make_buttons(features, choice.cut),
+            "head": make_buttons(self.cuts.heads, choice.head),
             "picture": ipywidgets.IntSlider(value=picture, min=0, max=len(images) - 1),
         }
-        self._view = make_picture(SIZE_INCHES, value=self._page.render(reading))
-        self.status = StatusLine(reading.sentence)
-        self._shown = choice
-        rows = [
-            ipywidgets.HBox([ipywidgets.Label(name, layout={"width": "4.5em"}), control])
-            for name, control in self._controls.items()
-        ]
-        super().__init__([*rows, self.status, self._view], cut=choice.cut, head=choice.head, picture=picture)
-        for control in self._controls.values():
-            control.observe(self._take, "value")
-        self.observe(self._show, list(self._controls))
+        super().__init__(choice, controls, SIZE_INCHES)
 
     @traitlets.validate("cut", "head", "picture")
     def _check(self, proposal):
-        wanted = {"cut": self.cut, "head": self.head, "picture": self.picture}
-        try:
-            self.cuts.check(CutChoice(**wanted | {proposal["trait"].name: proposal["value"]}))
-        except ValueError as error:
-            raise traitlets.TraitError(str(error)) from error
-        return proposal["value"]
+        return self._validate_choice(proposal)
 
-    def _take(self, change):
-        trait = next(name for name, control in self._controls.items() if control is change["owner"])
-        self.report_failure(lambda: setattr(self, trait, change["new"]))
+    def _check_choice(self, choice):
+        self.cuts.check(choice)
 
-    def _show(self, _change):
-        self.report_failure(self._show_choice)
-
-    def _show_choice(self):
-        for name, control in self._controls.items():
-            control.value = getattr(self, name)
-        with self._lock:
-            choice = CutChoice(self.cut, self.head, self.picture)
-            if choice == self._shown and self.error is None:
-                return
-            reading = read_cut(self.cuts, choice)
-            self._view.value = self._page.render(reading)
-            self.status.text = reading.sentence
-            self._shown, self.error = choice, None
+    def _read(self, choice):
+        return read_cut(self.cuts, choice)
 
     def snapshot(self, cut=None, head=None, picture=None):
         """Return what the explorer shows of a choice as a still picture (IPython Image, PNG); by default of this one.
 
         Raises ValueError for a cut, head or picture that isn't there.
         """
-        from IPython.display import Image
-
         choice = CutChoice(cut or self.cut, head or self.head, self.picture if picture is None else picture)
-        with self._lock:
-            return Image(self._page.render(read_cut(self.cuts, choice), compact=True))
+        return self._draw_still(choice)
 
     def __repr__(self):
         n_cuts, n_heads = len(self.cuts.features), len(self.cuts.heads)
