@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from made_notebooks import write_notebook
 
 HERE = Path(__file__).resolve().parent
 
@@ -26,3 +27,15 @@ def open_lab(tmp_path_factory):
         return driver.open_lab(tmp_path_factory.mktemp("lab"), notebook, settings)
 
     return open_in_new_folder
+
+
+@pytest.fixture(scope="module", params=["perCommTarget", "disabled"])
+def lab(open_lab, tmp_path_factory, request):
+    """Open the CELLS of a test's module as a notebook, with and without kernel subshells, and run the first N_RUN."""
+    notebook = tmp_path_factory.mktemp("notebook") / "explorer.ipynb"
+    write_notebook(notebook, [cell.strip() for cell in request.module.CELLS])
+    settings = {"apputils-extension/kernels-settings": {"commsOverSubshells": request.param}}
+    with open_lab(notebook, settings) as lab:
+        for number in range(request.module.N_RUN):
+            lab.run_cell(number)
+        yield lab

@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from made_notebooks import write_notebook
 
 expect = pytest.importorskip("playwright.sync_api", reason="needs the extra 'browser'").expect
 
@@ -19,17 +18,7 @@ explorer = tl.widgets.AdaptationExplorer(features, images, methods=["align_mean"
 explorer
 """,
 ]
-
-
-@pytest.fixture(scope="module", params=["perCommTarget", "disabled"])
-def lab(open_lab, tmp_path_factory, request):
-    notebook = tmp_path_factory.mktemp("notebook") / "adaptation.ipynb"
-    write_notebook(notebook, [cell.strip() for cell in CELLS])
-    settings = {"apputils-extension/kernels-settings": {"commsOverSubshells": request.param}}
-    with open_lab(notebook, settings) as lab:
-        for number in (0, 1):
-            lab.run_cell(number)
-        yield lab
+N_RUN = 2
 
 
 def button(output, row, name):

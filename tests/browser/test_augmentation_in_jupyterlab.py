@@ -1,7 +1,6 @@
 """The augmentation explorer by mouse and keyboard, in JupyterLab with and without kernel subshells."""
 
 import pytest
-from made_notebooks import write_notebook
 
 expect = pytest.importorskip("playwright.sync_api", reason="needs the extra 'browser'").expect
 
@@ -18,17 +17,7 @@ explorer = tl.widgets.AugmentationExplorer(make_tiny_backbone(), images.few(1), 
 explorer
 """,
 ]
-
-
-@pytest.fixture(scope="module", params=["perCommTarget", "disabled"])
-def lab(open_lab, tmp_path_factory, request):
-    notebook = tmp_path_factory.mktemp("notebook") / "augmentation.ipynb"
-    write_notebook(notebook, [cell.strip() for cell in CELLS])
-    settings = {"apputils-extension/kernels-settings": {"commsOverSubshells": request.param}}
-    with open_lab(notebook, settings) as lab:
-        for number in (0, 1):
-            lab.run_cell(number)
-        yield lab
+N_RUN = 2
 
 
 def test_a_policy_is_chosen_by_mouse(lab):

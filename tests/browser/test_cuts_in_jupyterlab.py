@@ -1,7 +1,6 @@
 """The cut explorer by mouse and keyboard, in JupyterLab with and without kernel subshells."""
 
 import pytest
-from made_notebooks import write_notebook
 
 expect = pytest.importorskip("playwright.sync_api", reason="needs the extra 'browser'").expect
 
@@ -19,17 +18,7 @@ features = {cut: dataclasses.replace(made, names=images.names, groups=images.gro
 """,
     "explorer = tl.widgets.CutExplorer(features, make_cut_table(), images)\nexplorer",
 ]
-
-
-@pytest.fixture(scope="module", params=["perCommTarget", "disabled"])
-def lab(open_lab, tmp_path_factory, request):
-    notebook = tmp_path_factory.mktemp("notebook") / "cuts.ipynb"
-    write_notebook(notebook, [cell.strip() for cell in CELLS])
-    settings = {"apputils-extension/kernels-settings": {"commsOverSubshells": request.param}}
-    with open_lab(notebook, settings) as lab:
-        for number in (0, 1):
-            lab.run_cell(number)
-        yield lab
+N_RUN = 2
 
 
 def test_a_cut_and_a_head_are_chosen_by_mouse(lab):

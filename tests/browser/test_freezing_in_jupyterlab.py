@@ -1,7 +1,6 @@
 """The freezing explorer by mouse and keyboard, in JupyterLab with and without kernel subshells."""
 
 import pytest
-from made_notebooks import write_notebook
 
 expect = pytest.importorskip("playwright.sync_api", reason="needs the extra 'browser'").expect
 
@@ -17,17 +16,7 @@ costs = measure_freezing(make_tiny_backbone(), make_batch(), n_classes=5)
     "explorer._page.render = None",
     "type(explorer.error).__name__",
 ]
-
-
-@pytest.fixture(scope="module", params=["perCommTarget", "disabled"])
-def lab(open_lab, tmp_path_factory, request):
-    notebook = tmp_path_factory.mktemp("notebook") / "freezing.ipynb"
-    write_notebook(notebook, [cell.strip() for cell in CELLS])
-    settings = {"apputils-extension/kernels-settings": {"commsOverSubshells": request.param}}
-    with open_lab(notebook, settings) as lab:
-        for number in (0, 1):
-            lab.run_cell(number)
-        yield lab
+N_RUN = 2
 
 
 def find_explorer(lab):

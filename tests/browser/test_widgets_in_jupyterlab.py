@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from made_notebooks import write_notebook
 
 expect = pytest.importorskip("playwright.sync_api", reason="needs the extra 'browser'").expect
 
@@ -25,17 +24,7 @@ images = tl.load_images(folder)
     "for picture in images.pictures:\n    Path(picture.location).unlink()\nexplorer._page.read_picture.cache_clear()",
     "type(explorer.error).__name__",
 ]
-
-
-@pytest.fixture(scope="module", params=["perCommTarget", "disabled"])
-def lab(open_lab, tmp_path_factory, request):
-    notebook = tmp_path_factory.mktemp("notebook") / "widgets.ipynb"
-    write_notebook(notebook, [cell.strip() for cell in CELLS])
-    settings = {"apputils-extension/kernels-settings": {"commsOverSubshells": request.param}}
-    with open_lab(notebook, settings) as lab:
-        for number in (0, 1, 2):
-            lab.run_cell(number)
-        yield lab
+N_RUN = 3
 
 
 def find_explorer(lab):

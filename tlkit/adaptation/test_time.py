@@ -16,7 +16,7 @@ from tlkit.naming import check_known, suggest
 from tlkit.strategies.changes import list_changed_since
 from tlkit.strategies.checking import check_target_pictures
 from tlkit.strategies.pictures import TrainingPictures
-from tlkit.strategies.run import Run
+from tlkit.strategies.run import check_run
 from tlkit.strategies.targets import hash_digests, hide_labels, list_digests
 
 _METHODS = {"adabn": replace_statistics, "tent": minimise_entropy, "shot": adapt_source_free}
@@ -60,8 +60,7 @@ def adapt_run(run, target, method="shot", *, seed=0, **settings):
     >>> adapted.strategy["name"], adapted.evaluate(images.select(domain="sketch")).transductive
     ('own, then adabn', True)
     """
-    if not isinstance(run, Run):
-        raise TypeError(f"run: {run!r} is a {type(run).__name__}, expected a Run, as transfer returns one")
+    check_run("run", run)
     check_target_pictures(target)
     check_known("method", [method], METHODS)
     seed = check_count("seed", seed, 0)

@@ -52,3 +52,9 @@ class Features:
         made = f"{self.provenance['backbone']}, {self.provenance['engine']}"
         shape = " × ".join(map(str, self.values.shape[1:]))
         return f"Features({len(self)} pictures × {shape}, {len(self.classes)} classes: {made})"
+
+
+def check_features(features):
+    """Raise TypeError for anything but `Features`."""
+    if not isinstance(features, Features):
+        raise TypeError(f"features: a {type(features).__name__}, expected Features, as extract_features returns them")

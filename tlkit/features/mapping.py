@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tlkit.features.features import Features
+from tlkit.features.features import check_features
 from tlkit.heads.checking import check_finite
 from tlkit.heads.threads import limit_threads
 from tlkit.images.splitting import check_count
@@ -160,8 +160,7 @@ def check_index(index, n_pictures):
 
 
 def _check_pooled(features):
-    if not isinstance(features, Features):
-        raise TypeError(f"features: a {type(features).__name__}, expected Features, as extract_features returns them")
+    check_features(features)
     if features.values.ndim != 2:
         raise ValueError(
             f"features: maps of shape {features.values.shape}, expected (n_samples, n_features); "

@@ -62,6 +62,9 @@ def diagnose(run, evaluation=None, *, start=None):
     >>> diagnosis.sentences[-1].text
     'Next: train again with validation=0.2.'
     """
+    from tlkit.strategies.run import check_run
+
+    check_run("run", run)
     if evaluation is not None and list(evaluation.classes) != list(run.classes):
         raise ValueError(
             f"evaluation: of classes {', '.join(evaluation.classes)}, expected the run's, {', '.join(run.classes)}; "

@@ -41,6 +41,9 @@ def grad_cam(run, pictures, *, stage=-1, label=None):
     from torch import nn
     from torchvision.ops import Permute
 
+    from tlkit.strategies.run import check_run
+
+    check_run("run", run)
     captum = load_captum()
     backbone, head = run.backbone, run.head
     stage = backbone.stages[backbone.find_stage(stage)]
@@ -97,6 +100,9 @@ def integrated_gradients(run, pictures, *, label=None, n_steps=32, baseline=(0, 
     from PIL import Image
     from torch import nn
 
+    from tlkit.strategies.run import check_run
+
+    check_run("run", run)
     captum = load_captum()
     n_steps = check_count("n_steps", n_steps, 1)
     backbone, head = run.backbone, run.head

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tlkit.features.features import check_features
 from tlkit.heads.checking import check_finite, pool
 from tlkit.heads.fitting import fit_head
 from tlkit.heads.logistic import STRENGTH
@@ -77,6 +78,7 @@ def predict_left_out(features, *, n_folds=5, seed=0, strength=STRENGTH):
     Arguments and errors are those of `find_label_errors`.
     """
     n_folds, seed = check_count("n_folds", n_folds, 2), check_count("seed", seed, 0)
+    check_features(features)
     check_finite("features", features.values)
     folds = assign_folds(features.labels, features.groups, n_folds, seed)
     probabilities = np.empty((len(features), len(features.classes)))

@@ -48,6 +48,9 @@ def randomize(run, depth=HEAD, *, seed=0):
     >>> bool((random.head.weight == run.head.weight).all())
     False
     """
+    from tlkit.strategies.run import check_run
+
+    check_run("run", run)
     depths = list_depths(run.backbone)
     check_known("depth", [depth], depths)
     seed = check_count("seed", seed, 0)
@@ -132,7 +135,9 @@ def study_heat_maps(run, pictures, methods=None, *, depths=None, seed=0):
     import torch
 
     from tlkit.images.gathering import gather_pictures
+    from tlkit.strategies.run import check_run
 
+    check_run("run", run)
     known = list_depths(run.backbone)
     wanted = known if depths is None else check_known("depths", depths, known)
     depths = [depth for depth in known if depth == TRAINED or depth in wanted]

@@ -34,7 +34,9 @@ def measure_weight_distance(run, start=None):
 
     from tlkit.backbones.backbone import hash_tensors
     from tlkit.strategies.changes import load_start
+    from tlkit.strategies.run import check_run
 
+    check_run("run", run)
     if start is None:
         start = load_start(run.backbone.name, run.backbone.image_size_px, run.start_hash)
     elif hash_tensors(start.state_dict()) != run.start_hash:

@@ -10,7 +10,7 @@ from tlkit.strategies.changes import list_changed_since
 from tlkit.strategies.early_stopping import put_back, take_tensors
 from tlkit.strategies.pictures import TrainingPictures
 from tlkit.strategies.preparing import STATISTICS, find_norm_layers, reestimate_norm_statistics
-from tlkit.strategies.run import Run
+from tlkit.strategies.run import check_run
 
 STRENGTHS = tuple(step / 10 for step in range(11))
 
@@ -144,8 +144,7 @@ def _check_strength(strength):
 
 def _check_fit(parent, tuned):
     for argument, run in (("parent", parent), ("tuned", tuned)):
-        if not isinstance(run, Run):
-            raise TypeError(f"{argument}: {run!r} is a {type(run).__name__}, expected a Run, as transfer returns one")
+        check_run(argument, run)
     for what, of_parent, of_tuned in (
         ("network", parent.backbone.name, tuned.backbone.name),
         ("image_size_px", parent.backbone.image_size_px, tuned.backbone.image_size_px),

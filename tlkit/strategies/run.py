@@ -242,6 +242,12 @@ class Run:
         )
 
 
+def check_run(argument, run):
+    """Raise TypeError where `run` is none; `argument` is what the caller calls it."""
+    if not isinstance(run, Run):
+        raise TypeError(f"{argument}: {run!r} is a {type(run).__name__}, expected a Run, as transfer returns one")
+
+
 def load_run(folder):
     """Load a `Run` that `Run.save` wrote; it predicts the same bits.
 

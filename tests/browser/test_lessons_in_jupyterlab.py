@@ -1,0 +1,53 @@
+"""The lessons as a reader opens them: pictures before anything has run, then the first cells."""
+
+from pathlib import Path
+
+import pytest
+
+expect = pytest.importorskip("playwright.sync_api", reason="needs the extra 'browser'").expect
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+# How many pictures each shows, and a prediction. Lessons 01, 02 and 05 show more, and have files of their own.
+LESSONS = {
+    # The contact sheet, the gains, the explorer and its still picture.
+    "03_freeze.ipynb": (4, "its weight"),
+    # The contact sheet, the learning curves, the explorer and its still picture, the gains over hand-made features.
+    "04_extract_features.ipynb": (5, "stage5"),
+    # Contact sheet, memory of a step, trained shares, two interpolations, the explorer and its still picture.
+    "06_fine_tune_little.ipynb": (7, "half"),
+    # Contact sheets, gaps, the toy, pairs, the explorer and its still picture.
+    "07_another_domain.ipynb": (6, "the one frequent in the target"),
+    # Contact sheets, gains, the explorer and its still picture.
+    "08_negative_transfer.ipynb": (4, "it is halved"),
+    # The gallery, the losses, the ablation, the explorer and its still picture.
+    "09_little_data.ipynb": (5, "gray, flip, invert"),
+    # Contact sheet, heat maps, correlations, the explorer and its still picture, channels, CKA, both heads' maps.
+    "10_look_inside.ipynb": (8, "much the same map"),
+}
+
+
+@pytest.fixture(scope="module", params=list(LESSONS))
+def lesson(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def lab(open_lab, lesson):
+    with open_lab(NOTEBOOKS / lesson) as lab:
+        yield lab
+
+
+def test_pictures_are_there_before_anything_has_run(lab, lesson):
+    pictures = lab.page.locator(".jp-NotebookPanel:visible .jp-OutputArea-output img")
+    expect(pictures.first).to_be_attached()
+    expect(pictures).to_have_count(LESSONS[lesson][0])
+
+
+def test_the_first_cells_run_up_to_the_prediction(lab, lesson):
+    lab.run_cell(0)
+    lab.run_cell(1)
+    output, prediction = lab.output(1), LESSONS[lesson][1]
+    output.get_by_role("button", name=prediction).click()
+    output.get_by_role("button", name="Keep my prediction").click()
+    expect(output.get_by_role("status")).to_contain_text(f"Your prediction: {prediction}")
+    assert lab.errors == []
