@@ -30,6 +30,7 @@ def project_features(features, method="pca"):
     Returns (n_samples, 2) float32: of PCA in the features' unit, of t-SNE without a unit. Raises ValueError for an
     unknown method, maps, too few pictures, and features that are not finite or all the same.
 
+    >>> from tlkit.features.features import Features
     >>> values = np.array([[0, 0, 0], [4, 0, 0], [0, 2, 0], [4, 2, 0]], np.float32)
     >>> names = np.array(list("abcd"))
     >>> features = Features(values, np.zeros(4, int), ["cat"], names, names, {})
@@ -78,6 +79,7 @@ def find_neighbors(features, index, n_neighbors=5, metric="cosine", *, other_gro
 
     Returns (indices, similarities), each (n_neighbors,), the most similar first: the cosine, or minus the distance.
 
+    >>> from tlkit.features.features import Features
     >>> values = np.array([[1, 0], [2, 0], [1, 1], [0, 1]], np.float32)
     >>> names = np.array(list("abcd"))
     >>> features = Features(values, np.zeros(4, int), ["cat"], names, names, {})
@@ -111,6 +113,7 @@ def share_same_class(features, metric="cosine"):
     Unlike a map it is taken from all dimensions. Pictures that no picture of another group stands beside are left out;
     NaN where that is all of them.
 
+    >>> from tlkit.features.features import Features
     >>> names = np.array(list("abcd"))
     >>> features = Features(np.array([[1, 0], [3, 1], [1, 3], [0, 1]], float), np.array([0, 0, 1, 0]), ["cat", "dog"],
     ...                     names, names, {})
