@@ -1,6 +1,7 @@
 """The lessons' notebooks as they are stored, and the proof that nbval would notice a changed number."""
 
 import copy
+import os
 import re
 import subprocess
 import sys
@@ -15,7 +16,6 @@ from storing import run_notebook, strip_widgets
 REPOSITORY = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 LESSON_01 = REPOSITORY / "notebooks" / "01_why_transfer.ipynb"
-MOST_MEMORY_MIB = 1.5 * 1024
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -28,11 +28,17 @@ def code_cells(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def run_nbval(folder):
+def run_nbval(folder, plugins=()):
     """Run nbval over the notebooks of a folder with the project's options; return {stem: has passed}."""
     options = ["--nbval", "-c", REPOSITORY / "pyproject.toml", "-p", "no:cacheprovider", "-q", "-rA", "--color=no"]
+    options += [f"-p{plugin}" for plugin in plugins]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, folder], capture_output=True, text=True, cwd=REPOSITORY, check=False
+        [sys.executable, "-m", "pytest", *options, folder],
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        check=False,
     )
     outcomes = re.findall(r"^(PASSED|FAILED|ERROR) \S*?([\w-]+)\.ipynb::", done.stdout, re.MULTILINE)
     assert outcomes, done.stdout + done.stderr
@@ -157,17 +163,24 @@ def test_a_changed_number_in_the_quick_part_of_lesson_01_fails(tmp_path):
     assert run_nbval(tmp_path) == {"same": True, "changed": False}
 
 
-@pytest.mark.slow
 @each_notebook
-def test_a_lesson_runs_within_its_memory_and_its_solutions_pass(path):
-    notebook = read(path)
-    solutions = find_solutions(notebook)
-    assert len(solutions) == 2
-    start = "from tlkit.measuring import measured\n_block = measured()\n_measurement = _block.__enter__()"
-    end = "_block.__exit__(None, None, None)\nprint(_measurement.peak_memory_mib)"
-    added = [nbformat.v4.new_code_cell(source) for source in (start, *solutions, end)]
-    notebook.cells = [added[0], *notebook.cells, *added[1:]]
-    run = run_notebook(notebook, path.parent)
-    for cell in run.cells[-3:-1]:
-        assert cell.outputs[-1].data["text/plain"].startswith("Passed: ")
-    assert 200 < float(run.cells[-1].outputs[0].text) < MOST_MEMORY_MIB
+def test_a_lesson_has_the_solutions_of_its_two_exercises(path):
+    assert len(find_solutions(read(path))) == 2
+
+
+@pytest.mark.slow
+def test_a_wrong_solution_and_too_much_memory_fail_though_every_cell_passes(tmp_path):
+    def write(stem, source, solution):
+        notebook = read(write_notebook(tmp_path / f"{stem}.ipynb", [source]))
+        folded = f"<details>\n\n```python\n{solution}\n```\n</details>"
+        notebook.cells.append(nbformat.v4.new_markdown_cell(folded))
+        nbformat.write(notebook, tmp_path / f"{stem}.ipynb")
+
+    # What a lesson's kernel holds at least; pages count once they are written.
+    hold = "held = bytearray(250 * 2**20)\nheld[::4096] = b'1' * len(held[::4096])\nanswer = 'Passed: by hand'"
+    write("right", hold, "class Said(str):\n    __repr__ = str.__str__\nSaid(answer)")
+    write("wrong", hold, "answer")
+    write("stops", hold, "no_answer")
+    write("heavy", hold.replace("250", "1500"), "class Said(str):\n    __repr__ = str.__str__\nSaid(answer)")
+    outcomes = run_nbval(tmp_path, plugins=["lesson_ends"])
+    assert outcomes == {"right": True, "wrong": False, "stops": False, "heavy": False}
