@@ -60,6 +60,17 @@ def test_planted_copies_are_all_found_and_nothing_else(drawings, kind):
     assert len(pairs) == len(right)
 
 
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("kind", COPIES)
+def test_of_copies_of_all_bundled_pictures_all_are_found(kind):
+    images = tl.load_images("styles")
+    copied = gather_pictures([COPIES[kind](images.read(place)) for place in range(len(images))])
+    pairs = find_near_duplicates(copied, images)
+    missed = np.setdiff1d(np.arange(len(images)), pairs["first"][pairs["first"] == pairs["second"]])
+    # A flower so pale that brightening burns most of it away is another picture.
+    assert set(images.groups[missed]) <= ({"c:flower:magnolia_whi"} if kind == "brighter" else set())
+
+
 def test_no_two_drawings_of_different_things_are_taken_for_one(drawings):
     assert find_near_duplicates(drawings).empty
 

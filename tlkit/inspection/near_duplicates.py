@@ -9,12 +9,15 @@ from PIL import Image
 from tlkit.images.imageset import ImageSet
 from tlkit.inspection.aligning import compare_aligned
 
-LEAST_SIMILARITY = 0.9
+LEAST_SIMILARITY = 0.87
 _THUMBNAIL_PX = 64
 _COARSE_PX = 12
 _LEAST_CORRELATION = 0.8  # of coarse pictures, to be compared closely
 _N_COMPARED = 6
 _N_AT_ONCE = 256
+_N_STARTS = 6
+# How to begin laying two pictures over each other: which part, of which of them.
+_START = np.dtype([("box", int), ("mirrored", bool), ("of_ours", bool)])
 _TYPES = {"first": int, "second": int, "similarity": float, "mirrored": bool, "kind": str}
 # Parts of a picture, left, top and side in shares of it: whole, then crops to all corners.
 _BOXES = (
@@ -27,8 +30,9 @@ def find_near_duplicates(first, second=None, *, least_similarity=LEAST_SIMILARIT
     """Find pairs of pictures that show the same but for compression, size, a narrow crop, brightness or a mirror.
 
     Coarse pictures, 12 pixels wide, are correlated with those of all parts that a crop of up to a tenth could have
-    left. For each picture the most alike, six at most, are then laid over it and compared window by window; see
-    `compare_aligned`. Nothing is learned, no network is asked: what a network takes for the same is another question.
+    left. For each picture the most alike, six at most, are then laid over it, from several starts, and compared window
+    by window; see `compare_aligned`. Nothing is learned, no network is asked: what a network takes for the same is
+    another question.
 
     Arguments
     ---------
@@ -58,11 +62,17 @@ def find_near_duplicates(first, second=None, *, least_similarity=LEAST_SIMILARIT
     within = second is None
     ours = _read_thumbnails(first)
     theirs = ours if within else _read_thumbnails(second)
-    places, variants = _find_candidates(ours, theirs, within, mirrored)
-    similarity = _compare_closely(ours[places[:, 0]], theirs[places[:, 1]], variants)
+    places, starts = _find_candidates(ours, theirs, within, mirrored)
+    similarity, is_mirrored = np.full(len(places), -1.0), np.zeros(len(places), bool)
+    for rank in range(starts.shape[1]):
+        # Where laying them over each other begins decides where it ends: it begins elsewhere until they are alike.
+        rest = np.flatnonzero(similarity < least_similarity)
+        alike = _compare_closely(ours[places[rest, 0]], theirs[places[rest, 1]], starts[rest, rank])
+        better = alike > similarity[rest]
+        similarity[rest[better]] = alike[better]
+        is_mirrored[rest[better]] = starts["mirrored"][rest[better], rank]
     pairs = pd.DataFrame({"first": places[:, 0], "second": places[:, 1], "similarity": np.minimum(similarity, 1.0)})
-    pairs["mirrored"] = np.array([variant[1] for variant in variants], bool)
-    pairs["kind"] = "near"
+    pairs = pairs.assign(mirrored=is_mirrored, kind="near")
     same = pd.DataFrame(_find_same_files(first, second), columns=["first", "second"])
     same = same.assign(similarity=1.0, mirrored=False, kind="same file")
     pairs = pd.concat([same, pairs[pairs["similarity"] >= least_similarity]]).astype(_TYPES)
@@ -92,7 +102,7 @@ def _find_same_files(first, second):
 
 
 def _find_candidates(ours, theirs, within, mirrored):
-    """Return places (m, 2) of pairs to compare closely, and for each (box, whether mirrored, whose box it is)."""
+    """Return places (m, 2) of pairs to compare closely, and for each (m, _N_STARTS) how to begin, likeliest first."""
     our_parts = _describe_parts(ours)
     their_parts = our_parts if within else _describe_parts(theirs)
     sides = {False: their_parts}
@@ -100,6 +110,7 @@ def _find_candidates(ours, theirs, within, mirrored):
         sides[True] = _describe_parts(theirs[:, :, ::-1])
     variants = [(0, is_mirrored, False) for is_mirrored in sides]
     variants += [(box, *rest) for box in range(1, len(_BOXES)) for rest in itertools.product(sides, (False, True))]
+    variants = np.array(variants, _START)
     # The mirror image of a crop of ours is compared with the whole mirrored picture: the same thing.
     compared = [
         (our_parts[box], sides[is_mirrored][0]) if of_ours else (our_parts[0], sides[is_mirrored][box])
@@ -116,8 +127,22 @@ def _find_candidates(ours, theirs, within, mirrored):
         places.append(np.stack([start + row, first_column + order[row, rank]], axis=1))
     places = np.concatenate(places)
     # Which variant it was is asked again for the few that are left, which takes less than to keep it for all.
-    correlations = [np.einsum("nd,nd->n", here[places[:, 0]], there[places[:, 1]]) for here, there in compared]
-    return places, [variants[number] for number in np.argmax(correlations, axis=0)]
+    correlations = np.stack(
+        [np.einsum("nd,nd->n", here[places[:, 0]], there[places[:, 1]]) for here, there in compared]
+    )
+    return places, _rank_starts(variants, correlations)
+
+
+def _rank_starts(variants, correlations):
+    """Return (m, _N_STARTS): of the variants, the best of each size, side and owner; of these the most alike first."""
+    kinds = [(_BOXES[box][2], *rest) for box, *rest in variants.tolist()]
+    best = []
+    for kind in dict.fromkeys(kinds):
+        numbers = np.flatnonzero([other == kind for other in kinds])
+        best.append(numbers[np.argmax(correlations[numbers], axis=0)])
+    best = np.stack(best, axis=1)
+    order = np.argsort(-np.take_along_axis(correlations.T, best, axis=1), axis=1)[:, :_N_STARTS]
+    return variants[np.take_along_axis(best, order, axis=1)]
 
 
 def _describe_parts(thumbnails):
@@ -143,9 +168,8 @@ def _average(start, extent):
     return (covered / covered.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def _compare_closely(ours, theirs, variants):
-    boxes = np.array([(*_BOXES[box], _BOXES[box][2]) for box, _, _ in variants]).reshape(-1, 4)
-    mirrored, of_ours = (np.array([variant[place] for variant in variants], bool) for place in (1, 2))
-    theirs = np.where(mirrored[:, None, None, None], theirs[:, :, ::-1], theirs)
-    swapped = of_ours[:, None, None, None]
+def _compare_closely(ours, theirs, starts):
+    boxes = np.array([(*_BOXES[box], _BOXES[box][2]) for box in starts["box"]]).reshape(-1, 4)
+    theirs = np.where(starts["mirrored"][:, None, None, None], theirs[:, :, ::-1], theirs)
+    swapped = starts["of_ours"][:, None, None, None]
     return compare_aligned(np.where(swapped, theirs, ours), np.where(swapped, ours, theirs), boxes)
