@@ -11,13 +11,14 @@ from made_studies import make_study
 
 import tlkit as tl
 from tlkit.adaptation.adapting import adapt
+from tlkit.adaptation.asking_again import score_mixed
 from tlkit.adaptation.objectives import Mcc
 from tlkit.adaptation.pair_comparison import compare_pairs
 from tlkit.adaptation.pair_results import VALIDATORS, PairComparison, summarise_pairs
 from tlkit.adaptation.pairs import place_pair, split_pair
 from tlkit.adaptation.solved import solve_head
 from tlkit.adaptation.solving import Align
-from tlkit.adaptation.validators import score_entropy
+from tlkit.adaptation.validators import score_entropy, score_source_accuracy
 
 DOMAINS = ("here", "there", "yonder")
 
@@ -60,7 +61,14 @@ def test_scores_are_those_of_heads_made_by_hand(study, compared):
             assert rows.loc[method, "balanced_accuracy"] == pytest.approx(balanced)
             assert rows.loc[method, "accuracy"] == pytest.approx(right.mean())
         solved = Align("mean").fit(values[learned], images.labels[learned], values[adapted], 3, seed)
-        assert rows.loc["align_mean", "entropy"] == pytest.approx(score_entropy(solved.predict(values[adapted])))
+        said = solved.predict(values[adapted])
+        assert rows.loc["align_mean", "entropy"] == pytest.approx(score_entropy(said))
+        assert rows.loc["align_mean", "norm"] == pytest.approx(np.mean(said**4) ** 0.25)
+        expected = score_mixed(solved.predict, values[adapted], seed=seed)
+        assert rows.loc["align_mean", "mixed"] == expected
+        back = Align("mean").fit(values[adapted], said.argmax(axis=1), values[learned], 3, seed)
+        expected = score_source_accuracy(back.predict(values[learned]), images.labels[learned])
+        assert rows.loc["align_mean", "circular"] == pytest.approx(expected)
 
 
 def test_labels_of_the_target_change_no_method(study):

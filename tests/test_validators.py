@@ -5,8 +5,10 @@ import math
 import numpy as np
 import pytest
 
+from tlkit.adaptation import Align
+from tlkit.adaptation.asking_again import score_circular, score_mixed
+from tlkit.adaptation.collapse import alarm_collapse
 from tlkit.adaptation.validators import (
-    alarm_collapse,
     regret,
     score_bnm,
     score_deep_embedded,
@@ -14,10 +16,11 @@ from tlkit.adaptation.validators import (
     score_importance_weighted,
     score_information_maximisation,
     score_neighbourhood_density,
+    score_norm,
     score_source_accuracy,
 )
 
-FROM_TARGET = [score_entropy, score_information_maximisation, score_bnm, score_neighbourhood_density]
+FROM_TARGET = [score_entropy, score_information_maximisation, score_bnm, score_neighbourhood_density, score_norm]
 
 
 def make_probabilities(n=40, n_classes=4, seed=0, sharpness=1.0):
@@ -73,6 +76,96 @@ def test_neighbourhood_density_equals_a_loop_and_skada(temperature):
     score = score_neighbourhood_density(probabilities, temperature)
     assert score == pytest.approx(np.mean(entropies), abs=1e-6)
     assert score == pytest.approx(score_with_skada(SoftNeighborhoodDensity(T=temperature), probabilities), abs=1e-6)
+
+
+@pytest.mark.usefixtures("scikit_routing")
+def test_the_norm_equals_a_loop_and_skadas():
+    from skada.metrics import MaNoScorer
+    from sklearn.pipeline import Pipeline
+
+    probabilities = make_probabilities()
+    mean = sum(p**4 for row in probabilities for p in row) / 160
+    assert score_norm(probabilities) == pytest.approx(mean**0.25)
+
+    class SaidInPipeline(Pipeline):  # others are asked for the layers of a deep network
+        predict_proba = Said.predict_proba
+
+    values = np.concatenate([probabilities, probabilities[:1]])
+    labels, domains = np.zeros(41, int), np.repeat([-2, 1], [40, 1])
+    scored = MaNoScorer()._score(None, SaidInPipeline([("said", Said())]), values, labels, sample_domain=domains)
+    assert score_norm(probabilities) == pytest.approx(scored)
+    with pytest.raises(ValueError, match="power: -1"):
+        score_norm(probabilities, -1)
+
+
+@pytest.fixture(scope="module")
+def shifted():
+    """Return (values, labels, target values) of four clouds, which the target has shifted and somewhat turned."""
+    random = np.random.default_rng(0)
+    labels = np.arange(80) % 4
+    values = random.normal(size=(80, 5)) + 2.5 * np.eye(5)[labels]
+    turn = np.linalg.qr(np.eye(5) + 0.3 * random.normal(size=(5, 5)))[0]
+    return values, labels, (random.normal(size=(60, 5)) + 2.5 * np.eye(5)[np.arange(60) % 4]) @ turn + 1
+
+
+class Adapted:
+    """What skada's scorers take for an estimator: one of our objectives."""
+
+    def __init__(self, method):
+        self.method = method
+
+    def fit(self, values, labels, sample_domain):
+        source = np.asarray(sample_domain) > 0
+        self.solved = self.method.fit(values[source], labels[source], values[~source], labels.max() + 1, 0)
+        return self
+
+    def predict(self, values, sample_domain=None):
+        return self.solved.predict(values).argmax(axis=1)
+
+    def score(self, values, labels, sample_domain=None):
+        return np.mean(self.predict(values) == labels)
+
+
+@pytest.mark.usefixtures("scikit_routing")
+@pytest.mark.parametrize("method", [Align("mean"), Align("coral", amount=0.3)])
+def test_what_asks_again_equals_skada(method, shifted):
+    from skada.metrics import CircularValidation, MixValScorer
+
+    values, labels, target_values = shifted
+    both, masked = np.concatenate([values, target_values]), np.concatenate([labels, np.full(60, -1)])
+    domains = np.repeat([1, -2], [80, 60])
+    estimator = Adapted(method).fit(both, masked, domains)
+    predicted = estimator.predict(target_values)
+    expected = CircularValidation()._score(None, estimator, both, masked, sample_domain=domains)
+    assert 0.25 < expected < 1
+    assert score_circular(method, values, labels, target_values, predicted, 4) == pytest.approx(expected)
+    mixed = MixValScorer(random_state=3)._score(None, estimator, both, masked, sample_domain=domains)
+    assert 0.25 < mixed < 1
+    assert score_mixed(estimator.solved.predict, target_values, seed=3) == pytest.approx(mixed)
+
+
+def test_a_collapsed_method_finds_back_one_class_only(shifted):
+    values, labels, target_values = shifted
+    one = np.full(60, 2)
+    assert score_circular(Align("mean"), values, labels, target_values, one, 4) == 0.25
+    two = np.arange(60) % 2
+    assert score_circular(Align("mean"), values, labels, target_values, two, 4) <= 0.5
+
+
+def test_between_two_pictures_each_kind_of_pair_counts_half(shifted):
+    values = np.array([[-3.0], [-2.0], [-1.0], [0.5]])
+    order = np.random.RandomState(0).permutation(4)
+    first, mixed = values[:, 0] < 0, (0.55 * values + 0.45 * values[order])[:, 0] < 0
+    same = first == first[order]
+    assert same.any() and not same.all() and not (mixed == first).all()
+    expected = ((mixed == first)[same].mean() + (mixed == first)[~same].mean()) / 2
+
+    def predict(values):
+        return np.hstack([values >= 0, values < 0]).astype(float)
+
+    assert score_mixed(predict, values) == expected
+    with pytest.raises(ValueError, match=r"share: 0.5, expected more than 0.5"):
+        score_mixed(predict, values, share=0.5)
 
 
 def test_information_is_that_of_pictures_and_classes():

@@ -7,18 +7,20 @@ import time
 import numpy as np
 from tqdm.auto import tqdm
 
+from tlkit.adaptation.asking_again import score_circular, score_mixed
+from tlkit.adaptation.collapse import alarm_collapse
 from tlkit.adaptation.pair_results import BASELINE, ORACLE, PairComparison
 from tlkit.adaptation.pairs import place_pair
 from tlkit.adaptation.solved import solve_head
 from tlkit.adaptation.solving import METHODS
 from tlkit.adaptation.validators import (
-    alarm_collapse,
     score_bnm,
     score_deep_embedded,
     score_entropy,
     score_importance_weighted,
     score_information_maximisation,
     score_neighbourhood_density,
+    score_norm,
     score_source_accuracy,
 )
 from tlkit.adaptation.weighting import weigh_source
@@ -54,7 +56,8 @@ def compare_pairs(backbone, images, methods=None, *, domains=None, pairs=None, s
         Each splits every pair anew; the number stands for 0 to seeds - 1.
     n_folds: int
         In how many parts the source is held out in turn, groups whole, for the validators that need its labels; 0
-        leaves these validators out, and is that much faster. They are left out where a network is tuned.
+        leaves these validators out, and the circular one, and is that much faster. They are left out where a network
+        is tuned, as is the one that mixes features.
     progress: bool
 
     Returns a `PairComparison`. Raises ValueError or TypeError for methods, domains or features that don't fit.
@@ -164,7 +167,8 @@ def _run_cell(learned, adapted, tested, methods, seed, n_folds):
         start = time.perf_counter()
         solved = method.fit(learned.values, learned.labels, adapted.values, n_classes, seed)
         row = {"duration_s": time.perf_counter() - start}
-        row |= _score(solved.predict(adapted.values), priors)
+        said = solved.predict(adapted.values)
+        row |= _score(said, priors) | {"mixed": score_mixed(solved.predict, adapted.values, seed=seed)}
         if n_folds:
             held = _hold_out(method, learned, adapted, folds, seed)
             row |= {
@@ -172,6 +176,8 @@ def _run_cell(learned, adapted, tested, methods, seed, n_folds):
                 "importance_weighted": score_importance_weighted(held, learned.labels, weights),
                 "deep_embedded": score_deep_embedded(held, learned.labels, weights),
             }
+            both = learned.values, learned.labels, adapted.values
+            row["circular"] = score_circular(method, *both, said.argmax(axis=1), n_classes, seed)
         yield name, sizes | row, _evaluate(solved.predict(tested.values), tested)
     weight, bias = solve_head(adapted.values, adapted.labels, n_classes)
     yield ORACLE, sizes, _evaluate(softmax(tested.values @ weight.T + bias), tested)
@@ -197,6 +203,7 @@ def _score(probabilities, priors):
         "information_maximisation": score_information_maximisation(probabilities),
         "bnm": score_bnm(probabilities),
         "neighbourhood_density": score_neighbourhood_density(probabilities),
+        "norm": score_norm(probabilities),
     }
 
 

@@ -11,7 +11,7 @@ from tlkit.evaluation.gains import give_verdict
 BASELINE, ORACLE = "source_only", "oracle"
 VALIDATORS = (
     *("source_accuracy", "importance_weighted", "deep_embedded", "entropy", "information_maximisation", "bnm"),
-    "neighbourhood_density",
+    *("neighbourhood_density", "norm", "mixed", "circular"),
 )
 _LEVEL = 0.95
 _PAIR = ["source", "target"]

@@ -1,4 +1,4 @@
-"""Which method to take when no target label may say so: scores, their regret, and an alarm. Without torch.
+"""Which method to take when no target label may say so: scores, and their regret. Without torch.
 
 Higher is better in all of them. They disagree with each other more than methods do (Musgrave, Belongie and Lim 2022,
 Benchmarking validation methods for unsupervised domain adaptation), so take each with its `regret` on pairs of domains
@@ -7,10 +7,8 @@ whose labels are known.
 
 import numpy as np
 
+from tlkit.heads.checking import check_positive
 from tlkit.selection.checking import check_labels, check_probabilities
-
-_ONE_CLASS = 0.9
-_FAR = 0.5
 
 
 def score_source_accuracy(probabilities, labels):
@@ -143,6 +141,26 @@ def score_bnm(probabilities):
     return float(np.linalg.svd(probabilities, compute_uv=False).sum() / np.sqrt(n * min(n, n_classes)))
 
 
+def score_norm(probabilities, power=4):
+    """Return the mean power of the predictions, its root taken: as a norm, so that sure ones count most.
+
+    Xie et al. 2024 (MaNo: exploiting matrix norm for unsupervised accuracy estimation under distribution shifts), whose
+    other way to make probabilities out of scores we leave out, as skada does where there is no deep network. Like the
+    entropy it prefers a head that puts all pictures into one class.
+
+    Arguments
+    ---------
+    probabilities: (m, n_classes)
+    power: float
+
+    Returns a float, n_classes ** (-1 / power) at most, where all are sure.
+
+    >>> round(score_norm(np.eye(4)), 3), round(score_norm(np.full((4, 4), 0.25)), 3)
+    (0.707, 0.25)
+    """
+    return float(np.mean(check_probabilities(probabilities) ** check_positive("power", power)) ** (1 / power))
+
+
 def score_neighbourhood_density(probabilities, temperature=0.05):
     """Return the mean entropy of the similarities of each picture's prediction to the others'.
 
@@ -191,41 +209,6 @@ def regret(scores, accuracies):
     if not np.isfinite(scores).all():
         raise ValueError("scores: some are NaN or infinite, so that none is the highest: leave these out of both")
     return float(accuracies.max() - accuracies[scores == scores.max()].mean())
-
-
-def alarm_collapse(probabilities, source_priors):
-    """Say that the predictions have collapsed, without a look at a label.
-
-    Arguments
-    ---------
-    probabilities: (m, n_classes)
-        Of pictures of the target.
-    source_priors: (n_classes,)
-        The shares of the classes in the source; those of the target may differ, but seldom by more than half.
-
-    Returns a sentence (str) where one class is predicted for 90 % of the pictures or more, or the predicted shares are
-    further from the source's than 0.5 in total variation; else None.
-
-    >>> alarm_collapse(np.array([[0.9, 0.1], [0.6, 0.4]]), [0.5, 0.5])
-    'collapse: class 0 is predicted for 100 % of the pictures, and has 50 % of the source'
-    >>> alarm_collapse(np.array([[0.9, 0.1], [0.4, 0.6]]), [0.5, 0.5])
-    """
-    probabilities = check_probabilities(probabilities)
-    priors = np.asarray(source_priors, float)
-    n_classes = probabilities.shape[1]
-    if priors.shape != (n_classes,):
-        raise ValueError(f"source_priors: shape {priors.shape}, expected ({n_classes},), a share a class")
-    shares = np.bincount(probabilities.argmax(axis=1), minlength=n_classes) / len(probabilities)
-    largest = shares.argmax()
-    if shares[largest] >= _ONE_CLASS > priors[largest]:
-        return (
-            f"collapse: class {largest} is predicted for {shares[largest]:.0%} of the pictures, and has "
-            f"{priors[largest]:.0%} of the source".replace("%", " %")
-        )
-    distance = np.abs(shares - priors).sum() / 2
-    if distance > _FAR:
-        return f"collapse: the predicted shares of classes are {distance:.2f} from the source's in total variation"
-    return None
 
 
 def _measure_entropy(probabilities):

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
+from tlkit.adaptation.collapse import alarm_collapse
 from tlkit.adaptation.pair_comparison import read_domains, read_features, read_methods
 from tlkit.adaptation.pair_results import BASELINE, ORACLE
 from tlkit.adaptation.pairs import place_pair
 from tlkit.adaptation.solved import Solved, solve_head
-from tlkit.adaptation.validators import alarm_collapse
 from tlkit.evaluation.reading import say_strategy
 from tlkit.images.splitting import check_count
 from tlkit.inspection.domain_map import DomainMap, map_domains
