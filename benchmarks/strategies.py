@@ -17,6 +17,7 @@ COLUMNS = (
     *("part", "strategy", "shots", "seed", "fold", "accuracy", "shared_accuracy", "photo_accuracy", "n_train"),
     *("n_trained", "trained_share", "n_steps", "processor_s", "processor"),
 )
+BASELINE = "linear_probe"
 RATES = (1e-4, 2e-4, 5e-4, 1e-3)
 
 
@@ -147,6 +148,15 @@ def write_report(rows, arguments):
     ]
     for (part, shots), rows_of_part in table.groupby(["part", "shots"], sort=False):
         lines += ["", f"## {part.capitalize()}, {shots} shots", "", *tabulate(rows_of_part)]
+        if part == "catalogue":
+            lines += ["", f"Gain over `{BASELINE}` of the same seed:", "", *tabulate_gains(rows_of_part)]
+        if part == "grid":
+            lines += [
+                "",
+                "## Which one decides? Each arm at its best rate, chosen in domain",
+                "",
+                *contrast(rows_of_part),
+            ]
     return "\n".join(lines) + "\n"
 
 
@@ -162,6 +172,39 @@ def tabulate(rows):
         means = runs[["trained_share", "n_steps", "processor_s"]].mean()
         costs = f"{100 * means['trained_share']:.2f} % | {means['n_steps']:.0f} | {means['processor_s']:.1f}"
         lines.append(f"| {name} | {' | '.join(words)} | {costs} | {len(runs)} |")
+    return lines
+
+
+def tabulate_gains(rows):
+    """Return the lines of a Markdown table: each strategy against the baseline, paired by seed."""
+    base = rows[rows["strategy"] == BASELINE]
+    lines = ["| strategy | clip-art | photographs | seeds |", "|---|---|---|---|"]
+    for name, runs in rows[rows["strategy"] != BASELINE].groupby("strategy", sort=False):
+        gains = pair_by_seed(base, runs)
+        lines.append(f"| {name} | {' | '.join(map(describe_mean, gains))} | {len(gains[0])} |")
+    return lines
+
+
+def pair_by_seed(before, after):
+    """Return what the second rows are ahead of the first, (clip-art, photographs), a value a seed."""
+    both = before.merge(after, on="seed")
+    return [both[f"{score}_y"] - both[f"{score}_x"] for score in ("accuracy", "photo_accuracy")]
+
+
+def contrast(rows):
+    """Return the lines of a Markdown table: one setting of the grid changed, the other kept, paired by seed."""
+    arms = rows.assign(
+        **dict(zip(("head", "rate", "norms"), zip(*rows["strategy"].str.split(", "), strict=True), strict=True))
+    )
+    means = arms.groupby(["head", "norms", "rate"])["accuracy"].mean()
+    best = {arm: means[arm].idxmax() for arm in means.index.droplevel("rate").unique()}
+    lines = ["| what is changed | clip-art | photographs |", "|---|---|---|"]
+    pairs = [(("random head", norms), ("probe's head", norms)) for norms in ("frozen norms", "moving norms")]
+    pairs += [((head, "moving norms"), (head, "frozen norms")) for head in ("random head", "probe's head")]
+    for before, after in pairs:
+        chosen = [arms[(arms[["head", "norms", "rate"]] == [*arm, best[arm]]).all(axis=1)] for arm in (before, after)]
+        words = " to ".join(f"{', '.join(arm)} ({best[arm]})" for arm in (before, after))
+        lines.append(f"| {words} | {' | '.join(map(describe_mean, pair_by_seed(*chosen)))} |")
     return lines
 
 
