@@ -91,6 +91,11 @@ def test_labels_of_the_target_change_no_method(study):
     assert len(merged) > 40
     assert (merged["predicted_x"] == merged["predicted_y"]).all()
     assert (merged["label_x"] != merged["label_y"]).any()
+    scores = [
+        table.runs[table.runs["target"].eq("there") & table.runs["method"].ne("oracle")][list(VALIDATORS)].to_numpy()
+        for table in (first, second)
+    ]
+    assert np.isfinite(scores[0]).all() and np.array_equal(*scores)
 
 
 def test_a_hidden_label_is_held_out(study, monkeypatch):
