@@ -8,7 +8,6 @@ _N_AT_ONCE = 64  # so that what a step needs stays in the processor's cache
 _WINDOW_PX = 8
 _QUANTILE = 0.05  # not the very worst place, where two crops of one picture may differ
 _FLOOR = 0.05  # of a window's variance, a share of the picture's: below it lies what JPEG adds
-_NOISE = 3.0  # gray levels that JPEG adds everywhere, which is much of a faint drawing
 _BURNT = 250  # gray levels from which on brightening may have been cut off
 _MOST_GAIN = 1.3
 _LEAST_CORRELATION = 0.85  # of two pictures once aligned; copies that were brightened until they burn out have 0.91
@@ -123,10 +122,7 @@ def _compare_windows(first, second):
     def mean(values):
         return _blur(values, _WINDOW_PX).mean(axis=3)
 
-    # Of a faint picture the noise is worth more, once both are of the same contrast.
-    deviation = np.minimum(first.std(axis=(1, 2, 3)), second.std(axis=(1, 2, 3)))
-    floor = _FLOOR + (_NOISE / (deviation + 1e-6)) ** 2
     first, second = _standardise(first), _standardise(second)
     variance = sum(mean(picture**2) - mean(picture) ** 2 for picture in (first, second))
-    alike = 1 - mean((first - second) ** 2) / (variance + floor[:, None, None])
+    alike = 1 - mean((first - second) ** 2) / (variance + _FLOOR)
     return np.quantile(alike.reshape(len(alike), -1), _QUANTILE, axis=1)
