@@ -151,12 +151,8 @@ def write_report(rows, arguments):
         if part == "catalogue":
             lines += ["", f"Gain over `{BASELINE}` of the same seed:", "", *tabulate_gains(rows_of_part)]
         if part == "grid":
-            lines += [
-                "",
-                "## Which one decides? Each arm at its best rate, chosen in domain",
-                "",
-                *contrast(rows_of_part),
-            ]
+            lines += ["", "## Which one decides? Each arm at its best rate, chosen in domain", ""]
+            lines += contrast(rows_of_part)
     return "\n".join(lines) + "\n"
 
 
@@ -193,9 +189,8 @@ def pair_by_seed(before, after):
 
 def contrast(rows):
     """Return the lines of a Markdown table: one setting of the grid changed, the other kept, paired by seed."""
-    arms = rows.assign(
-        **dict(zip(("head", "rate", "norms"), zip(*rows["strategy"].str.split(", "), strict=True), strict=True))
-    )
+    settings = rows["strategy"].str.split(", ", expand=True)
+    arms = rows.join(settings.set_axis(["head", "rate", "norms"], axis=1))
     means = arms.groupby(["head", "norms", "rate"])["accuracy"].mean()
     best = {arm: means[arm].idxmax() for arm in means.index.droplevel("rate").unique()}
     lines = ["| what is changed | clip-art | photographs |", "|---|---|---|"]

@@ -61,24 +61,26 @@ def test_planted_copies_are_all_found_and_nothing_else(drawings, kind):
 
 
 CORNERS = [(x, y) for x in (0, 0.5, 1) for y in (0, 0.5, 1)]
-# By what makes them hard: places in the bundled set, and how they are copied.
+# By what makes them hard: places in the bundled set, and how each is copied.
 HARD = {
-    "thin lines, cropped": ([210, 372, 539, 665, 678, 699, 823, 1194, 1675, 1698, 1773], 0.08),
-    "another start": ([1682], COPIES["cropped"]),
-    "faint": ([53, 398, 566, 990], COPIES["jpeg"]),
-    "burnt out in part": ([53, 252, 372, 535, 562, 567, 623, 771, 926, 948, 1139, 1231, 1270], COPIES["brighter"]),
+    "thin lines, cropped": (
+        [210, 372, 539, 665, 678, 699, 823, 1194, 1675, 1698, 1773],
+        lambda picture, place: cut(picture, 0.08, CORNERS[place % 9]),
+    ),
+    "another start": ([1682], lambda picture, place: COPIES["cropped"](picture)),
+    "faint": ([53, 398, 566, 990], lambda picture, place: COPIES["jpeg"](picture)),
+    "burnt out in part": (
+        [53, 252, 372, 535, 562, 567, 623, 771, 926, 948, 1139, 1231, 1270],
+        lambda picture, place: COPIES["brighter"](picture),
+    ),
 }
 
 
 @pytest.mark.parametrize("kind", HARD)
 def test_copies_that_are_hard_to_lay_over_their_pictures_are_found_from_both_sides(kind):
-    places, change = HARD[kind]
+    places, copy = HARD[kind]
     images = tl.load_images("styles")[places]
-    if kind == "thin lines, cropped":
-        copies = [cut(images.read(row), change, CORNERS[place % 9]) for row, place in enumerate(places)]
-    else:
-        copies = [change(images.read(row)) for row in range(len(places))]
-    copied = gather_pictures(copies)
+    copied = gather_pictures([copy(images.read(row), place) for row, place in enumerate(places)])
     for pairs in (find_near_duplicates(copied, images), find_near_duplicates(images, copied)):
         assert sorted(pairs["first"][pairs["first"] == pairs["second"]]) == list(range(len(places)))
 

@@ -152,7 +152,7 @@ def test_a_collapsed_method_finds_back_one_class_only(shifted):
     assert score_circular(Align("mean"), values, labels, target_values, two, 4) <= 0.5
 
 
-def test_between_two_pictures_each_kind_of_pair_counts_half(shifted):
+def test_between_two_pictures_each_kind_of_pair_counts_half():
     values = np.array([[-3.0], [-2.0], [-1.0], [0.5]])
     order = np.random.RandomState(0).permutation(4)
     first, mixed = values[:, 0] < 0, (0.55 * values + 0.45 * values[order])[:, 0] < 0

@@ -1,5 +1,6 @@
 """The lessons' notebooks as they are stored, and the proof that nbval would notice a changed number."""
 
+import collections
 import copy
 import os
 import re
@@ -10,7 +11,9 @@ from pathlib import Path
 import nbformat
 import pytest
 from guards import MOST_BYTES, count_words, find_faults, find_solutions, is_compared
+from lesson_ends import AddedCell
 from made_notebooks import write_notebook
+from nbval.plugin import IPyNbCell
 from storing import run_notebook, strip_widgets
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -166,6 +169,13 @@ def test_a_changed_number_in_the_quick_part_of_lesson_01_fails(tmp_path):
 @each_notebook
 def test_a_lesson_has_the_solutions_of_its_two_exercises(path):
     assert len(find_solutions(read(path))) == 2
+
+
+def test_each_lesson_that_nbval_runs_beside_these_tests_ends_with_solutions_and_memory(request):
+    added = collections.Counter(item.path for item in request.session.items if isinstance(item, AddedCell))
+    cells = collections.Counter(item.path for item in request.session.items if isinstance(item, IPyNbCell))
+    whole = {path for path in cells if cells[path] == len(code_cells(read(path)))}
+    assert {path: added[path] for path in whole} == dict.fromkeys(whole, 4)
 
 
 @pytest.mark.slow

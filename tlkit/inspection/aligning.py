@@ -68,16 +68,17 @@ def _align(first, second, boxes):
     """Return the improved boxes, (n, 4), and the correlation of what they show with the first, (n,)."""
     places = ((np.arange(SIDE_PX) + 0.5) / SIDE_PX).astype(np.float32)
     across, down = places[None, None, :, None], places[None, :, None, None]
+    standard = _standardise(first)
 
     def measure_error(shown):
-        return np.mean((_standardise(first) - _standardise(shown)) ** 2, axis=(1, 2, 3))
+        return np.mean((standard - _standardise(shown)) ** 2, axis=(1, 2, 3))
 
     best, least = boxes, measure_error(_sample(second, boxes))
     for blur_px, n_steps in _STEPS:
-        boxes, sharp = best, _sample(second, best)
+        boxes, sharp, wanted = best, _sample(second, best), _standardise(_blur(first, blur_px))
         for _ in range(n_steps):
             shown = _standardise(_blur(sharp, blur_px))
-            difference = (_standardise(_blur(first, blur_px)) - shown).reshape(len(first), -1)
+            difference = (wanted - shown).reshape(len(first), -1)
             slope_down, slope_across = np.gradient(shown, np.float32(1 / SIDE_PX), axis=(1, 2))
             slopes = [slope_across, slope_down, slope_across * across, slope_down * down]
             slopes = np.stack([slope.reshape(len(first), -1) for slope in slopes], axis=1)

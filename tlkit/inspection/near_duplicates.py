@@ -169,7 +169,7 @@ def _average(start, extent):
 
 
 def _compare_closely(ours, theirs, starts):
-    boxes = np.array([(*_BOXES[box], _BOXES[box][2]) for box in starts["box"]]).reshape(-1, 4)
+    boxes = np.array([(*box, box[2]) for box in _BOXES])[starts["box"]]
     theirs = np.where(starts["mirrored"][:, None, None, None], theirs[:, :, ::-1], theirs)
     swapped = starts["of_ours"][:, None, None, None]
     return compare_aligned(np.where(swapped, theirs, ours), np.where(swapped, ours, theirs), boxes)
