@@ -144,6 +144,18 @@ def test_what_asks_again_equals_skada(method, shifted):
     assert score_mixed(estimator.solved.predict, target_values, seed=3) == pytest.approx(mixed)
 
 
+def test_what_cannot_be_asked_again_is_refused(shifted):
+    values, labels, target_values = shifted
+    with pytest.raises(TypeError, match="method: 'coral', expected an objective"):
+        score_circular("coral", values, labels, target_values, np.zeros(60, int), 4)
+    with pytest.raises(ValueError, match="predicted: 59, expected 60"):
+        score_circular(Align("mean"), values, labels, target_values, np.zeros(59, int), 4)
+    with pytest.raises(TypeError, match="predict: a ndarray, expected a function"):
+        score_mixed(target_values, target_values)
+    with pytest.raises(TypeError, match=r"target_values: shape \(60,\)"):
+        score_mixed(np.tanh, target_values[:, 0])
+
+
 def test_a_collapsed_method_finds_back_one_class_only(shifted):
     values, labels, target_values = shifted
     one = np.full(60, 2)

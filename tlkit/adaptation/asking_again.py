@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from tlkit.adaptation.checking import check_rows
 from tlkit.adaptation.validators import score_source_accuracy
+from tlkit.selection.checking import check_labels
 
 
 def score_circular(method, values, labels, target_values, predicted, n_classes, seed=0):
@@ -23,7 +25,8 @@ def score_circular(method, values, labels, target_values, predicted, n_classes, 
     n_classes: int
     seed: int
 
-    Returns the balanced accuracy on the source (float, 0 to 1).
+    Returns the balanced accuracy on the source (float, 0 to 1). Raises TypeError or ValueError, naming the argument,
+    for what can't be a method, or one label a picture.
 
     >>> from tlkit.adaptation import Align
     >>> random = np.random.default_rng(0)
@@ -34,6 +37,11 @@ def score_circular(method, values, labels, target_values, predicted, n_classes, 
     >>> score_circular(Align("mean"), values, labels, values + 9, 1 - labels, 2)
     0.0
     """
+    if not hasattr(method, "fit"):
+        raise TypeError(
+            f"method: {method!r}, expected an objective of tlkit.adaptation.solving, such as Align('coral')"
+        )
+    check_labels(predicted, "predicted", n_rows=len(target_values))
     predicted = np.asarray(predicted)
     said = np.unique(predicted)
     if len(said) < 2:  # one class for all pictures, then for those of the source too
@@ -59,13 +67,16 @@ def score_mixed(predict, target_values, share=0.55, seed=0):
     seed: int
         Of the draw of the others.
 
-    Returns a float, 0 to 1.
+    Returns a float, 0 to 1. Raises TypeError or ValueError, naming the argument, for what can't be asked or mixed.
 
     >>> values = np.array([[-1.0], [-1.0], [1.0], [1.0]])
     >>> border_in_the_middle = lambda values: np.hstack([values < 0, values >= 0]).astype(float)
     >>> score_mixed(border_in_the_middle, values)
     1.0
     """
+    if not callable(predict):
+        raise TypeError(f"predict: a {type(predict).__name__}, expected a function such as a head's predict")
+    target_values = check_rows("target_values", target_values)
     if not 0.5 < share < 1:
         raise ValueError(f"share: {share!r}, expected more than 0.5 and less than 1, of the picture that decides")
     order = np.random.RandomState(seed).permutation(len(target_values))  # skada's draw, to be compared with it

@@ -47,7 +47,7 @@ class HeatMapExplorer(ChoiceExplorer):
             "depth": depths,
             "method": make_buttons(study.maps, choice.method),
         }
-        super().__init__(choice, controls, SIZE_INCHES, labels={"depth": "random down to"}, label_width="8em")
+        super().__init__(choice, controls, SIZE_INCHES, labels={"depth": "random down to"}, label_width="9em")
 
     @traitlets.validate("picture", "depth", "method")
     def _check(self, proposal):
