@@ -10,6 +10,7 @@ from torch import nn
 
 from tlkit.backbones.freezing import has_moving_statistics
 from tlkit.strategies.augmentation import mix_batch, split_policies
+from tlkit.strategies.convolutions import QuickConvolutions
 from tlkit.strategies.parameters import apply_phase
 
 _OUT_OF_MEMORY = ("out of memory", "allocate memory", "not enough memory")
@@ -167,7 +168,8 @@ def list_learning(optimizer):
 def _measure_loss(training, batch, labels, all_labels, *, is_first):
     """Return the share that some pictures of a step have in its loss, and their scores."""
     phase, weights, n_source = training.phase, training.class_weights, len(labels)
-    with torch.autocast(training.device.type, torch.bfloat16, enabled=training.autocast):
+    autocast = torch.autocast(training.device.type, torch.bfloat16, enabled=training.autocast)
+    with autocast, QuickConvolutions():
         trained_along = training.auxiliary and "all" in phase.train
         features, extra = training.auxiliary(training.backbone, batch, labels) if trained_along else (None, 0.0)
         features = training.network(batch) if features is None else features

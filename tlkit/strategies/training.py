@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 from tlkit.backbones.freezing import thaw
 from tlkit.features.extraction import extract_features
 from tlkit.heads import fit_head
+from tlkit.strategies.allocating import freed_memory_kept
 from tlkit.strategies.augmentation import split_policies
 from tlkit.strategies.early_stopping import Best, copy_tensors, put_back, take_tensors, validate
 from tlkit.strategies.front import PLAIN, FrontPictures, find_front, list_views
@@ -148,6 +149,16 @@ class Training:
     def run(self):
         """Train what is left to train, and finish. Raises StoppedError where a callback returns True."""
         check_batches(self)
+        with freed_memory_kept():
+            self._train_phases()
+        # As they are in a training that is gone on with here.
+        for module in (self.backbone, self.head):
+            thaw(module).eval()
+        self.source = self.held_source = self.target_source = self.network = self.front = None
+        if self.strategy.finish:
+            self.strategy.finish(self)
+
+    def _train_phases(self):
         while self.phase_index < len(self.strategy.phases):
             if self.phase.n_epochs is None:
                 self._solve_head()
@@ -157,12 +168,6 @@ class Training:
             self.start = self.best = self.autocast = self.optimizer = self.critic = None
             if self.keep:
                 self.keep(self)
-        # As they are in a training that is gone on with here.
-        for module in (self.backbone, self.head):
-            thaw(module).eval()
-        self.source = self.held_source = self.target_source = self.network = self.front = None
-        if self.strategy.finish:
-            self.strategy.finish(self)
 
     def _solve_head(self):
         # A network that was prepared or trained is not worth converting for a faster engine, nor its features keeping.
