@@ -23,7 +23,7 @@ STAMP = VENV / "tlkit-stamp.txt"
 VERSION = "{}.{}".format(*sys.version_info)
 KIT = ".[test]"  # the same extras for every command, so that one stamp answers for all of them
 LESSON = "notebooks/01_why_transfer.ipynb"
-PROGRAMS = {"lab": ["jupyterlab", "--LabApp.default_url=/lab/tree/" + LESSON], "test": ["pytest", "--nbval"]}
+PROGRAMS = {"lab": "jupyterlab --LabApp.default_url=/lab/tree/" + LESSON, "test": "pytest --nbval -n2 --dist=loadfile"}
 CPU_BUILD = "; 3 GB do with PIP_EXTRA_INDEX_URL set to pytorch.org's CPU index, or conda and environment.yml"
 
 
@@ -86,7 +86,7 @@ def main(command="lab", *arguments):
     if command == "wheels":
         run(PYTHON, "pip", "download", "--dest", Path(*arguments).resolve(), "-c", "constraints.txt", KIT)
     if command in PROGRAMS:
-        process = subprocess.Popen([PYTHON, "-m", *PROGRAMS[command], *arguments], cwd=HERE)
+        process = subprocess.Popen([PYTHON, "-m", *PROGRAMS[command].split(), *arguments], cwd=HERE)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # from here on Ctrl-C is for that program to answer
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         return process.wait()

@@ -105,7 +105,7 @@ def test_both_engines_agree_with_torch_and_do_not_care_for_order_or_company(name
         pytest.param("densenet121", 64, marks=pytest.mark.slow),
         pytest.param("googlenet", 64, marks=pytest.mark.slow),
         pytest.param("swin_t", 64, marks=pytest.mark.slow),
-        pytest.param("vit_b_16", 224, marks=pytest.mark.slow),
+        pytest.param("vit_b_16", 224, marks=pytest.mark.exhaustive),
     ],
 )
 def test_every_stage_is_given_pooled_and_as_maps(name, side, own_cache, n_converted):

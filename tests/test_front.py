@@ -112,8 +112,9 @@ def test_the_end_is_that_of_the_plain_way(make, schedule, images):
         ("efficientnet_lite0", 64),
         *(
             pytest.param(name, side, marks=pytest.mark.slow)
-            for name, side in (("vgg11", 32), ("densenet121", 32), ("vit_b_16", 224), ("swin_t", 32))
+            for name, side in (("vgg11", 32), ("densenet121", 32), ("swin_t", 32))
         ),
+        pytest.param("vit_b_16", 224, marks=pytest.mark.exhaustive),
     ],
 )
 def test_the_end_is_that_of_the_plain_way_for_networks_of_the_libraries(name, side, images):
