@@ -10,6 +10,8 @@ DOMAINS = ("photo", "clipart", "emoji", "sketch")
 # What the fixed method was chosen from: each target's setting by the pairs that have another target.
 SETTINGS = [(n_rounds, amount, strength) for n_rounds in (0, 3) for amount in (0.6, 0.8) for strength in (100.0, 300.0)]
 CHOSEN, CHOSEN_TUNED = "coral_self_training", "mcc_self_training"
+# Where the network is tuned, the size of the pictures was chosen in the same way.
+SIZES_PX = (128, 160)
 
 
 def main():
@@ -23,13 +25,16 @@ def main():
     parser.add_argument("--cores", type=int, help="use only so many processor cores (Linux)")
     parser.add_argument("--output", type=Path, default=Path("adaptation"), help="folder of the tables, gone on with")
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--choose", action="store_true", help="try the settings of the chosen method as well")
+    group.add_argument("--choose", action="store_true", help="try the settings of the chosen method, or sizes")
     group.add_argument("--confirm", action="store_true", help="the chosen method on twemoji and on the novel classes")
     arguments = parser.parse_args()
     use_cores(arguments.cores)
     import tlkit as tl
 
     images = tl.load_images("styles")
+    if arguments.networks and arguments.choose:
+        choose_size(images[images.roles == "core"], arguments)
+        return
     backbone = tl.load_backbone(arguments.network, image_size_px=arguments.image_size)
     size_px = backbone.image_size_px
     print(f"{describe_machine()}; {arguments.network} at {size_px} px, {arguments.seeds} seeds, tlkit {tl.__version__}")
@@ -63,6 +68,25 @@ def main():
         show_choice(compared.runs)
 
 
+def choose_size(images, arguments):
+    """Tune the network at each of SIZES_PX, and print which one each target would be given."""
+    import pandas as pd
+
+    import tlkit as tl
+
+    print(f"{describe_machine()}; {arguments.network}, {arguments.seeds} seeds, tlkit {tl.__version__}")
+    runs = []
+    for size_px in SIZES_PX:
+        backbone = tl.load_backbone(arguments.network, image_size_px=size_px)
+        settings = {"methods": [CHOSEN, CHOSEN_TUNED], "domains": DOMAINS, "n_folds": 0}
+        tuned = compare("networks", backbone, images, arguments, **settings).runs
+        tuned = tuned[tuned["method"] == CHOSEN_TUNED]
+        runs.append(tuned.assign(method=f"{size_px} px"))
+    runs = pd.concat(runs)
+    print(runs.pivot_table(index=["source", "target"], columns="method", values="balanced_accuracy").round(3))
+    show_choice(runs)
+
+
 def make_method(n_rounds, amount, strength):
     """Return the objective of one setting."""
     from tlkit.adaptation import Align
@@ -82,6 +106,8 @@ def compare(name, backbone, images, arguments, **settings):
     from tlkit.adaptation import PairComparison, compare_pairs
 
     arguments.output.mkdir(parents=True, exist_ok=True)
+    if hasattr(backbone, "image_size_px"):  # pictures of another size give other results under the same name
+        name = f"{name}-{backbone.image_size_px}px"
     runs, predictions, duration_s = [], [], 0.0
     for seed in range(arguments.seeds):
         files = [arguments.output / f"{name}-{seed}-{table}.csv" for table in ("predictions", "runs")]
