@@ -156,7 +156,6 @@ def test_no_pictures_give_no_rows_of_the_right_width(backbone, images):
         (np.zeros((2, 3, 8, 8), np.uint8), ValueError, r"shape \(3, 8, 8\).*the colours last"),
         (np.zeros((2, 0, 8, 3), np.uint8), ValueError, r"place 0 is an array of shape \(0, 8, 3\)"),
     ],
-    ids=str,
 )
 def test_what_is_no_picture_is_named(pictures, kind, words, backbone):
     with pytest.raises(kind, match=words):
