@@ -119,8 +119,8 @@ def compare(name, backbone, images, arguments, **settings):
             compared.runs.to_csv(files[1], index=False)
         predictions.append(pd.read_csv(files[0]))
         runs.append(pd.read_csv(files[1]))
-    print(f"\n{name}: {duration_s:.1f} s")
     tables = pd.concat(runs, ignore_index=True), pd.concat(predictions, ignore_index=True)
+    print(f"\n{name}: {tables[0]['duration_s'].sum():.0f} s of adapting; this call took {duration_s:.1f} s")
     return PairComparison(*tables, {"seeds": arguments.seeds})
 
 
