@@ -84,3 +84,10 @@ def test_a_training_keeps_it_until_its_last_step(library):
     assert seen
     assert all(settings == {TRIM: 2**30, MMAP: 2**30} and n_trimmed == 0 for settings, n_trimmed in seen)
     assert library.n_trimmed == 1
+
+
+def test_a_head_that_is_solved_takes_no_steps_and_asks_for_nothing(library):
+    images = tl.load_images("styles", domain="clipart").few(2)
+    tl.transfer(make_tiny_backbone(), images, "linear_probe", progress=False)
+    assert not library.settings
+    assert library.n_trimmed == 0

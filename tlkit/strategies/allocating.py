@@ -8,7 +8,7 @@ import platform
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt, in glibc's malloc.h
 _KEPT, _LARGEST_BLOCK = 2**30, 2**30  # bytes
-# Between these it moves by itself where nobody sets anything; older releases take no larger block either.
+# As far as glibc raises both by itself where nobody sets anything; older releases refuse a larger block.
 _OWN_KEPT, _OWN_LARGEST_BLOCK = 2**26, 2**25
 _SET_BY_USER = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_", "GLIBC_TUNABLES")
 

@@ -31,6 +31,7 @@ class QuickConvolutions(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
+# Its arguments are named as torch names them, since they come by keyword too.
 def _convolve(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     stride, padding, dilation = (_pair(value) for value in (stride, padding, dilation))
     if (

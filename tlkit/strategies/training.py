@@ -149,25 +149,22 @@ class Training:
     def run(self):
         """Train what is left to train, and finish. Raises StoppedError where a callback returns True."""
         check_batches(self)
-        with freed_memory_kept():
-            self._train_phases()
+        while self.phase_index < len(self.strategy.phases):
+            if self.phase.n_epochs is None:
+                self._solve_head()
+            else:
+                with freed_memory_kept():
+                    self._train_phase(self.phase)
+            self.phase_index, self.epoch_index, self.step = self.phase_index + 1, 0, 0
+            self.start = self.best = self.autocast = self.optimizer = self.critic = None
+            if self.keep:
+                self.keep(self)
         # As they are in a training that is gone on with here.
         for module in (self.backbone, self.head):
             thaw(module).eval()
         self.source = self.held_source = self.target_source = self.network = self.front = None
         if self.strategy.finish:
             self.strategy.finish(self)
-
-    def _train_phases(self):
-        while self.phase_index < len(self.strategy.phases):
-            if self.phase.n_epochs is None:
-                self._solve_head()
-            else:
-                self._train_phase(self.phase)
-            self.phase_index, self.epoch_index, self.step = self.phase_index + 1, 0, 0
-            self.start = self.best = self.autocast = self.optimizer = self.critic = None
-            if self.keep:
-                self.keep(self)
 
     def _solve_head(self):
         # A network that was prepared or trained is not worth converting for a faster engine, nor its features keeping.
