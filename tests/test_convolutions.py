@@ -10,8 +10,10 @@ from made_training import make_training
 from torch import nn
 
 import tlkit as tl
-from tlkit.strategies import convolutions
-from tlkit.strategies.convolutions import DepthwiseOnSmallMap, QuickConvolutions, convolve_points
+from tlkit.backbones import convolutions
+from tlkit.backbones.convolutions import DepthwiseOnSmallMap, QuickConvolutions, convolve_points
+from tlkit.backbones.freezing_costs import measure_freezing
+from tlkit.strategies.optimizing import pays_in_bfloat16
 from tlkit.strategies.strategy import Phase, Strategy
 
 
@@ -144,6 +146,17 @@ def test_arguments_by_position_and_name_mean_the_same():
         placed = torch.conv2d(maps, weight, bias, (2, 2), [1, 0])
     assert torch.equal(named, placed)
     assert torch.equal(named, torch.conv2d(maps, weight, bias, 2, (1, 0)))
+
+
+def test_what_foretells_a_step_takes_them_too(taken):
+    backbone = tl.load_backbone("efficientnet_lite0", weights=None, image_size_px=64)
+    measure_freezing(backbone, make_batch(2, 64), 3, n_rounds=1)
+    assert {"depthwise", "points"} <= set(taken)
+    taken.clear()
+    batch = make_batch(2, 64).contiguous(memory_format=torch.channels_last)
+    network = nn.Sequential(backbone.to(memory_format=torch.channels_last), nn.Linear(backbone.n_features, 3))
+    pays_in_bfloat16(network, batch, torch.tensor([0, 1]))
+    assert {"depthwise", "points"} <= set(taken)
 
 
 def test_training_takes_them_and_prediction_does_not(taken):

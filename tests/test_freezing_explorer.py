@@ -17,6 +17,7 @@ from PIL import Image, ImageChops
 from torch import nn
 
 import tlkit as tl
+from tlkit.backbones.convolutions import QuickConvolutions
 from tlkit.backbones.freezing_costs import measure_freezing
 from tlkit.backbones.freezing_reading import KINDS, NORM_MODES, Freezing, FreezingCosts, PartStep, read_freezing
 from tlkit.plots.freezing import SIZE_INCHES, FreezingPage, draw_freezing
@@ -31,7 +32,7 @@ def run_whole_step(backbone, batch, choice):
     """Run one step of a whole network; return (MiB kept for the backward pass, names that moved, n_trainable)."""
     torch.manual_seed(0)
     network = nn.ModuleDict({"backbone": copy.deepcopy(backbone), "head": nn.Linear(backbone.n_features, N_CLASSES)})
-    network.train()
+    network.train().to(memory_format=torch.channels_last)
     if choice.frozen:
         tl.freeze(network, names=[f"backbone.body.{stage}" for stage in choice.frozen], norm=choice.norm)
     before, kept = copy_state(network), {}
@@ -40,8 +41,8 @@ def run_whole_step(backbone, batch, choice):
         kept[tensor.untyped_storage().data_ptr()] = tensor
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        scores = network["head"](network["backbone"](batch))
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), QuickConvolutions():
+        scores = network["head"](network["backbone"](batch.contiguous(memory_format=torch.channels_last)))
         loss = nn.functional.cross_entropy(scores, torch.arange(len(batch)))
     own = {value.untyped_storage().data_ptr() for value in (*network.parameters(), *network.buffers())}
     n_bytes = sum(tensor.untyped_storage().nbytes() for place, tensor in kept.items() if place not in own)

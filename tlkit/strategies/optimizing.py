@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from tlkit.backbones.convolutions import QuickConvolutions
+
 MOMENTUM = 0.9
 _N_TRIAL_STEPS = 3
 
@@ -88,7 +90,7 @@ def pays_in_bfloat16(network, batch, labels):
     durations_s = {False: [], True: []}
     for _, enabled in itertools.product(range(_N_TRIAL_STEPS), durations_s):
         start = time.perf_counter()
-        with torch.autocast(batch.device.type, torch.bfloat16, enabled=enabled):
+        with torch.autocast(batch.device.type, torch.bfloat16, enabled=enabled), QuickConvolutions():
             loss = nn.functional.cross_entropy(network(batch), labels)
         loss.backward()
         loss.item()

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from tlkit.backbones.convolutions import QuickConvolutions
 from tlkit.backbones.freezing import has_moving_statistics
 from tlkit.strategies.augmentation import mix_batch, split_policies
-from tlkit.strategies.convolutions import QuickConvolutions
 from tlkit.strategies.parameters import apply_phase
 
 _OUT_OF_MEMORY = ("out of memory", "allocate memory", "not enough memory")
