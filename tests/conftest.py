@@ -57,6 +57,16 @@ def _block_network(patch):
     patch.setattr(socket, "getaddrinfo", look_up)
 
 
+def _share_cores(patch):
+    """Give programs that a test starts, such as kernels of notebooks, this worker's share of the processor.
+
+    Threads of one program that wait for those of another made two notebooks at a time take longer than in turn.
+    """
+    n_workers = os.environ.get("PYTEST_XDIST_WORKER_COUNT")
+    if n_workers and "OMP_NUM_THREADS" not in os.environ:
+        patch.setenv("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(n_workers))))
+
+
 # Hooks instead of fixtures: these cover the doctests of the package too, which lie outside this folder.
 def pytest_sessionstart(session):
     # A job started in the background inherits that Ctrl-C is ignored, and the tests of Ctrl-C would wait for nothing.
@@ -65,6 +75,7 @@ def pytest_sessionstart(session):
     cache = session.config.stash[CACHE] = tempfile.mkdtemp(prefix="tlkit-test-cache-")
     patch.setenv("TLKIT_CACHE_DIR", cache)
     patch.setenv("HF_HUB_OFFLINE", "1")
+    _share_cores(patch)
     _block_network(patch)
 
 

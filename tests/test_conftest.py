@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+N_CORES = os.cpu_count() or 1
 
 
 def test_a_name_on_the_network_is_refused():
@@ -37,6 +38,25 @@ def test_this_machine_can_be_reached():
 
 def test_the_cache_is_a_temporary_folder():
     assert Path(os.environ["TLKIT_CACHE_DIR"]).parent == Path(tempfile.gettempdir())
+
+
+@pytest.mark.parametrize(
+    ("n_workers", "already", "expected"),
+    [(None, None, None), (1, None, N_CORES), (2 * N_CORES, None, 1), (2, "7", "7")],
+)
+def test_programs_that_tests_start_share_the_cores(n_workers, already, expected, monkeypatch, request):
+    for name, value in {"PYTEST_XDIST_WORKER_COUNT": n_workers, "OMP_NUM_THREADS": already}.items():
+        monkeypatch.delenv(name, raising=False)
+        if value:
+            monkeypatch.setenv(name, str(value))
+    request.config.pluginmanager.get_plugin(str(HERE / "conftest.py"))._share_cores(monkeypatch)
+    assert os.environ.get("OMP_NUM_THREADS") == (expected and str(expected))
+
+
+def test_workers_of_a_run_share_the_cores():
+    if "PYTEST_XDIST_WORKER_COUNT" not in os.environ:
+        pytest.skip("needs a run of several files at a time")
+    assert 1 <= int(os.environ["OMP_NUM_THREADS"]) <= N_CORES
 
 
 @pytest.fixture
