@@ -44,7 +44,7 @@ def taken(monkeypatch):
     return names
 
 
-@pytest.mark.parametrize(("kernel", "side"), [((5, 5), (3, 4)), ((3, 5), (2, 4)), ((7, 7), (1, 2))])
+@pytest.mark.parametrize(("kernel", "side"), [((5, 5), (3, 4)), ((3, 5), (2, 4)), ((7, 7), (1, 2)), ((3, 5), (1, 1))])
 def test_depthwise_gradients_equal_loops_in_float64(kernel, side):
     maps = make_maps(2, 3, *side, dtype=torch.float64)
     weight = torch.randn(
