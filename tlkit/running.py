@@ -3,16 +3,21 @@
 Without torch until it runs.
 """
 
+import contextlib
+import itertools
+import typing
 import warnings
 
 import numpy as np
 
 from tlkit.evaluation.scores import evaluate_probabilities
+from tlkit.helping import Helpers, call_apart
 from tlkit.measuring import measured
 
 HAND_MADE = "hand_made"
 N_FOLDS = 5
 DEFAULT_SIZE_PX = 96
+_TOLD_ONCE = "shots: |strength: "
 
 
 def load_network(backbone, image_size_px):
@@ -84,7 +89,26 @@ def split_for(images, seed):
     return fold, *images.split(test_fold=fold, n_folds=N_FOLDS)
 
 
-def run_cells(backbone, images, arms, shots, seeds, *, title, progress):
+class Cell(typing.NamedTuple):
+    """One run to make.
+
+    Arguments
+    ---------
+    place: dict
+        Its strategy, shots, seed and fold.
+    few, test: ImageSet
+        Trained on, tested on.
+    is_first: bool
+        Whether it is of the first seed, where is told what there are too few pictures for.
+    """
+
+    place: dict
+    few: object
+    test: object
+    is_first: bool
+
+
+def run_cells(backbone, images, arms, shots, seeds, *, title, progress, n_workers=1):
     """Run every arm at each number of shots with each seed.
 
     Features of frozen networks are computed once for all arms, before any of them runs.
@@ -99,54 +123,89 @@ def run_cells(backbone, images, arms, shots, seeds, *, title, progress):
     title: str
         What the bar says.
     progress: bool
+    n_workers: int
+        Processes that train at a time, this one among them.
 
     Returns (rows of runs, a list of dict; tables of predictions, a list of DataFrame), one each a run. Ctrl-C ends it
     and returns the seeds that were done by all arms; KeyboardInterrupt where there is none.
     """
     from tqdm.auto import tqdm
 
+    cells, done = _list_cells(images, arms, shots, seeds), {}
+    run_arm = _ArmRunner(backbone, arms)
+
+    def run(number):
+        cell = cells[number]
+        with warnings.catch_warnings():
+            if not cell.is_first:
+                warnings.filterwarnings("ignore", message=_TOLD_ONCE)
+            return run_arm(cell.place["strategy"], cell.few, cell.test, cell.place["seed"])
+
+    # Those that need no training take no time, and the features that they need are here alone.
+    trained = [number for number, cell in enumerate(cells) if not run_arm.probes[cell.place["strategy"]]]
+    solved = sorted(set(range(len(cells))) - set(trained))
+    n_helpers = max(0, min(n_workers, len(trained)) - 1)
+    if n_helpers:  # what computes features takes room that is then free for two trainings
+        call_apart(lambda: run_arm.extract(images, progress, of_networks=True))
+    with contextlib.closing(Helpers(run, n_helpers)) as helpers:
+        run_arm.extract(images, progress)
+        bar = tqdm(total=len(cells), desc=title, unit="run", disable=not progress)
+        try:
+            with bar:
+                results = itertools.chain(((number, run(number)) for number in solved), helpers.share(trained))
+                for number, result in results:
+                    done[number] = result
+                    place = cells[number].place
+                    bar.set_postfix_str(f"{place['strategy']}, {place['shots']} shots, seed {place['seed']}")
+                    bar.update()
+        except KeyboardInterrupt:
+            missing = {cell.place["seed"] for number, cell in enumerate(cells) if number not in done}
+            if missing == set(seeds):
+                raise
+            warnings.warn(
+                f"interrupted; the {len(seeds) - len(missing)} seeds that all arms have done are kept", stacklevel=3
+            )
+            done = {number: result for number, result in done.items() if cells[number].place["seed"] not in missing}
     run_rows, prediction_tables = [], []
-    n_cells, n_done = len(shots) * len(arms), 0
-    run_arm = _ArmRunner(backbone, images, arms, progress)
-    bar = tqdm(total=n_cells * len(seeds), desc=title, unit="run", disable=not progress)
-    try:
-        with bar, warnings.catch_warnings():
-            for seed in seeds:
-                fold, train, test = split_for(images, seed)
-                for n_shots in shots:
-                    few = train.few(n_shots, seed=seed)
-                    for name in arms:
-                        bar.set_postfix_str(f"{name}, {n_shots} shots, seed {seed}")
-                        evaluation, costs = run_arm(name, few, test, seed)
-                        place = {"strategy": name, "shots": n_shots, "seed": seed, "fold": fold}
-                        scores = {"accuracy": evaluation.accuracy, "balanced_accuracy": evaluation.balanced_accuracy}
-                        run_rows.append(place | scores | {"n_train": len(few)} | costs)
-                        prediction_tables.append(_describe_predictions(place, evaluation))
-                        bar.update()
-                n_done += n_cells
-                # What there are too few pictures for is told once, with the first seed.
-                warnings.filterwarnings("ignore", message="shots: |strength: ")
-    except KeyboardInterrupt:
-        if not n_done:
-            raise
-        warnings.warn(f"interrupted; the {n_done // n_cells} seeds that all arms have done are kept", stacklevel=3)
-    return run_rows[:n_done], prediction_tables[:n_done]
+    for number, (evaluation, costs) in sorted(done.items()):
+        cell = cells[number]
+        scores = {"accuracy": evaluation.accuracy, "balanced_accuracy": evaluation.balanced_accuracy}
+        run_rows.append(cell.place | scores | {"n_train": len(cell.few)} | costs)
+        prediction_tables.append(_describe_predictions(cell.place, evaluation))
+    return run_rows, prediction_tables
+
+
+def _list_cells(images, arms, shots, seeds):
+    cells = []
+    with warnings.catch_warnings():
+        for seed in seeds:
+            fold, train, test = split_for(images, seed)
+            for n_shots in shots:
+                few = train.few(n_shots, seed=seed)
+                for name in arms:
+                    place = {"strategy": name, "shots": n_shots, "seed": seed, "fold": fold}
+                    cells.append(Cell(place, few, test, is_first=seed == seeds[0]))
+            warnings.filterwarnings("ignore", message=_TOLD_ONCE)
+    return cells
 
 
 class _ArmRunner:
-    """Runs one arm on one split; what all arms share is computed once."""
+    """Runs one arm on one split; what all arms share is computed once, by `extract`."""
 
-    def __init__(self, backbone, images, arms, progress):
+    def __init__(self, backbone, arms):
         self.backbone, self.arms = backbone, arms
         self.probes = {name: _find_probe(arm) for name, arm in arms.items()}
+        self.features, self.places = {}, {}
+
+    def extract(self, images, progress, *, of_networks=False):
+        """Compute the features of all pictures that arms ask for; with `of_networks` no others."""
         self.places = {name: place for place, name in enumerate(images.names)}
-        self.features = {}
         for name, probe in self.probes.items():
-            if probe and self._find_source(name) not in self.features:
+            if probe and self._find_source(name) not in self.features and not (of_networks and name == HAND_MADE):
                 self.features[self._find_source(name)] = self._extract(name, images, progress)
-        if any(_solves_head(arm) for name, arm in arms.items() if not self.probes[name]):
+        if any(_solves_head(arm) for name, arm in self.arms.items() if not self.probes[name]):
             # All pictures in one go: the runs then find their features on the disk.
-            _extract_features(backbone, images, progress)
+            _extract_features(self.backbone, images, progress)
 
     def __call__(self, name, few, test, seed):
         """Return (Evaluation, costs)."""

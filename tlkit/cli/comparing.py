@@ -22,6 +22,9 @@ def compare(
     shots: Annotated[str, typer.Option(help="Training pictures a class; several with commas between.")] = "5",
     seeds: Annotated[int, typer.Option(help="Number of repetitions, best a multiple of 5, one a test fold.")] = 5,
     image_size: Annotated[int, typer.Option(help="Height and width of what the network sees, in pixels.")] = 96,
+    workers: Annotated[
+        int | None, typer.Option(help="Runs trained at a time, each in a process; by default 2 where that can be.")
+    ] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out pictures that can't be read.")] = False,
 ):
     """Compare strategies of transfer learning, with intervals and verdicts.
@@ -29,6 +32,7 @@ def compare(
     Writes runs.csv, predictions.csv, comparison.csv and comparison.png.
     """
     import tlkit as tl
+    from tlkit.helping import choose_workers
 
     images = tl.load_images(folder, bad="skip" if skip_bad else "raise") if folder else None
     comparison = tl.compare(
@@ -38,6 +42,7 @@ def compare(
         _whole_numbers("--shots", shots),
         seeds,
         image_size_px=image_size,
+        n_workers=choose_workers() if workers is None else workers,
     )
     _print_comparison(comparison)
     for path in _write_comparison(comparison, output):
