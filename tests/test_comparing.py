@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import tlkit as tl
-from tlkit.comparing import HAND_MADE
+from tlkit.arms import HAND_MADE
 from tlkit.strategies.pictures import TrainingPictures
 
 PLACE = ["strategy", "shots", "seed", "fold"]

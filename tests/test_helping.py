@@ -319,7 +319,7 @@ arms = [tl.Strategy(phases[1:], name="tuned"), "hand_made", "linear_probe", tl.S
 real = transferring.transfer
 
 def transfer(*arguments, **settings):
-    print("process", os.getpid())
+    os.write(1, f"process {{os.getpid()}}\\n".encode())  # at once, and so whole
     return real(*arguments, **settings)
 
 transferring.transfer = transfer

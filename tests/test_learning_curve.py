@@ -10,13 +10,13 @@ import pytest
 from matplotlib.figure import Figure
 
 import tlkit as tl
+from tlkit.arms import HAND_MADE
 from tlkit.evaluation.crossings import CROSSES
 from tlkit.evaluation.curves import summarise_curve
 from tlkit.evaluation.gains import give_verdict
 from tlkit.evaluation.intervals import t_interval
 from tlkit.learning_curves import ALL_SHOTS
 from tlkit.plots import draw_learning_curve
-from tlkit.running import HAND_MADE
 
 ARMS = [HAND_MADE, "linear_probe", tl.Probe("ridge"), tl.Probe("prototype", stage="stage2", name="early")]
 NAMES = [HAND_MADE, "linear_probe", "ridge_probe", "early"]

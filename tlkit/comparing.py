@@ -1,10 +1,10 @@
 """`compare`: strategies on the same splits and seeds. Without torch until it runs."""
 
+from tlkit.arms import HAND_MADE
 from tlkit.evaluation.comparison import summarise
 from tlkit.helping import check_workers
 from tlkit.running import (
     DEFAULT_SIZE_PX,
-    HAND_MADE,
     N_FOLDS,
     check_arms,
     check_numbers,

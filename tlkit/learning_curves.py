@@ -4,10 +4,10 @@ import warnings
 
 import numpy as np
 
+from tlkit.arms import HAND_MADE
 from tlkit.evaluation.curves import summarise_curve
 from tlkit.running import (
     DEFAULT_SIZE_PX,
-    HAND_MADE,
     N_FOLDS,
     check_arms,
     check_numbers,
