@@ -1,4 +1,8 @@
-"""Work that this process shares with others, forked from it. Without torch until one is."""
+"""Work that this process shares with others, forked from it. Without torch until one is.
+
+Not a pool of the standard library's or of joblib's: their processes work while this one waits, or start without what is
+in memory, and either way take half a GiB more.
+"""
 
 import concurrent.futures
 import contextlib
