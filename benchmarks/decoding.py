@@ -54,8 +54,8 @@ def compare_speed(paths, size_px, n_threads, n_repeats):
     import torch
 
     from tlkit.backbones.recipe import Recipe
-    from tlkit.features.pictures import read_squares
-    from tlkit.images.gathering import gather_pictures
+    from tlkit.features.picture_batches import read_squares
+    from tlkit.images.inputs import gather_pictures
 
     torch.set_num_threads(1)  # the chain's own threads are the pool's
     chain, images, indices = make_chain(), gather_pictures(paths), range(len(paths))
@@ -96,8 +96,8 @@ def compare_probes(folder, shots, short_side_px):
 
     import tlkit as tl
     from tlkit.features.engines import choose_engine, open_engine, run_in_batches
-    from tlkit.features.frozen import FrozenNetwork
-    from tlkit.features.pictures import read_squares
+    from tlkit.features.frozen_network import FrozenNetwork
+    from tlkit.features.picture_batches import read_squares
 
     drawn = tl.load_images("styles", domain="clipart").few(shots)
     is_test = np.zeros(len(drawn), bool)

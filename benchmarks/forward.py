@@ -74,7 +74,7 @@ def make_arms(backbone, squares):
     import torch
 
     from tlkit.features.engines import open_engine, run_in_batches
-    from tlkit.features.frozen import FrozenNetwork
+    from tlkit.features.frozen_network import FrozenNetwork
 
     recipe, network = backbone.recipe, FrozenNetwork.of(backbone)
     # The plain loop and the bare engine are given standardised floats; tlkit gets the pictures as they are.

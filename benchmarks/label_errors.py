@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 import tlkit as tl
-from tlkit.features.mapping import find_neighbors
+from tlkit.features.projection import find_neighbors
 from tlkit.inspection.label_errors import find_label_errors, predict_left_out
 
 N_NEIGHBORS = 10

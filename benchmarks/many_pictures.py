@@ -14,7 +14,7 @@ from machine import describe_machine, run_alone
 
 _CALL = """
 import tlkit as tl
-from tlkit.features.frozen import FrozenNetwork
+from tlkit.features.frozen_network import FrozenNetwork
 images = tl.load_images({folder!r})
 notes["listed_s"] = now()
 network = FrozenNetwork.named("efficientnet_lite0", image_size_px={size})

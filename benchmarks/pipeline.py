@@ -49,8 +49,8 @@ def measure(backbone, images, precision):
     """Return pictures a second of decoding alone, the forward pass alone, and from files to features."""
     import tlkit as tl
     from tlkit.features.engines import choose_engine, open_engine, run_in_batches
-    from tlkit.features.frozen import FrozenNetwork
-    from tlkit.features.pictures import read_squares
+    from tlkit.features.frozen_network import FrozenNetwork
+    from tlkit.features.picture_batches import read_squares
     from tlkit.storage import cache_folder
 
     start = time.perf_counter()

@@ -13,7 +13,7 @@ import numpy as np
 from machine import describe_machine, offers_bf16
 from made_pictures import write_enlarged
 
-from tlkit.images.stored import PictureFile
+from tlkit.images.files import PictureFile
 
 
 def main():

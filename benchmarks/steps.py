@@ -11,8 +11,8 @@ STEPS = """
 import contextlib, statistics, time
 import torch
 import tlkit as tl
-from tlkit.backbones.convolutions import QuickConvolutions
-from tlkit.strategies.allocating import freed_memory_kept
+from tlkit.cpu.convolutions import QuickConvolutions
+from tlkit.cpu.memory import freed_memory_kept
 
 backbone = tl.load_backbone({name!r}, weights=None, image_size_px={size_px}).train()
 backbone.to(memory_format=torch.channels_last)

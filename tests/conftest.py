@@ -114,15 +114,15 @@ def pytest_make_collect_report():
 @pytest.fixture
 def n_preprocessed(monkeypatch):
     """A list that grows by one with each picture that is read to be computed."""
-    from tlkit.features import extraction
+    from tlkit.features import extract
 
-    counted, real = [], extraction.read_squares
+    counted, real = [], extract.read_squares
 
     def read_squares(images, indices, *arguments):
         counted.extend(indices)
         return real(images, indices, *arguments)
 
-    monkeypatch.setattr(extraction, "read_squares", read_squares)
+    monkeypatch.setattr(extract, "read_squares", read_squares)
     return counted
 
 

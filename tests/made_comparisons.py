@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from tlkit.evaluation.comparison import summarise
+from tlkit.comparison.results import summarise
 
 STRATEGIES = {"random_features": 0.2, "linear_probe": 0.5}
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from tlkit.backbones.backbone import Backbone
 from tlkit.backbones.recipe import Recipe
-from tlkit.strategies.run import Run
+from tlkit.training.run import Run
 
 COLOURS = ("red", "green", "blue")
 

@@ -19,8 +19,8 @@ import torch
 from made_networks import make_tiny_backbone
 
 import tlkit as tl
-from tlkit.strategies import front, pictures
-from tlkit.strategies.preparing import finish_norm_statistics
+from tlkit.training import batches, frozen_prefix
+from tlkit.training.norm_statistics import finish_norm_statistics
 
 SERVER = "from made_resumable import serve; serve()"
 _WATCHED = ("tlkit/strategies/", "tlkit/features/", "tlkit/storage.py")
@@ -118,7 +118,7 @@ _last_batch = []
 @contextlib.contextmanager
 def watched_batches():
     """Note which pictures a step sees, for `Notes`."""
-    real = {kind: kind.batch for kind in (pictures.TrainingPictures, front.FrontPictures)}
+    real = {kind: kind.batch for kind in (batches.TrainingPictures, frozen_prefix.FrontPictures)}
 
     def watch(kind):
         def batch(self, indices, policy, epoch):
@@ -221,7 +221,7 @@ def _run_attempt(attempt):
 
 def _tear_weights(n_bytes):
     """Let the next file of weights be cut off after some bytes, and the process killed."""
-    from tlkit.strategies import checkpoints
+    from tlkit.training import checkpoints
 
     real = checkpoints.save_file
 

@@ -1,7 +1,7 @@
 """A `Training` as `transfer` makes it, for tests that look inside."""
 
-from tlkit.strategies.pictures import TrainingPictures
-from tlkit.strategies.training import Training
+from tlkit.training.batches import TrainingPictures
+from tlkit.training.loop import Training
 
 
 def make_training(backbone, head, strategy, images, *, seed=0, n_views=None, held=None, target=None, **settings):

@@ -10,8 +10,8 @@ from made_networks import copy_state, make_tiny_backbone, same_bits
 from torch import nn
 
 import tlkit as tl
-from tlkit.adaptation import catalogue
-from tlkit.adaptation.adapting import adapt, share_classes
+from tlkit.adaptation import methods
+from tlkit.adaptation.train_time import adapt, share_classes
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def backbone():
 
 
 def shorten(name):
-    strategy = catalogue.get(name)
+    strategy = methods.get(name)
     phases = [dataclasses.replace(phase, n_epochs=phase.n_epochs and 1) for phase in strategy.phases]
     return dataclasses.replace(strategy, phases=phases)
 
@@ -44,7 +44,7 @@ def take_state(run):
     return copy_state(nn.ModuleDict({"backbone": run.backbone, "head": run.head}))
 
 
-@pytest.mark.parametrize("name", catalogue.names())
+@pytest.mark.parametrize("name", methods.names())
 def test_a_method_trains_what_it_says_and_sees_the_target_where_it_needs_it(name, backbone, source, target):
     strategy = shorten(name)
     run = adapt(backbone, source, target, strategy, batch_size=6, progress=False)
@@ -58,11 +58,11 @@ def test_a_method_trains_what_it_says_and_sees_the_target_where_it_needs_it(name
     assert all(row["front"] for row in run.history)
 
 
-@pytest.mark.parametrize("name", catalogue.names())
+@pytest.mark.parametrize("name", methods.names())
 def test_every_method_is_described_in_json_and_has_a_paper(name):
-    known = catalogue.find(name)
+    known = methods.find(name)
     assert json.loads(json.dumps(known.strategy.describe()))["name"] == name
-    assert catalogue.get(name) is known.strategy and catalogue.get(known.strategy) is known.strategy
+    assert methods.get(name) is known.strategy and methods.get(known.strategy) is known.strategy
     assert len(known.paper) > 20 and len(known.expect) > 20
     assert known.strategy.needs_target() == (not name.startswith("source_only"))
 
@@ -71,16 +71,16 @@ def test_an_unknown_method_is_answered_with_the_nearest(backbone, source, target
     with pytest.raises(ValueError, match=r"method: 'dan n', expected a Strategy or the name of one; nearest: 'dann'"):
         adapt(backbone, source, target, "dan n")
     with pytest.raises(ValueError, match="method: 3, expected a Strategy"):
-        catalogue.find(3)
+        methods.find(3)
 
 
 def test_all_methods_are_tuned_for_the_same_number_of_epochs():
     tuned = {}
-    for name in catalogue.names():
-        epochs = [phase.n_epochs for phase in catalogue.get(name).phases if phase.n_epochs]
+    for name in methods.names():
+        epochs = [phase.n_epochs for phase in methods.get(name).phases if phase.n_epochs]
         tuned.setdefault(sum(epochs), []).append(name)
     tuned.pop(0, None)
-    assert list(tuned) == [catalogue.N_EPOCHS]
+    assert list(tuned) == [methods.N_EPOCHS]
 
 
 def test_adapt_is_a_transfer_with_a_target(source, target):

@@ -13,11 +13,11 @@ from made_studies import make_study
 from PIL import Image
 
 from tlkit.adaptation import compare_pairs
-from tlkit.adaptation.solving import METHODS, Align
-from tlkit.inspection import adaptation as reading_module
-from tlkit.inspection.adaptation import AdaptationChoice, Adaptations, read_adaptation
+from tlkit.adaptation.solved_objectives import METHODS, Align
 from tlkit.plots.adaptation import SIZE_INCHES, AdaptationPage
 from tlkit.plots.page import DOTS_PER_INCH
+from tlkit.summaries import adaptation as reading_module
+from tlkit.summaries.adaptation import AdaptationChoice, Adaptations, read_adaptation
 from tlkit.widgets import AdaptationExplorer
 
 DOMAINS = ("here", "there", "yonder")

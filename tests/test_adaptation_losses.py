@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-from tlkit.adaptation.critics import make_critic
 from tlkit.adaptation.losses import (
     conditional_domain_loss,
     confusion_loss,
@@ -19,6 +18,7 @@ from tlkit.adaptation.losses import (
     ramp,
     reverse_gradient,
 )
+from tlkit.adaptation.trained_objectives import make_critic
 
 
 @pytest.fixture

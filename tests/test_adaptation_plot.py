@@ -13,17 +13,10 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageChops
 
 from tlkit.adaptation import compare_pairs, measure_gaps
-from tlkit.inspection.adaptation import AdaptationChoice, Adaptations, read_adaptation
-from tlkit.inspection.domain_map import map_domains
-from tlkit.plots import (
-    AdaptationPage,
-    draw_adaptation,
-    draw_domain_map,
-    draw_gap_matrix,
-    draw_pairs,
-    draw_recalls,
-)
+from tlkit.plots import AdaptationPage, draw_adaptation, draw_domain_map, draw_gap_matrix, draw_pairs, draw_recalls
 from tlkit.plots.adaptation import SIZE_INCHES
+from tlkit.summaries.adaptation import AdaptationChoice, Adaptations, read_adaptation
+from tlkit.summaries.domain_map import map_domains
 
 DOMAINS = ("here", "there", "yonder")
 CLASSES = ["cat", "dog", "eel"]

@@ -12,12 +12,12 @@ from made_networks import copy_state, make_tiny_backbone, same_bits
 from torch import nn
 
 import tlkit as tl
+from tlkit.adaptation.adabn_tent import finish_on_target
 from tlkit.adaptation.losses import entropy_loss, information_maximisation_loss
-from tlkit.adaptation.norm_statistics import finish_on_target
-from tlkit.adaptation.pseudo_labels import label_by_centroids
+from tlkit.adaptation.shot import label_by_centroids
 from tlkit.adaptation.test_time import METHODS, adapt_run
 from tlkit.backbones.backbone import Backbone
-from tlkit.strategies.adapters import insert_lora, merge_lora
+from tlkit.training.lora import insert_lora, merge_lora
 
 CLASSES = ["bird", "bug", "tool"]
 MOVING = tl.Phase(["all"], 3, 1e-2, norm_statistics="moving")

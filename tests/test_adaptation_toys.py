@@ -7,7 +7,7 @@ from PIL import Image
 from torch import nn
 
 import tlkit as tl
-from tlkit.adaptation.objectives import Cdan, Dan, Dann, DeepCoral, Mcc
+from tlkit.adaptation.trained_objectives import Cdan, Dan, Dann, DeepCoral, Mcc
 from tlkit.backbones.backbone import Backbone
 from tlkit.backbones.recipe import Recipe
 

@@ -14,15 +14,15 @@ from test_auxiliary import make_backbone_with_a_branch
 from torch import nn
 
 import tlkit as tl
+from tlkit.adaptation.adabn_tent import finish_on_target
 from tlkit.adaptation.losses import entropy_loss
-from tlkit.adaptation.norm_statistics import finish_on_target
-from tlkit.adaptation.objectives import Cdan, Dan, Dann, DeepCoral, Mcc
-from tlkit.strategies.front import FrontPictures
-from tlkit.strategies.optimizing import order_pictures, order_target
-from tlkit.strategies.painting import make_painting
-from tlkit.strategies.pictures import TrainingPictures
-from tlkit.strategies.score import make_score, read_strategy
-from tlkit.strategies.stepping import TrainingError
+from tlkit.adaptation.trained_objectives import Cdan, Dan, Dann, DeepCoral, Mcc
+from tlkit.strategies.freeze_score import make_score, read_strategy
+from tlkit.summaries.freeze_score_painting import make_painting
+from tlkit.training.batches import TrainingPictures
+from tlkit.training.frozen_prefix import FrontPictures
+from tlkit.training.optimizer import order_pictures, order_target
+from tlkit.training.step import TrainingError
 
 OBJECTIVES = [DeepCoral, Dan, Dann, Cdan, Mcc]
 CLASSES = ["bird", "bug", "tool"]

@@ -7,8 +7,8 @@ import pytest
 from made_networks import make_tiny_backbone
 
 import tlkit as tl
-from tlkit.strategies import allocating
-from tlkit.strategies.allocating import freed_memory_kept
+from tlkit.cpu import memory
+from tlkit.cpu.memory import freed_memory_kept
 
 TRIM, MMAP = -1, -3
 
@@ -28,7 +28,7 @@ def library(monkeypatch):
         made.n_trimmed += 1
 
     made.mallopt, made.malloc_trim = mallopt, malloc_trim
-    monkeypatch.setattr(allocating, "_find_library", lambda: made)
+    monkeypatch.setattr(memory, "_find_library", lambda: made)
     for name in list(os.environ):
         if name.startswith("MALLOC_") or name == "GLIBC_TUNABLES":
             monkeypatch.delenv(name)
@@ -65,10 +65,10 @@ def test_what_the_user_has_set_stays(library, monkeypatch, name):
 
 @pytest.mark.parametrize(("kind", "is_taken"), [("glibc", True), ("", False), ("musl", False)])
 def test_only_glibc_is_asked(monkeypatch, kind, is_taken):
-    monkeypatch.setattr(allocating.platform, "libc_ver", lambda: (kind, ""))
-    found = allocating._find_library.__wrapped__()
+    monkeypatch.setattr(memory.platform, "libc_ver", lambda: (kind, ""))
+    found = memory._find_library.__wrapped__()
     assert (found is not None) == is_taken
-    monkeypatch.setattr(allocating, "_find_library", lambda: found)
+    monkeypatch.setattr(memory, "_find_library", lambda: found)
     with freed_memory_kept():
         pass
 

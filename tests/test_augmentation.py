@@ -14,12 +14,13 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
 import tlkit as tl
-from tlkit.adaptation.objectives import Dann
-from tlkit.strategies.augmentation import MIXINGS, POLICIES, draw_view, mix_batch
-from tlkit.strategies.front import list_views
-from tlkit.strategies.optimizing import order_pictures, weigh_classes
-from tlkit.strategies.pictures import TrainingPictures
-from tlkit.strategies.score import make_score, write_python
+from tlkit.adaptation.trained_objectives import Dann
+from tlkit.strategies.augmentation import MIXINGS, POLICIES
+from tlkit.strategies.freeze_score import make_score, write_python
+from tlkit.training.augment import draw_view, mix_batch
+from tlkit.training.batches import TrainingPictures
+from tlkit.training.frozen_prefix import list_views
+from tlkit.training.optimizer import order_pictures, weigh_classes
 
 
 @pytest.fixture(scope="module")
@@ -315,7 +316,7 @@ def test_what_is_mixed_anew_is_never_computed_once(images, backbone, mixing):
 
 
 def test_steps_of_an_epoch_and_epochs_mix_in_their_own_shares(images, backbone, monkeypatch):
-    from tlkit.strategies import stepping
+    from tlkit.training import step as step_module
 
     draws = []
 
@@ -323,7 +324,7 @@ def test_steps_of_an_epoch_and_epochs_mix_in_their_own_shares(images, backbone, 
         draws.append(draw)
         return mix_batch(*arguments, draw=draw)
 
-    monkeypatch.setattr(stepping, "mix_batch", watched)
+    monkeypatch.setattr(step_module, "mix_batch", watched)
     strategy = tl.Strategy([tl.Phase(["all"], 2, 1e-3, augment="mixup")])
     tl.transfer(backbone, images, strategy, seed=4, batch_size=5, progress=False)
     assert draws == [(4, 0, 0), (4, 0, 1), (4, 1, 0), (4, 1, 1)]

@@ -14,19 +14,13 @@ from made_networks import make_tiny_backbone
 from PIL import Image
 
 import tlkit as tl
-from tlkit.evaluation.reading import Choice, read_arm
-from tlkit.inspection import augmentation as reading_module
-from tlkit.inspection.augmentation import (
-    AugmentationChoice,
-    Augmentations,
-    read_augmentation,
-    see_pictures,
-    show_values,
-)
 from tlkit.plots.augmentation import SIZE_INCHES
 from tlkit.plots.page import DOTS_PER_INCH
-from tlkit.strategies.augmentation import draw_view, mix_batch
-from tlkit.strategies.pictures import TrainingPictures
+from tlkit.summaries import augmentation as reading_module
+from tlkit.summaries.augmentation import AugmentationChoice, Augmentations, read_augmentation, see_pictures, show_values
+from tlkit.summaries.comparison import Choice, read_arm
+from tlkit.training.augment import draw_view, mix_batch
+from tlkit.training.batches import TrainingPictures
 from tlkit.widgets import AugmentationExplorer
 
 

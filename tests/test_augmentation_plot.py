@@ -7,8 +7,8 @@ from made_networks import make_tiny_backbone
 from matplotlib.figure import Figure
 
 import tlkit as tl
-from tlkit.inspection.augmentation import see_pictures
-from tlkit.strategies.pictures import TrainingPictures
+from tlkit.summaries.augmentation import see_pictures
+from tlkit.training.batches import TrainingPictures
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tlkit.plots import draw_agreement, draw_choice
-from tlkit.selection.choosing import Budget, choose, find_fitting
+from tlkit.summaries.backbone_choice import Budget, choose, find_fitting
 from tlkit.widgets import BackboneChooser
 
 

@@ -7,7 +7,7 @@ import pytest
 import traitlets
 
 import tlkit as tl
-from tlkit.selection.arranging import arrange, say_cells
+from tlkit.summaries.backbone_table import arrange, say_cells
 from tlkit.widgets import BackboneTable
 
 

@@ -7,8 +7,8 @@ from made_networks import SOME_NAMES, TINY_RECIPE, copy_state, make_tiny_backbon
 
 import tlkit as tl
 from tlkit.backbones.backbone import Backbone
-from tlkit.backbones.catalogue import CATALOGUE
-from tlkit.backbones.weights import read_weights
+from tlkit.backbones.networks import CATALOGUE
+from tlkit.backbones.weights.read import read_weights
 
 
 def load_random(name="mobilenet_v3_small", image_size_px=64, seed=0):

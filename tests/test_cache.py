@@ -14,10 +14,10 @@ from made_pythons import other_python
 from made_rows import DIGESTS, KEY, ROWS
 
 import tlkit as tl
-from tlkit.features import cache as cache_module
-from tlkit.features import shards
-from tlkit.features.cache import FeatureCache
-from tlkit.features.inventory import KEY_NAME
+from tlkit.features.cache import feature_cache as cache_module
+from tlkit.features.cache import shards
+from tlkit.features.cache.feature_cache import FeatureCache
+from tlkit.features.cache.inventory import KEY_NAME
 
 
 @pytest.fixture(autouse=True)
@@ -313,7 +313,7 @@ def test_a_disk_that_takes_no_more_costs_no_features(pictures):
 
 WRITER = """
 import sys
-from tlkit.features.cache import FeatureCache
+from tlkit.features.cache.feature_cache import FeatureCache
 from made_pythons import other_python
 from made_rows import DIGESTS, KEY, ROWS
 cache = FeatureCache(KEY)
@@ -392,9 +392,9 @@ def test_an_unwritable_cache_folder_costs_no_features(images, tmp_path, monkeypa
 
 
 def test_what_is_rewritten_while_it_is_computed_is_not_kept_under_its_old_digest(images, pictures, monkeypatch):
-    from tlkit.features import extraction
+    from tlkit.features import extract as extract_module
 
-    path, backbone, real = pictures / "bird" / "0.png", make_tiny_backbone(), extraction.read_squares
+    path, backbone, real = pictures / "bird" / "0.png", make_tiny_backbone(), extract_module.read_squares
     content = path.read_bytes()
     expected = extract(backbone, images, cache=False)
 
@@ -403,7 +403,7 @@ def test_what_is_rewritten_while_it_is_computed_is_not_kept_under_its_old_digest
         return real(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(extraction, "read_squares", read_squares)
+        patch.setattr(extract_module, "read_squares", read_squares)
         assert not np.array_equal(extract(backbone, images), expected)
     path.write_bytes(content)
     assert np.array_equal(extract(backbone, images), expected)

@@ -11,8 +11,8 @@ import pytest
 from made_pythons import other_python
 from made_rows import DIGESTS, KEY, ROWS
 
-from tlkit.features.cache import FeatureCache
-from tlkit.features.inventory import KEY_NAME, list_kept, remove, tidy
+from tlkit.features.cache.feature_cache import FeatureCache
+from tlkit.features.cache.inventory import KEY_NAME, list_kept, remove, tidy
 
 needs_sigkill = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 N_KILLS = 20
@@ -34,7 +34,7 @@ WORKER = """
 import os, signal, sys
 import numpy as np
 from made_rows import KEY, make_row
-from tlkit.features.cache import FeatureCache
+from tlkit.features.cache.feature_cache import FeatureCache
 
 last_line, n_lines = int(sys.argv[1]), 0
 
@@ -127,8 +127,8 @@ def test_two_that_are_killed_at_random_moments_end_equal_to_one_never_disturbed(
 HALF_WRITTEN = """
 import os, signal, sys
 from made_rows import DIGESTS, KEY, ROWS
-from tlkit.features import shards
-from tlkit.features.cache import FeatureCache
+from tlkit.features.cache import shards
+from tlkit.features.cache.feature_cache import FeatureCache
 class Dying:
     def __init__(self, file):
         self.file, self.left = file, int(sys.argv[1])
@@ -162,7 +162,7 @@ def test_one_killed_as_it_writes_leaves_no_shard_and_the_next_is_not_disturbed(n
 
 EMPTYING = """
 import sys
-from tlkit.features.inventory import list_kept, remove, tidy
+from tlkit.features.cache.inventory import list_kept, remove, tidy
 print("ready", flush=True)
 sys.stdin.readline()
 for turn in range(60):

@@ -8,9 +8,9 @@ import pytest
 import torchvision
 from torchvision.models import get_model_weights, list_models
 
-from tlkit.backbones.catalogue import CATALOGUE, TABLE, find_entry, list_entries
 from tlkit.backbones.families import FAMILIES
-from tlkit.backbones.tabulating import compute_costs, list_published
+from tlkit.backbones.network_table_script import compute_costs, list_published
+from tlkit.backbones.networks import CATALOGUE, TABLE, find_entry, list_entries
 
 COSTS = ("n_parameters", "n_flops", "n_features", "smallest_size_px")
 # What torchvision counts among a network's parameters beside its backbone and a classifier of 1,000 classes.
@@ -130,7 +130,7 @@ def test_entries_are_listed_by_pattern_with_the_default_weights_first():
 
 def test_the_catalogue_is_read_without_torch_and_without_the_libraries():
     program = (
-        "import sys; from tlkit.backbones.catalogue import list_entries; assert len(list_entries()) > 100; "
+        "import sys; from tlkit.backbones.networks import list_entries; assert len(list_entries()) > 100; "
         "print([name for name in ('torch', 'torchvision', 'timm', 'pandas') if name in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

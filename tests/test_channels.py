@@ -8,7 +8,7 @@ from made_networks import copy_state, make_tiny_backbone, same_bits
 from made_pictures import make_picture
 
 import tlkit as tl
-from tlkit.images.gathering import gather_pictures
+from tlkit.images.inputs import gather_pictures
 from tlkit.inspection import cka, cka_band, compare_stages, feature_maps, find_exciting
 from tlkit.inspection.stage_similarity import extract_stages
 

@@ -13,8 +13,8 @@ from made_networks import copy_state, make_tiny_backbone, same_bits
 from torch import nn
 
 import tlkit as tl
-from tlkit.strategies.front import FrontPictures
-from tlkit.strategies.pictures import TrainingPictures
+from tlkit.training.batches import TrainingPictures
+from tlkit.training.frozen_prefix import FrontPictures
 
 PHASE = tl.Phase(["all"], 1, 1e-3)
 

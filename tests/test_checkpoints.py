@@ -18,11 +18,11 @@ from made_resumable import SHORT, TUNE, Notes, hash_run, make_images, pull_back,
 from test_auxiliary import make_backbone_with_a_branch
 
 import tlkit as tl
-from tlkit.adaptation.objectives import Dann
-from tlkit.strategies import checkpoints, training
-from tlkit.strategies.checkpoints import Checkpoints
-from tlkit.strategies.pictures import TrainingPictures
-from tlkit.strategies.preparing import finish_norm_statistics
+from tlkit.adaptation.trained_objectives import Dann
+from tlkit.training import checkpoints, loop
+from tlkit.training.batches import TrainingPictures
+from tlkit.training.checkpoints import Checkpoints
+from tlkit.training.norm_statistics import finish_norm_statistics
 
 
 class Killed(BaseException):
@@ -111,7 +111,7 @@ def test_it_goes_on_behind_the_last_step_of_an_epoch(folder, images, undisturbed
 
 def test_the_choice_of_the_arithmetic_stays(folder, images, monkeypatch):
     answers = iter([True, True, True, False, True, False])
-    monkeypatch.setattr(training, "pays_in_bfloat16", lambda *_: next(answers))
+    monkeypatch.setattr(loop, "pays_in_bfloat16", lambda *_: next(answers))
     settings = {"images": images, "precision": "fast"}
     _, end = run_noted(folder / "undisturbed", SHORT, **settings)
     kill_after(folder / "killed", 2, **settings)

@@ -16,8 +16,8 @@ from made_server import serving
 from made_weights import pull_the_plug
 from PIL import Image
 
-from tlkit.backbones import catalogue
-from tlkit.backbones.catalogue import CATALOGUE, find_entry
+from tlkit.backbones import networks
+from tlkit.backbones.networks import CATALOGUE, find_entry
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_doctor_says_what_works(tlkit):
 
 
 def test_doctor_names_the_remedy(tlkit, monkeypatch):
-    monkeypatch.setattr("tlkit.doctoring._FRONT_END", Path("nowhere/package.json"))
+    monkeypatch.setattr("tlkit.cli.installation._FRONT_END", Path("nowhere/package.json"))
     status, output, _ = tlkit("doctor")
     assert status == 1
     assert "FAIL front end of the widgets" in output
@@ -194,7 +194,7 @@ def stocked(monkeypatch, tmp_path_factory):
     pull_the_plug(monkeypatch, tmp_path_factory.mktemp("machine"))
     name = f"resnet18-{hashlib.sha256(content).hexdigest()[:8]}.pth"
     entry = dataclasses.replace(find_entry("resnet18"), weights_file=name)
-    monkeypatch.setitem(catalogue._ENTRIES, "resnet18", {entry.weights: entry})
+    monkeypatch.setitem(networks._ENTRIES, "resnet18", {entry.weights: entry})
     monkeypatch.setitem(CATALOGUE, "resnet18", entry)
     with serving(content) as server:
         monkeypatch.setenv("TLKIT_WEIGHTS_URL", server.url("mirror"))

@@ -14,8 +14,8 @@ import pytest
 from made_command import call_command
 from made_rows import DIGESTS, ROWS
 
-from tlkit.features.cache import FeatureCache
-from tlkit.features.inventory import KEY_NAME, list_kept
+from tlkit.features.cache.feature_cache import FeatureCache
+from tlkit.features.cache.inventory import KEY_NAME, list_kept
 
 DAY_S = 24 * 60 * 60
 KEY = {
@@ -194,7 +194,7 @@ def test_clear_can_spare_what_was_used_lately(cache, filled):
 
 
 def test_what_can_not_be_removed_is_said(cache, filled, monkeypatch):
-    monkeypatch.setattr("tlkit.features.inventory.remove", lambda kept: False)
+    monkeypatch.setattr("tlkit.features.cache.inventory.remove", lambda kept: False)
     status, output, errors = cache("clear", "--yes")
     assert status == 1
     assert output == "removed 0.0 MB\n"

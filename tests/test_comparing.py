@@ -7,8 +7,8 @@ import pytest
 from matplotlib.figure import Figure
 
 import tlkit as tl
-from tlkit.arms import HAND_MADE
-from tlkit.strategies.pictures import TrainingPictures
+from tlkit.comparison.arms import HAND_MADE
+from tlkit.training.batches import TrainingPictures
 
 PLACE = ["strategy", "shots", "seed", "fold"]
 SCORES = ["accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy", "gain", "gain_low", "gain_high"]
@@ -80,7 +80,7 @@ def test_no_group_is_trained_and_tested_on(images, backbone, monkeypatch):
 
         return watched
 
-    monkeypatch.setattr("tlkit.strategies.transferring.transfer", watch(tl.transfer))
+    monkeypatch.setattr("tlkit.training.transfer.transfer", watch(tl.transfer))
     monkeypatch.setattr("tlkit.heads.fit_head", watch(tl.fit_head))
     comparison = tl.compare(backbone, images, [SHORT, "linear_probe"], shots=3, seeds=5, progress=False)
     assert len(seen) == 10

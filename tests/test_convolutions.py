@@ -10,11 +10,11 @@ from made_training import make_training
 from torch import nn
 
 import tlkit as tl
-from tlkit.backbones import convolutions
-from tlkit.backbones.convolutions import DepthwiseOnSmallMap, QuickConvolutions, convolve_points
-from tlkit.backbones.freezing_costs import measure_freezing
-from tlkit.strategies.optimizing import pays_in_bfloat16
+from tlkit.backbones.freezing.costs import measure_freezing
+from tlkit.cpu import convolutions
+from tlkit.cpu.convolutions import DepthwiseOnSmallMap, QuickConvolutions, convolve_points
 from tlkit.strategies.strategy import Phase, Strategy
+from tlkit.training.optimizer import pays_in_bfloat16
 
 
 def make_maps(n_pictures, n_channels, height, width, dtype=torch.float32):

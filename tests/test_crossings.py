@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from tlkit.evaluation.crossings import CANNOT_TELL, CROSSES, NO_CROSSING, find_crossings
+from tlkit.comparison.crossings import CANNOT_TELL, CROSSES, NO_CROSSING, find_crossings
 from tlkit.evaluation.intervals import two_way_interval
-from tlkit.evaluation.pairing import PairedGains
+from tlkit.evaluation.paired_gains import PairedGains
 
 SPREAD = np.array([-2, -1, 0, 1, 2]) / 128  # halves of halves: their mean is zero to the last bit
 

@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageChops
 
 import tlkit as tl
-from tlkit.inspection.cuts import CutChoice, Cuts, read_cut
 from tlkit.plots.cuts import SIZE_INCHES, CutPage, draw_cut
 from tlkit.plots.page import DOTS_PER_INCH
+from tlkit.summaries.cuts import CutChoice, Cuts, read_cut
 from tlkit.widgets import CutExplorer
 
 N_PICTURES = 12

@@ -8,7 +8,7 @@ import pytest
 from made_domains import make_pair
 
 from tlkit.adaptation.distances import distance_coral, distance_mmd, distance_priors, distance_proxy_a
-from tlkit.adaptation.sides import _STRENGTH, KERNELS, _deal_groups
+from tlkit.adaptation.split_distances import _STRENGTH, KERNELS, _deal_groups
 
 
 def slow_kernel(x, y, kernel, bandwidth):

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from tlkit import doctoring
-from tlkit.backbones.catalogue import CATALOGUE
-from tlkit.doctoring import examine
+from tlkit.backbones.networks import CATALOGUE
+from tlkit.cli import installation
+from tlkit.cli.installation import examine
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +71,7 @@ def test_networks_are_told_apart_by_whether_they_work_offline(tmp_path):
 
 
 def test_without_any_weights_it_is_said_where_they_come_from(monkeypatch):
-    monkeypatch.setattr(doctoring, "is_offline", lambda entry: False)
+    monkeypatch.setattr(installation, "is_offline", lambda entry: False)
     finding = find("backbones that work offline")
     assert not finding.ok
     assert finding.found.startswith("none (")
@@ -118,6 +118,7 @@ def test_an_old_python_is_found(monkeypatch):
 
 
 def test_the_doctor_imports_nothing_heavy():
-    code = "import sys; from tlkit.doctoring import examine; examine(); print('torch' in sys.modules, len(sys.modules))"
+    code = "import sys; from tlkit.cli.installation import examine; examine(); "
+    code += "print('torch' in sys.modules, len(sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.startswith("False")

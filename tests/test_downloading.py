@@ -12,8 +12,8 @@ from types import SimpleNamespace
 import pytest
 from made_server import serving
 
-from tlkit.backbones import downloading
-from tlkit.backbones.downloading import DownloadError, download
+from tlkit.backbones.weights import download as download_module
+from tlkit.backbones.weights.download import DownloadError, download
 
 CONTENT = bytes(range(256)) * 4000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -23,7 +23,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 def server(monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.delenv("TLKIT_WEIGHTS_URL", raising=False)
-    monkeypatch.setattr(downloading, "PAUSE_S", 0.01)
+    monkeypatch.setattr(download_module, "PAUSE_S", 0.01)
     with serving(CONTENT) as server:
         yield server
 
@@ -80,14 +80,14 @@ def test_a_broken_download_is_taken_up_where_it_broke(server, target):
 
 
 def test_a_download_that_stalls_is_taken_up_too(server, target, monkeypatch):
-    monkeypatch.setattr(downloading, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(download_module, "TIMEOUT_S", 0.2)
     assert download(server.url("pauses.pth"), target) == SHA256
     assert server.ranges == [None, "bytes=3000-"]
 
 
 def test_a_connection_that_always_breaks_is_given_up(server, target):
     assert f"broke off after 50 of {len(CONTENT)} bytes" in refuse(server.url("drops.pth"), target)
-    assert server.n_requests == downloading.N_TRIES == 5
+    assert server.n_requests == download_module.N_TRIES == 5
 
 
 @pytest.mark.parametrize("path", ["changed.pth", "elsewhere.pth"])
@@ -114,14 +114,14 @@ def test_a_disk_without_room_is_said_before_anything_is_written(server, target, 
 
 
 def test_ctrl_c_leaves_nothing(server, target, monkeypatch):
-    real, begun = downloading._read_pieces, []
+    real, begun = download_module._read_pieces, []
 
     def read_pieces(response):
         yield next(real(response))
         begun.extend(target.parent.glob(".partial-*"))
         signal.raise_signal(signal.SIGINT)  # in the midst of it, whatever else this machine does
 
-    monkeypatch.setattr(downloading, "_read_pieces", read_pieces)
+    monkeypatch.setattr(download_module, "_read_pieces", read_pieces)
     with pytest.raises(KeyboardInterrupt):
         download(server.url("whole.pth"), target)
     assert begun
@@ -150,7 +150,7 @@ def test_a_server_that_speaks_another_language_is_said(server, target):
 
 @pytest.mark.parametrize("path", ["silent.pth", "stalled.pth"])
 def test_a_server_that_goes_quiet_is_given_up(path, server, target, monkeypatch):
-    monkeypatch.setattr(downloading, "TIMEOUT_S", 0.1)
+    monkeypatch.setattr(download_module, "TIMEOUT_S", 0.1)
     # Had the server been waited for, it would have closed the connection, which is another error.
     assert re.search("timed out|no answer", refuse(server.url(path), target))
 
@@ -201,7 +201,7 @@ def test_a_full_disk_during_a_download_leaves_nothing(server, target, monkeypatc
             raise OSError(28, "No space left on device")
             yield file
 
-    monkeypatch.setattr(downloading, "open", full, raising=False)
+    monkeypatch.setattr(download_module, "open", full, raising=False)
     with pytest.raises(OSError, match="No space left on device"):
         download(server.url("whole.pth"), target)
     assert {path.name for path in target.parent.iterdir()} <= {"net.pth.lock"}

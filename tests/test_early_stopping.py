@@ -9,11 +9,11 @@ from made_networks import copy_state, make_batch, make_tiny_backbone, same_bits
 from torch import nn
 
 import tlkit as tl
-from tlkit.strategies import training
-from tlkit.strategies.early_stopping import Best, validate
-from tlkit.strategies.front import FrontPictures
-from tlkit.strategies.pictures import TrainingPictures
-from tlkit.strategies.training import TrainingError
+from tlkit.training import loop
+from tlkit.training.batches import TrainingPictures
+from tlkit.training.early_stopping import Best, validate
+from tlkit.training.frozen_prefix import FrontPictures
+from tlkit.training.loop import TrainingError
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +47,13 @@ HISTORIES = [
 @pytest.fixture
 def given_losses(monkeypatch):
     """Lets validation give these losses, and keeps the weights that each epoch had."""
-    losses, weights, real = [], [], training.validate
+    losses, weights, real = [], [], loop.validate
 
     def validate_as_given(network, head, pictures, device):
         weights.append((copy_state(network), copy_state(head)))
         return real(network, head, pictures, device) | {"validation_loss": losses[len(weights) - 1]}
 
-    monkeypatch.setattr(training, "validate", validate_as_given)
+    monkeypatch.setattr(loop, "validate", validate_as_given)
     return losses, weights
 
 
@@ -142,13 +142,13 @@ def test_pictures_held_out_are_never_learned_from_and_no_group_straddles(front_m
             return real(self, indices, policy, epoch)
 
         monkeypatch.setattr(kind, "batch", batch)
-    solved, real = [], training.extract_features
+    solved, real = [], loop.extract_features
 
     def extract(backbone, pictures, *rest, **settings):
         solved.append(pictures)
         return real(backbone, pictures, *rest, **settings)
 
-    monkeypatch.setattr(training, "extract_features", extract)
+    monkeypatch.setattr(loop, "extract_features", extract)
     phases = tl.Phase(["head"], None), tl.Phase([-1, "head"], 2, 1e-2)
     images = tl.load_images("styles", domain=["emoji", "twemoji"]).select(classes=["bird", "tool"])
     images = images[np.isin(images.groups, np.unique(images.groups)[::2])]  # groups of two

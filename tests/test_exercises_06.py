@@ -10,7 +10,7 @@ from torch import nn
 
 import tlkit as tl
 from tlkit.lessons import check
-from tlkit.strategies.interpolating import interpolate_runs
+from tlkit.training.wise_ft import interpolate_runs
 
 RANK = 3
 

@@ -6,7 +6,7 @@ import pytest
 from scipy.optimize import minimize
 
 from tlkit.adaptation.alignment import align_mean
-from tlkit.adaptation.solving import Align
+from tlkit.adaptation.solved_objectives import Align
 from tlkit.heads.logistic import STRENGTH
 from tlkit.lessons import check
 

@@ -10,8 +10,9 @@ from made_pictures import encode, make_picture, write_classes, write_zip
 
 import tlkit as tl
 from tlkit import cli
-from tlkit.features import extraction, frozen
-from tlkit.images import loading
+from tlkit.features import extract as extract_module
+from tlkit.features import frozen_network
+from tlkit.images import load as load_module
 
 
 @pytest.fixture
@@ -22,8 +23,8 @@ def backbone(monkeypatch):
     def load(name, weights, image_size_px):
         return tiny if image_size_px is None else make_tiny_backbone(recipe=tiny.recipe.at(image_size_px))
 
-    monkeypatch.setattr(frozen, "_load", load)
-    monkeypatch.setattr(frozen, "_find_record", lambda *arguments: None)
+    monkeypatch.setattr(frozen_network, "_load", load)
+    monkeypatch.setattr(frozen_network, "_find_record", lambda *arguments: None)
     return tiny
 
 
@@ -107,10 +108,12 @@ def test_pictures_in_no_class_folder_are_of_one_class(packed, extract, backbone,
 
 def test_the_bundled_set_and_a_second_call(extract, backbone, monkeypatch):
     few = tl.load_images("styles", domain="clipart")[:5]
-    monkeypatch.setattr(loading, "load_styles", lambda domain: few)
+    monkeypatch.setattr(load_module, "load_styles", lambda domain: few)
     for _ in range(2):
         assert extract("styles", "--engine", "torch")[0] == 0
-        monkeypatch.setattr(extraction, "read_squares", lambda *arguments: pytest.fail("a picture was computed again"))
+        monkeypatch.setattr(
+            extract_module, "read_squares", lambda *arguments: pytest.fail("a picture was computed again")
+        )
     assert np.array_equal(read("features.npz")["labels"], few.labels)
 
 
@@ -145,10 +148,10 @@ def test_bad_arguments_are_said_before_a_picture_is_read(arguments, words, extra
     (tmp_path / "here" / "taken.npz").mkdir()
     (tmp_path / "here" / "file").write_text("a file")
     before = sorted((tmp_path / "here").rglob("*"))
-    monkeypatch.setattr(loading, "scan_pictures", lambda *arguments, **options: pytest.fail("pictures were read"))
+    monkeypatch.setattr(load_module, "scan_pictures", lambda *arguments, **options: pytest.fail("pictures were read"))
     if arguments[0] == "--stage":
-        monkeypatch.setattr(frozen, "_load", lambda *arguments: make_tiny_backbone())
-        monkeypatch.setattr(frozen, "_find_record", lambda *arguments: None)
+        monkeypatch.setattr(frozen_network, "_load", lambda *arguments: make_tiny_backbone())
+        monkeypatch.setattr(frozen_network, "_find_record", lambda *arguments: None)
     status, output, errors = extract(folder, *arguments)
     assert (status, output) == (1, "")
     assert words in errors
@@ -157,7 +160,7 @@ def test_bad_arguments_are_said_before_a_picture_is_read(arguments, words, extra
 
 
 def test_an_interrupted_call_says_that_the_next_goes_on_and_it_does(extract, backbone, folder, monkeypatch):
-    counted, real = [], extraction.read_squares
+    counted, real = [], extract_module.read_squares
 
     def read_squares(images, indices, *rest):
         counted.append(len(indices))
@@ -167,7 +170,7 @@ def test_an_interrupted_call_says_that_the_next_goes_on_and_it_does(extract, bac
                 raise KeyboardInterrupt
             yield square
 
-    monkeypatch.setattr(extraction, "read_squares", read_squares)
+    monkeypatch.setattr(extract_module, "read_squares", read_squares)
     status, output, errors = extract(folder, "--engine", "torch")
     assert status != 0
     assert output == ""

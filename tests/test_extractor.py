@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import estimator_checks, get_tags
 
 import tlkit as tl
-from tlkit.features import extraction
+from tlkit.features import extract
 
 N_PICTURES = 12
 
@@ -51,13 +51,13 @@ def values(backbone, images):
 def n_computed(monkeypatch, tmp_path):
     """An empty cache, and a list that holds how many pictures each extraction really computed."""
     monkeypatch.setenv("TLKIT_CACHE_DIR", str(tmp_path / "cache"))
-    counted, real = [], extraction.read_squares
+    counted, real = [], extract.read_squares
 
     def read_squares(images, indices, *rest):
         counted.append(len(indices))
         return real(images, indices, *rest)
 
-    monkeypatch.setattr(extraction, "read_squares", read_squares)
+    monkeypatch.setattr(extract, "read_squares", read_squares)
     return counted
 
 

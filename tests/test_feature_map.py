@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import tlkit as tl
-from tlkit.features.mapping import choose_perplexity, find_neighbors, project_features, share_same_class
+from tlkit.features.projection import choose_perplexity, find_neighbors, project_features, share_same_class
 from tlkit.plots.feature_map import choose_looks, name_axes
 from tlkit.widgets import FeatureMapExplorer
 

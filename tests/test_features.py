@@ -10,12 +10,12 @@ from made_networks import SOME_NAMES, TINY_RECIPE, make_library_pair, make_tiny_
 from made_pictures import make_picture, write_classes
 
 import tlkit as tl
-from tlkit.backbones.catalogue import find_entry
-from tlkit.features import converting
-from tlkit.features.converting import BATCH_SIZE
+from tlkit.backbones.networks import find_entry
+from tlkit.features import openvino_model
 from tlkit.features.engines import choose_engine, open_engine, run_in_batches
-from tlkit.features.extraction import extract_values
-from tlkit.features.frozen import FrozenNetwork
+from tlkit.features.extract import extract_values
+from tlkit.features.frozen_network import FrozenNetwork
+from tlkit.features.openvino_model import BATCH_SIZE
 
 N_PICTURES = BATCH_SIZE + 3
 ENGINES = ["openvino", "torch"]
@@ -45,7 +45,7 @@ def translated():
 @pytest.fixture
 def n_converted(monkeypatch, translated):
     """A list that grows by one with each conversion; the same network is really converted once for all tests."""
-    counted, real = [], converting._translate
+    counted, real = [], openvino_model._translate
 
     def translate(backbone):
         counted.append(backbone.name)
@@ -54,7 +54,7 @@ def n_converted(monkeypatch, translated):
             translated[fingerprint] = real(backbone)
         return translated[fingerprint]
 
-    monkeypatch.setattr(converting, "_translate", translate)
+    monkeypatch.setattr(openvino_model, "_translate", translate)
     return counted
 
 
@@ -234,7 +234,7 @@ def test_an_empty_set_has_no_features_of_the_right_width(cache, images):
 
 
 def test_a_network_may_be_named(images, monkeypatch):
-    from tlkit.backbones import loading
+    from tlkit.backbones import loader
 
     wanted = []
 
@@ -242,7 +242,7 @@ def test_a_network_may_be_named(images, monkeypatch):
         wanted.append(name)
         return make_tiny_backbone()
 
-    monkeypatch.setattr(loading, "load_backbone", load_backbone)
+    monkeypatch.setattr(loader, "load_backbone", load_backbone)
     assert extract("resnet18", images).values.shape == (N_PICTURES, 6)
     assert wanted == ["resnet18"]
 

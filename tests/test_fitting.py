@@ -7,9 +7,9 @@ from made_weights import pull_the_plug, save
 from torch import nn
 
 import tlkit as tl
-from tlkit.backbones.fitting import fit_to_network
-from tlkit.backbones.weights import read_weights
-from tlkit.backbones.weights_error import Fault, WeightsError
+from tlkit.backbones.weights.error import Fault, WeightsError
+from tlkit.backbones.weights.fit import fit_to_network
+from tlkit.backbones.weights.read import read_weights
 
 LEFT_OUT = ("fc",)
 FIRST = "body.0.weight"
@@ -255,8 +255,8 @@ def test_a_network_is_loaded_with_what_is_allowed_and_says_so(tmp_path):
 
 
 def test_a_published_file_of_another_network_is_recognised(network, tmp_path):
-    from tlkit.backbones.catalogue import find_entry
-    from tlkit.backbones.weights_files import find_weights
+    from tlkit.backbones.networks import find_entry
+    from tlkit.backbones.weights.weight_files import find_weights
 
     path = find_weights(find_entry("efficientnet_lite1"), "pretrained")
     tensors, _ = read_weights(path)

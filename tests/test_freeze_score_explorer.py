@@ -11,9 +11,9 @@ from made_pictures import write_classes
 from PIL import Image
 
 import tlkit as tl
-from tlkit.backbones.freezing_costs import measure_freezing
-from tlkit.strategies import training
-from tlkit.strategies.score import make_score, read_strategy
+from tlkit.backbones.freezing.costs import measure_freezing
+from tlkit.strategies.freeze_score import make_score, read_strategy
+from tlkit.training import loop
 from tlkit.widgets import FreezeScoreExplorer, freeze_score_explorer
 from tlkit.widgets.jobs import Job
 
@@ -38,7 +38,7 @@ def costs(backbone):
 @pytest.fixture(autouse=True)
 def without_conversion(monkeypatch):
     """Converting a network for another engine takes longer here than all of the training."""
-    monkeypatch.setattr("tlkit.features.extraction.choose_engine", lambda engine: "torch")
+    monkeypatch.setattr("tlkit.features.extract.choose_engine", lambda engine: "torch")
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def explorer(backbone, images, costs):
 @pytest.fixture
 def gate(monkeypatch):
     """Stop the training after its third step: `reached` is set there, and it goes on once `opened` is."""
-    real = training.make_step
+    real = loop.make_step
 
     class Gate:
         reached, opened, n_steps = threading.Event(), threading.Event(), 0
@@ -62,7 +62,7 @@ def gate(monkeypatch):
             Gate.reached.set()
             assert Gate.opened.wait(60)
 
-    monkeypatch.setattr(training, "make_step", make_step)
+    monkeypatch.setattr(loop, "make_step", make_step)
     yield Gate
     Gate.opened.set()
 
@@ -201,7 +201,7 @@ def test_a_failure_is_said_and_raised_and_another_run_is_possible(explorer, monk
         raise ValueError("no <ink>")
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "make_step", fail)
+        patch.setattr(loop, "make_step", fail)
         job = explorer.run()
         with pytest.raises(ValueError, match="no <ink>"):
             job.wait()

@@ -12,8 +12,8 @@ from PIL import Image
 
 import tlkit as tl
 from tlkit.plots.freeze_score import draw_freeze_score, list_rate_colours, make_rate_scale
-from tlkit.plots.score_runs import RUNS_SIZE_INCHES, draw_score_accuracies, draw_training, render_runs
-from tlkit.strategies.score import make_score
+from tlkit.plots.freeze_score_runs import RUNS_SIZE_INCHES, draw_score_accuracies, draw_training, render_runs
+from tlkit.strategies.freeze_score import make_score
 
 SCORE = tl.Strategy(
     [

@@ -11,8 +11,8 @@ from torchvision.models.swin_transformer import SwinTransformerBlock
 from torchvision.models.vision_transformer import EncoderBlock
 
 import tlkit as tl
-from tlkit.backbones.freezing import count_trainable, has_moving_statistics, hold_norm_statistics, thaw
-from tlkit.strategies.parameters import apply_phase
+from tlkit.backbones.freezing.freeze import count_trainable, has_moving_statistics, hold_norm_statistics, thaw
+from tlkit.training.trainable import apply_phase
 
 
 class Mixed(nn.Module):

@@ -17,9 +17,9 @@ from PIL import Image, ImageChops
 from torch import nn
 
 import tlkit as tl
-from tlkit.backbones.convolutions import QuickConvolutions
-from tlkit.backbones.freezing_costs import measure_freezing
-from tlkit.backbones.freezing_reading import KINDS, NORM_MODES, Freezing, FreezingCosts, PartStep, read_freezing
+from tlkit.backbones.freezing.costs import measure_freezing
+from tlkit.backbones.freezing.summary import KINDS, NORM_MODES, Freezing, FreezingCosts, PartStep, read_freezing
+from tlkit.cpu.convolutions import QuickConvolutions
 from tlkit.plots.freezing import SIZE_INCHES, FreezingPage, draw_freezing
 from tlkit.plots.page import DOTS_PER_INCH
 from tlkit.widgets import FreezingExplorer
@@ -141,7 +141,7 @@ def test_no_rounds_are_refused():
 
 def test_the_shortest_of_several_rounds_counts(monkeypatch):
     durations_s = itertools.count(9, -1)
-    monkeypatch.setattr("tlkit.backbones.freezing_costs._time_step", lambda *step: next(durations_s))
+    monkeypatch.setattr("tlkit.backbones.freezing.costs._time_step", lambda *step: next(durations_s))
     costs = measure_freezing(make_tiny_backbone(), make_batch(), N_CLASSES, n_rounds=2)
     n_steps = len(costs.steps)
     assert [step.duration_s for step in costs.steps.values()] == [9 - n_steps - place for place in range(n_steps)]

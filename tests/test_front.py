@@ -11,12 +11,12 @@ from made_networks import copy_state, make_library_pair, make_tiny_backbone
 from made_training import make_training
 
 import tlkit as tl
-from tlkit.backbones.catalogue import find_entry
-from tlkit.features import extraction
-from tlkit.strategies import front
-from tlkit.strategies.front import PLAIN, FrontPictures, list_views
-from tlkit.strategies.pictures import TrainingPictures
-from tlkit.strategies.preparing import reinitialise
+from tlkit.backbones.networks import find_entry
+from tlkit.features import extract as extract_module
+from tlkit.training import frozen_prefix
+from tlkit.training.batches import TrainingPictures
+from tlkit.training.frozen_prefix import PLAIN, FrontPictures, list_views
+from tlkit.training.norm_statistics import reinitialise
 
 HEAD, LAST, LAST_TWO = tl.Phase(["head"], 2, 0.1), tl.Phase([-1, "head"], 2, 0.05), tl.Phase([-2, -1, "head"], 1, 0.05)
 ALL = tl.Phase(["all"], 1, 0.05)
@@ -234,13 +234,13 @@ def test_other_runs_find_a_pretrained_front_on_the_disk_with_the_same_bits(image
 
 @pytest.mark.parametrize("phase", [LAST, tl.Phase([-1, "head"], 2, 0.05, augment="crop")])
 def test_torchs_random_state_is_where_it_was_whatever_computing_draws(phase, images, monkeypatch):
-    real = front.open_engine
+    real = frozen_prefix.open_engine
 
     def open_engine(*what):
         torch.rand(3)
         return real(*what)
 
-    for module in (front, extraction):
+    for module in (frozen_prefix, extract_module):
         monkeypatch.setattr(module, "open_engine", open_engine)
     training = make_training(
         make_tiny_backbone(), torch.nn.Linear(6, len(images.classes)), tl.Strategy([phase]), images, n_views=2
@@ -316,8 +316,8 @@ def test_only_many_rows_of_a_pretrained_front_are_worth_a_conversion(pretrained,
         asked.append(engine)
         raise StopIteration
 
-    monkeypatch.setattr(front, "open_engine", open_engine)
-    monkeypatch.setattr(front, "_WORTH_CONVERTING", 24)
+    monkeypatch.setattr(frozen_prefix, "open_engine", open_engine)
+    monkeypatch.setattr(frozen_prefix, "_WORTH_CONVERTING", 24)
     pictures = TrainingPictures(images, make_tiny_backbone().recipe, 0, n_views=2)
     source = FrontPictures(make_tiny_backbone(), 1, pictures, pretrained=pretrained)
     with pytest.raises(StopIteration):
@@ -330,14 +330,14 @@ def test_views_of_another_engine_are_computed_again_as_a_resumed_run_would(image
     source = FrontPictures(make_tiny_backbone(), 1, pictures, pretrained=True)
     source.compute([("flip", 0)])
     source.views["flip", 0] = None
-    opened, real = [], front.open_engine
+    opened, real = [], frozen_prefix.open_engine
 
     def open_engine(engine, *what):
         opened.append(engine)
         return real("torch", *what)
 
-    monkeypatch.setattr(front, "open_engine", open_engine)
-    monkeypatch.setattr(front, "_WORTH_CONVERTING", 24)
+    monkeypatch.setattr(frozen_prefix, "open_engine", open_engine)
+    monkeypatch.setattr(frozen_prefix, "_WORTH_CONVERTING", 24)
     source.compute([("flip", 0), ("flip", 1)])
     assert opened == ["openvino"]
     assert source.views["flip", 0] is not None
@@ -362,7 +362,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(augment, images, tmp_pa
 
 @pytest.mark.parametrize("phase", [HEAD, tl.Phase(["head"], 2, 0.1, augment="flip"), tl.Phase(["head"], None)])
 def test_a_callback_ends_a_run_while_frozen_stages_are_computed(phase, images, monkeypatch):
-    monkeypatch.setattr(extraction, "choose_engine", lambda engine: "torch")
+    monkeypatch.setattr(extract_module, "choose_engine", lambda engine: "torch")
     told = []
 
     def stop(training):

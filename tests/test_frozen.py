@@ -9,10 +9,9 @@ import pytest
 from made_networks import make_tiny_backbone
 
 import tlkit as tl
-from tlkit.backbones.hashes import known_sha256
-from tlkit.features import frozen
-from tlkit.features.frozen import FrozenNetwork
-from tlkit.features.places import find_places
+from tlkit.backbones.weights.hashes import known_sha256
+from tlkit.features import frozen_network
+from tlkit.features.frozen_network import FrozenNetwork, find_places
 
 LITE = "efficientnet_lite0"
 WITHOUT_TORCH = f"""
@@ -76,13 +75,13 @@ def test_other_weights_sizes_and_versions_are_other_records(cache, monkeypatch):
     FrozenNetwork.named(LITE, image_size_px=64)
     FrozenNetwork.named(LITE, image_size_px=96)
     assert len(list_records(cache)) == 2
-    real = frozen.importlib.metadata.version
+    real = frozen_network.importlib.metadata.version
     with monkeypatch.context() as patch:
-        patch.setattr(frozen.importlib.metadata, "version", lambda package: real(package) + ".1")
+        patch.setattr(frozen_network.importlib.metadata, "version", lambda package: real(package) + ".1")
         FrozenNetwork.named(LITE, image_size_px=96)
     assert len(list_records(cache)) == 3
     with monkeypatch.context() as patch:  # the file of the weights was written to since
-        patch.setattr(frozen, "known_sha256", lambda path: "0" * 64 if known_sha256(path) else None)
+        patch.setattr(frozen_network, "known_sha256", lambda path: "0" * 64 if known_sha256(path) else None)
         FrozenNetwork.named(LITE, image_size_px=96)
     assert len(list_records(cache)) == 4
 

@@ -13,11 +13,11 @@ import torch
 from made_weights import pull_the_plug, save
 from safetensors.torch import save_file
 
-from tlkit.backbones import hashes
-from tlkit.backbones.catalogue import find_entry
-from tlkit.backbones.hashes import check_sha256, expected_sha256, known_sha256, record_sha256
-from tlkit.backbones.weights import read_weights
-from tlkit.backbones.weights_error import WeightsError
+from tlkit.backbones.networks import find_entry
+from tlkit.backbones.weights import hashes
+from tlkit.backbones.weights.error import WeightsError
+from tlkit.backbones.weights.hashes import check_sha256, expected_sha256, known_sha256, record_sha256
+from tlkit.backbones.weights.read import read_weights
 
 STATE = {"fc.weight": torch.arange(6.0)}
 OTHER = {"fc.weight": torch.arange(6.0) + 1}

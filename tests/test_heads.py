@@ -16,7 +16,7 @@ from made_rows import DIGESTS
 import tlkit as tl
 from tlkit.features.features import Features
 from tlkit.heads import KINDS
-from tlkit.heads.fitting import _FITTERS
+from tlkit.heads.kinds import _FITTERS
 
 POOLED_KINDS = [kind for kind in KINDS if kind != "conv"]
 

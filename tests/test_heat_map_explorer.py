@@ -13,9 +13,8 @@ from made_pictures import make_picture
 from matplotlib.figure import Figure
 from PIL import Image
 
-from tlkit.images.gathering import gather_pictures
+from tlkit.images.inputs import gather_pictures
 from tlkit.inspection import study_heat_maps
-from tlkit.inspection.heat_reading import HeatChoice, read_heat
 from tlkit.plots import (
     HeatStudyPage,
     draw_channels,
@@ -27,8 +26,9 @@ from tlkit.plots import (
     draw_similarity_curve,
     draw_square,
 )
-from tlkit.plots.heat_study import SIZE_INCHES
+from tlkit.plots.heat_maps_page import SIZE_INCHES
 from tlkit.plots.page import DOTS_PER_INCH
+from tlkit.summaries.heat_maps import HeatChoice, read_heat
 from tlkit.widgets import HeatMapExplorer
 
 PICTURES = [make_picture(number, (20, 18)) for number in range(3)]

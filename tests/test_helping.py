@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from tlkit.helping import Helpers, call_apart, check_workers, choose_workers
+from tlkit.comparison.workers import Helpers, call_apart, check_workers, choose_workers
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
 
@@ -199,7 +199,7 @@ def test_ctrl_c_is_for_this_process_alone(tmp_path):
 
 ABANDONED = """
 import os, signal, time
-from tlkit.helping import Helpers
+from tlkit.comparison.workers import Helpers
 
 here = os.getpid()
 
@@ -285,7 +285,7 @@ def test_two_work_where_there_are_two_processors_and_no_gpu(processors, gpu, n_w
 LOOPING = """
 import os
 import torch
-from tlkit.helping import Helpers
+from tlkit.comparison.workers import Helpers
 
 torch.set_num_threads(4)
 torch.ones(1_000_000)  # starts the threads that a helper doesn't have
@@ -310,7 +310,7 @@ import os, sys
 import torch
 torch.set_num_threads({n_threads})
 import tlkit as tl
-from tlkit.strategies import transferring
+from tlkit.training import transfer
 
 images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug", "tool", "flower"])
 backbone = tl.load_backbone("mobilenet_v3_small", weights=None, image_size_px=32)

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from tlkit.images import ImageSet, load_images
-from tlkit.images.bundled import STYLES
+from tlkit.images.load import STYLES
 from tlkit.plots import draw_contact_sheet
 
 SIZES = {"photo": 240, "clipart": 637, "emoji": 319, "twemoji": 317, "sketch": 332}

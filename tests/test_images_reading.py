@@ -9,7 +9,7 @@ import pytest
 from made_pictures import encode, make_picture
 from PIL import Image, PngImagePlugin
 
-from tlkit.images.reading import MAX_PIXELS, PictureError, decode_picture
+from tlkit.images.decode import MAX_PIXELS, PictureError, decode_picture
 
 # What a camera does to an upright picture before it writes the orientation, by the EXIF standard's table.
 TURNS = {
@@ -214,6 +214,6 @@ def test_memory_error_is_not_blamed_on_the_picture(monkeypatch):
     def fail(*arguments):
         raise MemoryError
 
-    monkeypatch.setattr("tlkit.images.reading.convert_to_rgb", fail)
+    monkeypatch.setattr("tlkit.images.decode.convert_to_rgb", fail)
     with pytest.raises(MemoryError):
         decode_picture(encode(make_picture()))

@@ -11,7 +11,7 @@ import pytest
 from made_pictures import write_classes
 
 from tlkit.images import load_images
-from tlkit.images.splitting import choose_test, draw_shots
+from tlkit.images.splits import choose_test, draw_shots
 
 
 @pytest.fixture(scope="module")

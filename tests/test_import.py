@@ -26,7 +26,7 @@ HEAVY = {
     *("ipywidgets", "IPython", "rich", "typer"),
 }
 WITHOUT_TORCH = (
-    *("tlkit.images", "tlkit.heads", "tlkit.evaluation", "tlkit.doctoring", "tlkit.cli", "tlkit.plots"),
+    *("tlkit.images", "tlkit.heads", "tlkit.evaluation", "tlkit.cli.installation", "tlkit.cli", "tlkit.plots"),
     *("tlkit.selection", "tlkit.inspection", "tlkit.adaptation.pair_comparison", "tlkit.adaptation.gaps"),
     "tlkit.adaptation.target_shots",
 )

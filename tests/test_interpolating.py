@@ -9,8 +9,8 @@ import torch
 from made_networks import copy_state, make_tiny_backbone, same_bits
 
 import tlkit as tl
-from tlkit.strategies.interpolating import interpolate_with_parent
-from tlkit.strategies.pictures import TrainingPictures
+from tlkit.training.batches import TrainingPictures
+from tlkit.training.wise_ft import interpolate_with_parent
 
 PROBE = tl.Phase(["head"], None)
 

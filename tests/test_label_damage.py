@@ -8,10 +8,10 @@ from PIL import Image
 from tlkit.features.features import Features
 from tlkit.heads import fit_head
 from tlkit.images.digits import load_digits
-from tlkit.images.scanning import make_set
-from tlkit.images.stored import PicturePixels
+from tlkit.images.files import PicturePixels
+from tlkit.images.scan import make_set
 from tlkit.inspection import measure_label_damage
-from tlkit.strategies.augmentation import draw_view
+from tlkit.training.augment import draw_view
 
 COLOURS = {"red": (200, 40, 40), "green": (40, 124, 40), "dark": (10, 10, 10), "light": (245, 245, 245)}
 

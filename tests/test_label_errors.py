@@ -7,7 +7,7 @@ import pytest
 from made_features import make_features
 
 from tlkit.heads import fit_head
-from tlkit.images.splitting import assign_folds
+from tlkit.images.splits import assign_folds
 from tlkit.inspection import find_label_errors
 from tlkit.inspection.label_errors import find_confident
 

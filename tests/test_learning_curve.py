@@ -10,12 +10,12 @@ import pytest
 from matplotlib.figure import Figure
 
 import tlkit as tl
-from tlkit.arms import HAND_MADE
-from tlkit.evaluation.crossings import CROSSES
-from tlkit.evaluation.curves import summarise_curve
+from tlkit.comparison.arms import HAND_MADE
+from tlkit.comparison.crossings import CROSSES
+from tlkit.comparison.curve_results import summarise_curve
+from tlkit.comparison.learning_curve import ALL_SHOTS
 from tlkit.evaluation.gains import give_verdict
 from tlkit.evaluation.intervals import t_interval
-from tlkit.learning_curves import ALL_SHOTS
 from tlkit.plots import draw_learning_curve
 
 ARMS = [HAND_MADE, "linear_probe", tl.Probe("ridge"), tl.Probe("prototype", stage="stage2", name="early")]
@@ -49,7 +49,7 @@ def watched(backbone, images):
     with pytest.MonkeyPatch.context() as patch:
         extract = watch(tl.extract_features, lambda arguments, settings: outputs.append(settings["stage"]))
         fit = watch(tl.fit_head, lambda arguments, settings: fitted.append((arguments, settings)))
-        patch.setattr("tlkit.features.extraction.extract_features", extract)
+        patch.setattr("tlkit.features.extract.extract_features", extract)
         patch.setattr("tlkit.heads.fit_head", fit)
         # Shots in another order than they are drawn in.
         curve = tl.learning_curve(backbone, images, ARMS, shots=[3, 1, 6], seeds=3, progress=False)
@@ -260,8 +260,8 @@ def test_ctrl_c_keeps_the_seeds_that_all_arms_have_done(backbone, images, monkey
 def test_what_cannot_be_run_is_refused_before_anything_is_computed(
     backbone, images, monkeypatch, arguments, error, message
 ):
-    monkeypatch.setattr("tlkit.running.run_cells", None)
-    monkeypatch.setattr("tlkit.features.extraction.extract_features", None)
+    monkeypatch.setattr("tlkit.comparison.runner.run_cells", None)
+    monkeypatch.setattr("tlkit.features.extract.extract_features", None)
     with pytest.raises(error, match=message):
         tl.learning_curve(backbone, images, **({"strategies": [HAND_MADE], "progress": False} | arguments))
 

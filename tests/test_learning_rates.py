@@ -7,7 +7,7 @@ import torch
 from made_networks import make_tiny_backbone
 
 import tlkit as tl
-from tlkit.strategies.learning_rates import DISCRIMINATIVE, LAYER_DECAY, decay_learning_rates
+from tlkit.strategies.phase_schedules import DISCRIMINATIVE, LAYER_DECAY, decay_learning_rates
 
 
 def test_each_earlier_stage_learns_at_a_fixed_share_of_the_next():

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from made_rows import DIGESTS, KEY, ROWS
 
-from tlkit.features import cache as cache_module
-from tlkit.features import inventory, limit
-from tlkit.features.cache import FeatureCache
-from tlkit.features.inventory import list_kept
-from tlkit.features.limit import make_room, read_limit_bytes
+from tlkit.features.cache import feature_cache as cache_module
+from tlkit.features.cache import inventory, limit
+from tlkit.features.cache.feature_cache import FeatureCache
+from tlkit.features.cache.inventory import list_kept
+from tlkit.features.cache.limit import make_room, read_limit_bytes
 
 LONG_AGO_S = 1.5e9
 

@@ -5,8 +5,8 @@ import pytest
 from made_weights import pull_the_plug
 
 import tlkit as tl
-from tlkit.backbones.catalogue import CATALOGUE, find_entry, list_entries
-from tlkit.backbones.weights_files import weights_folders
+from tlkit.backbones.networks import CATALOGUE, find_entry, list_entries
+from tlkit.backbones.weights.weight_files import weights_folders
 
 
 @pytest.fixture(autouse=True)

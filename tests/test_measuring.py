@@ -8,7 +8,7 @@ import numpy as np
 import psutil
 import pytest
 
-from tlkit.measuring import measured
+from tlkit.cpu.measure import measured
 
 MIB = 2**20
 

@@ -11,9 +11,10 @@ from made_training import make_training
 from torch import nn
 
 import tlkit as tl
-from tlkit.strategies import optimizing, training
-from tlkit.strategies.optimizing import order_pictures, pays_in_bfloat16, schedule, weigh_classes
-from tlkit.strategies.pictures import TrainingPictures
+from tlkit.training import loop
+from tlkit.training import optimizer as optimizer_module
+from tlkit.training.batches import TrainingPictures
+from tlkit.training.optimizer import order_pictures, pays_in_bfloat16, schedule, weigh_classes
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +191,7 @@ class Clock(nn.Module):
 def set_clock(monkeypatch):
     def set_clock(fast_s, exact_s):
         clock = Clock(fast_s, exact_s)
-        monkeypatch.setattr(optimizing, "time", types.SimpleNamespace(perf_counter=lambda: clock.now_s[0]))
+        monkeypatch.setattr(optimizer_module, "time", types.SimpleNamespace(perf_counter=lambda: clock.now_s[0]))
         return clock
 
     return set_clock
@@ -247,7 +248,7 @@ def test_fast_trains_in_bfloat16_and_keeps_float32_weights(images, set_clock):
 
 
 def test_exact_tries_nothing(images, set_clock, monkeypatch):
-    monkeypatch.setattr(training, "pays_in_bfloat16", lambda *arguments: pytest.fail("tried"))
+    monkeypatch.setattr(loop, "pays_in_bfloat16", lambda *arguments: pytest.fail("tried"))
     clock = set_clock(1, 2)
     exact = train_with_clock(images, clock, batch_size=10)
     assert clock.n_trials == {False: 2}

@@ -10,14 +10,14 @@ import pytest
 from made_studies import make_study
 
 import tlkit as tl
-from tlkit.adaptation.adapting import adapt
-from tlkit.adaptation.asking_again import score_mixed
-from tlkit.adaptation.objectives import Mcc
 from tlkit.adaptation.pair_comparison import compare_pairs
 from tlkit.adaptation.pair_results import VALIDATORS, PairComparison, summarise_pairs
-from tlkit.adaptation.pairs import place_pair, split_pair
-from tlkit.adaptation.solved import solve_head
-from tlkit.adaptation.solving import Align
+from tlkit.adaptation.pair_split import place_pair, split_pair
+from tlkit.adaptation.refit_validators import score_mixed
+from tlkit.adaptation.solved_head import solve_head
+from tlkit.adaptation.solved_objectives import Align
+from tlkit.adaptation.train_time import adapt
+from tlkit.adaptation.trained_objectives import Mcc
 from tlkit.adaptation.validators import score_entropy, score_source_accuracy
 
 DOMAINS = ("here", "there", "yonder")

@@ -7,10 +7,10 @@ from PIL import Image
 
 import tlkit as tl
 from tlkit.backbones.recipe import Recipe
-from tlkit.features import opencv_decoding, pictures
-from tlkit.features.pictures import describe_decoder, read_squares
-from tlkit.images.gathering import gather_pictures
-from tlkit.images.reading import PictureError
+from tlkit.features import picture_batches as picture_batches_module
+from tlkit.features.picture_batches import describe_decoder, read_squares
+from tlkit.images.decode import PictureError
+from tlkit.images.inputs import gather_pictures
 
 RECIPE = Recipe(64, 56, "bilinear", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 SHAPES = {"wide": (403, 301), "high": (301, 403), "square": (257, 257), "smaller than a square": (50, 40)}
@@ -33,7 +33,7 @@ def drawings():
 def tolerance(request, monkeypatch):
     """With OpenCV, and as if it was not installed; the mean difference in levels of 255 that each may have."""
     if request.param == "pillow":
-        monkeypatch.setattr(pictures, "find_version", lambda: None)
+        monkeypatch.setattr(picture_batches_module, "find_version", lambda: None)
         return 1
     pytest.importorskip("cv2")
     return 3
@@ -95,7 +95,7 @@ def test_fast_squares_are_turned_as_exact_ones_are(tmp_path, drawings, orientati
 
 
 def test_fast_decodes_a_large_jpeg_at_a_reduced_scale(tmp_path, drawings, monkeypatch):
-    monkeypatch.setattr(pictures, "find_version", lambda: None)
+    monkeypatch.setattr(picture_batches_module, "find_version", lambda: None)
     sizes, real = [], Recipe.resize_middle
     monkeypatch.setattr(
         Recipe, "resize_middle", lambda self, picture, *rest: sizes.append(picture.size) or real(self, picture, *rest)
@@ -109,7 +109,7 @@ def test_opencv_decodes_a_large_jpeg_at_a_reduced_scale_and_skips_no_pixel(drawi
     flags, shapes, decode, resize = [], [], cv2.imdecode, cv2.resize
     monkeypatch.setattr(cv2, "imdecode", lambda data, flag: flags.append(flag) or decode(data, flag))
     monkeypatch.setattr(cv2, "resize", lambda array, size, **rest: shapes.append(size) or resize(array, size, **rest))
-    pixels = opencv_decoding.decode_resized(encode(drawings[0], "JPEG"), (640, 520), RECIPE, 1.25)
+    pixels = picture_batches_module.decode_resized(encode(drawings[0], "JPEG"), (640, 520), RECIPE, 1.25)
     assert flags == [cv2.IMREAD_REDUCED_COLOR_4 | cv2.IMREAD_IGNORE_ORIENTATION]
     assert shapes == [(156, 128), (78, 64)], "160 pixels are shrunk to 78 in one step"
     assert pixels.shape == (64, 78, 3)
@@ -118,8 +118,8 @@ def test_opencv_decodes_a_large_jpeg_at_a_reduced_scale_and_skips_no_pixel(drawi
 @pytest.mark.parametrize("end", [-1, -2, -40])
 def test_a_jpeg_without_its_end_is_left_to_the_exact_way(tmp_path, end):
     data = encode(make_picture(size=(300, 200)), "JPEG")
-    assert opencv_decoding.decode_resized(data + bytes(9), (300, 200), RECIPE, 1.25) is not None
-    assert opencv_decoding.decode_resized(data[:end], (300, 200), RECIPE, 1.25) is None
+    assert picture_batches_module.decode_resized(data + bytes(9), (300, 200), RECIPE, 1.25) is not None
+    assert picture_batches_module.decode_resized(data[:end], (300, 200), RECIPE, 1.25) is None
 
 
 @pytest.mark.parametrize("format", ["PNG", "WEBP", "GIF", "BMP", "TIFF"])
@@ -178,8 +178,8 @@ def test_decoders_are_told_apart():
 
 
 def test_what_opencv_decodes_is_kept_apart(monkeypatch):
-    monkeypatch.setattr(pictures, "find_version", lambda: "5.0")
+    monkeypatch.setattr(picture_batches_module, "find_version", lambda: "5.0")
     with_opencv = describe_decoder("fast"), describe_decoder("exact")
-    monkeypatch.setattr(pictures, "find_version", lambda: None)
+    monkeypatch.setattr(picture_batches_module, "find_version", lambda: None)
     assert with_opencv[0] == describe_decoder("fast") + ", opencv 5.0"
     assert with_opencv[1] == describe_decoder("exact")

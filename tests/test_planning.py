@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import t
 
 from tlkit.evaluation.gains import MARGIN, give_verdict
-from tlkit.evaluation.pairing import PairedGains
-from tlkit.evaluation.planning import MOST, n_pictures_to_tell, n_seeds_to_tell
+from tlkit.evaluation.paired_gains import PairedGains
+from tlkit.evaluation.sample_size import MOST, n_pictures_to_tell, n_seeds_to_tell
 
 
 def half_width(values, n, level=0.95):

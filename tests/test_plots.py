@@ -14,12 +14,12 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageChops
 
 import tlkit as tl
-from tlkit.evaluation.reading import Choice, read_arm
 from tlkit.plots import ReadingPage, draw_confusion, draw_mistakes, draw_reading
+from tlkit.plots.comparison_page import SIZE_INCHES
 from tlkit.plots.confusion import draw_confusion_cells
 from tlkit.plots.mistakes import N_COLUMNS, N_ROWS
 from tlkit.plots.page import DOTS_PER_INCH
-from tlkit.plots.reading import SIZE_INCHES
+from tlkit.summaries.comparison import Choice, read_arm
 
 HERE = Path(__file__).parent
 PATH = os.pathsep.join([str(HERE), str(HERE.parent)])

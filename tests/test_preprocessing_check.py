@@ -144,7 +144,7 @@ def test_arrays_and_loaders_that_can_be_read_once_will_do(backbone, images):
 
 def test_the_cost_is_that_of_probes_on_the_loaders_features(backbone, images):
     from tlkit.evaluation.intervals import two_way_interval
-    from tlkit.selection.scores import predict_unseen
+    from tlkit.selection.transferability import predict_unseen
 
     steps = [*CUT, v2.PILToTensor()]
     found = check(steps, backbone, images)

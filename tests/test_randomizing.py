@@ -9,7 +9,7 @@ from made_pictures import make_picture
 from scipy.stats import spearmanr
 
 from tlkit.inspection import grad_cam, randomize, study_heat_maps
-from tlkit.inspection.randomizing import correlate_ranks, list_depths
+from tlkit.inspection.random_weights import correlate_ranks, list_depths
 
 PICTURES = [make_picture(number, (20, 18)) for number in range(4)]
 DEPTHS = ["trained", "head", "stage1", "stem"]

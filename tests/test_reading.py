@@ -6,8 +6,8 @@ import pytest
 from made_comparisons import make_comparison
 
 import tlkit as tl
-from tlkit.evaluation.comparison import summarise
-from tlkit.evaluation.reading import Choice, check_choice, read_arm
+from tlkit.comparison.results import summarise
+from tlkit.summaries.comparison import Choice, check_choice, read_arm
 
 
 @pytest.fixture(scope="module")

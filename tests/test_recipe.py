@@ -13,7 +13,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms._presets import ImageClassification
 
 import tlkit as tl
-from tlkit.backbones.catalogue import CATALOGUE, list_entries
+from tlkit.backbones.networks import CATALOGUE, list_entries
 
 SIZES = [(301, 173), (173, 301), (500, 375), (40, 57), (57, 40), (256, 256), (224, 224), (232, 400), (7, 300), (1, 1)]
 

@@ -9,7 +9,7 @@ from made_networks import make_tiny_backbone
 
 import tlkit as tl
 from tlkit.strategies import catalogue
-from tlkit.strategies.scheduling import PLACES, decay_by_stage, set_length_by_size, tune_block, unfreeze_gradually
+from tlkit.strategies.phase_schedules import PLACES, decay_by_stage, set_length_by_size, tune_block, unfreeze_gradually
 from tlkit.strategies.strategy import Phase
 
 HEAD = Phase(["head"], None)

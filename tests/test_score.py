@@ -11,13 +11,13 @@ from made_pictures import write_classes
 from torch import nn
 
 import tlkit as tl
-from tlkit.backbones.freezing import NORM_LAYERS
-from tlkit.backbones.freezing_reading import NORM_MODES, FreezingCosts, PartStep
-from tlkit.strategies.painting import MOST_EPOCHS, Painting, list_paintable, make_painting
-from tlkit.strategies.parameters import apply_phase
-from tlkit.strategies.score import FreezeScore, Mark, make_score, read_strategy, write_python
-from tlkit.strategies.score_costs import read_score
-from tlkit.strategies.score_trials import ScoreTrials
+from tlkit.backbones.freezing.freeze import NORM_LAYERS
+from tlkit.backbones.freezing.summary import NORM_MODES, FreezingCosts, PartStep
+from tlkit.strategies.freeze_score import FreezeScore, Mark, make_score, read_strategy, write_python
+from tlkit.strategies.freeze_score_costs import read_score
+from tlkit.summaries.freeze_score_painting import MOST_EPOCHS, Painting, list_paintable, make_painting
+from tlkit.summaries.freeze_score_trials import ScoreTrials
+from tlkit.training.trainable import apply_phase
 
 N_TRAIN = 40
 # What `adjust` and keys of all kinds give, beside the catalogue.
@@ -41,7 +41,7 @@ def images(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def without_conversion(monkeypatch):
     """Converting a network for another engine takes longer here than all of the training."""
-    monkeypatch.setattr("tlkit.features.extraction.choose_engine", lambda engine: "torch")
+    monkeypatch.setattr("tlkit.features.extract.choose_engine", lambda engine: "torch")
 
 
 def find(name):

@@ -161,8 +161,8 @@ def test_sizes_that_a_network_cannot_take_are_refused(lite):
 def test_source_predictions_are_those_of_the_whole_network(images, lite):
     import timm
 
-    from tlkit.backbones.fitting import fit_to_network
-    from tlkit.backbones.weights import read_weights
+    from tlkit.backbones.weights.fit import fit_to_network
+    from tlkit.backbones.weights.read import read_weights
 
     network = timm.create_model("tf_efficientnet_lite0").eval()
     tensors, _ = read_weights(lite.provenance["file"])

@@ -7,10 +7,10 @@ import time
 import numpy as np
 import pytest
 
-from tlkit.images.splitting import assign_folds
-from tlkit.selection.checking import SelectionWarning
-from tlkit.selection.scores import score_h, score_knn, score_linear_probe, score_logme
+from tlkit.images.splits import assign_folds
+from tlkit.selection.score_warnings import SelectionWarning
 from tlkit.selection.source_scores import score_leep, score_nce
+from tlkit.selection.transferability import score_h, score_knn, score_linear_probe, score_logme
 
 FROM_FEATURES = [score_logme, score_h, score_knn, score_linear_probe]
 
@@ -157,7 +157,7 @@ def test_h_score_equals_the_papers_formula(n, d):
 def test_knn_equals_a_slow_loop(n_neighbors, monkeypatch):
     values, labels = make_features(apart=0.5)
     groups = np.arange(len(labels)) // 4
-    monkeypatch.setattr("tlkit.selection.scores._BLOCK_ROWS", 7)  # which doesn't divide the number of pictures
+    monkeypatch.setattr("tlkit.selection.transferability._BLOCK_ROWS", 7)  # which doesn't divide the number of pictures
     score = score_knn(values, labels, n_neighbors=n_neighbors)
     assert score == pytest.approx(slow_knn(values, labels, np.arange(len(labels)), n_neighbors), abs=1e-6)
     score = score_knn(values, labels, groups, n_neighbors=n_neighbors)

@@ -7,7 +7,7 @@ import pytest
 from made_pythons import other_python
 from made_rows import DIGESTS, ROWS
 
-from tlkit.features.shards import DamagedShardError, count_rows, open_shard, size_bytes, write_shard
+from tlkit.features.cache.shards import DamagedShardError, count_rows, open_shard, size_bytes, write_shard
 
 PICTURES = [bytes.fromhex(digest) for digest in DIGESTS]
 
@@ -91,7 +91,7 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 from made_rows import DIGESTS, ROWS
-from tlkit.features.shards import write_shard
+from tlkit.features.cache.shards import write_shard
 path, pictures = Path(sys.argv[1]), [bytes.fromhex(digest) for digest in DIGESTS]
 write_shard(path, pictures[:2], ROWS[:2])
 before = path.read_bytes()

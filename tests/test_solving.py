@@ -9,10 +9,10 @@ from made_features import make_features, softmax
 
 import tlkit as tl
 from tlkit.adaptation.alignment import align_coral, align_mean, align_subspace, align_transport
+from tlkit.adaptation.importance_weights import weigh_source
 from tlkit.adaptation.priors import estimate_priors
-from tlkit.adaptation.solved import solve_head
-from tlkit.adaptation.solving import METHODS, Align, Reweigh
-from tlkit.adaptation.weighting import weigh_source
+from tlkit.adaptation.solved_head import solve_head
+from tlkit.adaptation.solved_objectives import METHODS, Align, Reweigh
 from tlkit.heads.logistic import solve_logistic
 
 

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageChops
 
 import tlkit as tl
-from tlkit.inspection.source_worth import SourceChoice, SourceWorths, read_source
 from tlkit.plots import draw_gains, draw_source_worth, draw_transfer_map
 from tlkit.plots.page import DOTS_PER_INCH
 from tlkit.plots.source_worth import SIZE_INCHES
+from tlkit.summaries.source_worth import SourceChoice, SourceWorths, read_source
 from tlkit.widgets import SourceExplorer
 
 

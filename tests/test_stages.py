@@ -13,9 +13,9 @@ from torch import nn
 from torchvision.models import WeightsEnum, get_model
 
 import tlkit as tl
-from tlkit.backbones.catalogue import CATALOGUE, find_entry, list_entries
 from tlkit.backbones.families import FAMILIES
-from tlkit.backbones.loading import LARGEST_SIZE_PX
+from tlkit.backbones.loader import LARGEST_SIZE_PX
+from tlkit.backbones.networks import CATALOGUE, find_entry, list_entries
 from tlkit.backbones.stages import build_network
 
 N_FEATURES = {"alexnet": 4096, "vgg11": 4096, "mobilenet_v3_small": 1024, "maxvit_t": 512, "squeezenet1_1": 512}

@@ -12,10 +12,10 @@ from torch import nn
 
 import tlkit as tl
 from tlkit.backbones.auxiliary import AuxiliaryLoss, Branch
-from tlkit.strategies.front import FrontPictures
-from tlkit.strategies.optimizing import order_pictures
-from tlkit.strategies.pictures import TrainingPictures
-from tlkit.strategies.stepping import TrainingError
+from tlkit.training.batches import TrainingPictures
+from tlkit.training.frozen_prefix import FrontPictures
+from tlkit.training.optimizer import order_pictures
+from tlkit.training.step import TrainingError
 
 N_STEPS, LEARNING_RATE = 4, 0.5
 

@@ -9,12 +9,13 @@ import pytest
 from made_server import serving
 from made_weights import pull_the_plug
 
-from tlkit.backbones import catalogue, stocking
-from tlkit.backbones.catalogue import find_entry
-from tlkit.backbones.hashes import expected_sha256
-from tlkit.backbones.stocking import add, fetch, identify
-from tlkit.backbones.weights_error import WeightsError
-from tlkit.backbones.weights_files import is_offline, weights_folders
+from tlkit.backbones import networks
+from tlkit.backbones.networks import find_entry
+from tlkit.backbones.weights import stock
+from tlkit.backbones.weights.error import WeightsError
+from tlkit.backbones.weights.hashes import expected_sha256
+from tlkit.backbones.weights.stock import add, fetch, identify
+from tlkit.backbones.weights.weight_files import is_offline, weights_folders
 
 CONTENT = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -30,8 +31,8 @@ def no_weights(tmp_path, monkeypatch):
 def entry(monkeypatch):
     """ResNet-18 as if CONTENT were its published weights."""
     entry = dataclasses.replace(find_entry("resnet18"), weights_file=FILE, weights_size_mb=None)
-    monkeypatch.setitem(catalogue._ENTRIES, "resnet18", {entry.weights: entry})
-    monkeypatch.setitem(catalogue.CATALOGUE, "resnet18", entry)
+    monkeypatch.setitem(networks._ENTRIES, "resnet18", {entry.weights: entry})
+    monkeypatch.setitem(networks.CATALOGUE, "resnet18", entry)
     return entry
 
 
@@ -103,7 +104,7 @@ def test_a_damaged_copy_of_a_published_file_is_recognised_by_its_name(entry, tmp
 def test_a_copy_that_goes_wrong_leaves_nothing(entry, tmp_path, monkeypatch):
     path = tmp_path / "stick.pth"
     path.write_bytes(CONTENT)
-    monkeypatch.setattr(stocking.shutil, "copyfile", lambda source, target: target.write_bytes(CONTENT[:-1]))
+    monkeypatch.setattr(stock.shutil, "copyfile", lambda source, target: target.write_bytes(CONTENT[:-1]))
     with pytest.raises(WeightsError, match="is damaged"):
         add(path, entry)
     assert list_stock() == []
@@ -139,6 +140,6 @@ def test_a_file_of_timm_is_known_by_its_name_and_its_hash_recorded(tmp_path):
 
 
 def test_no_torch_is_needed():
-    code = "import sys, tlkit.backbones.stocking; print('torch' in sys.modules or 'timm' in sys.modules)"
+    code = "import sys, tlkit.backbones.weights.stock; print('torch' in sys.modules or 'timm' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

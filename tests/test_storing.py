@@ -13,9 +13,9 @@ from made_networks import copy_state, make_tiny_backbone, same_bits
 from safetensors.torch import load_file
 
 import tlkit as tl
-from tlkit.backbones.weights_error import WeightsError
-from tlkit.strategies.adapters import insert_lora, merge_lora
-from tlkit.strategies.changes import list_changed
+from tlkit.backbones.weights.error import WeightsError
+from tlkit.training.changed_weights import list_changed
+from tlkit.training.lora import insert_lora, merge_lora
 
 LORA = tl.Strategy(
     [tl.Phase(["adapter", "head"], 1, {"adapter": 5e-3, "head": 1e-2}, norm_statistics="moving")],
@@ -190,7 +190,7 @@ def test_only_changes_are_refused_where_they_would_not_do(runs, images, lite0, t
 def test_changes_without_their_pretrained_weights_are_not_loaded(runs, tmp_path, monkeypatch):
     runs["biases"].save(tmp_path, only_changes=True)
     monkeypatch.setattr(
-        "tlkit.strategies.changes.load_backbone", functools.partial(tl.load_backbone, weights=None, seed=1)
+        "tlkit.training.changed_weights.load_backbone", functools.partial(tl.load_backbone, weights=None, seed=1)
     )
     with pytest.raises(WeightsError, match=r"folder: .* holds only what a training changed, and the run started from"):
         tl.load_run(tmp_path)
@@ -198,7 +198,7 @@ def test_changes_without_their_pretrained_weights_are_not_loaded(runs, tmp_path,
     def not_at_hand(*_, **__):
         raise WeightsError("fetch them from somewhere")
 
-    monkeypatch.setattr("tlkit.strategies.changes.load_backbone", not_at_hand)
+    monkeypatch.setattr("tlkit.training.changed_weights.load_backbone", not_at_hand)
     with pytest.raises(WeightsError, match="can't be loaded: fetch them from somewhere"):
         tl.load_run(tmp_path)
     with pytest.raises(ValueError, match=r"only_changes: .* fetch them from somewhere; save the run whole"):

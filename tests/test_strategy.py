@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import tlkit as tl
-from tlkit.backbones.loading import load_backbone
+from tlkit.backbones.loader import load_backbone
 from tlkit.strategies import catalogue
 from tlkit.strategies.strategy import Phase, Strategy
 

@@ -19,7 +19,7 @@ from tlkit.backbones.stages import build_network
 from tlkit.backbones.timm_networks import build_timm, compute_costs, find_timm_entry, list_timm_entries
 from tlkit.backbones.timm_pretraining import read_tag
 from tlkit.backbones.timm_stages import cut_network
-from tlkit.backbones.weights_error import WeightsError
+from tlkit.backbones.weights.error import WeightsError
 
 FOUR = ("stage1", "stage2", "stage3", "stage4")
 # One tiny network for each layout.

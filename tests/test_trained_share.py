@@ -8,8 +8,8 @@ import pytest
 from made_trained_shares import make_trained_shares
 from matplotlib.figure import Figure
 
-from tlkit.inspection.trained_share import COSTS, TrainedShareChoice, TrainedShares, read_trained_share
 from tlkit.plots import draw_trained_share
+from tlkit.summaries.trained_share import COSTS, TrainedShareChoice, TrainedShares, read_trained_share
 
 
 def draw(table, **settings):

@@ -9,9 +9,9 @@ from made_drawings import count_drawings
 from made_trained_shares import make_trained_shares
 from PIL import Image, ImageChops
 
-from tlkit.inspection.trained_share import TrainedShareChoice, read_trained_share
 from tlkit.plots.page import DOTS_PER_INCH
 from tlkit.plots.trained_share import SIZE_INCHES, TrainedSharePage
+from tlkit.summaries.trained_share import TrainedShareChoice, read_trained_share
 from tlkit.widgets import TrainedShareExplorer
 
 SCORES = ("accuracy", "outside")

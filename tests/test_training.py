@@ -12,14 +12,15 @@ import torch
 from made_networks import copy_state, make_tiny_backbone, same_bits
 
 import tlkit as tl
-from tlkit.backbones.freezing import NORM_LAYERS
+from tlkit.backbones.freezing.freeze import NORM_LAYERS
 from tlkit.heads import fit_head
-from tlkit.strategies import pictures as training_pictures
-from tlkit.strategies.augmentation import POLICIES, draw_view
-from tlkit.strategies.parameters import apply_phase
-from tlkit.strategies.pictures import TrainingPictures
-from tlkit.strategies.preparing import reestimate_norm_statistics, reinitialise
-from tlkit.strategies.training import TrainingError
+from tlkit.strategies.augmentation import POLICIES
+from tlkit.training import batches as training_pictures
+from tlkit.training.augment import draw_view
+from tlkit.training.batches import TrainingPictures
+from tlkit.training.loop import TrainingError
+from tlkit.training.norm_statistics import reestimate_norm_statistics, reinitialise
+from tlkit.training.trainable import apply_phase
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import tlkit as tl
 from tlkit.evaluation import measure_log_loss
 from tlkit.inspection import read_training
 from tlkit.plots import draw_training
-from tlkit.strategies.transferring import _hold_out
+from tlkit.training.transfer import _hold_out
 
 
 def make_run(losses, n_epochs, patience=None, completed=True, n_train=100, validation=0.2):

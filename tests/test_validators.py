@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tlkit.adaptation import Align
-from tlkit.adaptation.asking_again import score_circular, score_mixed
 from tlkit.adaptation.collapse import alarm_collapse
+from tlkit.adaptation.refit_validators import score_circular, score_mixed
 from tlkit.adaptation.validators import (
     regret,
     score_bnm,

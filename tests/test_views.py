@@ -8,7 +8,7 @@ import torch
 from made_networks import make_tiny_backbone
 
 import tlkit as tl
-from tlkit.strategies.augmentation import draw_view
+from tlkit.training.augment import draw_view
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tlkit as tl
-from tlkit.backbones.weights_error import WeightsError
+from tlkit.backbones.weights.error import WeightsError
 from tlkit.inspection import measure_weight_distance
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from made_domains import make_pair
 
-from tlkit.adaptation import weighting
-from tlkit.adaptation.weighting import weigh_source
+from tlkit.adaptation import importance_weights
+from tlkit.adaptation.importance_weights import weigh_source
 from tlkit.heads.logistic import solve_logistic
-from tlkit.images.splitting import assign_folds
+from tlkit.images.splits import assign_folds
 
 
 def slow_weights(source, target, groups, strength, largest, seed):
@@ -71,11 +71,11 @@ def test_no_picture_is_judged_by_a_classifier_that_learned_from_its_group(monkey
         learned.append(set(np.round(values[:, 0] * values_scale).astype(int)))
         return solve_logistic(values, labels, strength=strength)
 
-    monkeypatch.setattr(weighting, "solve_logistic", note)
+    monkeypatch.setattr(importance_weights, "solve_logistic", note)
     groups = np.concatenate([np.arange(24) // 2, np.arange(18) // 2 + 6])  # six groups are in both domains
     values = np.column_stack([groups, np.random.default_rng(0).normal(size=42)]).astype(float)
     values_scale = values.std()
-    weighting.weigh_source(values[:24], values[24:], groups[:24], groups[24:])
+    importance_weights.weigh_source(values[:24], values[24:], groups[:24], groups[24:])
     judged = [set(groups) - seen for seen in learned]
     assert len(learned) == 5
     assert sorted(group for held in judged for group in held) == sorted(set(groups))

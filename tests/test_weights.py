@@ -14,10 +14,10 @@ from safetensors.torch import save_file
 from torchvision.models import mobilenet_v3_small
 
 import tlkit as tl
-from tlkit.backbones.catalogue import CATALOGUE
-from tlkit.backbones.weights import read_weights
-from tlkit.backbones.weights_error import WeightsError
-from tlkit.backbones.weights_files import weights_folders
+from tlkit.backbones.networks import CATALOGUE
+from tlkit.backbones.weights.error import WeightsError
+from tlkit.backbones.weights.read import read_weights
+from tlkit.backbones.weights.weight_files import weights_folders
 
 NAME = "mobilenet_v3_small"
 

@@ -13,11 +13,12 @@ from made_server import serving
 from made_weights import pull_the_plug
 
 import tlkit as tl
-from tlkit.backbones import downloading, loading
-from tlkit.backbones.catalogue import find_entry, list_entries
-from tlkit.backbones.hashes import expected_sha256, hash_prefix
-from tlkit.backbones.weights_error import WeightsError
-from tlkit.backbones.weights_files import find_published, find_weights, is_offline, weights_folders
+from tlkit.backbones import loader
+from tlkit.backbones.networks import find_entry, list_entries
+from tlkit.backbones.weights import download
+from tlkit.backbones.weights.error import WeightsError
+from tlkit.backbones.weights.hashes import expected_sha256, hash_prefix
+from tlkit.backbones.weights.weight_files import find_published, find_weights, is_offline, weights_folders
 
 CONTENT = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -53,7 +54,7 @@ def test_weights_are_found_in_tlkits_folder_and_in_torchs():
 
 
 def test_missing_weights_are_one_error_with_what_to_do_before_a_network_is_built(monkeypatch):
-    monkeypatch.setattr(loading, "build_network", lambda *arguments: pytest.fail("a network was built"))
+    monkeypatch.setattr(loader, "build_network", lambda *arguments: pytest.fail("a network was built"))
     with pytest.raises(WeightsError) as caught:
         tl.load_backbone("resnet18")
     message = str(caught.value)
@@ -65,14 +66,14 @@ def test_missing_weights_are_one_error_with_what_to_do_before_a_network_is_built
 
 
 def test_a_name_look_up_that_hangs_is_given_up(monkeypatch):
-    assert downloading.TIMEOUT_S + 0.5 < 5
+    assert download.TIMEOUT_S + 0.5 < 5
     cable, ended = threading.Event(), []
 
     def hang(*arguments, **keywords):
         ended.append(cable.wait(60))
         raise socket.gaierror("unplugged")
 
-    monkeypatch.setattr(downloading, "TIMEOUT_S", 0.1)
+    monkeypatch.setattr(download, "TIMEOUT_S", 0.1)
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     try:
         with pytest.raises(WeightsError, match=r"resnet18 are not on this machine and can't be downloaded .*no answer"):
@@ -128,8 +129,8 @@ def test_what_bears_no_hash_must_be_what_it_was_when_it_is_fetched_again(server)
 def test_two_processes_fetch_once(server, tmp_path):
     code = """if True:
         import dataclasses, sys
-        from tlkit.backbones.catalogue import find_entry
-        from tlkit.backbones.weights_files import find_weights
+        from tlkit.backbones.networks import find_entry
+        from tlkit.backbones.weights.weight_files import find_weights
         entry = dataclasses.replace(find_entry("resnet18"), weights_file="slow.pth")
         print(find_weights(entry, "pretrained", progress=False).stat().st_size, "torch" in sys.modules)
     """

@@ -204,6 +204,6 @@ def test_what_cannot_be_predicted_is_refused():
 
 
 def test_widgets_alone_import_ipywidgets():
-    code = "import sys, tlkit.plots, tlkit.lessons, tlkit.evaluation.reading; print('ipywidgets' in sys.modules)"
+    code = "import sys, tlkit.plots, tlkit.lessons, tlkit.summaries.comparison; print('ipywidgets' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -19,26 +19,26 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 # Public names and where they live. They are imported when first used, so that `import tlkit` costs milliseconds.
 _HOMES = {
     "Backbone": "tlkit.backbones.backbone",
-    "Comparison": "tlkit.evaluation.comparison",
+    "Comparison": "tlkit.comparison.results",
     "FeatureExtractor": "tlkit.features.extractor",
     "Features": "tlkit.features.features",
     "Head": "tlkit.heads",
     "ImageSet": "tlkit.images",
-    "LearningCurve": "tlkit.evaluation.curves",
+    "LearningCurve": "tlkit.comparison.curve_results",
     "Phase": "tlkit.strategies.strategy",
     "Probe": "tlkit.strategies.probe",
-    "Run": "tlkit.strategies.run",
+    "Run": "tlkit.training.run",
     "Strategy": "tlkit.strategies.strategy",
-    "audit_freezing": "tlkit.backbones.auditing",
-    "compare": "tlkit.comparing",
-    "extract_features": "tlkit.features.extraction",
+    "audit_freezing": "tlkit.backbones.freezing.audit",
+    "compare": "tlkit.comparison.compare",
+    "extract_features": "tlkit.features.extract",
     "fit_head": "tlkit.heads",
-    "freeze": "tlkit.backbones.freezing",
-    "learning_curve": "tlkit.learning_curves",
-    "load_backbone": "tlkit.backbones.loading",
+    "freeze": "tlkit.backbones.freezing.freeze",
+    "learning_curve": "tlkit.comparison.learning_curve",
+    "load_backbone": "tlkit.backbones.loader",
     "load_images": "tlkit.images",
-    "load_run": "tlkit.strategies.run",
-    "transfer": "tlkit.strategies.transferring",
+    "load_run": "tlkit.training.run",
+    "transfer": "tlkit.training.transfer",
 }
 _MODULES = (
     *("adaptation", "backbones", "evaluation", "features", "heads", "images", "inspection", "lessons", "plots"),
@@ -54,7 +54,7 @@ def __getattr__(name):
     elif name in _MODULES:
         value = importlib.import_module(f"tlkit.{name}")
     else:
-        from tlkit.naming import suggest
+        from tlkit.arguments import suggest
 
         raise AttributeError(f"tlkit has no {name!r}; {suggest(name, __all__)}")
     globals()[name] = value

@@ -15,7 +15,7 @@ from pathlib import Path
 import tlkit as tl
 from made_networks import make_tiny_backbone
 from made_pictures import write_classes
-from tlkit.strategies import training
+from tlkit.training import loop
 
 real_step = training.make_step
 

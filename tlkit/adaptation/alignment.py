@@ -6,9 +6,8 @@ asked for the target as it is. Nothing looks at a label.
 
 import numpy as np
 
-from tlkit.adaptation.checking import check_pair
-from tlkit.heads.threads import limit_threads
-from tlkit.images.splitting import check_count
+from tlkit.arguments import check_count, check_pair
+from tlkit.heads.numerics import limit_threads
 
 SHRINKAGE = 0.8  # with fewer pictures than features most directions of a covariance are noise
 N_COMPONENTS = 50

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tlkit.selection.checking import check_probabilities
+from tlkit.arguments import check_probabilities
 
 _ONE_CLASS = 0.9
 _FAR = 0.5

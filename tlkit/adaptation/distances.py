@@ -2,11 +2,8 @@
 
 import numpy as np
 
-from tlkit.adaptation.checking import check_groups, check_pair
-from tlkit.adaptation.sides import KERNELS, measure_coral, measure_mmd, measure_proxy_a
-from tlkit.heads.checking import check_positive
-from tlkit.images.splitting import check_count
-from tlkit.naming import check_known
+from tlkit.adaptation.split_distances import KERNELS, measure_coral, measure_mmd, measure_proxy_a
+from tlkit.arguments import check_count, check_groups, check_known, check_pair, check_positive
 
 
 def distance_mmd(source, target, kernel="gaussian", bandwidth=None):

@@ -5,12 +5,13 @@ import itertools
 import numpy as np
 
 from tlkit.adaptation.distances import distance_coral, distance_mmd, distance_priors, distance_proxy_a
-from tlkit.adaptation.pair_comparison import read_domains, read_features
-from tlkit.adaptation.pairs import place_pair
+from tlkit.adaptation.domain_inputs import read_domains, read_features
+from tlkit.adaptation.pair_split import place_pair
 from tlkit.adaptation.permutations import permute_gap
-from tlkit.adaptation.sides import compute_kernel
-from tlkit.adaptation.solved import solve_head
-from tlkit.images.splitting import assign_folds, check_count
+from tlkit.adaptation.solved_head import solve_head
+from tlkit.adaptation.split_distances import compute_kernel
+from tlkit.arguments import check_count
+from tlkit.images.splits import assign_folds
 
 DISTANCES = {"proxy_a": distance_proxy_a, "mmd": distance_mmd, "coral": distance_coral}
 

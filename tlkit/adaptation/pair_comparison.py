@@ -7,12 +7,13 @@ import time
 import numpy as np
 from tqdm.auto import tqdm
 
-from tlkit.adaptation.asking_again import score_circular, score_mixed
 from tlkit.adaptation.collapse import alarm_collapse
-from tlkit.adaptation.pair_results import BASELINE, ORACLE, PairComparison
-from tlkit.adaptation.pairs import place_pair
-from tlkit.adaptation.solved import solve_head
-from tlkit.adaptation.solving import METHODS
+from tlkit.adaptation.domain_inputs import _tunes, read_domains, read_features, read_methods
+from tlkit.adaptation.importance_weights import weigh_source
+from tlkit.adaptation.pair_results import ORACLE, PairComparison
+from tlkit.adaptation.pair_split import place_pair
+from tlkit.adaptation.refit_validators import score_circular, score_mixed
+from tlkit.adaptation.solved_head import solve_head
 from tlkit.adaptation.validators import (
     score_bnm,
     score_deep_embedded,
@@ -23,14 +24,11 @@ from tlkit.adaptation.validators import (
     score_norm,
     score_source_accuracy,
 )
-from tlkit.adaptation.weighting import weigh_source
+from tlkit.arguments import check_count
 from tlkit.evaluation.scores import Evaluation
-from tlkit.features.extraction import extract_features
 from tlkit.features.features import Features
-from tlkit.heads.head import softmax
-from tlkit.images.splitting import assign_folds, check_count
-from tlkit.naming import check_known
-from tlkit.strategies.strategy import Strategy
+from tlkit.heads.numerics import softmax
+from tlkit.images.splits import assign_folds
 
 
 def compare_pairs(backbone, images, methods=None, *, domains=None, pairs=None, seeds=5, n_folds=3, progress=True):
@@ -45,7 +43,7 @@ def compare_pairs(backbone, images, methods=None, *, domains=None, pairs=None, s
     images: ImageSet
         Of two domains or more; only classes that both of a pair have are taken. See `split_pair`.
     methods: list of str, or dict, optional
-        Names of `tlkit.adaptation.solving.METHODS`, by default all of these, which take seconds, or of
+        Names of `tlkit.adaptation.solved_objectives.METHODS`, by default all of these, which take seconds, or of
         `tlkit.adaptation.names()`, where those that tune a network take up to two minutes for each pair and seed; or
         objectives and strategies by names of one's own, such as {"mine": Align("coral", amount=0.5)}.
     domains: list of str, optional
@@ -103,58 +101,6 @@ def compare_pairs(backbone, images, methods=None, *, domains=None, pairs=None, s
     return PairComparison(pd.DataFrame(runs), pd.concat(predictions, ignore_index=True), description)
 
 
-def read_domains(images, domains):
-    """Return the domains of an ImageSet as a list, by default all; ValueError for an unknown one, or less than two."""
-    known = np.unique(images.domains).tolist()
-    domains = known if domains is None else check_known("domains", domains, known)
-    if len(domains) < 2:
-        raise ValueError(f"domains: {domains}, expected two or more, a source and a target")
-    return domains
-
-
-def read_methods(methods, *, may_tune):
-    """Return objectives and strategies by name, from names or as they are; "source_only" is always the first."""
-    if not isinstance(methods, dict):
-        methods = {name: _get(name) for name in ([*METHODS] if methods is None else methods)}
-    for name, method in methods.items():
-        if name == ORACLE or not (hasattr(method, "fit") or _tunes(method)):
-            raise TypeError(
-                f"methods: {name!r} is {method!r}, expected an objective of tlkit.adaptation.solving or a Strategy"
-            )
-        if _tunes(method) and not may_tune:
-            raise TypeError(
-                f"methods: {name!r} tunes a network, where there are features only: take one of {', '.join(METHODS)}, "
-                "or compare pairs with a Backbone"
-            )
-    return {BASELINE: METHODS[BASELINE]} | methods
-
-
-def _get(name):
-    if name in METHODS:
-        return METHODS[name]
-    from tlkit.adaptation import catalogue  # which loads torch
-
-    check_known("methods", [name], [*METHODS, *catalogue.names()])
-    return catalogue.get(name)
-
-
-def _tunes(method):
-    return isinstance(method, Strategy)
-
-
-def read_features(backbone, images, progress):
-    """Return the Features of an ImageSet in float64, extracted where they weren't given; ValueError for others."""
-    features = backbone
-    if not isinstance(features, Features):
-        features = extract_features(backbone, images, progress=progress)
-    if not np.array_equal(features.names, images.names) or features.values.ndim != 2:
-        raise ValueError(
-            f"backbone: Features of {len(features)} pictures, shape {features.values.shape}, expected pooled ones of "
-            f"the {len(images)} images in their order: pass extract_features(backbone, images)"
-        )
-    return dataclasses.replace(features, values=features.values.astype(np.float64))
-
-
 def _run_cell(learned, adapted, tested, methods, seed, n_folds):
     """Yield (name, row, Evaluation on the test half) of each method on one split of one pair, the oracle last."""
     n_classes = len(learned.classes)
@@ -185,7 +131,7 @@ def _run_cell(learned, adapted, tested, methods, seed, n_folds):
 
 def _tune(backbone, parts, strategy, seed):
     """Return (row, Evaluation on the test half) of a strategy that is trained, on one split of one pair."""
-    from tlkit.adaptation.adapting import adapt, share_classes
+    from tlkit.adaptation.train_time import adapt, share_classes
 
     learned, adapted, tested = parts
     run = adapt(backbone, learned, adapted, strategy, seed=seed, progress=False)

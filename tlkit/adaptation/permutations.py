@@ -5,10 +5,9 @@ import functools
 
 import numpy as np
 
-from tlkit.adaptation.checking import check_groups, check_pair
 from tlkit.adaptation.distances import check_kernel, distance_coral, distance_mmd, distance_proxy_a
-from tlkit.adaptation.sides import measure_coral, measure_mmd, measure_proxy_a
-from tlkit.images.splitting import check_count
+from tlkit.adaptation.split_distances import measure_coral, measure_mmd, measure_proxy_a
+from tlkit.arguments import check_count, check_groups, check_pair
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

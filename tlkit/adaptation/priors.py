@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from tlkit.naming import check_known
-from tlkit.selection.checking import check_probabilities
+from tlkit.arguments import check_known, check_probabilities
 
 METHODS = ("em", "confusion")
 _N_STEPS = 1000

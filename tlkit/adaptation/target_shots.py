@@ -6,14 +6,14 @@ import math
 import numpy as np
 from tqdm.auto import tqdm
 
-from tlkit.adaptation.pair_comparison import read_features, read_methods
+from tlkit.adaptation.domain_inputs import read_features, read_methods
 from tlkit.adaptation.pair_results import BASELINE
-from tlkit.adaptation.solved import solve_head
+from tlkit.adaptation.solved_head import solve_head
+from tlkit.arguments import check_count, check_known
+from tlkit.comparison.runner import split_for
 from tlkit.evaluation.scores import Evaluation
-from tlkit.heads.head import softmax
-from tlkit.images.splitting import check_count, draw_shots
-from tlkit.naming import check_known
-from tlkit.running import split_for
+from tlkit.heads.numerics import softmax
+from tlkit.images.splits import draw_shots
 
 ALONE = "target_only"
 POOLED = "pooled"

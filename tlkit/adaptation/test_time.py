@@ -6,18 +6,16 @@ import inspect
 
 import torch
 
-from tlkit.adaptation.norm_statistics import list_moved, minimise_entropy, replace_statistics
-from tlkit.adaptation.pseudo_labels import adapt_source_free
-from tlkit.backbones.freezing import thaw
-from tlkit.heads.checking import check_positive
-from tlkit.images.splitting import check_count
-from tlkit.measuring import measured
-from tlkit.naming import check_known, suggest
-from tlkit.strategies.changes import list_changed_since
-from tlkit.strategies.checking import check_target_pictures
-from tlkit.strategies.pictures import TrainingPictures
-from tlkit.strategies.run import check_run
-from tlkit.strategies.targets import hash_digests, hide_labels, list_digests
+from tlkit.adaptation.adabn_tent import list_moved, minimise_entropy, replace_statistics
+from tlkit.adaptation.shot import adapt_source_free
+from tlkit.arguments import check_count, check_known, check_positive, suggest
+from tlkit.backbones.freezing.freeze import thaw
+from tlkit.cpu.measure import measured
+from tlkit.training.batches import TrainingPictures
+from tlkit.training.changed_weights import list_changed_since
+from tlkit.training.run import check_run
+from tlkit.training.settings import check_target_pictures
+from tlkit.training.target_pictures import hash_digests, hide_labels, list_digests
 
 _METHODS = {"adabn": replace_statistics, "tent": minimise_entropy, "shot": adapt_source_free}
 METHODS = tuple(_METHODS)
@@ -43,7 +41,7 @@ def adapt_run(run, target, method="shot", *, seed=0, **settings):
     seed: int
         Of the order of the pictures.
     settings
-        Of that method, as above; what they mean stands in `tlkit.adaptation.norm_statistics` and `pseudo_labels`.
+        Of that method, as above; what they mean stands in `tlkit.adaptation.adabn_tent` and `pseudo_labels`.
 
     Returns a `Run` whose description has all of it under "adapted". Looks at test sets are counted together with the
     given run's: who tries methods on a test set has looked at it with all of them.

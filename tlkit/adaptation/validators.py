@@ -7,8 +7,7 @@ whose labels are known.
 
 import numpy as np
 
-from tlkit.heads.checking import check_positive
-from tlkit.selection.checking import check_labels, check_probabilities
+from tlkit.arguments import check_labels, check_positive, check_probabilities
 
 
 def score_source_accuracy(probabilities, labels):

@@ -10,7 +10,7 @@ import functools
 import torch
 from torch import nn
 
-from tlkit.backbones.freezing import hold_norm_statistics, thaw
+from tlkit.backbones.freezing.freeze import hold_norm_statistics, thaw
 
 # The stage behind which a branch begins, its name in torchvision, the layer that outputs its classes, its weight.
 # GoogLeNet's 0.3 is Szegedy et al.'s (2015, Going deeper with convolutions). The paper of Inception-v3 (Szegedy et al.

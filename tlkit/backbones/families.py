@@ -1,7 +1,7 @@
 """What is known of the families of networks and of what their weights were trained on. Without torch.
 
 Facts that no library states in a form that can be read, kept by hand with where they come from. Whatever can be
-computed or read from a library is in the table that `tlkit.backbones.tabulating` writes.
+computed or read from a library is in the table that `tlkit.backbones.network_table_script` writes.
 """
 
 import dataclasses

@@ -1,6 +1,6 @@
 """Names of stages, and which one is meant. Without torch."""
 
-from tlkit.naming import suggest
+from tlkit.arguments import suggest
 
 WHOLE = "network"  # the only stage of a network that couldn't be cut
 

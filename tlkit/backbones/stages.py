@@ -11,7 +11,8 @@ import re
 
 from torch import nn
 
-from tlkit.backbones.catalogue import TIMM, find_entry
+from tlkit.backbones.entry import TIMM
+from tlkit.backbones.networks import find_entry
 from tlkit.backbones.stage_modules import ClassToken, ToInceptionScale, Tokens
 
 

@@ -7,10 +7,10 @@ import math
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
-from tlkit.backbones.catalogue import TIMM, Entry
+from tlkit.arguments import suggest
+from tlkit.backbones.entry import TIMM, Entry
 from tlkit.backbones.recipe import Recipe
 from tlkit.backbones.timm_pretraining import read_tag
-from tlkit.naming import suggest
 
 # Computing what a network costs takes about half a second, so a longer list comes without.
 MOST_WITH_COSTS = 30

@@ -6,8 +6,8 @@ import typer
 
 from tlkit.cli.backbones import backbones
 from tlkit.cli.cache import cache
-from tlkit.cli.comparing import compare
-from tlkit.cli.extracting import extract
+from tlkit.cli.compare import compare
+from tlkit.cli.extract import extract
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command()(compare)
@@ -24,7 +24,7 @@ def _tlkit():
 @app.command()
 def doctor():
     """Say what is installed, what works offline and how to mend what does not."""
-    from tlkit.doctoring import examine
+    from tlkit.cli.installation import examine
 
     findings = examine()
     for finding in findings:

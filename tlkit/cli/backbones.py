@@ -67,9 +67,9 @@ def list_networks(
     csv: Annotated[Path | None, typer.Option(help="Write the table, with all its columns, to this file.")] = None,
 ):
     """List networks: size, cost, what they were pretrained on, published accuracy, licence. The default command."""
+    from tlkit.arguments import suggest
     from tlkit.backbones import table
-    from tlkit.backbones.catalogue import CATALOGUE
-    from tlkit.naming import suggest
+    from tlkit.backbones.networks import CATALOGUE
     from tlkit.storage import written_whole
 
     networks = table(pattern, all_weights=every)
@@ -96,8 +96,8 @@ def fetch(
     ),
 ):
     """Download the weights of networks into the folder where they are found without internet."""
-    from tlkit.backbones.catalogue import find_entry
-    from tlkit.backbones.stocking import fetch as fetch_one
+    from tlkit.backbones.networks import find_entry
+    from tlkit.backbones.weights.stock import fetch as fetch_one
 
     for name in names:
         find_entry(name, weights)  # a wrong name is said before anything is downloaded
@@ -110,8 +110,8 @@ def add(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Weights files, whatever they are called.")],
 ):
     """Put weights files brought from elsewhere, once checked, where they are found without internet."""
-    from tlkit.backbones.stocking import add as add_one
-    from tlkit.backbones.stocking import identify
+    from tlkit.backbones.weights.stock import add as add_one
+    from tlkit.backbones.weights.stock import identify
 
     for path, entry in [(path, identify(path)) for path in files]:
         _print_stocked(add_one(path, entry))

@@ -19,8 +19,8 @@ def show(context: typer.Context):
     """Show what is kept between calls: features, converted networks and weights; check it, or make room."""
     if context.invoked_subcommand is not None:
         return
-    from tlkit.features.inventory import KINDS, describe, list_kept
-    from tlkit.features.limit import LIMITED, read_limit_bytes
+    from tlkit.features.cache.inventory import KINDS, describe, list_kept
+    from tlkit.features.cache.limit import LIMITED, read_limit_bytes
     from tlkit.storage import cache_folder
 
     limit_bytes, kept = read_limit_bytes(), list_kept()
@@ -46,9 +46,9 @@ def check(
     remove: Annotated[bool, typer.Option("--remove", help="Remove what is damaged; it is computed again.")] = False,
 ):
     """Read all that is kept and say what is damaged."""
-    from tlkit.features.checking import find_damage
-    from tlkit.features.inventory import describe, list_kept
-    from tlkit.features.inventory import remove as remove_one
+    from tlkit.features.cache.damage import find_damage
+    from tlkit.features.cache.inventory import describe, list_kept
+    from tlkit.features.cache.inventory import remove as remove_one
 
     kept = list_kept()
     n_damaged = n_removed = 0
@@ -78,7 +78,7 @@ def clear(
 
     What is removed is computed, or has to be downloaded, again. A program that is running goes on.
     """
-    from tlkit.features.inventory import list_kept, remove, tidy
+    from tlkit.features.cache.inventory import list_kept, remove, tidy
     from tlkit.storage import cache_folder
 
     named = {"features": features, "converted": converted, "weights": weights}
@@ -111,7 +111,7 @@ def _group(kept, describe):
 
 
 def _count_pictures(shards):
-    from tlkit.features.shards import count_rows
+    from tlkit.features.cache.shards import count_rows
 
     return sum(count_rows(Path(one.paths[0])) or 0 for one in shards)
 

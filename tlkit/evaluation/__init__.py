@@ -2,6 +2,8 @@
 
 from tlkit.evaluation.calibration import (
     Calibration,
+    apply_temperature,
+    fit_temperature,
     measure_calibration,
     measure_calibration_error,
     tabulate_reliability,
@@ -9,7 +11,6 @@ from tlkit.evaluation.calibration import (
 from tlkit.evaluation.gains import transfer_gain
 from tlkit.evaluation.proper_scores import measure_brier, measure_log_loss
 from tlkit.evaluation.scores import Evaluation, evaluate_probabilities
-from tlkit.evaluation.temperature import apply_temperature, fit_temperature
 
 __all__ = [
     "Calibration",

@@ -2,9 +2,10 @@
 
 import math
 
+from tlkit.arguments import check_columns
 from tlkit.evaluation.intervals import LEVEL
-from tlkit.evaluation.pairing import check_columns, pair_arms
-from tlkit.evaluation.planning import n_pictures_to_tell, n_seeds_to_tell
+from tlkit.evaluation.paired_gains import pair_arms
+from tlkit.evaluation.sample_size import n_pictures_to_tell, n_seeds_to_tell
 
 MARGIN = 0.02
 VERDICTS = ("helps", "harms", "no difference that matters", "can't tell")
@@ -66,7 +67,7 @@ def transfer_gain(runs, predictions=None, baseline="from_scratch", *, simultaneo
     Returns a DataFrame of strategy, shots, baseline, gain, gain_low, gain_high, n_seeds, verdict (see `VERDICTS`), the
     arms in the order of `runs`, without the baseline; where it can't be told, n_seeds_to_tell and n_pictures_to_tell
     say how many seeds, or test pictures where all seeds share them, would tell, were gain and spread those that were
-    seen (see `tlkit.evaluation.planning`), and NaN elsewhere.
+    seen (see `tlkit.evaluation.sample_size`), and NaN elsewhere.
 
     Raises ValueError for columns or a baseline that isn't there, or where an interval needs predictions.
 

@@ -6,7 +6,7 @@ right pictures.
 
 import numpy as np
 
-from tlkit.selection.checking import check_probabilities
+from tlkit.arguments import check_probabilities
 
 FLOOR = 1e-15
 

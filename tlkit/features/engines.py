@@ -10,8 +10,9 @@ import shutil
 
 import numpy as np
 
+from tlkit.features.arithmetic import find_arithmetic
+
 ENGINES = ("auto", "openvino", "torch", "cuda")
-PRECISIONS = ("exact", "fast")
 
 
 def choose_engine(engine):
@@ -67,21 +68,6 @@ def describe_engine(engine, precision):
     package = "openvino" if engine == "openvino" else "torch"
     device = " on a GPU" if engine == "cuda" else ""
     return f"{package} {importlib.metadata.version(package)}{device} {find_arithmetic(engine, precision)}"
-
-
-def find_arithmetic(engine, precision):
-    """Return "f32" or "bf16", in which an engine computes here; "fast" is bf16 where there are units for it."""
-    if precision == "exact" or engine == "torch":
-        return "f32"
-    if engine == "openvino":
-        import openvino
-
-        offered = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    else:
-        import torch
-
-        offered = torch.cuda.is_bf16_supported(including_emulation=False)
-    return "bf16" if offered else "f32"
 
 
 def run_in_batches(engine, squares):

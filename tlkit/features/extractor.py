@@ -5,11 +5,12 @@ import copy
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from tlkit.features.engines import PRECISIONS, choose_engine
-from tlkit.features.extraction import extract_features
-from tlkit.features.frozen import FrozenNetwork
-from tlkit.images.gathering import gather_pictures
-from tlkit.naming import check_known
+from tlkit.arguments import check_known
+from tlkit.features.arithmetic import PRECISIONS
+from tlkit.features.engines import choose_engine
+from tlkit.features.extract import extract_features
+from tlkit.features.frozen_network import FrozenNetwork
+from tlkit.images.inputs import gather_pictures
 
 
 # The heading of the parameters is scikit-learn's: its diagram reads the docstring and warns of other headings.

@@ -4,8 +4,8 @@ import collections
 
 import numpy as np
 
-from tlkit.features.converting import BATCH_SIZE, read_converted
-from tlkit.features.engines import find_arithmetic
+from tlkit.features.arithmetic import find_arithmetic
+from tlkit.features.openvino_model import BATCH_SIZE, read_converted
 
 
 class OpenVINOEngine:

@@ -4,7 +4,7 @@
 and asked without torch.
 """
 
-from tlkit.heads.fitting import KINDS, fit_head
 from tlkit.heads.head import Head
+from tlkit.heads.kinds import KINDS, fit_head
 
 __all__ = ["KINDS", "Head", "fit_head"]

@@ -5,11 +5,10 @@ import math
 
 import numpy as np
 
-from tlkit.heads.checking import check_positive, measure_scale
+from tlkit.arguments import check_count, check_positive
 from tlkit.heads.head import Head
 from tlkit.heads.linear import centre_scores
-from tlkit.heads.threads import limit_threads
-from tlkit.images.splitting import check_count
+from tlkit.heads.numerics import limit_threads, measure_scale
 
 KERNEL_SIZES = (1, 3)
 

@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 
-from tlkit.heads.checking import check_positive
-from tlkit.heads.head import ABSENT_SCORE, Head, softmax
-from tlkit.heads.threads import limit_threads
+from tlkit.arguments import check_positive
+from tlkit.heads.head import ABSENT_SCORE, Head
+from tlkit.heads.numerics import limit_threads, softmax
 
 N_ITERATIONS = 500  # at most
 SHORTEST = 1e-12  # a vector below this length has no direction; as in torch's normalize

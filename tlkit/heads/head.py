@@ -4,20 +4,11 @@ import dataclasses
 
 import numpy as np
 
-from tlkit.heads.checking import check_finite, pool
+from tlkit.arguments import check_finite
+from tlkit.heads.numerics import pool, softmax
 
 N_ROWS_AT_ONCE = 4096  # asked in blocks: the float64 copy of 100,000 pictures would take a gigabyte
 ABSENT_SCORE = -30.0  # of a class that wasn't seen, where the others lie around 0: e⁻³⁰ is no probability
-
-
-def softmax(scores):
-    """Return exp(scores) over their sum in each row, (n, n_classes); -inf gives 0.
-
-    >>> softmax(np.array([[0.0, 0.0, -np.inf]]))
-    array([[0.5, 0.5, 0. ]])
-    """
-    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return shares / shares.sum(axis=1, keepdims=True)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)

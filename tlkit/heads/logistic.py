@@ -4,10 +4,10 @@ import warnings
 
 import numpy as np
 
-from tlkit.heads.checking import check_positive, measure_scale
+from tlkit.arguments import check_positive
 from tlkit.heads.linear import LinearHead, split_pair
-from tlkit.heads.threads import limit_threads
-from tlkit.images.splitting import assign_folds
+from tlkit.heads.numerics import limit_threads, measure_scale
+from tlkit.images.splits import assign_folds
 
 STRENGTH = 10.0
 STRENGTHS = tuple(10.0 ** np.arange(4, -4, -1))  # strong to weak: each solution is a good start for the next

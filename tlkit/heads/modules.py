@@ -5,8 +5,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from tlkit.heads.neighbors import SMALLEST_DISTANCE
-
 
 def make_linear(weight, bias):
     """Return a torch.nn.Linear with (n_out, n_in) weights and (n_out,) biases, copied as float32.
@@ -76,11 +74,13 @@ class NeighborVotes(nn.Module):
     labels: (m,) int
     n_classes: int
     n_neighbors: int
+    smallest_distance: float
+        Nearer pictures count as equally near.
     """
 
-    def __init__(self, kept, labels, n_classes, n_neighbors):
+    def __init__(self, kept, labels, n_classes, n_neighbors, smallest_distance):
         super().__init__()
-        self.n_neighbors = n_neighbors
+        self.n_neighbors, self.smallest_distance = n_neighbors, smallest_distance
         # In float64: 1 - cosine of two pictures that are much alike has few digits left.
         self.register_buffer("kept", functional.normalize(torch.tensor(kept, dtype=torch.float64)))
         self.register_buffer("votes", functional.one_hot(torch.tensor(labels), n_classes).to(torch.float64))
@@ -88,7 +88,7 @@ class NeighborVotes(nn.Module):
     def forward(self, values):
         """Return (n, n_classes) scores of (n, n_features) values."""
         distances = 1 - functional.normalize(values.to(self.kept.dtype)) @ self.kept.T
-        nearest, places = distances.topk(self.n_neighbors, largest=False)
-        votes = (self.votes[places] / nearest.clamp(min=SMALLEST_DISTANCE)[..., None]).sum(dim=1)
+        nearest, indices = distances.topk(self.n_neighbors, largest=False)
+        votes = (self.votes[indices] / nearest.clamp(min=self.smallest_distance)[..., None]).sum(dim=1)
         # A class without a vote: a share of e⁻⁶⁹ keeps the logarithm, and its gradient, finite.
         return (votes / votes.sum(dim=1, keepdim=True)).clamp(min=1e-30).log().to(values.dtype)

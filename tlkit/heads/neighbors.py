@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
+from tlkit.arguments import check_count
 from tlkit.heads.head import Head
-from tlkit.images.splitting import check_count
 
 # Copies of one picture lie at distances of rounding errors: from here on they count as equally near.
 SMALLEST_DISTANCE = 1e-9
@@ -38,7 +38,7 @@ class NeighborsHead(Head):
         """
         from tlkit.heads.modules import NeighborVotes
 
-        return NeighborVotes(self.kept, self.labels, len(self.classes), self.estimator.n_neighbors)
+        return NeighborVotes(self.kept, self.labels, len(self.classes), self.estimator.n_neighbors, SMALLEST_DISTANCE)
 
     def _score_present(self, values):
         # In float64, and the features kept with it: 1 - cosine of two pictures much alike has few digits left.

@@ -5,9 +5,9 @@ import stat
 import zipfile
 from pathlib import PurePosixPath
 
+from tlkit.arguments import suggest
+from tlkit.images.files import PictureMember
 from tlkit.images.layout import Tree, fold_name, is_ignored
-from tlkit.images.stored import PictureMember
-from tlkit.naming import suggest
 
 MAX_ENTRIES = 100_000
 MAX_TOTAL_BYTES = 2 * 2**30

@@ -1,8 +1,14 @@
 """What a set holds, at a glance: a table of counts and, in Jupyter, a sheet of examples."""
 
 import base64
+import html
+import io
 
 import numpy as np
+
+from tlkit.images.contact_sheet import compose_rows
+
+_N_EXAMPLES = 6  # per class
 
 
 class Description:
@@ -28,10 +34,19 @@ class Description:
         table = self.table.to_html()
         if not len(self.images):
             return table
-        from tlkit.plots import render_contact_sheet
+        rows = "".join(
+            f'<tr><th>{html.escape(name)}</th><td><img alt="Examples of {html.escape(name)}" '
+            f'src="data:image/png;base64,{_encode(row)}"></td></tr>'
+            for name, (row, _) in compose_rows(self.images, _N_EXAMPLES, seed=0).items()
+        )
+        return f"{table}<table>{rows}</table>"
 
-        sheet = base64.b64encode(render_contact_sheet(self.images)).decode()
-        return f'{table}<img alt="Examples of each class" src="data:image/png;base64,{sheet}">'
+
+def _encode(picture):
+    """Return a PIL picture as base64 text of a PNG; 128 colours keep notebooks small."""
+    content = io.BytesIO()
+    picture.quantize(128).save(content, "PNG", optimize=True)
+    return base64.b64encode(content.getvalue()).decode()
 
 
 def count_pictures(images):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tlkit.images.scanning import make_set
-from tlkit.images.stored import PicturePixels
+from tlkit.images.files import PicturePixels
+from tlkit.images.scan import make_set
 
 _SCALE = 8
 

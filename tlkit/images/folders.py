@@ -4,9 +4,9 @@ import os
 import stat
 from pathlib import Path, PurePosixPath
 
+from tlkit.arguments import suggest
+from tlkit.images.files import PictureFile
 from tlkit.images.layout import Tree, is_ignored
-from tlkit.images.stored import PictureFile
-from tlkit.naming import suggest
 
 
 def list_folder(folder):

@@ -35,7 +35,7 @@ class Tree:
     location: str
         Its path, for messages.
     files: dict of PurePosixPath to object
-        Each file's path within, and where its bytes lie (`tlkit.images.stored`).
+        Each file's path within, and where its bytes lie (`tlkit.images.files`).
     folders: set of PurePosixPath
         Every folder within, empty ones too.
     propose: function of PurePosixPath to str

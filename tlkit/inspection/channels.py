@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from tlkit.features.extraction import extract_features
-from tlkit.images.gathering import gather_pictures
-from tlkit.images.splitting import check_count
+from tlkit.arguments import check_count
+from tlkit.features.extract import extract_features
+from tlkit.images.inputs import gather_pictures
 
 
 def feature_maps(backbone, picture, stage):

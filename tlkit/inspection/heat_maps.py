@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from tlkit.features.places import find_places
-from tlkit.images.splitting import check_count
-from tlkit.inspection.scoring import choose_labels, held_still, load_captum, read_batch
+from tlkit.arguments import check_count
+from tlkit.features.frozen_network import find_places
+from tlkit.inspection.paired_scores import choose_labels, held_still, load_captum, read_batch
 
 _N_AT_ONCE = 8
 
@@ -41,7 +41,7 @@ def grad_cam(run, pictures, *, stage=-1, label=None):
     from torch import nn
     from torchvision.ops import Permute
 
-    from tlkit.strategies.run import check_run
+    from tlkit.training.run import check_run
 
     check_run("run", run)
     captum = load_captum()
@@ -100,7 +100,7 @@ def integrated_gradients(run, pictures, *, label=None, n_steps=32, baseline=(0, 
     from PIL import Image
     from torch import nn
 
-    from tlkit.strategies.run import check_run
+    from tlkit.training.run import check_run
 
     check_run("run", run)
     captum = load_captum()

@@ -7,7 +7,7 @@ import dataclasses
 
 import numpy as np
 
-from tlkit.features.extraction import extract_features
+from tlkit.features.extract import extract_features
 from tlkit.heads import fit_head
 from tlkit.strategies.augmentation import say_augment
 
@@ -52,7 +52,7 @@ def measure_label_damage(backbone, images, policies, *, n_views=2, test_fold=0, 
     """
     import pandas as pd
 
-    from tlkit.strategies.views import check_views, extract_views
+    from tlkit.training.test_time_augmentation import check_views, extract_views
 
     augments = [check_views(n_views, augment)[1] for augment in policies]
     if None in augments:

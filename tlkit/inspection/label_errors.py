@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from tlkit.arguments import check_count, check_finite
 from tlkit.features.features import check_features
-from tlkit.heads.checking import check_finite, pool
-from tlkit.heads.fitting import fit_head
+from tlkit.heads.kinds import fit_head
 from tlkit.heads.logistic import STRENGTH
-from tlkit.images.splitting import assign_folds, check_count
+from tlkit.heads.numerics import pool
+from tlkit.images.splits import assign_folds
 
 
 def find_label_errors(features, *, n_folds=5, seed=0, strength=STRENGTH):

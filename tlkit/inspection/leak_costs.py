@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 
+from tlkit.arguments import check_count
 from tlkit.evaluation.intervals import two_way_interval
-from tlkit.features.extraction import extract_features
+from tlkit.features.extract import extract_features
 from tlkit.heads import fit_head
-from tlkit.images.splitting import check_count
 from tlkit.inspection.leaks import find_leaks
 
 

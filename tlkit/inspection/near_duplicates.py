@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from tlkit.images.imageset import ImageSet
-from tlkit.inspection.aligning import compare_aligned
+from tlkit.inspection.picture_alignment import compare_aligned
 
 LEAST_SIMILARITY = 0.87
 _THUMBNAIL_PX = 64

@@ -93,8 +93,8 @@ def check_preprocessing(loader, backbone, images, *, n_seeds=5, progress=True):
     Returns a `PreprocessingCheck`. Raises ValueError where the loader gives another number of pictures, or in another
     order (shuffled), and TypeError for batches that aren't any.
     """
-    from tlkit.features.extraction import extract_features
-    from tlkit.images.splitting import check_count
+    from tlkit.arguments import check_count
+    from tlkit.features.extract import extract_features
 
     check_count("n_seeds", n_seeds, 2)
     n_pictures = len(images)
@@ -244,7 +244,7 @@ def _average(tensors):
 
 
 def _measure_cost(own, given, images, n_seeds):
-    from tlkit.selection.scores import predict_unseen
+    from tlkit.selection.transferability import predict_unseen
 
     arms = {"tested": (own, given), "both": (given, given)} if given is not None else {}
     labels = np.unique(images.labels, return_inverse=True)[1]

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from tlkit.heads.checking import check_finite
-from tlkit.images.splitting import check_count
+from tlkit.arguments import check_count, check_finite
 
 _BAND = 0.95
 

@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 
-from tlkit.features.places import find_places
-from tlkit.images.splitting import check_count
-from tlkit.inspection.scoring import held_still, read_batch
+from tlkit.arguments import check_count
+from tlkit.features.frozen_network import find_places
+from tlkit.inspection.paired_scores import held_still, read_batch
 from tlkit.inspection.similarity import cka, cka_band
 
 _N_AT_ONCE = 8

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from tlkit.evaluation.reading import say_strategy
+from tlkit.names import say_strategy
 
 MOST_LOOKS = 3
 LARGEST_HALF_WIDTH = 0.1

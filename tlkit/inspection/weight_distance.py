@@ -33,8 +33,8 @@ def measure_weight_distance(run, start=None):
     import pandas as pd
 
     from tlkit.backbones.backbone import hash_tensors
-    from tlkit.strategies.changes import load_start
-    from tlkit.strategies.run import check_run
+    from tlkit.training.changed_weights import load_start
+    from tlkit.training.run import check_run
 
     check_run("run", run)
     if start is None:

@@ -15,7 +15,7 @@ from tlkit.lessons import (
     lesson_09,
     lesson_10,
 )
-from tlkit.lessons.checking import Check, check
+from tlkit.lessons.exercise import Check, check
 
 __all__ = [
     "Check",

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tlkit.evaluation.gains import transfer_gain
-from tlkit.lessons.checking import Check, exercise
+from tlkit.lessons.exercise import Check, exercise
 
 
 @exercise("01_pictures", "a whole number")

@@ -3,8 +3,8 @@
 import math
 import numbers
 
-from tlkit.lessons.checking import Check, exercise
-from tlkit.naming import suggest
+from tlkit.arguments import suggest
+from tlkit.lessons.exercise import Check, exercise
 
 
 @exercise("02_smallest_p", "a number between 0 and 1")

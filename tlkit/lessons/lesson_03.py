@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tlkit.lessons.checking import Check, exercise
+from tlkit.lessons.exercise import Check, exercise
 
 _N_CLASSES, _N_BATCHES, _N_PICTURES = 3, 3, 2
 

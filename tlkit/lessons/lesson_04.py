@@ -5,8 +5,8 @@ import warnings
 
 import numpy as np
 
-from tlkit.heads.checking import measure_scale
-from tlkit.lessons.checking import Check, exercise
+from tlkit.heads.numerics import measure_scale
+from tlkit.lessons.exercise import Check, exercise
 
 _TOLERANCE = 1e-6
 _NEARLY = 1e-3  # as far as single precision may lead astray

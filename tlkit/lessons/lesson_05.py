@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tlkit.lessons.checking import Check, exercise
+from tlkit.lessons.exercise import Check, exercise
 
 _N_PICTURES = 70  # no phase of LP-FT depends on it
 _CHOICES = ("head", "norms", "can't tell")
@@ -33,7 +33,7 @@ def _check_lp_ft(answer, *, backbone):
 
 def _resolve(phase, backbone):
     """Return (Mark, {part: learning rate}, n_epochs) of a phase."""
-    from tlkit.strategies.score import make_score
+    from tlkit.strategies.freeze_score import make_score
     from tlkit.strategies.strategy import Strategy
 
     score = make_score(Strategy([phase]), backbone, _N_PICTURES)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tlkit.lessons.checking import Check, exercise
+from tlkit.lessons.exercise import Check, exercise
 
 _TOLERANCE = 1e-6
 # What a formula may lose beside real tensors: the sign of a zero, and the small one of two numbers far apart.
@@ -14,7 +14,7 @@ def _check_count(answer, *, backbone, rank):
     """A function (weight, rank) → the number of parameters that LoRA trains for a layer with that weight."""
     if not callable(answer):
         return _ask_for_function(answer)
-    from tlkit.strategies.adapters import insert_lora
+    from tlkit.training.lora import insert_lora
 
     layers = {}
     for name, module in insert_lora(backbone, seed=0, rank=rank).named_modules():
@@ -57,7 +57,7 @@ def _check_ends(answer, *, parent, tuned):
         return _ask_for_function(answer)
     import torch
 
-    from tlkit.strategies.changes import list_changed
+    from tlkit.training.changed_weights import list_changed
 
     ends = [_make_tensors(run, made_up) for run, made_up in zip((parent, tuned), _MADE_UP, strict=True)]
     given = [{name: value.clone() for name, value in tensors.items()} for tensors in ends]
@@ -93,7 +93,7 @@ def _make_tensors(run, made_up):
 def _say_difference(strength, differing, mixed, ends):
     import torch
 
-    from tlkit.strategies.changes import list_changed
+    from tlkit.training.changed_weights import list_changed
 
     end, other = ends[strength], ends[1 - strength]
     place = f"at strength {strength} some tensors"  # how many, and which, rounding decides, on each machine anew

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tlkit.lessons.checking import Check, exercise
+from tlkit.lessons.exercise import Check, exercise
 
 _TOLERANCE = 0.00501  # an error may be rounded to two digits
 _CELL = ["source", "target", "seed"]
@@ -40,7 +40,7 @@ def _check_means(answer, *, toy):
 
 
 def _measure_error(source, labels, target, truth, *, balanced=False):
-    from tlkit.adaptation.solved import solve_head
+    from tlkit.adaptation.solved_head import solve_head
 
     weight, bias = solve_head(source, labels, int(max(labels.max(), truth.max())) + 1)
     wrong = (target @ weight.T + bias).argmax(axis=1) != truth

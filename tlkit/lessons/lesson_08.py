@@ -5,7 +5,7 @@ import numbers
 import numpy as np
 
 from tlkit.evaluation.gains import MARGIN, VERDICTS, give_verdict
-from tlkit.lessons.checking import Check, exercise
+from tlkit.lessons.exercise import Check, exercise
 
 
 @exercise("08_weight", "a weight")

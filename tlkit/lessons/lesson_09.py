@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tlkit.lessons.checking import Check, exercise
+from tlkit.lessons.exercise import Check, exercise
 
 _TOLERANCE = 0.0051  # an answer may be rounded to two digits, or counted in some thousand throws
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tlkit.lessons.checking import Check, exercise
+from tlkit.lessons.exercise import Check, exercise
 
 _TOLERANCE = 1e-6
 _SHAPES = ((24, 60), (24, 60)), ((30, 5), (30, 8))  # with more features than pictures, and with fewer

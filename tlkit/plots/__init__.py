@@ -1,17 +1,12 @@
 """All drawing: each function draws on the axes that it is given."""
 
-from tlkit.plots.adaptation import (
-    AdaptationPage,
-    draw_adaptation,
-    draw_domain_map,
-    draw_gap_matrix,
-    draw_pairs,
-)
+from tlkit.plots.adaptation import AdaptationPage, draw_adaptation, draw_domain_map, draw_gap_matrix, draw_pairs
 from tlkit.plots.augmentation import AugmentationPage, draw_ablation, draw_augmentations
+from tlkit.plots.backbone_choice import draw_agreement, draw_choice, render_choice
 from tlkit.plots.calibration import draw_reliability
 from tlkit.plots.channels import draw_channels, draw_exciting
-from tlkit.plots.choosing import draw_agreement, draw_choice, render_choice
 from tlkit.plots.comparison import draw_comparison, save_comparison
+from tlkit.plots.comparison_page import ReadingPage, draw_reading
 from tlkit.plots.confusion import draw_confusion
 from tlkit.plots.contact_sheet import draw_contact_sheet, render_contact_sheet
 from tlkit.plots.cuts import CutPage, draw_cut
@@ -20,12 +15,11 @@ from tlkit.plots.freeze_score import draw_freeze_score
 from tlkit.plots.freezing import FreezingPage, draw_freezing
 from tlkit.plots.gains import draw_gains, draw_transfer_map
 from tlkit.plots.heat_maps import draw_heat_map, draw_square
-from tlkit.plots.heat_study import HeatStudyPage, draw_correlations, draw_heat_study
+from tlkit.plots.heat_maps_page import HeatStudyPage, draw_correlations, draw_heat_study
 from tlkit.plots.interpolation import draw_interpolation
 from tlkit.plots.learning_curve import draw_learning_curve
 from tlkit.plots.mistakes import draw_mistakes
 from tlkit.plots.pareto import draw_pareto
-from tlkit.plots.reading import ReadingPage, draw_reading
 from tlkit.plots.recalls import draw_recalls
 from tlkit.plots.similarity import draw_similarity, draw_similarity_curve
 from tlkit.plots.source_worth import SourceWorthPage, draw_source_worth

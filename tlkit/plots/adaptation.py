@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 
 from tlkit.adaptation.pair_results import BASELINE
-from tlkit.evaluation.reading import say_strategy
-from tlkit.inspection.adaptation import say_recovered, say_scores
-from tlkit.naming import check_known
+from tlkit.arguments import check_known
+from tlkit.names import say_strategy
 from tlkit.plots.comparison import COLOURS
 from tlkit.plots.page import Page
 from tlkit.plots.recalls import AFTER, BEFORE, draw_recall_frame, draw_recall_rows
+from tlkit.summaries.adaptation import say_recovered, say_scores
 
 SIZE_INCHES = (11.6, 4.9)
 _SOURCE, _TARGET = COLOURS[:2]

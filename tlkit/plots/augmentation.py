@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from tlkit.inspection.augmentation import say_shares, see_pictures
 from tlkit.plots.comparison import COLOURS, MARKERS
 from tlkit.plots.page import Page
 from tlkit.strategies.augmentation import check_policies, say_augment, split_policies
+from tlkit.summaries.augmentation import say_shares, see_pictures
 
 SIZE_INCHES = (10.4, 3.9)
 _GAP = 0.06  # between pictures, in sides
@@ -35,7 +35,7 @@ def draw_augmentations(backbone, images, policies, ax, *, n_draws=6, seed=0):
 
     Returns the axis. Raises ValueError for no pictures, no policies, and unknown ones.
     """
-    from tlkit.strategies.pictures import TrainingPictures
+    from tlkit.training.batches import TrainingPictures
 
     if not len(images) or not len(policies):
         raise ValueError(f"images, policies: {len(images)} and {len(policies)}, expected at least one of each")

@@ -3,12 +3,9 @@
 import io
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from tlkit.images.splitting import draw_shots
-
-_CELL_PX = 64
-_GAP_PX = 4
+from tlkit.images.contact_sheet import CELL_PX, GAP_PX, compose_rows
 
 
 def draw_contact_sheet(images, ax, per_class=6, seed=0):
@@ -25,23 +22,15 @@ def draw_contact_sheet(images, ax, per_class=6, seed=0):
 
     Returns `ax`. A class without pictures has no row. Raises ValueError for an empty set.
     """
-    if not len(images):
-        raise ValueError("images: an empty set, expected at least one picture to draw")
-    drawn = draw_shots(images.labels, images.groups, images.names, images.classes, shots=per_class, seed=seed)
-    labels = np.unique(images.labels)
-    rows = [drawn[images.labels[drawn] == label] for label in labels]
-    pitch_px = _CELL_PX + _GAP_PX
-    n_columns = max(map(len, rows))
-    sheet = Image.new("RGB", (n_columns * pitch_px - _GAP_PX, len(rows) * pitch_px - _GAP_PX), "white")
-    for row, indices in enumerate(rows):
-        for column, index in enumerate(indices):
-            cell = ImageOps.pad(images.read(int(index)), (_CELL_PX, _CELL_PX), color="white")
-            sheet.paste(cell, (column * pitch_px, row * pitch_px))
+    rows = compose_rows(images, per_class, seed)
+    pitch_px = CELL_PX + GAP_PX
+    sheet = Image.new("RGB", (max(row.width for row, _ in rows.values()), len(rows) * pitch_px - GAP_PX), "white")
+    for position, (row, _) in enumerate(rows.values()):
+        sheet.paste(row, (0, position * pitch_px))
     ax.imshow(np.asarray(sheet), interpolation="nearest")
-    counts = np.bincount(images.labels)
     ax.set_yticks(
-        np.arange(len(rows)) * pitch_px + _CELL_PX / 2,
-        [f"{images.classes[label]}  {counts[label]}" for label in labels],
+        np.arange(len(rows)) * pitch_px + CELL_PX / 2,
+        [f"{name}  {n_pictures}" for name, (_, n_pictures) in rows.items()],
     )
     ax.set_xticks([])
     ax.tick_params(length=0)

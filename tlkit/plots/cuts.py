@@ -4,9 +4,9 @@ import math
 
 from PIL import ImageOps
 
-from tlkit.inspection.cuts import N_NEIGHBORS
 from tlkit.plots.comparison import COLOURS, LINES, MARKERS
 from tlkit.plots.page import Page
+from tlkit.summaries.cuts import N_NEIGHBORS
 
 SIZE_INCHES = (9.8, 4.4)
 _N_COLUMNS, _PICTURE_PX, _PITCH_PX, _ROW_PX = 3, 128, 150, 180

@@ -5,8 +5,8 @@ import io
 import numpy as np
 from PIL import Image
 
-from tlkit.features.mapping import METHODS, USUAL_PERPLEXITY, check_mappable, choose_perplexity, project_features
-from tlkit.naming import check_known
+from tlkit.arguments import check_known
+from tlkit.features.projection import METHODS, USUAL_PERPLEXITY, check_mappable, choose_perplexity, project_features
 from tlkit.plots.comparison import COLOURS, MARKERS
 
 _MOST_ROWS_IN_LEGEND = 20

@@ -5,9 +5,9 @@ import math
 
 import numpy as np
 
-from tlkit.evaluation.reading import say_strategy
+from tlkit.names import say_strategy
 from tlkit.strategies.augmentation import say_augment
-from tlkit.strategies.score import Mark, make_score, say_rate
+from tlkit.strategies.freeze_score import Mark, make_score, say_rate
 
 # The ends of the scale of learning rates; it grows by whole decades where rates lie beyond.
 _DECADES = (-5, -2)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tlkit.naming import check_known
+from tlkit.arguments import check_known
 from tlkit.plots.comparison import COLOURS, LINES, MARKERS
 
 _COLUMNS = ("strength", "accuracy")

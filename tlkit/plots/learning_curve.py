@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tlkit.evaluation.crossings import CROSSES
-from tlkit.evaluation.reading import say_strategy
+from tlkit.comparison.crossings import CROSSES
+from tlkit.names import say_strategy
 from tlkit.plots.comparison import COLOURS, LINES, MARKERS
 
 _STRIP = 0.09  # of the axes' height, for the bar of one crossing and its words

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tlkit.naming import check_known
+from tlkit.arguments import check_known
 from tlkit.plots.comparison import COLOURS
 
 # What costs are called on an axis, and what their unit is divided by.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tlkit.evaluation.reading import say_strategy
+from tlkit.names import say_strategy
 from tlkit.plots.comparison import COLOURS
 
 COLUMNS = ("source_only", "method")

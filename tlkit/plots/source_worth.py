@@ -3,11 +3,11 @@
 import numpy as np
 
 from tlkit.evaluation.gains import MARGIN
-from tlkit.inspection.source_worth import say_source
 from tlkit.plots.comparison import COLOURS
 from tlkit.plots.gains import draw_map_frame, frame_cell
 from tlkit.plots.page import Page
 from tlkit.plots.recalls import AFTER, BEFORE, draw_recall_frame, draw_recall_rows
+from tlkit.summaries.source_worth import say_source
 
 SIZE_INCHES = (11.6, 4.4)
 _COLUMNS = ("alone", "with_source")

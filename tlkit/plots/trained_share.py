@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tlkit.evaluation.reading import say_strategy
-from tlkit.naming import check_known
+from tlkit.arguments import check_known
+from tlkit.names import say_strategy
 from tlkit.plots.comparison import COLOURS, MARKERS
 from tlkit.plots.page import Page
 from tlkit.plots.pareto import say_cost

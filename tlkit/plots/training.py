@@ -1,6 +1,6 @@
 """The course of a training: loss and accuracy over epochs, learned from and held out."""
 
-from tlkit.naming import check_known
+from tlkit.arguments import check_known
 from tlkit.plots.comparison import COLOURS
 
 _SIDES = (

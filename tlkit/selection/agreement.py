@@ -4,8 +4,8 @@ import warnings
 
 import numpy as np
 
-from tlkit.naming import check_known
-from tlkit.selection.checking import SelectionWarning
+from tlkit.arguments import check_known
+from tlkit.selection.score_warnings import SelectionWarning
 
 RIVALS = ("published_accuracy", "n_parameters", "n_flops")
 _NO_SCORES = (

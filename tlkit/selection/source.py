@@ -33,10 +33,10 @@ def predict_source(backbone, images, *, engine="auto", cache=True, progress=True
     >>> tl.selection.predict_source(backbone, images, progress=False).shape
     (3, 1000)
     """
-    from tlkit.features.extraction import extract_features
+    from tlkit.features.extract import extract_features
 
     if isinstance(backbone, str):
-        from tlkit.backbones.loading import load_backbone
+        from tlkit.backbones.loader import load_backbone
 
         backbone = load_backbone(backbone)
     # Before the features, which take longer and may not be needed.
@@ -61,10 +61,10 @@ def load_classifier(backbone):
     import torch
     from torch import nn
 
-    from tlkit.backbones.catalogue import find_entry, list_entries
-    from tlkit.backbones.fitting import fit_to_network
+    from tlkit.backbones.networks import find_entry, list_entries
     from tlkit.backbones.stages import build_network
-    from tlkit.backbones.weights import read_weights
+    from tlkit.backbones.weights.fit import fit_to_network
+    from tlkit.backbones.weights.read import read_weights
 
     path = backbone.provenance.get("file")
     if path is None:

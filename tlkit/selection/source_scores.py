@@ -6,7 +6,7 @@ Both need the network with the classifier that it was pretrained with, which a B
 
 import numpy as np
 
-from tlkit.selection.checking import check_labels, check_probabilities
+from tlkit.arguments import check_labels, check_probabilities
 
 
 def score_leep(probabilities, labels):

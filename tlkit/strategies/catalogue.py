@@ -3,19 +3,30 @@
 import dataclasses
 import functools
 
-from tlkit.naming import suggest
-from tlkit.strategies.adapters import insert_lora, merge_lora
-from tlkit.strategies.interpolating import interpolate_with_parent
-from tlkit.strategies.learning_rates import DISCRIMINATIVE, LAYER_DECAY
+from tlkit.arguments import suggest
+from tlkit.strategies.augmentation import check_policies, say_augment
 from tlkit.strategies.penalties import l2_sp
-from tlkit.strategies.preparing import finish_norm_statistics, reinitialise
-from tlkit.strategies.scheduling import decay_by_stage, set_length_by_size, tune_block, unfreeze_gradually
+from tlkit.strategies.phase_schedules import (
+    DISCRIMINATIVE,
+    LAYER_DECAY,
+    decay_by_stage,
+    set_length_by_size,
+    tune_block,
+    unfreeze_gradually,
+)
+from tlkit.strategies.steps import (
+    finish_norm_statistics,
+    insert_lora,
+    interpolate_with_parent,
+    merge_lora,
+    reinitialise,
+)
 from tlkit.strategies.strategy import Phase, Strategy
 
 # Fine-tuning for this many epochs; from scratch may use five times their steps.
 N_EPOCHS = 6
-
 _HEAD = Phase(["head"], None)
+
 # The head is new and must move further than what it stands on.
 _TUNE = Phase(["all", "head"], N_EPOCHS, {"all": 2e-4, "head": 2e-3})
 _TUNE_AFTER_PROBE = Phase(["all"], N_EPOCHS, 2e-4)
@@ -35,6 +46,7 @@ _SURGICAL = (
     "Lee et al. 2023 (Surgical fine-tuning improves adaptation to distribution shifts); here by thirds of the stages, "
     "and with the head, which is new and solved first"
 )
+
 _KNOWN = [
     Known(
         Strategy([_SCRATCH], reinitialise, finish_norm_statistics, name="from_scratch"),
@@ -175,3 +187,38 @@ def find(name):
     if not isinstance(name, str) or name not in _BY_NAME:
         raise ValueError(f"strategy: {name!r}, expected a Strategy or the name of one; {suggest(name, _BY_NAME)}")
     return _BY_NAME[name]
+
+
+def augmented(strategy, augment, *, name=None):
+    """Return a strategy of which every phase that trains for epochs augments its pictures so.
+
+    With `compare`, several of them are an ablation: all arms of a seed see the same pictures in the same order, and
+    differ in nothing but what is done to them.
+
+    Arguments
+    ---------
+    strategy: Strategy, or the name of a known one
+    augment: str or list of str; None for no augmentation
+        As in `Phase`.
+    name: str, optional
+        By default the strategy's name and the policies, as in "lp_ft + crop", or "lp_ft + none".
+
+    Returns a `Strategy`. Raises ValueError for unknown policies, and where the strategy only solves a head, which sees
+    each picture once as it is.
+
+    >>> import tlkit as tl
+    >>> [augmented("fine_tune", policy).name for policy in (None, "flip", ["crop", "mixup"])]
+    ['fine_tune + none', 'fine_tune + flip', 'fine_tune + crop + mixup']
+    >>> [phase.augment for phase in augmented("lp_ft", "flip").phases]
+    [None, 'flip']
+    """
+    strategy, augment = get(strategy), check_policies(augment)
+    if all(phase.n_epochs is None for phase in strategy.phases):
+        raise ValueError(
+            f"strategy: {strategy.name!r} solves its head, which knows no augmentation; take one with a phase of epochs"
+        )
+    phases = [
+        phase if phase.n_epochs is None else dataclasses.replace(phase, augment=augment) for phase in strategy.phases
+    ]
+    name = f"{strategy.name} + {say_augment(augment)}" if name is None else name
+    return dataclasses.replace(strategy, phases=phases, name=name)

@@ -1,7 +1,5 @@
 """What is added to the loss while a network is tuned: a pull back to where it came from."""
 
-import torch
-
 
 def l2_sp(backbone, start, *, strength):
     """Return the L2-SP penalty: strength / 2 × the squared distance of what is trained from where it started.
@@ -28,8 +26,8 @@ def l2_sp(backbone, start, *, strength):
     """
     if not strength >= 0:
         raise ValueError(f"strength: {strength!r}, expected a number of at least 0")
-    distance = torch.zeros((), device=next(backbone.parameters()).device)
+    distance = next(backbone.parameters()).new_zeros(())
     for name, value in backbone.named_parameters():
         if value.requires_grad:
-            distance = distance + torch.sum((value - start[name]) ** 2)
+            distance = distance + ((value - start[name]) ** 2).sum()
     return strength / 2 * distance

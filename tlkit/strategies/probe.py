@@ -1,6 +1,6 @@
 """`Probe`: a head of one kind on a frozen network, as an arm of a comparison. Without torch."""
 
-from tlkit.heads.fitting import check_settings
+from tlkit.heads.kinds import check_settings
 
 
 class Probe:

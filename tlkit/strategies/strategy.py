@@ -33,7 +33,7 @@ class Phase:
     objective: object, optional
         What brings source and target domain nearer, as those of `tlkit.adaptation`; it needs `transfer(…, target=…)`.
         For epochs it is callable: `objective(source, target, critic, progress)` is added to the loss of each step, each
-        domain a `tlkit.strategies.stepping.Seen`, progress from 0 to 1 over the phase. Where it has
+        domain a `tlkit.training.step.Seen`, progress from 0 to 1 over the phase. Where it has
         `make_critic(n_features, n_classes, seed)`, what that returns, a module or None, is the critic: made anew for
         the phase, and trained along at the learning rate of the head. For a head that is solved it has
         `solve(source_values, labels, target_values, n_classes, seed)`, which returns the head's (weight, bias).
@@ -72,7 +72,7 @@ class Phase:
             if self.objective is not None and not hasattr(self.objective, "solve"):
                 raise ValueError(
                     f"objective: {self.objective!r} has no `solve`, which n_epochs=None needs: take one that has, as "
-                    "in tlkit.adaptation.solving, or a number of epochs"
+                    "in tlkit.adaptation.solved_objectives, or a number of epochs"
                 )
             return
         if isinstance(self.n_epochs, bool) or not isinstance(self.n_epochs, int) or self.n_epochs < 1:
@@ -80,7 +80,7 @@ class Phase:
         if self.objective is not None and not callable(self.objective):
             raise ValueError(
                 f"objective: {self.objective!r} can't be called with what a step sees, which epochs need: take one "
-                "that can, as in tlkit.adaptation.objectives, or n_epochs=None where it has `solve`"
+                "that can, as in tlkit.adaptation.trained_objectives, or n_epochs=None where it has `solve`"
             )
         self._check_learning_rate()
         if self.augment is not None:

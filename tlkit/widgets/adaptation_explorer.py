@@ -3,10 +3,10 @@
 import numpy as np
 import traitlets
 
-from tlkit.evaluation.reading import say_strategy
-from tlkit.inspection.adaptation import AdaptationChoice, Adaptations, read_adaptation
-from tlkit.naming import check_known
+from tlkit.arguments import check_known
+from tlkit.names import say_strategy
 from tlkit.plots.adaptation import SIZE_INCHES, AdaptationPage
+from tlkit.summaries.adaptation import AdaptationChoice, Adaptations, read_adaptation
 from tlkit.widgets.choice_explorer import ChoiceExplorer, make_buttons
 
 

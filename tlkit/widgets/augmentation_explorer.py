@@ -3,8 +3,8 @@
 import ipywidgets
 import traitlets
 
-from tlkit.inspection.augmentation import AugmentationChoice, Augmentations, read_augmentation
 from tlkit.plots.augmentation import SIZE_INCHES, AugmentationPage
+from tlkit.summaries.augmentation import AugmentationChoice, Augmentations, read_augmentation
 from tlkit.widgets.choice_explorer import ChoiceExplorer, make_buttons
 
 

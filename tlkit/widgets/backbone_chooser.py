@@ -6,10 +6,10 @@ import threading
 import ipywidgets
 import traitlets
 
-from tlkit.naming import check_known
-from tlkit.plots.choosing import SIZE_INCHES, render_choice
-from tlkit.selection.arranging import say_html
-from tlkit.selection.choosing import LIMITED, Budget, choose, say_limit
+from tlkit.arguments import check_known
+from tlkit.plots.backbone_choice import SIZE_INCHES, render_choice
+from tlkit.summaries.backbone_choice import LIMITED, Budget, choose, say_limit
+from tlkit.summaries.backbone_table import say_html
 from tlkit.widgets.explorer import Explorer, make_picture
 from tlkit.widgets.status import StatusLine
 
@@ -33,7 +33,7 @@ class BackboneChooser(Explorer):
     names: str
         The column with the names.
 
-    `budget` (a `tlkit.selection.choosing.Budget`), `predicted` (a name or None) and `score` are traits: assigning to
+    `budget` (a `Budget`), `predicted` (a name or None) and `score` are traits: assigning to
     them moves the controls. `selection` is what fits and what came out, `error` the exception that the last change
     ended in, or None.
 

@@ -7,8 +7,8 @@ import anywidget
 import pandas as pd
 import traitlets
 
-from tlkit.naming import check_known
-from tlkit.selection.arranging import arrange, say_cells, say_column, say_html
+from tlkit.arguments import check_known
+from tlkit.summaries.backbone_table import arrange, say_cells, say_column, say_html
 
 # So many rows a reader without widgets sees; the whole table of timm would make a notebook of megabytes.
 _MOST_STATIC_ROWS = 30
@@ -64,7 +64,7 @@ class BackboneTable(anywidget.AnyWidget):
 
     def __init__(self, table="*", *, sort_by=None, descending=False, words=""):
         if isinstance(table, str):
-            from tlkit.backbones.listing import table as list_networks
+            from tlkit.backbones.network_table import table as list_networks
 
             table = list_networks(table)
         self.table = table.reset_index(drop=True)

@@ -7,8 +7,9 @@ import ipywidgets
 import traitlets
 from PIL import ImageOps
 
-from tlkit.evaluation.reading import Choice, check_choice, read_arm, say_strategy
-from tlkit.plots.reading import SIZE_INCHES, ReadingPage
+from tlkit.names import say_strategy
+from tlkit.plots.comparison_page import SIZE_INCHES, ReadingPage
+from tlkit.summaries.comparison import Choice, check_choice, read_arm
 from tlkit.widgets.explorer import Explorer, make_picture
 from tlkit.widgets.status import StatusLine
 

@@ -7,8 +7,8 @@ import numpy as np
 import traitlets
 from PIL import ImageOps
 
-from tlkit.inspection.cuts import CutChoice, Cuts, read_cut
 from tlkit.plots.cuts import SIZE_INCHES, CutPage
+from tlkit.summaries.cuts import CutChoice, Cuts, read_cut
 from tlkit.widgets.choice_explorer import ChoiceExplorer, make_buttons
 
 _THUMBNAIL_PX = 128

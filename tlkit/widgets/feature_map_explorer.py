@@ -10,7 +10,8 @@ import numpy as np
 import traitlets
 from PIL import ImageOps
 
-from tlkit.features.mapping import (
+from tlkit.arguments import check_known
+from tlkit.features.projection import (
     METHODS,
     check_index,
     check_mappable,
@@ -18,7 +19,6 @@ from tlkit.features.mapping import (
     project_features,
     share_same_class,
 )
-from tlkit.naming import check_known
 from tlkit.plots.feature_map import choose_looks, name_axes, render_feature_map, warn_of_map
 
 COLOURINGS = ("class", "domain")

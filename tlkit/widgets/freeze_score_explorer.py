@@ -6,13 +6,13 @@ import time
 
 import ipywidgets
 
-from tlkit.evaluation.reading import say_strategy
-from tlkit.naming import check_known
-from tlkit.plots.score_runs import RUNS_SIZE_INCHES, render_runs, render_score_and_runs
+from tlkit.arguments import check_known
+from tlkit.names import say_strategy
+from tlkit.plots.freeze_score_runs import RUNS_SIZE_INCHES, render_runs, render_score_and_runs
 from tlkit.strategies import catalogue
-from tlkit.strategies.painting import list_paintable, make_painting
-from tlkit.strategies.score import make_score, read_strategy, write_python
-from tlkit.strategies.score_trials import ScoreTrials
+from tlkit.strategies.freeze_score import make_score, read_strategy, write_python
+from tlkit.summaries.freeze_score_painting import list_paintable, make_painting
+from tlkit.summaries.freeze_score_trials import ScoreTrials
 from tlkit.widgets.explorer import Explorer, make_picture
 from tlkit.widgets.freeze_score_painter import FreezeScorePainter
 from tlkit.widgets.jobs import Job
@@ -303,7 +303,7 @@ class FreezeScoreExplorer(Explorer):
 def _measure(backbone, images, n_pictures, seed):
     import torch
 
-    from tlkit.backbones.freezing_costs import measure_freezing
+    from tlkit.backbones.freezing.costs import measure_freezing
 
     pictures = [torch.from_numpy(backbone.preprocess(images.read(index))) for index in range(n_pictures)]
     return measure_freezing(backbone, torch.stack(pictures), len(images.classes), n_rounds=2, seed=seed)

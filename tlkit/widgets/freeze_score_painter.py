@@ -6,8 +6,8 @@ import anywidget
 import traitlets
 
 from tlkit.plots.freeze_score import list_rate_colours
-from tlkit.strategies.painting import MOST_EPOCHS, Painting
-from tlkit.strategies.score import check_rate
+from tlkit.strategies.freeze_score import check_rate
+from tlkit.summaries.freeze_score_painting import MOST_EPOCHS, Painting
 
 _MOST_RATES = 10  # as many as there are digits on the keyboard
 

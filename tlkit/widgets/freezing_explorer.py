@@ -5,7 +5,7 @@ import threading
 import ipywidgets
 import traitlets
 
-from tlkit.backbones.freezing_reading import NORM_MODES, Freezing, read_freezing
+from tlkit.backbones.freezing.summary import NORM_MODES, Freezing, read_freezing
 from tlkit.plots.freezing import SIZE_INCHES, FreezingPage
 from tlkit.widgets.explorer import Explorer, make_picture
 from tlkit.widgets.status import StatusLine

@@ -3,8 +3,8 @@
 import ipywidgets
 import traitlets
 
-from tlkit.inspection.heat_reading import HeatChoice, check_heat, read_heat
-from tlkit.plots.heat_study import SIZE_INCHES, HeatStudyPage
+from tlkit.plots.heat_maps_page import SIZE_INCHES, HeatStudyPage
+from tlkit.summaries.heat_maps import HeatChoice, check_heat, read_heat
 from tlkit.widgets.choice_explorer import ChoiceExplorer, make_buttons
 
 

@@ -2,7 +2,7 @@
 
 import threading
 
-from tlkit.idle_threads import end_idle_threads
+from tlkit.cpu.threads import end_idle_threads
 
 
 class Job:

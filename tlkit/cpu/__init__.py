@@ -1,0 +1,1 @@
+"""Threads, memory and convolutions of the processor."""

@@ -1,0 +1,179 @@
+"""Features in two dimensions to look at, and the nearest neighbours that the features themselves have."""
+
+import numpy as np
+
+from tlkit.arguments import check_count, check_finite, check_known
+from tlkit.features.features import check_features
+from tlkit.heads.numerics import limit_threads
+
+METHODS = {"pca": "PCA", "tsne": "t-SNE"}
+METRICS = ("cosine", "euclidean")
+FEWEST_PICTURES = 4
+USUAL_PERPLEXITY = 30
+# What t-SNE is given: its authors reduce to some 30 to 50 principal components first.
+_N_COMPONENTS_BEFORE_TSNE = 50
+
+
+def project_features(features, method="pca"):
+    """Return a place in the plane for each picture, so that features can be looked at.
+
+    Arguments
+    ---------
+    features: Features
+        Pooled, of at least 4 pictures.
+    method: "pca" or "tsne"
+        The two principal components; or t-SNE (van der Maaten & Hinton 2008) of the first 50 components, started from
+        the first two. Its perplexity is that of `choose_perplexity`.
+
+    Returns (n_samples, 2) float32: of PCA in the features' unit, of t-SNE without a unit. Raises ValueError for an
+    unknown method, maps, too few pictures, and features that are not finite or all the same.
+
+    >>> from tlkit.features.features import Features
+    >>> values = np.array([[0, 0, 0], [4, 0, 0], [0, 2, 0], [4, 2, 0]], np.float32)
+    >>> names = np.array(list("abcd"))
+    >>> features = Features(values, np.zeros(4, int), ["cat"], names, names, {})
+    >>> project_features(features).round(3) + 0  # the longer side lies along the first axis
+    array([[-2., -1.],
+           [ 2., -1.],
+           [-2.,  1.],
+           [ 2.,  1.]], dtype=float32)
+    """
+    check_known("method", method, METHODS)
+    values = check_mappable(features)
+    if method == "pca":
+        return _reduce(values, 2)
+    from sklearn.manifold import TSNE
+
+    values = _reduce(values, min(_N_COMPONENTS_BEFORE_TSNE, *values.shape))
+    with limit_threads(values):
+        # Nothing is drawn at random, since it starts from principal components.
+        tsne = TSNE(2, perplexity=choose_perplexity(len(values)), init="pca", random_state=0)
+        return tsne.fit_transform(values).astype(np.float32)
+
+
+def choose_perplexity(n_pictures):
+    """Return the perplexity for t-SNE, roughly how many neighbours each picture minds: 30, less for few pictures.
+
+    >>> choose_perplexity(1000), choose_perplexity(31)
+    (30.0, 10.0)
+    """
+    return min(float(USUAL_PERPLEXITY), (n_pictures - 1) / 3)
+
+
+def find_neighbors(features, index, n_neighbors=5, metric="cosine", *, other_groups=False):
+    """Find the pictures whose features are most like those of one picture.
+
+    Arguments
+    ---------
+    features: Features
+        Pooled.
+    index: int
+        Of the picture, which is never its own neighbour.
+    n_neighbors: int
+        Fewer are returned where there are no more.
+    metric: "cosine" or "euclidean"
+    other_groups: bool
+        Leave out the pictures of its own group, such as drawings of the same thing.
+
+    Returns (indices, similarities), each (n_neighbors,), the most similar first: the cosine, or minus the distance.
+
+    >>> from tlkit.features.features import Features
+    >>> values = np.array([[1, 0], [2, 0], [1, 1], [0, 1]], np.float32)
+    >>> names = np.array(list("abcd"))
+    >>> features = Features(values, np.zeros(4, int), ["cat"], names, names, {})
+    >>> indices, similarities = find_neighbors(features, 0, 2)
+    >>> indices, similarities.round(3)
+    (array([1, 2]), array([1.   , 0.707]))
+    """
+    values = _check_pooled(features)
+    check_known("metric", metric, METRICS)
+    n_neighbors = check_count("n_neighbors", n_neighbors, 1)
+    index = check_index(index, len(features))
+    candidates = np.arange(len(features)) != index
+    if other_groups:
+        candidates &= features.groups != features.groups[index]
+    places = np.flatnonzero(candidates)
+    if not len(places):
+        return places, np.empty(0)
+    from sklearn.neighbors import NearestNeighbors
+
+    # In float64: 1 - cosine of two pictures much alike has few digits left.
+    search = NearestNeighbors(n_neighbors=min(n_neighbors, len(places)), metric=metric, algorithm="brute")
+    with limit_threads(values):
+        search.fit(values[places].astype(np.float64))
+        distances, found = search.kneighbors(values[[index]].astype(np.float64))
+    return places[found[0]], (1 - distances[0] if metric == "cosine" else -distances[0])
+
+
+def share_same_class(features, metric="cosine"):
+    """Return the share of pictures whose nearest neighbour of another group is of the same class (float, 0 to 1).
+
+    Unlike a map it is taken from all dimensions. Pictures that no picture of another group stands beside are left out;
+    NaN where that is all of them.
+
+    >>> from tlkit.features.features import Features
+    >>> names = np.array(list("abcd"))
+    >>> features = Features(np.array([[1, 0], [3, 1], [1, 3], [0, 1]], float), np.array([0, 0, 1, 0]), ["cat", "dog"],
+    ...                     names, names, {})
+    >>> share_same_class(features)
+    0.5
+    """
+    values = _check_pooled(features)
+    check_known("metric", metric, METRICS)
+    from sklearn.metrics import pairwise_distances_chunked
+
+    groups = np.unique(features.groups, return_inverse=True)[1]
+
+    def compare(distances, start):
+        own = groups[start : start + len(distances), None] == groups
+        distances[own] = np.inf
+        nearest = distances.argmin(axis=1)
+        agrees = features.labels[start : start + len(distances)] == features.labels[nearest]
+        return np.where(own.all(axis=1), np.nan, agrees)
+
+    with limit_threads(values):
+        same = list(pairwise_distances_chunked(values.astype(np.float64), metric=metric, reduce_func=compare))
+    same = np.concatenate(same)
+    return float(np.nanmean(same)) if not np.isnan(same).all() else float("nan")
+
+
+def check_mappable(features):
+    """Return the (n_samples, n_features) values of features that have a map; else ValueError says what is missing."""
+    values = _check_pooled(features)
+    if len(values) < FEWEST_PICTURES or values.shape[1] < 2:
+        raise ValueError(
+            f"features: {len(values)} pictures × {values.shape[1]} features, expected at least {FEWEST_PICTURES} × 2; "
+            "take more pictures"
+        )
+    check_finite("features", values)
+    if not np.ptp(values, axis=0).any():
+        raise ValueError("features: the same for every picture, so there is nothing to map; check what was extracted")
+    return values
+
+
+def check_index(index, n_pictures):
+    """Return the number of a picture as an int, or raise what says which there are."""
+    if isinstance(index, (bool, np.bool_)) or not isinstance(index, (int, np.integer)):
+        raise TypeError(f"index: {index!r}, expected the number of a picture (int)")
+    if not 0 <= index < n_pictures:
+        raise ValueError(f"index: {index}, expected the number of a picture, 0 to {n_pictures - 1}")
+    return int(index)
+
+
+def _check_pooled(features):
+    check_features(features)
+    if features.values.ndim != 2:
+        raise ValueError(
+            f"features: maps of shape {features.values.shape}, expected (n_samples, n_features); "
+            "extract them with pooled=True"
+        )
+    return features.values
+
+
+def _reduce(values, n_components):
+    from sklearn.decomposition import PCA
+
+    # ARPACK finds few components exactly and fast, but never all that there are. scikit-learn fixes the signs.
+    solver = "arpack" if n_components < min(values.shape) else "full"
+    with limit_threads(values):
+        return PCA(n_components, svd_solver=solver, random_state=0).fit_transform(values).astype(np.float32)

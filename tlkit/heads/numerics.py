@@ -1,0 +1,50 @@
+"""Small numeric helpers of heads: softmax, pooling, scale, and the number of BLAS threads."""
+
+import numpy as np
+
+# On matrices up to this size several BLAS threads wait for each other longer than they compute, and change the last
+# bits.
+SMALL = 4_000_000
+
+
+def limit_threads(values):
+    """Return a context in which small (n, n_features) values are computed on by one thread.
+
+    It limits the libraries that are loaded when it is entered: import what computes before.
+
+    >>> import numpy as np
+    >>> from threadpoolctl import threadpool_info
+    >>> with limit_threads(np.zeros((3, 3))):
+    ...     {pool["num_threads"] for pool in threadpool_info()}
+    {1}
+    """
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1 if values.size <= SMALL else None)
+
+
+def pool(values):
+    """Return the mean over each map: (n, c, h, w) to (n, c); (n, d) stays as it is.
+
+    >>> pool(np.arange(8.0).reshape(1, 2, 2, 2))
+    array([[1.5, 5.5]])
+    """
+    return values.mean(axis=(2, 3)) if values.ndim == 4 else values
+
+
+def measure_scale(values):
+    """Return the standard deviation of all values together, 1 where they don't differ.
+
+    One factor for all features: those of a network share a unit, and a factor for each would blow up the silent ones.
+    """
+    return float(values.std()) or 1.0
+
+
+def softmax(scores):
+    """Return exp(scores) over their sum in each row, (n, n_classes); -inf gives 0.
+
+    >>> softmax(np.array([[0.0, 0.0, -np.inf]]))
+    array([[0.5, 0.5, 0. ]])
+    """
+    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return shares / shares.sum(axis=1, keepdims=True)

@@ -1,0 +1,176 @@
+"""The one door to pictures: `load_images`."""
+
+import csv
+import os
+import zipfile
+from pathlib import Path
+
+from tlkit.arguments import check_known, suggest
+from tlkit.images.archives import list_archive
+from tlkit.images.files import PictureFile, PictureMember
+from tlkit.images.folders import find_inner, list_folder
+from tlkit.images.imageset import ImageSet
+from tlkit.images.inputs import UNLABELLED
+from tlkit.images.layout import find_pictures, label_tree, settle_twins, unwrap
+from tlkit.images.scan import scan_pictures
+
+
+def load_images(source, *, domain=None, inside=None, bad="raise", merge_twins=False):
+    """Load labelled pictures.
+
+    One's own pictures are all decoded once, so that a broken one is found now. Copies of one file share a
+    group, so that they are never on both sides of a split. A zip is read where it lies, never extracted.
+
+    Arguments
+    ---------
+    source: str, path or list of (file, label)
+        "styles", the bundled set (a folder of that name is "./styles"); a folder that holds a folder of
+        pictures for each class; a zip of such a folder; or files (str or path) with their classes (str).
+    domain: str or list of str
+        Of the bundled set: which domains, None for all. Of one's own pictures: what to call their domain
+        (str), by default the name of the folder or zip.
+    inside: str
+        The folder within the source that holds the class folders, like "animals/train".
+    bad: "raise" or "skip"
+        What to do about pictures that can't be read: raise one ValueError that lists them, or leave them
+        out, with one warning, and list them in `quarantine`.
+    merge_twins: bool
+        Make one class of folders whose names differ only in case or in the encoding of an accent.
+
+    Returns an `ImageSet`. Raises FileNotFoundError for a missing source, ValueError for one that can't be
+    used, TypeError for an argument of another kind.
+
+    >>> images = load_images("styles", domain="clipart")
+    >>> images
+    ImageSet(637 pictures, 14 classes, 499 groups: clipart)
+    >>> picture, label = images[0]
+    >>> picture.size, images.classes[label]
+    ((128, 128), 'bird')
+    """
+    if bad not in ("raise", "skip"):
+        raise ValueError(f'bad: {bad!r}, expected "raise" or "skip"')
+    if isinstance(source, str) and source in NAMES:
+        if inside is not None:
+            raise ValueError(f"inside: {inside!r}, but the bundled set has no folders: use domain, or “./{source}”")
+        return load_styles(domain)
+    if domain is not None and not isinstance(domain, str):
+        raise TypeError(f"domain: {domain!r}, expected the name (str) of the domain of all these pictures")
+    if isinstance(source, (str, os.PathLike)):
+        if source == "":  # which Path would take for the folder one is in
+            raise ValueError("source: an empty path, expected a bundled set's name, a folder, a zip or a list")
+        path = Path(source).expanduser()
+        tree = _list_tree(path, source, inside)
+        entries = label_tree(tree, merge_twins=merge_twins)
+        return scan_pictures(entries, domain=domain or _name_domain(tree), bad=bad, location=tree.location)
+    if inside is not None:
+        raise ValueError(f"inside: {inside!r}, but the source is a list, expected None")
+    entries = _list_pairs(source, merge_twins)
+    return scan_pictures(entries, domain=domain or "own", bad=bad, location="the list")
+
+
+def load_with_or_without_classes(source, *, bad="raise"):
+    """Load pictures as `load_images` does; where they lie in no class folder, all with the one class "unlabelled".
+
+    Arguments
+    ---------
+    source: str or path
+        A bundled set's name, or a folder or zip, of class folders or of pictures.
+    bad: "raise" or "skip"
+    """
+    if source not in NAMES and (path := Path(source).expanduser()).exists():
+        tree = _list_tree(path, source, None)
+        loose = find_pictures(tree)
+        if loose and all(len(inner.parts) == 1 for inner in loose):
+            entries = [(inner, UNLABELLED, loose[inner]) for inner in sorted(loose)]
+            return scan_pictures(entries, domain=_name_domain(tree), bad=bad, location=tree.location, n_least_classes=1)
+    return load_images(source, bad=bad)
+
+
+def _name_domain(tree):
+    place = Path(tree.location)
+    return place.stem if place.suffix.casefold() == ".zip" else place.name
+
+
+def _list_tree(path, source, inside):
+    if path.is_dir():
+        return list_folder(find_inner(path, inside))
+    if not path.exists():
+        raise FileNotFoundError(
+            f"source: no folder or zip {str(Path(os.path.abspath(path)))!r}, nor a bundled set of that name; "
+            f"bundled sets {suggest(source, NAMES)}"
+        )
+    if zipfile.is_zipfile(path) or path.suffix.casefold() == ".zip":
+        # Most programs put the packed folder itself into the zip, so here one wrapping folder means nothing.
+        return unwrap(list_archive(path, inside))
+    raise ValueError(
+        f"source: {path} is a single file and no zip, expected a folder with a folder for each class, a "
+        "zip of one, or a list of (file, label)"
+    )
+
+
+def _list_pairs(source, merge_twins):
+    try:
+        pairs = list(source)
+    except TypeError:
+        raise TypeError(
+            f"source: {source!r} is a {type(source).__name__}, expected a bundled set's name, a folder, a "
+            "zip, or a list of (file, label)"
+        ) from None
+    if not pairs:
+        raise ValueError("source: an empty list, expected (file, label) pairs")
+    entries = []
+    for place, pair in enumerate(pairs):
+        if isinstance(pair, str) or not hasattr(pair, "__len__") or len(pair) != 2:
+            raise TypeError(f"source: entry {place} is {pair!r}, expected (file, label)")
+        file, label = pair
+        if not isinstance(file, (str, os.PathLike)):
+            raise TypeError(f"source: the file of entry {place} is a {type(file).__name__}, expected a str or path")
+        if not isinstance(label, str) or not label:
+            raise TypeError(f"source: the label of entry {place} is {label!r}, expected a class's name (str)")
+        path = Path(file).expanduser()
+        entries.append((path.name, label, PictureFile(os.path.abspath(path))))
+    classes = settle_twins("the list", {label for _, label, _ in entries}, merge_twins=merge_twins)
+    return [(f"{classes[label]}/{name}", classes[label], file) for name, label, file in entries]
+
+
+STYLES = Path(__file__).parent / "data" / "styles"
+NAMES = ("styles",)
+
+
+def load_styles(domain=None):
+    """Load the set "styles": photographs, clip-art, emoji of two designs and sketches of 14 classes.
+
+    Arguments
+    ---------
+    domain: str or list of str
+        "photo", "clipart", "emoji", "twemoji", "sketch"; None is all of them.
+
+    Returns an `ImageSet`, in the order of the domains asked for. Raises ValueError for another domain.
+    """
+    with open(STYLES / "manifest.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    classes = sorted({row["cls"] for row in rows})
+    lookup = {name: label for label, name in enumerate(classes)}
+    by_domain = {}
+    for row in rows:
+        by_domain.setdefault(row["domain"], []).append(row)
+    domains = list(by_domain) if domain is None else list(dict.fromkeys(check_known("domain", domain, by_domain)))
+    if not domains:
+        raise ValueError(f"domain: {domain!r} names none, expected some of {list(by_domain)}, or None for all")
+    archives = {name: STYLES / f"pict4-{name}.zip" for name in domains}
+    rows = [row for name in domains for row in by_domain[name]]
+    return ImageSet(
+        pictures=[PictureMember(archives[row["domain"]], row["path"]) for row in rows],
+        labels=[lookup[row["cls"]] for row in rows],
+        classes=classes,
+        domains=[row["domain"] for row in rows],
+        groups=[row["group"] for row in rows],
+        names=[f"{row['domain']}/{row['path']}" for row in rows],
+        roles=[row["role"] for row in rows],
+        titles=[row["name"] for row in rows],
+        origins=[f"{row['source']}: {row['key']}" for row in rows],
+        authors=[row["author"] for row in rows],
+        licences=[row["licence"] for row in rows],
+        folds=[int(row["fold"]) for row in rows],
+        attribution_text=(STYLES / "ATTRIBUTION.md").read_text(encoding="utf-8"),
+    )

@@ -1,0 +1,29 @@
+"""Names for display and for files."""
+
+
+def number_repeats(names, taken=()):
+    """Make names unique: what came before, or is taken, gets " (2)", " (3)" … before its extension.
+
+    >>> number_repeats(["a/1.png", "a/1.png"])
+    ['a/1.png', 'a/1 (2).png']
+    """
+    seen = set(taken)
+    unique = []
+    for name in names:
+        candidate, number = name, 1
+        while candidate in seen:
+            number += 1
+            stem, dot, extension = name.rpartition(".")
+            candidate = f"{stem} ({number}){dot}{extension}" if stem else f"{name} ({number})"
+        seen.add(candidate)
+        unique.append(candidate)
+    return unique
+
+
+def say_strategy(name):
+    """Return a strategy's name as it is read aloud.
+
+    >>> say_strategy("linear_probe")
+    'linear probe'
+    """
+    return name.replace("_", " ")

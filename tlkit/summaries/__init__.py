@@ -1,0 +1,1 @@
+"""Plain tables and texts behind figures and widgets."""

@@ -1,0 +1,109 @@
+"""A table of networks as it is read: its cells in words, sorted by a column, filtered by words. Without torch."""
+
+import html
+import numbers
+
+import numpy as np
+
+from tlkit.arguments import check_known
+
+
+def _say_yes(value):
+    return "yes" if value else "no"
+
+
+# What a column is called where it is shown, with its unit, and how its values are said.
+_SAID = {
+    "name": ("network", str),
+    "year": ("year", lambda value: f"{value:.0f}"),
+    "n_parameters": ("parameters (M)", lambda value: f"{value / 1e6:.1f}"),
+    "n_flops": ("GFLOP a picture", lambda value: f"{value / 1e9:.2f}"),
+    "n_features": ("features", lambda value: f"{value:.0f}"),
+    "image_size_px": ("input (px)", lambda value: f"{value:.0f}"),
+    "pretrained_on": ("pretrained on", str),
+    "kind": ("kind of pretraining", str),
+    "accuracy": ("published accuracy", lambda value: f"{value:.3f}"),
+    "accuracy_source": ("accuracy according to", str),
+    "licence": ("licence of the weights", str),
+    "offline": ("works offline", _say_yes),
+}
+
+
+def say_column(column):
+    """Return what a column is called where people read it, with its unit.
+
+    >>> say_column("n_flops"), say_column("year")
+    ('GFLOP a picture', 'year')
+    """
+    return _SAID[column][0] if column in _SAID else column.replace("_", " ")
+
+
+def say_cells(table):
+    """Return a table's cells as they are read: a list a row, of one str a column; "" where a value is missing.
+
+    >>> import pandas as pd
+    >>> say_cells(pd.DataFrame({"name": ["a", "b"], "n_flops": [1.6e9, None]}))
+    [['a', '1.60'], ['b', '']]
+    """
+    columns = [[_say_value(column, value) for value in table[column]] for column in table]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _say_value(column, value):
+    import pandas as pd
+
+    if pd.isna(value):
+        return ""
+    if column in _SAID:
+        return _SAID[column][1](value)
+    return f"{value:.3f}" if isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral) else str(value)
+
+
+def say_html(table):
+    """Return a table of these cells in HTML, under what its columns are called.
+
+    >>> import pandas as pd
+    >>> say_html(pd.DataFrame({"name": ["a<b"]}))
+    '<table><tr><th>network</th></tr><tr><td>a&lt;b</td></tr></table>'
+    """
+
+    def say_row(kind, texts):
+        return "<tr>" + "".join(f"<{kind}>{html.escape(text)}</{kind}>" for text in texts) + "</tr>"
+
+    rows = [say_row("th", map(say_column, table)), *(say_row("td", row) for row in say_cells(table))]
+    return f"<table>{''.join(rows)}</table>"
+
+
+def arrange(table, *, sort_by=None, descending=False, words=""):
+    """Return which rows of a table are shown, in which order.
+
+    Arguments
+    ---------
+    table: DataFrame
+    sort_by: str, optional
+        A column; rows of equal value keep their order, those without a value come last either way.
+    descending: bool
+    words: str
+        Only rows in whose cells, addresses apart, all of these words occur, in any column, in upper or lower case.
+
+    Returns positions of rows, (n,) int64. Raises ValueError for a column that isn't there, with the nearest.
+
+    >>> import pandas as pd
+    >>> networks = pd.DataFrame({"name": ["VGG-11", "ResNet-18", "ResNet-50"], "n_flops": [15.2, 3.6, 8.2]})
+    >>> arrange(networks, sort_by="n_flops", descending=True, words="resnet")
+    array([2, 1])
+    """
+    import pandas as pd
+
+    wanted = words.casefold().split()
+    # An address names other networks as well: AlexNet's source is a page on "alexnet-and-vgg".
+    texts = [" ".join(text for text in row if "://" not in text).casefold() for row in say_cells(table)]
+    positions = np.array([place for place, text in enumerate(texts) if all(word in text for word in wanted)], np.int64)
+    if sort_by is None:
+        return positions
+    (column,) = check_known("sort_by", sort_by, list(table))
+    values = table[column].iloc[positions].reset_index(drop=True)
+    if not pd.api.types.is_numeric_dtype(values):
+        values = values.map(lambda value: value.casefold(), na_action="ignore")
+    order = values.sort_values(ascending=not descending, kind="stable", na_position="last").index
+    return positions[order.to_numpy()]

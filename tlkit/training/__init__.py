@@ -1,0 +1,1 @@
+"""Execute a strategy: one training, from its settings to its `Run`."""

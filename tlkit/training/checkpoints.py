@@ -1,0 +1,219 @@
+"""Checkpoints: a training's whole state on disk, so that one that was killed goes on and ends with the same bits."""
+
+import contextlib
+import hashlib
+import importlib.metadata
+import json
+import time
+import warnings
+from pathlib import Path
+
+import filelock
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from tlkit import __version__
+from tlkit.features.cache.inventory import PARTIAL_PREFIX
+from tlkit.storage import written_whole
+from tlkit.training.state import put_state, take_state
+
+# The one before the newest is kept too, in case that the newest is damaged.
+_N_KEPT = 2
+# Another version of these may compute other last bits.
+_PACKAGES = ("torch", "torchvision", "openvino", "numpy", "pillow", "scikit-learn")
+
+
+class Checkpoints:
+    """The checkpoints of one run, in a folder of its own; entered as a context, in which no other may train from there.
+
+    Arguments
+    ---------
+    folder: str or Path
+    every_s: float
+        One is written after the first step that ends so long after the last was; 0: after every step.
+    described: dict
+        Plain values that say which run this is; another's checkpoints are refused.
+
+    Entering raises ValueError where the folder can't be used, or another training uses it.
+    """
+
+    def __init__(self, folder, every_s, described):
+        self.folder, self.every_s = Path(folder).absolute(), every_s
+        self.described = json.loads(json.dumps(described | {"tlkit": __version__}))  # as it will be read
+        self.numbers = []  # of those that are to be kept, and that nothing speaks against
+        self.before_s, self.started_s, self.last_s = 0.0, time.monotonic(), time.monotonic()
+        self.could_write = True
+        self._lock = filelock.FileLock(self.folder / "checkpoint.lock")
+
+    def __enter__(self):
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            # The system releases it when a process is killed.
+            self._lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise ValueError(
+                f"checkpoint: another training uses {self.folder} now: wait for its end, or take another folder"
+            ) from None
+        except OSError as error:
+            raise ValueError(
+                f"checkpoint: {self.folder} can't be used as a folder to write to ({error.strerror}): take another"
+            ) from error
+        except NotImplementedError:  # a disk that knows no locks
+            pass
+        self._tidy()
+        return self
+
+    def __exit__(self, *ended):
+        self._lock.release()
+
+    def keep(self, training):
+        """Write a checkpoint if it is time for one, or a phase has ended; a disk that is full is warned of, once."""
+        if training.optimizer is not None and time.monotonic() - self.last_s < self.every_s:
+            return
+        try:
+            self._write(training)
+        except (OSError, SafetensorError) as error:
+            if self.could_write:
+                warnings.warn(
+                    f"checkpoint: none could be written to {self.folder} ({error}); the training goes on without, and "
+                    "tries again later",
+                    stacklevel=2,
+                )
+            self.could_write = False
+            self._tidy()
+        self.last_s = time.monotonic()
+
+    def restore(self, training):
+        """Put a training where the newest intact checkpoint was written; nothing where there is none.
+
+        Raises ValueError where the folder holds another run.
+        """
+        found = self._list_numbers("json")
+        for place, number in reversed(list(enumerate(found))):
+            try:
+                tensors, facts = self._read(number)
+            except (OSError, ValueError, KeyError, SafetensorError) as error:
+                warnings.warn(
+                    f"checkpoint: {self._paths(number)[0]} is damaged ({error}); "
+                    + ("the one before it is taken" if place else "the run begins anew"),
+                    stacklevel=3,
+                )
+                continue
+            self._check_run(facts["run"])
+            _check_conditions(facts["conditions"], _describe_conditions(training))
+            put_state(training, tensors, facts)
+            self.numbers, self.before_s = found[: place + 1], facts["duration_s"]
+            return
+
+    def _write(self, training):
+        tensors, facts = take_state(training)
+        duration_s = self.before_s + time.monotonic() - self.started_s
+        facts |= {"run": self.described, "conditions": _describe_conditions(training), "duration_s": duration_s}
+        number = max(self._list_numbers("json"), default=0) + 1
+        weights, description = self._paths(number)
+        with written_whole(weights) as temporary:
+            save_file(_lay_out(tensors), temporary)
+            facts["weights_sha256"] = _hash_file(temporary)
+        # Written last: a checkpoint is one where both are whole.
+        with written_whole(description) as temporary:
+            temporary.write_text(json.dumps(facts | {"sha256": _hash_facts(facts)}), encoding="utf-8")
+        self.numbers = [*self.numbers, number][-_N_KEPT:]
+        self._tidy()
+
+    def _tidy(self):
+        """Remove damaged and old checkpoints, where a new one was written, and what killed writers left."""
+        described = self._list_numbers("json")
+        unwanted = set(described) - set(self.numbers) if self.numbers else set()
+        paths = [path for number in sorted(unwanted) for path in reversed(self._paths(number))]
+        paths += [self._paths(number)[0] for number in set(self._list_numbers("safetensors")) - set(described)]
+        for path in (*paths, *self.folder.glob(f"{PARTIAL_PREFIX}*")):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    def _read(self, number):
+        weights, description = self._paths(number)
+        facts = json.loads(description.read_text(encoding="utf-8"))
+        if not isinstance(facts, dict):
+            raise ValueError(f"{description.name} is no description")
+        if facts.pop("sha256") != _hash_facts(facts) or facts["weights_sha256"] != _hash_file(weights):
+            raise ValueError("its bytes are not those that were written")
+        return load_file(weights), facts
+
+    def _check_run(self, found):
+        differences = _compare(found, self.described)
+        if differences:
+            raise ValueError(
+                f"checkpoint: {self.folder} holds another run, with other {'; '.join(differences)}: take an empty "
+                "folder, or the settings of that run"
+            )
+
+    def _paths(self, number):
+        return tuple(self.folder / f"checkpoint-{number:08}.{suffix}" for suffix in ("safetensors", "json"))
+
+    def _list_numbers(self, suffix):
+        found = (path.stem.removeprefix("checkpoint-") for path in self.folder.glob(f"checkpoint-*.{suffix}"))
+        return sorted(int(number) for number in found if number.isdecimal())
+
+
+def _describe_conditions(training):
+    """Return what changes no more than the last bits of what a run computes."""
+    versions = {name: _find_version(name) for name in _PACKAGES}
+    processor = {"processor": torch.backends.cpu.get_cpu_capability(), "n_threads": torch.get_num_threads()}
+    return versions | processor | {"device": str(training.device)}
+
+
+def _find_version(name):
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _check_conditions(found, present):
+    differences = _compare(found, present)
+    if differences:
+        warnings.warn(
+            f"checkpoint: the run began with other {'; '.join(differences)}; its end may differ in the last bits from "
+            "that of a run which was never stopped",
+            stacklevel=4,
+        )
+
+
+def _compare(found, wanted):
+    """Return what differs between two dicts, as in ["strategy.phases.0.n_epochs (8 there, 4 here)"]."""
+    differences = []
+    for name in sorted(found.keys() | wanted.keys()):
+        there, here = found.get(name), wanted.get(name)
+        if isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
+            there, here = dict(enumerate(there)), dict(enumerate(here))
+        if isinstance(there, dict) and isinstance(here, dict):
+            differences += [f"{name}.{difference}" for difference in _compare(there, here)]
+        elif there != here:
+            differences.append(f"{name} ({_shorten(there)} there, {_shorten(here)} here)")
+    return differences
+
+
+def _shorten(value):
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}…"
+
+
+def _hash_facts(facts):
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _hash_file(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _lay_out(tensors):
+    """Return tensors as a file can hold them: in the order of their axes, none in the memory of another."""
+    places, laid_out = set(), {}
+    for name, value in tensors.items():
+        value = value.detach().contiguous()
+        place = value.untyped_storage().data_ptr()
+        laid_out[name] = value.clone() if place in places else value
+        places.add(place)
+    return laid_out

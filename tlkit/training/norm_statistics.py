@@ -1,0 +1,73 @@
+"""What may come before and after the phases of a strategy."""
+
+import math
+
+import numpy as np
+import torch
+
+from tlkit.backbones.freezing.freeze import NORM_LAYERS, thaw
+from tlkit.backbones.loader import load_backbone
+
+N_PASSES = 2
+LARGEST_BATCH = 64
+STATISTICS = ("running_mean", "running_var")
+
+
+def reinitialise(backbone, seed):
+    """Return a backbone of the same kind and size with random weights."""
+    settings = {"image_size_px": backbone.image_size_px, "auxiliary": bool(backbone.auxiliary)}
+    return load_backbone(backbone.name, weights=None, seed=seed, **settings)
+
+
+def reestimate_norm_statistics(backbone, pictures, seed, names=None):
+    """Replace the running statistics of norm layers by the mean over the training pictures, as they are now.
+
+    While weights move fast, a running mean lags behind them, and some networks' are slow by design (EfficientNet's
+    keeps 99 % of the old value at each step): after a few hundred steps it still remembers weights that are gone.
+    Wu and Johnson 2021 (Rethinking "batch" in batch norm) call this precise batch norm.
+
+    Arguments
+    ---------
+    backbone: Backbone
+        Changed in place.
+    pictures: TrainingPictures
+        Seen without augmentation.
+    seed: int
+        Of the batches.
+    names: list of str, optional
+        Paths of norm layers; the others keep their statistics. By default all are estimated.
+    """
+    thaw(backbone).eval()
+    modules = [module for name, module in backbone.named_modules() if names is None or name in names]
+    layers = [layer for layer in modules if isinstance(layer, NORM_LAYERS)]
+    layers = [layer for layer in layers if getattr(layer, "track_running_stats", False)]
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # the plain mean over all batches
+        layer.train()
+    n_pictures = len(pictures.images)
+    random = np.random.default_rng(seed)
+    with torch.no_grad():
+        for _ in range(N_PASSES):
+            for indices in np.array_split(random.permutation(n_pictures), math.ceil(n_pictures / LARGEST_BATCH)):
+                batch, _labels = pictures.batch(indices, None, 0)
+                backbone(batch.to(next(backbone.parameters()).device, memory_format=torch.channels_last))
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+    backbone.eval()
+
+
+def find_norm_layers(names):
+    """Return the paths of the norm layers of which a running statistic is among the names of some tensors.
+
+    >>> find_norm_layers(["body.stem.0.weight", "body.stem.1.running_mean", "body.stem.1.running_var"])
+    ['body.stem.1']
+    """
+    parts = (name.rpartition(".") for name in names)
+    return list(dict.fromkeys(path for path, _, kind in parts if kind in STATISTICS))
+
+
+def finish_norm_statistics(training):
+    """End a training with `reestimate_norm_statistics`."""
+    reestimate_norm_statistics(training.backbone, training.pictures, training.seed)
