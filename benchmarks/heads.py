@@ -11,9 +11,9 @@ from tlkit.features.features import Features
 
 ARMS = {
     "logistic": {},
-    "logistic, cross-validated": {"strength": "cross-validated"},
+    "logistic, cross-validated": {"l2_penalty": "cross-validated"},
     "ridge": {},
-    "ridge, leave-one-out": {"strength": "leave-one-out"},
+    "ridge, leave-one-out": {"l2_penalty": "leave-one-out"},
     "knn": {},
     "prototype": {},
     "cosine": {},
@@ -69,5 +69,5 @@ def compute_maps(backbone, images, batch_size=32):
 
 
 if __name__ == "__main__":
-    warnings.filterwarnings("ignore", message="(shots|strength): ")
+    warnings.filterwarnings("ignore", message="(shots|l2_penalty): ")
     main()

@@ -26,7 +26,7 @@ def main():
     parser.add_argument("--share", type=float, default=0.05, help="of the labels that are replaced")
     parser.add_argument("--first", type=float, default=0.1, help="share of the pictures that is looked through")
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--strengths", type=float, nargs="*", default=[10.0])
+    parser.add_argument("--l2_penalties", type=float, nargs="*", default=[10.0])
     arguments = parser.parse_args()
     images = tl.load_images("styles")
     backbone = tl.load_backbone("efficientnet_lite0", image_size_px=arguments.image_size)
@@ -35,15 +35,15 @@ def main():
     for domain in arguments.domains:
         features = everything if domain == "all" else everything[images.domains == domain]
         for kind in ("even", "alike"):
-            for strength in arguments.strengths:
+            for l2_penalty in arguments.l2_penalties:
                 rows += [
-                    {"domain": domain, "n": len(features), "errors": kind, "strength": strength, **row}
-                    for row in measure(features, kind, strength, arguments)
+                    {"domain": domain, "n": len(features), "errors": kind, "l2_penalty": l2_penalty, **row}
+                    for row in measure(features, kind, l2_penalty, arguments)
                 ]
     print(pd.DataFrame(rows).round(3).to_string(index=False))
 
 
-def measure(features, kind, strength, arguments):
+def measure(features, kind, l2_penalty, arguments):
     """Return a row a score: the share found and the area under the ROC curve, means and smallest over seeds."""
     from sklearn.metrics import roc_auc_score
 
@@ -54,7 +54,7 @@ def measure(features, kind, strength, arguments):
         labels, is_planted = plant(features.labels, alike, len(features.classes), arguments.share, seed)
         planted = dataclasses.replace(features, labels=labels)
         n_first = round(arguments.first * len(labels))
-        for name, suspicion in score(planted, neighbors, strength, seed).items():
+        for name, suspicion in score(planted, neighbors, l2_penalty, seed).items():
             first = np.argsort(-suspicion, kind="stable")[:n_first]
             shares = is_planted[first].sum() / is_planted.sum(), roc_auc_score(is_planted, suspicion)
             found.setdefault(name, []).append(shares)
@@ -81,10 +81,10 @@ def find_others(features):
     return np.stack([find_neighbors(features, number, N_NEIGHBORS, other_groups=True)[0] for number in numbers])
 
 
-def score(features, neighbors, strength, seed):
+def score(features, neighbors, l2_penalty, seed):
     """Return {score: (n,) suspicion} of several scores."""
-    table = find_label_errors(features, seed=seed, strength=strength).set_index("picture").loc[features.names]
-    probabilities = predict_left_out(features, seed=seed, strength=strength)
+    table = find_label_errors(features, seed=seed, l2_penalty=l2_penalty).set_index("picture").loc[features.names]
+    probabilities = predict_left_out(features, seed=seed, l2_penalty=l2_penalty)
     own, margin = table["probability"].to_numpy(), table["margin"].to_numpy()
     entropy = -(probabilities * np.log(np.maximum(probabilities, 1e-15))).sum(axis=1)
     agreement = (features.labels[neighbors] == features.labels[:, None]).mean(axis=1)

@@ -17,7 +17,7 @@ from tlkit.adaptation.solved_objectives import METHODS, Align
 from tlkit.plots.adaptation import SIZE_INCHES, AdaptationPage
 from tlkit.plots.page import DOTS_PER_INCH
 from tlkit.summaries import adaptation as reading_module
-from tlkit.summaries.adaptation import AdaptationChoice, Adaptations, read_adaptation
+from tlkit.summaries.adaptation import AdaptationChoice, Adaptations, summarise_adaptation
 from tlkit.widgets import AdaptationExplorer
 
 DOMAINS = ("here", "there", "yonder")
@@ -48,7 +48,7 @@ class Counting:
 
 def read(study, source, target, method, **methods):
     images, features = study
-    return read_adaptation(
+    return summarise_adaptation(
         Adaptations(features, images, methods=methods or None), AdaptationChoice(source, target, method)
     )
 
@@ -57,47 +57,47 @@ def read(study, source, target, method, **methods):
 def test_scores_are_those_of_a_comparison(study, method):
     images, features = study
     compared = compare_pairs(features, images, NAMES, seeds=[3], n_folds=0, progress=False)
-    reading = read_adaptation(
+    summary = summarise_adaptation(
         Adaptations(features, images, methods=NAMES, seed=3), AdaptationChoice("yonder", "here", method)
     )
     rows = compared.runs.query("source == 'yonder' and target == 'here'").set_index("method")["balanced_accuracy"]
-    assert reading.accuracy == pytest.approx(rows[method])
-    assert reading.gain == pytest.approx(rows[method] - rows["source_only"])
-    assert reading.oracle == pytest.approx(rows["oracle"])
-    assert reading.recovered == pytest.approx(reading.gain / (rows["oracle"] - rows["source_only"]))
+    assert summary.accuracy == pytest.approx(rows[method])
+    assert summary.gain == pytest.approx(rows[method] - rows["source_only"])
+    assert summary.oracle == pytest.approx(rows["oracle"])
+    assert summary.recovered == pytest.approx(summary.gain / (rows["oracle"] - rows["source_only"]))
     pictures = compared.predictions.query("source == 'yonder' and target == 'here'")
     for column, name in (("source_only", "source_only"), ("method", method)):
         own = pictures[pictures["method"] == name]
         right = (own["label"] == own["predicted"]).groupby(own["label"])
-        assert reading.recalls.set_index("class")[column].to_dict() == pytest.approx(right.mean().to_dict())
-        assert reading.recalls.set_index("class")["n"].to_dict() == right.size().to_dict()
+        assert summary.recalls.set_index("class")[column].to_dict() == pytest.approx(right.mean().to_dict())
+        assert summary.recalls.set_index("class")["n"].to_dict() == right.size().to_dict()
 
 
 def test_the_maps_are_of_the_source_as_it_came_and_as_the_method_brought_it(study):
     images, features = study
     adaptations = Adaptations(features, images, methods=NAMES)
     learned, adapted, _tested = adaptations.split("here", "there")
-    reading = read_adaptation(adaptations, AdaptationChoice("here", "there", "coral"))
+    summary = summarise_adaptation(adaptations, AdaptationChoice("here", "there", "coral"))
     solved = METHODS["coral"].fit(learned.values, learned.labels, adapted.values, 3, 0)
-    assert reading.before.source == pytest.approx(reading.before.place(learned.values))
-    assert reading.after.source == pytest.approx(reading.before.place(solved.source))
-    assert np.array_equal(reading.after.target, reading.before.target)
-    unmoved = read_adaptation(adaptations, AdaptationChoice("here", "there"))
+    assert summary.before.source == pytest.approx(summary.before.place(learned.values))
+    assert summary.after.source == pytest.approx(summary.before.place(solved.source))
+    assert np.array_equal(summary.after.target, summary.before.target)
+    unmoved = summarise_adaptation(adaptations, AdaptationChoice("here", "there"))
     assert unmoved.after.source == pytest.approx(unmoved.before.source)
 
 
 def test_the_words_say_accuracy_gain_share_of_the_gap_loser_and_alarm(study):
-    reading = read(study, "here", "there", "coral")
-    changes = reading.recalls.assign(change=reading.recalls["method"] - reading.recalls["source_only"])
+    summary = read(study, "here", "there", "coral")
+    changes = summary.recalls.assign(change=summary.recalls["method"] - summary.recalls["source_only"])
     loser = changes.loc[changes["change"].idxmin()]
     lost = "No class loses."
     if loser["change"] < 0:
         lost = f"{loser['class']} loses most, {loser['source_only']:.2f} → {loser['method']:.2f} of {loser['n']}."
-    assert reading.sentence == (
-        f"here → there, coral: balanced accuracy {reading.accuracy:.2f}, {reading.gain:+.2f} against source only; "
-        f"{reading.recovered:.0%}".replace("%", " %")
+    assert summary.sentence == (
+        f"here → there, coral: balanced accuracy {summary.accuracy:.2f}, {summary.gain:+.2f} against source only; "
+        f"{summary.recovered:.0%}".replace("%", " %")
         + f" of the gap recovered, the target's labels give "
-        f"{reading.oracle:.2f}. {lost} No alarm."
+        f"{summary.oracle:.2f}. {lost} No alarm."
     )
     baseline = read(study, "here", "there", "source_only")
     assert baseline.gain == 0
@@ -109,23 +109,23 @@ def test_the_words_say_accuracy_gain_share_of_the_gap_loser_and_alarm(study):
 
 
 def test_the_class_that_loses_most_is_named(study):
-    reading = read(study, "here", "there", "coral")
-    recalls = reading.recalls.assign(source_only=[0.5, 1.0, 0.25], method=[0.75, 0.25, 0.0], n=[4, 8, 4])
-    changed = dataclasses.replace(reading, recalls=recalls)
+    summary = read(study, "here", "there", "coral")
+    recalls = summary.recalls.assign(source_only=[0.5, 1.0, 0.25], method=[0.75, 0.25, 0.0], n=[4, 8, 4])
+    changed = dataclasses.replace(summary, recalls=recalls)
     assert "class1 loses most, 1.00 → 0.25 of 8." in changed.sentence
-    assert "No class loses." in dataclasses.replace(reading, recalls=recalls.assign(method=1.0)).sentence
+    assert "No class loses." in dataclasses.replace(summary, recalls=recalls.assign(method=1.0)).sentence
 
 
 def test_without_a_gap_no_share_of_it_is_told():
     images, features = make_study(DOMAINS, moved=0.0, apart=20.0)
-    reading = read((images, features), "here", "there", "align_mean")
-    assert math.isnan(reading.recovered)
-    assert f"; no gap to recover, the target's labels give {reading.oracle:.2f}." in reading.sentence
+    summary = read((images, features), "here", "there", "align_mean")
+    assert math.isnan(summary.recovered)
+    assert f"; no gap to recover, the target's labels give {summary.oracle:.2f}." in summary.sentence
 
 
 def test_a_method_that_harms_is_said_to_widen_the_gap(study):
-    reading = dataclasses.replace(read(study, "here", "there", "coral"), recovered=-0.172)
-    assert f"; a gap 17 % wider, the target's labels give {reading.oracle:.2f}." in reading.sentence
+    summary = dataclasses.replace(read(study, "here", "there", "coral"), recovered=-0.172)
+    assert f"; a gap 17 % wider, the target's labels give {summary.oracle:.2f}." in summary.sentence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,9 +139,9 @@ class OneClass:
 
 
 def test_a_collapse_is_said_with_the_name_of_the_class(study):
-    reading = read(study, "here", "there", "stubborn", stubborn=OneClass())
-    assert reading.alarm.startswith("collapse: class class1 is predicted for 100 % of the pictures, and has 33 %")
-    assert reading.sentence.endswith(f" Alarm: {reading.alarm}.")
+    summary = read(study, "here", "there", "stubborn", stubborn=OneClass())
+    assert summary.alarm.startswith("collapse: class class1 is predicted for 100 % of the pictures, and has 33 %")
+    assert summary.sentence.endswith(f" Alarm: {summary.alarm}.")
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_a_collapse_is_said_with_the_name_of_the_class(study):
 def test_what_is_not_there_is_refused(study, choice, said):
     images, features = study
     with pytest.raises(ValueError, match=said):
-        read_adaptation(Adaptations(features, images, methods=NAMES), choice)
+        summarise_adaptation(Adaptations(features, images, methods=NAMES), choice)
 
 
 def test_a_pair_and_method_is_solved_once(study):

@@ -144,15 +144,15 @@ def domain_slowly(critic, source, target, source_weights=None, target_weights=No
 def test_domain_loss_is_the_mean_cross_entropy_of_both_domains(rows):
     critic = make_small_critic(3)
     expected = domain_slowly(critic, *rows)
-    for strength in (0.0, 0.5, 2.0):
-        assert domain_loss(critic, *tensors(*rows), strength).item() == pytest.approx(expected, rel=1e-12)
+    for reversal_scale in (0.0, 0.5, 2.0):
+        assert domain_loss(critic, *tensors(*rows), reversal_scale).item() == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("strength", [0.0, 0.3, 1.0])
-def test_the_critic_goes_down_and_the_features_go_up(rows, strength):
+@pytest.mark.parametrize("reversal_scale", [0.0, 0.3, 1.0])
+def test_the_critic_goes_down_and_the_features_go_up(rows, reversal_scale):
     critic = make_small_critic(3)
     source, target = tensors(*rows)
-    domain_loss(critic, source.requires_grad_(), target.requires_grad_(), strength).backward()
+    domain_loss(critic, source.requires_grad_(), target.requires_grad_(), reversal_scale).backward()
     step = 1e-6
     for values, other, gradient in ((0, 1, source.grad), (1, 0, target.grad)):
         for place in ((0, 0), (4, 2)):
@@ -162,7 +162,7 @@ def test_the_critic_goes_down_and_the_features_go_up(rows, strength):
                 moved[values][place] += sign * step
                 losses.append(domain_slowly(critic, *moved))
             slope = (losses[0] - losses[1]) / (2 * step)
-            assert gradient[place].item() == pytest.approx(-strength * slope, rel=1e-5, abs=1e-9)
+            assert gradient[place].item() == pytest.approx(-reversal_scale * slope, rel=1e-5, abs=1e-9)
             assert np.array_equal(moved[other], rows[other])
     weight = critic[0].weight
     for place in ((0, 0), (3, 1)):
@@ -202,11 +202,11 @@ def test_the_conditional_loss_sees_each_feature_times_each_probability(rows, sco
 def test_the_conditional_loss_turns_the_gradient_of_features_alone(rows, scores):
     critic = make_small_critic(12)
     gradients = []
-    for strength in (0.5, -1.0):  # at -1 the gradient is the plain one
+    for reversal_scale in (0.5, -1.0):  # at -1 the gradient is the plain one
         source, target, source_scores, target_scores = (
             values.clone().requires_grad_() for values in tensors(*rows, *scores)
         )
-        conditional_domain_loss(critic, source, target, source_scores, target_scores, strength).backward()
+        conditional_domain_loss(critic, source, target, source_scores, target_scores, reversal_scale).backward()
         assert source_scores.grad is None and target_scores.grad is None
         gradients.append((source.grad, target.grad))
     for turned, plain in zip(*gradients, strict=True):

@@ -15,7 +15,7 @@ from PIL import Image, ImageChops
 from tlkit.adaptation import compare_pairs, measure_gaps
 from tlkit.plots import AdaptationPage, draw_adaptation, draw_domain_map, draw_gap_matrix, draw_pairs, draw_recalls
 from tlkit.plots.adaptation import SIZE_INCHES
-from tlkit.summaries.adaptation import AdaptationChoice, Adaptations, read_adaptation
+from tlkit.summaries.adaptation import AdaptationChoice, Adaptations, summarise_adaptation
 from tlkit.summaries.domain_map import map_domains
 
 DOMAINS = ("here", "there", "yonder")
@@ -191,32 +191,32 @@ def test_a_page_draws_again_what_it_would_draw_afresh(adaptations):
         AdaptationChoice("here", "there"),
     ]
     page = AdaptationPage(3)
-    drawn = [page.render(read_adaptation(adaptations, choice)) for choice in choices]
+    drawn = [page.render(summarise_adaptation(adaptations, choice)) for choice in choices]
     for choice, content in zip(choices, drawn, strict=True):
-        afresh = AdaptationPage(3).render(read_adaptation(adaptations, choice))
+        afresh = AdaptationPage(3).render(summarise_adaptation(adaptations, choice))
         assert ImageChops.difference(open_png(content), open_png(afresh)).getbbox() is None
     assert len(set(drawn)) == len(choices)
 
 
 def test_drawing_again_encodes_one_picture_and_makes_no_figure(adaptations, monkeypatch):
-    page, reading = AdaptationPage(3), read_adaptation(adaptations, AdaptationChoice("here", "there", "coral"))
+    page, summary = AdaptationPage(3), summarise_adaptation(adaptations, AdaptationChoice("here", "there", "coral"))
     counts = count_drawings(monkeypatch)
-    page.render(reading)
+    page.render(summary)
     assert counts == {"pictures": 1}
 
 
 def test_the_page_says_scores_alarm_axes_and_classes_and_keeps_all_points_inside(adaptations):
-    reading = read_adaptation(adaptations, AdaptationChoice("here", "there", "coral"))
-    figure = draw_adaptation(reading, Figure(SIZE_INCHES))
+    summary = summarise_adaptation(adaptations, AdaptationChoice("here", "there", "coral"))
+    figure = draw_adaptation(summary, Figure(SIZE_INCHES))
     before, after, recalls = figure.axes
     said = texts(before)
     assert (
-        f"here → there, coral: balanced accuracy {reading.accuracy:.2f}, {reading.gain:+.2f} against source only"
+        f"here → there, coral: balanced accuracy {summary.accuracy:.2f}, {summary.gain:+.2f} against source only"
         in said
     )
     assert any(text.endswith("; no alarm") for text in said)
-    assert set(reading.before.axis_names) <= set(said)
-    assert [text.split("  ")[1].split(" (")[0] for text in texts(recalls)] == reading.recalls["class"].tolist()
+    assert set(summary.before.axis_names) <= set(said)
+    assert [text.split("  ")[1].split(" (")[0] for text in texts(recalls)] == summary.recalls["class"].tolist()
     for ax in (before, after):
         assert all(np.abs(line.get_xydata()).max() < 1 for line in ax.lines)
     # The target keeps its place from one map to the other.
@@ -225,7 +225,7 @@ def test_the_page_says_scores_alarm_axes_and_classes_and_keeps_all_points_inside
 
 
 def test_a_source_that_is_brought_far_away_still_lies_inside(adaptations):
-    reading = read_adaptation(adaptations, AdaptationChoice("here", "there", "coral"))
-    far = dataclasses.replace(reading.after, source=reading.after.source + 100)
-    figure = draw_adaptation(dataclasses.replace(reading, after=far), Figure(SIZE_INCHES))
+    summary = summarise_adaptation(adaptations, AdaptationChoice("here", "there", "coral"))
+    far = dataclasses.replace(summary.after, source=summary.after.source + 100)
+    figure = draw_adaptation(dataclasses.replace(summary, after=far), Figure(SIZE_INCHES))
     assert all(np.abs(line.get_xydata()).max() < 1 for ax in figure.axes[:2] for line in ax.lines)

@@ -167,7 +167,7 @@ def test_shot_lowers_its_loss_under_a_head_that_stays(run, target):
 
 
 def test_shot_comes_to_the_same_where_the_front_is_not_computed_once(run, target):
-    runs = [adapt_run(run, target, "shot", front_mib=mib, batch_size=4, **FAST["shot"]) for mib in (64, 0)]
+    runs = [adapt_run(run, target, "shot", frozen_prefix_mib=mib, batch_size=4, **FAST["shot"]) for mib in (64, 0)]
     states = [take_state(one) for one in runs]
     assert all(torch.allclose(states[0][name], value, atol=1e-3) for name, value in states[1].items())
 
@@ -269,7 +269,7 @@ def test_looks_are_counted_together_and_transductive_ones_are_named(run, images,
 @pytest.mark.parametrize("method", METHODS)
 def test_an_adapted_run_is_stored_and_loaded(method, only_changes, lite0, images, target, tmp_path):
     phase = tl.Phase(["adapter", "head"], 1, 1e-2, norm_statistics="moving")
-    lora = tl.Strategy([phase], functools.partial(insert_lora, rank=1, strength=1.0), merge_lora, name="lora")
+    lora = tl.Strategy([phase], functools.partial(insert_lora, rank=1, scale=1.0), merge_lora, name="lora")
     run = tl.transfer(lite0, images, lora, batch_size=6, progress=False)
     assert run.adapters
     adapted = adapt_run(run, target, method, **FAST[method])

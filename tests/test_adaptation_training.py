@@ -17,7 +17,7 @@ import tlkit as tl
 from tlkit.adaptation.adabn_tent import finish_on_target
 from tlkit.adaptation.losses import entropy_loss
 from tlkit.adaptation.trained_objectives import Cdan, Dan, Dann, DeepCoral, Mcc
-from tlkit.strategies.freeze_score import make_score, read_strategy
+from tlkit.strategies.freeze_score import make_score, make_strategy
 from tlkit.summaries.freeze_score_painting import make_painting
 from tlkit.training.batches import TrainingPictures
 from tlkit.training.frozen_prefix import FrontPictures
@@ -73,10 +73,10 @@ class Constant:
 class SureTarget:
     """A mean over the target's rows: what parts of a batch sum up to."""
 
-    strength: float
+    loss_weight: float
 
     def __call__(self, source, target, critic, progress):
-        return self.strength * entropy_loss(target.scores)
+        return self.loss_weight * entropy_loss(target.scores)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,7 +166,7 @@ def test_other_target_pictures_change_what_is_trained(kind, backbone, images, ta
 
 @pytest.mark.parametrize("kind", OBJECTIVES)
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_without_strength_an_objective_is_as_good_as_none(kind, optimizer, images, target):
+def test_without_loss_weight_an_objective_is_as_good_as_none(kind, optimizer, images, target):
     backbone = make_tiny_backbone()  # with dropout: no critic may draw from the same random numbers
     settings = {"target": target, "optimizer": optimizer}
     without = transfer(backbone, images, tune(Constant(0.0)), **settings)
@@ -175,9 +175,9 @@ def test_without_strength_an_objective_is_as_good_as_none(kind, optimizer, image
     assert not same_bits(take_state(transfer(backbone, images, tune(kind(1.0)), **settings)), take_state(run))
 
 
-@pytest.mark.parametrize("front_mib", [0, 64])
-def test_target_pictures_beside_them_leave_source_pictures_as_they_are(front_mib, backbone, images, target):
-    settings = {"optimizer": "sgd", "front_mib": front_mib}
+@pytest.mark.parametrize("frozen_prefix_mib", [0, 64])
+def test_target_pictures_beside_them_leave_source_pictures_as_they_are(frozen_prefix_mib, backbone, images, target):
+    settings = {"optimizer": "sgd", "frozen_prefix_mib": frozen_prefix_mib}
     run = transfer(backbone, images, tune(Constant(0.0), train=[-1, "head"]), target=target, **settings)
     alone = transfer(backbone, images, tune(None, train=[-1, "head"]), **settings)
     states = take_state(run), take_state(alone)
@@ -214,7 +214,7 @@ def test_norm_layers_whose_statistics_move_see_both_domains(backbone, images, ta
 @pytest.mark.parametrize("kind", [DeepCoral, Cdan])
 def test_the_end_is_the_same_where_the_front_is_computed_once(train, kind, backbone, images, target):
     phase = tune(kind(1.0), train=train)
-    runs = [transfer(backbone, images, phase, target=target, optimizer="sgd", front_mib=mib) for mib in (64, 0)]
+    runs = [transfer(backbone, images, phase, target=target, optimizer="sgd", frozen_prefix_mib=mib) for mib in (64, 0)]
     expected = {"head": "stage1", -1: "stem", "all": None}[train[0]]
     assert [row["front"] for row in runs[0].history] == [expected] * 3
     assert [row["front"] for row in runs[1].history] == [None] * 3
@@ -241,7 +241,7 @@ def test_each_frozen_picture_of_both_domains_is_computed_once_within_the_memory(
 
     for mib, expected in ((n_bytes / 2**20, "stem"), ((n_bytes - 1) / 2**20, None)):
         held.clear()
-        settings = {"n_views": n_views, "front_mib": mib, "callbacks": [look], "progress": False}
+        settings = {"n_views": n_views, "frozen_prefix_mib": mib, "callbacks": [look], "progress": False}
         run = tl.transfer(backbone, images, tl.Strategy(phases), target=target, **settings)
         # A phase without an objective holds none of the target.
         assert [row["front"] for row in run.history] == ["stem", "stem", expected, expected]
@@ -306,7 +306,7 @@ def test_an_objective_solves_the_head_from_both_domains(backbone, images, target
 def test_the_description_says_objective_and_target_and_json_holds_it(backbone, images, target):
     run = transfer(backbone, images, tune(Cdan(0.5, weighted=False, n_hidden=4), 1), target=target)
     described = json.loads(json.dumps(run.strategy))
-    objective = {"function": "Cdan", "strength": 0.5, "weighted": False, "n_hidden": 4}
+    objective = {"function": "Cdan", "loss_weight": 0.5, "weighted": False, "n_hidden": 4}
     assert described["phases"][0]["objective"] == objective
     assert len(described["target"]) == 64
     assert "target" not in transfer(backbone, images, tune(None, 1)).strategy
@@ -383,17 +383,17 @@ def test_adabn_refuses_a_training_in_which_no_statistics_moved(backbone, images,
 def test_a_score_keeps_objectives_and_none_with_one_is_painted(backbone):
     strategy = tl.Strategy([tl.Phase(["head"], None, objective=ByMean()), tune(Mcc(1.0), 2)], name="both")
     score = make_score(strategy, backbone, 10)
-    assert read_strategy(score) == strategy
+    assert make_strategy(score) == strategy
     for phases in (strategy.phases[:1], strategy.phases[1:], (tl.Phase(["head"], None), *strategy.phases[1:])):
         with pytest.raises(ValueError, match="can be painted; this one has more"):
             make_painting(make_score(tl.Strategy(phases), backbone, 10), backbone.stages)
 
 
 @pytest.mark.parametrize("kind", OBJECTIVES)
-@pytest.mark.parametrize("strength", [-1, float("nan"), float("inf"), True, "much"])
-def test_a_strength_that_is_none_is_refused(kind, strength):
-    with pytest.raises((ValueError, TypeError), match=r"strength: .*, expected a number of at least 0"):
-        kind(strength)
+@pytest.mark.parametrize("loss_weight", [-1, float("nan"), float("inf"), True, "much"])
+def test_a_loss_weight_that_is_none_is_refused(kind, loss_weight):
+    with pytest.raises((ValueError, TypeError), match=r"loss_weight: .*, expected a number of at least 0"):
+        kind(loss_weight)
 
 
 def test_a_temperature_of_zero_is_refused():

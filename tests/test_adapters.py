@@ -116,9 +116,9 @@ def test_the_seed_decides_what_is_drawn_and_b_is_zero():
 
 
 @pytest.mark.parametrize("make", [make_tiny_backbone, make_backbone_of_all_kinds])
-def test_an_adapted_layer_adds_strength_times_b_after_a(make):
-    rank, strength = 3, 0.7
-    adapted = insert_lora(make(), 0, rank=rank, strength=strength)
+def test_an_adapted_layer_adds_scale_times_b_after_a(make):
+    rank, scale = 3, 0.7
+    adapted = insert_lora(make(), 0, rank=rank, scale=scale)
     generator = torch.Generator().manual_seed(1)
     n_checked = 0
     for path in list_adapted(adapted):
@@ -129,7 +129,7 @@ def test_an_adapted_layer_adds_strength_times_b_after_a(make):
             up.weight.normal_(generator=generator)
             n_input = down.weight.shape[1]
             batch = torch.randn((2, n_input, 9, 9) if down.weight.ndim == 4 else (2, n_input), generator=generator)
-            expected = layer.base_layer(batch) + strength * up(down(batch))
+            expected = layer.base_layer(batch) + scale * up(down(batch))
             assert torch.allclose(layer(batch), expected, atol=1e-6)
         n_checked += 1
     assert n_checked
@@ -159,7 +159,7 @@ def test_merged_equals_unmerged_and_is_an_ordinary_backbone(kind, lite0, images)
         adapted.append(copy.deepcopy(training.backbone))
         merge_lora(training)
 
-    prepare = functools.partial(insert_lora, strength=0.7)
+    prepare = functools.partial(insert_lora, scale=0.7)
     strategy = tl.Strategy([tl.Phase(["adapter", "head"], 2, RATES)], prepare, finish)
     run = transfer(backbone, images, strategy)
     unmerged, merged = adapted[0].eval(), run.backbone
@@ -241,7 +241,7 @@ def test_a_merged_run_needs_no_peft(images, tmp_path, monkeypatch):
 
 def test_a_run_holds_the_adapters_that_its_weights_were_merged_from(images):
     backbone = make_tiny_backbone()
-    run = transfer(backbone, images, make_strategy(rank=2, strength=0.3, norm_statistics="moving"))
+    run = transfer(backbone, images, make_strategy(rank=2, scale=0.3, norm_statistics="moving"))
     paths = ("body.stage1.0", "body.stem.0")
     assert sorted(run.adapters) == [f"{path}.lora_{matrix}" for path in paths for matrix in "AB"]
     before, after = backbone.state_dict(), run.backbone.state_dict()
@@ -300,9 +300,9 @@ def test_a_training_that_was_stopped_gives_an_ordinary_backbone(images, tmp_path
         ({"rank": -1}, ValueError, "rank: -1, expected 0"),
         ({"rank": 2.0}, TypeError, r"rank: 2\.0, expected a whole number"),
         ({"rank": True}, TypeError, "rank: True, expected a whole number"),
-        ({"strength": 0}, ValueError, r"strength: 0, expected a number above 0; for no adapters take rank=0"),
-        ({"strength": float("nan")}, ValueError, "strength: nan, expected a number above 0"),
-        ({"strength": "1"}, TypeError, "strength: '1', expected a number"),
+        ({"scale": 0}, ValueError, r"scale: 0, expected a number above 0; for no adapters take rank=0"),
+        ({"scale": float("nan")}, ValueError, "scale: nan, expected a number above 0"),
+        ({"scale": "1"}, TypeError, "scale: '1', expected a number"),
     ],
 )
 def test_bad_settings_are_named(settings, error, message):

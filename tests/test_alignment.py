@@ -154,7 +154,7 @@ def test_without_pot_the_extra_is_named(monkeypatch):
 def fit_and_test(align, **shift):
     source, labels, target, target_labels = make_blobs(**shift)
     aligned = align(source, target)
-    weight, bias = solve_logistic(aligned / aligned.std(), labels, strength=0.01)
+    weight, bias = solve_logistic(aligned / aligned.std(), labels, l2_penalty=0.01)
     return np.mean((target / aligned.std() @ weight.T + bias).argmax(axis=1) == target_labels)
 
 

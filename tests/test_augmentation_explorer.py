@@ -17,8 +17,14 @@ import tlkit as tl
 from tlkit.plots.augmentation import SIZE_INCHES
 from tlkit.plots.page import DOTS_PER_INCH
 from tlkit.summaries import augmentation as reading_module
-from tlkit.summaries.augmentation import AugmentationChoice, Augmentations, read_augmentation, see_pictures, show_values
-from tlkit.summaries.comparison import Choice, read_arm
+from tlkit.summaries.augmentation import (
+    AugmentationChoice,
+    Augmentations,
+    see_pictures,
+    show_values,
+    summarise_augmentation,
+)
+from tlkit.summaries.comparison import Choice, summarise_arm
 from tlkit.training.augment import draw_view, mix_batch
 from tlkit.training.batches import TrainingPictures
 from tlkit.widgets import AugmentationExplorer
@@ -70,21 +76,21 @@ def test_what_is_seen_is_what_a_training_draws(images):
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_the_words_are_those_of_the_arm(augmentations, ablation, policy):
-    reading = read_augmentation(augmentations, AugmentationChoice(policy, 1))
+    summary = summarise_augmentation(augmentations, AugmentationChoice(policy, 1))
     arm = f"last_2_stages + {policy}"
-    assert reading.sentence == read_arm(ablation, Choice(arm, 5)).sentence
-    assert reading.strategy == arm
-    assert len(reading.captions) == len(reading.seen) == len(reading.plain) == 6
+    assert summary.sentence == summarise_arm(ablation, Choice(arm, 5)).sentence
+    assert summary.strategy == arm
+    assert len(summary.captions) == len(summary.seen) == len(summary.plain) == 6
 
 
 def test_captions_say_the_shares_where_pictures_are_mixed(augmentations, images):
-    reading = read_augmentation(augmentations, AugmentationChoice("crop + cutmix", 0))
+    summary = summarise_augmentation(augmentations, AugmentationChoice("crop + cutmix", 0))
     _, shares = see_pictures(augmentations.pictures, ("crop", "cutmix"), 0)
-    for caption, row in zip(reading.captions, shares, strict=True):
+    for caption, row in zip(summary.captions, shares, strict=True):
         for line in caption.split("\n"):
             name, _, number = line.partition(": ")
             assert float(number or 1) == pytest.approx(row[images.classes.index(name)], abs=0.006)
-    plain = read_augmentation(augmentations, AugmentationChoice("none", 0))
+    plain = summarise_augmentation(augmentations, AugmentationChoice("none", 0))
     assert plain.captions == [images.classes[label] for label in images.labels]
     assert np.array_equal(plain.seen, plain.plain)
 
@@ -99,7 +105,7 @@ def test_captions_say_the_shares_where_pictures_are_mixed(augmentations, images)
 )
 def test_a_choice_that_is_not_there_is_said(augmentations, choice, said):
     with pytest.raises(ValueError, match=said):
-        read_augmentation(augmentations, choice)
+        summarise_augmentation(augmentations, choice)
 
 
 def test_what_does_not_fit_is_said(images, ablation):

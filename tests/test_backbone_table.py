@@ -7,7 +7,7 @@ import pytest
 import traitlets
 
 import tlkit as tl
-from tlkit.summaries.backbone_table import arrange, say_cells
+from tlkit.summaries.backbone_table import arrange, format_cells
 from tlkit.widgets import BackboneTable
 
 
@@ -31,8 +31,8 @@ def view(networks):
 
 
 def test_cells_are_said_with_sensible_digits_and_missing_ones_are_empty(networks):
-    assert say_cells(networks)[0] == ["vgg11", "2014", "128.8", "0.690", "unknown", "no"]
-    assert say_cells(networks)[3] == ["lite0 <b>", "", "3.4", "0.748", "Apache-2.0", "yes"]
+    assert format_cells(networks)[0] == ["vgg11", "2014", "128.8", "0.690", "unknown", "no"]
+    assert format_cells(networks)[3] == ["lite0 <b>", "", "3.4", "0.748", "Apache-2.0", "yes"]
 
 
 def test_rows_are_sorted_and_those_without_a_value_come_last_either_way(networks):

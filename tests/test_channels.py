@@ -9,7 +9,7 @@ from made_pictures import make_picture
 
 import tlkit as tl
 from tlkit.images.inputs import gather_pictures
-from tlkit.inspection import cka, cka_band, compare_stages, feature_maps, find_exciting
+from tlkit.inspection import cka, cka_band, compare_stages, feature_maps, find_maximally_activating
 from tlkit.inspection.stage_similarity import extract_stages
 
 PICTURES = [make_picture(number, (20, 18)) for number in range(9)]
@@ -39,11 +39,14 @@ def test_the_most_exciting_pictures_are_those_of_the_channels_colour():
     images = gather_pictures([paint(colour, strength) for strength in strengths for colour in COLOURS])
     backbone = make_colour_run().backbone
     for channel, colour in enumerate(COLOURS):
-        indices, reactions = find_exciting(backbone, images, "colours", channel, n=3)
+        indices, reactions = find_maximally_activating(backbone, images, "colours", channel, n=3)
         assert [(index % 3, strengths[index // 3]) for index in indices] == [(channel, s) for s in (250, 200, 90)]
         assert reactions == pytest.approx(np.array([250, 200, 90]) / 255, abs=1e-5), colour
     features = tl.extract_features(backbone, images, stage="colours", progress=False)
-    assert np.array_equal(find_exciting(features, images, "colours", 1)[0], find_exciting(backbone, images, -2, 1)[0])
+    assert np.array_equal(
+        find_maximally_activating(features, images, "colours", 1)[0],
+        find_maximally_activating(backbone, images, -2, 1)[0],
+    )
 
 
 def test_of_a_group_only_the_most_exciting_picture_is_shown():
@@ -52,13 +55,13 @@ def test_of_a_group_only_the_most_exciting_picture_is_shown():
     images = gather_pictures([paint("red", strength) for strength in (10, 200, 190, 50)])
     images = dataclasses.replace(images, groups=["a", "b", "b", "c"])
     backbone = make_colour_run().backbone
-    assert find_exciting(backbone, images, "colours", 0)[0].tolist() == [1, 3, 0]
-    assert find_exciting(backbone, images, "colours", 0, other_groups=False)[0].tolist() == [1, 2, 3, 0]
+    assert find_maximally_activating(backbone, images, "colours", 0)[0].tolist() == [1, 3, 0]
+    assert find_maximally_activating(backbone, images, "colours", 0, other_groups=False)[0].tolist() == [1, 2, 3, 0]
     with pytest.raises(ValueError, match="channel: 3, expected an int, 0 to 2"):
-        find_exciting(backbone, images, "colours", 3)
+        find_maximally_activating(backbone, images, "colours", 3)
     features = tl.extract_features(backbone, images[:2], stage="colours", progress=False)
     with pytest.raises(ValueError, match="Features of 2 pictures, expected those of the 4 images"):
-        find_exciting(features, images, "colours", 0)
+        find_maximally_activating(features, images, "colours", 0)
 
 
 def test_all_stages_in_one_run_are_those_of_each():

@@ -54,11 +54,11 @@ BAD = {
     "n_views": WHOLE,
     "seed": ("expected an int, 0 to 4294967295", [1.5, "0", None], [-1, 2**32, False]),
     "weight_decay": ANY_NUMBER,
-    "front_mib": ANY_NUMBER,
+    "frozen_prefix_mib": ANY_NUMBER,
     "checkpoint_every_s": ANY_NUMBER,
     "label_smoothing": ("expected a number from 0 to below 1", ["a", False, None], [1, 1.0, -0.1, 10]),
     "validation": ("expected a number from 0 to 0.5", [True, None], [0.6, 20, -0.2, math.nan]),
-    "largest_gradient": ("expected a number above 0", [], [0, -1.0, math.nan, math.inf, True, "1"]),
+    "max_grad_norm": ("expected a number above 0", [], [0, -1.0, math.nan, math.inf, True, "1"]),
     "optimizer": ("", [None, max], ["adam", "AdamW"]),
     "precision": ("", [None, True], ["half"]),
     "balance": ("", [True], ["weight"]),
@@ -130,7 +130,7 @@ def test_what_is_trained_and_on_what_is_checked_too(backbone, images):
 
 def test_numbers_of_numpy_are_taken_and_described_as_plain_ones(backbone, images):
     plain = {"seed": 3, "batch_size": 5, "micro_batch_size": 2, "weight_decay": 0.5, "label_smoothing": 0.25}
-    plain |= {"largest_gradient": 2.0, "validation": 0.5, "patience": 1, "n_views": 2, "front_mib": 512.0}
+    plain |= {"max_grad_norm": 2.0, "validation": 0.5, "patience": 1, "n_views": 2, "frozen_prefix_mib": 512.0}
     kinds = {int: np.int64, float: np.float32}
     of_numpy = {name: kinds[type(value)](value) for name, value in plain.items()}
     runs = [transfer(backbone, images, **settings) for settings in (plain, of_numpy)]
@@ -141,8 +141,8 @@ def test_numbers_of_numpy_are_taken_and_described_as_plain_ones(backbone, images
 
 
 def test_whole_numbers_and_fractions_stand_for_floats(backbone, images):
-    run = transfer(backbone, images, weight_decay=0, label_smoothing=Fraction(1, 4), front_mib=0)
-    assert [run.strategy[name] for name in ("weight_decay", "label_smoothing", "front_mib")] == [0.0, 0.25, 0.0]
+    run = transfer(backbone, images, weight_decay=0, label_smoothing=Fraction(1, 4), frozen_prefix_mib=0)
+    assert [run.strategy[name] for name in ("weight_decay", "label_smoothing", "frozen_prefix_mib")] == [0.0, 0.25, 0.0]
     assert isinstance(run.strategy["label_smoothing"], float)
 
 

@@ -17,7 +17,7 @@ from PIL import Image, ImageChops
 import tlkit as tl
 from tlkit.plots.cuts import SIZE_INCHES, CutPage, draw_cut
 from tlkit.plots.page import DOTS_PER_INCH
-from tlkit.summaries.cuts import CutChoice, Cuts, read_cut
+from tlkit.summaries.cuts import CutChoice, Cuts, summarise_cut
 from tlkit.widgets import CutExplorer
 
 N_PICTURES = 12
@@ -52,41 +52,41 @@ def find_slowly(features, picture):
 
 @pytest.mark.parametrize("picture", range(N_PICTURES))
 def test_neighbours_are_those_of_a_slow_search(features, picture):
-    reading = read_cut(Cuts(features, make_cut_table()), CutChoice("late", "knn", picture))
-    assert reading.neighbors.tolist() == find_slowly(features["late"], picture)
+    summary = summarise_cut(Cuts(features, make_cut_table()), CutChoice("late", "knn", picture))
+    assert summary.neighbors.tolist() == find_slowly(features["late"], picture)
     labels = features["late"].labels
-    assert reading.same_class.tolist() == [labels[other] == labels[picture] for other in reading.neighbors]
-    assert reading.labels == [f"class{labels[place]}" for place in (picture, *reading.neighbors)]
+    assert summary.same_class.tolist() == [labels[other] == labels[picture] for other in summary.neighbors]
+    assert summary.labels == [f"class{labels[place]}" for place in (picture, *summary.neighbors)]
 
 
 def test_the_sentence_says_score_interval_and_neighbours(features):
-    reading = read_cut(Cuts(features, make_cut_table()), CutChoice("late", "logistic", 3))
+    summary = summarise_cut(Cuts(features, make_cut_table()), CutChoice("late", "logistic", 3))
     late = features["late"]
     nearest = [find_slowly(late, place)[0] for place in range(N_PICTURES)]
     share = np.mean(late.labels[nearest] == late.labels)
-    assert reading.accuracy == 0.5
-    assert reading.sentence == (
-        f"logistic behind late: 0.50 of test pictures right (0.45 to 0.55). {reading.same_class.sum()} of the 5 "
+    assert summary.accuracy == 0.5
+    assert summary.sentence == (
+        f"logistic behind late: 0.50 of test pictures right (0.45 to 0.55). {summary.same_class.sum()} of the 5 "
         f"nearest neighbours of this picture are of its class, class{late.labels[3]}; over all pictures the nearest "
         f"is in {share:.0%}."
     )
 
 
 def test_a_head_that_was_not_measured_on_a_cut_is_said_to_be(features):
-    reading = read_cut(Cuts(features, make_cut_table()), CutChoice("late", "conv"))
-    assert np.isnan(reading.accuracy)
-    assert reading.sentence.startswith("conv behind late: not measured.")
+    summary = summarise_cut(Cuts(features, make_cut_table()), CutChoice("late", "conv"))
+    assert np.isnan(summary.accuracy)
+    assert summary.sentence.startswith("conv behind late: not measured.")
 
 
 def test_without_an_interval_none_is_said(features):
     table = make_cut_table().assign(accuracy_low=np.nan, accuracy_high=np.nan)
-    assert "right. " in read_cut(Cuts(features, table), CutChoice("late", "knn")).sentence
+    assert "right. " in summarise_cut(Cuts(features, table), CutChoice("late", "knn")).sentence
 
 
 def test_few_pictures_have_few_neighbours(features):
     few = {cut: part[:5] for cut, part in features.items()}
-    reading = read_cut(Cuts(few, make_cut_table()), CutChoice("early", "knn", 4))
-    assert sorted(reading.neighbors.tolist()) == [0, 1, 2, 3]
+    summary = summarise_cut(Cuts(few, make_cut_table()), CutChoice("early", "knn", 4))
+    assert sorted(summary.neighbors.tolist()) == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_few_pictures_have_few_neighbours(features):
 )
 def test_what_is_not_there_is_refused(features, choice, said):
     with pytest.raises(ValueError, match=said):
-        read_cut(Cuts(features, make_cut_table()), choice)
+        summarise_cut(Cuts(features, make_cut_table()), choice)
 
 
 def test_tables_and_features_that_do_not_fit_are_refused(features):
@@ -121,7 +121,7 @@ def test_the_controls_move_what_is_shown(explorer):
     explorer._controls["cut"].value = "late"
     explorer._controls["picture"].value = 4
     assert (explorer.cut, explorer.picture) == ("late", 4)
-    expected = read_cut(explorer.cuts, CutChoice("late", "logistic", 4))
+    expected = summarise_cut(explorer.cuts, CutChoice("late", "logistic", 4))
     assert explorer.status.text == expected.sentence
     assert explorer._view.value not in (b"", before)
     explorer.head = "conv"
@@ -170,16 +170,16 @@ def test_a_page_draws_again_what_it_would_draw_afresh(features, images):
     cuts = Cuts(features, make_cut_table())
     choices = [CutChoice("early", "knn", 1), CutChoice("late", "conv", 5), CutChoice("late", "logistic", 2)]
     page = CutPage(cuts, images.read)
-    drawn = [page.render(read_cut(cuts, choice)) for choice in choices]
+    drawn = [page.render(summarise_cut(cuts, choice)) for choice in choices]
     for choice, content in zip(choices, drawn, strict=True):
-        afresh = CutPage(cuts, images.read).render(read_cut(cuts, choice))
+        afresh = CutPage(cuts, images.read).render(summarise_cut(cuts, choice))
         assert ImageChops.difference(open_png(content), open_png(afresh)).getbbox() is None
     assert len(set(drawn)) == len(choices)
 
 
 def test_the_choice_is_marked_and_each_interval_lies_within_the_axis(features, images):
     cuts = Cuts(features, make_cut_table())
-    figure = draw_cut(read_cut(cuts, CutChoice("late", "knn")), cuts, images.read, Figure(SIZE_INCHES))
+    figure = draw_cut(summarise_cut(cuts, CutChoice("late", "knn")), cuts, images.read, Figure(SIZE_INCHES))
     bottom, top = figure.axes[0].get_ylim()
     assert bottom < make_cut_table()["accuracy_low"].min()
     assert top > make_cut_table()["accuracy_high"].max()

@@ -8,7 +8,7 @@ import pytest
 from made_domains import make_pair
 
 from tlkit.adaptation.distances import distance_coral, distance_mmd, distance_priors, distance_proxy_a
-from tlkit.adaptation.split_distances import _STRENGTH, KERNELS, _deal_groups
+from tlkit.adaptation.split_distances import _L2_PENALTY, KERNELS, _deal_groups
 
 
 def slow_kernel(x, y, kernel, bandwidth):
@@ -55,7 +55,7 @@ def slow_proxy_a(source, target, folds):
     for fold in set(folds.tolist()):
         x, y = values[folds != fold], np.where(is_target[folds != fold], 1.0, -1.0)
         centre = x.mean(axis=0)
-        penalty = _STRENGTH * len(x) * np.eye(x.shape[1])
+        penalty = _L2_PENALTY * len(x) * np.eye(x.shape[1])
         weight = np.linalg.inv((x - centre).T @ (x - centre) + penalty) @ (x - centre).T @ (y - y.mean())
         middle = (x[y > 0].mean(axis=0) + x[y < 0].mean(axis=0)) / 2
         for row, side in zip(values[folds == fold], is_target[folds == fold], strict=True):

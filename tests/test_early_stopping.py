@@ -130,8 +130,8 @@ def test_validation_is_the_plain_mean_over_the_pictures(with_front, images):
     assert scores["validation_accuracy"] == n_right / 40
 
 
-@pytest.mark.parametrize("front_mib", [0, 1024])
-def test_pictures_held_out_are_never_learned_from_and_no_group_straddles(front_mib, monkeypatch):
+@pytest.mark.parametrize("frozen_prefix_mib", [0, 1024])
+def test_pictures_held_out_are_never_learned_from_and_no_group_straddles(frozen_prefix_mib, monkeypatch):
     learned_from = set()
     for kind in (TrainingPictures, FrontPictures):
 
@@ -153,7 +153,7 @@ def test_pictures_held_out_are_never_learned_from_and_no_group_straddles(front_m
     images = tl.load_images("styles", domain=["emoji", "twemoji"]).select(classes=["bird", "tool"])
     images = images[np.isin(images.groups, np.unique(images.groups)[::2])]  # groups of two
     assert len(images) == 2 * len(np.unique(images.groups))
-    transfer(images, *phases, validation=0.3, front_mib=front_mib, seed=2)
+    transfer(images, *phases, validation=0.3, frozen_prefix_mib=frozen_prefix_mib, seed=2)
     of_set = {images.digest(index): images.groups[index] for index in range(len(images))}
     held = set(of_set) - learned_from
     assert 0.2 * len(of_set) < len(held) < 0.5 * len(of_set)

@@ -11,10 +11,10 @@ from sklearn.preprocessing import StandardScaler
 import tlkit as tl
 from tlkit.lessons import check
 
-STRENGTH = 0.5
+L2_PENALTY = 0.5
 
 
-def ridge(features, strength, *, centred=True, low=-1.0, times_n=True, divided=True, back=True):
+def ridge(features, l2_penalty, *, centred=True, low=-1.0, times_n=True, divided=True, back=True):
     """Ridge regression by hand, in as many equations as there are pictures, with what may be left out."""
     values = features.values.astype(float)
     scale = values.std() if divided else 1.0
@@ -22,14 +22,14 @@ def ridge(features, strength, *, centred=True, low=-1.0, times_n=True, divided=T
     targets = np.where(features.labels[:, None] == np.arange(len(features.classes)), 1.0, low)
     centre, middle = values.mean(axis=0) * centred, targets.mean(axis=0) * centred
     rows, n = values - centre, len(values)
-    inner = rows @ rows.T + strength * (n if times_n else 1) * np.eye(n)
+    inner = rows @ rows.T + l2_penalty * (n if times_n else 1) * np.eye(n)
     weight = (rows.T @ np.linalg.solve(inner, targets - middle)).T
     bias = middle - weight @ centre
     return weight / (scale if back else 1), bias
 
 
 def leave_out(**what):
-    return lambda features, strength: ridge(features, strength, **what)
+    return lambda features, l2_penalty: ridge(features, l2_penalty, **what)
 
 
 @pytest.fixture(scope="module")
@@ -38,36 +38,36 @@ def features():
 
 
 def check_ridge(features, answer):
-    return check("04_ridge", answer, features=features, strength=STRENGTH)
+    return check("04_ridge", answer, features=features, l2_penalty=L2_PENALTY)
 
 
 def test_ridge_by_hand_passes_and_is_the_librarys(features):
     result = check_ridge(features, ridge)
     assert repr(result) == "Passed: the same head, from 60 equations in the place of 4."
-    head = tl.fit_head(features, "ridge", strength=STRENGTH)
-    for by_hand, by_kit in zip(ridge(features, STRENGTH), head.linear(), strict=True):
+    head = tl.fit_head(features, "ridge", l2_penalty=L2_PENALTY)
+    for by_hand, by_kit in zip(ridge(features, L2_PENALTY), head.linear(), strict=True):
         np.testing.assert_allclose(by_hand, by_kit, atol=1e-6)
-    assert check_ridge(features, lambda features, strength: head.linear()).passed
+    assert check_ridge(features, lambda features, l2_penalty: head.linear()).passed
 
 
 def test_ridge_in_as_many_equations_as_features_passes_too(features):
-    def primal(features, strength):
+    def primal(features, l2_penalty):
         values, n = features.values.astype(float), len(features)
         targets = np.where(features.labels[:, None] == np.arange(3), 1.0, -1.0)
         rows = (values - values.mean(axis=0)) / values.std()
-        inner = rows.T @ rows + strength * n * np.eye(rows.shape[1])
+        inner = rows.T @ rows + l2_penalty * n * np.eye(rows.shape[1])
         weight = np.linalg.solve(inner, rows.T @ targets).T / values.std()
         return weight, targets.mean(axis=0) - weight @ values.mean(axis=0)
 
     assert check_ridge(features, primal).passed
 
 
-def forget_bias(features, strength):
-    weight, _ = ridge(features, strength)
+def forget_bias(features, l2_penalty):
+    weight, _ = ridge(features, l2_penalty)
     return weight, np.zeros(len(weight))
 
 
-def fail(features, strength):
+def fail(features, l2_penalty):
     raise np.linalg.LinAlgError("Singular matrix")
 
 
@@ -76,15 +76,21 @@ def fail(features, strength):
     [
         (leave_out(centred=False), "take away the mean over the pictures first"),
         (leave_out(low=0.0), "the targets are +1 and -1, not 1 and 0"),
-        (leave_out(times_n=False), "strength times the number of pictures"),
+        (leave_out(times_n=False), "l2_penalty times the number of pictures"),
         (leave_out(divided=False), "divide by it before"),
         (leave_out(back=False), "divide it by the scale too"),
         (forget_bias, "the weight is right, the bias isn't"),
-        (lambda features, strength: [part * 1.0001 for part in ridge(features, strength)], "nearly: the numbers drift"),
-        (lambda features, strength: [part * 2 for part in ridge(features, strength)], "other weights: centre values"),
-        (lambda features, strength: (ridge(features, strength)[0].T, np.zeros(3)), "the weight lies on its side"),
-        (lambda features, strength: np.zeros((2, 3)), "shapes (3,) and (3,), expected (3, 4) and (3,)"),
-        (lambda features, strength: 3, "the function ended in TypeError"),
+        (
+            lambda features, l2_penalty: [part * 1.0001 for part in ridge(features, l2_penalty)],
+            "nearly: the numbers drift",
+        ),
+        (
+            lambda features, l2_penalty: [part * 2 for part in ridge(features, l2_penalty)],
+            "other weights: centre values",
+        ),
+        (lambda features, l2_penalty: (ridge(features, l2_penalty)[0].T, np.zeros(3)), "the weight lies on its side"),
+        (lambda features, l2_penalty: np.zeros((2, 3)), "shapes (3,) and (3,), expected (3, 4) and (3,)"),
+        (lambda features, l2_penalty: 3, "the function ended in TypeError"),
         (fail, "the function ended in LinAlgError: Singular matrix"),
         (ridge(make_features(), 1.0), "should be your function, without brackets behind it, and is a tuple"),
         (..., "no answer so far; put the name of your function"),

@@ -78,11 +78,11 @@ def test_each_slip_of_a_count_gets_its_own_hint(backbone, answer, hint):
     assert hint in result.sentence
 
 
-def interpolate(parent, tuned, strength):
-    if strength in (0, 1):
-        return tuned if strength else parent
+def interpolate(parent, tuned, mixing_coefficient):
+    if mixing_coefficient in (0, 1):
+        return tuned if mixing_coefficient else parent
     return {
-        name: torch.lerp(parent[name], value, strength) if value.is_floating_point() else value
+        name: torch.lerp(parent[name], value, mixing_coefficient) if value.is_floating_point() else value
         for name, value in tuned.items()
     }
 
@@ -90,25 +90,25 @@ def interpolate(parent, tuned, strength):
 def by_formula(formula, *, keeps_counters=False):
     """Return a function that applies a formula to all tensors, or leaves whole numbers as the nearer end has them."""
 
-    def answer(parent, tuned, strength):
-        nearer = parent if strength < 0.5 else tuned
+    def answer(parent, tuned, mixing_coefficient):
+        nearer = parent if mixing_coefficient < 0.5 else tuned
         return {
             name: nearer[name]
             if keeps_counters and not value.is_floating_point()
-            else formula(parent[name], value, strength)
+            else formula(parent[name], value, mixing_coefficient)
             for name, value in tuned.items()
         }
 
     return answer
 
 
-def take_counters_of_tuned(parent, tuned, strength):
+def take_counters_of_tuned(parent, tuned, mixing_coefficient):
     counters = {name: value for name, value in tuned.items() if not value.is_floating_point()}
-    return interpolate(parent, tuned, strength) | counters
+    return interpolate(parent, tuned, mixing_coefficient) | counters
 
 
-def change_given(parent, tuned, strength):
-    mixed = {name: value.clone() for name, value in interpolate(parent, tuned, strength).items()}
+def change_given(parent, tuned, mixing_coefficient):
+    mixed = {name: value.clone() for name, value in interpolate(parent, tuned, mixing_coefficient).items()}
     parent["head.bias"] += 1
     return mixed
 
@@ -125,13 +125,13 @@ def test_an_interpolation_that_keeps_its_ends_passes(runs):
 
 
 def test_the_kits_own_interpolation_passes(runs):
-    def kits(parent, tuned, strength):
+    def kits(parent, tuned, mixing_coefficient):
         train = tl.load_images("styles", domain="photo").few(1)
-        mixed = interpolate_runs(*runs, strength, train=train)
+        mixed = interpolate_runs(*runs, mixing_coefficient, train=train)
         parts = {"backbone": mixed.backbone, "head": mixed.head}
         tensors = {f"{part}.{name}": value for part, own in parts.items() for name, value in own.state_dict().items()}
         # Statistics are estimated anew where they moved, which no formula for weights does.
-        halfway = interpolate(parent, tuned, strength)
+        halfway = interpolate(parent, tuned, mixing_coefficient)
         return halfway | {name: value for name, value in tensors.items() if "running" not in name}
 
     assert check_ends(runs, kits).passed
@@ -144,13 +144,19 @@ def test_the_kits_own_interpolation_passes(runs):
         (by_formula(lambda a, b, s: (1 - s) * a + s * b), "It counts, in whole numbers"),
         (take_counters_of_tuned, "It counts, in whole numbers"),
         (by_formula(lambda a, b, s: (1 - s) * a + s * b, keeps_counters=True), "loses the sign of a negative zero"),
-        (lambda parent, tuned, strength: interpolate(tuned, parent, strength), "are those of the other run"),
-        (lambda parent, tuned, strength: tuned if strength == 1 else parent, "isn't halfway"),
-        (lambda parent, tuned, strength: tuned, "at strength 0"),
-        (lambda parent, tuned, strength: {"head.bias": tuned["head.bias"]}, "return every tensor by its name"),
+        (
+            lambda parent, tuned, mixing_coefficient: interpolate(tuned, parent, mixing_coefficient),
+            "are those of the other run",
+        ),
+        (lambda parent, tuned, mixing_coefficient: tuned if mixing_coefficient == 1 else parent, "isn't halfway"),
+        (lambda parent, tuned, mixing_coefficient: tuned, "at mixing_coefficient 0"),
+        (
+            lambda parent, tuned, mixing_coefficient: {"head.bias": tuned["head.bias"]},
+            "return every tensor by its name",
+        ),
         (change_given, "the tensors that it was given changed"),
         (lambda parent, tuned: parent, "the function ended in TypeError"),
-        (lambda parent, tuned, strength: 3, "the function ended in AttributeError"),
+        (lambda parent, tuned, mixing_coefficient: 3, "the function ended in AttributeError"),
         (0.5, "should be your function, without brackets behind it, and is a float"),
         (..., "no answer so far; put the name of your function"),
     ],

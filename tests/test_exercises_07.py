@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 
 from tlkit.adaptation.alignment import align_mean
 from tlkit.adaptation.solved_objectives import Align
-from tlkit.heads.logistic import STRENGTH
+from tlkit.heads.logistic import L2_PENALTY
 from tlkit.lessons import check
 
 CELL = ["source", "target", "seed"]
@@ -49,7 +49,7 @@ def test_the_error_is_that_of_a_head_found_slowly(toy):
 
     def loss(numbers):
         margins = signs * (moved / scale @ numbers[:2] + numbers[2])
-        return np.logaddexp(0, -margins).sum() + STRENGTH * np.sum(numbers[:2] ** 2) / 2
+        return np.logaddexp(0, -margins).sum() + L2_PENALTY * np.sum(numbers[:2] ** 2) / 2
 
     found = minimize(loss, np.zeros(3), tol=1e-9).x
     slow = np.mean((target / scale @ found[:2] + found[2] > 0) != truth)

@@ -12,7 +12,7 @@ from PIL import Image
 
 import tlkit as tl
 from tlkit.backbones.freezing.costs import measure_freezing
-from tlkit.strategies.freeze_score import make_score, read_strategy
+from tlkit.strategies.freeze_score import make_score, make_strategy
 from tlkit.training import loop
 from tlkit.widgets import FreezeScoreExplorer, freeze_score_explorer
 from tlkit.widgets.jobs import Job
@@ -73,13 +73,13 @@ def buttons(explorer):
 
 def test_what_is_painted_is_read_at_once(explorer, costs):
     everything = costs.n_parameters
-    assert explorer.painter.reading.startswith(f"{everything:,} of {everything:,} parameters learn at once.")
+    assert explorer.painter.summary.startswith(f"{everything:,} of {everything:,} parameters learn at once.")
     explorer.painter.rates = [[0, 0], [0, 1e-4], [1e-3, 1e-3]]
-    assert explorer.painter.reading.startswith(f"{everything - 3 * 4 * 9 - 4 - 8:,} of {everything:,} parameters")
-    assert "computed once" in explorer.painter.reading
+    assert explorer.painter.summary.startswith(f"{everything - 3 * 4 * 9 - 4 - 8:,} of {everything:,} parameters")
+    assert "computed once" in explorer.painter.summary
     namespace = {}
     exec(explorer.painter.python, namespace)
-    assert namespace["strategy"] == read_strategy(explorer.score)
+    assert namespace["strategy"] == make_strategy(explorer.score)
     assert [phase.train for phase in namespace["strategy"].phases] == [("head",), ("stage1", "head")]
     explorer.painter.solves_head = True
     assert "tl.Phase(['head'], None)".replace("'", '"') in explorer.painter.python
@@ -214,7 +214,7 @@ def test_a_failure_is_said_and_raised_and_another_run_is_possible(explorer, monk
 
 def test_a_score_in_which_nothing_learns_is_not_run(explorer):
     explorer.painter.rates = [[0], [0], [0]]
-    assert explorer.painter.reading.startswith("Nothing learns yet")
+    assert explorer.painter.summary.startswith("Nothing learns yet")
     assert explorer.painter.python == ""
     with pytest.raises(ValueError, match="nothing learns in any epoch"):
         explorer.run()
@@ -260,7 +260,7 @@ def test_costs_are_measured_where_none_are_given(backbone, images):
     train, test = images.split(test_fold=0)
     view = FreezeScoreExplorer(backbone, train, test, batch_size=4)
     assert view.painter.solves_head
-    assert "A step with 4 pictures" in view.painter.reading
+    assert "A step with 4 pictures" in view.painter.summary
 
 
 @pytest.mark.parametrize(

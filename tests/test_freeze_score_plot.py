@@ -91,7 +91,7 @@ def test_what_a_phase_has_beside_its_rates_is_said():
     again = draw(tl.Strategy([tl.Phase(["all"], 1, rate, augment="flip") for rate in rates]))
     assert [text.get_text() for text in again.texts if not text.get_gid()] == ["augmented: flip"]
     pulled = [text.get_text() for text in draw("l2_sp").texts if not text.get_gid()]
-    assert pulled == ["penalty: l2 sp strength 0.1"]
+    assert pulled == ["penalty: l2 sp penalty_weight 0.1"]
 
 
 def test_norm_layers_have_a_row_of_their_own():

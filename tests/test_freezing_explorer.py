@@ -18,7 +18,7 @@ from torch import nn
 
 import tlkit as tl
 from tlkit.backbones.freezing.costs import measure_freezing
-from tlkit.backbones.freezing.summary import KINDS, NORM_MODES, Freezing, FreezingCosts, PartStep, read_freezing
+from tlkit.backbones.freezing.summary import KINDS, NORM_MODES, Freezing, FreezingCosts, PartStep, summarise_freezing
 from tlkit.cpu.convolutions import QuickConvolutions
 from tlkit.plots.freezing import SIZE_INCHES, FreezingPage, draw_freezing
 from tlkit.plots.page import DOTS_PER_INCH
@@ -76,13 +76,13 @@ def every_choice(stages):
 def check_against_whole_steps(backbone, batch, choices):
     costs = measure_freezing(backbone, batch, N_CLASSES, n_rounds=1)
     for choice in choices:
-        reading = read_freezing(costs, choice)
+        summary = summarise_freezing(costs, choice)
         activations_mib, moved, n_trainable = run_whole_step(backbone, batch, choice)
-        assert reading.memory_mib["activations"] == pytest.approx(activations_mib, rel=1e-9), choice
-        assert reading.n_trainable == n_trainable
+        assert summary.memory_mib["activations"] == pytest.approx(activations_mib, rel=1e-9), choice
+        assert summary.n_trainable == n_trainable
         looked_up = {
-            kind: {part: mark for part, mark in zip(reading.parts, marks, strict=True) if mark is not None}
-            for kind, marks in reading.moves.items()
+            kind: {part: mark for part, mark in zip(summary.parts, marks, strict=True) if mark is not None}
+            for kind, marks in summary.moves.items()
         }
         assert looked_up["weights"].pop("head")
         assert looked_up == name_kinds(backbone, moved), choice
@@ -115,15 +115,15 @@ def test_measuring_leaves_the_backbone_and_the_random_state_as_they_were():
     assert learns == [parameter.requires_grad for parameter in backbone.parameters()]
     assert torch.equal(state, torch.random.get_rng_state())
     # What was frozen before doesn't count: the choice decides.
-    assert read_freezing(costs, Freezing()).n_trainable == costs.n_parameters
+    assert summarise_freezing(costs, Freezing()).n_trainable == costs.n_parameters
 
 
 def test_parameters_are_counted_by_hand(tiny_costs):
     stem, stage1, head = 3 * 4 * 9 + 4 + 8, 4 * 6 * 9 + 6 + 12, 6 * N_CLASSES + N_CLASSES
     assert tiny_costs.n_parameters == stem + stage1 + head
-    assert read_freezing(tiny_costs, Freezing("stem")).n_trainable == stage1 + head
-    assert read_freezing(tiny_costs, Freezing("stem", "trainable")).n_trainable == stage1 + head + 8
-    memory_mib = read_freezing(tiny_costs, Freezing("stem")).memory_mib
+    assert summarise_freezing(tiny_costs, Freezing("stem")).n_trainable == stage1 + head
+    assert summarise_freezing(tiny_costs, Freezing("stem", "trainable")).n_trainable == stage1 + head + 8
+    memory_mib = summarise_freezing(tiny_costs, Freezing("stem")).memory_mib
     assert memory_mib["parameters"] == pytest.approx(4 * (stem + stage1 + head) / 2**20)
     assert memory_mib["gradients"] == pytest.approx(4 * (stage1 + head) / 2**20)
     assert memory_mib["optimizer state"] == pytest.approx(8 * (stage1 + head) / 2**20)
@@ -183,14 +183,14 @@ def test_what_two_neighbours_keep_is_counted_once():
     kept = {key: PartStep(step.n_trainable, step.moves, 0, True, True, 0.1) for key, step in costs.steps.items()}
     both = FreezingCosts("made_up", STAGES, 8, 4000, costs.parameters_bytes, costs.input_bytes, kept)
     # The picture and the three outputs; what the head puts out enters nothing.
-    assert read_freezing(both, Freezing()).activations_mib == (2, 1, 1, 0)
+    assert summarise_freezing(both, Freezing()).activations_mib == (2, 1, 1, 0)
 
 
 def test_a_stage_behind_one_that_learns_is_reached(costs):
-    assert read_freezing(costs, Freezing(("stem", "stage1"))).activations_mib == (0, 0, 3, 4)
-    assert read_freezing(costs, Freezing(("stage1", "stage2"))).activations_mib == (1, 2, 3, 4)
-    assert read_freezing(costs, Freezing(STAGES)).activations_mib == (0, 0, 0, 4)
-    assert read_freezing(costs, Freezing(STAGES, "trainable")).activations_mib == (1, 2, 3, 4)
+    assert summarise_freezing(costs, Freezing(("stem", "stage1"))).activations_mib == (0, 0, 3, 4)
+    assert summarise_freezing(costs, Freezing(("stage1", "stage2"))).activations_mib == (1, 2, 3, 4)
+    assert summarise_freezing(costs, Freezing(STAGES)).activations_mib == (0, 0, 0, 4)
+    assert summarise_freezing(costs, Freezing(STAGES, "trainable")).activations_mib == (1, 2, 3, 4)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_a_stage_behind_one_that_learns_is_reached(costs):
     ],
 )
 def test_the_sentence_says_what_was_looked_up(costs, choice, said):
-    assert said in read_freezing(costs, choice).sentence
+    assert said in summarise_freezing(costs, choice).sentence
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_the_sentence_says_what_was_looked_up(costs, choice, said):
 )
 def test_a_choice_that_is_not_there_is_answered_with_the_nearest(costs, choice, said):
     with pytest.raises(ValueError, match=said):
-        read_freezing(costs, choice)
+        summarise_freezing(costs, choice)
     with pytest.raises(ValueError, match=said):
         FreezingExplorer(costs, frozen=choice.frozen, norm=choice.norm)
 
@@ -226,8 +226,8 @@ def texts(ax):
 
 
 def test_the_drawing_says_what_moves_and_what_it_takes(costs):
-    figure, reading = Figure(figsize=SIZE_INCHES), read_freezing(costs, Freezing(("stem", "stage1"), "statistics"))
-    draw_freezing(reading, read_freezing(costs, Freezing()), figure)
+    figure, summary = Figure(figsize=SIZE_INCHES), summarise_freezing(costs, Freezing(("stem", "stage1"), "statistics"))
+    draw_freezing(summary, summarise_freezing(costs, Freezing()), figure)
     moves, activations, durations, memory = figure.axes
     words = texts(moves)
     assert words[:4] == ["stem\nfrozen", "stage1\nfrozen", "stage2\nlearns", "head\nlearns"]
@@ -239,14 +239,14 @@ def test_the_drawing_says_what_moves_and_what_it_takes(costs):
 
 
 def test_a_page_that_is_drawn_again_equals_one_drawn_afresh(costs):
-    everything = read_freezing(costs, Freezing())
+    everything = summarise_freezing(costs, Freezing())
     page = FreezingPage(everything)
     for choice in (Freezing(STAGES), Freezing("stage1", "trainable"), Freezing()):
-        reading = read_freezing(costs, choice)
+        summary = summarise_freezing(costs, choice)
         figure, content = Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH), io.BytesIO()
-        draw_freezing(reading, everything, figure).savefig(content, dpi=DOTS_PER_INCH)
+        draw_freezing(summary, everything, figure).savefig(content, dpi=DOTS_PER_INCH)
         afresh = Image.open(content).convert("RGB")
-        again = Image.open(io.BytesIO(page.render(reading))).convert("RGB")
+        again = Image.open(io.BytesIO(page.render(summary))).convert("RGB")
         assert ImageChops.difference(afresh, again).getbbox() is None
 
 
@@ -295,7 +295,7 @@ def test_a_choice_that_is_not_there_is_refused_and_nothing_moves(explorer):
 def test_a_failure_is_shown_and_forgotten_once_something_can_be_shown(explorer, monkeypatch):
     render = explorer._page.render
 
-    def fail(reading):
+    def fail(summary):
         raise RuntimeError("no <ink>")
 
     monkeypatch.setattr(explorer._page, "render", fail)

@@ -70,7 +70,7 @@ def take_state(run):
 def check_both_ways(backbone, images, phases, fronts, **settings):
     """Train with and without computing once, and compare to how far training went; returns the first's run."""
     untrained = settings.get("prepare", lambda network, seed: network)(backbone, 0).state_dict()
-    once, plain = (transfer(backbone, images, phases, front_mib=mib, **settings) for mib in (64, 0))
+    once, plain = (transfer(backbone, images, phases, frozen_prefix_mib=mib, **settings) for mib in (64, 0))
     assert [row["front"] for row in once.history] == fronts
     assert [row["front"] for row in plain.history] == [None] * len(fronts)
     states = take_state(once), take_state(plain)
@@ -129,7 +129,7 @@ def test_the_end_is_that_of_the_plain_way_for_networks_of_the_libraries(name, si
 def test_adamw_comes_to_the_same_probabilities(images):
     backbone = make_tiny_backbone()
     once, plain = (
-        transfer(backbone, images, [tl.Phase([-1, "head"], 3, 1e-3)], optimizer="adamw", front_mib=mib)
+        transfer(backbone, images, [tl.Phase([-1, "head"], 3, 1e-3)], optimizer="adamw", frozen_prefix_mib=mib)
         for mib in (64, 0)
     )
     assert not np.allclose(once.predict(images), 1 / len(images.classes), atol=1e-2)
@@ -288,7 +288,7 @@ def test_memory_is_counted_to_the_byte_and_below_it_frozen_stages_run_in_each_ep
             images,
             n_views=2,
             held=images[:3],
-            front_mib=mib,
+            frozen_prefix_mib=mib,
             callbacks=[look],
         )
         training.run()

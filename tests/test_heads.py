@@ -21,30 +21,30 @@ from tlkit.heads.kinds import _FITTERS
 POOLED_KINDS = [kind for kind in KINDS if kind != "conv"]
 
 
-def solve_logistic_slowly(values, labels, classes, strength):
-    """Minimise the summed cross-entropy plus strength / 2 × squared weights by plain gradient descent."""
+def solve_logistic_slowly(values, labels, classes, l2_penalty):
+    """Minimise the summed cross-entropy plus l2_penalty / 2 × squared weights by plain gradient descent."""
     inputs = np.column_stack([values, np.ones(len(values))])
     targets = (labels[:, None] == classes).astype(float)
     weights = np.zeros((inputs.shape[1], len(classes)))
     penalised = np.ones_like(weights)
     penalised[-1] = 0  # the intercept is free
     # The steepest curvature bounds the step that still goes downhill.
-    step = 1 / (np.linalg.norm(inputs, 2) ** 2 / 2 + strength)
+    step = 1 / (np.linalg.norm(inputs, 2) ** 2 / 2 + l2_penalty)
     for _ in range(200_000):
-        slope = inputs.T @ (softmax(inputs @ weights) - targets) + strength * penalised * weights
+        slope = inputs.T @ (softmax(inputs @ weights) - targets) + l2_penalty * penalised * weights
         weights -= step * slope
         if np.abs(slope).max() < 1e-9:
             break
     return weights
 
 
-@pytest.mark.parametrize("strength", [0.5, 10.0])
-def test_logistic_is_the_optimum_of_the_stated_objective(strength):
+@pytest.mark.parametrize("l2_penalty", [0.5, 10.0])
+def test_logistic_is_the_optimum_of_the_stated_objective(l2_penalty):
     features = make_features()
     scaled = features.values / features.values.std()
-    weights = solve_logistic_slowly(scaled, features.labels, np.arange(3), strength)
+    weights = solve_logistic_slowly(scaled, features.labels, np.arange(3), l2_penalty)
     expected = softmax(np.column_stack([scaled, np.ones(len(scaled))]) @ weights)
-    probabilities = tl.fit_head(features, "logistic", strength=strength).predict(features.values)
+    probabilities = tl.fit_head(features, "logistic", l2_penalty=l2_penalty).predict(features.values)
     assert np.abs(probabilities - expected).max() < 1e-3
 
 
@@ -61,7 +61,7 @@ def test_two_classes_are_the_optimum_of_one_weight_vector():
         curvature = inputs.T @ (inputs * (share * (1 - share))[:, None]) + np.diag(penalty)
         weights -= np.linalg.solve(curvature, slope)
     expected = 1 / (1 + np.exp(-inputs @ weights))
-    probabilities = tl.fit_head(features, "logistic", strength=10.0).predict(features.values)
+    probabilities = tl.fit_head(features, "logistic", l2_penalty=10.0).predict(features.values)
     assert np.abs(probabilities[:, 1] - expected).max() < 1e-3
     assert probabilities.sum(axis=1) == pytest.approx(np.ones(40))
 
@@ -119,7 +119,7 @@ def test_ridge_is_the_closed_form(n_classes):
     penalty = 0.3 * 40 * np.diag([1, 1, 1, 1, 0])
     weights = np.linalg.solve(inputs.T @ inputs + penalty, inputs.T @ targets)
     expected = softmax(np.column_stack([asked / scale, np.ones(len(asked))]) @ weights)
-    probabilities = tl.fit_head(features, "ridge", strength=0.3).predict(asked)
+    probabilities = tl.fit_head(features, "ridge", l2_penalty=0.3).predict(asked)
     assert np.abs(probabilities - expected).max() < 1e-4
 
 
@@ -159,7 +159,7 @@ def test_logistic_is_solved_to_convergence_on_more_features_than_pictures():
     features = Features(values, labels, DIGESTS[:14], names, names, {})
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert tl.fit_head(features, strength=0.01).score(features) == 1.0
+        assert tl.fit_head(features, l2_penalty=0.01).score(features) == 1.0
 
 
 def test_the_score_is_the_share_of_right_answers():
@@ -183,11 +183,19 @@ def replace_value(features, value):
     [
         (make_features(), {"kind": "forest"}, r"kind: 'forest' is unknown; known: 'conv', 'cosine', 'knn', "),
         (make_features(), {"kind": "ridges"}, r"kind: 'ridges' is unknown; nearest: 'ridge'"),
-        (make_features(), {"strength": 0}, r"strength: 0, expected a number above 0 or 'cross-validated'"),
-        (make_features(), {"strength": float("nan")}, r"strength: nan, expected a number above 0"),
-        (make_features(), {"strength": "leave-one-out"}, r"strength: 'leave-one-out', expected .* 'cross-validated'"),
-        (make_features(), {"kind": "ridge", "strength": True}, r"strength: True, expected .* or 'leave-one-out'"),
-        (make_features(), {"kind": "mlp", "strength": "leave-one-out"}, r"strength: .*, expected a number above 0$"),
+        (make_features(), {"l2_penalty": 0}, r"l2_penalty: 0, expected a number above 0 or 'cross-validated'"),
+        (make_features(), {"l2_penalty": float("nan")}, r"l2_penalty: nan, expected a number above 0"),
+        (
+            make_features(),
+            {"l2_penalty": "leave-one-out"},
+            r"l2_penalty: 'leave-one-out', expected .* 'cross-validated'",
+        ),
+        (make_features(), {"kind": "ridge", "l2_penalty": True}, r"l2_penalty: True, expected .* or 'leave-one-out'"),
+        (
+            make_features(),
+            {"kind": "mlp", "l2_penalty": "leave-one-out"},
+            r"l2_penalty: .*, expected a number above 0$",
+        ),
         (make_features(), {"kind": "knn", "n_neighbors": 0}, r"n_neighbors: 0, expected an int, at least 1"),
         (make_features(), {"kind": "prototype", "sharpness": -1}, r"sharpness: -1, expected a number above 0"),
         (make_features(), {"kind": "cosine", "sharpness": np.inf}, r"sharpness: inf, expected a number above 0"),
@@ -216,9 +224,9 @@ def test_what_no_head_can_be_fitted_on_is_answered(features, options, words):
 @pytest.mark.parametrize(
     ("kind", "setting", "words"),
     [
-        ("knn", "strength", r"strength: no setting of a 'knn' head; known: 'n_neighbors'"),
-        ("ridge", "strenght", r"strenght: no setting of a 'ridge' head; nearest: 'strength'"),
-        ("logistic", "n_neighbors", r"n_neighbors: no setting of a 'logistic' head; known: 'strength'"),
+        ("knn", "l2_penalty", r"l2_penalty: no setting of a 'knn' head; known: 'n_neighbors'"),
+        ("ridge", "strenght", r"strenght: no setting of a 'ridge' head; nearest: 'l2_penalty'"),
+        ("logistic", "n_neighbors", r"n_neighbors: no setting of a 'logistic' head; known: 'l2_penalty'"),
         ("mlp", "features", None),
     ],
 )
@@ -326,8 +334,8 @@ tl.fit_head(features, "prototype").predict(features.values)
 assert "sklearn" not in sys.modules
 for kind in {POOLED_KINDS}:
     tl.fit_head(features, kind).predict(features.values)
-for kind, strength in [("logistic", "cross-validated"), ("ridge", "leave-one-out")]:
-    tl.fit_head(features, kind, strength=strength)
+for kind, l2_penalty in [("logistic", "cross-validated"), ("ridge", "leave-one-out")]:
+    tl.fit_head(features, kind, l2_penalty=l2_penalty)
 print(json.dumps(sorted(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)

@@ -48,24 +48,24 @@ def test_the_left_out_error_of_columns_that_depend_on_each_other():
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])
-def test_ridge_takes_the_strength_whose_left_out_error_is_smallest(n_classes):
+def test_ridge_takes_the_penalty_whose_left_out_error_is_smallest(n_classes):
     features = make_features(n_classes, n_pictures=25)
-    head = tl.fit_head(features, "ridge", strength="leave-one-out")
+    head = tl.fit_head(features, "ridge", l2_penalty="leave-one-out")
     values = features.values.astype(float) / features.values.std()
     targets = np.where(features.labels[:, None] == np.arange(n_classes), 1.0, -1.0)
     errors = {}
-    for strength in ridge.STRENGTHS:
+    for l2_penalty in ridge.L2_PENALTIES:
         error = 0
         for left_out in range(25):
             others = np.arange(25) != left_out
-            weights = solve_ridge(values[others], targets[others], strength * 25)
+            weights = solve_ridge(values[others], targets[others], l2_penalty * 25)
             error += np.mean((targets[left_out] - np.append(values[left_out], 1) @ weights) ** 2) / 25
-        errors[strength] = error
+        errors[l2_penalty] = error
     assert head.settings["tried"] == pytest.approx(errors, rel=1e-4)
     best = min(errors, key=errors.get)
-    assert head.settings["strength"] == pytest.approx(best)
-    assert best not in (ridge.STRENGTHS[0], ridge.STRENGTHS[-1])
-    same = tl.fit_head(features, "ridge", strength=best)
+    assert head.settings["l2_penalty"] == pytest.approx(best)
+    assert best not in (ridge.L2_PENALTIES[0], ridge.L2_PENALTIES[-1])
+    same = tl.fit_head(features, "ridge", l2_penalty=best)
     assert np.array_equal(head.predict(features.values), same.predict(features.values))
 
 
@@ -81,22 +81,22 @@ def group_pictures(features, n_groups):
     return dataclasses.replace(features, values=values, groups=groups)
 
 
-def measure_held_out(features, strength, folds):
+def measure_held_out(features, l2_penalty, folds):
     """Return the cross-entropy of heads fitted without each fold, on that fold, by loops over folds and pictures."""
     losses = []
     unit = features.values.std()
     for fold in range(folds.max() + 1):
         learned = features[folds != fold]
-        # The strength is that of features in the unit of all pictures, not in that of the fold.
-        rescaled = strength * (unit / learned.values.std()) ** 2
-        head = tl.fit_head(learned, "logistic", strength=rescaled)
+        # The l2_penalty is that of features in the unit of all pictures, not in that of the fold.
+        rescaled = l2_penalty * (unit / learned.values.std()) ** 2
+        head = tl.fit_head(learned, "logistic", l2_penalty=rescaled)
         for value, label in zip(features.values[folds == fold], features.labels[folds == fold], strict=True):
             losses.append(-np.log(head.predict(value[None])[0, label]))
     return np.mean(losses)
 
 
 @pytest.mark.parametrize(("n_classes", "grouped"), [(2, True), (3, True), (3, False)])
-def test_the_cross_validated_strength_is_that_of_an_explicit_loop(n_classes, grouped, monkeypatch):
+def test_the_cross_validated_penalty_is_that_of_an_explicit_loop(n_classes, grouped, monkeypatch):
     features = make_features(n_classes, n_pictures=60)
     if grouped:
         features = group_pictures(features, 6)
@@ -107,15 +107,17 @@ def test_the_cross_validated_strength_is_that_of_an_explicit_loop(n_classes, gro
         return seen[-1]
 
     monkeypatch.setattr(logistic, "assign_folds", assign_folds)
-    head = tl.fit_head(features, "logistic", strength="cross-validated", seed=3)
+    head = tl.fit_head(features, "logistic", l2_penalty="cross-validated", seed=3)
     (folds,) = seen
     assert folds.max() == 4
     for group in np.unique(features.groups):
         assert len(np.unique(folds[features.groups == group])) == 1
-    expected = {strength: measure_held_out(features, strength, folds) for strength in (0.1, 1.0, 10.0, 100.0)}
-    assert {strength: head.settings["tried"][strength] for strength in expected} == pytest.approx(expected, abs=2e-3)
-    assert head.settings["strength"] == min(head.settings["tried"], key=head.settings["tried"].get)
-    same = tl.fit_head(features, "logistic", strength=head.settings["strength"])
+    expected = {l2_penalty: measure_held_out(features, l2_penalty, folds) for l2_penalty in (0.1, 1.0, 10.0, 100.0)}
+    assert {l2_penalty: head.settings["tried"][l2_penalty] for l2_penalty in expected} == pytest.approx(
+        expected, abs=2e-3
+    )
+    assert head.settings["l2_penalty"] == min(head.settings["tried"], key=head.settings["tried"].get)
+    same = tl.fit_head(features, "logistic", l2_penalty=head.settings["l2_penalty"])
     assert np.array_equal(head.predict(features.values), same.predict(features.values))
 
 
@@ -124,7 +126,9 @@ def test_copies_in_a_group_do_not_loosen_the_penalty():
     labels = np.random.default_rng(0).permutation(features.labels)  # there is nothing to learn but the copies by heart
     features = group_pictures(dataclasses.replace(features, labels=labels), 5)
     alone = dataclasses.replace(features, groups=features.names)
-    together, apart = (tl.fit_head(side, strength="cross-validated").settings["strength"] for side in (features, alone))
+    together, apart = (
+        tl.fit_head(side, l2_penalty="cross-validated").settings["l2_penalty"] for side in (features, alone)
+    )
     assert together > apart
 
 
@@ -133,20 +137,20 @@ def test_a_class_of_one_group_can_not_be_held_out_and_is_named():
     groups = np.where(features.labels == 1, "one", features.names)
     lonely = dataclasses.replace(features, groups=groups)
     with pytest.warns(
-        UserWarning, match=r"strength: 'cross-validated' .* one only of class1; strength 10 is taken"
+        UserWarning, match=r"l2_penalty: 'cross-validated' .* one only of class1; l2_penalty 10 is taken"
     ) as told:
-        head = tl.fit_head(lonely, strength="cross-validated")
+        head = tl.fit_head(lonely, l2_penalty="cross-validated")
     assert told[0].filename == __file__
-    assert head.settings == {"strength": 10.0}
+    assert head.settings == {"l2_penalty": 10.0}
     assert np.array_equal(head.predict(lonely.values), tl.fit_head(lonely).predict(lonely.values))
 
 
 def test_folds_that_hold_classes_whole_judge_nothing(monkeypatch):
     features = make_features(n_classes=2)
     monkeypatch.setattr(logistic, "assign_folds", lambda labels, groups, n_folds, seed: labels)
-    with pytest.warns(UserWarning, match="each of these groups is all there is of its class; strength 10 is taken"):
-        head = tl.fit_head(features, strength="cross-validated")
-    assert head.settings == {"strength": 10.0}
+    with pytest.warns(UserWarning, match="each of these groups is all there is of its class; l2_penalty 10 is taken"):
+        head = tl.fit_head(features, l2_penalty="cross-validated")
+    assert head.settings == {"l2_penalty": 10.0}
 
 
 def test_groups_that_hold_several_classes_are_no_error():
@@ -156,7 +160,7 @@ def test_groups_that_hold_several_classes_are_no_error():
     mixed = dataclasses.replace(features, groups=groups)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        head = tl.fit_head(mixed, strength="cross-validated")
+        head = tl.fit_head(mixed, l2_penalty="cross-validated")
     assert all(np.isfinite(loss) for loss in head.settings["tried"].values())
 
 
@@ -228,7 +232,7 @@ def test_the_perceptron_is_scikit_learns(n_classes):
     centre = values.mean(axis=0, dtype=float)
     expected = MLPClassifier((8,), solver="lbfgs", alpha=2.0, max_iter=500, random_state=3, tol=1e-6)
     expected.fit(values - centre, features.labels)
-    settings = {"seed": 3, "n_hidden": 8, "strength": 2.0, "n_iterations": 500}
+    settings = {"seed": 3, "n_hidden": 8, "l2_penalty": 2.0, "n_iterations": 500}
     probabilities = tl.fit_head(features, "mlp", **settings).predict(asked)
     assert np.abs(probabilities - expected.predict_proba(asked / features.values.std() - centre)).max() < 1e-5
 
@@ -239,7 +243,7 @@ def test_the_perceptron_learns_what_no_linear_head_can():
     features = make_features(n_classes=2, n_pictures=200)
     quadrants = (values[:, 0] > 0) ^ (values[:, 1] > 0)
     crossed = dataclasses.replace(features, values=values, labels=quadrants.astype(np.int64))
-    assert tl.fit_head(crossed, "mlp", strength=0.1).score(crossed) > 0.95
+    assert tl.fit_head(crossed, "mlp", l2_penalty=0.1).score(crossed) > 0.95
     assert tl.fit_head(crossed, "logistic").score(crossed) < 0.7
 
 

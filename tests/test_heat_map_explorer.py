@@ -19,16 +19,16 @@ from tlkit.plots import (
     HeatStudyPage,
     draw_channels,
     draw_correlations,
-    draw_exciting,
     draw_heat_map,
     draw_heat_study,
+    draw_input,
+    draw_maximally_activating,
     draw_similarity,
     draw_similarity_curve,
-    draw_square,
 )
 from tlkit.plots.heat_maps_page import SIZE_INCHES
 from tlkit.plots.page import DOTS_PER_INCH
-from tlkit.summaries.heat_maps import HeatChoice, read_heat
+from tlkit.summaries.heat_maps import HeatChoice, summarise_heat_maps
 from tlkit.widgets import HeatMapExplorer
 
 PICTURES = [make_picture(number, (20, 18)) for number in range(3)]
@@ -46,18 +46,18 @@ def explorer(study):
 
 
 def test_a_reading_has_both_maps_and_how_like_each_other_they_are(study):
-    reading = read_heat(study, HeatChoice(2, "stage1", GRADIENTS))
-    assert np.array_equal(reading.trained, study.maps[GRADIENTS][0, 2])
-    assert np.array_equal(reading.random, study.maps[GRADIENTS][2, 2])
-    assert reading.label == study.labels[2]
+    summary = summarise_heat_maps(study, HeatChoice(2, "stage1", GRADIENTS))
+    assert np.array_equal(summary.trained, study.maps[GRADIENTS][0, 2])
+    assert np.array_equal(summary.random, study.maps[GRADIENTS][2, 2])
+    assert summary.label == study.labels[2]
     row = study.correlations.query("method == @GRADIENTS and depth == 'stage1' and picture == 2")
-    assert reading.correlation == row["correlation"].item()
-    assert reading.mean == pytest.approx(study.means.loc["stage1", GRADIENTS])
-    assert reading.sentence == (
-        f"integrated gradients, picture 2, {study.labels[2]}, random down to stage1: {reading.words}; mean over "
-        f"pictures {reading.mean:.2f}."
+    assert summary.correlation == row["correlation"].item()
+    assert summary.mean == pytest.approx(study.means.loc["stage1", GRADIENTS])
+    assert summary.sentence == (
+        f"integrated gradients, picture 2, {study.labels[2]}, random down to stage1: {summary.words}; mean over "
+        f"pictures {summary.mean:.2f}."
     )
-    trained = read_heat(study, HeatChoice(2, "trained", GRADIENTS))
+    trained = summarise_heat_maps(study, HeatChoice(2, "trained", GRADIENTS))
     assert "nothing is random: rank correlation 1.00 with the map as trained (much the same)" in trained.sentence
 
 
@@ -65,15 +65,17 @@ def test_a_map_that_is_the_same_everywhere_has_no_correlation(study):
     import dataclasses
 
     table = study.correlations.assign(correlation=np.nan)
-    reading = read_heat(dataclasses.replace(study, correlations=study.correlations), HeatChoice(0, "head", GRADIENTS))
-    assert "rank correlation" in reading.words
-    flat = dataclasses.replace(reading, correlation=float(table["correlation"].iloc[0]))
+    summary = summarise_heat_maps(
+        dataclasses.replace(study, correlations=study.correlations), HeatChoice(0, "head", GRADIENTS)
+    )
+    assert "rank correlation" in summary.words
+    flat = dataclasses.replace(summary, correlation=float(table["correlation"].iloc[0]))
     assert flat.words == "one of the maps is the same everywhere, nothing to correlate"
 
 
 def test_it_begins_with_a_random_head(explorer, study):
     assert (explorer.picture, explorer.depth, explorer.method) == (0, "head", "Grad-CAM")
-    assert explorer.status.text == read_heat(study, HeatChoice(0, "head", "Grad-CAM")).sentence
+    assert explorer.status.text == summarise_heat_maps(study, HeatChoice(0, "head", "Grad-CAM")).sentence
     other = HeatMapExplorer(study, picture=1, depth="stem", method=GRADIENTS)
     assert (other.picture, other.depth, other.method) == (1, "stem", GRADIENTS)
     with pytest.raises(ValueError, match="depth: 'steam' is unknown; nearest: 'stem'"):
@@ -87,7 +89,7 @@ def test_the_controls_move_what_is_shown(explorer, study):
         assert getattr(explorer, name) == value
         assert explorer._view.value not in seen
         seen.add(explorer._view.value)
-    assert explorer.status.text == read_heat(study, HeatChoice(2, "stem", GRADIENTS)).sentence
+    assert explorer.status.text == summarise_heat_maps(study, HeatChoice(2, "stem", GRADIENTS)).sentence
     explorer.depth = "trained"
     assert explorer._controls["depth"].value == "trained"
     assert explorer.error is None
@@ -137,7 +139,9 @@ def test_looking_further_draws_only_what_changed(explorer, monkeypatch):
 
 
 def test_the_page_is_the_drawing(study):
-    figure = draw_heat_study(read_heat(study, HeatChoice(0, "head", "Grad-CAM")), study, Figure(figsize=SIZE_INCHES))
+    figure = draw_heat_study(
+        summarise_heat_maps(study, HeatChoice(0, "head", "Grad-CAM")), study, Figure(figsize=SIZE_INCHES)
+    )
     assert len(figure.axes) == 4
     assert [len(ax.images) for ax in figure.axes] == [1, 1, 1, 0]
     ax = draw_correlations(study, Figure().subplots())
@@ -163,7 +167,7 @@ def test_what_is_hot_stays_and_what_is_cold_fades_also_in_gray():
     assert np.asarray(cold.images[0].get_array()).min() > 190
     with pytest.raises(ValueError, match="heat: shape \\(4, 4\\), expected \\(16, 16\\)"):
         draw_map(heat[:4, :4], square)
-    assert draw_square(square, Figure().subplots(), title="seen").get_title() == "seen"
+    assert draw_input(square, Figure().subplots(), title="seen").get_title() == "seen"
 
 
 def test_channels_that_differ_most_come_first():
@@ -178,7 +182,7 @@ def test_channels_that_differ_most_come_first():
 
 
 def test_exciting_pictures_have_class_and_reaction():
-    ax = draw_exciting(gather_pictures(PICTURES), [2, 0], [1.25, 0.5], Figure().subplots())
+    ax = draw_maximally_activating(gather_pictures(PICTURES), [2, 0], [1.25, 0.5], Figure().subplots())
     assert [text.get_text() for text in ax.texts] == ["unlabelled 1.25", "unlabelled 0.50"]
     assert len(ax.images) == 2
 

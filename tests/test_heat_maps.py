@@ -13,7 +13,7 @@ from made_pictures import make_picture
 from PIL import Image
 from torch import nn
 
-from tlkit.inspection import grad_cam, integrated_gradients, show_squares
+from tlkit.inspection import grad_cam, integrated_gradients, show_inputs
 
 PICTURES = [make_picture(number, (20, 18)) for number in range(5)]
 
@@ -179,7 +179,7 @@ def test_looking_inside_loads_captum_only_where_it_is_used():
 
 def test_squares_are_what_the_network_sees():
     backbone = make_tiny_backbone()
-    squares = show_squares(backbone, PICTURES)
+    squares = show_inputs(backbone, PICTURES)
     assert squares.shape == (5, 16, 16, 3)
     assert squares.dtype == np.uint8
     for square, picture in zip(squares, PICTURES, strict=True):

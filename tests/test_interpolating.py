@@ -59,14 +59,14 @@ def states(run):
     return copy_state(run.backbone), copy_state(run.head)
 
 
-@pytest.mark.parametrize("strength", [0.25, 0.5, 0.9])
-def test_weights_equal_a_loop_over_arrays(probe, tuned, strength):
-    between = tl.strategies.interpolate_runs(probe, tuned, strength)
+@pytest.mark.parametrize("mixing_coefficient", [0.25, 0.5, 0.9])
+def test_weights_equal_a_loop_over_arrays(probe, tuned, mixing_coefficient):
+    between = tl.training.interpolate_runs(probe, tuned, mixing_coefficient)
     for start, end, found in zip(states(probe), states(tuned), states(between), strict=True):
         assert start.keys() == end.keys() == found.keys()
         for name in start:
             expected = [
-                (1 - strength) * float(low) + strength * float(high)
+                (1 - mixing_coefficient) * float(low) + mixing_coefficient * float(high)
                 for low, high in zip(start[name].numpy().ravel(), end[name].numpy().ravel(), strict=True)
             ]
             assert found[name].dtype == start[name].dtype
@@ -75,7 +75,7 @@ def test_weights_equal_a_loop_over_arrays(probe, tuned, strength):
 
 
 def test_what_both_have_keeps_its_bits(probe, tuned):
-    between = tl.strategies.interpolate_runs(probe, tuned, 0.3)
+    between = tl.training.interpolate_runs(probe, tuned, 0.3)
     assert same_bits(between.backbone.body["stem"].state_dict(), probe.backbone.body["stem"].state_dict())
 
 
@@ -84,8 +84,8 @@ def test_both_ends_are_their_runs_bit_for_bit(probe, tuned, moved, test_images):
     with torch.no_grad():
         low.head.bias[0], high.head.bias[1] = -0.0, -0.0
         low.head.bias[2] = high.head.weight[0, 0] = 1e30  # of which a sum of two products would lose the other's digits
-    for strength, end in ((0, low), (1, high), (0.0, low), (1.0, high)):
-        found = tl.strategies.interpolate_runs(low, high, strength)
+    for mixing_coefficient, end in ((0, low), (1, high), (0.0, low), (1.0, high)):
+        found = tl.training.interpolate_runs(low, high, mixing_coefficient)
         for state, expected in zip(states(found), states(end), strict=True):
             assert same_bits(state, expected)
             assert all(torch.equal(torch.signbit(state[name]), torch.signbit(expected[name])) for name in state)
@@ -94,7 +94,7 @@ def test_both_ends_are_their_runs_bit_for_bit(probe, tuned, moved, test_images):
 
 def test_the_runs_are_left_as_they_were(probe, tuned):
     before = [states(run) for run in (probe, tuned)]
-    between = tl.strategies.interpolate_runs(probe, tuned, 0.5)
+    between = tl.training.interpolate_runs(probe, tuned, 0.5)
     with torch.no_grad():
         for value in (*between.backbone.parameters(), *between.head.parameters()):
             value += 1
@@ -103,7 +103,7 @@ def test_the_runs_are_left_as_they_were(probe, tuned):
 
 
 def test_counters_are_those_of_the_tuned_run(probe, moved, train):
-    between = tl.strategies.interpolate_runs(probe, moved, 0.5, train=train)
+    between = tl.training.interpolate_runs(probe, moved, 0.5, train=train)
     for run in (probe, moved):
         assert run.backbone.body["stem"][1].num_batches_tracked == 0
     assert moved.backbone.body["stage1"][1].num_batches_tracked == 4
@@ -112,12 +112,12 @@ def test_counters_are_those_of_the_tuned_run(probe, moved, train):
     counted, parent = copy.deepcopy(moved), copy.deepcopy(moved)
     for run, number in ((parent, 11), (counted, 7)):
         run.backbone.body["stage1"][1].num_batches_tracked.fill_(number)
-    between = tl.strategies.interpolate_runs(parent, counted, 0.5)
+    between = tl.training.interpolate_runs(parent, counted, 0.5)
     assert between.backbone.body["stage1"][1].num_batches_tracked == 7
 
 
 def test_norm_statistics_that_moved_are_those_of_the_training_pictures(probe, moved, train):
-    between = tl.strategies.interpolate_runs(probe, moved, 0.5, train=train)
+    between = tl.training.interpolate_runs(probe, moved, 0.5, train=train)
     batch = TrainingPictures(train, between.backbone.recipe, 0).batch(np.arange(len(train)), None, 0)[0]
     with torch.no_grad():
         maps = between.backbone.body["stage1"][0](between.backbone.body["stem"](batch)).numpy()
@@ -132,39 +132,39 @@ def test_norm_statistics_that_moved_are_those_of_the_training_pictures(probe, mo
     stem = between.backbone.body["stem"][1].state_dict()
     assert same_bits(stem, probe.backbone.body["stem"][1].state_dict())
     with pytest.raises(ValueError, match="train: None, but the runs differ in the running statistics of 1 norm layers"):
-        tl.strategies.interpolate_runs(probe, moved, 0.5)
+        tl.training.interpolate_runs(probe, moved, 0.5)
 
 
 @pytest.mark.parametrize("norm_statistics", ["frozen", "moving"])
 def test_a_training_ends_between_its_probe_and_what_it_tuned(backbone, train, norm_statistics):
     tune = tl.Phase(["stage1", "head"], 2, 1e-2, norm_statistics=norm_statistics)
-    finish = functools.partial(interpolate_with_parent, strength=0.3)
+    finish = functools.partial(interpolate_with_parent, mixing_coefficient=0.3)
     found = run_phases(backbone, train, PROBE, tune, finish=finish, seed=3)
     parent, tuned = run_phases(backbone, train, PROBE, seed=3), run_phases(backbone, train, PROBE, tune, seed=3)
-    expected = tl.strategies.interpolate_runs(parent, tuned, 0.3, train=train)
+    expected = tl.training.interpolate_runs(parent, tuned, 0.3, train=train)
     assert all(same_bits(state, other) for state, other in zip(states(found), states(expected), strict=True))
     assert same_bits(found.backbone.body["stem"].state_dict(), backbone.body["stem"].state_dict())
     assert set(found.changed) == set(expected.changed)
 
 
-def test_strength_zero_of_a_training_is_its_probe_and_a_probe_alone_stays(backbone, train, probe):
-    finish = functools.partial(interpolate_with_parent, strength=0)
+def test_mixing_coefficient_zero_of_a_training_is_its_probe_and_a_probe_alone_stays(backbone, train, probe):
+    finish = functools.partial(interpolate_with_parent, mixing_coefficient=0)
     for phases in ((PROBE, tl.Phase(["all"], 1, 1e-2, norm_statistics="moving")), (PROBE,)):
         found = run_phases(backbone, train, *phases, finish=finish)
         assert all(same_bits(state, other) for state, other in zip(states(found), states(probe), strict=True))
 
 
 def test_a_run_between_says_what_it_is_and_can_be_kept(probe, tuned, test_images, tmp_path):
-    between = tl.strategies.interpolate_runs(probe, tuned, 0.25)
+    between = tl.training.interpolate_runs(probe, tuned, 0.25)
     assert between.strategy["name"] == "own at 0.25"
-    assert between.strategy["interpolated"] == {"strength": 0.25, "parent": probe.strategy}
+    assert between.strategy["interpolated"] == {"mixing_coefficient": 0.25, "parent": probe.strategy}
     assert between.strategy["phases"] == tuned.strategy["phases"]
     stage = [name for name in backbone_names(tuned) if name.startswith("body.stage1.") and "running_" not in name]
     assert sorted(between.changed) == sorted(name for name in stage if "num_batches" not in name)
-    assert tl.strategies.interpolate_runs(probe, tuned, 0).changed == []
-    assert sorted(tl.strategies.interpolate_runs(probe, tuned, 1).changed) == sorted(tuned.changed)
+    assert tl.training.interpolate_runs(probe, tuned, 0).changed == []
+    assert sorted(tl.training.interpolate_runs(probe, tuned, 1).changed) == sorted(tuned.changed)
     assert between.tuned
-    assert not tl.strategies.interpolate_runs(probe, tuned, 0).tuned
+    assert not tl.training.interpolate_runs(probe, tuned, 0).tuned
 
 
 def backbone_names(run):
@@ -174,37 +174,40 @@ def backbone_names(run):
 def test_a_run_between_is_saved_and_loaded(train, test_images, tmp_path):
     backbone = tl.load_backbone("mobilenet_v3_small", weights=None, image_size_px=32)
     parent, tuned = (run_phases(backbone, train, tl.Phase(list(keys), 1, 1e-3)) for keys in (("head",), (-1, "head")))
-    between = tl.strategies.interpolate_runs(parent, tuned, 0.5)
+    between = tl.training.interpolate_runs(parent, tuned, 0.5)
     between.save(tmp_path)
     loaded = tl.load_run(tmp_path)
     assert np.array_equal(loaded.predict(test_images), between.predict(test_images))
-    assert loaded.strategy["interpolated"]["strength"] == 0.5
+    assert loaded.strategy["interpolated"]["mixing_coefficient"] == 0.5
 
 
-def test_the_curve_holds_the_scores_of_each_strength_and_counts_the_looks(probe, tuned, test_images):
+def test_the_curve_holds_the_scores_of_each_mixing_coefficient_and_counts_the_looks(probe, tuned, test_images):
     before = sum(tuned.looks.values())
-    curve = tl.strategies.interpolation_curve(probe, tuned, test_images, strengths=[0, 0.5, 1])
-    assert list(curve.columns) == ["strength", "accuracy", "balanced_accuracy"]
-    assert list(curve.strength) == [0, 0.5, 1]
+    curve = tl.training.interpolation_curve(probe, tuned, test_images, mixing_coefficients=[0, 0.5, 1])
+    assert list(curve.columns) == ["mixing_coefficient", "accuracy", "balanced_accuracy"]
+    assert list(curve.mixing_coefficient) == [0, 0.5, 1]
     assert tuned.evaluate(test_images).n_looks == before + 4
-    middle = tl.strategies.interpolate_runs(probe, tuned, 0.5)
+    middle = tl.training.interpolate_runs(probe, tuned, 0.5)
     for row, run in zip(curve.itertuples(), (probe, middle, tuned), strict=True):
         scores = run.evaluate(test_images)
         assert (row.accuracy, row.balanced_accuracy) == (scores.accuracy, scores.balanced_accuracy)
-    assert list(tl.strategies.interpolation_curve(probe, tuned, test_images).strength) == pytest.approx(
+    assert list(tl.training.interpolation_curve(probe, tuned, test_images).mixing_coefficient) == pytest.approx(
         np.arange(11) / 10
     )
 
 
 def test_runs_that_do_not_fit_are_refused(backbone, probe, tuned, images, train):
-    def refused(match, parent=probe, run=tuned, strength=0.5, error=ValueError):
+    def refused(match, parent=probe, run=tuned, mixing_coefficient=0.5, error=ValueError):
         with pytest.raises(error, match=match):
-            tl.strategies.interpolate_runs(parent, run, strength)
+            tl.training.interpolate_runs(parent, run, mixing_coefficient)
 
-    for strength in (-0.1, 1.1, float("nan")):
-        refused(f"strength: {strength!r}, expected a number from 0", strength=strength)
-    refused("strength: '0.5', expected a number", strength="0.5", error=TypeError)
-    refused("strength: True, expected a number", strength=True, error=TypeError)
+    for mixing_coefficient in (-0.1, 1.1, float("nan")):
+        refused(
+            f"mixing_coefficient: {mixing_coefficient!r}, expected a number from 0",
+            mixing_coefficient=mixing_coefficient,
+        )
+    refused("mixing_coefficient: '0.5', expected a number", mixing_coefficient="0.5", error=TypeError)
+    refused("mixing_coefficient: True, expected a number", mixing_coefficient=True, error=TypeError)
     refused("parent: .*is a str, expected a Run", parent="linear_probe", error=TypeError)
     refused("tuned: .*is a Backbone, expected a Run", run=backbone, error=TypeError)
     other = copy.deepcopy(probe)

@@ -1,4 +1,4 @@
-"""The drawing of accuracy along the strength of an interpolation."""
+"""The drawing of accuracy along the mixing_coefficient of an interpolation."""
 
 import numpy as np
 import pandas as pd
@@ -7,15 +7,17 @@ from matplotlib.figure import Figure
 
 from tlkit.plots import draw_interpolation
 
-INSIDE = pd.DataFrame({"strength": [0.0, 0.5, 1.0], "accuracy": [0.4, 0.6, 0.5], "balanced_accuracy": [0.3, 0.5, 0.4]})
-OUTSIDE = pd.DataFrame({"strength": [1.0, 0.0, 0.25], "accuracy": [0.6, 0.7, 0.75]})
+INSIDE = pd.DataFrame(
+    {"mixing_coefficient": [0.0, 0.5, 1.0], "accuracy": [0.4, 0.6, 0.5], "balanced_accuracy": [0.3, 0.5, 0.4]}
+)
+OUTSIDE = pd.DataFrame({"mixing_coefficient": [1.0, 0.0, 0.25], "accuracy": [0.6, 0.7, 0.75]})
 
 
 def draw(curves):
     return draw_interpolation(curves, Figure().subplots())
 
 
-def test_each_curve_is_a_line_over_the_strength_beside_the_straight_line_of_its_ends():
+def test_each_curve_is_a_line_over_the_mixing_coefficient_beside_the_straight_line_of_its_ends():
     ax = draw({"in the domain": INSIDE, "outside": OUTSIDE})
     lines = [line.get_xydata().tolist() for line in ax.lines]
     assert lines == [
@@ -25,7 +27,7 @@ def test_each_curve_is_a_line_over_the_strength_beside_the_straight_line_of_its_
         [[0.0, 0.7], [1.0, 0.6]],
     ]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["in the domain", "outside"]
-    assert ax.get_xlabel() == "strength (0: the weights before tuning, 1: those after it)"
+    assert ax.get_xlabel() == "mixing_coefficient (0: the weights before tuning, 1: those after it)"
     assert ax.get_ylabel() == "accuracy on test pictures (share right)"
 
 
@@ -43,8 +45,11 @@ def test_curves_are_told_apart_without_colour_and_lie_within_the_axes():
     ("curves", "said"),
     [
         ({}, "curves: empty"),
-        ({"outside": OUTSIDE.drop(columns="strength")}, r"curves\['outside'\]: 'strength' is unknown"),
-        ({"outside": OUTSIDE[:1]}, r"curves\['outside'\]: 1 strengths, expected two at least"),
+        (
+            {"outside": OUTSIDE.drop(columns="mixing_coefficient")},
+            r"curves\['outside'\]: 'mixing_coefficient' is unknown",
+        ),
+        ({"outside": OUTSIDE[:1]}, r"curves\['outside'\]: 1 mixing_coefficients, expected two at least"),
     ],
 )
 def test_what_is_no_curve_is_refused(curves, said):
@@ -53,6 +58,6 @@ def test_what_is_no_curve_is_refused(curves, said):
 
 
 def test_a_curve_that_reaches_everything_and_nothing_stays_on_the_axis():
-    ax = draw({"all": pd.DataFrame({"strength": [0, 1], "accuracy": [0.0, 1.0]})})
+    ax = draw({"all": pd.DataFrame({"mixing_coefficient": [0, 1], "accuracy": [0.0, 1.0]})})
     assert ax.get_ylim() == (0.0, 1.0)
     assert np.allclose(ax.lines[0].get_ydata(), [0, 1])

@@ -152,11 +152,11 @@ def test_all_shots_are_the_whole_training_side_without_a_warning(backbone, image
 
 
 def test_what_there_is_too_little_for_is_told_once(backbone, images):
-    probe = tl.Probe(strength="cross-validated")
+    probe = tl.Probe(l2_penalty="cross-validated")
     with pytest.warns(UserWarning) as caught:
         tl.learning_curve(backbone, images, [HAND_MADE, probe], shots=[1, 60], seeds=2, progress=False)
     told = sorted(str(warning.message)[:16] for warning in caught)
-    assert told == ["shots: 60 wanted", "strength: 'cross"]
+    assert told == ["shots: 60 wanted", "l2_penalty: 'cross"]
 
 
 def test_differences_are_paired_by_seed(curve):

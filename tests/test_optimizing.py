@@ -105,7 +105,7 @@ def test_training_equals_hand_written_updates(images, optimizer, smoothing, bala
         weight_decay=0.1,
         label_smoothing=smoothing,
         balance=balance,
-        largest_gradient=largest,
+        max_grad_norm=largest,
     )
     made.run()
     assert [row["loss"] for row in made.history] == pytest.approx(losses, rel=1e-5)

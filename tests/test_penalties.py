@@ -25,7 +25,7 @@ def moved():
     return backbone, start
 
 
-def slow_l2_sp(backbone, start, strength):
+def slow_l2_sp(backbone, start, penalty_weight):
     """Return the penalty of Li et al. 2018, a number at a time; the stem is frozen."""
     total = 0.0
     for name, value in backbone.named_parameters():
@@ -33,22 +33,22 @@ def slow_l2_sp(backbone, start, strength):
             continue
         for now, before in zip(value.detach().numpy().ravel(), start[name].numpy().ravel(), strict=True):
             total += (float(now) - float(before)) ** 2
-    return strength / 2 * total
+    return penalty_weight / 2 * total
 
 
-@pytest.mark.parametrize("strength", [0.0, 0.1, 3.0])
-def test_the_penalty_equals_a_loop_over_what_is_trained(moved, strength):
+@pytest.mark.parametrize("penalty_weight", [0.0, 0.1, 3.0])
+def test_the_penalty_equals_a_loop_over_what_is_trained(moved, penalty_weight):
     backbone, start = moved
-    penalty = l2_sp(backbone, start, strength=strength)
+    penalty = l2_sp(backbone, start, penalty_weight=penalty_weight)
     assert penalty.shape == ()
-    assert penalty.item() == pytest.approx(slow_l2_sp(backbone, start, strength), rel=1e-5)
+    assert penalty.item() == pytest.approx(slow_l2_sp(backbone, start, penalty_weight), rel=1e-5)
 
 
 def test_its_gradient_equals_finite_differences(moved):
     backbone, start = moved
     backbone.double()
     start = {name: value.double() for name, value in start.items()}
-    l2_sp(backbone, start, strength=0.3).backward()
+    l2_sp(backbone, start, penalty_weight=0.3).backward()
     assert backbone.body["stem"][0].weight.grad is None
     step = 1e-4
     for value in backbone.body["stage1"].parameters():
@@ -68,11 +68,11 @@ def test_nothing_is_pulled_at_the_start_and_where_nothing_is_trained(moved):
     with torch.no_grad():
         for name, value in backbone.named_parameters():
             value.copy_(start[name])
-    penalty = l2_sp(backbone, start, strength=5.0)
+    penalty = l2_sp(backbone, start, penalty_weight=5.0)
     penalty.backward()
     assert penalty.item() == 0
     assert all(not value.grad.any() for value in backbone.body["stage1"].parameters())
-    assert l2_sp(backbone.requires_grad_(False), start, strength=5.0).item() == 0
+    assert l2_sp(backbone.requires_grad_(False), start, penalty_weight=5.0).item() == 0
 
 
 def test_in_a_training_it_keeps_the_backbone_near_its_start_and_leaves_the_head():
@@ -88,16 +88,16 @@ def test_in_a_training_it_keeps_the_backbone_near_its_start_and_leaves_the_head(
         moves = [(value - start[name]).detach().numpy().ravel() for name, value in run.backbone.named_parameters()]
         return np.linalg.norm(np.concatenate(moves))
 
-    free, held = train(), train(penalty=functools.partial(l2_sp, strength=30.0))
+    free, held = train(), train(penalty=functools.partial(l2_sp, penalty_weight=30.0))
     assert distance(held) < 0.5 * distance(free)
-    same = train(penalty=functools.partial(l2_sp, strength=0.0))
+    same = train(penalty=functools.partial(l2_sp, penalty_weight=0.0))
     assert all(
         torch.equal(value, same.backbone.state_dict()[name]) for name, value in free.backbone.state_dict().items()
     )
     assert held.head.weight.norm() > 0.5 * free.head.weight.norm()
 
 
-def test_a_strength_below_zero_is_refused(moved):
-    for strength in (-0.1, math.nan):
-        with pytest.raises(ValueError, match=f"strength: {strength!r}, expected a number of at least 0"):
-            l2_sp(*moved, strength=strength)
+def test_a_penalty_weight_below_zero_is_refused(moved):
+    for penalty_weight in (-0.1, math.nan):
+        with pytest.raises(ValueError, match=f"penalty_weight: {penalty_weight!r}, expected a number of at least 0"):
+            l2_sp(*moved, penalty_weight=penalty_weight)

@@ -7,7 +7,7 @@ from made_comparisons import make_comparison
 
 import tlkit as tl
 from tlkit.comparison.results import summarise
-from tlkit.summaries.comparison import Choice, check_choice, read_arm
+from tlkit.summaries.comparison import Choice, check_choice, summarise_arm
 
 
 @pytest.fixture(scope="module")
@@ -41,16 +41,16 @@ def make_by_hand():
 
 
 def test_confusion_counts_true_classes_in_rows():
-    reading = read_arm(make_by_hand(), Choice("clever", 1))
-    assert reading.classes == ["ant", "bee"]
-    assert reading.confusion.tolist() == [[0, 2], [1, 1]]
-    assert (reading.n_wrong, reading.n_tested) == (3, 4)
+    summary = summarise_arm(make_by_hand(), Choice("clever", 1))
+    assert summary.classes == ["ant", "bee"]
+    assert summary.confusion.tolist() == [[0, 2], [1, 1]]
+    assert (summary.n_wrong, summary.n_tested) == (3, 4)
 
 
 def test_the_most_confident_mistake_comes_first():
-    reading = read_arm(make_by_hand(), Choice("clever", 1))
-    assert reading.mistakes["picture"].tolist() == ["b1", "a2", "a1"]
-    assert reading.mistakes.iloc[0].tolist() == ["b1", "bee", "ant", 0.9]
+    summary = summarise_arm(make_by_hand(), Choice("clever", 1))
+    assert summary.mistakes["picture"].tolist() == ["b1", "a2", "a1"]
+    assert summary.mistakes.iloc[0].tolist() == ["b1", "bee", "ant", 0.9]
 
 
 def test_a_picture_that_several_seeds_got_wrong_is_shown_once(images):
@@ -62,28 +62,28 @@ def test_a_picture_that_several_seeds_got_wrong_is_shown_once(images):
         first.baseline,
         {},
     )
-    reading = read_arm(both, Choice("random_features", 1))
-    assert reading.mistakes["picture"].is_unique
-    assert len(reading.mistakes) < reading.n_wrong
+    summary = summarise_arm(both, Choice("random_features", 1))
+    assert summary.mistakes["picture"].is_unique
+    assert len(summary.mistakes) < summary.n_wrong
 
 
 def test_every_test_picture_is_in_the_confusion(images, comparison):
-    reading = read_arm(comparison, Choice("linear_probe", 5))
-    assert reading.confusion.sum() == len(images) == reading.n_tested
-    assert reading.n_wrong == reading.n_tested - np.trace(reading.confusion) == len(reading.mistakes)
+    summary = summarise_arm(comparison, Choice("linear_probe", 5))
+    assert summary.confusion.sum() == len(images) == summary.n_tested
+    assert summary.n_wrong == summary.n_tested - np.trace(summary.confusion) == len(summary.mistakes)
 
 
 def test_the_sentence_agrees_with_the_table(comparison):
     row = comparison.table.set_index(["strategy", "shots"]).loc[("linear_probe", 20)]
-    sentence = read_arm(comparison, Choice("linear_probe", 20)).sentence
+    sentence = summarise_arm(comparison, Choice("linear_probe", 20)).sentence
     for number in (f"{row['accuracy']:.2f}", f"{row['accuracy_low']:.2f} to {row['accuracy_high']:.2f}"):
         assert number in sentence
     assert f"It helps: {row['gain']:+.2f} against random features" in sentence
-    assert "baseline" in read_arm(comparison, Choice("random_features", 20)).sentence
+    assert "baseline" in summarise_arm(comparison, Choice("random_features", 20)).sentence
 
 
 def test_one_seed_is_said_to_have_no_interval():
-    sentence = read_arm(make_by_hand(), Choice("clever", 1)).sentence
+    sentence = summarise_arm(make_by_hand(), Choice("clever", 1)).sentence
     assert "1 training picture a class" in sentence
     assert "no interval from one seed" in sentence
     assert "can't be told" in sentence
@@ -98,6 +98,6 @@ def test_one_seed_is_said_to_have_no_interval():
     ],
 )
 def test_an_arm_that_was_not_compared_is_named(comparison, choice, said):
-    for ask in (read_arm, check_choice):
+    for ask in (summarise_arm, check_choice):
         with pytest.raises(ValueError, match=said):
             ask(comparison, choice)

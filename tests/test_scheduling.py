@@ -9,7 +9,7 @@ from made_networks import make_tiny_backbone
 
 import tlkit as tl
 from tlkit.strategies import catalogue
-from tlkit.strategies.phase_schedules import PLACES, decay_by_stage, set_length_by_size, tune_block, unfreeze_gradually
+from tlkit.strategies.phase_schedules import BLOCKS, decay_by_stage, set_length_by_size, tune_block, unfreeze_gradually
 from tlkit.strategies.strategy import Phase
 
 HEAD = Phase(["head"], None)
@@ -18,7 +18,7 @@ ALL = Phase(["all"], 6, 2e-4)
 
 def make_stages(n_stages):
     """Return what the functions look at of a backbone with so many stages."""
-    return SimpleNamespace(name="made", stages=tuple(f"stage{place}" for place in range(n_stages)))
+    return SimpleNamespace(name="made", stages=tuple(f"stage{block}" for block in range(n_stages)))
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +77,8 @@ def test_unfreezing_takes_few_epochs_more_however_many_stages_there_are():
 
 
 def test_a_block_is_a_third_of_the_stages(resnet):
-    def stages(backbone, place):
-        head, phase = tune_block([HEAD, ALL], backbone, 50, place=place)
+    def stages(backbone, block):
+        head, phase = tune_block([HEAD, ALL], backbone, 50, block=block)
         assert head is HEAD
         assert phase.learning_rate == dict.fromkeys(phase.train, 2e-4)
         assert phase.train[-1] == "head"
@@ -89,7 +89,7 @@ def test_a_block_is_a_third_of_the_stages(resnet):
     assert stages(resnet, "last") == ("stage3", "stage4")
     for n_stages in range(3, 20):
         backbone = make_stages(n_stages)
-        blocks = [stages(backbone, place) for place in PLACES]
+        blocks = [stages(backbone, block) for block in BLOCKS]
         assert sum(blocks, ()) == backbone.stages
         sizes = [len(block) for block in blocks]
         assert max(sizes) - min(sizes) <= 1
@@ -97,10 +97,10 @@ def test_a_block_is_a_third_of_the_stages(resnet):
 
 
 def test_a_third_that_holds_no_stage_is_refused(tiny):
-    with pytest.raises(ValueError, match="place: 'middle', but tiny has 2 stages, of which that third holds none"):
-        tune_block([ALL], tiny, 50, place="middle")
-    with pytest.raises(ValueError, match="place: 'top', expected one of first, middle, last"):
-        tune_block([ALL], tiny, 50, place="top")
+    with pytest.raises(ValueError, match="block: 'middle', but tiny has 2 stages, of which that third holds none"):
+        tune_block([ALL], tiny, 50, block="middle")
+    with pytest.raises(ValueError, match="block: 'top', expected one of first, middle, last"):
+        tune_block([ALL], tiny, 50, block="top")
     for n_parts in (0, 2.0, True):
         with pytest.raises(ValueError, match=f"n_parts: {n_parts!r}, expected a whole number"):
             unfreeze_gradually([ALL], tiny, 50, n_parts=n_parts)
@@ -121,7 +121,7 @@ def test_what_else_a_phase_says_is_kept(resnet):
     for adjust in (
         functools.partial(decay_by_stage, decay=0.5),
         functools.partial(unfreeze_gradually, n_parts=4),
-        functools.partial(tune_block, place="last"),
+        functools.partial(tune_block, block="last"),
         set_length_by_size,
     ):
         for adjusted in adjust([phase], resnet, 50):

@@ -13,8 +13,8 @@ from torch import nn
 import tlkit as tl
 from tlkit.backbones.freezing.freeze import NORM_LAYERS
 from tlkit.backbones.freezing.summary import NORM_MODES, FreezingCosts, PartStep
-from tlkit.strategies.freeze_score import FreezeScore, Mark, make_score, read_strategy, write_python
-from tlkit.strategies.freeze_score_costs import read_score
+from tlkit.strategies.freeze_score import FreezeScore, Mark, make_score, make_strategy, write_python
+from tlkit.strategies.freeze_score_costs import summarise_freeze_score
 from tlkit.summaries.freeze_score_painting import MOST_EPOCHS, Painting, list_paintable, make_painting
 from tlkit.summaries.freeze_score_trials import ScoreTrials
 from tlkit.training.trainable import apply_phase
@@ -99,7 +99,7 @@ def test_a_score_says_of_each_parameter_what_the_trainer_does(network, name, kin
 def test_what_is_read_from_a_score_trains_the_same(network, name):
     strategy = find(name).adjusted(network, N_TRAIN)
     score = make_score(find(name), network, N_TRAIN)
-    read = read_strategy(score)
+    read = make_strategy(score)
     assert list_rates(read.phases, network) == list_rates(strategy.phases, network)
     assert (read.prepare, read.finish, read.name) == (strategy.prepare, strategy.finish, strategy.name)
     assert make_score(read, network, N_TRAIN) == score
@@ -108,7 +108,7 @@ def test_what_is_read_from_a_score_trains_the_same(network, name):
 @pytest.mark.parametrize("name", ["fine_tune", "lp_ft", "gradual", "l2_sp"])
 def test_a_run_of_what_is_read_gives_the_same_bits(images, name):
     backbone = make_tiny_backbone()
-    read = read_strategy(make_score(find(name), backbone, len(images)))
+    read = make_strategy(make_score(find(name), backbone, len(images)))
     given, again = (tl.transfer(backbone, images, strategy, progress=False) for strategy in (name, read))
     assert same_bits(copy_state(given.backbone), copy_state(again.backbone))
     assert same_bits(copy_state(given.head), copy_state(again.head))
@@ -119,14 +119,14 @@ def test_equal_neighbours_are_one_phase_and_what_does_nothing_is_left_out():
     score = FreezeScore(("stem", "head"), rates, [Mark(solved=True), *[Mark()] * 4, Mark(augment="flip")])
     assert score.phases() == [[0], [1, 2, 4], [5]]
     assert score.n_epochs == 4
-    phases = read_strategy(score).phases
+    phases = make_strategy(score).phases
     assert [(phase.train, phase.n_epochs, phase.augment) for phase in phases] == [
         (("head",), None, None),
         (("stem",), 3, None),
         (("stem",), 1, "flip"),
     ]
     with pytest.raises(ValueError, match="score: nothing learns in any epoch"):
-        read_strategy(FreezeScore(("stem", "head"), [[0], [0]], [Mark()]))
+        make_strategy(FreezeScore(("stem", "head"), [[0], [0]], [Mark()]))
 
 
 @pytest.mark.parametrize("name", [*tl.strategies.names(), *OWN])
@@ -138,7 +138,7 @@ def test_the_python_that_is_written_makes_the_strategy(network, name):
         return
     text, namespace = write_python(score), {}
     exec(text, namespace)
-    assert namespace["strategy"] == read_strategy(score)
+    assert namespace["strategy"] == make_strategy(score)
     assert max(map(len, text.splitlines())) <= 88
 
 
@@ -215,7 +215,7 @@ def test_the_estimate_counts_as_often_as_pictures_run_through_a_stage(place, pha
 
     estimated = {}
     for stage in backbone.stages:
-        estimated[stage] = read_score(
+        estimated[stage] = summarise_freeze_score(
             make_score(strategy, backbone, len(images)), make_costs(backbone, stage), len(images)
         ).duration_s
         backbone.body[stage].register_forward_hook(count(stage))
@@ -228,8 +228,8 @@ def test_a_front_that_takes_too_much_memory_is_run_in_each_epoch():
     score = make_score(tl.Strategy([tl.Phase(["stage1"], 3, 1e-3)]), backbone, N_TRAIN)
     costs = make_costs(backbone, "stem")
     # Five batches whose outputs take 1 MiB each.
-    assert read_score(score, costs, N_TRAIN, front_mib=5).duration_s == 5
-    assert read_score(score, costs, N_TRAIN, front_mib=4.9).duration_s == 15
+    assert summarise_freeze_score(score, costs, N_TRAIN, frozen_prefix_mib=5).duration_s == 5
+    assert summarise_freeze_score(score, costs, N_TRAIN, frozen_prefix_mib=4.9).duration_s == 15
 
 
 def test_parameters_and_memory_are_those_of_the_dearest_phase():
@@ -238,14 +238,14 @@ def test_parameters_and_memory_are_those_of_the_dearest_phase():
     rates = [[0, 0, 0, 1e-3], [0, 1e-3, 0, 0], [0, 1e-3, 1e-3, 0]]
     marks = [Mark(solved=True), Mark(), Mark(), Mark()]
     score = FreezeScore(("stem", "stage1", "head"), rates, marks)
-    reading = read_score(score, costs, 16)
+    summary = summarise_freeze_score(score, costs, 16)
     # stage1 and the head: 10 and 100 parameters; with them gradients and AdamW's two, 1 MiB each of activations, and
     # the stem's output for two batches.
-    assert reading.n_trainable == 110
-    assert reading.memory_mib == pytest.approx((111 + 3 * 110) * 4 / 2**20 + 2 + 2)
-    assert reading.n_steps == 6
+    assert summary.n_trainable == 110
+    assert summary.memory_mib == pytest.approx((111 + 3 * 110) * 4 / 2**20 + 2 + 2)
+    assert summary.n_steps == 6
     # The stem alone, with the head frozen: one parameter, activations of all three parts.
-    alone = read_score(FreezeScore(score.parts, [[1e-3], [0], [0]], [Mark()]), costs, 16)
+    alone = summarise_freeze_score(FreezeScore(score.parts, [[1e-3], [0], [0]], [Mark()]), costs, 16)
     assert alone.n_trainable == 1
     assert alone.memory_mib == pytest.approx((111 + 3) * 4 / 2**20 + 3)
 
@@ -254,16 +254,16 @@ def test_the_costs_are_said():
     backbone = make_tiny_backbone()
     costs = make_costs(backbone, "head")
     nothing = FreezeScore(("stem", "stage1", "head"), [[0], [0], [0]], [Mark()])
-    assert read_score(nothing, costs, 16).sentence.startswith("Nothing learns yet")
+    assert summarise_freeze_score(nothing, costs, 16).sentence.startswith("Nothing learns yet")
     score = make_score(tl.Strategy([tl.Phase(["head"], 3, 1e-3)]), backbone, 16)
-    assert read_score(score, costs, 16).sentence == (
+    assert summarise_freeze_score(score, costs, 16).sentence == (
         "100 of 111 parameters learn at once. A step with 8 pictures holds 1 MiB. 6 steps: at least 6.0 s for 16 "
         "pictures. What is frozen up to stage1 is computed once."
     )
-    probe = read_score(make_score(find("linear_probe"), backbone, 16), costs, 16)
+    probe = summarise_freeze_score(make_score(find("linear_probe"), backbone, 16), costs, 16)
     assert (probe.n_trainable, probe.n_steps, probe.memory_mib) == (100, 0, 0)
     with pytest.raises(ValueError, match="score: of stem, stage1, norm, head; the costs are of stem, stage1, head"):
-        read_score(make_score(find("norm_only"), backbone, 16), costs, 16)
+        summarise_freeze_score(make_score(find("norm_only"), backbone, 16), costs, 16)
 
 
 def test_what_can_be_painted_comes_back_as_it_was(network):
@@ -271,7 +271,7 @@ def test_what_can_be_painted_comes_back_as_it_was(network):
     assert {"linear_probe", "fine_tune", "lp_ft", "gradual", "discriminative", "surgical_first"} <= set(found)
     assert not {"from_scratch", "l2_sp", "bitfit", "norm_only", "wise_ft"} & set(found)
     for name, painting in found.items():
-        read = read_strategy(painting.score())
+        read = make_strategy(painting.score())
         assert list_rates(read.phases, network) == list_rates(find(name).adjusted(network, N_TRAIN).phases, network)
         assert make_painting(painting.score(), network.stages) == painting
     assert found["linear_probe"].rates == ((0.0,),) * (len(network.stages) + 1)

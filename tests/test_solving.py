@@ -66,7 +66,7 @@ def test_balance_is_that_of_scikit_learn():
 
     source, _, target, _ = make_pair()
     labels = np.repeat([0, 1, 2], [25, 10, 5])
-    weight, bias = Align("none", balance=True, strength=2.0).solve(source, labels, target, 3, seed=0)
+    weight, bias = Align("none", balance=True, l2_penalty=2.0).solve(source, labels, target, 3, seed=0)
     scale = source.std()
     expected = LogisticRegression(C=1 / 2, class_weight="balanced", tol=1e-8, max_iter=5000).fit(source / scale, labels)
     assert softmax(target @ weight.T + bias) == pytest.approx(expected.predict_proba(target / scale), abs=1e-4)
@@ -167,7 +167,7 @@ def test_a_toy_shift_is_solved_by_those_that_can(shift, solve):
     source, labels, target, target_labels = make_blobs(**shift)
     right = {}
     for name, method in METHODS.items():
-        head = dataclasses.replace(method, strength=1.0).solve(source, labels, target, 2, seed=0)
+        head = dataclasses.replace(method, l2_penalty=1.0).solve(source, labels, target, 2, seed=0)
         right[name] = np.mean(ask(*head, target) == target_labels)
     assert {name for name, share in right.items() if share > 0.98} == solve, right
 
@@ -186,7 +186,7 @@ def test_objectives_are_plain_values():
         ({"floor": -1}, "floor: -1, expected a number of at least 0"),
         ({"share": 0}, "share: 0, expected above 0"),
         ({"n_rounds": -1}, "n_rounds: -1, expected an int"),
-        ({"strength": 0}, "strength: 0, expected a number above 0"),
+        ({"l2_penalty": 0}, "l2_penalty: 0, expected a number above 0"),
         ({"priors": "EM"}, "priors: 'EM' is unknown; nearest: 'em'"),
         ({"priors": "em", "balance": True}, "priors: 'em' corrects the shares that a head learned"),
     ],

@@ -15,7 +15,7 @@ import tlkit as tl
 from tlkit.plots import draw_gains, draw_source_worth, draw_transfer_map
 from tlkit.plots.page import DOTS_PER_INCH
 from tlkit.plots.source_worth import SIZE_INCHES
-from tlkit.summaries.source_worth import SourceChoice, SourceWorths, read_source
+from tlkit.summaries.source_worth import SourceChoice, SourceWorths, summarise_source
 from tlkit.widgets import SourceExplorer
 
 
@@ -37,42 +37,42 @@ def gains_of(tables, source):
 
 def test_a_reading_has_the_numbers_of_the_tables(tables):
     runs, predictions = tables
-    reading = read_source(SourceWorths(*tables), SourceChoice("far", "pooled", 5))
+    summary = summarise_source(SourceWorths(*tables), SourceChoice("far", "pooled", 5))
     row = gains_of(tables, "far").set_index(["strategy", "shots"]).loc[("far, pooled", 5)]
-    assert (reading.row["gain_low"], reading.row["gain_high"]) == (row["gain_low"], row["gain_high"])
+    assert (summary.row["gain_low"], summary.row["gain_high"]) == (row["gain_low"], row["gain_high"])
     scores = runs[runs["shots"] == 5].pivot(index="seed", columns="strategy", values="accuracy")
-    assert reading.by_seed == pytest.approx((scores["far, pooled"] - scores["target_only"]).to_numpy())
-    assert reading.alone == pytest.approx(scores["target_only"].mean())
+    assert summary.by_seed == pytest.approx((scores["far, pooled"] - scores["target_only"]).to_numpy())
+    assert summary.alone == pytest.approx(scores["target_only"].mean())
     for column, strategy in (("alone", "target_only"), ("with_source", "far, pooled")):
         own = predictions[(predictions["strategy"] == strategy) & (predictions["shots"] == 5)]
-        for name, recall in reading.recalls.set_index("class")[column].items():
+        for name, recall in summary.recalls.set_index("class")[column].items():
             of_class = own[own["label"] == name]
             assert recall == pytest.approx((of_class["predicted"] == name).mean())
-    assert reading.recalls["n"].tolist() == [50, 50, 50]
+    assert summary.recalls["n"].tolist() == [50, 50, 50]
 
 
 def test_intervals_of_one_source_hold_together_whatever_other_sources_there_are(tables):
     runs, predictions = tables
     alone = runs[runs["source"] != "near"]
-    readings = [
-        read_source(SourceWorths(rows, predictions), SourceChoice("far", 0.25, 1)).row for rows in (runs, alone)
+    summaries = [
+        summarise_source(SourceWorths(rows, predictions), SourceChoice("far", 0.25, 1)).row for rows in (runs, alone)
     ]
-    assert readings[0]["gain_low"] == readings[1]["gain_low"]
+    assert summaries[0]["gain_low"] == summaries[1]["gain_low"]
 
 
 def test_the_words_say_verdict_and_which_classes_pay(tables):
-    reading = read_source(SourceWorths(*tables), SourceChoice("far", "pooled", 1))
-    changes = reading.recalls.set_index("class")["with_source"] - reading.recalls.set_index("class")["alone"]
+    summary = summarise_source(SourceWorths(*tables), SourceChoice("far", "pooled", 1))
+    changes = summary.recalls.set_index("class")["with_source"] - summary.recalls.set_index("class")["alone"]
     loser = changes.idxmin()
-    row = reading.recalls.set_index("class").loc[loser]
-    assert reading.row["verdict"] == "harms"
-    assert reading.sentence.startswith(
-        f"far pooled with 1 shot a class: accuracy {reading.alone + reading.row['gain']:.2f}. It harms: "
-        f"{reading.row['gain']:+.2f} against target only ("
+    row = summary.recalls.set_index("class").loc[loser]
+    assert summary.row["verdict"] == "harms"
+    assert summary.sentence.startswith(
+        f"far pooled with 1 shot a class: accuracy {summary.alone + summary.row['gain']:.2f}. It harms: "
+        f"{summary.row['gain']:+.2f} against target only ("
     )
-    assert f"{loser} loses most, {row['alone']:.2f} → {row['with_source']:.2f}." in reading.sentence
-    assert "gains most" not in reading.sentence
-    unchanged = read_source(SourceWorths(*tables), SourceChoice("far", 0.25, 1))
+    assert f"{loser} loses most, {row['alone']:.2f} → {row['with_source']:.2f}." in summary.sentence
+    assert "gains most" not in summary.sentence
+    unchanged = summarise_source(SourceWorths(*tables), SourceChoice("far", 0.25, 1))
     assert unchanged.sentence.endswith("No difference that matters: +0.00 against target only (+0.00 to +0.00).")
 
 
@@ -86,7 +86,7 @@ def test_the_words_say_verdict_and_which_classes_pay(tables):
 )
 def test_what_was_not_measured_is_refused(tables, choice, said):
     with pytest.raises(ValueError, match=said):
-        read_source(SourceWorths(*tables), choice)
+        summarise_source(SourceWorths(*tables), choice)
 
 
 def test_runs_without_a_source_are_refused(tables):
@@ -121,7 +121,7 @@ def test_the_map_says_each_gain_and_verdict_and_frames_the_chosen_cell(tables):
 
 def test_the_page_shows_what_is_drawn_at_once(tables, explorer):
     figure = Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH)
-    draw_source_worth(read_source(SourceWorths(*tables), SourceChoice("far", "pooled", 1)), figure)
+    draw_source_worth(summarise_source(SourceWorths(*tables), SourceChoice("far", "pooled", 1)), figure)
     shown = Image.open(io.BytesIO(explorer.snapshot().data)).convert("RGB")
     assert shown.size == tuple(round(inches * DOTS_PER_INCH) for inches in SIZE_INCHES)
     assert len(figure.axes) == 3
@@ -150,7 +150,7 @@ def test_what_was_not_measured_is_a_trait_error_and_changes_nothing(explorer):
 
 
 def test_a_failure_is_said_in_the_status_line(explorer, monkeypatch):
-    monkeypatch.setattr(explorer._page, "render", lambda reading: 1 / 0)
+    monkeypatch.setattr(explorer._page, "render", lambda summary: 1 / 0)
     explorer.shots = 5
     assert explorer.status.text == "This could not be shown: ZeroDivisionError: division by zero"
     assert isinstance(explorer.error, ZeroDivisionError)

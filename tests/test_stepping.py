@@ -118,7 +118,7 @@ def test_parts_of_any_size_and_the_whole_equal_a_slow_loop(backbone, images, smo
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_parts_equal_the_whole_with_everything_at_once(backbone, images, optimizer):
     settings = {"label_smoothing": 0.1, "balance": "weights", "penalty": pull_back, "with_branch": True}
-    settings |= {"largest_gradient": 0.5, "optimizer": optimizer, "batch_size": 5}  # two steps an epoch
+    settings |= {"max_grad_norm": 0.5, "optimizer": optimizer, "batch_size": 5}  # two steps an epoch
     whole, parts = (train(backbone, images, micro_batch_size=size, **settings) for size in (None, 3))
     for row, other in zip(whole.history, parts.history, strict=True):
         assert row["loss"] == pytest.approx(other["loss"], rel=1e-4)
@@ -153,8 +153,8 @@ def test_gradients_are_shortened_to_the_largest_norm_and_short_ones_left(backbon
         norms.clear()
         train(backbone, images, **settings)
         longest = norms[0]
-        train(backbone, images, largest_gradient=0.5 * longest, **settings)
-        train(backbone, images, largest_gradient=2.0 * longest, **settings)
+        train(backbone, images, max_grad_norm=0.5 * longest, **settings)
+        train(backbone, images, max_grad_norm=2.0 * longest, **settings)
         assert norms[N_STEPS] == pytest.approx(0.5 * longest, rel=1e-4)
         assert norms[2 * N_STEPS] == longest
 
@@ -218,7 +218,7 @@ def test_weights_are_looked_at_where_the_last_loss_was_fine(backbone, images):
 
 def test_a_gradient_that_is_to_be_shortened_must_be_finite(backbone, images):
     with pytest.raises(TrainingError, match=r"the gradient is nan at step 1 of 4 \(epoch 1\)"):
-        train(backbone, images, penalty=distance, largest_gradient=1.0)
+        train(backbone, images, penalty=distance, max_grad_norm=1.0)
 
 
 def test_running_statistics_that_overflow_are_found_though_the_loss_is_fine(backbone, images, monkeypatch):

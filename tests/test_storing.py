@@ -19,7 +19,7 @@ from tlkit.training.lora import insert_lora, merge_lora
 
 LORA = tl.Strategy(
     [tl.Phase(["adapter", "head"], 1, {"adapter": 5e-3, "head": 1e-2}, norm_statistics="moving")],
-    functools.partial(insert_lora, rank=2, strength=0.7),
+    functools.partial(insert_lora, rank=2, scale=0.7),
     merge_lora,
     name="lora",
 )
@@ -127,7 +127,7 @@ def test_the_description_says_what_the_run_was_made_from(runs, images, lite0, tm
     runs["lora"].save(tmp_path)
     described = json.loads((tmp_path / "run.json").read_text())
     assert described["train_hash"] == images.content_hash
-    assert described["strategy"]["prepare"] == {"function": "insert_lora", "rank": 2, "strength": 0.7}
+    assert described["strategy"]["prepare"] == {"function": "insert_lora", "rank": 2, "scale": 0.7}
     assert described["strategy"]["batch_size"] == 5
     assert described["seed"] == 0
     assert described["versions"].keys() == {"tlkit", "python", "torch", "torchvision", "numpy", "peft"}

@@ -146,7 +146,10 @@ def test_every_known_strategy_is_described_in_json_and_has_a_paper(backbone):
         assert known.expect.count(" ") > 5 and not known.expect.endswith(".")
         assert re.fullmatch("[a-z0-9]+(_[a-z0-9]+)*", name)
     assert catalogue.get("from_scratch").describe()["prepare"] == "reinitialise"
-    assert catalogue.get("wise_ft").describe()["finish"] == {"function": "interpolate_with_parent", "strength": 0.5}
+    assert catalogue.get("wise_ft").describe()["finish"] == {
+        "function": "interpolate_with_parent",
+        "mixing_coefficient": 0.5,
+    }
     assert catalogue.get("surgical_last").describe()["adjust"] == {"function": "tune_block", "place": "last"}
     assert catalogue.get("l2_sp").describe()["phases"][0]["penalty"]["function"] == "l2_sp"
 

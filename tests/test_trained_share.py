@@ -9,7 +9,7 @@ from made_trained_shares import make_trained_shares
 from matplotlib.figure import Figure
 
 from tlkit.plots import draw_trained_share
-from tlkit.summaries.trained_share import COSTS, TrainedShareChoice, TrainedShares, read_trained_share
+from tlkit.summaries.trained_share import COSTS, TrainedShareChoice, TrainedShares, summarise_trained_share
 
 
 def draw(table, **settings):
@@ -109,10 +109,10 @@ def test_an_empty_table_is_refused():
 
 
 def test_a_reading_sets_costs_against_the_strategy_that_trains_most():
-    reading = read_trained_share(TrainedShares(make_trained_shares()), TrainedShareChoice("lora"))
-    assert reading.most == "lp_ft"
-    assert reading.shares == {"trained_share": 0.03, "memory_mib": 0.8, "stored_mib": 0.04}
-    assert reading.sentence == (
+    summary = summarise_trained_share(TrainedShares(make_trained_shares()), TrainedShareChoice("lora"))
+    assert summary.most == "lp_ft"
+    assert summary.shares == {"trained_share": 0.03, "memory_mib": 0.8, "stored_mib": 0.04}
+    assert summary.sentence == (
         "lora trains 3.0% of the parameters. A step holds 128 MiB (80%, beside lp ft's); 0.50 MiB are stored (4.0%). "
         "accuracy: 0.50 (0.45 to 0.55)."
     )
@@ -121,11 +121,11 @@ def test_a_reading_sets_costs_against_the_strategy_that_trains_most():
 def test_the_strategy_that_trains_most_is_set_against_nothing():
     table = make_trained_shares().assign(outside_low=np.nan, outside_high=np.nan)
     shares = TrainedShares(table, ("accuracy", "outside"))
-    reading = read_trained_share(shares, TrainedShareChoice("lp_ft", "stored_mib", "outside"))
-    assert reading.sentence == (
+    summary = summarise_trained_share(shares, TrainedShareChoice("lp_ft", "stored_mib", "outside"))
+    assert summary.sentence == (
         "lp ft trains 100.0% of the parameters. A step holds 160 MiB; 12.50 MiB are stored. outside: 0.74."
     )
-    assert set(reading.shares.values()) == {1.0}
+    assert set(summary.shares.values()) == {1.0}
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_the_strategy_that_trains_most_is_set_against_nothing():
 def test_a_choice_that_is_not_there_is_refused(change, said):
     choice = dataclasses.replace(TrainedShareChoice("lora"), **change)
     with pytest.raises(ValueError, match=said):
-        read_trained_share(TrainedShares(make_trained_shares()), choice)
+        summarise_trained_share(TrainedShares(make_trained_shares()), choice)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from PIL import Image, ImageChops
 
 from tlkit.plots.page import DOTS_PER_INCH
 from tlkit.plots.trained_share import SIZE_INCHES, TrainedSharePage
-from tlkit.summaries.trained_share import TrainedShareChoice, read_trained_share
+from tlkit.summaries.trained_share import TrainedShareChoice, summarise_trained_share
 from tlkit.widgets import TrainedShareExplorer
 
 SCORES = ("accuracy", "outside")
@@ -24,7 +24,7 @@ def explorer():
 
 def test_it_begins_with_what_was_asked_for(explorer):
     assert (explorer.strategy, explorer.cost, explorer.score) == ("lora", "trained_share", "accuracy")
-    assert explorer.status.text == read_trained_share(explorer.shares, TrainedShareChoice("lora")).sentence
+    assert explorer.status.text == summarise_trained_share(explorer.shares, TrainedShareChoice("lora")).sentence
     first = TrainedShareExplorer(make_trained_shares())
     assert (first.strategy, first.score) == ("linear_probe", "accuracy")
 
@@ -37,7 +37,7 @@ def test_the_controls_move_what_is_shown(explorer):
         assert explorer._view.value not in seen
         seen.add(explorer._view.value)
     choice = TrainedShareChoice("lp_ft", "memory_mib", "outside")
-    assert explorer.status.text == read_trained_share(explorer.shares, choice).sentence
+    assert explorer.status.text == summarise_trained_share(explorer.shares, choice).sentence
     explorer.strategy = "l2_sp"
     assert explorer._controls["strategy"].value == "l2_sp"
     assert explorer.error is None
@@ -89,9 +89,9 @@ def test_a_page_draws_again_what_it_would_draw_afresh(explorer):
     table, drawn = make_trained_shares(), []
     page = TrainedSharePage(table, "memory_mib", "outside")
     for strategy in ("lora", "lp_ft", "linear_probe"):
-        reading = read_trained_share(explorer.shares, TrainedShareChoice(strategy, "memory_mib", "outside"))
-        drawn.append(page.render(reading))
-        afresh = TrainedSharePage(table, "memory_mib", "outside").render(reading)
+        summary = summarise_trained_share(explorer.shares, TrainedShareChoice(strategy, "memory_mib", "outside"))
+        drawn.append(page.render(summary))
+        afresh = TrainedSharePage(table, "memory_mib", "outside").render(summary)
         pictures = (Image.open(io.BytesIO(content)).convert("RGB") for content in (drawn[-1], afresh))
         assert ImageChops.difference(*pictures).getbbox() is None
     assert len(set(drawn)) == 3

@@ -173,7 +173,7 @@ def test_batches_are_of_nearly_equal_size_so_that_none_is_left_over(backbone, im
         return real(self, indices, policy, epoch)
 
     monkeypatch.setattr(TrainingPictures, "batch", watched)
-    transfer(backbone, images, tl.Phase(["head"], 1, 1e-3), batch_size=11, front_mib=0)
+    transfer(backbone, images, tl.Phase(["head"], 1, 1e-3), batch_size=11, frozen_prefix_mib=0)
     assert sizes == [6, 6]
 
 
@@ -341,7 +341,7 @@ def test_pictures_are_held_out_of_what_a_split_left(images, seed):
         phase,
         seed=seed,
         validation=0.2,
-        front_mib=0,
+        frozen_prefix_mib=0,
         callbacks=[lambda training: seen.update(learned=training.pictures.images, held=training.held.images)],
     )
     learned, held = seen["learned"], seen["held"]
@@ -386,8 +386,8 @@ def test_a_description_that_was_read_again_repeats_the_run(images):
         tl.Phase(["all", "head"], 2, {"all": 1e-3, "head": 5e-3}, augment="crop", norm_statistics="moving"),
     ]
     settings = {"batch_size": 4, "micro_batch_size": 3, "optimizer": "sgd", "weight_decay": 0.1, "label_smoothing": 0.1}
-    settings |= {"balance": "sampling", "largest_gradient": 1.0, "validation": 0.5, "patience": 1, "n_views": 2}
-    settings |= {"front_mib": 0}
+    settings |= {"balance": "sampling", "max_grad_norm": 1.0, "validation": 0.5, "patience": 1, "n_views": 2}
+    settings |= {"frozen_prefix_mib": 0}
     run = transfer(make_tiny_backbone(), images, *phases, seed=7, **settings)
     described = json.loads(json.dumps(run.strategy, allow_nan=False))
 

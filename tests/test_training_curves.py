@@ -9,13 +9,13 @@ from matplotlib.figure import Figure
 
 import tlkit as tl
 from tlkit.evaluation import measure_log_loss
-from tlkit.inspection import read_training
+from tlkit.inspection import summarise_training
 from tlkit.plots import draw_training
 from tlkit.training.transfer import _hold_out
 
 
 def make_run(losses, n_epochs, patience=None, completed=True, n_train=100, validation=0.2):
-    """Return what `read_training` reads of a run: epochs with these validation losses, phases of so many epochs."""
+    """Return a run for `summarise_training`: epochs with these validation losses, phases of so many epochs."""
     history = []
     for place, loss in enumerate(losses):
         row = {"epoch": place + 1, "loss": 0.1 * place, "accuracy": 0.9}
@@ -26,7 +26,7 @@ def make_run(losses, n_epochs, patience=None, completed=True, n_train=100, valid
 
 
 def read_taken(run):
-    table = read_training(run).table
+    table = summarise_training(run).table
     return table["phase"].tolist(), table.loc[table["taken"], "epoch"].tolist()
 
 
@@ -46,20 +46,20 @@ def test_solved_heads_have_no_epochs_and_without_pictures_held_out_the_last_epoc
 def test_of_an_interrupted_phase_none_is_taken():
     run = make_run([2, 1, 3], [2, 4], completed=False)
     assert read_taken(run) == ([1, 1, 2], [2])
-    assert read_training(make_run([2, 1], [4], completed=False)).taken["epoch"] == 2
+    assert summarise_training(make_run([2, 1], [4], completed=False)).taken["epoch"] == 2
 
 
 def test_gaps_are_those_of_the_epoch_that_was_taken():
-    curves = read_training(make_run([2.0, 1.0, 3.0], [3]))
+    curves = summarise_training(make_run([2.0, 1.0, 3.0], [3]))
     assert curves.loss_gap == pytest.approx(1.0 - 0.1)
     assert curves.accuracy_gap == pytest.approx(0.2)
     assert curves.n_held == 20
-    assert math.isnan(read_training(make_run([None], [1], validation=0.0)).loss_gap)
+    assert math.isnan(summarise_training(make_run([None], [1], validation=0.0)).loss_gap)
 
 
 def test_a_run_without_epochs_is_refused():
     with pytest.raises(ValueError, match=r"run: .* has no epochs, since its head was solved"):
-        read_training(make_run([], [None]))
+        summarise_training(make_run([], [None]))
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def run():
 
 
 def test_a_real_run_has_the_weights_of_the_epoch_that_is_marked(run):
-    curves = read_training(run)
+    curves = summarise_training(run)
     assert set(curves.table["phase"]) == {1, 2}
     images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(6)
     _, held = _hold_out(images, 0.34, 0)
@@ -83,7 +83,7 @@ def test_a_real_run_has_the_weights_of_the_epoch_that_is_marked(run):
 
 @pytest.mark.parametrize("score", ["loss", "accuracy"])
 def test_the_drawing_shows_both_sides_and_rings_what_was_taken(score):
-    curves = read_training(make_run([3, 1, 2, 5, 4], [3, 2]))
+    curves = summarise_training(make_run([3, 1, 2, 5, 4], [3, 2]))
     ax = draw_training(curves, Figure().subplots(), score=score)
     learned, held, ring, border = ax.lines
     assert learned.get_xydata().tolist() == curves.table[["epoch", score]].to_numpy().tolist()
@@ -98,10 +98,10 @@ def test_the_drawing_shows_both_sides_and_rings_what_was_taken(score):
 
 
 def test_without_pictures_held_out_one_line_is_drawn():
-    ax = draw_training(read_training(make_run([None, None], [2], validation=0.0)), Figure().subplots())
+    ax = draw_training(summarise_training(make_run([None, None], [2], validation=0.0)), Figure().subplots())
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["learned from", "taken"]
 
 
 def test_another_score_is_refused(run):
     with pytest.raises(ValueError, match="score: 'los' is unknown; nearest: 'loss'"):
-        draw_training(read_training(run), Figure().subplots(), score="los")
+        draw_training(summarise_training(run), Figure().subplots(), score="los")

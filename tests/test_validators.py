@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tlkit.adaptation import Align
-from tlkit.adaptation.collapse import alarm_collapse
+from tlkit.adaptation.collapse import detect_collapse
 from tlkit.adaptation.refit_validators import score_circular, score_mixed
 from tlkit.adaptation.validators import (
     regret,
@@ -277,15 +277,15 @@ def test_the_regret_of_a_choice():
 def test_the_alarm_of_collapse():
     priors = np.full(4, 0.25)
     even = np.eye(4)[np.arange(40) % 4]
-    assert alarm_collapse(even, priors) is None
-    assert alarm_collapse(np.eye(4)[np.repeat([0, 1], [37, 3])], priors) == (
+    assert detect_collapse(even, priors) is None
+    assert detect_collapse(np.eye(4)[np.repeat([0, 1], [37, 3])], priors) == (
         "collapse: class 0 is predicted for 92 % of the pictures, and has 25 % of the source"
     )
-    assert "0.55 from the source's" in alarm_collapse(np.eye(4)[np.repeat([0, 1], [32, 8])], priors)
-    assert alarm_collapse(np.eye(4)[np.repeat([0, 1], [20, 20])], priors) is None
-    assert alarm_collapse(np.eye(4)[np.zeros(40, int)], [0.97, 0.01, 0.01, 0.01]) is None
+    assert "0.55 from the source's" in detect_collapse(np.eye(4)[np.repeat([0, 1], [32, 8])], priors)
+    assert detect_collapse(np.eye(4)[np.repeat([0, 1], [20, 20])], priors) is None
+    assert detect_collapse(np.eye(4)[np.zeros(40, int)], [0.97, 0.01, 0.01, 0.01]) is None
     with pytest.raises(ValueError, match=r"source_priors: shape \(2,\), expected \(4,\)"):
-        alarm_collapse(even, [0.5, 0.5])
+        detect_collapse(even, [0.5, 0.5])
 
 
 @pytest.mark.parametrize("score", FROM_TARGET)

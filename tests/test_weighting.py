@@ -10,7 +10,7 @@ from tlkit.heads.logistic import solve_logistic
 from tlkit.images.splits import assign_folds
 
 
-def slow_weights(source, target, groups, strength, largest, seed):
+def slow_weights(source, target, groups, l2_penalty, largest, seed):
     """Ratios by gradient descent on the same classifiers, one at a time, cut by bisection."""
     values = np.concatenate([source, target])
     values = values / values.std()
@@ -22,7 +22,7 @@ def slow_weights(source, target, groups, strength, largest, seed):
         weight, bias = np.zeros(x.shape[1]), 0.0
         for _ in range(4000):
             errors = 1 / (1 + np.exp(-(x @ weight + bias))) - answers
-            weight = weight - 0.02 * (x.T @ errors + strength * weight)
+            weight = weight - 0.02 * (x.T @ errors + l2_penalty * weight)
             bias = bias - 0.02 * errors.sum()
         ratios[i] = np.exp(values[i] @ weight + bias) * np.sum(answers == 0) / np.sum(answers == 1)
     low, high = 0.0, ratios.max() / ratios.mean() * 2
@@ -38,7 +38,7 @@ def slow_weights(source, target, groups, strength, largest, seed):
 def test_weights_equal_a_slow_version(largest):
     source, _, target, _ = make_pair(10, 12, 2, moved=0.5)
     groups = np.arange(22) // 2
-    weights = weigh_source(source, target, groups[:10], groups[10:], strength=2.0, largest=largest, seed=1)
+    weights = weigh_source(source, target, groups[:10], groups[10:], l2_penalty=2.0, largest=largest, seed=1)
     expected = slow_weights(source, target, groups.astype(str), 2.0, largest, 1)
     assert weights == pytest.approx(expected, rel=1e-3)
     assert weights.mean() == pytest.approx(1)
@@ -48,7 +48,7 @@ def test_weights_equal_a_slow_version(largest):
 def test_weights_are_the_ratio_of_two_gaussians():
     random = np.random.default_rng(1)
     source, target = random.normal(size=(3000, 1)), random.normal(size=(3000, 1)) + 0.7
-    weights = weigh_source(source, target, strength=1e-3, largest=50)
+    weights = weigh_source(source, target, l2_penalty=1e-3, largest=50)
     # The log ratio is 0.7 x − 0.7² / 2.
     slope, height = np.polyfit(source[:, 0], np.log(weights), 1)
     assert slope == pytest.approx(0.7, abs=0.1)
@@ -67,9 +67,9 @@ def test_a_weighted_fit_is_that_of_copies():
 def test_no_picture_is_judged_by_a_classifier_that_learned_from_its_group(monkeypatch):
     learned = []
 
-    def note(values, labels, strength):
+    def note(values, labels, l2_penalty):
         learned.append(set(np.round(values[:, 0] * values_scale).astype(int)))
-        return solve_logistic(values, labels, strength=strength)
+        return solve_logistic(values, labels, l2_penalty=l2_penalty)
 
     monkeypatch.setattr(importance_weights, "solve_logistic", note)
     groups = np.concatenate([np.arange(24) // 2, np.arange(18) // 2 + 6])  # six groups are in both domains
@@ -96,7 +96,7 @@ def test_what_can_not_be_weighed_is_refused():
     source, _, target, _ = make_pair()
     with pytest.raises(ValueError, match=r"largest: 0.5, expected a number of at least 1"):
         weigh_source(source, target, largest=0.5)
-    with pytest.raises(ValueError, match="strength: 0, expected a number above 0"):
-        weigh_source(source, target, strength=0)
+    with pytest.raises(ValueError, match="l2_penalty: 0, expected a number above 0"):
+        weigh_source(source, target, l2_penalty=0)
     with pytest.raises(ValueError, match="source_groups: outside fold 1 of 2 all pictures are of one domain"):
         weigh_source(source, target, np.zeros(40), np.ones(30))

@@ -85,7 +85,7 @@ def test_a_failure_in_a_callback_is_shown_and_kept(explorer, pictures):
 def test_a_failure_is_forgotten_once_something_can_be_shown(explorer, monkeypatch):
     render = explorer._page.render
 
-    def fail(reading):
+    def fail(summary):
         raise RuntimeError("no <ink>")
 
     monkeypatch.setattr(explorer._page, "render", fail)

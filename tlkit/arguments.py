@@ -137,7 +137,7 @@ def check_positive(argument, value, or_else=None):
     or_else: str, optional
         The text that is allowed too.
 
-    >>> check_positive("strength", 2)
+    >>> check_positive("l2_penalty", 2)
     2.0
     """
     if or_else is not None and isinstance(value, str) and value == or_else:

@@ -20,10 +20,10 @@ def number_repeats(names, taken=()):
     return unique
 
 
-def say_strategy(name):
+def format_strategy(name):
     """Return a strategy's name as it is read aloud.
 
-    >>> say_strategy("linear_probe")
+    >>> format_strategy("linear_probe")
     'linear probe'
     """
     return name.replace("_", " ")

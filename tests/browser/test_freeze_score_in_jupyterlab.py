@@ -59,8 +59,8 @@ def find_middle(cell):
 def test_cells_are_painted_by_dragging(lab):
     output, mouse = lab.output(1), lab.page.mouse
     assert read_grid(lab) == [["1e-4"] * 4] * 3
-    reading = output.locator(".reading")
-    before = reading.inner_text()
+    summary = output.locator(".reading")
+    before = summary.inner_text()
     output.get_by_role("button", name="0: frozen").click()
     find_cell(lab, 0, 4).scroll_into_view_if_needed()
     mouse.move(*find_middle(find_cell(lab, 0, 1)))
@@ -70,8 +70,8 @@ def test_cells_are_painted_by_dragging(lab):
     mouse.move(*find_middle(find_cell(lab, 1, 4)))  # the button is up: nothing is painted
     assert read_grid(lab) == [["frozen"] * 3 + ["1e-4"], ["1e-4"] * 4, ["1e-4"] * 4]
     expect(output.locator(".here")).to_have_text("stem, epoch 3: frozen")
-    expect(reading).not_to_have_text(before)
-    expect(reading).to_contain_text("What is frozen up to stem is computed once.")
+    expect(summary).not_to_have_text(before)
+    expect(summary).to_contain_text("What is frozen up to stem is computed once.")
     lab.run_cell(2)
     expect(lab.output(2)).to_have_text(re.compile(r"\[\[0\.0, 0\.0, 0\.0, 0\.0001\],\s+\[0\.0001, "))
 

@@ -8,7 +8,7 @@ _ONE_CLASS = 0.9
 _FAR = 0.5
 
 
-def alarm_collapse(probabilities, source_priors):
+def detect_collapse(probabilities, source_priors):
     """Say that the predictions have collapsed, without a look at a label.
 
     Arguments
@@ -21,9 +21,9 @@ def alarm_collapse(probabilities, source_priors):
     Returns a sentence (str) where one class is predicted for 90 % of the pictures or more, or the predicted shares are
     further from the source's than 0.5 in total variation; else None.
 
-    >>> alarm_collapse(np.array([[0.9, 0.1], [0.6, 0.4]]), [0.5, 0.5])
+    >>> detect_collapse(np.array([[0.9, 0.1], [0.6, 0.4]]), [0.5, 0.5])
     'collapse: class 0 is predicted for 100 % of the pictures, and has 50 % of the source'
-    >>> alarm_collapse(np.array([[0.9, 0.1], [0.4, 0.6]]), [0.5, 0.5])
+    >>> detect_collapse(np.array([[0.9, 0.1], [0.4, 0.6]]), [0.5, 0.5])
     """
     probabilities = check_probabilities(probabilities)
     priors = np.asarray(source_priors, float)

@@ -8,11 +8,13 @@ from tlkit.heads.numerics import measure_scale
 from tlkit.images.splits import assign_folds
 
 N_FOLDS = 5
-STRENGTH = 1000.0
+L2_PENALTY = 1000.0
 LARGEST = 10.0
 
 
-def weigh_source(source, target, source_groups=None, target_groups=None, *, strength=STRENGTH, largest=LARGEST, seed=0):
+def weigh_source(
+    source, target, source_groups=None, target_groups=None, *, l2_penalty=L2_PENALTY, largest=LARGEST, seed=0
+):
     """Return how much denser each picture of the source lies among the target than among the source.
 
     Shimodaira 2000 (Improving predictive inference under covariate shift by weighting the log-likelihood function), the
@@ -27,7 +29,7 @@ def weigh_source(source, target, source_groups=None, target_groups=None, *, stre
     target: (m, d)
     source_groups: (n,), optional
     target_groups: (m,), optional
-    strength: float
+    l2_penalty: float
         Of the penalty of the classifier, as in `fit_logistic`; it is strong, since ratios of a weak one are all or
         nothing.
     largest: float
@@ -40,12 +42,12 @@ def weigh_source(source, target, source_groups=None, target_groups=None, *, stre
 
     >>> source = np.repeat([[0.0], [1.0]], 50, axis=0)
     >>> target = np.repeat([[0.0], [1.0]], [10, 90], axis=0)
-    >>> weights = weigh_source(source, target, strength=1e-3)
+    >>> weights = weigh_source(source, target, l2_penalty=1e-3)
     >>> (weights[:50].mean() / weights.mean()).round(1), (weights[50:].mean() / weights.mean()).round(1)
     (np.float64(0.2), np.float64(1.8))
     """
     source, target = check_pair(source, target)
-    strength, seed = check_positive("strength", strength), check_count("seed", seed, 0)
+    l2_penalty, seed = check_positive("l2_penalty", l2_penalty), check_count("seed", seed, 0)
     if not largest >= 1:
         raise ValueError(f"largest: {largest!r}, expected a number of at least 1, the mean of all weights")
     grouped = source_groups is not None
@@ -64,7 +66,7 @@ def weigh_source(source, target, source_groups=None, target_groups=None, *, stre
                 f"source_groups: outside fold {fold + 1} of {n_folds} all pictures are of one domain, so that nothing "
                 "tells them apart: take another seed, more pictures or smaller groups"
             )
-        weight, bias = solve_logistic(values[learned], is_target[learned], strength=strength)
+        weight, bias = solve_logistic(values[learned], is_target[learned], l2_penalty=l2_penalty)
         scores = values[: len(source)][judged] @ (weight[1] - weight[0]) + bias[1] - bias[0]
         ratios[judged] = np.exp(np.clip(scores, -30, 30)) * n_source / n_target
     # Where some ratios are cut the mean falls, and with it where they are to be cut.

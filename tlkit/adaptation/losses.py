@@ -70,27 +70,27 @@ def mmd_loss(source, target, bandwidths=BANDWIDTHS):
 
 class _Reversal(torch.autograd.Function):
     @staticmethod
-    def forward(values, strength):
+    def forward(values, reversal_scale):
         return values.view_as(values)
 
     @staticmethod
     def setup_context(context, inputs, output):
-        context.strength = inputs[1]
+        context.reversal_scale = inputs[1]
 
     @staticmethod
     def backward(context, gradient):
-        return -context.strength * gradient, None
+        return -context.reversal_scale * gradient, None
 
 
-def reverse_gradient(values, strength):
-    """Return values as they are; their gradient comes back times -strength.
+def reverse_gradient(values, reversal_scale):
+    """Return values as they are; their gradient comes back times -reversal_scale.
 
     Ganin et al. 2016 (Domain-adversarial training of neural networks).
     """
-    return _Reversal.apply(values, strength)
+    return _Reversal.apply(values, reversal_scale)
 
 
-def domain_loss(critic, source, target, strength):
+def domain_loss(critic, source, target, reversal_scale):
     """Return the cross-entropy of a critic that tells source (1) from target (0), as a tensor ().
 
     Ganin et al. 2016 (Domain-adversarial training of neural networks): the critic learns to lower it, and through the
@@ -101,13 +101,15 @@ def domain_loss(critic, source, target, strength):
     critic: torch.nn.Module
         From (n, d) to one score a row, (n, 1).
     source, target: (n, d), (m, d)
-    strength: float
+    reversal_scale: float
         By which the gradient of the features is multiplied, and turned round.
     """
-    return _domain_loss(critic, source, target, strength, torch.ones(len(source) + len(target), device=source.device))
+    return _domain_loss(
+        critic, source, target, reversal_scale, torch.ones(len(source) + len(target), device=source.device)
+    )
 
 
-def conditional_domain_loss(critic, source, target, source_scores, target_scores, strength, *, weighted=True):
+def conditional_domain_loss(critic, source, target, source_scores, target_scores, reversal_scale, *, weighted=True):
     """Return `domain_loss` of the products of each feature with each class's probability, as a tensor ().
 
     Long et al. 2018 (Conditional adversarial domain adaptation): so that classes are aligned each with itself. We take
@@ -121,7 +123,7 @@ def conditional_domain_loss(critic, source, target, source_scores, target_scores
     source, target: (n, d), (m, d)
     source_scores, target_scores: (n, n_classes), (m, n_classes)
         Before softmax.
-    strength: float
+    reversal_scale: float
     weighted: bool
         Rows count with 1 + exp(-entropy of their probabilities), so that the sure ones count more (their CDAN+E); over
         a domain the weights sum up to 1, and both domains count the same.
@@ -132,11 +134,11 @@ def conditional_domain_loss(critic, source, target, source_scores, target_scores
         joint.append((features[:, :, None] * probabilities[:, None, :]).flatten(1))
         sureness = 1 + torch.exp(-_entropies(scores.detach()))
         weights.append(sureness / sureness.mean() if weighted else torch.ones_like(sureness))
-    return _domain_loss(critic, *joint, strength, torch.cat(weights))
+    return _domain_loss(critic, *joint, reversal_scale, torch.cat(weights))
 
 
-def _domain_loss(critic, source, target, strength, weights):
-    scores = critic(reverse_gradient(torch.cat([source, target]), strength))[:, 0]
+def _domain_loss(critic, source, target, reversal_scale, weights):
+    scores = critic(reverse_gradient(torch.cat([source, target]), reversal_scale))[:, 0]
     is_source = (torch.arange(len(scores), device=scores.device) < len(source)).to(scores.dtype)
     losses = weights * nn.functional.binary_cross_entropy_with_logits(scores, is_source, reduction="none")
     return (losses[: len(source)].mean() + losses[len(source) :].mean()) / 2

@@ -138,7 +138,7 @@ def get(method):
     """Return the `Strategy` of that name; a `Strategy` is returned as it is.
 
     >>> get("dann").phases[-1].objective
-    Dann(strength=0.1, n_hidden=128)
+    Dann(loss_weight=0.1, n_hidden=128)
     """
     if isinstance(method, Strategy):
         return method

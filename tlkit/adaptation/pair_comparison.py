@@ -7,7 +7,7 @@ import time
 import numpy as np
 from tqdm.auto import tqdm
 
-from tlkit.adaptation.collapse import alarm_collapse
+from tlkit.adaptation.collapse import detect_collapse
 from tlkit.adaptation.domain_inputs import _tunes, read_domains, read_features, read_methods
 from tlkit.adaptation.importance_weights import weigh_source
 from tlkit.adaptation.pair_results import ORACLE, PairComparison
@@ -144,7 +144,7 @@ def _tune(backbone, parts, strategy, seed):
 def _score(probabilities, priors):
     """Return the alarm and the validators that need no label, from what is said of the half to adapt to."""
     return {
-        "alarm": alarm_collapse(probabilities, priors),
+        "alarm": detect_collapse(probabilities, priors),
         "entropy": score_entropy(probabilities),
         "information_maximisation": score_information_maximisation(probabilities),
         "bnm": score_bnm(probabilities),

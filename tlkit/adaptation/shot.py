@@ -54,9 +54,9 @@ def adapt_source_free(
     n_epochs=10,
     learning_rate=2e-4,
     batch_size=32,
-    pseudo_strength=0.3,
+    pseudo_label_weight=0.3,
     weight_decay=0.01,
-    front_mib=1024,
+    frozen_prefix_mib=1024,
 ):
     """Train stages on a target alone, under a head that stays: SHOT.
 
@@ -78,17 +78,17 @@ def adapt_source_free(
     learning_rate: float
     batch_size: int
         The most pictures of a step.
-    pseudo_strength: float
+    pseudo_label_weight: float
         At least 0.
     weight_decay: float
-    front_mib: float
+    frozen_prefix_mib: float
         As in `transfer`.
 
     Returns the mean loss of each epoch, and the number of steps.
     """
     groups = apply_phase(backbone, head, Phase(train, n_epochs, learning_rate))
     source, network = pictures, backbone
-    if n_stages := find_front(backbone, len(pictures), front_mib):
+    if n_stages := find_front(backbone, len(pictures), frozen_prefix_mib):
         source = FrontPictures(backbone, n_stages, pictures, pretrained=False)
         source.compute([PLAIN])
         network = backbone.after(backbone.stages[n_stages - 1])
@@ -111,7 +111,7 @@ def adapt_source_free(
                 group["lr"] = rate * schedule(step, n_epochs * n_batches)
             scores = head(network(read(indices)))
             loss = information_maximisation_loss(scores)
-            loss = loss + pseudo_strength * nn.functional.cross_entropy(scores, labels[torch.from_numpy(indices)])
+            loss = loss + pseudo_label_weight * nn.functional.cross_entropy(scores, labels[torch.from_numpy(indices)])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from tlkit.heads.head import ABSENT_SCORE
-from tlkit.heads.logistic import STRENGTH, solve_logistic
+from tlkit.heads.logistic import L2_PENALTY, solve_logistic
 from tlkit.heads.numerics import measure_scale, softmax
 
 
@@ -31,7 +31,7 @@ class Solved:
         return softmax(values @ self.weight.T + self.bias)
 
 
-def solve_head(values, labels, n_classes, *, strength=STRENGTH, weights=None):
+def solve_head(values, labels, n_classes, *, l2_penalty=L2_PENALTY, weights=None):
     """Solve a logistic head on features as they are.
 
     Arguments
@@ -40,7 +40,7 @@ def solve_head(values, labels, n_classes, *, strength=STRENGTH, weights=None):
     labels: (n,) int
         Of two classes or more; pictures labelled -1 are left out.
     n_classes: int
-    strength: float
+    l2_penalty: float
         Of the penalty, as in `fit_logistic`.
     weights: (n,), optional
         How often each picture counts.
@@ -48,7 +48,7 @@ def solve_head(values, labels, n_classes, *, strength=STRENGTH, weights=None):
     Returns (weight, bias), (n_classes, d) and (n_classes,) float64, with a bias so low that it is never predicted for a
     class that isn't there.
 
-    >>> weight, bias = solve_head(np.array([[-1.0], [1.0], [2.0]]), np.array([0, 2, 2]), 3, strength=0.1)
+    >>> weight, bias = solve_head(np.array([[-1.0], [1.0], [2.0]]), np.array([0, 2, 2]), 3, l2_penalty=0.1)
     >>> (np.array([[-1.0], [2.0]]) @ weight.T + bias).argmax(axis=1)
     array([0, 2])
     """
@@ -60,7 +60,7 @@ def solve_head(values, labels, n_classes, *, strength=STRENGTH, weights=None):
     values = np.asarray(values, np.float64)[known]
     scale = measure_scale(values)
     weights = None if weights is None else np.asarray(weights)[known]
-    solved = solve_logistic(values / scale, labels[known], strength=strength, weights=weights)
+    solved = solve_logistic(values / scale, labels[known], l2_penalty=l2_penalty, weights=weights)
     weight, bias = np.zeros((n_classes, values.shape[1])), np.full(n_classes, ABSENT_SCORE)
     weight[present], bias[present] = solved[0] / scale, solved[1]
     return weight, bias

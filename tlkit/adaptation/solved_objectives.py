@@ -14,7 +14,7 @@ from tlkit.adaptation.priors import METHODS as PRIORS
 from tlkit.adaptation.priors import estimate_priors
 from tlkit.adaptation.solved_head import Solved, balance_classes, solve_head
 from tlkit.arguments import check_count, check_known, check_pair, check_positive
-from tlkit.heads.logistic import STRENGTH
+from tlkit.heads.logistic import L2_PENALTY
 from tlkit.heads.numerics import softmax
 from tlkit.images.splits import assign_folds
 
@@ -54,7 +54,7 @@ class Align(_Objective):
     balance: bool
         Each class of the source counts the same in the fit. Alignment carries the source's shares of classes into a
         target that has others; a head that wasn't taught any is misled less.
-    strength: float
+    l2_penalty: float
         Of the head's penalty, as in `fit_logistic`.
     n_rounds: int
         So often the head is solved again with the target's pictures that it is surest of, labelled as it says: of each
@@ -74,14 +74,14 @@ class Align(_Objective):
     amount: float | None = None
     floor: float | None = None
     balance: bool = False
-    strength: float = STRENGTH
+    l2_penalty: float = L2_PENALTY
     n_rounds: int = 0
     share: float = 0.5
     priors: str | None = None
 
     def __post_init__(self):
         check_known("alignment", [self.alignment], ALIGNMENTS)
-        check_positive("strength", self.strength)
+        check_positive("l2_penalty", self.l2_penalty)
         check_count("n_rounds", self.n_rounds, 0)
         if self.amount is not None and ALIGNMENTS[self.alignment][1] is None:
             raise ValueError(f"amount: {self.amount!r}, but {self.alignment!r} has no setting, expected None")
@@ -125,7 +125,11 @@ class Align(_Objective):
         align, setting = ALIGNMENTS[self.alignment]
         source = align(source, target) if self.amount is None else align(source, target, **{setting: self.amount})
         weight, bias = solve_head(
-            source, labels, n_classes, strength=self.strength, weights=balance_classes(labels) if self.balance else None
+            source,
+            labels,
+            n_classes,
+            l2_penalty=self.l2_penalty,
+            weights=balance_classes(labels) if self.balance else None,
         )
         for _ in range(self.n_rounds):
             weight, bias = self._learn_from_target(source, labels, target, weight, bias)
@@ -147,7 +151,7 @@ class Align(_Objective):
             np.concatenate([source, target[taken]]),
             np.concatenate([labels, guessed[taken]]),
             len(bias),
-            strength=self.strength,
+            l2_penalty=self.l2_penalty,
             weights=np.concatenate(
                 [
                     balance_classes(labels) if self.balance else np.ones(len(labels)),
@@ -165,7 +169,7 @@ class Align(_Objective):
             folds = assign_folds(labels, None, 2, seed)
             for fold in range(2):
                 held = folds == fold
-                part = solve_head(values[~held], labels[~held], len(bias), strength=self.strength)
+                part = solve_head(values[~held], labels[~held], len(bias), l2_penalty=self.l2_penalty)
                 said[held] = softmax(values[held] @ part[0].T + part[1])
         priors = np.bincount(labels, minlength=len(bias)) / len(labels)
         estimated = estimate_priors(said, labels, softmax(target @ weight.T + bias), self.priors)
@@ -180,22 +184,22 @@ class Reweigh(_Objective):
     ---------
     largest: float
         As in `weigh_source`.
-    strength: float
+    l2_penalty: float
         Of the head's penalty, as in `fit_logistic`.
     """
 
     largest: float = LARGEST
-    strength: float = STRENGTH
+    l2_penalty: float = L2_PENALTY
 
     def fit(self, source_values, labels, target_values, n_classes, seed):
         """Return the `Solved` head; as `Align.fit`, the seed being that of the folds of the domain classifier."""
         source, target = check_pair(source_values, target_values)
         weights = weigh_source(source, target, largest=self.largest, seed=seed)
-        return Solved(*solve_head(source, labels, n_classes, strength=self.strength, weights=weights), source)
+        return Solved(*solve_head(source, labels, n_classes, l2_penalty=self.l2_penalty, weights=weights), source)
 
 
 # Chosen on pairs of photo, clipart, emoji and sketch, each time by those whose target was another one.
-CORAL_SELF_TRAINING = Align("coral", amount=0.8, floor=0.3, balance=True, strength=300.0, n_rounds=3)
+CORAL_SELF_TRAINING = Align("coral", amount=0.8, floor=0.3, balance=True, l2_penalty=300.0, n_rounds=3)
 
 METHODS = {
     "source_only": Align("none"),

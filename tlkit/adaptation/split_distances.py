@@ -12,7 +12,7 @@ from tlkit.heads.numerics import measure_scale
 KERNELS = ("gaussian", "laplace", "multi", "linear")
 _FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the bandwidth, for the kernel "multi"
 N_FOLDS = 5
-_STRENGTH = 0.1  # of the domain classifier's penalty, by the picture, on features whose standard deviation is 1
+_L2_PENALTY = 0.1  # of the domain classifier's penalty, by the picture, on features whose standard deviation is 1
 
 
 def measure_mmd(values, sides, kernel, bandwidth):
@@ -134,7 +134,7 @@ def measure_proxy_a(values, sides, groups, seed):
             )
         means = products[:, learned].mean(axis=1, keepdims=True)
         centred = products - means - means.T + products[np.ix_(learned, learned)].mean()
-        ridge = centred[np.ix_(learned, learned)] + _STRENGTH * len(learned) * np.eye(len(learned))
+        ridge = centred[np.ix_(learned, learned)] + _L2_PENALTY * len(learned) * np.eye(len(learned))
         dual = np.linalg.solve(ridge, target - target.mean(axis=0))
         answers = centred[:, learned] @ dual  # (n, k)
         # Least squares puts its threshold nearer to the smaller domain; halfway between both it favours none.

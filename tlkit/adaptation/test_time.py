@@ -37,7 +37,7 @@ def adapt_run(run, target, method="shot", *, seed=0, **settings):
             n_epochs=1, learning_rate=1e-3, batch_size=32.
         "shot": the last stages are trained, the head is not, to make predictions sure, even over the classes and those
             of the nearest class centre (Liang et al. 2020). train=[-2, -1], n_epochs=10, learning_rate=2e-4,
-            batch_size=32, pseudo_strength=0.3, weight_decay=0.01, front_mib=1024.
+            batch_size=32, pseudo_label_weight=0.3, weight_decay=0.01, frozen_prefix_mib=1024.
     seed: int
         Of the order of the pictures.
     settings

@@ -28,17 +28,17 @@ class DeepCoral:
 
     Arguments
     ---------
-    strength: float
+    loss_weight: float
         At least 0. The loss has the fourth power of the features' unit, and is divided by 4 × n_features².
     """
 
-    strength: float
+    loss_weight: float
 
     def __post_init__(self):
-        _check_strength(self.strength)
+        _check_loss_weight(self.loss_weight)
 
     def __call__(self, source, target, critic, progress):
-        return self.strength * coral_loss(source.features, target.features)
+        return self.loss_weight * coral_loss(source.features, target.features)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,17 +49,17 @@ class Dan:
 
     Arguments
     ---------
-    strength: float
+    loss_weight: float
         At least 0.
     """
 
-    strength: float
+    loss_weight: float
 
     def __post_init__(self):
-        _check_strength(self.strength)
+        _check_loss_weight(self.loss_weight)
 
     def __call__(self, source, target, critic, progress):
-        return self.strength * mmd_loss(source.features, target.features)
+        return self.loss_weight * mmd_loss(source.features, target.features)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,24 +70,24 @@ class Dann:
 
     Arguments
     ---------
-    strength: float
-        Of the reversed gradient at the end, at least 0; the critic itself learns at full strength.
+    loss_weight: float
+        Of the reversed gradient at the end, at least 0; the critic itself learns at full loss_weight.
     n_hidden: int
         Of the critic.
     """
 
-    strength: float
+    loss_weight: float
     n_hidden: int = N_HIDDEN
 
     def __post_init__(self):
-        _check_strength(self.strength)
+        _check_loss_weight(self.loss_weight)
 
     def make_critic(self, n_features, n_classes, seed):
         """Return the critic of a phase."""
         return make_critic(n_features, self.n_hidden, seed)
 
     def __call__(self, source, target, critic, progress):
-        return domain_loss(critic, source.features, target.features, self.strength * ramp(progress))
+        return domain_loss(critic, source.features, target.features, self.loss_weight * ramp(progress))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Cdan:
 
     Arguments
     ---------
-    strength: float
+    loss_weight: float
         Of the reversed gradient at the end, at least 0.
     weighted: bool
         Whether sure pictures count more.
@@ -106,12 +106,12 @@ class Cdan:
         Of the critic.
     """
 
-    strength: float
+    loss_weight: float
     weighted: bool = True
     n_hidden: int = N_HIDDEN
 
     def __post_init__(self):
-        _check_strength(self.strength)
+        _check_loss_weight(self.loss_weight)
 
     def make_critic(self, n_features, n_classes, seed):
         """Return the critic of a phase."""
@@ -124,7 +124,7 @@ class Cdan:
             target.features,
             source.scores,
             target.scores,
-            self.strength * ramp(progress),
+            self.loss_weight * ramp(progress),
             weighted=self.weighted,
         )
 
@@ -137,29 +137,29 @@ class Mcc:
 
     Arguments
     ---------
-    strength: float
+    loss_weight: float
         At least 0.
     temperature: float
         Above 0.
     """
 
-    strength: float
+    loss_weight: float
     temperature: float = TEMPERATURE
 
     def __post_init__(self):
-        _check_strength(self.strength)
+        _check_loss_weight(self.loss_weight)
         if not 0 < self.temperature < math.inf:
             raise ValueError(f"temperature: {self.temperature!r}, expected a number above 0, such as {TEMPERATURE}")
 
     def __call__(self, source, target, critic, progress):
-        return self.strength * confusion_loss(target.scores, self.temperature)
+        return self.loss_weight * confusion_loss(target.scores, self.temperature)
 
 
-def _check_strength(strength):
-    if isinstance(strength, bool) or not isinstance(strength, (int, float)):
-        raise TypeError(f"strength: {strength!r}, expected a number of at least 0")
-    if not 0 <= strength < math.inf:
-        raise ValueError(f"strength: {strength!r}, expected a number of at least 0")
+def _check_loss_weight(loss_weight):
+    if isinstance(loss_weight, bool) or not isinstance(loss_weight, (int, float)):
+        raise TypeError(f"loss_weight: {loss_weight!r}, expected a number of at least 0")
+    if not 0 <= loss_weight < math.inf:
+        raise ValueError(f"loss_weight: {loss_weight!r}, expected a number of at least 0")
 
 
 def make_critic(n_inputs, n_hidden, seed):

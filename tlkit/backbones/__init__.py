@@ -1,12 +1,5 @@
 """Pretrained networks without their classifiers, and freezing parts of them."""
 
-__all__ = ["table"]
+from tlkit.lazy import attach
 
-
-def __getattr__(name):
-    # Imported when first used: the package is imported by what needs no pandas.
-    if name == "table":
-        from tlkit.backbones.network_table import table
-
-        return table
-    raise AttributeError(f"tlkit.backbones has no {name!r}; it has 'table' and its modules")
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

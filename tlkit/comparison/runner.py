@@ -16,7 +16,7 @@ from tlkit.comparison.workers import Helpers, call_apart
 
 N_FOLDS = 5
 DEFAULT_SIZE_PX = 96
-_TOLD_ONCE = "shots: |strength: "
+_TOLD_ONCE = "shots: |l2_penalty: "
 
 
 def load_network(backbone, image_size_px):

@@ -1,1 +1,5 @@
-"""What a frozen network says of pictures, computed once and kept."""
+"""Features of a frozen network, computed once and kept."""
+
+from tlkit.lazy import attach
+
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

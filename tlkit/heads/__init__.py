@@ -1,10 +1,8 @@
 """Heads: what maps features to classes, and becomes the last layer of a network that is tuned further.
 
 `fit_head` fits one of several kinds; each kind is a module of this folder. All but the convolutional head are fitted
-and asked without torch.
-"""
+and asked without torch."""
 
-from tlkit.heads.head import Head
-from tlkit.heads.kinds import KINDS, fit_head
+from tlkit.lazy import attach
 
-__all__ = ["KINDS", "Head", "fit_head"]
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -25,8 +25,7 @@ class Head:
     n_features: int
         Of a picture; the channels of its maps for a convolutional head.
     settings: dict
-        What it was fitted with. Where the strength was chosen, "strength" is the one chosen and "tried" says, for each
-        one tried, the error on pictures held out.
+        Of the fit. If the penalty was chosen, "l2_penalty" is the choice and "tried" has the held-out error of each.
     """
 
     kind: str

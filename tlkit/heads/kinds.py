@@ -35,12 +35,12 @@ def fit_head(features, kind="logistic", *, seed=0, **settings):
         Of pooled features, or of maps: all kinds but "conv" take the mean over each map.
     kind: str
         "logistic": multinomial logistic regression, solved to convergence (the linear probe).
-            strength=10.0, or "cross-validated" on groups held out.
-        "ridge": least squares on the classes as ±1, in closed form. strength=10.0, or "leave-one-out".
+            l2_penalty=10.0, or "cross-validated" on groups held out.
+        "ridge": least squares on the classes as ±1, in closed form. l2_penalty=10.0, or "leave-one-out".
         "knn": the vote of the nearest neighbours by cosine. n_neighbors=5.
         "prototype": the nearest class mean (Snell et al. 2017). sharpness=10.0.
         "cosine": the cosine to learned directions (Gidaris & Komodakis 2018, Chen et al. 2019). sharpness=10.0.
-        "mlp": a perceptron with one hidden layer. n_hidden=64, strength=1.0, n_iterations=200.
+        "mlp": a perceptron with one hidden layer. n_hidden=64, l2_penalty=1.0, n_iterations=200.
         "conv": a convolution on maps, their mean, a linear layer. n_channels=64, kernel_size=1, n_epochs=60,
             learning_rate=1e-3, weight_decay=0.01, batch_size=32. It needs torch; the others don't.
     seed: int

@@ -44,7 +44,7 @@ class PerceptronHead(Head):
         return hidden @ self.weight.T + self.bias
 
 
-def fit_perceptron(features, *, seed=0, n_hidden=64, strength=1.0, n_iterations=200):
+def fit_perceptron(features, *, seed=0, n_hidden=64, l2_penalty=1.0, n_iterations=200):
     """Fit a hidden layer of rectified units and a last layer, by L-BFGS over all pictures at once.
 
     Nothing is held out to stop early: pictures of one group would lie on both sides. The penalty and the limit on
@@ -58,8 +58,8 @@ def fit_perceptron(features, *, seed=0, n_hidden=64, strength=1.0, n_iterations=
         Of the weights it starts from.
     n_hidden: int
         Units of the hidden layer.
-    strength: float
-        Of the penalty, strength / 2 × the squared weights of both layers beside the summed cross-entropy, on features
+    l2_penalty: float
+        Of the penalty, l2_penalty / 2 × the squared weights of both layers beside the summed cross-entropy, on features
         whose overall standard deviation is 1.
     n_iterations: int
         At most.
@@ -71,12 +71,12 @@ def fit_perceptron(features, *, seed=0, n_hidden=64, strength=1.0, n_iterations=
 
     n_hidden = check_count("n_hidden", n_hidden, 1)
     n_iterations = check_count("n_iterations", n_iterations, 1)
-    strength = check_positive("strength", strength)
+    l2_penalty = check_positive("l2_penalty", l2_penalty)
     scale = measure_scale(features.values)
     values = features.values / np.float32(scale)
     centre = values.mean(axis=0, dtype=np.float64)
     estimator = MLPClassifier(
-        (n_hidden,), solver="lbfgs", alpha=strength, max_iter=n_iterations, random_state=seed, tol=1e-6
+        (n_hidden,), solver="lbfgs", alpha=l2_penalty, max_iter=n_iterations, random_state=seed, tol=1e-6
     )
     with warnings.catch_warnings(), limit_threads(values):
         warnings.filterwarnings("ignore", category=ConvergenceWarning)  # the limit on iterations is meant
@@ -89,7 +89,7 @@ def fit_perceptron(features, *, seed=0, n_hidden=64, strength=1.0, n_iterations=
         classes=list(features.classes),
         present=np.unique(features.labels),
         n_features=values.shape[1],
-        settings={"n_hidden": n_hidden, "strength": strength, "n_iterations": n_iterations},
+        settings={"n_hidden": n_hidden, "l2_penalty": l2_penalty, "n_iterations": n_iterations},
         hidden_weight=hidden_weight / scale,
         hidden_bias=hidden_bias,
         weight=weight,

@@ -6,11 +6,11 @@ from tlkit.arguments import check_positive
 from tlkit.heads.linear import LinearHead, centre_scores
 from tlkit.heads.numerics import limit_threads, measure_scale
 
-STRENGTHS = tuple(10.0 ** np.arange(-2, 3, 0.5))
+L2_PENALTIES = tuple(10.0 ** np.arange(-2, 3, 0.5))
 N_ROWS_AT_ONCE = 8192
 
 
-def fit_ridge(features, *, strength=10.0):
+def fit_ridge(features, *, l2_penalty=10.0):
     """Fit ridge regression on the classes as ±1.
 
     Its scores are no log-probabilities: the softmax keeps their order, and is far less sure than the pictures warrant.
@@ -19,7 +19,7 @@ def fit_ridge(features, *, strength=10.0):
     ---------
     features: Features
         Checked and pooled, as `fit_head` does.
-    strength: float, or "leave-one-out"
+    l2_penalty: float, or "leave-one-out"
         Of the penalty on the squared weights beside the mean squared error, on features whose overall standard
         deviation is 1. "leave-one-out" takes, of ten from 0.01 to 316, the one with the smallest squared error on each
         picture when it is left out. It leaves out single pictures, not groups: where pictures of a group are alike,
@@ -29,18 +29,18 @@ def fit_ridge(features, *, strength=10.0):
     """
     from sklearn.linear_model import RidgeClassifier
 
-    strength = check_positive("strength", strength, or_else="leave-one-out")
+    l2_penalty = check_positive("l2_penalty", l2_penalty, or_else="leave-one-out")
     scale = measure_scale(features.values)
     values = features.values / np.float32(scale)
     present, columns = np.unique(features.labels, return_inverse=True)
-    settings = {"strength": strength}
-    if strength == "leave-one-out":
+    settings = {"l2_penalty": l2_penalty}
+    if l2_penalty == "leave-one-out":
         targets = np.where(columns[:, None] == np.arange(len(present)), 1.0, -1.0)
         with limit_threads(values):
-            errors = measure_left_out(values, targets, np.array(STRENGTHS) * len(values))
-        tried = {float(strength): float(error) for strength, error in zip(STRENGTHS, errors, strict=True)}
-        settings = {"strength": min(tried, key=tried.get), "tried": tried}
-    estimator = RidgeClassifier(alpha=settings["strength"] * len(values))
+            errors = measure_left_out(values, targets, np.array(L2_PENALTIES) * len(values))
+        tried = {float(l2_penalty): float(error) for l2_penalty, error in zip(L2_PENALTIES, errors, strict=True)}
+        settings = {"l2_penalty": min(tried, key=tried.get), "tried": tried}
+    estimator = RidgeClassifier(alpha=settings["l2_penalty"] * len(values))
     with limit_threads(values):
         estimator.fit(values, features.labels)
     weight, bias = (np.array(part, np.float64) for part in (estimator.coef_, estimator.intercept_))

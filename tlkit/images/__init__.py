@@ -1,6 +1,5 @@
 """Labelled pictures: bundled, in a folder, in a zip or in a list, without torch."""
 
-from tlkit.images.imageset import ImageSet
-from tlkit.images.load import load_images
+from tlkit.lazy import attach
 
-__all__ = ["ImageSet", "load_images"]
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

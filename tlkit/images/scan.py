@@ -1,4 +1,4 @@
-"""Reading every picture once before it is used: broken ones are found here, not in the middle of training."""
+"""ArmSummary every picture once before it is used: broken ones are found here, not in the middle of training."""
 
 import collections
 import concurrent.futures

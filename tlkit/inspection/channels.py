@@ -31,7 +31,7 @@ def feature_maps(backbone, picture, stage):
     return extract_features(backbone, pictures, stage=stage, pooled=False, **settings).values[0]
 
 
-def find_exciting(backbone, images, stage, channel, n=8, *, other_groups=True, progress=False):
+def find_maximally_activating(backbone, images, stage, channel, n=8, *, other_groups=True, progress=False):
     """Find the pictures to which a channel reacts most, by the mean of its map.
 
     A channel is what its pictures have in common, if they have anything in common; look at the least exciting too
@@ -56,7 +56,7 @@ def find_exciting(backbone, images, stage, channel, n=8, *, other_groups=True, p
     >>> import tlkit as tl
     >>> backbone = tl.load_backbone(weights=None, image_size_px=32)
     >>> images = tl.load_images("styles", domain="clipart")[:10]
-    >>> indices, reactions = find_exciting(backbone, images, "stage1", 0, n=3)
+    >>> indices, reactions = find_maximally_activating(backbone, images, "stage1", 0, n=3)
     >>> len(indices), bool(reactions[0] >= reactions[2])
     (3, True)
     """

@@ -5,7 +5,7 @@ import textwrap
 
 from tlkit.backbones.weights.error import WeightsError
 from tlkit.inspection import symptoms
-from tlkit.inspection.training_curves import read_training
+from tlkit.inspection.training_curves import summarise_training
 from tlkit.inspection.weight_distance import measure_weight_distance
 
 _WIDTH = 100
@@ -74,7 +74,7 @@ def diagnose(run, evaluation=None, *, start=None):
     if evaluation is not None:
         found.append(symptoms.judge_looks(evaluation))
     if run.history:
-        curves = read_training(run)
+        curves = summarise_training(run)
         judges = (symptoms.judge_held, symptoms.judge_fit, symptoms.judge_gap, symptoms.judge_length)
         found += [judge(curves) for judge in judges]
     else:
@@ -90,10 +90,10 @@ def diagnose(run, evaluation=None, *, start=None):
         except WeightsError:
             unjudged.append("how far the stages moved, which takes start=, the backbone given to transfer")
     said = [sentence for sentence in found if sentence is not None]
-    return Diagnosis([symptoms.say_start(run, evaluation), *said, _say_next(said)], unjudged)
+    return Diagnosis([symptoms.format_start(run, evaluation), *said, _format_next(said)], unjudged)
 
 
-def _say_next(said):
+def _format_next(said):
     experiments = [sentence for sentence in said if sentence.experiment]
     if not experiments:
         text = "Nothing stands out. Next: compare it with other strategies over several seeds (tl.compare)."

@@ -26,7 +26,7 @@ def grad_cam(run, pictures, *, stage=-1, label=None):
     label: str, int or (n,) int, optional
         The class that is asked for, by name or number, one for all or one each; by default what the run predicts.
 
-    Returns (n, image_size_px, image_size_px) float32 from 0 to 1, over what `show_squares` shows; all 0 where nothing
+    Returns (n, image_size_px, image_size_px) float32 from 0 to 1, over what `show_inputs` shows; all 0 where nothing
     speaks for the class. Raises ValueError for an unknown stage or class, or a stage that has no map of height and
     width, ModuleNotFoundError without captum: `tlkit[inspection]`.
 

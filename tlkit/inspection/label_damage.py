@@ -9,7 +9,7 @@ import numpy as np
 
 from tlkit.features.extract import extract_features
 from tlkit.heads import fit_head
-from tlkit.strategies.augmentation import say_augment
+from tlkit.strategies.augmentation import format_augment
 
 
 def measure_label_damage(backbone, images, policies, *, n_views=2, test_fold=0, n_folds=5, seed=0, progress=True):
@@ -73,7 +73,7 @@ def measure_label_damage(backbone, images, policies, *, n_views=2, test_fold=0, 
         of_all = np.full(len(test), True)
         classes = {"all": of_all} | {images.classes[label]: test.labels == label for label in np.unique(test.labels)}
         for name, chosen in classes.items():
-            row = {"policy": say_augment(augment), "class": name, "n": int(chosen.sum())}
+            row = {"policy": format_augment(augment), "class": name, "n": int(chosen.sum())}
             for column, answer in {"plain": plain[None], "asked": answers[0], "learned": answers[1]}.items():
                 row[column] = float((answer == test.labels)[:, chosen].mean())
             rows.append(row | _find_confusion(answers[0][:, chosen], test.labels[chosen], images.classes))

@@ -5,12 +5,12 @@ import numpy as np
 from tlkit.arguments import check_count, check_finite
 from tlkit.features.features import check_features
 from tlkit.heads.kinds import fit_head
-from tlkit.heads.logistic import STRENGTH
+from tlkit.heads.logistic import L2_PENALTY
 from tlkit.heads.numerics import pool
 from tlkit.images.splits import assign_folds
 
 
-def find_label_errors(features, *, n_folds=5, seed=0, strength=STRENGTH):
+def find_label_errors(features, *, n_folds=5, seed=0, l2_penalty=L2_PENALTY):
     """Sort pictures by how likely it is that their label is wrong, the most suspicious first.
 
     Each picture is judged by a linear probe that learned from the other folds, groups whole on one side. A picture is
@@ -32,7 +32,7 @@ def find_label_errors(features, *, n_folds=5, seed=0, strength=STRENGTH):
         Learning from more of the pictures at a time takes longer.
     seed: int
         Of the folds.
-    strength: float
+    l2_penalty: float
         Of the probe's penalty, as in `tlkit.heads.logistic.fit_logistic`.
 
     Returns a DataFrame, a row a picture: picture, group, label, suggested (the likeliest other class), probability (of
@@ -50,7 +50,7 @@ def find_label_errors(features, *, n_folds=5, seed=0, strength=STRENGTH):
     """
     import pandas as pd
 
-    probabilities = predict_left_out(features, n_folds=n_folds, seed=seed, strength=strength)
+    probabilities = predict_left_out(features, n_folds=n_folds, seed=seed, l2_penalty=l2_penalty)
     labels, classes = features.labels, np.array(features.classes)
     rows = np.arange(len(labels))
     own = probabilities[rows, labels]
@@ -73,7 +73,7 @@ def find_label_errors(features, *, n_folds=5, seed=0, strength=STRENGTH):
     return table.sort_values(["probability", "picture"], ignore_index=True)
 
 
-def predict_left_out(features, *, n_folds=5, seed=0, strength=STRENGTH):
+def predict_left_out(features, *, n_folds=5, seed=0, l2_penalty=L2_PENALTY):
     """Return (n, n_classes) probabilities of each picture by a probe that learned from the other folds.
 
     Arguments and errors are those of `find_label_errors`.
@@ -84,7 +84,7 @@ def predict_left_out(features, *, n_folds=5, seed=0, strength=STRENGTH):
     folds = assign_folds(features.labels, features.groups, n_folds, seed)
     probabilities = np.empty((len(features), len(features.classes)))
     for fold in np.unique(folds):
-        head = fit_head(features[folds != fold], strength=strength)
+        head = fit_head(features[folds != fold], l2_penalty=l2_penalty)
         probabilities[folds == fold] = head.predict(pool(features.values[folds == fold]))
     return probabilities
 

@@ -21,7 +21,7 @@ def load_captum():
     return attr
 
 
-def show_squares(run, pictures):
+def show_inputs(run, pictures):
     """Return what the network of a run sees of pictures, (n, image_size_px, image_size_px, 3) uint8.
 
     Arguments
@@ -33,7 +33,7 @@ def show_squares(run, pictures):
 
     >>> import tlkit as tl
     >>> backbone = tl.load_backbone(weights=None, image_size_px=32)
-    >>> show_squares(backbone, tl.load_images("styles")[:2]).shape
+    >>> show_inputs(backbone, tl.load_images("styles")[:2]).shape
     (2, 32, 32, 3)
     """
     recipe, pictures = getattr(run, "backbone", run).recipe, gather_pictures(pictures)

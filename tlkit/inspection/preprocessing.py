@@ -61,8 +61,8 @@ class PreprocessingCheck:
         lines += [f"  {name}: {words}." for name, words in self.mismatches.items()]
         if np.isnan(self.accuracy_tested):
             return "\n".join([*lines, "  The network can't take such pictures, so there is no accuracy."])
-        tested = _say_change(self.change_tested, self.change_tested_low, self.change_tested_high)
-        both = _say_change(self.change_both, self.change_both_low, self.change_both_high)
+        tested = _format_change(self.change_tested, self.change_tested_low, self.change_tested_high)
+        both = _format_change(self.change_both, self.change_both_low, self.change_both_high)
         lines += [
             f"  Accuracy of a linear probe with the right preprocessing: {self.accuracy:.3f}.",
             f"  The same probe tested on the loader's pictures: {self.accuracy_tested:.3f} ({tested}).",
@@ -267,6 +267,6 @@ def _measure_cost(own, given, images, n_seeds):
     return numbers
 
 
-def _say_change(change, low, high):
+def _format_change(change, low, high):
     verdict = give_verdict(low, high)
     return f"{change:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}: {verdict}"

@@ -8,7 +8,7 @@ import numpy as np
 
 from tlkit.arguments import check_count, check_known
 from tlkit.inspection.heat_maps import grad_cam, integrated_gradients
-from tlkit.inspection.paired_scores import choose_labels, show_squares
+from tlkit.inspection.paired_scores import choose_labels, show_inputs
 
 TRAINED, HEAD = "trained", "head"
 
@@ -157,7 +157,7 @@ def study_heat_maps(run, pictures, methods=None, *, depths=None, seed=0):
     ]
     table = pd.DataFrame(rows, columns=["method", "depth", "picture", "correlation"])
     classes = [run.classes[label] for label in labels]
-    return HeatStudy(show_squares(run, pictures), classes, pictures.names.tolist(), depths, maps, table)
+    return HeatStudy(show_inputs(run, pictures), classes, pictures.names.tolist(), depths, maps, table)
 
 
 def correlate_ranks(first, second):

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from tlkit.names import say_strategy
+from tlkit.names import format_strategy
 
 MOST_LOOKS = 3
 LARGEST_HALF_WIDTH = 0.1
@@ -208,9 +208,9 @@ def judge_distance(distances):
     )
 
 
-def say_start(run, evaluation):
+def format_start(run, evaluation):
     """Say what was trained and how well it does."""
-    name = say_strategy(run.strategy["name"])
+    name = format_strategy(run.strategy["name"])
     text = f"{name[:1].upper()}{name[1:]} on {run.n_train} pictures"
     numbers = {"n_train": run.n_train}
     if evaluation is not None:

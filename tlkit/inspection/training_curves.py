@@ -6,7 +6,7 @@ import math
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TrainingCurves:
-    """What a run's history says; `read_training` makes one.
+    """What a run's history says; `summarise_training` makes one.
 
     Arguments
     ---------
@@ -38,7 +38,7 @@ class TrainingCurves:
         return float(self.taken["accuracy"] - self.taken["validation_accuracy"])
 
 
-def read_training(run):
+def summarise_training(run):
     """Read how a training went, and which epoch of each phase was taken.
 
     With pictures held out (`validation=`) a phase ends with the weights of the epoch that has its smallest validation

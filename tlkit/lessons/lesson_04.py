@@ -14,16 +14,16 @@ _MANY, _FAR = 3, 100.0  # times the tested pictures, and times their spread
 
 
 @exercise("04_ridge", "the name of your function")
-def _check_ridge(answer, *, features, strength):
-    """A function (features, strength) → weight (n_classes, n_features) and bias (n_classes,) of the ridge head."""
+def _check_ridge(answer, *, features, l2_penalty):
+    """A function (features, l2_penalty) → weight (n_classes, n_features) and bias (n_classes,) of the ridge head."""
     if not callable(answer):
         return _ask_for_function(answer)
     values, targets = np.asarray(features.values, float), _make_targets(features, low=-1.0)
     scale, n = measure_scale(features.values), len(features)
-    right = _solve(values / scale, targets, strength * n)
+    right = _solve(values / scale, targets, l2_penalty * n)
     right = right[0] / scale, right[1]
     try:
-        weight, bias = (np.asarray(part, float) for part in answer(features, strength))
+        weight, bias = (np.asarray(part, float) for part in answer(features, l2_penalty))
     except Exception as error:  # whatever the reader's function raises is told, not thrown
         return Check(False, f"the function ended in {type(error).__name__}: {error}")
     if weight.shape == right[0].T.shape != right[0].shape:
@@ -42,14 +42,14 @@ def _check_ridge(answer, *, features, strength):
         return Check(
             False, "the weight is right, the bias isn't: the mean of the targets less weight @ mean of values."
         )
-    for hint, slip in _ridge_slips(values, features, strength, scale).items():
+    for hint, slip in _ridge_slips(values, features, l2_penalty, scale).items():
         if _differ(weight, slip) <= _TOLERANCE + 1e-4 * np.abs(slip).max():
             return Check(False, hint)
     if _differ(weight, right[0]) <= _NEARLY * np.abs(right[0]).max():
         return Check(False, "nearly: the numbers drift in single precision; begin with features.values.astype(float).")
     return Check(
         False,
-        "other weights: centre values and targets, solve for n rows with the penalty strength × n on the "
+        "other weights: centre values and targets, solve for n rows with the penalty l2_penalty × n on the "
         "diagonal, then go back by the transposed values.",
     )
 
@@ -66,9 +66,9 @@ def _solve(values, targets, penalty, *, centred=True):
     return weight, middle - (weight @ centre if centred else np.zeros(len(weight)))
 
 
-def _ridge_slips(values, features, strength, scale):
+def _ridge_slips(values, features, l2_penalty, scale):
     """Return {hint: weight} of what is easily taken for the right weight."""
-    targets, penalty = _make_targets(features, low=-1.0), strength * len(values)
+    targets, penalty = _make_targets(features, low=-1.0), l2_penalty * len(values)
     scaled = values / scale
     return {
         "values and targets stand around zero, but theirs is elsewhere: take away the mean over the pictures first.": (
@@ -77,10 +77,10 @@ def _ridge_slips(values, features, strength, scale):
         "the targets are +1 and -1, not 1 and 0.": (
             _solve(scaled, _make_targets(features, low=0.0), penalty)[0] / scale
         ),
-        "the penalty goes beside the summed squares: strength times the number of pictures.": (
-            _solve(scaled, targets, strength)[0] / scale
+        "the penalty goes beside the summed squares: l2_penalty times the number of pictures.": (
+            _solve(scaled, targets, l2_penalty)[0] / scale
         ),
-        "the strength is meant for values whose overall standard deviation is 1: divide by it before.": (
+        "the l2_penalty is meant for values whose overall standard deviation is 1: divide by it before.": (
             _solve(values, targets, penalty)[0]
         ),
         "that is the weight for the divided values; for the features as they are, divide it by the scale too.": (

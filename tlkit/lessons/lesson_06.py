@@ -24,7 +24,7 @@ def _check_count(answer, *, backbone, rank):
     try:
         counted = {name: answer(weight, rank) for name, (weight, _) in layers.items()}
     except Exception as error:  # whatever the reader's function raises is told, not thrown
-        return _tell_failure(error)
+        return _format_failure(error)
     for name, number in counted.items():
         weight, right = layers[name]
         if isinstance(number, bool) or not isinstance(number, (int, np.integer)):
@@ -52,7 +52,7 @@ def _hint(number, weight, rank):
 
 @exercise("06_ends", "the name of your function")
 def _check_ends(answer, *, parent, tuned):
-    """A function (parent, tuned, strength) → tensors by name: at 0 and 1 those of the two runs, bit for bit."""
+    """A function (parent, tuned, mixing_coefficient) → tensors by name; at 0 and 1 the bits of the two runs."""
     if not callable(answer):
         return _ask_for_function(answer)
     import torch
@@ -62,22 +62,22 @@ def _check_ends(answer, *, parent, tuned):
     ends = [_make_tensors(run, made_up) for run, made_up in zip((parent, tuned), _MADE_UP, strict=True)]
     given = [{name: value.clone() for name, value in tensors.items()} for tensors in ends]
     try:
-        for strength in (1.0, 0.0, 0.5):  # one mixture at a time, for each is as large as a network
-            mixed = answer(*given, strength)
+        for mixing_coefficient in (1.0, 0.0, 0.5):  # one mixture at a time, for each is as large as a network
+            mixed = answer(*given, mixing_coefficient)
             if any(list_changed(*pair) for pair in zip(given, ends, strict=True)):
                 return Check(
                     False, "the tensors that it was given changed: make new ones, or the runs change with them."
                 )
             if unmatched := sorted(ends[0].keys() ^ mixed.keys()):
                 return Check(False, f"{unmatched[0]} isn't in both, answer and runs: return every tensor by its name.")
-            if strength in (0, 1) and (differing := list_changed(mixed, ends[int(strength)])):
-                return Check(False, _say_difference(int(strength), differing, mixed, ends))
+            if mixing_coefficient in (0, 1) and (differing := list_changed(mixed, ends[int(mixing_coefficient)])):
+                return Check(False, _format_difference(int(mixing_coefficient), differing, mixed, ends))
         for name, value in mixed.items():
             right = (ends[0][name].double() + ends[1][name].double()) / 2
             if value.is_floating_point() and not torch.allclose(value.double(), right, _TOLERANCE, _TOLERANCE):
-                return Check(False, f"both ends are right, but at strength 0.5 {name} isn't halfway.")
+                return Check(False, f"both ends are right, but at mixing_coefficient 0.5 {name} isn't halfway.")
     except Exception as error:  # as above
-        return _tell_failure(error)
+        return _format_failure(error)
     return Check(True, f"all {len(ends[0]) - 1} tensors keep every bit at both ends, and lie halfway between.")
 
 
@@ -90,13 +90,14 @@ def _make_tensors(run, made_up):
     return tensors | {"made_up": torch.tensor(made_up)}
 
 
-def _say_difference(strength, differing, mixed, ends):
+def _format_difference(mixing_coefficient, differing, mixed, ends):
     import torch
 
     from tlkit.training.changed_weights import list_changed
 
-    end, other = ends[strength], ends[1 - strength]
-    place = f"at strength {strength} some tensors"  # how many, and which, rounding decides, on each machine anew
+    end, other = ends[mixing_coefficient], ends[1 - mixing_coefficient]
+    # The number of tensors, and which, depend on rounding and so on the machine.
+    place = f"at mixing_coefficient {mixing_coefficient} some tensors"
     if not list_changed(mixed, other):
         return f"{place} are those of the other run: 0 is the parent, 1 the tuned one."
     numbers = [name for name in differing if end[name].is_floating_point()]
@@ -120,5 +121,5 @@ def _ask_for_function(answer):
     return Check(False, f"this should be your function, without brackets behind it, and is a {type(answer).__name__}.")
 
 
-def _tell_failure(error):
+def _format_failure(error):
     return Check(False, f"the function ended in {type(error).__name__}: {error}")

@@ -6,11 +6,11 @@ import numpy as np
 
 from tlkit.adaptation.pair_results import BASELINE
 from tlkit.arguments import check_known
-from tlkit.names import say_strategy
+from tlkit.names import format_strategy
 from tlkit.plots.comparison import COLOURS
 from tlkit.plots.page import Page
 from tlkit.plots.recalls import AFTER, BEFORE, draw_recall_frame, draw_recall_rows
-from tlkit.summaries.adaptation import say_recovered, say_scores
+from tlkit.summaries.adaptation import format_recovered, format_scores
 
 SIZE_INCHES = (11.6, 4.9)
 _SOURCE, _TARGET = COLOURS[:2]
@@ -108,7 +108,7 @@ def draw_pairs(comparison, ax, *, method):
         said = {pair: f"{said[pair]}\n{row[method] - row[BASELINE]:+.2f}" for pair, row in means.iterrows()}
     _draw_matrix(means[method].unstack(), said, ax, highest=1.0)
     below = "" if method == BASELINE else ",\ngain over source only"
-    ax.set_title(f"{say_strategy(method)}: balanced accuracy{below}", fontsize=10)
+    ax.set_title(f"{format_strategy(method)}: balanced accuracy{below}", fontsize=10)
     return ax
 
 
@@ -126,17 +126,17 @@ def _draw_matrix(values, said, ax, *, highest):
     ax.spines[:].set_visible(False)
 
 
-def draw_adaptation(reading, figure):
+def draw_adaptation(summary, figure):
     """Draw a pair of domains and a method on an empty figure, best of `SIZE_INCHES`: two maps, and recall by class.
 
     Arguments
     ---------
-    reading: AdaptationReading
+    summary: AdaptationSummary
     figure: matplotlib Figure
 
     Returns the figure.
     """
-    _draw_what_changes(reading, _draw_what_stays(len(reading.recalls), figure))
+    _draw_what_changes(summary, _draw_what_stays(len(summary.recalls), figure))
     return figure
 
 
@@ -175,17 +175,17 @@ def _draw_what_stays(n_classes, figure):
     return before, after, recalls
 
 
-def _draw_what_changes(reading, axes):
+def _draw_what_changes(summary, axes):
     before, after, recalls = axes
-    scale = _measure_scale(reading.before, reading.after)
-    for ax, domain_map in ((before, reading.before), (after, reading.after)):
+    scale = _measure_scale(summary.before, summary.after)
+    for ax, domain_map in ((before, summary.before), (after, summary.after)):
         _draw_domains(_rescale(domain_map, *scale), ax)
         ax.text(0, -1.05, domain_map.axis_names[0], fontsize=9, ha="center", va="top")
-    before.text(-1.04, 0, reading.before.axis_names[1], fontsize=9, ha="right", va="center", rotation="vertical")
-    draw_recall_rows(reading.recalls, recalls, reading.before.numbers)
+    before.text(-1.04, 0, summary.before.axis_names[1], fontsize=9, ha="right", va="center", rotation="vertical")
+    draw_recall_rows(summary.recalls, recalls, summary.before.numbers)
     heading = (
-        (0.96, say_scores(reading), "bold"),
-        (0.9, f"{say_recovered(reading)}; {reading.alarm or 'no alarm'}", "normal"),
+        (0.96, format_scores(summary), "bold"),
+        (0.9, f"{format_recovered(summary)}; {summary.alarm or 'no alarm'}", "normal"),
     )
     for height, text, weight in heading:
         place = {"transform": before.figure.transFigure, "va": "center"}

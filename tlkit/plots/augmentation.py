@@ -4,8 +4,8 @@ import numpy as np
 
 from tlkit.plots.comparison import COLOURS, MARKERS
 from tlkit.plots.page import Page
-from tlkit.strategies.augmentation import check_policies, say_augment, split_policies
-from tlkit.summaries.augmentation import say_shares, see_pictures
+from tlkit.strategies.augmentation import check_policies, format_augment, split_policies
+from tlkit.summaries.augmentation import format_shares, see_pictures
 
 SIZE_INCHES = (10.4, 3.9)
 _GAP = 0.06  # between pictures, in sides
@@ -48,8 +48,8 @@ def draw_augmentations(backbone, images, policies, ax, *, n_draws=6, seed=0):
             seen, shares = see_pictures(pictures, augment, draw)
             place = draw % len(images)
             _draw_picture(seen[place], ax, draw * (1 + _GAP), top)
-            captions.append(say_shares(shares[place], images.classes) if split_policies(augment)[1] else "")
-        ticks.append((top + 0.5, say_augment(augment).replace("_", " ")))
+            captions.append(format_shares(shares[place], images.classes) if split_policies(augment)[1] else "")
+        ticks.append((top + 0.5, format_augment(augment).replace("_", " ")))
         top = _draw_captions(captions, ax, top)
     _finish_gallery(ax, n_draws, top)
     ax.set_yticks(*zip(*ticks, strict=True))
@@ -109,20 +109,20 @@ class AugmentationPage(Page):
             ablation.set_title(f"{comparison.table['shots'].iloc[0]} shots", fontsize=10)
             return gallery, draw_ablation(comparison, ablation)
 
-        def draw_what_changes(reading, axes):
+        def draw_what_changes(summary, axes):
             gallery, ablation = axes
-            for top, squares, captions in ((0.0, reading.plain, None), (_SECOND_ROW, reading.seen, reading.captions)):
+            for top, squares, captions in ((0.0, summary.plain, None), (_SECOND_ROW, summary.seen, summary.captions)):
                 for place, square in enumerate(squares):
                     _draw_picture(square, gallery, place * (1 + _GAP), top)
                 if captions:
                     _draw_captions(captions, gallery, top)
             _finish_gallery(gallery, n_pictures, _BOTTOM)  # each picture has moved the limits
-            policy = reading.choice.policy.replace("_", " ")
-            said = {0.0: "as they are", _SECOND_ROW: f"{policy}, draw {reading.choice.draw}"}
+            policy = summary.choice.policy.replace("_", " ")
+            said = {0.0: "as they are", _SECOND_ROW: f"{policy}, draw {summary.choice.draw}"}
             for top, text in said.items():
                 gallery.text(0, top - 0.05, text, fontsize=9, va="bottom")
-            if reading.strategy in arms:
-                place = arms.index(reading.strategy)
+            if summary.strategy in arms:
+                place = arms.index(summary.strategy)
                 ablation.axhspan(place - 0.62, place + 0.38, color=COLOURS[5], alpha=0.25, zorder=0)
 
         super().__init__(SIZE_INCHES, draw_what_stays, draw_what_changes)

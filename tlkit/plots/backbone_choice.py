@@ -7,8 +7,8 @@ from PIL import Image
 
 from tlkit.plots.comparison import COLOURS, MARKERS
 from tlkit.plots.page import DOTS_PER_INCH
-from tlkit.plots.pareto import draw_pareto, say_cost
-from tlkit.summaries.backbone_table import say_column
+from tlkit.plots.pareto import draw_pareto, format_cost
+from tlkit.summaries.backbone_table import format_column
 
 SIZE_INCHES = (9.8, 4.8)
 
@@ -33,7 +33,7 @@ def draw_choice(table, selection, ax, *, score, cost="n_flops", names="name", pr
 
     Returns the axis.
     """
-    _, divisor = say_cost(cost)
+    _, divisor = format_cost(cost)
     # The axes hold all candidates, so that they stay where they are when the budget changes.
     scored = table.dropna(subset=[cost, score])
     ax.set_xscale("log")
@@ -86,7 +86,7 @@ def draw_agreement(agreement, ax):
         style = {"color": COLOURS[place], "marker": MARKERS[place], "linestyle": "none", "capsize": 4}
         ax.errorbar(of_kind["tau"], of_kind.index, xerr=lengths, label=kind, **style)
     ax.axvline(0, color="0.5", linewidth=1)
-    ax.set_yticks(range(len(rows)), rows["score"].map(say_column))
+    ax.set_yticks(range(len(rows)), rows["score"].map(format_column))
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.set_xlim(-1.05, 1.05)
     ax.set_xlabel("order of the candidates against measured accuracy (Kendall's tau, 95 % interval)")

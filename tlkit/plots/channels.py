@@ -37,7 +37,7 @@ def draw_channels(maps, ax, *, n_shown=32, n_columns=8):
     return ax
 
 
-def draw_exciting(images, indices, reactions, ax, *, n_columns=8):
+def draw_maximally_activating(images, indices, reactions, ax, *, n_columns=8):
     """Draw the pictures that excite a channel most, each with its class and the channel's mean.
 
     Arguments
@@ -45,7 +45,7 @@ def draw_exciting(images, indices, reactions, ax, *, n_columns=8):
     images: ImageSet
     indices: (n,) int
     reactions: (n,) float
-        Both as `tlkit.inspection.find_exciting` gives them.
+        Both as `tlkit.inspection.find_maximally_activating` gives them.
     ax: matplotlib axis
     n_columns: int
 

@@ -9,12 +9,12 @@ from tlkit.plots.page import Page
 SIZE_INCHES = (9.8, 8.3)
 
 
-def draw_reading(reading, comparison, read_picture, figure):
+def draw_arm(summary, comparison, read_picture, figure):
     """Draw an arm of a comparison on an empty figure, best of `SIZE_INCHES`.
 
     Arguments
     ---------
-    reading: Reading
+    summary: ArmSummary
     comparison: Comparison
         That the reading was taken from.
     read_picture: callable
@@ -23,12 +23,12 @@ def draw_reading(reading, comparison, read_picture, figure):
 
     Returns the figure.
     """
-    axes = _draw_what_stays(comparison, reading.classes, figure)
-    _draw_what_changes(reading, comparison.table, read_picture, axes)
+    axes = _draw_what_stays(comparison, summary.classes, figure)
+    _draw_what_changes(summary, comparison.table, read_picture, axes)
     return figure
 
 
-class ReadingPage(Page):
+class ComparisonPage(Page):
     """The same drawing, made again and again for arms of one comparison.
 
     Arguments
@@ -37,7 +37,7 @@ class ReadingPage(Page):
     classes: list of str
         As in its readings.
     read_picture: callable
-        As in `draw_reading`.
+        As in `draw_arm`.
     """
 
     def __init__(self, comparison, classes, read_picture):
@@ -45,7 +45,7 @@ class ReadingPage(Page):
         super().__init__(
             SIZE_INCHES,
             lambda figure: _draw_what_stays(comparison, classes, figure),
-            lambda reading, axes: _draw_what_changes(reading, comparison.table, read_picture, axes),
+            lambda summary, axes: _draw_what_changes(summary, comparison.table, read_picture, axes),
         )
 
 
@@ -61,19 +61,19 @@ def _draw_what_stays(comparison, classes, figure):
     return overview, confusion, mistakes
 
 
-def _draw_what_changes(reading, table, read_picture, axes):
+def _draw_what_changes(summary, table, read_picture, axes):
     overview, confusion, mistakes = axes
     # With one number of shots the overview has a row a strategy, else a curve over shots.
     by_row = table["shots"].nunique() == 1
-    row = table["strategy"].tolist().index(reading.choice.strategy)
-    place = (reading.accuracy, row) if by_row else (reading.choice.shots, reading.accuracy)
+    row = table["strategy"].tolist().index(summary.choice.strategy)
+    place = (summary.accuracy, row) if by_row else (summary.choice.shots, summary.accuracy)
     ring = {"markersize": 17, "markerfacecolor": "none", "markeredgecolor": "black", "markeredgewidth": 1.8}
     overview.plot(*place, "o", zorder=10, scalex=False, scaley=False, **ring)
-    draw_confusion_cells(reading.confusion, confusion)
-    draw_mistakes(reading.mistakes, read_picture, mistakes)
-    n_shown = min(len(reading.mistakes), N_COLUMNS * N_ROWS)
+    draw_confusion_cells(summary.confusion, confusion)
+    draw_mistakes(summary.mistakes, read_picture, mistakes)
+    n_shown = min(len(summary.mistakes), N_COLUMNS * N_ROWS)
     heading = (
-        f"what it got wrong: the {n_shown} most confident of {len(reading.mistakes)} pictures, "
+        f"what it got wrong: the {n_shown} most confident of {len(summary.mistakes)} pictures, "
         "true class → what it was taken for (probability)"
     )
     mistakes.text(0.5, 1.02, heading, transform=mistakes.transAxes, ha="center", fontsize=10)

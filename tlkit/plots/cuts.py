@@ -12,12 +12,12 @@ SIZE_INCHES = (9.8, 4.4)
 _N_COLUMNS, _PICTURE_PX, _PITCH_PX, _ROW_PX = 3, 128, 150, 180
 
 
-def draw_cut(reading, cuts, read_picture, figure):
+def draw_cut(summary, cuts, read_picture, figure):
     """Draw a choice of cut, head and picture on an empty figure, best of `SIZE_INCHES`.
 
     Arguments
     ---------
-    reading: CutReading
+    summary: CutSummary
     cuts: Cuts
         That the reading was taken from.
     read_picture: callable
@@ -26,7 +26,7 @@ def draw_cut(reading, cuts, read_picture, figure):
 
     Returns the figure.
     """
-    _draw_what_changes(reading, cuts, read_picture, _draw_what_stays(cuts, figure))
+    _draw_what_changes(summary, cuts, read_picture, _draw_what_stays(cuts, figure))
     return figure
 
 
@@ -44,7 +44,7 @@ class CutPage(Page):
         super().__init__(
             SIZE_INCHES,
             lambda figure: _draw_what_stays(cuts, figure),
-            lambda reading, axes: _draw_what_changes(reading, cuts, read_picture, axes),
+            lambda summary, axes: _draw_what_changes(summary, cuts, read_picture, axes),
         )
 
 
@@ -71,21 +71,21 @@ def _draw_what_stays(cuts, figure):
     return scores, pictures
 
 
-def _draw_what_changes(reading, cuts, read_picture, axes):
+def _draw_what_changes(summary, cuts, read_picture, axes):
     scores, pictures = axes
-    choice = reading.choice
-    if not math.isnan(reading.accuracy):
+    choice = summary.choice
+    if not math.isnan(summary.accuracy):
         row = cuts.table[(cuts.table["head"] == choice.head) & (cuts.table["cut"] == choice.cut)]
         place = list(cuts.features).index(choice.cut)
         mark = {"color": "black", "zorder": 10, "scalex": False, "scaley": False, "markeredgewidth": 1.8}
         interval = [row["accuracy_low"].item(), row["accuracy_high"].item()]
         scores.plot([place, place], interval, "-_", markersize=9, linewidth=1.8, **mark)
-        scores.plot(place, reading.accuracy, "o", markersize=15, markerfacecolor="none", **mark)
-    same = ["", *(", same class" if alike else ", another class" for alike in reading.same_class)]
-    for place, picture in enumerate([choice.picture, *reading.neighbors]):
+        scores.plot(place, summary.accuracy, "o", markersize=15, markerfacecolor="none", **mark)
+    same = ["", *(", same class" if alike else ", another class" for alike in summary.same_class)]
+    for place, picture in enumerate([choice.picture, *summary.neighbors]):
         row, column = divmod(place, _N_COLUMNS)
         title = "this picture" if place == 0 else f"neighbour {place}"
-        caption = f"{title}\n{reading.labels[place]}{same[place]}"
+        caption = f"{title}\n{summary.labels[place]}{same[place]}"
         _draw_picture(read_picture(picture), column * _PITCH_PX, row * _ROW_PX, caption, place == 0, pictures)
 
 

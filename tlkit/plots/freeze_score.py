@@ -5,9 +5,9 @@ import math
 
 import numpy as np
 
-from tlkit.names import say_strategy
-from tlkit.strategies.augmentation import say_augment
-from tlkit.strategies.freeze_score import Mark, make_score, say_rate
+from tlkit.names import format_strategy
+from tlkit.strategies.augmentation import format_augment
+from tlkit.strategies.freeze_score import Mark, format_rate, make_score
 
 # The ends of the scale of learning rates; it grows by whole decades where rates lie beyond.
 _DECADES = (-5, -2)
@@ -69,7 +69,7 @@ def draw_score(score, ax):
     for columns in score.phases()[1:]:
         ax.axvline(columns[0] - 0.5, color="black", linewidth=1.4)
     has_notes = _write_notes(score, ax)
-    ax.set_title(_say_whole(score), fontsize=10, loc="left", pad=20 if has_notes else 6)
+    ax.set_title(_format_whole(score), fontsize=10, loc="left", pad=20 if has_notes else 6)
     scale = ax.inset_axes((1.03, 0.36, 0.035, 0.64))
     ax.get_figure(root=True).colorbar(ScalarMappable(norm, colours), cax=scale, label="learning rate")
     handles = [Patch(facecolor="white", edgecolor=_HATCH_COLOUR, hatch=_HATCH, label="frozen")] * (not rates.all())
@@ -140,7 +140,7 @@ def _write_rates(score, norm, colours, ax):
         if score.marks[columns[0]].solved:
             continue
         for row, (part, rate) in enumerate(zip(score.parts, score.column(columns[0]), strict=True)):
-            word = say_rate(rate)
+            word = format_rate(rate)
             if len(word) * 0.62 * _FONT_SIZE > len(columns) * width or height < 1.2 * _FONT_SIZE:
                 continue
             style = {"ha": "center", "va": "center", "fontsize": _FONT_SIZE, "gid": f"{part} {columns[0]}"}
@@ -156,7 +156,7 @@ def _write_notes(score, ax):
     """Write above the columns what phases have beside their rates; says whether there was anything."""
     last, has_notes = "", False
     for columns in score.phases():
-        note = _say_mark(score.marks[columns[0]])
+        note = _format_mark(score.marks[columns[0]])
         if note and note != last:
             place = (columns[0] - 0.5, -0.5)
             ax.annotate(note, place, (1, 3), textcoords="offset points", fontsize=_FONT_SIZE).set_in_layout(False)
@@ -165,22 +165,22 @@ def _write_notes(score, ax):
     return has_notes
 
 
-def _say_mark(mark):
-    words = [f"augmented: {say_augment(mark.augment)}"] if mark.augment else []
+def _format_mark(mark):
+    words = [f"augmented: {format_augment(mark.augment)}"] if mark.augment else []
     words += [
-        f"{name}: {_say_function(getattr(mark, name))}" for name in ("penalty", "objective") if getattr(mark, name)
+        f"{name}: {_format_function(getattr(mark, name))}" for name in ("penalty", "objective") if getattr(mark, name)
     ]
     return ", ".join(words + ["norm statistics move"] * (mark.norm_statistics != Mark().norm_statistics))
 
 
-def _say_whole(score):
-    words = [f"first {_say_function(score.prepare)}"] if score.prepare else []
-    words += [f"at the end {_say_function(score.finish)}"] if score.finish else []
-    return say_strategy(score.name) + (f" ({', '.join(words)})" if words else "")
+def _format_whole(score):
+    words = [f"first {_format_function(score.prepare)}"] if score.prepare else []
+    words += [f"at the end {_format_function(score.finish)}"] if score.finish else []
+    return format_strategy(score.name) + (f" ({', '.join(words)})" if words else "")
 
 
-def _say_function(function):
+def _format_function(function):
     if isinstance(function, functools.partial):
         settings = ", ".join(f"{name} {value}" for name, value in function.keywords.items())
-        return f"{_say_function(function.func)} {settings}".strip()
-    return say_strategy(getattr(function, "__name__", type(function).__name__))
+        return f"{_format_function(function.func)} {settings}".strip()
+    return format_strategy(getattr(function, "__name__", type(function).__name__))

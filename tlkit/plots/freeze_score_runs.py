@@ -4,7 +4,7 @@ import io
 
 from PIL import Image
 
-from tlkit.names import say_strategy
+from tlkit.names import format_strategy
 from tlkit.plots.comparison import COLOURS, MARKERS
 from tlkit.plots.freeze_score import draw_score
 
@@ -49,7 +49,7 @@ def draw_score_accuracies(table, ax):
         style = {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
         lengths = [[row.accuracy - row.accuracy_low], [row.accuracy_high - row.accuracy]]
         ax.errorbar([row.accuracy], [place], xerr=lengths, capsize=3, **style)
-    ax.set_yticks(range(len(table)), [say_strategy(name) for name in table["score"]], fontsize="small")
+    ax.set_yticks(range(len(table)), [format_strategy(name) for name in table["score"]], fontsize="small")
     ax.set_ylim(max(len(table), 1) - 0.5, -0.5)
     ax.set(xlim=(0, 1), xlabel="accuracy (share right)")
     ax.set_title("test pictures, 95 % interval", fontsize=9)

@@ -12,7 +12,7 @@ _BAR_WIDTH = 0.7
 _ABOVE_FRAMES = 2.6
 
 
-def draw_freezing(reading, everything, figure):
+def draw_freezing(summary, everything, figure):
     """Draw a choice of frozen stages on an empty figure, best of `SIZE_INCHES`.
 
     Arguments
@@ -23,7 +23,7 @@ def draw_freezing(reading, everything, figure):
 
     Returns the figure.
     """
-    _draw_what_changes(reading, _draw_what_stays(everything, figure))
+    _draw_what_changes(summary, _draw_what_stays(everything, figure))
     return figure
 
 
@@ -84,16 +84,16 @@ def _draw_memory(memory_mib, place, ax):
     ax.text(place, bottom, f"{bottom:.0f}", ha="center", va="bottom", fontsize=9)
 
 
-def _draw_what_changes(reading, axes):
+def _draw_what_changes(summary, axes):
     moves, activations, durations, memory = axes
-    for place, part in enumerate(reading.parts):
-        word = "frozen" if part in reading.choice.frozen else "learns"
+    for place, part in enumerate(summary.parts):
+        word = "frozen" if part in summary.choice.frozen else "learns"
         moves.text(place, -0.6, f"{part}\n{word}", ha="center", va="bottom", fontsize=8)
-    for row, marks in enumerate(reading.moves.values()):
+    for row, marks in enumerate(summary.moves.values()):
         _draw_marks(marks, row, moves)
-    _draw_bars(reading.activations_mib, reading, activations)
-    _draw_bars([1000 * duration_s for duration_s in reading.durations_s], reading, durations)
-    _draw_memory(reading.memory_mib, 0, memory)
+    _draw_bars(summary.activations_mib, summary, activations)
+    _draw_bars([1000 * duration_s for duration_s in summary.durations_s], summary, durations)
+    _draw_memory(summary.memory_mib, 0, memory)
 
 
 def _draw_marks(marks, row, ax):
@@ -105,8 +105,8 @@ def _draw_marks(marks, row, ax):
         ax.text(place, row, "moves" if marks[place] else "still", ha="center", va="center", fontsize=8)
 
 
-def _draw_bars(values, reading, ax):
-    colours = [_FROZEN if part in reading.choice.frozen else _MOVES for part in reading.parts]
+def _draw_bars(values, summary, ax):
+    colours = [_FROZEN if part in summary.choice.frozen else _MOVES for part in summary.parts]
     ax.bar(range(len(values)), values, _BAR_WIDTH, color=colours, zorder=_ABOVE_FRAMES)
     box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # the outlines would cross the numbers
     for place, value in enumerate(values):

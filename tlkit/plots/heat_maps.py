@@ -17,7 +17,7 @@ def draw_heat_map(heat, square, ax, *, title=None):
     heat: (side, side) float
         0 or more; it is drawn relative to its largest value, what is below 0 as 0.
     square: (side, side, 3) uint8
-        As `tlkit.inspection.show_squares` gives it.
+        As `tlkit.inspection.show_inputs` gives it.
     ax: matplotlib axis
     title: str, optional
 
@@ -46,7 +46,7 @@ def draw_heat_map(heat, square, ax, *, title=None):
     return ax
 
 
-def draw_square(square, ax, *, title=None):
+def draw_input(square, ax, *, title=None):
     """Draw what the network sees, (side, side, 3) uint8, in the same frame as `draw_heat_map`; returns the axis."""
     side_px = len(square)
     ax.imshow(square, extent=(0, side_px, side_px, 0), interpolation="nearest")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tlkit.plots.comparison import COLOURS
-from tlkit.plots.heat_maps import draw_heat_map, draw_square
+from tlkit.plots.heat_maps import draw_heat_map, draw_input
 from tlkit.plots.page import Page
 
 SIZE_INCHES = (11.0, 3.7)
@@ -34,19 +34,19 @@ def draw_correlations(study, ax):
     return ax
 
 
-def draw_heat_study(reading, study, figure):
+def draw_heat_study(summary, study, figure):
     """Draw a choice of picture, depth and method on an empty figure, best of `SIZE_INCHES`.
 
     Arguments
     ---------
-    reading: HeatReading
+    summary: HeatMapSummary
     study: HeatStudy
         That the reading was taken from.
     figure: matplotlib Figure
 
     Returns the figure.
     """
-    _draw_what_changes(reading, study, _draw_what_stays(study, figure))
+    _draw_what_changes(summary, study, _draw_what_stays(study, figure))
     return figure
 
 
@@ -57,7 +57,7 @@ class HeatStudyPage(Page):
         super().__init__(
             SIZE_INCHES,
             lambda figure: _draw_what_stays(study, figure),
-            lambda reading, axes: _draw_what_changes(reading, study, axes),
+            lambda summary, axes: _draw_what_changes(summary, study, axes),
         )
 
 
@@ -72,17 +72,17 @@ def _draw_what_stays(study, figure):
     return picture, trained, random, curves
 
 
-def _draw_what_changes(reading, study, axes):
+def _draw_what_changes(summary, study, axes):
     picture, trained, random, curves = axes
-    choice, square = reading.choice, study.squares[reading.choice.picture]
-    draw_square(square, picture)
-    for ax, heat in ((trained, reading.trained), (random, reading.random)):
+    choice, square = summary.choice, study.squares[summary.choice.picture]
+    draw_input(square, picture)
+    for ax, heat in ((trained, summary.trained), (random, summary.random)):
         draw_heat_map(heat, square, ax)
-    captions = f"explained: {reading.label}", "as trained", f"random down to: {choice.depth}"
+    captions = f"explained: {summary.label}", "as trained", f"random down to: {choice.depth}"
     for ax, caption in zip((picture, trained, random), captions, strict=True):
         ax.text(0.5, 1.03, caption, transform=ax.transAxes, ha="center", va="bottom", fontsize=9.5)
     heading = {"transform": picture.figure.transFigure, "va": "center", "fontsize": 10.5, "weight": "bold"}
-    picture.text(0.01, 0.94, f"{choice.method}: {reading.words}", **heading)
+    picture.text(0.01, 0.94, f"{choice.method}: {summary.words}", **heading)
     place = study.depths.index(choice.depth)
     ring = {"markersize": 15, "markerfacecolor": "none", "markeredgecolor": "black", "markeredgewidth": 1.8}
     curves.plot(place, study.means[choice.method].iloc[place], "o", zorder=10, scalex=False, scaley=False, **ring)

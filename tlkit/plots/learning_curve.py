@@ -3,7 +3,7 @@
 import numpy as np
 
 from tlkit.comparison.crossings import CROSSES
-from tlkit.names import say_strategy
+from tlkit.names import format_strategy
 from tlkit.plots.comparison import COLOURS, LINES, MARKERS
 
 _STRIP = 0.09  # of the axes' height, for the bar of one crossing and its words
@@ -25,7 +25,7 @@ def draw_learning_curve(curve, ax):
     for place, (strategy, arm) in enumerate(table.groupby("strategy", sort=False)):
         style = {"color": COLOURS[place % len(COLOURS)], "linestyle": LINES[place % len(LINES)]}
         marker = MARKERS[place % len(MARKERS)]
-        ax.plot(arm["shots"], arm["accuracy"], marker=marker, label=say_strategy(strategy), **style)
+        ax.plot(arm["shots"], arm["accuracy"], marker=marker, label=format_strategy(strategy), **style)
         # The edges carry the line's style, so that bands which overlap are told apart in gray.
         low, high = arm["accuracy_low"], arm["accuracy_high"]
         ax.fill_between(arm["shots"], low, high, alpha=0.13, color=style["color"], linewidth=0)
@@ -63,7 +63,7 @@ def _draw_crossing(crossing, table, height, ax):
     bottom, top = ax.get_ylim()
     ax.plot([crossing.shots] * 2, [bottom + height * (top - bottom), meets], linestyle=(0, (1, 2)), color="black")
     text = (
-        f"{say_strategy(crossing.ahead_after)} overtakes {say_strategy(crossing.ahead_before)} at "
+        f"{format_strategy(crossing.ahead_after)} overtakes {format_strategy(crossing.ahead_before)} at "
         f"{crossing.shots:.2g} shots ({crossing.shots_low:.2g} to {crossing.shots_high:.2g})"
     )
     # At the edge that is nearer to the bar, where the words have the whole width.

@@ -12,7 +12,7 @@ def draw_mistakes(mistakes, read_picture, ax, *, n_columns=N_COLUMNS, n_rows=N_R
     Arguments
     ---------
     mistakes: DataFrame
-        picture, label, predicted, probability; as in `tlkit.summaries.comparison.Reading`.
+        picture, label, predicted, probability; as in `tlkit.summaries.comparison.ArmSummary`.
     read_picture: callable
         Returns the PIL picture of a name in the column `picture`.
     ax: matplotlib axis

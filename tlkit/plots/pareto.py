@@ -46,7 +46,7 @@ def find_front(costs, scores):
     return known & ~(as_good & better & known).any(axis=1)
 
 
-def say_cost(cost):
+def format_cost(cost):
     """Return (name with unit, divisor) of a column of costs, for an axis."""
     return _COSTS.get(cost, (cost.replace("_", " "), 1))
 
@@ -72,7 +72,7 @@ def draw_pareto(table, ax, *, cost="n_flops", score="accuracy", names="name"):
     """
     for argument, column in (("cost", cost), ("score", score), ("names", names)):
         check_known(argument, column, list(table))
-    label, divisor = say_cost(cost)
+    label, divisor = format_cost(cost)
     costs = table[cost].to_numpy(float, na_value=np.nan) / divisor
     scores = table[score].to_numpy(float, na_value=np.nan)
     known = np.isfinite(costs) & np.isfinite(scores)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tlkit.names import say_strategy
+from tlkit.names import format_strategy
 from tlkit.plots.comparison import COLOURS
 
 COLUMNS = ("source_only", "method")
@@ -16,7 +16,7 @@ def draw_recalls(recalls, ax, *, method, numbers=None):
     Arguments
     ---------
     recalls: DataFrame
-        A row a class: class, n (pictures), source_only, method (shares). As in an `AdaptationReading`.
+        A row a class: class, n (pictures), source_only, method (shares). As in an `AdaptationSummary`.
     ax: matplotlib axis
     method: str
         Its name.
@@ -28,7 +28,7 @@ def draw_recalls(recalls, ax, *, method, numbers=None):
     draw_recall_frame(len(recalls), ax)
     draw_recall_rows(recalls, ax, numbers or {})
     handles = ax.lines[-2:]
-    ax.legend(handles, ["source only", say_strategy(method)], fontsize="small", loc="lower center", ncols=2)
+    ax.legend(handles, ["source only", format_strategy(method)], fontsize="small", loc="lower center", ncols=2)
     return ax
 
 

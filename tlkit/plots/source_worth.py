@@ -7,26 +7,26 @@ from tlkit.plots.comparison import COLOURS
 from tlkit.plots.gains import draw_map_frame, frame_cell
 from tlkit.plots.page import Page
 from tlkit.plots.recalls import AFTER, BEFORE, draw_recall_frame, draw_recall_rows
-from tlkit.summaries.source_worth import say_source
+from tlkit.summaries.source_worth import format_source
 
 SIZE_INCHES = (11.6, 4.4)
 _COLUMNS = ("alone", "with_source")
 
 
-def draw_source_worth(reading, figure):
-    """Draw a `SourceReading` on an empty figure, best of `SIZE_INCHES`.
+def draw_source_worth(summary, figure):
+    """Draw a `SourceSummary` on an empty figure, best of `SIZE_INCHES`.
 
     Left the map of gains over weights and shots, in the middle those of the chosen cell, a dot a seed, with the
     interval that its verdict comes from; right the share of each class that is labelled right.
 
     Arguments
     ---------
-    reading: SourceReading
+    summary: SourceSummary
     figure: matplotlib Figure
 
     Returns the figure.
     """
-    _draw_what_changes(reading, _draw_what_stays(len(reading.recalls), _find_span([reading]), figure))
+    _draw_what_changes(summary, _draw_what_stays(len(summary.recalls), _find_span([summary]), figure))
     return figure
 
 
@@ -35,18 +35,21 @@ class SourceWorthPage(Page):
 
     Arguments
     ---------
-    readings: list of SourceReading
+    readings: list of SourceSummary
         All that may be shown, so that scales stay.
     """
 
-    def __init__(self, readings):
-        n_classes, span = max(len(reading.recalls) for reading in readings), _find_span(readings)
+    def __init__(self, summaries):
+        n_classes, span = max(len(summary.recalls) for summary in summaries), _find_span(summaries)
         super().__init__(SIZE_INCHES, lambda figure: _draw_what_stays(n_classes, span, figure), _draw_what_changes)
 
 
-def _find_span(readings):
+def _find_span(summaries):
     values = np.concatenate(
-        [[*reading.by_seed, reading.row["gain_low"], reading.row["gain_high"], -MARGIN, MARGIN] for reading in readings]
+        [
+            [*summary.by_seed, summary.row["gain_low"], summary.row["gain_high"], -MARGIN, MARGIN]
+            for summary in summaries
+        ]
     )
     return float(np.nanmin(values)) - 0.02, float(np.nanmax(values)) + 0.02
 
@@ -67,19 +70,19 @@ def _draw_what_stays(n_classes, span, figure):
     return shown, seeds, recalls
 
 
-def _draw_what_changes(reading, axes):
+def _draw_what_changes(summary, axes):
     shown, seeds, recalls = axes
     inset = shown.inset_axes((0, 0, 1, 1))
-    draw_map_frame(reading.gains, inset)
-    frame_cell(reading.gains, inset, reading.row["strategy"], reading.choice.shots)
-    row, fixed = reading.row, {"scalex": False, "scaley": False}
+    draw_map_frame(summary.gains, inset)
+    frame_cell(summary.gains, inset, summary.row["strategy"], summary.choice.shots)
+    row, fixed = summary.row, {"scalex": False, "scaley": False}
     # A little apart, so that seeds of the same gain can be told.
-    heights = 0.25 * np.linspace(-1, 1, len(reading.by_seed)) if len(reading.by_seed) > 1 else [0.0]
-    seeds.plot(reading.by_seed, heights, "o", color=COLOURS[0], markersize=6, alpha=0.8, **fixed)
+    heights = 0.25 * np.linspace(-1, 1, len(summary.by_seed)) if len(summary.by_seed) > 1 else [0.0]
+    seeds.plot(summary.by_seed, heights, "o", color=COLOURS[0], markersize=6, alpha=0.8, **fixed)
     seeds.plot([row["gain_low"], row["gain_high"]], [1, 1], color="black", linewidth=2.5, marker="|", **fixed)
     seeds.plot(row["gain"], 1, "s", color=COLOURS[1], markeredgecolor="black", markersize=8, **fixed)
     seeds.text(row["gain"], 1.28, row["verdict"], ha="center", va="center", fontsize=9, clip_on=False)
-    draw_recall_rows(reading.recalls, recalls, {}, columns=_COLUMNS)
-    said = f"{say_source(reading.choice)}: {row['gain']:+.2f} ({row['gain_low']:+.2f} to {row['gain_high']:+.2f})"
+    draw_recall_rows(summary.recalls, recalls, {}, columns=_COLUMNS)
+    said = f"{format_source(summary.choice)}: {row['gain']:+.2f} ({row['gain_low']:+.2f} to {row['gain_high']:+.2f})"
     place = {"transform": seeds.figure.transFigure, "va": "center", "weight": "bold", "fontsize": 10.5}
     seeds.text(0.01, 0.955, f"{said}, {row['verdict']}", **place)

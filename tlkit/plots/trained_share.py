@@ -3,10 +3,10 @@
 import numpy as np
 
 from tlkit.arguments import check_known
-from tlkit.names import say_strategy
+from tlkit.names import format_strategy
 from tlkit.plots.comparison import COLOURS, MARKERS
 from tlkit.plots.page import Page
-from tlkit.plots.pareto import say_cost
+from tlkit.plots.pareto import format_cost
 
 SIZE_INCHES = (7.6, 4.2)
 # Points whose intervals would cover each other are moved apart: this share of the axis' width lies between them.
@@ -36,7 +36,7 @@ def draw_trained_share(table, ax, *, cost="trained_share", score="accuracy"):
         check_known(argument, names, list(table))
     if not len(table):
         raise ValueError("table: no row, expected one for each strategy")
-    label, divisor = say_cost(cost)
+    label, divisor = format_cost(cost)
     if not (table[cost] > 0).all():
         raise ValueError(f"cost: {cost} has values of 0 or less, or none, which a logarithmic axis has no place for")
     costs = table[cost].to_numpy(float) / divisor
@@ -44,7 +44,7 @@ def draw_trained_share(table, ax, *, cost="trained_share", score="accuracy"):
     for place, (x, (strategy, y, low, high)) in enumerate(zip(_place(costs), rows, strict=True)):
         ends = np.nan_to_num([[y - low], [high - y]])
         style = {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
-        ax.errorbar([x], [y], yerr=ends, capsize=4, linestyle="none", label=say_strategy(strategy), **style)
+        ax.errorbar([x], [y], yerr=ends, capsize=4, linestyle="none", label=format_strategy(strategy), **style)
     ax.set_xscale("log")
     ax.set_xlim(*_find_limits(costs))
     scores = table[columns[2:]]
@@ -70,9 +70,9 @@ class TrainedSharePage(Page):
         def draw_what_stays(figure):
             return [draw_trained_share(table, figure.add_axes((0.105, 0.13, 0.685, 0.83)), cost=cost, score=score)]
 
-        def draw_what_changes(reading, axes):
-            row = table["strategy"].tolist().index(reading.choice.strategy)
-            x, y = _place(table[cost].to_numpy(float) / say_cost(cost)[1])[row], table[score].iloc[row]
+        def draw_what_changes(summary, axes):
+            row = table["strategy"].tolist().index(summary.choice.strategy)
+            x, y = _place(table[cost].to_numpy(float) / format_cost(cost)[1])[row], table[score].iloc[row]
             mark = {"color": "black", "zorder": 10, "scalex": False, "scaley": False}
             axes[0].plot([x], [y], "o", markersize=17, markerfacecolor="none", markeredgewidth=1.8, **mark)
             left, bottom = axes[0].get_xlim()[0], axes[0].get_ylim()[0]

@@ -18,7 +18,7 @@ def draw_training(curves, ax, *, score="loss"):
     Arguments
     ---------
     curves: TrainingCurves
-        As `tlkit.inspection.read_training` returns them.
+        As `tlkit.inspection.summarise_training` returns them.
     ax: matplotlib axis
     score: "loss" or "accuracy"
 

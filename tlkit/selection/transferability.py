@@ -13,7 +13,7 @@ _BLOCK_ROWS = 512
 # busy machine.
 _LARGE = 4_000_000
 # Of the ridge penalty on the squared weights of features whose overall standard deviation is 1.
-_MOST_ROWS = 1000  # that a strength is chosen on
+_MOST_ROWS = 1000  # that a l2_penalty is chosen on
 
 
 def score_logme(values, labels):
@@ -77,7 +77,7 @@ def score_h(values, labels):
     """Return the H-score: how much of the features' variance lies between the classes, whitened and shrunk.
 
     Bao et al. 2019 (An information-theoretic approach to transferability in task transfer learning), with the shrinkage
-    of Ibrahim, Ponomareva and Mazumder 2021 (Newer is not always better), whose strength is that of Ledoit and Wolf
+    of Ibrahim, Ponomareva and Mazumder 2021 (Newer is not always better), whose l2_penalty is that of Ledoit and Wolf
     2004: tr(C⁻¹ · (1 - a) B), where C is the shrunk covariance, a the shrinkage, B the covariance of the class means.
     Departure: both covariances are divided by n, where the authors' code divides one by n - 1.
 
@@ -156,9 +156,9 @@ def score_linear_probe(values, labels, groups=None, *, kind="ridge", n_folds=5, 
     """Return the share of pictures that a linear head labels right which was fitted without their fold.
 
     The probe is one of `tlkit.fit_head`. By default it is ridge regression, which has a solution in closed form: the
-    multinomial logistic regression that is usually meant takes a minute where that takes seconds. Its strength is the
+    multinomial logistic regression that is usually meant takes a minute where that takes seconds. Its l2_penalty is the
     best of ten at leaving one out, chosen anew for each fold on at most 1,000 of the pictures that are learned: one
-    strength doesn't suit both 32 and 4,096 features.
+    l2_penalty doesn't suit both 32 and 4,096 features.
 
     Arguments
     ---------
@@ -210,20 +210,20 @@ def predict_unseen(learned, tested, labels, groups=None, *, kind="ridge", n_fold
     predicted = np.empty(len(labels), np.int64)
     for fold in range(n_folds):
         tested_rows, learned_rows = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-        strength = {"strength": _choose_strength(features[learned_rows], seed)} if kind == "ridge" else {}
-        head = fit_head(features[learned_rows], kind, **strength)
+        l2_penalty = {"l2_penalty": _choose_l2_penalty(features[learned_rows], seed)} if kind == "ridge" else {}
+        head = fit_head(features[learned_rows], kind, **l2_penalty)
         predicted[tested_rows] = head.predict(tested[tested_rows]).argmax(axis=1)
     return predicted
 
 
-def _choose_strength(features, seed):
+def _choose_l2_penalty(features, seed):
     from tlkit.heads import fit_head
 
     some = features[np.sort(np.random.default_rng(seed).permutation(len(features))[:_MOST_ROWS])]
     if len(np.unique(some.labels)) < 2:
         return 1.0
-    strength = fit_head(some, "ridge", strength="leave-one-out").settings["strength"]
-    return strength * len(some) / len(features)  # a head's penalty is counted by the picture, and here it is to stay
+    l2_penalty = fit_head(some, "ridge", l2_penalty="leave-one-out").settings["l2_penalty"]
+    return l2_penalty * len(some) / len(features)  # a head's penalty is counted by the picture, and here it is to stay
 
 
 def _threads(values):

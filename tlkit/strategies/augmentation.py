@@ -66,10 +66,10 @@ def list_policies(augment):
     return (augment,) if isinstance(augment, str) else tuple(augment)
 
 
-def say_augment(augment):
+def format_augment(augment):
     """Return an augmentation as it is written beside a drawing.
 
-    >>> say_augment(None), say_augment(["crop", "mixup"])
+    >>> format_augment(None), format_augment(["crop", "mixup"])
     ('none', 'crop + mixup')
     """
     return " + ".join(list_policies(augment)) or "none"

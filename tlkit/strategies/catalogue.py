@@ -4,7 +4,7 @@ import dataclasses
 import functools
 
 from tlkit.arguments import suggest
-from tlkit.strategies.augmentation import check_policies, say_augment
+from tlkit.strategies.augmentation import check_policies, format_augment
 from tlkit.strategies.penalties import l2_sp
 from tlkit.strategies.phase_schedules import (
     DISCRIMINATIVE,
@@ -100,7 +100,7 @@ _KNOWN = [
     ),
     Known(
         Strategy(
-            [dataclasses.replace(_TUNE, penalty=functools.partial(l2_sp, strength=0.1))],
+            [dataclasses.replace(_TUNE, penalty=functools.partial(l2_sp, penalty_weight=0.1))],
             name="l2_sp",
         ),
         "Li, Grandvalet and Davoine 2018 (Explicit inductive bias for transfer learning with convolutional networks); "
@@ -122,7 +122,7 @@ _KNOWN = [
     Known(
         Strategy(
             [_HEAD, Phase(["adapter", "head"], N_EPOCHS, 1e-3)],
-            functools.partial(insert_lora, rank=4, strength=1.0),
+            functools.partial(insert_lora, rank=4, scale=1.0),
             merge_lora,
             name="lora",
         ),
@@ -134,13 +134,13 @@ _KNOWN = [
         Known(
             Strategy(
                 [_HEAD, _TUNE_AFTER_PROBE],
-                adjust=functools.partial(tune_block, place=place),
-                name=f"surgical_{place}",
+                adjust=functools.partial(tune_block, block=block),
+                name=f"surgical_{block}",
             ),
             _SURGICAL,
             expect,
         )
-        for place, expect in (
+        for block, expect in (
             ("first", "for pictures that look different at the level of edges and textures; new classes want more"),
             ("middle", "for what lies between; the least often best of the three"),
             ("last", "for classes that are new while pictures look familiar; the cheapest of the three"),
@@ -149,7 +149,7 @@ _KNOWN = [
     Known(
         Strategy(
             [_HEAD, _TUNE_AFTER_PROBE],
-            finish=functools.partial(interpolate_with_parent, strength=0.5),
+            finish=functools.partial(interpolate_with_parent, mixing_coefficient=0.5),
             name="wise_ft",
         ),
         "Wortsman et al. 2022 (Robust fine-tuning of zero-shot models); the parent is the linear probe",
@@ -220,5 +220,5 @@ def augmented(strategy, augment, *, name=None):
     phases = [
         phase if phase.n_epochs is None else dataclasses.replace(phase, augment=augment) for phase in strategy.phases
     ]
-    name = f"{strategy.name} + {say_augment(augment)}" if name is None else name
+    name = f"{strategy.name} + {format_augment(augment)}" if name is None else name
     return dataclasses.replace(strategy, phases=phases, name=name)

@@ -156,7 +156,7 @@ def _make_column(phase, backbone):
     return rates, Mark(**{field: getattr(phase, field) for field in fields})
 
 
-def read_strategy(score):
+def make_strategy(score):
     """Return the `Strategy` that a score stands for.
 
     Equal neighbouring columns become one phase, and so warm up and slow down once. Columns in which nothing learns are
@@ -165,7 +165,7 @@ def read_strategy(score):
     Raises ValueError where nothing learns at all.
 
     >>> score = FreezeScore(("stem", "head"), [[0, 1e-4, 1e-4], [0, 1e-3, 1e-3]], [Mark(solved=True), Mark(), Mark()])
-    >>> [(phase.train, phase.n_epochs) for phase in read_strategy(score).phases]
+    >>> [(phase.train, phase.n_epochs) for phase in make_strategy(score).phases]
     [(('head',), None), (('all', 'head'), 2)]
     """
     phases = [_read_phase(score, columns) for columns in score.phases()]
@@ -206,7 +206,7 @@ def write_python(score):
         name="painted",
     )
     """
-    strategy = read_strategy(score)
+    strategy = make_strategy(score)
     functions = {"prepare": strategy.prepare, "finish": strategy.finish}
     for phase in strategy.phases:
         functions |= {key: getattr(phase, key) for key in ("penalty", "objective") if getattr(phase, key)}
@@ -243,10 +243,10 @@ def _write_phase(phase):
     return text.replace(_NO_BREAK, " ")
 
 
-def say_rate(rate):
+def format_rate(rate):
     """Return a learning rate as it is written in a cell, in two digits at most.
 
-    >>> [say_rate(rate) for rate in (0, 2e-4, 0.00025, 0.003, 1.0)]
+    >>> [format_rate(rate) for rate in (0, 2e-4, 0.00025, 0.003, 1.0)]
     ['frozen', '2e-4', '2.5e-4', '3e-3', '1e0']
     """
     if not rate:

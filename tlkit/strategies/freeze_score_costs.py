@@ -3,12 +3,12 @@
 import dataclasses
 import math
 
-from tlkit.backbones.freezing.summary import Freezing, read_freezing
+from tlkit.backbones.freezing.summary import Freezing, summarise_freezing
 
 
 @dataclasses.dataclass(frozen=True)
 class ScoreReading:
-    """What a freeze score costs; `read_score` makes one.
+    """What a freeze score costs; `summarise_freeze_score` makes one.
 
     Arguments
     ---------
@@ -33,7 +33,7 @@ class ScoreReading:
     sentence: str
 
 
-def read_score(score, costs, n_train, *, front_mib=1024):
+def summarise_freeze_score(score, costs, n_train, *, frozen_prefix_mib=1024):
     """Look up what a score costs.
 
     Stages that are frozen at the front are computed once for all epochs of a phase, and for a phase that follows with
@@ -47,7 +47,7 @@ def read_score(score, costs, n_train, *, front_mib=1024):
         From `measure_freezing`, with a batch as large as the training's.
     n_train: int
         Training pictures.
-    front_mib: float
+    frozen_prefix_mib: float
         As in `transfer`.
 
     Returns a `ScoreReading`. Raises ValueError for a score of other parts.
@@ -61,13 +61,13 @@ def read_score(score, costs, n_train, *, front_mib=1024):
     for columns in score.phases():
         mark, rates = score.marks[columns[0]], dict(zip(score.parts, score.column(columns[0]), strict=True))
         frozen = [stage for stage in costs.stages if not rates[stage]]
-        reading = read_freezing(costs, Freezing(frozen))
+        summary = summarise_freezing(costs, Freezing(frozen))
         front = _find_front(frozen, costs.stages)
         stored_mib = _measure_stored(front, costs) * n_batches
-        if not mark.solved and (mark.augment or stored_mib > front_mib):
+        if not mark.solved and (mark.augment or stored_mib > frozen_prefix_mib):
             front, stored_mib = (), 0.0
         if front != previous and front not in kept:
-            duration_s += n_batches * sum(reading.durations_s[: len(front)])
+            duration_s += n_batches * sum(summary.durations_s[: len(front)])
         if touched.isdisjoint(front):
             kept.add(front)
         previous = front
@@ -75,12 +75,12 @@ def read_score(score, costs, n_train, *, front_mib=1024):
         if mark.solved:
             n_trainable = max(n_trainable, n_of_head)
             continue
-        duration_s += len(columns) * n_batches * sum(reading.durations_s[len(front) :])
+        duration_s += len(columns) * n_batches * sum(summary.durations_s[len(front) :])
         # In what was measured the head always learns; here it may be frozen.
-        n_learning = reading.n_trainable - (0 if rates["head"] else n_of_head)
-        learning = reading.memory_mib["gradients"] + reading.memory_mib["optimizer state"]
-        fixed = reading.memory_mib["parameters"] + reading.memory_mib["activations"] + stored_mib
-        memory_mib = max(memory_mib, fixed + learning * n_learning / reading.n_trainable)
+        n_learning = summary.n_trainable - (0 if rates["head"] else n_of_head)
+        learning = summary.memory_mib["gradients"] + summary.memory_mib["optimizer state"]
+        fixed = summary.memory_mib["parameters"] + summary.memory_mib["activations"] + stored_mib
+        memory_mib = max(memory_mib, fixed + learning * n_learning / summary.n_trainable)
         n_trainable = max(n_trainable, n_learning)
         touched.update(stage for stage in costs.stages if rates[stage])
     n_steps = score.n_epochs * math.ceil(n_batches)

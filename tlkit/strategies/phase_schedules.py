@@ -9,7 +9,7 @@ import math
 
 from tlkit.strategies.strategy import KEYWORDS
 
-PLACES = ("first", "middle", "last")
+BLOCKS = ("first", "middle", "last")
 
 # Pictures seen while tuning, 500 steps of 8, and how often each at least and at most.
 N_SEEN = 4000
@@ -89,7 +89,7 @@ def unfreeze_gradually(phases, backbone, n_train, *, n_parts):
     return adjusted
 
 
-def tune_block(phases, backbone, n_train, *, place):
+def tune_block(phases, backbone, n_train, *, block):
     """Tune one third of the stages, with the head, instead of "all".
 
     Lee et al. 2023 (Surgical fine-tuning improves adaptation to distribution shifts) tune one of the three or four
@@ -103,23 +103,23 @@ def tune_block(phases, backbone, n_train, *, place):
         Of two stages only the first and last exist.
     n_train: int
         Number of training pictures, of which nothing depends here.
-    place: "first", "middle" or "last"
+    block: "first", "middle" or "last"
 
-    Returns a list of Phase. Raises ValueError for another place, and where the third would hold no stage.
+    Returns a list of Phase. Raises ValueError for another block, and where the third would hold no stage.
 
     >>> import tlkit as tl
     >>> from tlkit.strategies.strategy import Phase
     >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
-    >>> [tune_block([Phase(["all"], 6, 2e-4)], backbone, 50, place=place)[0].train for place in PLACES]
+    >>> [tune_block([Phase(["all"], 6, 2e-4)], backbone, 50, block=block)[0].train for block in BLOCKS]
     [('stem', 'stage1', 'head'), ('stage2', 'head'), ('stage3', 'stage4', 'head')]
     """
-    if place not in PLACES:
-        raise ValueError(f"place: {place!r}, expected one of {', '.join(PLACES)}")
-    third = PLACES.index(place)
+    if block not in BLOCKS:
+        raise ValueError(f"block: {block!r}, expected one of {', '.join(BLOCKS)}")
+    third = BLOCKS.index(block)
     start, end = (round(bound * len(backbone.stages) / 3) for bound in (third, third + 1))
     if start == end:
         raise ValueError(
-            f"place: {place!r}, but {backbone.name} has {len(backbone.stages)} stages, of which that third holds none; "
+            f"block: {block!r}, but {backbone.name} has {len(backbone.stages)} stages, of which that third holds none; "
             "name the stages in a Phase"
         )
     return [_train_stages(phase, backbone.stages[start:end]) if "all" in phase.train else phase for phase in phases]

@@ -6,13 +6,13 @@ import math
 
 import numpy as np
 
-from tlkit.adaptation.collapse import alarm_collapse
+from tlkit.adaptation.collapse import detect_collapse
 from tlkit.adaptation.domain_inputs import read_domains, read_features, read_methods
 from tlkit.adaptation.pair_results import BASELINE, ORACLE
 from tlkit.adaptation.pair_split import place_pair
 from tlkit.adaptation.solved_head import Solved, solve_head
 from tlkit.arguments import check_count, check_known
-from tlkit.names import say_strategy
+from tlkit.names import format_strategy
 from tlkit.summaries.domain_map import DomainMap, map_domains
 
 _LEAST_GAP = 0.02  # between baseline and oracle; of a smaller one no share can be told
@@ -90,7 +90,7 @@ class Adaptations:
         right = solved.predict(tested.values).argmax(axis=1) == tested.labels
         n_tested, n_right = (np.bincount(tested.labels[rows], minlength=n_classes) for rows in (slice(None), right))
         priors = np.bincount(learned.labels, minlength=n_classes) / len(learned)
-        alarm = alarm_collapse(solved.predict(adapted.values), priors)
+        alarm = detect_collapse(solved.predict(adapted.values), priors)
         before = self._map(source, target)
         return Measured(n_tested, n_right, alarm, before, before.move(solved.source))
 
@@ -104,7 +104,7 @@ class Measured:
     n_tested, n_right: (n_classes,) int
         Pictures of the test half, and those of them that are labelled right.
     alarm: str or None
-        As `alarm_collapse` gives it.
+        As `detect_collapse` gives it.
     before, after: DomainMap
         Of the source and the half of the target to adapt to.
     """
@@ -127,8 +127,8 @@ class Measured:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class AdaptationReading:
-    """What a choice of two domains and a method comes to; `read_adaptation` makes one.
+class AdaptationSummary:
+    """What a choice of two domains and a method comes to; `summarise_adaptation` makes one.
 
     Arguments
     ---------
@@ -140,7 +140,7 @@ class AdaptationReading:
         The share of the gap between "source_only" and the oracle that the method wins back; NaN where there is hardly
         one.
     alarm: str or None
-        As `alarm_collapse` gives it, with the name of the class.
+        As `detect_collapse` gives it, with the name of the class.
     before, after: DomainMap
         Of the source and the half of the target that the method saw.
     recalls: DataFrame
@@ -164,7 +164,7 @@ class AdaptationReading:
         return _say(self)
 
 
-def read_adaptation(adaptations, choice):
+def summarise_adaptation(adaptations, choice):
     """Adapt from one domain to another by a method, and read what it did to whom.
 
     Arguments
@@ -172,7 +172,7 @@ def read_adaptation(adaptations, choice):
     adaptations: Adaptations
     choice: AdaptationChoice
 
-    Returns an `AdaptationReading`. Raises ValueError for a choice that isn't there, or domains that can't be split.
+    Returns an `AdaptationSummary`. Raises ValueError for a choice that isn't there, or domains that can't be split.
     """
     import pandas as pd
 
@@ -192,7 +192,7 @@ def read_adaptation(adaptations, choice):
     gain, gap = (other.balanced_accuracy - base.balanced_accuracy for other in (measured, oracle))
     recovered = gain / gap if gap >= _LEAST_GAP else math.nan
     scores = measured.balanced_accuracy, gain, oracle.balanced_accuracy, recovered, _name_class(measured.alarm, classes)
-    return AdaptationReading(choice, *scores, measured.before, measured.after, recalls)
+    return AdaptationSummary(choice, *scores, measured.before, measured.after, recalls)
 
 
 def _name_class(alarm, classes):
@@ -204,33 +204,35 @@ def _name_class(alarm, classes):
     return f"{start}{classes[int(number)]} {rest}"
 
 
-def say_scores(reading):
-    """Return the balanced accuracy of an `AdaptationReading` in words, and its gain."""
-    choice = reading.choice
-    said = f"{choice.source} → {choice.target}, {say_strategy(choice.method)}: balanced accuracy {reading.accuracy:.2f}"
-    return said if choice.method == BASELINE else f"{said}, {reading.gain:+.2f} against source only"
+def format_scores(summary):
+    """Return the balanced accuracy of an `AdaptationSummary` in words, and its gain."""
+    choice = summary.choice
+    said = (
+        f"{choice.source} → {choice.target}, {format_strategy(choice.method)}: balanced accuracy {summary.accuracy:.2f}"
+    )
+    return said if choice.method == BASELINE else f"{said}, {summary.gain:+.2f} against source only"
 
 
-def say_recovered(reading):
-    """Return in words what share of the gap to the oracle an `AdaptationReading`'s method wins back."""
-    known = f"the target's labels give {reading.oracle:.2f}"
-    if reading.choice.method == BASELINE:
+def format_recovered(summary):
+    """Return in words what share of the gap to the oracle an `AdaptationSummary`'s method wins back."""
+    known = f"the target's labels give {summary.oracle:.2f}"
+    if summary.choice.method == BASELINE:
         return known
-    if math.isnan(reading.recovered):
+    if math.isnan(summary.recovered):
         return f"no gap to recover, {known}"
-    share = f"{abs(reading.recovered):.0%}".replace("%", " %")
-    return f"{share} of the gap recovered, {known}" if reading.recovered >= 0 else f"a gap {share} wider, {known}"
+    share = f"{abs(summary.recovered):.0%}".replace("%", " %")
+    return f"{share} of the gap recovered, {known}" if summary.recovered >= 0 else f"a gap {share} wider, {known}"
 
 
-def _say(reading):
-    parts = [f"{say_scores(reading)}; {say_recovered(reading)}."]
-    if reading.choice.method != BASELINE:
-        parts.append(_say_loser(reading.recalls))
-    parts.append(f"Alarm: {reading.alarm}." if reading.alarm else "No alarm.")
+def _say(summary):
+    parts = [f"{format_scores(summary)}; {format_recovered(summary)}."]
+    if summary.choice.method != BASELINE:
+        parts.append(_format_loser(summary.recalls))
+    parts.append(f"Alarm: {summary.alarm}." if summary.alarm else "No alarm.")
     return " ".join(parts)
 
 
-def _say_loser(recalls):
+def _format_loser(recalls):
     row = recalls.loc[(recalls["method"] - recalls["source_only"]).idxmin()]
     if row["method"] >= row["source_only"]:
         return "No class loses."

@@ -9,8 +9,8 @@ import numpy as np
 
 from tlkit.arguments import check_known
 from tlkit.images.imageset import ImageSet
-from tlkit.strategies.augmentation import check_policies, say_augment, split_policies
-from tlkit.summaries.comparison import Choice, read_arm
+from tlkit.strategies.augmentation import check_policies, format_augment, split_policies
+from tlkit.summaries.comparison import Choice, summarise_arm
 from tlkit.training.augment import mix_batch
 
 MOST_SHOWN = 6
@@ -23,7 +23,7 @@ class AugmentationChoice:
     Arguments
     ---------
     policy: str
-        As `say_augment` says it: "none", "crop", "crop + mixup" …
+        As `format_augment` says it: "none", "crop", "crop + mixup" …
     draw: int
         Number of the draw, from 0.
     """
@@ -33,8 +33,8 @@ class AugmentationChoice:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class AugmentationReading:
-    """What a network sees under an augmentation, and what that was worth; `read_augmentation` makes one.
+class AugmentationSummary:
+    """What a network sees under an augmentation, and what that was worth; `summarise_augmentation` makes one.
 
     Arguments
     ---------
@@ -108,7 +108,7 @@ def _find_arms(comparison):
                 "tlkit.strategies.augmented makes"
             )
         augment = check_policies(trained[-1].get("augment"))
-        policy = say_augment(augment)
+        policy = format_augment(augment)
         if policy in arms:
             raise ValueError(f"comparison: {arms[policy]} and {name} both augment by {policy}, expected one each")
         arms[policy], augments[policy] = name, augment
@@ -145,12 +145,12 @@ def show_values(batch, recipe):
     return np.clip(np.round(values * 255), 0, 255).astype(np.uint8)
 
 
-def say_shares(shares, classes):
+def format_shares(shares, classes):
     """Return a label in words, a line a class: the class, and its share where there are several.
 
-    >>> say_shares(np.array([0.0, 1.0]), ["bird", "bug"])
+    >>> format_shares(np.array([0.0, 1.0]), ["bird", "bug"])
     'bug'
-    >>> print(say_shares(np.array([0.25, 0.75]), ["bird", "bug"]))
+    >>> print(format_shares(np.array([0.25, 0.75]), ["bird", "bug"]))
     bug: 0.75
     bird: 0.25
     """
@@ -160,7 +160,7 @@ def say_shares(shares, classes):
     return "\n".join(f"{classes[label]}: {shares[label]:.2f}" for label in present)
 
 
-def read_augmentation(augmentations, choice):
+def summarise_augmentation(augmentations, choice):
     """Draw what the network sees, and look up what the augmentation was worth.
 
     Arguments
@@ -168,11 +168,11 @@ def read_augmentation(augmentations, choice):
     augmentations: Augmentations
     choice: AugmentationChoice
 
-    Returns an `AugmentationReading`. Raises ValueError for a choice that isn't there.
+    Returns an `AugmentationSummary`. Raises ValueError for a choice that isn't there.
     """
     augmentations.check(choice)
     arm, augment = augmentations.arms[choice.policy], augmentations.augments[choice.policy]
     seen, shares = see_pictures(augmentations.pictures, augment, choice.draw)
-    captions = [say_shares(row, augmentations.pictures.images.classes) for row in shares]
-    sentence = read_arm(augmentations.comparison, Choice(arm, augmentations.shots)).sentence
-    return AugmentationReading(choice, augmentations.plain, seen, captions, arm, sentence)
+    captions = [format_shares(row, augmentations.pictures.images.classes) for row in shares]
+    sentence = summarise_arm(augmentations.comparison, Choice(arm, augmentations.shots)).sentence
+    return AugmentationSummary(choice, augmentations.plain, seen, captions, arm, sentence)

@@ -111,12 +111,12 @@ def choose(table, budget, *, score, predicted=None, names="name"):
     """
     check_known("score", score, list(table))
     fits = find_fitting(table, budget)
-    sentence = f"{fits.sum()} of {len(table)} candidates fit ({_say_budget(budget)})."
+    sentence = f"{fits.sum()} of {len(table)} candidates fit ({_format_budget(budget)})."
     scores = np.where(fits, table[score].to_numpy(float, na_value=np.nan), np.nan)
     if np.isnan(scores).all():
-        return Selection(fits, None, sentence, f"None that fits has a value of {_say_score(score)}: allow more.")
+        return Selection(fits, None, sentence, f"None that fits has a value of {_format_score(score)}: allow more.")
     best, known = int(np.nanargmax(scores)), list(table[names])
-    outcome = f"Best of them by {_say_score(score)}: {known[best]} ({scores[best]:.3f})."
+    outcome = f"Best of them by {_format_score(score)}: {known[best]} ({scores[best]:.3f})."
     if predicted is not None:
         check_known("predicted", predicted, known)
         outcome += f" You predicted {predicted}{_compare(scores, known.index(predicted))}"
@@ -132,10 +132,10 @@ def _compare(scores, predicted):
     return f": number {rank} of {n_known}, {np.nanmax(scores) - scores[predicted]:.3f} behind."
 
 
-def say_limit(column, value):
+def format_limit(column, value):
     """Return a cost in words, with its unit.
 
-    >>> say_limit("n_flops", 0.77e9)
+    >>> format_limit("n_flops", 0.77e9)
     '0.77 GFLOP a picture'
     """
     words = {
@@ -146,13 +146,13 @@ def say_limit(column, value):
     return words[column]
 
 
-def _say_score(score):
+def _format_score(score):
     return score.replace("_", " ")
 
 
-def _say_budget(budget):
+def _format_budget(budget):
     limits = [
-        f"at most {say_limit(column, getattr(budget, column))}"
+        f"at most {format_limit(column, getattr(budget, column))}"
         for column in LIMITED
         if getattr(budget, column) < math.inf
     ]

@@ -8,7 +8,7 @@ import numpy as np
 from tlkit.arguments import check_known
 
 
-def _say_yes(value):
+def _format_yes(value):
     return "yes" if value else "no"
 
 
@@ -25,31 +25,31 @@ _SAID = {
     "accuracy": ("published accuracy", lambda value: f"{value:.3f}"),
     "accuracy_source": ("accuracy according to", str),
     "licence": ("licence of the weights", str),
-    "offline": ("works offline", _say_yes),
+    "offline": ("works offline", _format_yes),
 }
 
 
-def say_column(column):
+def format_column(column):
     """Return what a column is called where people read it, with its unit.
 
-    >>> say_column("n_flops"), say_column("year")
+    >>> format_column("n_flops"), format_column("year")
     ('GFLOP a picture', 'year')
     """
     return _SAID[column][0] if column in _SAID else column.replace("_", " ")
 
 
-def say_cells(table):
+def format_cells(table):
     """Return a table's cells as they are read: a list a row, of one str a column; "" where a value is missing.
 
     >>> import pandas as pd
-    >>> say_cells(pd.DataFrame({"name": ["a", "b"], "n_flops": [1.6e9, None]}))
+    >>> format_cells(pd.DataFrame({"name": ["a", "b"], "n_flops": [1.6e9, None]}))
     [['a', '1.60'], ['b', '']]
     """
-    columns = [[_say_value(column, value) for value in table[column]] for column in table]
+    columns = [[_format_value(column, value) for value in table[column]] for column in table]
     return [list(row) for row in zip(*columns, strict=True)]
 
 
-def _say_value(column, value):
+def _format_value(column, value):
     import pandas as pd
 
     if pd.isna(value):
@@ -59,18 +59,18 @@ def _say_value(column, value):
     return f"{value:.3f}" if isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral) else str(value)
 
 
-def say_html(table):
+def format_html(table):
     """Return a table of these cells in HTML, under what its columns are called.
 
     >>> import pandas as pd
-    >>> say_html(pd.DataFrame({"name": ["a<b"]}))
+    >>> format_html(pd.DataFrame({"name": ["a<b"]}))
     '<table><tr><th>network</th></tr><tr><td>a&lt;b</td></tr></table>'
     """
 
-    def say_row(kind, texts):
+    def format_row(kind, texts):
         return "<tr>" + "".join(f"<{kind}>{html.escape(text)}</{kind}>" for text in texts) + "</tr>"
 
-    rows = [say_row("th", map(say_column, table)), *(say_row("td", row) for row in say_cells(table))]
+    rows = [format_row("th", map(format_column, table)), *(format_row("td", row) for row in format_cells(table))]
     return f"<table>{''.join(rows)}</table>"
 
 
@@ -97,7 +97,7 @@ def arrange(table, *, sort_by=None, descending=False, words=""):
 
     wanted = words.casefold().split()
     # An address names other networks as well: AlexNet's source is a page on "alexnet-and-vgg".
-    texts = [" ".join(text for text in row if "://" not in text).casefold() for row in say_cells(table)]
+    texts = [" ".join(text for text in row if "://" not in text).casefold() for row in format_cells(table)]
     positions = np.array([place for place, text in enumerate(texts) if all(word in text for word in wanted)], np.int64)
     if sort_by is None:
         return positions

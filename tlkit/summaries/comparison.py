@@ -5,7 +5,7 @@ import difflib
 
 import numpy as np
 
-from tlkit.names import say_strategy
+from tlkit.names import format_strategy
 
 _VERDICT_WORDS = {
     "helps": "It helps",
@@ -24,8 +24,8 @@ class Choice:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Reading:
-    """What one arm of a comparison did; `read_arm` makes one.
+class ArmSummary:
+    """What one arm of a comparison did; `summarise_arm` makes one.
 
     Arguments
     ---------
@@ -56,7 +56,7 @@ class Reading:
     n_wrong: int
 
 
-def read_arm(comparison, choice):
+def summarise_arm(comparison, choice):
     """Read one arm of a comparison.
 
     Arguments
@@ -64,7 +64,7 @@ def read_arm(comparison, choice):
     comparison: Comparison
     choice: Choice
 
-    Returns a `Reading`. Raises ValueError, with the nearest name, for an arm that wasn't compared.
+    Returns a `ArmSummary`. Raises ValueError, with the nearest name, for an arm that wasn't compared.
     """
     row, predictions = _find_row(comparison.table, choice), comparison.predictions
     arm = predictions[(predictions["strategy"] == choice.strategy) & (predictions["shots"] == choice.shots)]
@@ -75,7 +75,7 @@ def read_arm(comparison, choice):
     wrong = arm[arm["label"] != arm["predicted"]]
     # Pictures of equal probability are sorted by name: the order must not depend on the order of the runs.
     ranked = wrong.sort_values(["probability", "picture"], ascending=[False, True]).drop_duplicates("picture")
-    return Reading(
+    return ArmSummary(
         choice=choice,
         accuracy=float(row["accuracy"]),
         accuracy_low=float(row["accuracy_low"]),
@@ -115,15 +115,15 @@ def _describe(row, baseline, n_wrong, n_tested):
     if np.isfinite(row["accuracy_low"]):
         interval = f"95 % interval {row['accuracy_low']:.2f} to {row['accuracy_high']:.2f}, {seeds}"
     score = (
-        f"{say_strategy(row['strategy'])}, {shots} a class: accuracy {row['accuracy']:.2f} ({interval}); "
+        f"{format_strategy(row['strategy'])}, {shots} a class: accuracy {row['accuracy']:.2f} ({interval}); "
         f"{n_wrong} of {n_tested} test pictures wrong."
     )
     if row["strategy"] == baseline:
         return f"{score} It is the baseline that the others are compared with."
-    return f"{score} {say_gain({**row, 'baseline': baseline})}"
+    return f"{score} {format_gain({**row, 'baseline': baseline})}"
 
 
-def say_gain(row):
+def format_gain(row):
     """Return a gain in words, with its interval and verdict.
 
     Arguments
@@ -132,7 +132,7 @@ def say_gain(row):
         gain, gain_low, gain_high, verdict, baseline, n_seeds_to_tell, as `transfer_gain` has them.
     """
     baseline = row["baseline"]
-    gain = f"{row['gain']:+.2f} against {say_strategy(baseline)}"
+    gain = f"{row['gain']:+.2f} against {format_strategy(baseline)}"
     if np.isfinite(row["gain_low"]):
         gain += f" ({row['gain_low']:+.2f} to {row['gain_high']:+.2f})"
     if np.isfinite(row["n_seeds_to_tell"]):

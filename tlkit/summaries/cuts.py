@@ -86,8 +86,8 @@ class Cuts:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class CutReading:
-    """What a choice of cut, head and picture comes to; `read_cut` makes one.
+class CutSummary:
+    """What a choice of cut, head and picture comes to; `summarise_cut` makes one.
 
     Arguments
     ---------
@@ -110,7 +110,7 @@ class CutReading:
     sentence: str
 
 
-def read_cut(cuts, choice):
+def summarise_cut(cuts, choice):
     """Look up a head's accuracy on a cut, and a picture's nearest neighbours by cosine there.
 
     Arguments
@@ -118,7 +118,7 @@ def read_cut(cuts, choice):
     cuts: Cuts
     choice: CutChoice
 
-    Returns a `CutReading`. Raises ValueError for a choice that isn't there.
+    Returns a `CutSummary`. Raises ValueError for a choice that isn't there.
     """
     cuts.check(choice)
     features = cuts.features[choice.cut]
@@ -136,4 +136,4 @@ def read_cut(cuts, choice):
         f"{score} {same_class.sum()} of the {len(neighbors)} nearest neighbours of this picture are of its class, "
         f"{labels[0]}; over all pictures the nearest is in {cuts.shares[choice.cut]:.0%}."
     )
-    return CutReading(choice, accuracy, neighbors, same_class, labels, sentence)
+    return CutSummary(choice, accuracy, neighbors, same_class, labels, sentence)

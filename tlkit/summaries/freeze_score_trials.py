@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from tlkit.strategies.freeze_score import read_strategy
-from tlkit.strategies.freeze_score_costs import read_score
+from tlkit.strategies.freeze_score import make_strategy
+from tlkit.strategies.freeze_score_costs import summarise_freeze_score
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,8 +77,8 @@ class ScoreTrials:
         self.results = {}
 
     def read(self, score):
-        """Return what a score costs, as `read_score` does."""
-        return read_score(score, self.costs, len(self.train))
+        """Return what a score costs, as `summarise_freeze_score` does."""
+        return summarise_freeze_score(score, self.costs, len(self.train))
 
     def run(self, name, score, *, watch=None, before_test=None):
         """Train a score, and test it where the training was completed; returns the `Run`.
@@ -98,7 +98,7 @@ class ScoreTrials:
         run = transfer(
             self.backbone,
             self.train,
-            dataclasses.replace(read_strategy(score), name=name),
+            dataclasses.replace(make_strategy(score), name=name),
             seed=self.seed,
             batch_size=self.batch_size,
             callbacks=[watch] if watch else [],
@@ -109,10 +109,10 @@ class ScoreTrials:
                 before_test()
             predictions = run.evaluate(self.test).predictions
             n_right = int((predictions["label"] == predictions["predicted"]).sum())
-            reading = self.read(score)
-            times = reading.duration_s, run.duration_s
+            summary = self.read(score)
+            times = summary.duration_s, run.duration_s
             # Replaced as a whole: another thread may be reading it.
-            result = ScoreResult(name, n_right, len(predictions), reading.n_trainable, *times)
+            result = ScoreResult(name, n_right, len(predictions), summary.n_trainable, *times)
             self.results = self.results | {name: result}
         return run
 

@@ -19,8 +19,8 @@ class HeatChoice:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class HeatReading:
-    """What a choice comes to; `read_heat` makes one.
+class HeatMapSummary:
+    """What a choice comes to; `summarise_heat_maps` makes one.
 
     Arguments
     ---------
@@ -66,7 +66,7 @@ def check_heat(study, choice):
     check_known("method", [choice.method], list(study.maps))
 
 
-def read_heat(study, choice):
+def summarise_heat_maps(study, choice):
     """Look up what a picture's heat map becomes where the network is random down to a depth.
 
     Arguments
@@ -74,7 +74,7 @@ def read_heat(study, choice):
     study: HeatStudy
     choice: HeatChoice
 
-    Returns a `HeatReading`. Raises as `check_heat` does.
+    Returns a `HeatMapSummary`. Raises as `check_heat` does.
     """
     check_heat(study, choice)
     table = study.correlations
@@ -82,7 +82,7 @@ def read_heat(study, choice):
         (table["method"] == choice.method) & (table["depth"] == choice.depth) & (table["picture"] == choice.picture)
     ]
     maps = study.maps[choice.method]
-    return HeatReading(
+    return HeatMapSummary(
         choice,
         study.labels[choice.picture],
         maps[0, choice.picture],

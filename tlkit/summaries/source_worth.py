@@ -9,7 +9,7 @@ from tlkit.adaptation.pair_results import BASELINE
 from tlkit.adaptation.target_shots import ALONE, POOLED, name_arm
 from tlkit.arguments import check_columns, check_known
 from tlkit.evaluation.gains import transfer_gain
-from tlkit.summaries.comparison import say_gain
+from tlkit.summaries.comparison import format_gain
 
 _COLUMNS = {"strategy", "source", "method", "weight", "shots", "seed", "fold", "accuracy"}
 
@@ -67,8 +67,8 @@ class SourceWorths:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class SourceReading:
-    """What a choice comes to; `read_source` makes one.
+class SourceSummary:
+    """What a choice comes to; `summarise_source` makes one.
 
     Arguments
     ---------
@@ -103,13 +103,15 @@ class SourceReading:
             if (row["with_source"] - row["alone"]) * (1 if word == "gains" else -1) > 0
         ]
         said = f" {'; '.join(classes)}." if classes else ""
-        return f"{say_source(self.choice)}: accuracy {self.alone + self.row['gain']:.2f}. {say_gain(self.row)}{said}"
+        return (
+            f"{format_source(self.choice)}: accuracy {self.alone + self.row['gain']:.2f}. {format_gain(self.row)}{said}"
+        )
 
 
-def say_source(choice):
+def format_source(choice):
     """Return a choice in words.
 
-    >>> say_source(SourceChoice("sketch", 0.25, 1)), say_source(SourceChoice("sketch", "pooled", 5))
+    >>> format_source(SourceChoice("sketch", 0.25, 1)), format_source(SourceChoice("sketch", "pooled", 5))
     ('sketch at 0.25 times the weight of 1 shot a class', 'sketch pooled with 5 shots a class')
     """
     shots = f"{choice.shots} shot{'s' * (choice.shots > 1)} a class"
@@ -118,7 +120,7 @@ def say_source(choice):
     return f"{choice.source} at {choice.weight:g} times the weight of {shots}"
 
 
-def read_source(worths, choice):
+def summarise_source(worths, choice):
     """Read what a source was worth at a weight and a number of shots.
 
     Arguments
@@ -126,7 +128,7 @@ def read_source(worths, choice):
     worths: SourceWorths
     choice: SourceChoice
 
-    Returns a `SourceReading`. Raises ValueError for a choice that wasn't measured.
+    Returns a `SourceSummary`. Raises ValueError for a choice that wasn't measured.
     """
     worths.check(choice)
     gains = worths.find_gains(choice.source)
@@ -137,4 +139,4 @@ def read_source(worths, choice):
     recalls = before.rename(columns={"right": "alone"}).assign(with_source=after["right"])
     recalls = recalls.rename_axis("class").reset_index()
     by_seed = (runs[strategy] - runs[ALONE]).to_numpy()
-    return SourceReading(choice, gains, row, by_seed, float(runs[ALONE].mean()), recalls)
+    return SourceSummary(choice, gains, row, by_seed, float(runs[ALONE].mean()), recalls)

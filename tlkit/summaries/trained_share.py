@@ -3,7 +3,7 @@
 import dataclasses
 
 from tlkit.arguments import check_known
-from tlkit.names import say_strategy
+from tlkit.names import format_strategy
 
 COSTS = ("trained_share", "memory_mib", "stored_mib")
 
@@ -27,8 +27,8 @@ class TrainedShareChoice:
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainedShareReading:
-    """What a strategy costs and reaches; `read_trained_share` makes one.
+class TrainedShareSummary:
+    """What a strategy costs and reaches; `summarise_trained_share` makes one.
 
     Arguments
     ---------
@@ -90,7 +90,7 @@ class TrainedShares:
         check_known("score", [choice.score], list(self.scores))
 
 
-def read_trained_share(shares, choice):
+def summarise_trained_share(shares, choice):
     """Look up what a strategy costs, beside the one that trains most, and how well it does.
 
     Arguments
@@ -98,7 +98,7 @@ def read_trained_share(shares, choice):
     shares: TrainedShares
     choice: TrainedShareChoice
 
-    Returns a `TrainedShareReading`. Raises ValueError for a choice that isn't there.
+    Returns a `TrainedShareSummary`. Raises ValueError for a choice that isn't there.
     """
     shares.check(choice)
     rows = shares.table.set_index("strategy")
@@ -106,14 +106,14 @@ def read_trained_share(shares, choice):
     parts = {cost: float(row[cost] / rows.loc[most, cost]) for cost in COSTS}
     low, high = row[f"{choice.score}_low"], row[f"{choice.score}_high"]
     interval = "" if low != low else f" ({low:.2f} to {high:.2f})"
-    beside = "" if choice.strategy == most else f", beside {say_strategy(most)}'s"
+    beside = "" if choice.strategy == most else f", beside {format_strategy(most)}'s"
     memory = f"A step holds {row['memory_mib']:.0f} MiB"
     stored = f"{row['stored_mib']:.2f} MiB are stored"
     if beside:
         memory += f" ({parts['memory_mib']:.0%}{beside})"
         stored += f" ({parts['stored_mib']:.1%})"
     sentence = (
-        f"{say_strategy(choice.strategy)} trains {row['trained_share']:.1%} of the parameters. {memory}; {stored}. "
+        f"{format_strategy(choice.strategy)} trains {row['trained_share']:.1%} of the parameters. {memory}; {stored}. "
         f"{choice.score.replace('_', ' ')}: {row[choice.score]:.2f}{interval}."
     )
-    return TrainedShareReading(choice, most, parts, sentence)
+    return TrainedShareSummary(choice, most, parts, sentence)

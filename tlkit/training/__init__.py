@@ -1,1 +1,5 @@
 """Execute a strategy: one training, from its settings to its `Run`."""
+
+from tlkit.lazy import attach
+
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -102,10 +102,10 @@ class Training:
         weight_decay,
         label_smoothing,
         balance,
-        largest_gradient,
+        max_grad_norm,
         precision,
         patience,
-        front_mib,
+        frozen_prefix_mib,
         callbacks,
         keep,
         progress,
@@ -114,8 +114,8 @@ class Training:
         self.pictures, self.held, self.target, self.auxiliary = pictures, held, target, auxiliary
         self.seed, self.batch_size, self.micro_batch_size = seed, batch_size, micro_batch_size
         self.optimizer_name, self.weight_decay, self.label_smoothing = optimizer, weight_decay, label_smoothing
-        self.balance, self.largest_gradient, self.precision = balance, largest_gradient, precision
-        self.patience, self.front_mib = patience, front_mib
+        self.balance, self.max_grad_norm, self.precision = balance, max_grad_norm, precision
+        self.patience, self.frozen_prefix_mib = patience, frozen_prefix_mib
         self.callbacks, self.keep, self.progress = callbacks, keep, progress
         self.device = next(head.parameters()).device
         weights = weigh_classes(pictures.images.labels, head.out_features) if balance == "weights" else None
@@ -261,7 +261,7 @@ class Training:
         views = list_views(self.pictures, phase.augment, range(first_epoch, first_epoch + phase.n_epochs))
         n_pictures = len(self.pictures) + (len(self.target) if phase.objective else 0)
         n_rows = len(views) * n_pictures + (len(self.held) if self.held else 0)
-        n_stages = find_front(self.backbone, n_rows, self.front_mib) if views else 0
+        n_stages = find_front(self.backbone, n_rows, self.frozen_prefix_mib) if views else 0
         front = stages[n_stages - 1] if n_stages else None
         if front is None:
             self.source, self.held_source, self.target_source = self.pictures, self.held, self.target

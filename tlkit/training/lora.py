@@ -10,14 +10,14 @@ from torch import nn
 _ADAPTER = "default"
 
 
-def insert_lora(backbone, seed, *, rank=4, strength=1.0):
+def insert_lora(backbone, seed, *, rank=4, scale=1.0):
     """Return a copy of a backbone with low-rank adapters in its linear layers and ungrouped convolutions.
 
     Hu et al. 2022 (LoRA: low-rank adaptation of large language models): a layer with weights W gives
-    W x + strength · B A x, where A maps to `rank` channels and B, zero at first, back. So the network starts as it was,
+    W x + scale · B A x, where A maps to `rank` channels and B, zero at first, back. So the network starts as it was,
     bit for bit. The paper has only the projections of attention adapted; we take every layer that can be merged, since
     convolutional networks have no attention: in a convolution A has its kernel size and stride and B is 1 × 1. The
-    paper's alpha is `strength * rank`; it divides by the rank for the reason that we leave it out, so that `rank` can
+    paper's alpha is `scale * rank`; it divides by the rank for the reason that we leave it out, so that `rank` can
     be changed and the learning rate kept.
 
     Left without adapters are grouped and dilated convolutions, layers that change their weights before they use them
@@ -31,21 +31,21 @@ def insert_lora(backbone, seed, *, rank=4, strength=1.0):
         Of A; torch's own random state stays as it is.
     rank: int
         0 inserts nothing.
-    strength: float
+    scale: float
         Above 0.
 
     Returns a Backbone for phases that train "adapter"; `merge_lora` ends them. Needs peft: `tlkit[adapters]`.
 
-    Raises ValueError or TypeError for a rank or strength out of range, ModuleNotFoundError without peft.
+    Raises ValueError or TypeError for a rank or scale out of range, ModuleNotFoundError without peft.
     """
     if isinstance(rank, bool) or not isinstance(rank, int):
         raise TypeError(f"rank: {rank!r}, expected a whole number")
     if rank < 0:
         raise ValueError(f"rank: {rank}, expected 0, which inserts nothing, or more")
-    if isinstance(strength, bool) or not isinstance(strength, (int, float)):
-        raise TypeError(f"strength: {strength!r}, expected a number")
-    if not 0 < strength < math.inf:
-        raise ValueError(f"strength: {strength!r}, expected a number above 0; for no adapters take rank=0")
+    if isinstance(scale, bool) or not isinstance(scale, (int, float)):
+        raise TypeError(f"scale: {scale!r}, expected a number")
+    if not 0 < scale < math.inf:
+        raise ValueError(f"scale: {scale!r}, expected a number above 0; for no adapters take rank=0")
     backbone = copy.deepcopy(backbone)
     if rank == 0:
         return backbone
@@ -58,7 +58,7 @@ def insert_lora(backbone, seed, *, rank=4, strength=1.0):
     names = _find_layers(backbone)
     if not names:
         raise ValueError(f"backbone: {backbone.name} has no linear layer or convolution that could take an adapter")
-    config = peft.LoraConfig(r=rank, lora_alpha=strength * rank, target_modules=names)
+    config = peft.LoraConfig(r=rank, lora_alpha=scale * rank, target_modules=names)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         peft.inject_adapter_in_model(config, backbone)
@@ -68,7 +68,7 @@ def insert_lora(backbone, seed, *, rank=4, strength=1.0):
 def merge_lora(training):
     """End a training with `insert_lora`'s adapters merged into the weights, and the plain layers back in their places.
 
-    `training.adapters` gets A ("….lora_A") and B times the strength ("….lora_B") of each layer whose own weights are
+    `training.adapters` gets A ("….lora_A") and B times the scale ("….lora_B") of each layer whose own weights are
     still those of the pretrained network, from which `merge` gives the layer's weights again. Where a phase trained
     these as well, only the merged weights say what the layer does.
     """
@@ -99,7 +99,7 @@ def merge(weight, down, up):
     down: (rank, n_in) or (rank, n_in, height, width)
         LoRA's A.
     up: (n_out, rank) or (n_out, rank, 1, 1)
-        LoRA's B, times the strength.
+        LoRA's B, times the scale.
 
     >>> merge(torch.eye(2), torch.tensor([[1.0, 2.0]]), torch.tensor([[10.0], [0.0]])).tolist()
     [[11.0, 20.0], [0.0, 1.0]]

@@ -11,14 +11,14 @@ OPTIMIZERS = ("adamw", "sgd")
 BALANCES = ("weights", "sampling")
 
 _COUNTS = ("batch_size", "micro_batch_size", "patience", "n_views")
-_OPTIONAL = ("micro_batch_size", "patience", "n_views", "largest_gradient", "balance")
+_OPTIONAL = ("micro_batch_size", "patience", "n_views", "max_grad_norm", "balance")
 _LARGEST_SEED = 2**32 - 1  # what scikit-learn, which draws the folds, can take
 # The largest value of each number, of which none may be below 0, and how the error says so.
 _RANGES = {
     "weight_decay": (math.inf, "a number of at least 0"),
     "label_smoothing": (math.nextafter(1, 0), "a number from 0 to below 1"),
     "validation": (0.5, "a number from 0 to 0.5"),
-    "front_mib": (math.inf, "a number of at least 0"),
+    "frozen_prefix_mib": (math.inf, "a number of at least 0"),
     "checkpoint_every_s": (math.inf, "a number of at least 0"),
 }
 
@@ -43,8 +43,8 @@ def check_settings(images, settings):
     checked = {name: check_count(name, given[name], 1) for name in _COUNTS if name in given}
     checked["seed"] = check_count("seed", given["seed"], 0, _LARGEST_SEED)
     checked |= {name: _check_number(name, given[name], *limit) for name, limit in _RANGES.items()}
-    if "largest_gradient" in given:
-        checked["largest_gradient"] = check_positive("largest_gradient", given["largest_gradient"])
+    if "max_grad_norm" in given:
+        checked["max_grad_norm"] = check_positive("max_grad_norm", given["max_grad_norm"])
     for name, known in {"optimizer": OPTIMIZERS, "precision": PRECISIONS, "balance": BALANCES}.items():
         if name in given:
             check_known(name, [given[name]], known)

@@ -74,8 +74,8 @@ def make_step(training, indices, target_indices=None):
             # Of mixed pictures the one that makes up more counts.
             wanted = labels.argmax(1) if labels.ndim == 2 else labels
             training.n_right += (scores.argmax(1) == wanted).sum().item()
-        if training.largest_gradient is not None:
-            norm = nn.utils.clip_grad_norm_(list_learning(training.optimizer), training.largest_gradient)
+        if training.max_grad_norm is not None:
+            norm = nn.utils.clip_grad_norm_(list_learning(training.optimizer), training.max_grad_norm)
             if not norm.isfinite():
                 raise TrainingError(
                     f"the gradient is {norm:.0f} at {_name_step(training, training.step + 1)}: {_advise(training)}"

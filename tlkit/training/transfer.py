@@ -36,12 +36,12 @@ def transfer(
     weight_decay=0.01,
     label_smoothing=0.0,
     balance=None,
-    largest_gradient=None,
+    max_grad_norm=None,
     precision="exact",
     validation=0.0,
     patience=None,
     n_views=None,
-    front_mib=1024,
+    frozen_prefix_mib=1024,
     checkpoint=None,
     checkpoint_every_s=60.0,
     callbacks=(),
@@ -87,7 +87,7 @@ def transfer(
         pictures left out of account. "sampling": each place of an epoch is drawn, with a chance that is the same for
         all classes, so pictures of rare classes come several times and some others not at all. Heads that are solved
         aren't balanced.
-    largest_gradient: float, optional
+    max_grad_norm: float, optional
         The gradient of a step, over all parameters that learn, is shortened to this norm where it is longer (Pascanu et
         al. 2013, On the difficulty of training recurrent neural networks).
     precision: "exact" or "fast"
@@ -104,7 +104,7 @@ def transfer(
         Where phases augment, each picture has so many drawn views, which take turns; then frozen stages see each view
         once only. By default a new view is drawn in each epoch, and nothing can be computed once; nor can it where
         pictures are mixed, which is done anew in each step, whatever the number of views.
-    front_mib: float
+    frozen_prefix_mib: float
         How much memory the outputs of frozen stages may take, in MiB; where it isn't enough, and with 0, these stages
         are run in each epoch, with the same result within float tolerance.
     checkpoint: str or Path, optional
@@ -153,12 +153,12 @@ def transfer(
             "weight_decay": weight_decay,
             "label_smoothing": label_smoothing,
             "balance": balance,
-            "largest_gradient": largest_gradient,
+            "max_grad_norm": max_grad_norm,
             "precision": precision,
             "validation": validation,
             "patience": patience,
             "n_views": n_views,
-            "front_mib": front_mib,
+            "frozen_prefix_mib": frozen_prefix_mib,
             "checkpoint_every_s": checkpoint_every_s,
         },
     )

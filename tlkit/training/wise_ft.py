@@ -12,11 +12,11 @@ from tlkit.training.early_stopping import put_back, take_tensors
 from tlkit.training.norm_statistics import STATISTICS, find_norm_layers, reestimate_norm_statistics
 from tlkit.training.run import check_run
 
-STRENGTHS = tuple(step / 10 for step in range(11))
+MIXING_COEFFICIENTS = tuple(step / 10 for step in range(11))
 
 
-def interpolate_with_parent(training, *, strength):
-    """End a training with the weights (1 - strength) × before tuning + strength × after it.
+def interpolate_with_parent(training, *, mixing_coefficient):
+    """End a training with the weights (1 - mixing_coefficient) × before tuning + mixing_coefficient × after it.
 
     Wortsman et al. 2022 (Robust fine-tuning of zero-shot models). Their parent is a zero-shot classifier; ours, for
     networks that have none, is the pretrained network with its linear probe, from which tuning has to start. Running
@@ -26,23 +26,23 @@ def interpolate_with_parent(training, *, strength):
     ---------
     training: Training
         Its network is changed in place. Where no phase tuned anything, nothing is.
-    strength: float
+    mixing_coefficient: float
         From 0, the parent, to 1, the tuned network.
 
-    Raises ValueError for a strength out of range.
+    Raises ValueError for a mixing_coefficient out of range.
     """
-    _check_strength(strength)
+    _check_mixing_coefficient(mixing_coefficient)
     if training.parent is None:
         return
     tuned = take_tensors(training.backbone, training.head)
     moved = _moved_norm_layers(training.parent, tuned)
-    put_back(_interpolate(training.parent, tuned, strength), training.backbone, training.head)
-    if moved and 0 < strength < 1:
+    put_back(_interpolate(training.parent, tuned, mixing_coefficient), training.backbone, training.head)
+    if moved and 0 < mixing_coefficient < 1:
         reestimate_norm_statistics(training.backbone, training.pictures, training.seed, moved)
 
 
-def interpolate_runs(parent, tuned, strength, *, train=None):
-    """Return a `Run` with the weights (1 - strength) × parent + strength × tuned, backbone and head.
+def interpolate_runs(parent, tuned, mixing_coefficient, *, train=None):
+    """Return a `Run` with the weights (1 - c) × parent + c × tuned, where c is the mixing coefficient.
 
     Between a run and what it was tuned from, such as a "linear_probe" and the "lp_ft" of the same pictures and seed,
     the weights lie on a line along which accuracy often rises before it falls (Wortsman et al. 2022, Robust fine-tuning
@@ -52,29 +52,29 @@ def interpolate_runs(parent, tuned, strength, *, train=None):
     ---------
     parent, tuned: Run
         Of the same network, size and classes.
-    strength: float
+    mixing_coefficient: float
         From 0 to 1; at both ends the weights are those of the run there, bit for bit.
     train: ImageSet, optional
         Training pictures, by which running statistics of norm layers are estimated anew; needed where the two runs
         differ in them.
 
     Returns a `Run` like the tuned one. Looks at test sets are counted together with those of the tuned run: who tries
-    strengths on a test set has looked at it with all of them.
+    mixing_coefficients on a test set has looked at it with all of them.
 
-    Raises ValueError for a strength out of range, for runs that don't fit together, and without `train` where norm
+    Raises ValueError for a coefficient out of range, for runs that don't fit together, and without `train` if norm
     statistics differ; TypeError for what is no run.
     """
-    _check_strength(strength)
+    _check_mixing_coefficient(mixing_coefficient)
     _check_fit(parent, tuned)
     ends = [take_tensors(run.backbone, run.head) for run in (parent, tuned)]
-    moved = _moved_norm_layers(*ends) if 0 < strength < 1 else []
+    moved = _moved_norm_layers(*ends) if 0 < mixing_coefficient < 1 else []
     if moved and train is None:
         raise ValueError(
             f"train: None, but the runs differ in the running statistics of {len(moved)} norm layers, which can't be "
             "interpolated: give the training pictures, on which they are estimated anew"
         )
     backbone, head = copy.deepcopy(tuned.backbone), copy.deepcopy(tuned.head)
-    put_back(_interpolate(*ends, strength), backbone, head)
+    put_back(_interpolate(*ends, mixing_coefficient), backbone, head)
     if moved:
         pictures = TrainingPictures(train.with_classes(tuned.classes), backbone.recipe, tuned.seed)
         reestimate_norm_statistics(backbone, pictures, tuned.seed, moved)
@@ -84,10 +84,10 @@ def interpolate_runs(parent, tuned, strength, *, train=None):
         head=head.eval(),
         strategy=tuned.strategy
         | {
-            "name": f"{tuned.strategy['name']} at {strength:g}",
-            "interpolated": {"strength": strength, "parent": parent.strategy},
+            "name": f"{tuned.strategy['name']} at {mixing_coefficient:g}",
+            "interpolated": {"mixing_coefficient": mixing_coefficient, "parent": parent.strategy},
         },
-        tuned={0: parent.tuned, 1: tuned.tuned}.get(strength, True),
+        tuned={0: parent.tuned, 1: tuned.tuned}.get(mixing_coefficient, True),
         completed=parent.completed and tuned.completed,
         changed=list_changed_since(backbone, parent, tuned),
         adapters={},
@@ -95,35 +95,36 @@ def interpolate_runs(parent, tuned, strength, *, train=None):
     )
 
 
-def interpolation_curve(parent, tuned, images, strengths=STRENGTHS, *, train=None, progress=False):
-    """Return the scores of `interpolate_runs` at several strengths, as a DataFrame (strength, accuracy,
-    balanced_accuracy).
+def interpolation_curve(parent, tuned, images, mixing_coefficients=MIXING_COEFFICIENTS, *, train=None, progress=False):
+    """Return the scores of `interpolate_runs` at several coefficients: mixing_coefficient, accuracy, balanced_accuracy.
 
     Arguments
     ---------
     parent, tuned, train
         As in `interpolate_runs`.
     images: ImageSet
-        What is predicted. Each strength is one more look at it, counted with the tuned run's: the best strength on a
+        What is predicted. Each coefficient is one more look at it, counted with the tuned run's: the best one on a
         test set is not an honest result on that set.
-    strengths: sequence of float
+    mixing_coefficients: sequence of float
     progress: bool
         Show a bar for each.
     """
     rows = []
-    for strength in strengths:
-        scores = interpolate_runs(parent, tuned, strength, train=train).evaluate(images, progress=progress)
-        rows.append((strength, scores.accuracy, scores.balanced_accuracy))
-    return pd.DataFrame(rows, columns=["strength", "accuracy", "balanced_accuracy"])
+    for mixing_coefficient in mixing_coefficients:
+        scores = interpolate_runs(parent, tuned, mixing_coefficient, train=train).evaluate(images, progress=progress)
+        rows.append((mixing_coefficient, scores.accuracy, scores.balanced_accuracy))
+    return pd.DataFrame(rows, columns=["mixing_coefficient", "accuracy", "balanced_accuracy"])
 
 
-def _interpolate(parent, tuned, strength):
+def _interpolate(parent, tuned, mixing_coefficient):
     """Return the tensors between two networks; counters, which are integers, are those of the tuned one."""
-    if strength in (0, 1):  # a product with 0 would lose the sign of a zero
-        return parent if strength == 0 else tuned
+    if mixing_coefficient in (0, 1):  # a product with 0 would lose the sign of a zero
+        return parent if mixing_coefficient == 0 else tuned
     # Unlike a sum of two products, lerp leaves a value that both have as it is: what was frozen keeps its bits.
     return {
-        name: torch.lerp(parent[name].to(value.device), value, strength) if value.is_floating_point() else value
+        name: torch.lerp(parent[name].to(value.device), value, mixing_coefficient)
+        if value.is_floating_point()
+        else value
         for name, value in tuned.items()
     }
 
@@ -135,11 +136,15 @@ def _moved_norm_layers(parent, tuned):
     return find_norm_layers(name.removeprefix("backbone.") for name in differing)
 
 
-def _check_strength(strength):
-    if isinstance(strength, bool) or not isinstance(strength, (int, float)):
-        raise TypeError(f"strength: {strength!r}, expected a number from 0, the parent, to 1, the tuned network")
-    if not 0 <= strength <= 1:
-        raise ValueError(f"strength: {strength!r}, expected a number from 0, the parent, to 1, the tuned network")
+def _check_mixing_coefficient(mixing_coefficient):
+    if isinstance(mixing_coefficient, bool) or not isinstance(mixing_coefficient, (int, float)):
+        raise TypeError(
+            f"mixing_coefficient: {mixing_coefficient!r}, expected a number from 0, the parent, to 1, the tuned network"
+        )
+    if not 0 <= mixing_coefficient <= 1:
+        raise ValueError(
+            f"mixing_coefficient: {mixing_coefficient!r}, expected a number from 0, the parent, to 1, the tuned network"
+        )
 
 
 def _check_fit(parent, tuned):

@@ -4,9 +4,9 @@ import numpy as np
 import traitlets
 
 from tlkit.arguments import check_known
-from tlkit.names import say_strategy
+from tlkit.names import format_strategy
 from tlkit.plots.adaptation import SIZE_INCHES, AdaptationPage
-from tlkit.summaries.adaptation import AdaptationChoice, Adaptations, read_adaptation
+from tlkit.summaries.adaptation import AdaptationChoice, Adaptations, summarise_adaptation
 from tlkit.widgets.choice_explorer import ChoiceExplorer, make_buttons
 
 
@@ -48,7 +48,7 @@ class AdaptationExplorer(ChoiceExplorer):
         self._page = AdaptationPage(len(np.unique(images.labels)))
         options = {"source": domains, "target": domains, "method": methods}
         controls = {
-            name: make_buttons([(say_strategy(option), option) for option in offered], getattr(choice, name))
+            name: make_buttons([(format_strategy(option), option) for option in offered], getattr(choice, name))
             for name, offered in options.items()
         }
         super().__init__(choice, controls, SIZE_INCHES)
@@ -71,12 +71,12 @@ class AdaptationExplorer(ChoiceExplorer):
         super()._show(change)
 
     def _read(self, choice):
-        return read_adaptation(self.adaptations, choice)
+        return summarise_adaptation(self.adaptations, choice)
 
     def _show_choice(self):
         choice = self._choose()
         if not self.adaptations.is_measured(choice):
-            self.status.text = f"{choice.source} → {choice.target}, {say_strategy(choice.method)}: being solved …"
+            self.status.text = f"{choice.source} → {choice.target}, {format_strategy(choice.method)}: being solved …"
         super()._show_choice()
 
     def snapshot(self, source=None, target=None, method=None):

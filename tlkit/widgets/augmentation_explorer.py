@@ -4,7 +4,7 @@ import ipywidgets
 import traitlets
 
 from tlkit.plots.augmentation import SIZE_INCHES, AugmentationPage
-from tlkit.summaries.augmentation import AugmentationChoice, Augmentations, read_augmentation
+from tlkit.summaries.augmentation import AugmentationChoice, Augmentations, summarise_augmentation
 from tlkit.widgets.choice_explorer import ChoiceExplorer, make_buttons
 
 
@@ -55,7 +55,7 @@ class AugmentationExplorer(ChoiceExplorer):
         self.augmentations.check(choice)
 
     def _read(self, choice):
-        return read_augmentation(self.augmentations, choice)
+        return summarise_augmentation(self.augmentations, choice)
 
     def snapshot(self, policy=None, draw=None):
         """Return what the explorer shows of a choice as a still picture (IPython Image, PNG); by default of this one.

@@ -8,8 +8,8 @@ import traitlets
 
 from tlkit.arguments import check_known
 from tlkit.plots.backbone_choice import SIZE_INCHES, render_choice
-from tlkit.summaries.backbone_choice import LIMITED, Budget, choose, say_limit
-from tlkit.summaries.backbone_table import say_html
+from tlkit.summaries.backbone_choice import LIMITED, Budget, choose, format_limit
+from tlkit.summaries.backbone_table import format_html
 from tlkit.widgets.explorer import Explorer, make_picture
 from tlkit.widgets.status import StatusLine
 
@@ -159,7 +159,7 @@ class BackboneChooser(Explorer):
             left = left.sort_values(self.score, ascending=False, kind="stable")
             columns += [name for name in self._known["score"] if name not in columns]
         style = "max-height:18em; overflow:auto; line-height:1.5"
-        return f"<div style='{style}' tabindex='0'>{say_html(left[columns])}</div>"
+        return f"<div style='{style}' tabindex='0'>{format_html(left[columns])}</div>"
 
     def _render(self):
         how = {"score": self.score, "cost": self.cost, "names": self.names, "predicted": self.predicted}
@@ -191,7 +191,7 @@ def _check(table, scores, cost, names):
 def _make_limit(values):
     """Return a slider over the values of a cost, the last of which is no limit."""
     steps = sorted({float(value) for value in values.dropna()})
-    options = [(say_limit(values.name, step), step) for step in steps[:-1]] + [("no limit", math.inf)]
+    options = [(format_limit(values.name, step), step) for step in steps[:-1]] + [("no limit", math.inf)]
     # Of one value there is nothing to slide to, and the slider of the front end fails on it.
     if len(options) == 1:
         return _make_buttons(options, math.inf)

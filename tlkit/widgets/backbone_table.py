@@ -8,7 +8,7 @@ import pandas as pd
 import traitlets
 
 from tlkit.arguments import check_known
-from tlkit.summaries.backbone_table import arrange, say_cells, say_column, say_html
+from tlkit.summaries.backbone_table import arrange, format_cells, format_column, format_html
 
 # So many rows a reader without widgets sees; the whole table of timm would make a notebook of megabytes.
 _MOST_STATIC_ROWS = 30
@@ -69,11 +69,11 @@ class BackboneTable(anywidget.AnyWidget):
             table = list_networks(table)
         self.table = table.reset_index(drop=True)
         columns = [
-            {"name": column, "title": say_column(column), "number": _is_number(self.table[column])}
+            {"name": column, "title": format_column(column), "number": _is_number(self.table[column])}
             for column in self.table
         ]
         super().__init__(
-            columns=columns, cells=say_cells(self.table), sort_by=sort_by, descending=descending, words=words
+            columns=columns, cells=format_cells(self.table), sort_by=sort_by, descending=descending, words=words
         )
         self._arrange()
         self.observe(self._arrange, ["sort_by", "descending", "words"])
@@ -91,7 +91,7 @@ class BackboneTable(anywidget.AnyWidget):
         order = arrange(self.table, sort_by=self.sort_by, descending=self.descending, words=self.words)
         sentence = f"{len(order)} of {len(self.table)} rows"
         if self.sort_by is not None:
-            sentence += f", by {say_column(self.sort_by)}, {'descending' if self.descending else 'ascending'}"
+            sentence += f", by {format_column(self.sort_by)}, {'descending' if self.descending else 'ascending'}"
         with self.hold_sync():
             self.order, self.sentence = order.tolist(), sentence
 
@@ -105,7 +105,7 @@ class BackboneTable(anywidget.AnyWidget):
         bundle, metadata = super()._repr_mimebundle_(**keywords) or ({}, {})
         more = max(0, len(self.order) - _MOST_STATIC_ROWS)
         note = f"{self.sentence}; {more} more below these" if more else self.sentence
-        still = f"{say_html(self.shown.head(_MOST_STATIC_ROWS))}<p>{html.escape(note)}</p>"
+        still = f"{format_html(self.shown.head(_MOST_STATIC_ROWS))}<p>{html.escape(note)}</p>"
         return bundle | {"text/plain": repr(self), "text/html": still}, metadata
 
     def __repr__(self):

@@ -35,9 +35,9 @@ class ChoiceExplorer(Explorer):
         # Callbacks may run on a thread of their own beside a cell that assigns to the traits.
         self._lock = threading.Lock()
         self._controls, self._shown = controls, choice
-        reading = self._read(choice)
-        self._view = make_picture(size_inches, value=self._render(reading))
-        self.status = StatusLine(reading.sentence)
+        summary = self._read(choice)
+        self._view = make_picture(size_inches, value=self._render(summary))
+        self.status = StatusLine(summary.sentence)
         rows = [
             ipywidgets.HBox([ipywidgets.Label((labels or {}).get(name, name), layout={"width": label_width}), control])
             for name, control in controls.items()
@@ -59,8 +59,8 @@ class ChoiceExplorer(Explorer):
         """Return the choice that the traits make up."""
         return dataclasses.replace(self._shown, **{name: getattr(self, name) for name in self._controls})
 
-    def _render(self, reading, **settings):
-        return self._page.render(reading, **settings)
+    def _render(self, summary, **settings):
+        return self._page.render(summary, **settings)
 
     def _draw_still(self, choice):
         """Return what is shown of a choice as a still picture (IPython Image, PNG)."""
@@ -83,9 +83,9 @@ class ChoiceExplorer(Explorer):
             choice = self._choose()
             if choice == self._shown and self.error is None:
                 return
-            reading = self._read(choice)
-            self._view.value = self._render(reading)
-            self.status.text = reading.sentence
+            summary = self._read(choice)
+            self._view.value = self._render(summary)
+            self.status.text = summary.sentence
             self._shown, self.error = choice, None
 
 

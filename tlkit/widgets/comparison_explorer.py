@@ -7,9 +7,9 @@ import ipywidgets
 import traitlets
 from PIL import ImageOps
 
-from tlkit.names import say_strategy
-from tlkit.plots.comparison_page import SIZE_INCHES, ReadingPage
-from tlkit.summaries.comparison import Choice, check_choice, read_arm
+from tlkit.names import format_strategy
+from tlkit.plots.comparison_page import SIZE_INCHES, ComparisonPage
+from tlkit.summaries.comparison import Choice, check_choice, summarise_arm
 from tlkit.widgets.explorer import Explorer, make_picture
 from tlkit.widgets.status import StatusLine
 
@@ -45,13 +45,13 @@ class ComparisonExplorer(Explorer):
         all_shots = sorted({int(number) for number in comparison.table["shots"]})
         strategy = strategies[-1] if strategy is None else strategy
         shots = all_shots[len(all_shots) // 2] if shots is None else shots
-        first = read_arm(comparison, Choice(strategy, shots))
+        first = summarise_arm(comparison, Choice(strategy, shots))
         self.comparison, self.images = comparison, images
         # Callbacks may run on a thread of their own beside a cell that assigns to the traits.
         self._lock = threading.Lock()
-        self._page = ReadingPage(comparison, first.classes, _thumbnails(comparison, images))
+        self._page = ComparisonPage(comparison, first.classes, _thumbnails(comparison, images))
         self._strategies = ipywidgets.ToggleButtons(
-            options=[(say_strategy(name), name) for name in strategies],
+            options=[(format_strategy(name), name) for name in strategies],
             value=strategy,
             style={"button_width": "auto"},
         )
@@ -87,9 +87,9 @@ class ComparisonExplorer(Explorer):
             choice = Choice(self.strategy, self.shots)
             if choice == self._shown and self.error is None:
                 return
-            reading = read_arm(self.comparison, choice)
-            self._picture.value = self._page.render(reading)
-            self.status.text = reading.sentence
+            summary = summarise_arm(self.comparison, choice)
+            self._picture.value = self._page.render(summary)
+            self.status.text = summary.sentence
             self._shown, self.error = choice, None
 
     def snapshot(self, strategy=None, shots=None):
@@ -101,7 +101,7 @@ class ComparisonExplorer(Explorer):
 
         choice = Choice(self.strategy if strategy is None else strategy, self.shots if shots is None else shots)
         with self._lock:
-            return Image(self._page.render(read_arm(self.comparison, choice), compact=True))
+            return Image(self._page.render(summarise_arm(self.comparison, choice), compact=True))
 
     def __repr__(self):
         n_strategies, n_shots = len(self._strategies.options), len(self._shots.options)

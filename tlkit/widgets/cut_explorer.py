@@ -8,7 +8,7 @@ import traitlets
 from PIL import ImageOps
 
 from tlkit.plots.cuts import SIZE_INCHES, CutPage
-from tlkit.summaries.cuts import CutChoice, Cuts, read_cut
+from tlkit.summaries.cuts import CutChoice, Cuts, summarise_cut
 from tlkit.widgets.choice_explorer import ChoiceExplorer, make_buttons
 
 _THUMBNAIL_PX = 128
@@ -68,7 +68,7 @@ class CutExplorer(ChoiceExplorer):
         self.cuts.check(choice)
 
     def _read(self, choice):
-        return read_cut(self.cuts, choice)
+        return summarise_cut(self.cuts, choice)
 
     def snapshot(self, cut=None, head=None, picture=None):
         """Return what the explorer shows of a choice as a still picture (IPython Image, PNG); by default of this one.

@@ -7,10 +7,10 @@ import time
 import ipywidgets
 
 from tlkit.arguments import check_known
-from tlkit.names import say_strategy
+from tlkit.names import format_strategy
 from tlkit.plots.freeze_score_runs import RUNS_SIZE_INCHES, render_runs, render_score_and_runs
 from tlkit.strategies import catalogue
-from tlkit.strategies.freeze_score import make_score, read_strategy, write_python
+from tlkit.strategies.freeze_score import make_score, make_strategy, write_python
 from tlkit.summaries.freeze_score_painting import list_paintable, make_painting
 from tlkit.summaries.freeze_score_trials import ScoreTrials
 from tlkit.widgets.explorer import Explorer, make_picture
@@ -24,7 +24,7 @@ _COMPARED = ("linear_probe", "fine_tune", "lp_ft", "gradual")
 _SAY_EVERY_S, _DRAW_EVERY_S = 0.2, 1.0
 # What the columns of the table are called, and how their numbers are written.
 _COLUMNS = {
-    "score": ("score", say_strategy),
+    "score": ("score", format_strategy),
     "accuracy": ("accuracy", "{:.2f}".format),
     "accuracy_low": ("from", "{:.2f}".format),
     "accuracy_high": ("to (95 %)", "{:.2f}".format),
@@ -97,7 +97,9 @@ class FreezeScoreExplorer(Explorer):
         self._history, self._n_epochs, self._said_at_s, self._drawn_at_s = [], 0, 0.0, 0.0
         self.painter = FreezeScorePainter(first, palette)
         self.status = StatusLine("Nothing was trained yet: paint, then run.")
-        known = [self._make_button(say_strategy(name), functools.partial(self.load, name)) for name in self._paintable]
+        known = [
+            self._make_button(format_strategy(name), functools.partial(self.load, name)) for name in self._paintable
+        ]
         self._run_button = self._make_button(
             "Run the painted score", lambda: self._start(self.run), button_style="primary"
         )
@@ -157,7 +159,7 @@ class FreezeScoreExplorer(Explorer):
     def _show_painting(self):
         with self._lock:
             score = self.score
-            self.painter.reading = self._trials.read(score).sentence
+            self.painter.summary = self._trials.read(score).sentence
             self.painter.python = write_python(score) if score.phases() else ""
 
     def run(self):
@@ -166,7 +168,7 @@ class FreezeScoreExplorer(Explorer):
         Raises ValueError where nothing learns, RuntimeError while something else runs.
         """
         score = self.score
-        read_strategy(score)
+        make_strategy(score)
         return self._begin(lambda job: self._run_painted(score, job))
 
     def compare(self):
@@ -226,11 +228,11 @@ class FreezeScoreExplorer(Explorer):
             run = self._train(name, self._paintable[name].score(), job)
             if job.cancelled.is_set() or not run.completed:
                 return self.table
-        self.status.text = f"Compared: {', '.join(map(say_strategy, self.compare_with))}."
+        self.status.text = f"Compared: {', '.join(map(format_strategy, self.compare_with))}."
         return self.table
 
     def _train(self, name, score, job):
-        said = say_strategy(name)
+        said = format_strategy(name)
 
         def announce(going_on):
             self._going_on = going_on
@@ -283,7 +285,7 @@ class FreezeScoreExplorer(Explorer):
         table = self.table
         with self._drawing:
             self._picture.value = render_runs(self._history, self._n_epochs, table)
-        self._table_html.value = _say_table(table) if len(table) else ""
+        self._table_html.value = _format_table(table) if len(table) else ""
 
     def snapshot(self):
         """Return the score as it is painted, with what was run, as a still picture (IPython Image, PNG)."""
@@ -309,7 +311,7 @@ def _measure(backbone, images, n_pictures, seed):
     return measure_freezing(backbone, torch.stack(pictures), len(images.classes), n_rounds=2, seed=seed)
 
 
-def _say_table(table):
+def _format_table(table):
     said = table.assign(**{name: table[name].map(say) for name, (_, say) in _COLUMNS.items()})
     return said.rename(columns={name: title for name, (title, _) in _COLUMNS.items()}).to_html(
         index=False, border=0, justify="left"

@@ -59,7 +59,7 @@ class FreezeScorePainter(anywidget.AnyWidget):
     palette = traitlets.List().tag(sync=True)
     scale = traitlets.Dict().tag(sync=True)
     most_epochs = traitlets.Int(MOST_EPOCHS).tag(sync=True)
-    reading = traitlets.Unicode().tag(sync=True)
+    summary = traitlets.Unicode().tag(sync=True)
     python = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, painting, palette):

@@ -5,7 +5,7 @@ import threading
 import ipywidgets
 import traitlets
 
-from tlkit.backbones.freezing.summary import NORM_MODES, Freezing, read_freezing
+from tlkit.backbones.freezing.summary import NORM_MODES, Freezing, summarise_freezing
 from tlkit.plots.freezing import SIZE_INCHES, FreezingPage
 from tlkit.widgets.explorer import Explorer, make_picture
 from tlkit.widgets.status import StatusLine
@@ -36,10 +36,10 @@ class FreezingExplorer(Explorer):
 
     def __init__(self, costs, *, frozen=None, norm="frozen"):
         self.costs = costs
-        first = read_freezing(costs, Freezing(costs.stages if frozen is None else frozen, norm))
+        first = summarise_freezing(costs, Freezing(costs.stages if frozen is None else frozen, norm))
         # Callbacks may run on a thread of their own beside a cell that assigns to the traits.
         self._lock = threading.Lock()
-        self._page = FreezingPage(read_freezing(costs, Freezing()))
+        self._page = FreezingPage(summarise_freezing(costs, Freezing()))
         self._stages = {stage: ipywidgets.ToggleButton(layout={"width": "auto"}) for stage in costs.stages}
         self._norms = ipywidgets.ToggleButtons(options=NORM_MODES, value=norm, style={"button_width": "auto"})
         self._picture = make_picture(SIZE_INCHES, value=self._page.render(first))
@@ -91,9 +91,9 @@ class FreezingExplorer(Explorer):
             choice = Freezing(self.frozen, self.norm)
             if choice == self._shown and self.error is None:
                 return
-            reading = read_freezing(self.costs, choice)
-            self._picture.value = self._page.render(reading)
-            self.status.text = reading.sentence
+            summary = summarise_freezing(self.costs, choice)
+            self._picture.value = self._page.render(summary)
+            self.status.text = summary.sentence
             self._shown, self.error = choice, None
 
     def snapshot(self, frozen=None, norm=None):
@@ -105,7 +105,7 @@ class FreezingExplorer(Explorer):
 
         choice = Freezing(self.frozen if frozen is None else frozen, self.norm if norm is None else norm)
         with self._lock:
-            return Image(self._page.render(read_freezing(self.costs, choice), compact=True))
+            return Image(self._page.render(summarise_freezing(self.costs, choice), compact=True))
 
     def __repr__(self):
         return f"FreezingExplorer({self.costs.name}, {len(self.costs.stages)} stages × {len(NORM_MODES)} norm modes)"

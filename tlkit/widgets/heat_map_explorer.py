@@ -4,7 +4,7 @@ import ipywidgets
 import traitlets
 
 from tlkit.plots.heat_maps_page import SIZE_INCHES, HeatStudyPage
-from tlkit.summaries.heat_maps import HeatChoice, check_heat, read_heat
+from tlkit.summaries.heat_maps import HeatChoice, check_heat, summarise_heat_maps
 from tlkit.widgets.choice_explorer import ChoiceExplorer, make_buttons
 
 
@@ -57,7 +57,7 @@ class HeatMapExplorer(ChoiceExplorer):
         check_heat(self.study, choice)
 
     def _read(self, choice):
-        return read_heat(self.study, choice)
+        return summarise_heat_maps(self.study, choice)
 
     def snapshot(self, picture=None, depth=None, method=None):
         """Return what the explorer shows of a choice as a still picture (IPython Image, PNG); by default of this one.

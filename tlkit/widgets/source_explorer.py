@@ -5,7 +5,7 @@ import itertools
 import traitlets
 
 from tlkit.plots.source_worth import SIZE_INCHES, SourceWorthPage
-from tlkit.summaries.source_worth import SourceChoice, SourceWorths, read_source
+from tlkit.summaries.source_worth import SourceChoice, SourceWorths, summarise_source
 from tlkit.widgets.choice_explorer import ChoiceExplorer, make_buttons
 
 
@@ -34,7 +34,7 @@ class SourceExplorer(ChoiceExplorer):
         worths = SourceWorths(runs, predictions)
         self._options = {"source": worths.sources, "weight": worths.weights, "shots": worths.shots}
         choices = [SourceChoice(*cell) for cell in itertools.product(*self._options.values())]
-        self._readings = {choice: read_source(worths, choice) for choice in choices}
+        self._readings = {choice: summarise_source(worths, choice) for choice in choices}
         self._n_seeds = worths.n_seeds
         choice = SourceChoice(worths.sources[0], worths.weights[-1], worths.shots[0])
         self._page = SourceWorthPage(list(self._readings.values()))

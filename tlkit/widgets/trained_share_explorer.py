@@ -5,7 +5,7 @@ import functools
 import traitlets
 
 from tlkit.plots.trained_share import SIZE_INCHES, TrainedSharePage
-from tlkit.summaries.trained_share import COSTS, TrainedShareChoice, TrainedShares, read_trained_share
+from tlkit.summaries.trained_share import COSTS, TrainedShareChoice, TrainedShares, summarise_trained_share
 from tlkit.widgets.choice_explorer import ChoiceExplorer, make_buttons
 
 
@@ -55,10 +55,10 @@ class TrainedShareExplorer(ChoiceExplorer):
         self.shares.check(choice)
 
     def _read(self, choice):
-        return read_trained_share(self.shares, choice)
+        return summarise_trained_share(self.shares, choice)
 
-    def _render(self, reading, **settings):
-        return self._page(reading.choice.cost, reading.choice.score).render(reading, **settings)
+    def _render(self, summary, **settings):
+        return self._page(summary.choice.cost, summary.choice.score).render(summary, **settings)
 
     def snapshot(self, strategy=None, cost=None, score=None):
         """Return what the explorer shows of a choice as a still picture (IPython Image, PNG); by default of this one.

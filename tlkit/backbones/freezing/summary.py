@@ -94,7 +94,7 @@ class FreezingCosts:
 
 @dataclasses.dataclass(frozen=True)
 class FreezingReading:
-    """What one choice of frozen stages costs and moves; `read_freezing` makes one.
+    """What one choice of frozen stages costs and moves; `summarise_freezing` makes one.
 
     Arguments
     ---------
@@ -121,7 +121,7 @@ class FreezingReading:
     sentence: str
 
 
-def read_freezing(costs, choice):
+def summarise_freezing(costs, choice):
     """Look up what a choice of frozen stages costs.
 
     Arguments
@@ -150,7 +150,7 @@ def read_freezing(costs, choice):
     moves = {kind: tuple(step.moves[kind] for step in steps.values()) for kind in KINDS}
     sentence = (
         f"{n_trainable:,} of {costs.n_parameters:,} parameters learn. A step with {costs.batch_size} pictures holds "
-        f"{sum(memory_mib.values()):.0f} MiB and takes {1000 * sum(durations_s):.0f} ms. {_say_moves(steps, choice)}"
+        f"{sum(memory_mib.values()):.0f} MiB and takes {1000 * sum(durations_s):.0f} ms. {_format_moves(steps, choice)}"
     )
     return FreezingReading(choice, parts, moves, n_trainable, activations, durations_s, memory_mib, sentence)
 
@@ -168,7 +168,7 @@ def _count_activations(costs, steps):
     return tuple(counted)
 
 
-def _say_moves(steps, choice):
+def _format_moves(steps, choice):
     if not choice.frozen:
         return "No stage is frozen."
     moving = [kind for kind in KINDS if any(steps[stage].moves[kind] for stage in choice.frozen)]

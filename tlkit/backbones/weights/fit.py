@@ -159,7 +159,7 @@ def rename(shapes, wanted, path):
     """
     plain = {name: _strip_inner(name, wanted) for name in shapes}
     inner = [part for part in _INNER if any(part in name.split(".") for name, short in plain.items() if name != short)]
-    changes = _say_stripped(inner, sum(name != short for name, short in plain.items()))
+    changes = _format_stripped(inner, sum(name != short for name, short in plain.items()))
     n_fitting = collections.Counter()
     for name, short in plain.items():
         for prefix in _list_prefixes(short):
@@ -176,7 +176,7 @@ def rename(shapes, wanted, path):
         )
     names = {name: short.removeprefix(best) for name, short in plain.items()}
     n_stripped = sum(names[name] != short for name, short in plain.items())
-    return names, [*changes, *_say_stripped([best], n_stripped)]
+    return names, [*changes, *_format_stripped([best], n_stripped)]
 
 
 def match_in_order(shapes, wanted):
@@ -205,7 +205,7 @@ def _list_prefixes(name):
     return [".".join(parts[:n]) + "." if n else "" for n in range(len(parts))]
 
 
-def _say_stripped(prefixes, n_tensors):
+def _format_stripped(prefixes, n_tensors):
     if not n_tensors:
         return []
     stripped = " and ".join(map(repr, prefixes))

@@ -1,4 +1,4 @@
-"""Reading and checking a weights file. No code in it is ever run."""
+"""ArmSummary and checking a weights file. No code in it is ever run."""
 
 import hashlib
 import io

@@ -1,0 +1,97 @@
+from . import (
+    adaptation as adaptation,
+)
+from . import (
+    backbones as backbones,
+)
+from . import (
+    evaluation as evaluation,
+)
+from . import (
+    features as features,
+)
+from . import (
+    heads as heads,
+)
+from . import (
+    images as images,
+)
+from . import (
+    inspection as inspection,
+)
+from . import (
+    lessons as lessons,
+)
+from . import (
+    plots as plots,
+)
+from . import (
+    selection as selection,
+)
+from . import (
+    strategies as strategies,
+)
+from . import (
+    training as training,
+)
+from . import (
+    widgets as widgets,
+)
+from .backbones.backbone import Backbone as Backbone
+from .backbones.freezing.audit import audit_freezing as audit_freezing
+from .backbones.freezing.freeze import freeze as freeze
+from .backbones.loader import load_backbone as load_backbone
+from .comparison.compare import compare as compare
+from .comparison.curve_results import LearningCurve as LearningCurve
+from .comparison.learning_curve import learning_curve as learning_curve
+from .comparison.results import Comparison as Comparison
+from .features.extract import extract_features as extract_features
+from .features.extractor import FeatureExtractor as FeatureExtractor
+from .features.features import Features as Features
+from .heads.head import Head as Head
+from .heads.kinds import fit_head as fit_head
+from .images.imageset import ImageSet as ImageSet
+from .images.load import load_images as load_images
+from .strategies.probe import Probe as Probe
+from .strategies.strategy import Phase as Phase
+from .strategies.strategy import Strategy as Strategy
+from .training.run import Run as Run
+from .training.run import load_run as load_run
+from .training.transfer import transfer as transfer
+
+__all__ = [
+    "Backbone",
+    "Comparison",
+    "FeatureExtractor",
+    "Features",
+    "Head",
+    "ImageSet",
+    "LearningCurve",
+    "Phase",
+    "Probe",
+    "Run",
+    "Strategy",
+    "adaptation",
+    "audit_freezing",
+    "backbones",
+    "compare",
+    "evaluation",
+    "extract_features",
+    "features",
+    "fit_head",
+    "freeze",
+    "heads",
+    "images",
+    "inspection",
+    "learning_curve",
+    "lessons",
+    "load_backbone",
+    "load_images",
+    "load_run",
+    "plots",
+    "selection",
+    "strategies",
+    "training",
+    "transfer",
+    "widgets",
+]

@@ -1,0 +1,5 @@
+from .network_table import table as table
+
+__all__ = [
+    "table",
+]

@@ -1,0 +1,29 @@
+from .adaptation_explorer import AdaptationExplorer as AdaptationExplorer
+from .augmentation_explorer import AugmentationExplorer as AugmentationExplorer
+from .backbone_chooser import BackboneChooser as BackboneChooser
+from .backbone_table import BackboneTable as BackboneTable
+from .comparison_explorer import ComparisonExplorer as ComparisonExplorer
+from .cut_explorer import CutExplorer as CutExplorer
+from .feature_map_explorer import FeatureMapExplorer as FeatureMapExplorer
+from .freeze_score_explorer import FreezeScoreExplorer as FreezeScoreExplorer
+from .freezing_explorer import FreezingExplorer as FreezingExplorer
+from .heat_map_explorer import HeatMapExplorer as HeatMapExplorer
+from .prediction import Prediction as Prediction
+from .source_explorer import SourceExplorer as SourceExplorer
+from .trained_share_explorer import TrainedShareExplorer as TrainedShareExplorer
+
+__all__ = [
+    "AdaptationExplorer",
+    "AugmentationExplorer",
+    "BackboneChooser",
+    "BackboneTable",
+    "ComparisonExplorer",
+    "CutExplorer",
+    "FeatureMapExplorer",
+    "FreezeScoreExplorer",
+    "FreezingExplorer",
+    "HeatMapExplorer",
+    "Prediction",
+    "SourceExplorer",
+    "TrainedShareExplorer",
+]
