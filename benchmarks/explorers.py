@@ -63,7 +63,7 @@ def prepare_freezing(images):
     import torch
 
     import tlkit as tl
-    from tlkit.backbones.freezing.costs import measure_freezing
+    from tlkit.backbones.freezing.measurement import measure_freezing
 
     backbone = tl.load_backbone(image_size_px=64)
     batch = torch.from_numpy(np.stack([backbone.preprocess(images.read(index)) for index in range(4)]))

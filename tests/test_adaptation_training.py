@@ -230,7 +230,7 @@ def test_each_frozen_picture_of_both_domains_is_computed_once_within_the_memory(
 ):
     monkeypatch.setenv("TLKIT_CACHE_DIR", str(tmp_path))
     n_sets = n_views or 1
-    n_bytes = n_sets * (len(images) + len(target)) * math.prod(backbone.run_without_values(16, "stem")) * 4
+    n_bytes = n_sets * (len(images) + len(target)) * math.prod(backbone.infer_shape(16, "stem")) * 4
     phases = [tune(None, 2, [-1, "head"], augment=augment), tune(Dan(1.0), 2, [-1, "head"], augment=augment)]
     held = []
 

@@ -10,7 +10,7 @@ from made_training import make_training
 from torch import nn
 
 import tlkit as tl
-from tlkit.backbones.freezing.costs import measure_freezing
+from tlkit.backbones.freezing.measurement import measure_freezing
 from tlkit.cpu import convolutions
 from tlkit.cpu.convolutions import DepthwiseOnSmallMap, QuickConvolutions, convolve_points
 from tlkit.strategies.strategy import Phase, Strategy

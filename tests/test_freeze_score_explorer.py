@@ -11,7 +11,7 @@ from made_pictures import write_classes
 from PIL import Image
 
 import tlkit as tl
-from tlkit.backbones.freezing.costs import measure_freezing
+from tlkit.backbones.freezing.measurement import measure_freezing
 from tlkit.strategies.freeze_score import make_score, make_strategy
 from tlkit.training import loop
 from tlkit.widgets import FreezeScoreExplorer, freeze_score_explorer

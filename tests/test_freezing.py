@@ -11,7 +11,7 @@ from torchvision.models.swin_transformer import SwinTransformerBlock
 from torchvision.models.vision_transformer import EncoderBlock
 
 import tlkit as tl
-from tlkit.backbones.freezing.freeze import count_trainable, has_moving_statistics, hold_norm_statistics, thaw
+from tlkit.backbones.freezing.freeze import has_moving_statistics, hold_norm_statistics, thaw
 from tlkit.training.trainable import apply_phase
 
 
@@ -50,6 +50,11 @@ def train_a_step(model, seed=0):
             optimizer.step()
     after = copy_state(model)
     return {name for name in before if not torch.equal(before[name], after[name])}
+
+
+def count_trainable(model):
+    """Return the number of parameters that training would move."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
 def movable(model):

@@ -17,8 +17,15 @@ from PIL import Image, ImageChops
 from torch import nn
 
 import tlkit as tl
-from tlkit.backbones.freezing.costs import measure_freezing
-from tlkit.backbones.freezing.summary import KINDS, NORM_MODES, Freezing, FreezingCosts, PartStep, summarise_freezing
+from tlkit.backbones.freezing.costs import (
+    KINDS,
+    NORM_MODES,
+    FreezingChoice,
+    FreezingCosts,
+    PartStep,
+    summarise_freezing,
+)
+from tlkit.backbones.freezing.measurement import measure_freezing
 from tlkit.cpu.convolutions import QuickConvolutions
 from tlkit.plots.freezing import SIZE_INCHES, FreezingPage, draw_freezing
 from tlkit.plots.page import DOTS_PER_INCH
@@ -70,7 +77,7 @@ def name_kinds(backbone, moved):
 
 def every_choice(stages):
     subsets = [subset for size in range(len(stages) + 1) for subset in itertools.combinations(stages, size)]
-    return [Freezing(subset, norm) for subset in subsets for norm in NORM_MODES]
+    return [FreezingChoice(subset, norm) for subset in subsets for norm in NORM_MODES]
 
 
 def check_against_whole_steps(backbone, batch, choices):
@@ -97,7 +104,7 @@ def test_a_real_network_costs_and_moves_what_a_whole_step_does():
     backbone = tl.load_backbone("efficientnet_lite0", weights=None, image_size_px=64)
     frozen = [backbone.stages[:3], backbone.stages[4:], backbone.stages]
     check_against_whole_steps(
-        backbone, make_batch(2, 64), [Freezing(part, norm) for part in frozen for norm in NORM_MODES]
+        backbone, make_batch(2, 64), [FreezingChoice(part, norm) for part in frozen for norm in NORM_MODES]
     )
 
 
@@ -115,15 +122,15 @@ def test_measuring_leaves_the_backbone_and_the_random_state_as_they_were():
     assert learns == [parameter.requires_grad for parameter in backbone.parameters()]
     assert torch.equal(state, torch.random.get_rng_state())
     # What was frozen before doesn't count: the choice decides.
-    assert summarise_freezing(costs, Freezing()).n_trainable == costs.n_parameters
+    assert summarise_freezing(costs, FreezingChoice()).n_trainable == costs.n_parameters
 
 
 def test_parameters_are_counted_by_hand(tiny_costs):
     stem, stage1, head = 3 * 4 * 9 + 4 + 8, 4 * 6 * 9 + 6 + 12, 6 * N_CLASSES + N_CLASSES
     assert tiny_costs.n_parameters == stem + stage1 + head
-    assert summarise_freezing(tiny_costs, Freezing("stem")).n_trainable == stage1 + head
-    assert summarise_freezing(tiny_costs, Freezing("stem", "trainable")).n_trainable == stage1 + head + 8
-    memory_mib = summarise_freezing(tiny_costs, Freezing("stem")).memory_mib
+    assert summarise_freezing(tiny_costs, FreezingChoice("stem")).n_trainable == stage1 + head
+    assert summarise_freezing(tiny_costs, FreezingChoice("stem", "trainable")).n_trainable == stage1 + head + 8
+    memory_mib = summarise_freezing(tiny_costs, FreezingChoice("stem")).memory_mib
     assert memory_mib["parameters"] == pytest.approx(4 * (stem + stage1 + head) / 2**20)
     assert memory_mib["gradients"] == pytest.approx(4 * (stage1 + head) / 2**20)
     assert memory_mib["optimizer state"] == pytest.approx(8 * (stage1 + head) / 2**20)
@@ -141,7 +148,7 @@ def test_no_rounds_are_refused():
 
 def test_the_shortest_of_several_rounds_counts(monkeypatch):
     durations_s = itertools.count(9, -1)
-    monkeypatch.setattr("tlkit.backbones.freezing.costs._time_step", lambda *step: next(durations_s))
+    monkeypatch.setattr("tlkit.backbones.freezing.measurement._time_step", lambda *step: next(durations_s))
     costs = measure_freezing(make_tiny_backbone(), make_batch(), N_CLASSES, n_rounds=2)
     n_steps = len(costs.steps)
     assert [step.duration_s for step in costs.steps.values()] == [9 - n_steps - place for place in range(n_steps)]
@@ -183,24 +190,30 @@ def test_what_two_neighbours_keep_is_counted_once():
     kept = {key: PartStep(step.n_trainable, step.moves, 0, True, True, 0.1) for key, step in costs.steps.items()}
     both = FreezingCosts("made_up", STAGES, 8, 4000, costs.parameters_bytes, costs.input_bytes, kept)
     # The picture and the three outputs; what the head puts out enters nothing.
-    assert summarise_freezing(both, Freezing()).activations_mib == (2, 1, 1, 0)
+    assert summarise_freezing(both, FreezingChoice()).activations_mib == (2, 1, 1, 0)
 
 
 def test_a_stage_behind_one_that_learns_is_reached(costs):
-    assert summarise_freezing(costs, Freezing(("stem", "stage1"))).activations_mib == (0, 0, 3, 4)
-    assert summarise_freezing(costs, Freezing(("stage1", "stage2"))).activations_mib == (1, 2, 3, 4)
-    assert summarise_freezing(costs, Freezing(STAGES)).activations_mib == (0, 0, 0, 4)
-    assert summarise_freezing(costs, Freezing(STAGES, "trainable")).activations_mib == (1, 2, 3, 4)
+    assert summarise_freezing(costs, FreezingChoice(("stem", "stage1"))).activations_mib == (0, 0, 3, 4)
+    assert summarise_freezing(costs, FreezingChoice(("stage1", "stage2"))).activations_mib == (1, 2, 3, 4)
+    assert summarise_freezing(costs, FreezingChoice(STAGES)).activations_mib == (0, 0, 0, 4)
+    assert summarise_freezing(costs, FreezingChoice(STAGES, "trainable")).activations_mib == (1, 2, 3, 4)
 
 
 @pytest.mark.parametrize(
     ("choice", "said"),
     [
-        (Freezing(), "4,000 of 4,000 parameters learn. A step with 8 pictures holds 10 MiB and takes 710 ms. No stage"),
-        (Freezing(STAGES), "1,000 of 4,000 parameters learn. A step with 8 pictures holds 4 MiB and takes 80 ms. What"),
-        (Freezing("stem"), "What is frozen stays to the bit."),
-        (Freezing("stem", "statistics"), "In the frozen stages norm statistics still move."),
-        (Freezing("stem", "trainable"), "In the frozen stages norm weights and norm statistics still move."),
+        (
+            FreezingChoice(),
+            "4,000 of 4,000 parameters learn. A step with 8 pictures holds 10 MiB and takes 710 ms. No stage",
+        ),
+        (
+            FreezingChoice(STAGES),
+            "1,000 of 4,000 parameters learn. A step with 8 pictures holds 4 MiB and takes 80 ms. What",
+        ),
+        (FreezingChoice("stem"), "What is frozen stays to the bit."),
+        (FreezingChoice("stem", "statistics"), "In the frozen stages norm statistics still move."),
+        (FreezingChoice("stem", "trainable"), "In the frozen stages norm weights and norm statistics still move."),
     ],
 )
 def test_the_sentence_says_what_was_looked_up(costs, choice, said):
@@ -210,8 +223,8 @@ def test_the_sentence_says_what_was_looked_up(costs, choice, said):
 @pytest.mark.parametrize(
     ("choice", "said"),
     [
-        (Freezing("stage3"), "frozen: 'stage3' is unknown; nearest: 'stage"),
-        (Freezing("stem", "statistic"), "norm: 'statistic' is unknown; nearest: 'statistics'"),
+        (FreezingChoice("stage3"), "frozen: 'stage3' is unknown; nearest: 'stage"),
+        (FreezingChoice("stem", "statistic"), "norm: 'statistic' is unknown; nearest: 'statistics'"),
     ],
 )
 def test_a_choice_that_is_not_there_is_answered_with_the_nearest(costs, choice, said):
@@ -226,8 +239,11 @@ def texts(ax):
 
 
 def test_the_drawing_says_what_moves_and_what_it_takes(costs):
-    figure, summary = Figure(figsize=SIZE_INCHES), summarise_freezing(costs, Freezing(("stem", "stage1"), "statistics"))
-    draw_freezing(summary, summarise_freezing(costs, Freezing()), figure)
+    figure, summary = (
+        Figure(figsize=SIZE_INCHES),
+        summarise_freezing(costs, FreezingChoice(("stem", "stage1"), "statistics")),
+    )
+    draw_freezing(summary, summarise_freezing(costs, FreezingChoice()), figure)
     moves, activations, durations, memory = figure.axes
     words = texts(moves)
     assert words[:4] == ["stem\nfrozen", "stage1\nfrozen", "stage2\nlearns", "head\nlearns"]
@@ -239,9 +255,9 @@ def test_the_drawing_says_what_moves_and_what_it_takes(costs):
 
 
 def test_a_page_that_is_drawn_again_equals_one_drawn_afresh(costs):
-    everything = summarise_freezing(costs, Freezing())
+    everything = summarise_freezing(costs, FreezingChoice())
     page = FreezingPage(everything)
-    for choice in (Freezing(STAGES), Freezing("stage1", "trainable"), Freezing()):
+    for choice in (FreezingChoice(STAGES), FreezingChoice("stage1", "trainable"), FreezingChoice()):
         summary = summarise_freezing(costs, choice)
         figure, content = Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH), io.BytesIO()
         draw_freezing(summary, everything, figure).savefig(content, dpi=DOTS_PER_INCH)

@@ -11,8 +11,8 @@ from made_pictures import write_classes
 from torch import nn
 
 import tlkit as tl
+from tlkit.backbones.freezing.costs import NORM_MODES, FreezingCosts, PartStep
 from tlkit.backbones.freezing.freeze import NORM_LAYERS
-from tlkit.backbones.freezing.summary import NORM_MODES, FreezingCosts, PartStep
 from tlkit.strategies.freeze_score import FreezeScore, Mark, make_score, make_strategy, write_python
 from tlkit.strategies.freeze_score_costs import summarise_freeze_score
 from tlkit.summaries.freeze_score_painting import MOST_EPOCHS, Painting, list_paintable, make_painting

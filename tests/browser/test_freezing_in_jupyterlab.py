@@ -8,7 +8,7 @@ CELLS = [
     """
 import tlkit as tl
 from made_networks import make_batch, make_tiny_backbone
-from tlkit.backbones.freezing.costs import measure_freezing
+from tlkit.backbones.freezing.measurement import measure_freezing
 
 costs = measure_freezing(make_tiny_backbone(), make_batch(), n_classes=5)
 """,

@@ -71,7 +71,7 @@ class Backbone(nn.Module):
         self.body = nn.ModuleDict(stages)
         self.tail = tail
         self.auxiliary = {}  # {stage: Branch} where asked for; they are no part of the network that gives features
-        self.n_features = self.run_without_values(recipe.crop_size_px)[1]
+        self.n_features = self.infer_shape(recipe.crop_size_px)[1]
 
     @property
     def stages(self):
@@ -116,10 +116,10 @@ class Backbone(nn.Module):
         n_bytes = sum(parameter.nbytes for parameter in parameters)
         n_parameters = sum(parameter.numel() for parameter in parameters)
         with FlopCounterMode(display=False) as counter:
-            self.run_without_values(self.image_size_px, stage)
+            self.infer_shape(self.image_size_px, stage)
         return Cost(n_parameters, counter.get_total_flops(), n_bytes / 2**20)
 
-    def run_without_values(self, image_size_px, stage=None):
+    def infer_shape(self, image_size_px, stage=None):
         """Return the shape of the features of one picture at a size, by shapes alone: nothing is computed.
 
         With the name of a stage, the shape of that stage's output.

@@ -53,7 +53,7 @@ def find_smallest_size(backbone):
     """Return the smallest side, from 32 pixels on, of a picture that a backbone takes, trying each."""
     for image_size_px in range(SMALLEST_SIZE_PX, backbone.image_size_px):
         try:
-            backbone.run_without_values(image_size_px)
+            backbone.infer_shape(image_size_px)
         except (RuntimeError, ValueError):  # a layer that would be left with less than a pixel
             continue
         return image_size_px

@@ -66,7 +66,7 @@ class FrozenNetwork:
         def find_shape(stage):
             if stage is None:
                 return (1, backbone.n_features)
-            return backbone.run_without_values(backbone.image_size_px, stage)
+            return backbone.infer_shape(backbone.image_size_px, stage)
 
         return cls(
             backbone.name, backbone.fingerprint(), backbone.recipe, backbone.stages, find_shape, lambda: backbone

@@ -119,7 +119,7 @@ def integrated_gradients(run, pictures, *, label=None, n_steps=32, baseline=(0, 
 
 
 def _find_map(backbone, stage):
-    shape = backbone.run_without_values(backbone.image_size_px, stage)
+    shape = backbone.infer_shape(backbone.image_size_px, stage)
     places = find_places(shape)
     if len(places) != 2:
         raise ValueError(

@@ -76,9 +76,7 @@ def extract_stages(backbone, images):
     import torch
 
     batch = read_batch(backbone, images)
-    places = {
-        stage: find_places(backbone.run_without_values(backbone.image_size_px, stage)) for stage in backbone.stages
-    }
+    places = {stage: find_places(backbone.infer_shape(backbone.image_size_px, stage)) for stage in backbone.stages}
     found = {stage: [] for stage in backbone.stages}
     with held_still(backbone), torch.no_grad():
         for values in batch.split(_N_AT_ONCE):

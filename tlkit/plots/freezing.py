@@ -17,7 +17,7 @@ def draw_freezing(summary, everything, figure):
 
     Arguments
     ---------
-    reading, everything: FreezingReading
+    reading, everything: FreezingSummary
         Of the choice, and with no stage frozen, which is drawn as outlines.
     figure: matplotlib Figure
 
@@ -32,7 +32,7 @@ class FreezingPage(Page):
 
     Arguments
     ---------
-    everything: FreezingReading
+    everything: FreezingSummary
         With no stage frozen.
     """
 

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from tlkit.backbones.freezing.summary import Freezing, summarise_freezing
+from tlkit.backbones.freezing.costs import FreezingChoice, summarise_freezing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +61,7 @@ def summarise_freeze_score(score, costs, n_train, *, frozen_prefix_mib=1024):
     for columns in score.phases():
         mark, rates = score.marks[columns[0]], dict(zip(score.parts, score.column(columns[0]), strict=True))
         frozen = [stage for stage in costs.stages if not rates[stage]]
-        summary = summarise_freezing(costs, Freezing(frozen))
+        summary = summarise_freezing(costs, FreezingChoice(frozen))
         front = _find_front(frozen, costs.stages)
         stored_mib = _measure_stored(front, costs) * n_batches
         if not mark.solved and (mark.augment or stored_mib > frozen_prefix_mib):

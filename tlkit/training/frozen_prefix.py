@@ -127,7 +127,7 @@ def find_front(backbone, n_rows, memory_mib):
     if n_stages == 0 or n_rows == 0:
         return 0
     stage, _ = _name_output(backbone, n_stages)
-    n_values = math.prod(backbone.run_without_values(backbone.image_size_px, stage))
+    n_values = math.prod(backbone.infer_shape(backbone.image_size_px, stage))
     return n_stages if n_rows * n_values * 4 <= memory_mib * 2**20 else 0
 
 

@@ -131,7 +131,7 @@ def _find_layers(backbone):
     called = set()
     hooks = [module.register_forward_hook(lambda *_, name=name: called.add(name)) for name, module in layers.items()]
     try:
-        backbone.run_without_values(backbone.image_size_px)
+        backbone.infer_shape(backbone.image_size_px)
     finally:
         for hook in hooks:
             hook.remove()

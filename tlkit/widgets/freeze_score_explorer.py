@@ -305,7 +305,7 @@ class FreezeScoreExplorer(Explorer):
 def _measure(backbone, images, n_pictures, seed):
     import torch
 
-    from tlkit.backbones.freezing.costs import measure_freezing
+    from tlkit.backbones.freezing.measurement import measure_freezing
 
     pictures = [torch.from_numpy(backbone.preprocess(images.read(index))) for index in range(n_pictures)]
     return measure_freezing(backbone, torch.stack(pictures), len(images.classes), n_rounds=2, seed=seed)

@@ -5,7 +5,7 @@ import threading
 import ipywidgets
 import traitlets
 
-from tlkit.backbones.freezing.summary import NORM_MODES, Freezing, summarise_freezing
+from tlkit.backbones.freezing.costs import NORM_MODES, FreezingChoice, summarise_freezing
 from tlkit.plots.freezing import SIZE_INCHES, FreezingPage
 from tlkit.widgets.explorer import Explorer, make_picture
 from tlkit.widgets.status import StatusLine
@@ -36,10 +36,10 @@ class FreezingExplorer(Explorer):
 
     def __init__(self, costs, *, frozen=None, norm="frozen"):
         self.costs = costs
-        first = summarise_freezing(costs, Freezing(costs.stages if frozen is None else frozen, norm))
+        first = summarise_freezing(costs, FreezingChoice(costs.stages if frozen is None else frozen, norm))
         # Callbacks may run on a thread of their own beside a cell that assigns to the traits.
         self._lock = threading.Lock()
-        self._page = FreezingPage(summarise_freezing(costs, Freezing()))
+        self._page = FreezingPage(summarise_freezing(costs, FreezingChoice()))
         self._stages = {stage: ipywidgets.ToggleButton(layout={"width": "auto"}) for stage in costs.stages}
         self._norms = ipywidgets.ToggleButtons(options=NORM_MODES, value=norm, style={"button_width": "auto"})
         self._picture = make_picture(SIZE_INCHES, value=self._page.render(first))
@@ -60,7 +60,7 @@ class FreezingExplorer(Explorer):
     def _check(self, proposal):
         wanted = {"frozen": self.frozen, "norm": self.norm, proposal["trait"].name: proposal["value"]}
         try:
-            self.costs.check(Freezing(**wanted))
+            self.costs.check(FreezingChoice(**wanted))
         except (ValueError, TypeError) as error:
             raise traitlets.TraitError(str(error)) from error
         if proposal["trait"].name == "norm":
@@ -88,7 +88,7 @@ class FreezingExplorer(Explorer):
         self._press(self.frozen)
         self._norms.value = self.norm
         with self._lock:
-            choice = Freezing(self.frozen, self.norm)
+            choice = FreezingChoice(self.frozen, self.norm)
             if choice == self._shown and self.error is None:
                 return
             summary = summarise_freezing(self.costs, choice)
@@ -103,7 +103,7 @@ class FreezingExplorer(Explorer):
         """
         from IPython.display import Image
 
-        choice = Freezing(self.frozen if frozen is None else frozen, self.norm if norm is None else norm)
+        choice = FreezingChoice(self.frozen if frozen is None else frozen, self.norm if norm is None else norm)
         with self._lock:
             return Image(self._page.render(summarise_freezing(self.costs, choice), compact=True))
 

@@ -1,156 +1,177 @@
-"""What freezing saves and what still moves: each stage is measured once, alone, in every way it can be treated.
+"""What a choice of frozen stages costs and moves, looked up in what was measured once. Without torch."""
 
-A step of the whole network is then looked up rather than run, so that any choice of stages can be answered at once.
-"""
+import dataclasses
 
-import copy
-import itertools
-import operator
-import time
+from tlkit.arguments import check_known
 
-import torch
-from torch import nn
-
-from tlkit.backbones.freezing.freeze import freeze, is_norm, thaw
-from tlkit.backbones.freezing.summary import KINDS, LEARNS, NORM_MODES, FreezingCosts, PartStep
-from tlkit.cpu.convolutions import QuickConvolutions
+LEARNS = "learns"
+NORM_MODES = ("frozen", "statistics", "trainable")
+KINDS = ("weights", "norm weights", "norm statistics")
+# AdamW keeps two numbers for each that it trains: running means of the gradient and of its square.
+_OPTIMIZER_NUMBERS = 2
 
 
-def measure_freezing(backbone, batch, n_classes, *, n_rounds=3, seed=0):
-    """Measure a training step of each stage, with AdamW, in each way that it can be frozen or trained.
+@dataclasses.dataclass(frozen=True)
+class FreezingChoice:
+    """Which stages are frozen, and what their norm layers do.
 
     Arguments
     ---------
-    backbone: Backbone
-        Left as it was.
-    batch: (n, 3, height, width) float32 tensor
-        Prepared pictures, two or more: of one, norm layers can't take statistics.
-    n_classes: int
-        Outputs of the new head.
-    n_rounds: int
-        How often each step is timed. The shortest counts; rounds lie apart, so that what else the computer does for
-        a moment spoils one of them only.
-    seed: int
-        Of the head, the labels and dropout.
-
-    Returns `FreezingCosts`. The durations of the stages are measured one at a time and leave out what only a whole
-    network has, such as the loading of pictures. Raises ValueError for a batch of other shape or of one,
-    and for no rounds.
+    frozen: sequence of str
+        Names of stages; the head always learns.
+    norm: "frozen", "statistics" or "trainable"
+        As in `freeze`.
     """
-    if batch.ndim != 4 or len(batch) < 2:
-        raise ValueError(f"batch: shape {tuple(batch.shape)}, expected (n, 3, height, width) with n of at least 2")
-    if isinstance(n_rounds, bool) or not isinstance(n_rounds, int) or n_rounds < 1:
-        raise ValueError(f"n_rounds: {n_rounds!r}, expected a whole number of at least 1")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        parts = _split(backbone, n_classes)
-        given = batch.to(next(parts["head"].parameters()).device).contiguous(memory_format=torch.channels_last)
-        labels = torch.randint(n_classes, (len(batch),), device=given.device)
-        rounds = [_measure_parts(parts, given, labels) for _ in range(n_rounds)]
-    shortest = operator.attrgetter("duration_s")
-    return FreezingCosts(
-        name=backbone.name,
-        stages=backbone.stages,
-        batch_size=len(batch),
-        n_parameters=sum(value.numel() for part in parts.values() for value in part.parameters()),
-        parameters_bytes={name: sum(value.nbytes for value in part.parameters()) for name, part in parts.items()},
-        input_bytes=rounds[0][1],
-        steps={key: min((steps[key] for steps, _ in rounds), key=shortest) for key in rounds[0][0]},
+
+    frozen: tuple = ()
+    norm: str = "frozen"
+
+    def __post_init__(self):
+        frozen = (self.frozen,) if isinstance(self.frozen, str) else tuple(self.frozen)
+        object.__setattr__(self, "frozen", frozen)
+
+
+@dataclasses.dataclass(frozen=True)
+class PartStep:
+    """One training step of one part of a network.
+
+    Arguments
+    ---------
+    n_trainable: int
+        Parameters that learn.
+    moves: dict of str to bool or None
+        For each of `KINDS` whether the step changed a bit of it; None where the part has none.
+    inside_bytes: int
+        Kept for the backward pass, without the part's input and output.
+    keeps_input, keeps_output: bool
+        Whether these are kept for the backward pass too.
+    duration_s: float
+        Forward, backward and the optimizer's update; the shortest of several.
+    """
+
+    n_trainable: int
+    moves: dict
+    inside_bytes: int
+    keeps_input: bool
+    keeps_output: bool
+    duration_s: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FreezingCosts:
+    """What `measure_freezing` found.
+
+    Arguments
+    ---------
+    name: str
+        Of the network.
+    stages: tuple of str
+    batch_size: int
+    n_parameters: int
+        Of the network with its head.
+    parameters_bytes: dict of str to int
+        A part's parameters, trained or not.
+    input_bytes: dict of str to int
+        What enters a part.
+    steps: dict of (part, treatment, reached) to PartStep
+        Parts are the stages and "head"; a treatment is "learns" or a norm mode of a frozen stage; a part is reached if
+        something before it learns, so that its gradient has to be passed on.
+    """
+
+    name: str
+    stages: tuple
+    batch_size: int
+    n_parameters: int
+    parameters_bytes: dict
+    input_bytes: dict
+    steps: dict
+
+    def check(self, choice):
+        """Raise ValueError, with the nearest name, for a `FreezingChoice` of stages or a norm mode that isn't there."""
+        check_known("frozen", choice.frozen, self.stages)
+        check_known("norm", choice.norm, NORM_MODES)
+
+
+@dataclasses.dataclass(frozen=True)
+class FreezingSummary:
+    """What one choice of frozen stages costs and moves; `summarise_freezing` makes one.
+
+    Arguments
+    ---------
+    choice: FreezingChoice
+    parts: tuple of str
+        The stages, then "head".
+    moves: dict of str to tuple of (bool or None)
+        For each of `KINDS`, a part each.
+    n_trainable: int
+    activations_mib, durations_s: tuple of float
+        A part each: memory kept for the backward pass, and time, of one step.
+    memory_mib: dict of str to float
+        parameters, gradients, optimizer state, activations: what a step holds at once.
+    sentence: str
+    """
+
+    choice: FreezingChoice
+    parts: tuple
+    moves: dict
+    n_trainable: int
+    activations_mib: tuple
+    durations_s: tuple
+    memory_mib: dict
+    sentence: str
+
+
+def summarise_freezing(costs, choice):
+    """Look up what a choice of frozen stages costs.
+
+    Arguments
+    ---------
+    costs: FreezingCosts
+    choice: FreezingChoice
+
+    Returns a `FreezingSummary`. Raises ValueError for a stage or norm mode that isn't there.
+    """
+    costs.check(choice)
+    parts, steps, reached = (*costs.stages, "head"), {}, False
+    for part in parts:
+        treatment = choice.norm if part in choice.frozen else LEARNS
+        steps[part] = costs.steps[part, treatment, reached]
+        reached = reached or steps[part].n_trainable > 0
+    activations = _count_activations(costs, steps)
+    n_trainable = sum(step.n_trainable for step in steps.values())
+    number_mib = sum(costs.parameters_bytes.values()) / costs.n_parameters / 2**20
+    memory_mib = {
+        "parameters": costs.n_parameters * number_mib,
+        "gradients": n_trainable * number_mib,
+        "optimizer state": _OPTIMIZER_NUMBERS * n_trainable * number_mib,
+        "activations": sum(activations),
+    }
+    durations_s = tuple(step.duration_s for step in steps.values())
+    moves = {kind: tuple(step.moves[kind] for step in steps.values()) for kind in KINDS}
+    sentence = (
+        f"{n_trainable:,} of {costs.n_parameters:,} parameters learn. A step with {costs.batch_size} pictures holds "
+        f"{sum(memory_mib.values()):.0f} MiB and takes {1000 * sum(durations_s):.0f} ms. {_format_moves(steps, choice)}"
     )
+    return FreezingSummary(choice, parts, moves, n_trainable, activations, durations_s, memory_mib, sentence)
 
 
-def _split(backbone, n_classes):
-    copied = thaw(copy.deepcopy(backbone)).to(memory_format=torch.channels_last).eval()
-    head = nn.Linear(backbone.n_features, n_classes, device=next(copied.parameters()).device)
-    return dict(copied.body.items()) | {"head": nn.Sequential(copied.tail, head)}
+def _count_activations(costs, steps):
+    """Return MiB kept by each part; what two neighbours keep, the earlier one's output, is counted once, there."""
+    counted, parts = [], list(steps)
+    for place, (part, step) in enumerate(steps.items()):
+        n_bytes = step.inside_bytes
+        if step.keeps_output and place + 1 < len(parts):
+            n_bytes += costs.input_bytes[parts[place + 1]]
+        if step.keeps_input and not (place and steps[parts[place - 1]].keeps_output):
+            n_bytes += costs.input_bytes[part]
+        counted.append(n_bytes / 2**20)
+    return tuple(counted)
 
 
-def _measure_parts(parts, given, labels):
-    """Return {(part, treatment, reached): PartStep} and {part: bytes of what enters it}."""
-    steps, input_bytes = {}, {}
-    for name, part in parts.items():
-        input_bytes[name] = given.untyped_storage().nbytes()
-        is_head = name == "head"
-        for treatment, reached in itertools.product((LEARNS,) if is_head else (LEARNS, *NORM_MODES), (False, True)):
-            step = _measure(part, treatment, reached, given, labels if is_head else None)
-            steps[name, treatment, reached] = step
-        with torch.no_grad():
-            given = part(given)
-    return steps, input_bytes
-
-
-def _measure(part, treatment, reached, given, labels):
-    part = copy.deepcopy(part).train()
-    if treatment != LEARNS:
-        freeze(part, norm=treatment)
-    values = [value for value in part.parameters() if value.requires_grad]
-    optimizer = torch.optim.AdamW(values, fused=True) if values else None
-    given = given.detach().requires_grad_(reached)
-    before = {name: value.clone() for name, value in part.state_dict().items()}
-    kept = {}
-
-    def keep(tensor):
-        kept[tensor.untyped_storage().data_ptr()] = tensor
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        out = _forward(part, given, labels)
-    for value in (*part.parameters(), *part.buffers()):
-        kept.pop(value.untyped_storage().data_ptr(), None)
-    keeps_input, keeps_output = (
-        kept.pop(value.untyped_storage().data_ptr(), None) is not None for value in (given, out)
-    )
-    inside_bytes = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
-    kept.clear()
-    _learn(out, optimizer)
-    moves = _compare(part, before)
-    return PartStep(
-        n_trainable=sum(value.numel() for value in values),
-        moves=moves,
-        inside_bytes=inside_bytes,
-        keeps_input=keeps_input,
-        keeps_output=keeps_output,
-        duration_s=_time_step(part, given, labels, optimizer),
-    )
-
-
-def _forward(part, given, labels):
-    with QuickConvolutions():  # as a training step computes it
-        out = part(given)
-    return out if labels is None else nn.functional.cross_entropy(out, labels)
-
-
-def _learn(out, optimizer):
-    if out.requires_grad:
-        out.backward(torch.ones_like(out))
-    if optimizer is not None:
-        optimizer.step()
-        optimizer.zero_grad()
-
-
-def _time_step(part, given, labels, optimizer):
-    given.grad = None
-    _wait_for(given.device)
-    start = time.perf_counter()
-    _learn(_forward(part, given, labels), optimizer)
-    _wait_for(given.device)
-    return time.perf_counter() - start
-
-
-def _wait_for(device):
-    if device.type != "cpu":
-        torch.accelerator.synchronize(device)
-
-
-def _compare(part, before):
-    """Return {kind: whether a bit of it changed}, None for a kind that the part has nothing of."""
-    found = dict.fromkeys(KINDS)
-    for path, module in part.named_modules():
-        own_kind = "norm weights" if is_norm(module) else "weights"
-        kinds = dict.fromkeys(dict(module.named_parameters(recurse=False)), own_kind)
-        kinds |= dict.fromkeys(dict(module.named_buffers(recurse=False)), "norm statistics")
-        for name, kind in kinds.items():
-            key = f"{path}.{name}" if path else name
-            if key in before:
-                found[kind] = bool(found[kind]) or not torch.equal(before[key], part.state_dict()[key])
-    return found
+def _format_moves(steps, choice):
+    if not choice.frozen:
+        return "No stage is frozen."
+    moving = [kind for kind in KINDS if any(steps[stage].moves[kind] for stage in choice.frozen)]
+    if not moving:
+        return "What is frozen stays to the bit."
+    return f"In the frozen stages {' and '.join(moving)} still move."

@@ -124,8 +124,3 @@ def _is_whole(module, stopped, exempt):
     """Say whether parameters of a module were stopped now and all are, but for the exempt ones."""
     parameters = set(module.parameters()) - exempt
     return not parameters.isdisjoint(stopped) and not any(parameter.requires_grad for parameter in parameters)
-
-
-def count_trainable(model):
-    """Return the number of parameters that training would move."""
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
