@@ -5,9 +5,9 @@ with what would have come without transfer. Start with `load_images`, `load_back
 named in the README.
 """
 
-import os
+import os as _os
 
-from tlkit.lazy import attach
+from tlkit.lazy import attach as _attach
 
 __version__ = "0.1.0"
 
@@ -15,6 +15,6 @@ __version__ = "0.1.0"
 # program wants a core as well, such as the browser that shows the notebook, each burns the time that another waits
 # for: a training step took ten times as long here. A loop a thirtieth as long costs some 3 % on a quiet machine; none
 # at all would cost half. GNU's OpenMP reads this when torch is first imported; who has set it keeps it.
-os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+_os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
-__getattr__, __dir__, __all__ = attach(__name__, __file__)
+__getattr__, __dir__, __all__ = _attach(__name__, __file__)

@@ -1,0 +1,156 @@
+"""Names, folders and imports of the package, and what an editor sees of it."""
+
+import collections
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import grimp
+import jedi
+import pytest
+
+import tlkit as tl
+
+ROOT = Path(tl.__file__).parent
+# These folders mirror each other on purpose: a summary, its drawing, its explorer.
+MIRRORS = {"summaries", "plots", "widgets", "lessons", "cli"}
+# Terms of the field that end in -ing.
+FIELD_TERMS = {"early_stopping", "training", "freezing", "preprocessing", "timm_pretraining", "freeze_score_painting"}
+CORE = {"backbones", "comparison", "cpu", "evaluation", "features", "heads", "images", "strategies", "training"}
+CORE |= {"arguments", "lazy", "names", "storage"}
+
+
+@pytest.fixture(scope="module")
+def graph():
+    return grimp.build_graph("tlkit", cache_dir=None)
+
+
+@pytest.fixture(scope="module")
+def faces(graph):
+    """Return the packages, which only list public names."""
+    return {module for module in graph.modules if (ROOT.parent / module.replace(".", "/")).is_dir()}
+
+
+def find_reached(graph, faces, start):
+    """Return the modules that a module imports, however far and wherever in it, without faces and drawings."""
+    reached, waiting = set(), [start]
+    while waiting:
+        for module in graph.find_modules_directly_imported_by(waiting.pop()) - faces - reached:
+            if not module.startswith("tlkit.plots"):
+                reached.add(module)
+                waiting.append(module)
+    return reached
+
+
+def count_lines(modules):
+    paths = [ROOT.parent / f"{module.replace('.', '/')}.py" for module in modules]
+    return sum(len(path.read_text().splitlines()) for path in paths)
+
+
+def list_modules():
+    return [path.relative_to(ROOT) for path in ROOT.rglob("*.py") if path.name != "__init__.py"]
+
+
+def find_repeated(paths):
+    """Return the file names that occur twice outside the folders that mirror each other."""
+    counts = collections.Counter(path.stem for path in paths if path.parts[0] not in MIRRORS)
+    return [name for name, count in counts.items() if count > 1]
+
+
+def find_gerunds(paths):
+    return [path.stem for path in paths if path.stem.endswith("ing") and path.stem not in FIELD_TERMS]
+
+
+def test_no_file_name_occurs_twice():
+    assert find_repeated(list_modules()) == []
+    assert find_repeated([Path("heads/fit.py"), Path("backbones/weights/fit.py"), Path("plots/fit.py")]) == ["fit"]
+
+
+def test_modules_are_named_by_nouns():
+    assert find_gerunds(list_modules()) == []
+    assert find_gerunds([Path("training/stepping.py"), Path("training/early_stopping.py")]) == ["stepping"]
+
+
+def test_no_module_is_longer_than_its_idea():
+    lengths = {path: len((ROOT / path).read_text().splitlines()) for path in list_modules()}
+    assert {path: length for path, length in lengths.items() if length > 350} == {}
+
+
+def test_imports_make_no_circle_even_inside_functions(graph):
+    order = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    while ready := [module for module, imported in order.items() if not imported & order.keys()]:
+        for module in ready:
+            del order[module]
+    assert sorted(order) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "most"), [("strategies.catalogue", 10), ("training.transfer", 82), ("comparison.compare", 92)]
+)
+def test_a_reader_needs_few_modules(graph, faces, module, most):
+    reached = find_reached(graph, faces, f"tlkit.{module}")
+    assert len(reached) <= most
+    assert {name.split(".")[1] for name in reached} <= CORE
+
+
+def test_the_core_is_small(graph, faces):
+    assert count_lines({"tlkit.comparison.compare"} | find_reached(graph, faces, "tlkit.comparison.compare")) <= 11_500
+    core = {module for module in graph.modules - faces if module.split(".")[1] in CORE}
+    assert count_lines(core) <= 13_500
+    assert count_lines(graph.modules - faces) <= 32_000
+
+
+def test_only_the_command_line_prints():
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "T20", "--output-format", "concise", ROOT],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    faults = [line for line in done.stdout.splitlines() if "T201" in line or "T203" in line]
+    assert [line for line in faults if f"{os.sep}cli{os.sep}" not in line] == []
+
+
+@pytest.fixture(scope="module")
+def complete():
+    """Return a function that lists what an editor offers at the end of some code, without running it."""
+    project = jedi.Project(ROOT.parent, environment_path=sys.prefix)
+
+    def complete(code):
+        offered = jedi.Script(code, project=project).complete()
+        return [name for name in offered if not name.name.startswith("_")]
+
+    return complete
+
+
+@pytest.mark.parametrize("face", ["", "adaptation", "evaluation", "inspection", "plots", "strategies", "widgets"])
+def test_an_editor_offers_the_public_names(complete, face):
+    package = ROOT / face
+    offered = {name.name for name in complete("import tlkit as tl\ntl." + (f"{face}." if face else ""))}
+    # An editor lists the modules that lie in a folder as well, whatever a package says.
+    files = {path.stem for path in package.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    public = set(tl.__all__) if not face else set(getattr(tl, face).__all__)
+    assert public <= offered
+    assert offered - files <= public
+
+
+def test_an_editor_shows_signature_and_docstring(complete):
+    code = "import tlkit as tl\ntl.transfer("
+    (signature,) = jedi.Script(code, project=jedi.Project(ROOT.parent)).get_signatures()
+    names = [parameter.name for parameter in signature.params]
+    assert names[:3] == ["backbone", "images", "strategy"] and "max_grad_norm" in names
+    assert "Parameters" in signature.docstring()
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("run = tl.transfer(backbone, images)\nrun.", {"evaluate", "predict", "history", "cost", "save"}),
+        ("comparison = tl.compare(backbone)\ncomparison.", {"table", "runs", "verdicts", "predictions", "draw"}),
+        ("images = tl.load_images()\nimages.", {"split", "few", "select", "disjoint_from"}),
+        ("backbone = tl.load_backbone()\nbackbone.", {"stages", "until", "after", "preprocess", "cost"}),
+    ],
+)
+def test_an_editor_offers_the_members_of_results(complete, code, expected):
+    assert expected <= {name.name for name in complete("import tlkit as tl\n" + code)}
