@@ -27,7 +27,7 @@ def test_everything_else_of_a_strategy_stays():
 
 
 def test_a_head_that_is_solved_can_not_be_augmented():
-    with pytest.raises(ValueError, match="strategy: 'linear_probe' solves its head, which knows no augmentation"):
+    with pytest.raises(ValueError, match="strategy: 'linear_probe' solves its head, which uses no augmentation"):
         tl.strategies.augmented("linear_probe", "flip")
     with pytest.raises(ValueError, match="nearest: 'flip'"):
         tl.strategies.augmented("lp_ft", "flib")

@@ -97,7 +97,7 @@ def test_a_block_is_a_third_of_the_stages(resnet):
 
 
 def test_a_third_that_holds_no_stage_is_refused(tiny):
-    with pytest.raises(ValueError, match="block: 'middle', but tiny has 2 stages, of which that third holds none"):
+    with pytest.raises(ValueError, match="block: 'middle', but tiny has 2 stages and none in that third"):
         tune_block([ALL], tiny, 50, block="middle")
     with pytest.raises(ValueError, match="block: 'top', expected one of first, middle, last"):
         tune_block([ALL], tiny, 50, block="top")

@@ -147,7 +147,7 @@ def test_the_python_that_is_written_makes_the_strategy(network, name):
     [
         ({"parts": ("head", "stem")}, ValueError, 'parts: .* expected the names of stages, each once, and "head"'),
         ({"parts": ("stem", "stem", "head")}, ValueError, "parts: "),
-        ({"rates": [[1e-3, 0]]}, ValueError, r"rates: rows of \[2\], expected 2 rows, one a part, of 2 columns"),
+        ({"rates": [[1e-3, 0]]}, ValueError, r"rates: rows of \[2\], expected 2 rows, one per part, of 2 columns"),
         ({"rates": [[1e-3], [0]]}, ValueError, r"rates: rows of \[1, 1\]"),
         ({"rates": 5}, ValueError, r"rates: rows of \[\]"),
         ({"rates": [[1e-3, -1], [0, 0]]}, ValueError, "rates of stem: -1, expected a number above 0, or 0 for frozen"),
@@ -258,7 +258,7 @@ def test_the_costs_are_said():
     score = make_score(tl.Strategy([tl.Phase(["head"], 3, 1e-3)]), backbone, 16)
     assert summarise_freeze_score(score, costs, 16).sentence == (
         "100 of 111 parameters learn at once. A step with 8 pictures holds 1 MiB. 6 steps: at least 6.0 s for 16 "
-        "pictures. What is frozen up to stage1 is computed once."
+        "pictures. The frozen stages up to stage1 are computed once."
     )
     probe = summarise_freeze_score(make_score(find("linear_probe"), backbone, 16), costs, 16)
     assert (probe.n_trainable, probe.n_steps, probe.memory_mib) == (100, 0, 0)

@@ -53,9 +53,9 @@ def test_an_unknown_stage_is_answered_with_the_nearest(backbone):
         ({"n_epochs": 0}, "n_epochs: 0, expected a whole number"),
         ({"n_epochs": 1.0}, "n_epochs: 1.0, expected a whole number"),
         ({"n_epochs": None}, "n_epochs: None solves the head"),
-        ({"train": ["head"], "n_epochs": None, "augment": "flip"}, "knows no augment"),
+        ({"train": ["head"], "n_epochs": None, "augment": "flip"}, "takes no augment"),
         ({"train": ["head"], "n_epochs": None, "objective": max}, "objective: .*max.* has no `solve`, which n_epochs"),
-        ({"objective": "dann"}, "objective: 'dann' can't be called with what a step sees"),
+        ({"objective": "dann"}, "objective: 'dann' can't be called in a training step"),
         ({"learning_rate": 0}, "learning_rate: 0 for 'all', expected a number above 0"),
         ({"learning_rate": float("inf")}, "learning_rate: inf"),
         ({"learning_rate": None}, "learning_rate: None"),
@@ -150,7 +150,7 @@ def test_every_known_strategy_is_described_in_json_and_has_a_paper(backbone):
         "function": "interpolate_with_parent",
         "mixing_coefficient": 0.5,
     }
-    assert catalogue.get("surgical_last").describe()["adjust"] == {"function": "tune_block", "place": "last"}
+    assert catalogue.get("surgical_last").describe()["adjust"] == {"function": "tune_block", "block": "last"}
     assert catalogue.get("l2_sp").describe()["phases"][0]["penalty"]["function"] == "l2_sp"
 
 

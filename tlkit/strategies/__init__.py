@@ -1,4 +1,4 @@
-"""Strategies: lists of phases, the catalogue of the known ones, and what runs them."""
+"""Strategies: descriptions of a training as a list of phases, and the catalogue of known ones."""
 
 from tlkit.lazy import attach as _attach
 

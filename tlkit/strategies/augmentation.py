@@ -2,7 +2,7 @@
 
 from tlkit.arguments import suggest
 
-# What changes one picture, and what mixes the pictures of a step with each other, labels and all.
+# Policies change one picture each; mixings blend the pictures of a step, and their labels.
 POLICIES = ("flip", "crop", "crop_wide", "colour", "rand_augment", "trivial_augment", "blur", "gray", "invert")
 MIXINGS = ("mixup", "cutmix")
 
@@ -11,15 +11,7 @@ CROPS = {"crop": 0.6, "crop_wide": 0.35}
 
 
 def check_policies(augment):
-    """Return what a phase augments by, once it can be used: None, the name of a policy, or a tuple of several.
-
-    Arguments
-    ---------
-    augment: str, or list or tuple of str; None for no augmentation
-        Names of `POLICIES` and `MIXINGS`.
-
-    Raises ValueError, with the nearest name, where one is unknown, and where names can't go together; TypeError for
-    what is no name.
+    """Return an augmentation (None, a name or several) as None, a name or a tuple, if it can be used.
 
     >>> check_policies(["crop", "mixup"]), check_policies(["flip"])
     (('crop', 'mixup'), 'flip')
@@ -35,16 +27,16 @@ def check_policies(augment):
     for name in names:
         if name not in known:
             raise ValueError(f"augment: {name!r}, expected None or a policy; {suggest(name, known)}")
-    for alike, what in ((tuple(CROPS), "cut out a part"), (MIXINGS, "mix pictures")):
-        if len(both := [name for name in names if name in alike]) > 1:
-            raise ValueError(f"augment: {both[0]!r} and {both[1]!r} both {what}: take one of them")
+    for alternatives, effect in ((tuple(CROPS), "cut out a part"), (MIXINGS, "mix pictures")):
+        if len(both := [name for name in names if name in alternatives]) > 1:
+            raise ValueError(f"augment: {both[0]!r} and {both[1]!r} both {effect}: use only one of them")
     if len(set(names)) < len(names):
         raise ValueError(f"augment: {list(names)} has one twice")
     return names[0] if len(names) == 1 else tuple(names)
 
 
 def split_policies(augment):
-    """Return (what changes each picture, what mixes them) of an augmentation; None where there is no such part.
+    """Return (policies that change each picture, mixing) of an augmentation; None for a part that it lacks.
 
     >>> split_policies(("crop", "mixup")), split_policies("cutmix"), split_policies("flip")
     (('crop', 'mixup'), (None, 'cutmix'), ('flip', None))
@@ -67,7 +59,7 @@ def list_policies(augment):
 
 
 def format_augment(augment):
-    """Return an augmentation as it is written beside a drawing.
+    """Return an augmentation as text for a drawing.
 
     >>> format_augment(None), format_augment(["crop", "mixup"])
     ('none', 'crop + mixup')

@@ -1,4 +1,4 @@
-"""The freeze score: a strategy as a table, stages down, epochs across, a learning rate in each cell. Without torch."""
+"""The freeze score: a strategy as a table of learning rates, stages down and epochs across. Without torch."""
 
 import collections.abc
 import dataclasses
@@ -15,16 +15,9 @@ _NO_BREAK = "\N{NO-BREAK SPACE}"
 
 @dataclasses.dataclass(frozen=True)
 class Mark:
-    """What a column of a score has beside its learning rates.
+    """The settings of a column of a score, besides its learning rates; as in `Phase`."""
 
-    Arguments
-    ---------
-    solved: bool
-        The head is solved to convergence, which takes no epoch.
-    augment, penalty, objective, norm_statistics
-        As in `Phase`.
-    """
-
+    # A head that is solved to convergence takes a column, but no epoch.
     solved: bool = False
     augment: str | tuple | None = None
     penalty: object = None
@@ -34,23 +27,10 @@ class Mark:
 
 @dataclasses.dataclass(frozen=True)
 class FreezeScore:
-    """What learns in which epoch, and how fast.
+    """A strategy as a table: (n_parts, n_columns) learning rates, and one `Mark` per column."""
 
-    Arguments
-    ---------
-    parts: tuple of str
-        The stages in forward order; then "norm", "bias" and "adapter", each only where something trains it by that
-        name; "head" at the end.
-    rates: (n_parts, n_columns) tuple of tuple of float
-        Learning rates; 0 is frozen. A column is an epoch, or a head that is solved, of which all are 0.
-    marks: tuple of Mark
-        One a column.
-    prepare, finish, name
-        As in `Strategy`.
-
-    Raises ValueError or TypeError for parts, rates and marks that don't fit each other.
-    """
-
+    # Parts are the stages in forward order; then "norm", "bias" and "adapter", each only if a phase trains it by that
+    # name; "head" comes last. A rate of 0 is frozen. A column is an epoch, or a solved head, whose rates are all 0.
     parts: tuple
     rates: tuple
     marks: tuple
@@ -69,14 +49,11 @@ class FreezeScore:
                 raise ValueError(f"rates: column {column} solves the head and has learning rates, expected 0 in all")
 
     def column(self, column):
-        """Return (n_parts,) the learning rates of a column."""
+        """Return the (n_parts,) learning rates of a column."""
         return tuple(row[column] for row in self.rates)
 
     def phases(self):
-        """Return a list of the columns (list of int) of each phase.
-
-        Equal neighbours are one phase. Columns in which nothing learns are left out.
-        """
+        """Return the columns (list of int) of each phase; equal neighbours are one phase, frozen columns are none."""
         columns = range(len(self.marks))
         kept = [column for column in columns if self.marks[column].solved or any(self.column(column))]
         groups = itertools.groupby(kept, key=lambda column: (self.column(column), self.marks[column]))
@@ -84,27 +61,24 @@ class FreezeScore:
 
     @property
     def n_epochs(self):
-        """Epochs in which something learns."""
+        """Number of epochs in which any part trains."""
         return sum(len(columns) for columns in self.phases() if not self.marks[columns[0]].solved)
 
 
 def check_rates(rates, parts, n_columns):
-    """Return learning rates as (n_parts, n_columns) tuples of float.
-
-    Raises ValueError or TypeError, with the part, for what is no learning rate.
-    """
+    """Return learning rates as (n_parts, n_columns) tuples of float; errors name the part."""
     is_table = isinstance(rates, collections.abc.Iterable) and not isinstance(rates, str)
     rows = list(rates) if is_table else []
     lengths = [len(row) if isinstance(row, collections.abc.Sized) else None for row in rows]
     if lengths != [n_columns] * len(parts):
-        raise ValueError(f"rates: rows of {lengths}, expected {len(parts)} rows, one a part, of {n_columns} columns")
+        raise ValueError(f"rates: rows of {lengths}, expected {len(parts)} rows, one per part, of {n_columns} columns")
     return tuple(
         tuple(check_rate(f"rates of {part}", rate) for rate in row) for part, row in zip(parts, rows, strict=True)
     )
 
 
 def check_rate(argument, rate):
-    """Return a learning rate as a float; ValueError or TypeError for what is neither above 0 nor, for frozen, 0."""
+    """Return a learning rate as a float; ValueError or TypeError if it is neither above 0 nor 0, for frozen."""
     if isinstance(rate, bool) or not isinstance(rate, (int, float)):
         raise TypeError(f"{argument}: {rate!r}, expected a number")
     if not 0 <= rate < math.inf:
@@ -113,24 +87,13 @@ def check_rate(argument, rate):
 
 
 def make_score(strategy, backbone, n_train):
-    """Return the `FreezeScore` of a strategy.
-
-    Arguments
-    ---------
-    strategy: Strategy
-    backbone: Backbone
-        Whose stages the strategy is drawn on.
-    n_train: int
-        Training pictures, on which the phases of some strategies depend.
-
-    Raises ValueError for a stage that the backbone doesn't have.
-    """
+    """Return the `FreezeScore` of a strategy on a backbone's stages, for a number of training pictures."""
     strategy = strategy.adjusted(backbone, n_train)
     columns = [_make_column(phase, backbone) for phase in strategy.phases]
     used = {part for rates, _ in columns for part in rates}
     keywords = [key for key in ("norm", "bias", "adapter") if key in used]
     parts = (*backbone.stages, *keywords, "head")
-    # A head that is solved takes one column, as an epoch does.
+    # A solved head takes one column, as an epoch does.
     spread = [
         column for column, phase in zip(columns, strategy.phases, strict=True) for _ in range(phase.n_epochs or 1)
     ]
@@ -145,11 +108,11 @@ def make_score(strategy, backbone, n_train):
 
 
 def _make_column(phase, backbone):
-    """Return ({part: learning rate} of what learns, Mark) of a phase."""
+    """Return ({part: learning rate}, Mark) of a phase."""
     if phase.n_epochs is None:
         return {}, Mark(solved=True, objective=phase.objective)
     rates = {}
-    # "all" is the widest key, so whatever else holds for a part comes later.
+    # "all" is the widest key: narrower keys come later and overwrite it.
     for key in sorted(phase.learning_rate, key=lambda key: key != "all"):
         rates |= dict.fromkeys(resolve_keys([key], backbone), phase.learning_rate[key])
     fields = ("augment", "penalty", "objective", "norm_statistics")
@@ -157,17 +120,13 @@ def _make_column(phase, backbone):
 
 
 def make_strategy(score):
-    """Return the `Strategy` that a score stands for.
-
-    Equal neighbouring columns become one phase, and so warm up and slow down once. Columns in which nothing learns are
-    left out.
-
-    Raises ValueError where nothing learns at all.
+    """Return the `Strategy` of a score; ValueError if nothing trains.
 
     >>> score = FreezeScore(("stem", "head"), [[0, 1e-4, 1e-4], [0, 1e-3, 1e-3]], [Mark(solved=True), Mark(), Mark()])
     >>> [(phase.train, phase.n_epochs) for phase in make_strategy(score).phases]
     [(('head',), None), (('all', 'head'), 2)]
     """
+    # Equal neighbouring columns become one phase, so its learning rate warms up and decays once.
     phases = [_read_phase(score, columns) for columns in score.phases()]
     if not phases:
         raise ValueError("score: nothing learns in any epoch; give a part a learning rate, or solve the head")
@@ -175,6 +134,7 @@ def make_strategy(score):
 
 
 def _read_phase(score, columns):
+    """Return the `Phase` of some equal columns."""
     mark = score.marks[columns[0]]
     if mark.solved:
         return Phase(["head"], None, objective=mark.objective)
@@ -182,7 +142,7 @@ def _read_phase(score, columns):
     stages = [part for part in score.parts if part not in KEYWORDS]
     of_stages = {rates.get(stage, 0.0) for stage in stages}
     if len(of_stages) == 1 and min(of_stages) > 0 and "head" in rates:
-        # Said as it is meant: networks with auxiliary classifiers train these along with "all".
+        # Networks with auxiliary classifiers train these only along with "all".
         rates = {"all": of_stages.pop()} | {part: rate for part, rate in rates.items() if part not in stages}
         if rates["head"] == rates["all"]:
             del rates["head"]
@@ -191,9 +151,7 @@ def _read_phase(score, columns):
 
 
 def write_python(score):
-    """Return the Python text that makes a score's strategy, as `strategy`.
-
-    Raises ValueError for a score with functions, whose text isn't known, and where nothing learns.
+    """Return Python code that makes a score's strategy; ValueError if it contains functions, or if nothing trains.
 
     >>> print(write_python(FreezeScore(("stem", "head"), [[0, 1e-4], [0, 1e-4]], [Mark(solved=True), Mark()])))
     import tlkit as tl
@@ -211,13 +169,14 @@ def write_python(score):
     for phase in strategy.phases:
         functions |= {key: getattr(phase, key) for key in ("penalty", "objective") if getattr(phase, key)}
     if named := [name for name, function in functions.items() if function]:
-        raise ValueError(f"score: has {', '.join(named)}, functions that can't be written as text")
+        raise ValueError(f"score: has {', '.join(named)}, functions that can't be written as code")
     lines = ["import tlkit as tl", "", "strategy = tl.Strategy(", "    ["]
     lines += [_write_phase(phase) for phase in strategy.phases]
     return "\n".join([*lines, "    ],", f"    name={json.dumps(strategy.name, ensure_ascii=False)},", ")"])
 
 
 def _write_phase(phase):
+    """Return the code of a phase, broken into lines."""
     arguments = [json.dumps(phase.train, ensure_ascii=False), repr(phase.n_epochs)]
     if phase.n_epochs is not None:
         # A key and its rate stay on one line.
@@ -244,7 +203,7 @@ def _write_phase(phase):
 
 
 def format_rate(rate):
-    """Return a learning rate as it is written in a cell, in two digits at most.
+    """Return a learning rate as text for a cell, with two digits at most.
 
     >>> [format_rate(rate) for rate in (0, 2e-4, 0.00025, 0.003, 1.0)]
     ['frozen', '2e-4', '2.5e-4', '3e-3', '1e0']

@@ -1,4 +1,4 @@
-"""What a freeze score costs, looked up in what was measured once for the network. Without torch."""
+"""The costs of a freeze score, looked up in measurements of the network. Without torch."""
 
 import dataclasses
 import math
@@ -7,24 +7,12 @@ from tlkit.backbones.freezing.costs import FreezingChoice, summarise_freezing
 
 
 @dataclasses.dataclass(frozen=True)
-class ScoreReading:
-    """What a freeze score costs; `summarise_freeze_score` makes one.
+class ScoreCosts:
+    """The costs of a freeze score; memory is the largest of any step, 0 without steps, with stored prefix outputs."""
 
-    Arguments
-    ---------
-    n_trainable: int
-        Parameters that learn at once, the most of all phases.
-    n_parameters: int
-        Of the network with its head.
-    memory_mib: float
-        The most that a step holds at once, with the stored outputs of frozen stages; 0 where there are no steps.
-    n_steps: int
-    duration_s: float
-        Estimated from the shortest of several measured steps, so a little short, and without what a step doesn't
-        take: to read pictures, to convert a network for a faster engine, to solve a head.
-    sentence: str
-    """
-
+    # Parameters that train at once are the most of any phase. The duration is estimated from the shortest of several
+    # measured steps, so it is a little short. It excludes reading pictures, converting a network for a faster engine
+    # and solving a head.
     n_trainable: int
     n_parameters: int
     memory_mib: float
@@ -34,49 +22,34 @@ class ScoreReading:
 
 
 def summarise_freeze_score(score, costs, n_train, *, frozen_prefix_mib=1024):
-    """Look up what a score costs.
-
-    Stages that are frozen at the front are computed once for all epochs of a phase, and for a phase that follows with
-    the same front. As long as they are as pretrained, what they give is kept, and any later phase finds it.
-
-    Arguments
-    ---------
-    score: FreezeScore
-        Of stages and head alone.
-    costs: FreezingCosts
-        From `measure_freezing`, with a batch as large as the training's.
-    n_train: int
-        Training pictures.
-    frozen_prefix_mib: float
-        As in `transfer`.
-
-    Returns a `ScoreReading`. Raises ValueError for a score of other parts.
-    """
+    """Return the `ScoreCosts` of a score of stages and head, for a number of training pictures."""
+    # The frozen prefix is computed once for all epochs of a phase, and for a following phase with the same prefix. As
+    # long as its stages are pretrained, its outputs are kept, and any later phase reuses them.
     if score.parts != (*costs.stages, "head"):
         raise ValueError(f"score: of {', '.join(score.parts)}; the costs are of {', '.join(costs.stages)}, head")
     n_of_head = costs.steps["head", "learns", False].n_trainable
     n_trainable, memory_mib, duration_s = 0, 0.0, 0.0
     touched, kept, previous, longest = set(), set(), (), 0
-    n_batches = n_train / costs.batch_size  # not rounded up: the pictures are dealt into batches evenly
+    n_batches = n_train / costs.batch_size  # not rounded up: pictures are divided into batches evenly
     for columns in score.phases():
         mark, rates = score.marks[columns[0]], dict(zip(score.parts, score.column(columns[0]), strict=True))
         frozen = [stage for stage in costs.stages if not rates[stage]]
         summary = summarise_freezing(costs, FreezingChoice(frozen))
-        front = _find_front(frozen, costs.stages)
-        stored_mib = _measure_stored(front, costs) * n_batches
+        prefix = _find_prefix(frozen, costs.stages)
+        stored_mib = _measure_stored(prefix, costs) * n_batches
         if not mark.solved and (mark.augment or stored_mib > frozen_prefix_mib):
-            front, stored_mib = (), 0.0
-        if front != previous and front not in kept:
-            duration_s += n_batches * sum(summary.durations_s[: len(front)])
-        if touched.isdisjoint(front):
-            kept.add(front)
-        previous = front
-        longest = max(longest, len(front))
+            prefix, stored_mib = (), 0.0
+        if prefix != previous and prefix not in kept:
+            duration_s += n_batches * sum(summary.durations_s[: len(prefix)])
+        if touched.isdisjoint(prefix):
+            kept.add(prefix)
+        previous = prefix
+        longest = max(longest, len(prefix))
         if mark.solved:
             n_trainable = max(n_trainable, n_of_head)
             continue
-        duration_s += len(columns) * n_batches * sum(summary.durations_s[len(front) :])
-        # In what was measured the head always learns; here it may be frozen.
+        duration_s += len(columns) * n_batches * sum(summary.durations_s[len(prefix) :])
+        # In the measurements the head always trains; here it may be frozen.
         n_learning = summary.n_trainable - (0 if rates["head"] else n_of_head)
         learning = summary.memory_mib["gradients"] + summary.memory_mib["optimizer state"]
         fixed = summary.memory_mib["parameters"] + summary.memory_mib["activations"] + stored_mib
@@ -92,18 +65,18 @@ def summarise_freeze_score(score, costs, n_train, *, frozen_prefix_mib=1024):
             f"{duration_s:.{0 if duration_s >= 10 else 1}f} s for {n_train} pictures."
         )
         if longest:
-            sentence += f" What is frozen up to {costs.stages[longest - 1]} is computed once."
-    return ScoreReading(n_trainable, costs.n_parameters, memory_mib, n_steps, duration_s, sentence)
+            sentence += f" The frozen stages up to {costs.stages[longest - 1]} are computed once."
+    return ScoreCosts(n_trainable, costs.n_parameters, memory_mib, n_steps, duration_s, sentence)
 
 
-def _find_front(frozen, stages):
-    """Return the stages before the first that isn't frozen."""
-    learning = [place for place, stage in enumerate(stages) if stage not in frozen]
-    return tuple(stages[: learning[0]] if learning else stages)
+def _find_prefix(frozen, stages):
+    """Return the stages before the first trained one."""
+    trained = [index for index, stage in enumerate(stages) if stage not in frozen]
+    return tuple(stages[: trained[0]] if trained else stages)
 
 
-def _measure_stored(front, costs):
-    """Return MiB that the outputs of the front take for one batch."""
-    if not front or front == tuple(costs.stages):
-        return 0.0  # what a whole network gives are features, which are small
-    return costs.input_bytes[costs.stages[len(front)]] / 2**20
+def _measure_stored(prefix, costs):
+    """Return the size in MiB of the prefix's outputs for one batch."""
+    if not prefix or prefix == tuple(costs.stages):
+        return 0.0  # the outputs of a whole network are features, which are small
+    return costs.input_bytes[costs.stages[len(prefix)]] / 2**20

@@ -1,28 +1,55 @@
-"""What is added to the loss while a network is tuned: a pull back to where it came from."""
+"""Penalties that are added to the loss while a network is tuned: a pull back to its pretrained weights."""
+
+from __future__ import annotations
+
+from typing import Any
 
 
-def l2_sp(backbone, start, *, penalty_weight):
-    """Return the L2-SP penalty: penalty_weight / 2 × the squared distance of what is trained from where it started.
+def l2_sp(backbone: Any, start: dict[str, Any], *, penalty_weight: float) -> Any:
+    """Return the L2-SP penalty: half the weighted squared distance of the trained parameters from their start.
 
-    Weight decay pulls towards zero, where a pretrained network knows nothing; this pulls towards the pretrained values
-    instead, so that the network leaves them only for what lowers the loss.
+    Weight decay pulls towards zero, which forgets the pretraining. This pulls towards the pretrained values, so that
+    parameters leave them only if that lowers the loss.
 
-    Li, Grandvalet and Davoine 2018 (Explicit inductive bias for transfer learning with convolutional networks). They
-    add weight decay on the head, which has no pretrained values, and none on the backbone. Here the head isn't pulled
-    by the penalty either and the optimiser's `weight_decay` acts on all alike; with `weight_decay=0` the backbone is
-    pulled as in the paper. They train with SGD; under AdamW, which divides each gradient by its size, a pull counts
-    where it is large beside the gradients of the loss, so that penalty_weights don't carry over.
+    Parameters
+    ----------
+    backbone : Backbone
+        Network; its parameters that require a gradient are pulled.
+    start : dict of str to tensor
+        Parameters by name at the start of the phase.
+    penalty_weight : float
+        Weight of the squared distance, at least 0.
 
-    Arguments
-    ---------
-    backbone: Backbone
-        Its parameters that require a gradient are pulled.
-    start: dict of str to tensor
-        Parameters by name as they were when the phase began.
-    penalty_weight: float
-        At least 0.
+    Returns
+    -------
+    tensor
+        Shape (), float32: `penalty_weight / 2 * squared_distance`.
 
-    Returns a tensor (), float32. Raises ValueError for a penalty_weight below 0.
+    Raises
+    ------
+    ValueError
+        If the weight is below 0.
+
+    Notes
+    -----
+    Li et al. add weight decay on the head, which has no pretrained values, and none on the backbone. Here the penalty
+    does not pull the head either, but the optimizer's `weight_decay` acts on everything; `weight_decay=0` pulls the
+    backbone as in the paper. They train with SGD. AdamW divides each gradient by its size, so a pull only counts if it
+    is large compared with the gradients of the loss, and weights from the paper do not carry over.
+
+    References
+    ----------
+    .. [1] X. Li, Y. Grandvalet and F. Davoine, "Explicit inductive bias for transfer learning with convolutional
+       networks", ICML 2018.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
+    >>> start = {name: value.detach() - 1 for name, value in backbone.named_parameters()}
+    >>> n_parameters = sum(value.numel() for value in backbone.parameters())
+    >>> round((l2_sp(backbone, start, penalty_weight=0.1) / n_parameters).item(), 4)
+    0.05
     """
     if not penalty_weight >= 0:
         raise ValueError(f"penalty_weight: {penalty_weight!r}, expected a number of at least 0")

@@ -1,33 +1,46 @@
-"""`Probe`: a head of one kind on a frozen network, as an arm of a comparison. Without torch."""
+"""`Probe`: one kind of head on a frozen network, as an arm of a comparison. Without torch."""
+
+from __future__ import annotations
+
+from typing import Any
 
 from tlkit.heads.kinds import check_settings
 
 
 class Probe:
-    """A head on the features of a frozen network; what `compare` and `learning_curve` take beside strategies.
+    """Describe a head on the features of a frozen network, as an arm of `compare` or `learning_curve`.
 
     The strategy "linear_probe" is the same as `Probe("logistic")`.
 
-    Arguments
-    ---------
-    kind: str
-        Of the head, as in `fit_head`.
-    stage: str or negative int, optional
-        The network is cut behind this stage; by default behind its last.
-    name: str, optional
-        By default put together from the others.
-    settings
-        Of that kind of head, as in `fit_head`.
+    Parameters
+    ----------
+    kind : str
+        Kind of head, as in `fit_head`.
+    stage : str or negative int, optional
+        The network is cut after this stage; by default after its last.
+    name : str, optional
+        Name in tables and plots; by default put together from the other arguments.
+    **settings : dict
+        Settings of this kind of head, as in `fit_head`.
 
-    Raises ValueError for an unknown kind, TypeError for a setting that isn't of this kind.
+    Raises
+    ------
+    ValueError
+        If the kind is unknown.
+    TypeError
+        If a setting does not belong to this kind, or the name is not a str.
 
+    Examples
+    --------
     >>> Probe("ridge", stage="stage3").name
     'ridge_probe until stage3'
     >>> Probe("knn", n_neighbors=1).name
     'knn_probe n_neighbors=1'
     """
 
-    def __init__(self, kind="logistic", *, stage=None, name=None, **settings):
+    def __init__(
+        self, kind: str = "logistic", *, stage: str | int | None = None, name: str | None = None, **settings: Any
+    ):
         check_settings(kind, settings)
         if name is not None and not isinstance(name, str):
             raise TypeError(f"name: {name!r} is a {type(name).__name__}, expected a str")
@@ -36,19 +49,38 @@ class Probe:
         self.name = name or " ".join(words if stage is None else [*words, f"until {stage}"])
 
     @property
-    def pooled(self):
+    def pooled(self) -> bool:
         """Whether the head takes the mean over each map; a convolutional one takes the maps."""
         return self.kind != "conv"
 
-    def resolve(self, backbone):
-        """Return the name of the stage behind which a `Backbone` is cut, None where it isn't.
+    def resolve(self, backbone: Any) -> str | None:
+        """Return the name of the last stage that is used.
 
-        Raises ValueError for a stage that the backbone doesn't have.
+        Parameters
+        ----------
+        backbone : Backbone
+            Network to cut.
+
+        Returns
+        -------
+        str or None
+            None if the network is used whole.
+
+        Raises
+        ------
+        ValueError
+            If the backbone does not have the stage.
         """
         return None if self.stage is None else backbone.stages[backbone.find_stage(self.stage)]
 
-    def describe(self):
-        """Return the probe as plain values that JSON can hold."""
+    def describe(self) -> dict[str, Any]:
+        """Return the probe as plain values that JSON can store.
+
+        Returns
+        -------
+        dict
+            Name, kind of head, stage and settings.
+        """
         return {"name": self.name, "head": self.kind, "stage": self.stage, "settings": dict(self.settings)}
 
     def __repr__(self):

@@ -6,18 +6,10 @@ import importlib
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """A function of `tlkit.training` that is imported when it is called, so that a description needs no torch.
-
-    Parameters
-    ----------
-    module : str
-        Name of the module within `tlkit.training`.
-    __name__ : str
-        Name of the function in that module; descriptions and drawings show it.
-    """
+    """A function of a module in `tlkit.training`, imported when it is called."""
 
     module: str
-    __name__: str
+    __name__: str  # as functions have it: descriptions and drawings show it
 
     def __call__(self, *arguments, **settings):
         """Call the function."""

@@ -1,9 +1,12 @@
-"""A strategy is a list of phases; a phase says which stages learn, how fast and for how long. Without torch."""
+"""A strategy is a list of phases; a phase states which stages train, how fast and for how long. Without torch."""
+
+from __future__ import annotations
 
 import collections.abc
 import dataclasses
 import functools
 import math
+from typing import Any
 
 KEYWORDS = ("all", "head", "norm", "bias", "adapter")
 NORM_STATISTICS = ("frozen", "moving")
@@ -11,52 +14,61 @@ NORM_STATISTICS = ("frozen", "moving")
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """One part of a training.
+    """Describe one part of a training: what trains, for how long and how fast.
 
-    Arguments
-    ---------
-    train: list of str or int
-        What learns: "all", "head", "norm" (parameters of all norm layers), "bias" (all biases), "adapter" (what
-        `prepare` inserted beside the pretrained weights), names of stages, or negative integers (-1 is the last stage),
-        so that no network need be named.
-    n_epochs: int or None
-        None solves the head to convergence and goes only with `train=["head"]`.
-    learning_rate: float or dict
-        A dict has the keys of `train`; where several hold for a parameter, the narrowest does.
-    augment: str, or list of str, optional
-        One or several of `tlkit.strategies.augmentation.POLICIES`, which change each picture, and one of its `MIXINGS`,
-        which mix the pictures of a step and their labels. With label smoothing the mixed labels are smoothed; with
-        `balance` "weights" each class's part of a label counts with its weight, and the sum is divided by the weights
-        of the mixed labels.
-    penalty: callable, optional
-        `penalty(backbone, start)` is added to the loss; `start` maps names to the parameters as they were.
-    objective: object, optional
-        What brings source and target domain nearer, as those of `tlkit.adaptation`; it needs `transfer(…, target=…)`.
-        For epochs it is callable: `objective(source, target, critic, progress)` is added to the loss of each step, each
-        domain a `tlkit.training.step.Seen`, progress from 0 to 1 over the phase. Where it has
-        `make_critic(n_features, n_classes, seed)`, what that returns, a module or None, is the critic: made anew for
-        the phase, and trained along at the learning rate of the head. For a head that is solved it has
-        `solve(source_values, labels, target_values, n_classes, seed)`, which returns the head's (weight, bias).
-    norm_statistics: "frozen" or "moving"
-        Whether the running statistics of the norm layers in trained stages follow the pictures. Those of frozen stages
-        never do.
+    Parameters
+    ----------
+    train : list of str or int
+        What trains: "all", "head", "norm" (the parameters of all norm layers), "bias" (all biases), "adapter" (the
+        adapters that `prepare` inserted), names of stages, or negative integers. -1 is the last stage of any network.
+    n_epochs : int or None
+        Number of epochs. None solves the head to convergence and requires `train=["head"]`.
+    learning_rate : float or dict, optional
+        One rate, or a dict with the keys of `train`. If several keys cover a parameter, the narrowest applies.
+        Required unless the head is solved.
+    augment : str or list of str, optional
+        Names of augmentation policies (`tlkit.strategies.augmentation.POLICIES`), and at most one of "mixup" and
+        "cutmix". Label smoothing also applies to mixed labels. If `transfer` balances classes by weights, each class's
+        part of a mixed label counts with the weight of its class.
+    penalty : callable, optional
+        Added to the loss: `penalty(backbone, start)`. `start` maps names to the parameters at the start of the phase.
+    objective : object, optional
+        Brings source and target domain closer, such as those of `tlkit.adaptation`; requires `transfer(…, target=…)`.
+    norm_statistics : {"frozen", "moving"}
+        Whether the running statistics of norm layers in trained stages are updated. Those of frozen stages never are.
 
-    Raises ValueError or TypeError for what can't be trained.
+    Raises
+    ------
+    ValueError
+        If the values do not describe a training, or do not go together.
+
+    Notes
+    -----
+    An objective of epochs is callable: `objective(source, target, critic, progress)` is added to the loss of each step.
+    `source` and `target` are `tlkit.training.step.Seen`; `progress` runs from 0 to 1 over the phase. If the objective
+    has `make_critic(n_features, n_classes, seed)`, the module that it returns trains along at the learning rate of
+    the head. An objective of a solved head has `solve(source_values, labels, target_values, n_classes, seed)`, which
+    returns the (weight, bias) of the head.
+
+    Examples
+    --------
+    >>> Phase([-2, -1, "head"], 6, {-2: 2e-4, -1: 2e-4, "head": 2e-3}).train
+    (-2, -1, 'head')
     """
 
-    train: tuple
+    train: tuple[str | int, ...] | list[str | int]
     n_epochs: int | None
-    learning_rate: float | dict | None = None
-    augment: str | tuple | None = None
-    penalty: object = None
-    objective: object = None
+    learning_rate: float | dict[str | int, float] | None = None
+    augment: str | tuple[str, ...] | list[str] | None = None
+    penalty: Any = None
+    objective: Any = None
     norm_statistics: str = "frozen"
 
     def __post_init__(self):
         train = (self.train,) if isinstance(self.train, (str, int)) else tuple(self.train)
         object.__setattr__(self, "train", train)
         if not train:
-            raise ValueError('train: empty, expected something that learns, as in ["head"]')
+            raise ValueError('train: empty, expected at least one part that trains, for example ["head"]')
         for key in train:
             if isinstance(key, bool) or not isinstance(key, (str, int)) or (isinstance(key, int) and key >= 0):
                 raise ValueError(
@@ -66,29 +78,33 @@ class Phase:
             raise ValueError(f"norm_statistics: {self.norm_statistics!r}, expected one of {', '.join(NORM_STATISTICS)}")
         if self.n_epochs is None:
             if train != ("head",):
-                raise ValueError(f'n_epochs: None solves the head and goes with train=["head"] only, not {list(train)}')
+                raise ValueError(
+                    f'n_epochs: None solves the head and requires train=["head"], received {list(train)}; '
+                    "give a number of epochs"
+                )
             if self.augment or self.penalty:
-                raise ValueError("n_epochs: None solves the head, which knows no augment and no penalty")
+                raise ValueError("n_epochs: None solves the head, which takes no augment and no penalty")
             if self.objective is not None and not hasattr(self.objective, "solve"):
                 raise ValueError(
-                    f"objective: {self.objective!r} has no `solve`, which n_epochs=None needs: take one that has, as "
-                    "in tlkit.adaptation.solved_objectives, or a number of epochs"
+                    f"objective: {self.objective!r} has no `solve`, which n_epochs=None needs: take one from "
+                    "tlkit.adaptation.solved_objectives, or give a number of epochs"
                 )
             return
         if isinstance(self.n_epochs, bool) or not isinstance(self.n_epochs, int) or self.n_epochs < 1:
             raise ValueError(f"n_epochs: {self.n_epochs!r}, expected a whole number of at least 1, or None")
         if self.objective is not None and not callable(self.objective):
             raise ValueError(
-                f"objective: {self.objective!r} can't be called with what a step sees, which epochs need: take one "
-                "that can, as in tlkit.adaptation.trained_objectives, or n_epochs=None where it has `solve`"
+                f"objective: {self.objective!r} can't be called in a training step, which epochs need: take one from "
+                "tlkit.adaptation.trained_objectives, or n_epochs=None if it has `solve`"
             )
         self._check_learning_rate()
         if self.augment is not None:
             self._check_augment()
 
     def _check_learning_rate(self):
+        """Turn the learning rate into a dict with the keys of `train`, and refuse values that are no rates."""
         if isinstance(self.learning_rate, dict):
-            keys = {str(key): key for key in self.train}  # JSON, which a description may come from, makes text of -1
+            keys = {str(key): key for key in self.train}  # a description may come from JSON, which turns -1 into "-1"
             rates = {keys.get(key, key): rate for key, rate in self.learning_rate.items()}
         else:
             rates = dict.fromkeys(self.train, self.learning_rate)
@@ -100,43 +116,65 @@ class Phase:
         object.__setattr__(self, "learning_rate", rates)
 
     def _check_augment(self):
+        """Turn the augmentation into a name or a tuple of names, and refuse mixed labels with an objective."""
         from tlkit.strategies.augmentation import check_policies, split_policies
 
         object.__setattr__(self, "augment", check_policies(self.augment))
         mixing = split_policies(self.augment)[1]
         if mixing and self.objective is not None:
             raise ValueError(
-                f"augment: {mixing!r} mixes labels, and an objective wants each picture's own: leave one of them out"
+                f"augment: {mixing!r} mixes labels, but an objective needs the label of each picture: use only one"
             )
 
-    def describe(self):
-        """Return the phase as plain values that JSON can hold; functions by their names and settings."""
+    def describe(self) -> dict[str, Any]:
+        """Return the phase as plain values that JSON can store.
+
+        Returns
+        -------
+        dict
+            The fields that are set; functions by their names and settings.
+        """
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {name: _describe(value) for name, value in values.items() if value is not None}
 
 
 @dataclasses.dataclass(frozen=True)
 class Strategy:
-    """A list of phases, with what comes before and after them.
+    """Describe a training as a list of phases, with optional steps before and after them.
 
-    Arguments
-    ---------
-    phases: list of Phase
-    prepare: callable, optional
-        `prepare(backbone, seed)` returns the backbone that the phases train, as from scratch does.
-    finish: callable, optional
-        `finish(training)` changes the trained network in place; `training` is the `Training` that ends. One that has a
-        true attribute `needs_target` uses `training.target`, the pictures of a target domain.
-    adjust: callable, optional
-        `adjust(phases, backbone, n_train)` returns the phases for a network and a number of training pictures, where
-        they depend on these, as a schedule that unfreezes stage by stage does.
-    name: str
+    Parameters
+    ----------
+    phases : list of Phase
+        Trained one after the other.
+    prepare : callable, optional
+        `prepare(backbone, seed)` returns the backbone that the phases train, for example with random weights.
+    finish : callable, optional
+        `finish(training)` changes the trained network in place; `training` is the `Training` that ends. If the function
+        has a true attribute `needs_target`, it may use `training.target`, the pictures of a target domain.
+    adjust : callable, optional
+        `adjust(phases, backbone, n_train)` returns the phases for a network and a number of training pictures, for
+        example one phase per stage to unfreeze.
+    name : str
+        Name in tables and plots.
+
+    Raises
+    ------
+    ValueError
+        If there are no phases.
+    TypeError
+        If one of them is not a `Phase`.
+
+    Examples
+    --------
+    >>> own = Strategy([Phase(["head"], None), Phase([-1, "head"], 5, 2e-4)], name="last_stage")
+    >>> own.describe()["phases"][1]["n_epochs"]
+    5
     """
 
-    phases: tuple
-    prepare: object = None
-    finish: object = None
-    adjust: object = None
+    phases: tuple[Phase, ...] | list[Phase]
+    prepare: Any = None
+    finish: Any = None
+    adjust: Any = None
     name: str = "own"
 
     def __post_init__(self):
@@ -148,42 +186,88 @@ class Strategy:
                 raise TypeError(f"phases: {phase!r}, expected a Phase")
         object.__setattr__(self, "phases", phases)
 
-    def adjusted(self, backbone, n_train):
-        """Return the strategy with the phases that it has for a `Backbone` and a number of training pictures."""
+    def adjusted(self, backbone: Any, n_train: int) -> Strategy:
+        """Return the strategy with its phases for one network and number of training pictures.
+
+        Parameters
+        ----------
+        backbone : Backbone
+            Network to train.
+        n_train : int
+            Number of training pictures.
+
+        Returns
+        -------
+        Strategy
+            Without `adjust`; the strategy itself if it has none.
+        """
         if self.adjust is None:
             return self
         return dataclasses.replace(self, phases=self.adjust(self.phases, backbone, n_train), adjust=None)
 
-    def resolve(self, backbone):
-        """Return for each phase the names of what learns: stages in forward order, then the other keywords.
+    def resolve(self, backbone: Any) -> list[list[str]]:
+        """Return the names of the trained parts per phase.
 
-        Arguments
-        ---------
-        backbone: Backbone
+        Parameters
+        ----------
+        backbone : Backbone
+            Network whose stages are named.
 
-        Raises ValueError for a stage that the backbone doesn't have.
+        Returns
+        -------
+        list of list of str
+            Per phase: stages in forward order, then the other keywords.
+
+        Raises
+        ------
+        ValueError
+            If the backbone does not have a stage.
         """
         return [resolve_keys(phase.train, backbone) for phase in self.phases]
 
-    def tunes(self, backbone):
-        """Say whether the phases change anything but the head."""
+    def tunes(self, backbone: Any) -> bool:
+        """Return whether the strategy changes more than the head.
+
+        Parameters
+        ----------
+        backbone : Backbone
+            Network to train.
+
+        Returns
+        -------
+        bool
+            False if all phases train the head alone and nothing follows them.
+        """
         return self.finish is not None or any(set(names) != {"head"} for names in self.resolve(backbone))
 
-    def needs_target(self):
-        """Say whether an objective or `finish` needs pictures of a target domain."""
+    def needs_target(self) -> bool:
+        """Return whether an objective or `finish` needs pictures of a target domain.
+
+        Returns
+        -------
+        bool
+            True if `transfer` needs `target=`.
+        """
         return getattr(self.finish, "needs_target", False) or any(phase.objective for phase in self.phases)
 
-    def describe(self):
-        """Return the strategy as plain values that JSON can hold; functions by their names and settings."""
+    def describe(self) -> dict[str, Any]:
+        """Return the strategy as plain values that JSON can store.
+
+        Returns
+        -------
+        dict
+            Name, phases and steps; functions by their names and settings.
+        """
         values = {"name": self.name, "phases": [phase.describe() for phase in self.phases]}
         steps = {"prepare": self.prepare, "finish": self.finish, "adjust": self.adjust}
         return values | {name: _describe(step) for name, step in steps.items() if step is not None}
 
 
 def _describe(value):
+    """Return a value as JSON can store it: a function as its name, with its settings if it has some."""
     if isinstance(value, functools.partial):
         return {"function": value.func.__name__} | value.keywords
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if dataclasses.is_dataclass(value) and not hasattr(value, "__name__"):  # a `Step` is named as a function is
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         return {"function": type(value).__name__} | fields
     return getattr(value, "__name__", value)
