@@ -13,7 +13,8 @@ from made_studies import make_study
 from PIL import Image
 
 from tlkit.adaptation import compare_pairs
-from tlkit.adaptation.solved_objectives import METHODS, Align
+from tlkit.adaptation.solved_methods import METHODS
+from tlkit.adaptation.solved_objectives import Align
 from tlkit.plots.adaptation import SIZE_INCHES, AdaptationPage
 from tlkit.plots.page import DOTS_PER_INCH
 from tlkit.summaries import adaptation as reading_module

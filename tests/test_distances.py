@@ -8,7 +8,7 @@ import pytest
 from made_domains import make_pair
 
 from tlkit.adaptation.distances import distance_coral, distance_mmd, distance_priors, distance_proxy_a
-from tlkit.adaptation.split_distances import _L2_PENALTY, KERNELS, _deal_groups
+from tlkit.adaptation.split_distances import _L2_PENALTY, KERNELS, _assign_groups
 
 
 def slow_kernel(x, y, kernel, bandwidth):
@@ -96,7 +96,7 @@ def test_proxy_a_equals_a_slow_discriminant(n, m, d):
     for seed in range(4):
         source, _, target, _ = make_pair(n, m, d, seed=seed, moved=0.7)
         groups = np.arange(n + m) // 2 + 10  # of two digits each, so that their order as text is that of the numbers
-        folds = _deal_groups(groups, seed)
+        folds = _assign_groups(groups, seed)
         distance = distance_proxy_a(source, target, groups[:n], groups[n:], seed=seed)
         assert distance == pytest.approx(slow_proxy_a(source, target, folds), abs=1e-6)
 
@@ -121,15 +121,15 @@ def test_proxy_a_learns_from_no_picture_of_a_group_that_it_tests():
 
 def test_groups_that_both_domains_have_stay_on_one_side():
     groups = np.array([0, 0, 1, 1, 2, 2, 0, 1, 2, 3])
-    folds = _deal_groups(groups, 0)
+    folds = _assign_groups(groups, 0)
     assert all(len(set(folds[groups == group])) == 1 for group in range(4))
     assert len(set(folds)) == 4
 
 
 def test_folds_differ_by_seed_and_hold_about_as_many_pictures():
     groups = np.arange(50)
-    assert not np.array_equal(_deal_groups(groups, 0), _deal_groups(groups, 1))
-    assert set(np.bincount(_deal_groups(groups, 0))) == {10}
+    assert not np.array_equal(_assign_groups(groups, 0), _assign_groups(groups, 1))
+    assert set(np.bincount(_assign_groups(groups, 0))) == {10}
 
 
 def test_priors_equal_a_count():

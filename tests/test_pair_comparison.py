@@ -16,9 +16,10 @@ from tlkit.adaptation.pair_split import place_pair, split_pair
 from tlkit.adaptation.refit_validators import score_mixed
 from tlkit.adaptation.solved_head import solve_head
 from tlkit.adaptation.solved_objectives import Align
+from tlkit.adaptation.source_validators import score_source_accuracy
 from tlkit.adaptation.train_time import adapt
 from tlkit.adaptation.trained_objectives import Mcc
-from tlkit.adaptation.validators import score_entropy, score_source_accuracy
+from tlkit.adaptation.validators import score_entropy
 
 DOMAINS = ("here", "there", "yonder")
 

@@ -8,16 +8,18 @@ import pytest
 from tlkit.adaptation import Align
 from tlkit.adaptation.collapse import detect_collapse
 from tlkit.adaptation.refit_validators import score_circular, score_mixed
+from tlkit.adaptation.source_validators import (
+    score_deep_embedded,
+    score_importance_weighted,
+    score_source_accuracy,
+)
 from tlkit.adaptation.validators import (
     regret,
     score_bnm,
-    score_deep_embedded,
     score_entropy,
-    score_importance_weighted,
     score_information_maximisation,
     score_neighbourhood_density,
     score_norm,
-    score_source_accuracy,
 )
 
 FROM_TARGET = [score_entropy, score_information_maximisation, score_bnm, score_neighbourhood_density, score_norm]
@@ -127,7 +129,7 @@ class Adapted:
 
 
 @pytest.mark.usefixtures("scikit_routing")
-@pytest.mark.parametrize("method", [Align("mean"), Align("coral", amount=0.3)])
+@pytest.mark.parametrize("method", [Align("mean"), Align("coral", alignment_parameter=0.3)])
 def test_what_asks_again_equals_skada(method, shifted):
     from skada.metrics import CircularValidation, MixValScorer
 
@@ -176,8 +178,8 @@ def test_between_two_pictures_each_kind_of_pair_counts_half():
         return np.hstack([values >= 0, values < 0]).astype(float)
 
     assert score_mixed(predict, values) == expected
-    with pytest.raises(ValueError, match=r"share: 0.5, expected more than 0.5"):
-        score_mixed(predict, values, share=0.5)
+    with pytest.raises(ValueError, match=r"mixing_ratio: 0.5, expected more than 0.5"):
+        score_mixed(predict, values, mixing_ratio=0.5)
 
 
 def test_information_is_that_of_pictures_and_classes():
@@ -299,7 +301,7 @@ def test_labels_and_weights_that_are_none_are_refused():
     labels = np.zeros(40, int)
     with pytest.raises(ValueError, match="labels: 39, expected 40"):
         score_source_accuracy(probabilities, labels[1:])
-    with pytest.raises(ValueError, match="labels: expected whole numbers from 0 to 3"):
+    with pytest.raises(ValueError, match="labels: expected 40 whole numbers from 0 to 3"):
         score_source_accuracy(probabilities, labels + 4)
     with pytest.raises(ValueError, match=r"weights: expected \(40,\) numbers of at least 0"):
         score_importance_weighted(probabilities, labels, -np.ones(40))

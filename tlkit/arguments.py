@@ -189,6 +189,16 @@ def check_labels(labels, argument="labels", n_rows=None):
     return numbers, len(present)
 
 
+def check_class_indices(argument, labels, n_rows, n_classes):
+    """Return labels as an (n_rows,) int array; ValueError unless all are from 0 to n_classes - 1."""
+    labels = np.asarray(labels)
+    if labels.shape != (n_rows,) or labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= n_classes:
+        raise ValueError(
+            f"{argument}: expected {n_rows} whole numbers from 0 to {n_classes - 1}, one class index per picture"
+        )
+    return labels
+
+
 def check_probabilities(probabilities):
     """Return (n, n_source_classes) float64 probabilities; TypeError or ValueError where they aren't any."""
     given = np.asarray(probabilities)

@@ -43,6 +43,15 @@ from .refit_validators import score_circular as score_circular
 from .refit_validators import score_mixed as score_mixed
 from .solved_objectives import Align as Align
 from .solved_objectives import Reweigh as Reweigh
+from .source_validators import (
+    score_deep_embedded as score_deep_embedded,
+)
+from .source_validators import (
+    score_importance_weighted as score_importance_weighted,
+)
+from .source_validators import (
+    score_source_accuracy as score_source_accuracy,
+)
 from .target_shots import compare_target_shots as compare_target_shots
 from .test_time import adapt_run as adapt_run
 from .train_time import adapt as adapt
@@ -53,13 +62,7 @@ from .validators import (
     score_bnm as score_bnm,
 )
 from .validators import (
-    score_deep_embedded as score_deep_embedded,
-)
-from .validators import (
     score_entropy as score_entropy,
-)
-from .validators import (
-    score_importance_weighted as score_importance_weighted,
 )
 from .validators import (
     score_information_maximisation as score_information_maximisation,
@@ -69,9 +72,6 @@ from .validators import (
 )
 from .validators import (
     score_norm as score_norm,
-)
-from .validators import (
-    score_source_accuracy as score_source_accuracy,
 )
 
 __all__ = [

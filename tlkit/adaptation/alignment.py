@@ -1,10 +1,11 @@
-"""The source as it would look in the target: means, scales, correlations, subspaces, transport. Without torch.
+"""Move the source's features towards the target's: means, scales, covariance, subspace, transport. Without torch.
 
-Each maps (n, d) features of the source and (m, d) of the target to (n, d): a head that is fitted on what comes out is
-asked for the target as it is. Nothing looks at a label.
+Each function maps (n, d) source and (m, d) target features to (n, d) and uses no labels. Fit a head on the result and
+apply it to the unchanged target.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tlkit.arguments import check_count, check_pair
 from tlkit.heads.numerics import limit_threads
@@ -13,16 +14,21 @@ SHRINKAGE = 0.8  # with fewer pictures than features most directions of a covari
 N_COMPONENTS = 50
 
 
-def align_mean(source, target):
-    """Return the source, moved to the mean of the target.
+def align_mean(source: ArrayLike, target: ArrayLike) -> np.ndarray:
+    """Shift the source to the mean of the target.
 
-    Arguments
-    ---------
-    source: (n, d)
-    target: (m, d)
+    Parameters
+    ----------
+    source, target : (n, d) and (m, d) array_like
+        Features of both domains.
 
-    Returns (n, d) float64.
+    Returns
+    -------
+    (n, d) float64 array
+        The shifted source.
 
+    Examples
+    --------
     >>> align_mean([[0.0], [2.0]], [[9.0], [11.0], [13.0]])
     array([[10.],
            [12.]])
@@ -31,18 +37,25 @@ def align_mean(source, target):
     return source - source.mean(axis=0) + target.mean(axis=0)
 
 
-def align_scale(source, target):
-    """Return the source with each feature moved and stretched to the target's mean and standard deviation.
+def align_scale(source: ArrayLike, target: ArrayLike) -> np.ndarray:
+    """Give each feature of the source the mean and standard deviation that it has in the target.
 
-    To standardise each domain by itself does the same to a head, but that its penalty then counts every feature alike.
+    Parameters
+    ----------
+    source, target : (n, d) and (m, d) array_like
+        Features of both domains.
 
-    Arguments
-    ---------
-    source: (n, d)
-    target: (m, d)
+    Returns
+    -------
+    (n, d) float64 array
+        The rescaled source. A feature that is constant in the source is only shifted.
 
-    Returns (n, d) float64; a feature that is the same on all pictures of the source is only moved.
+    Notes
+    -----
+    Standardising each domain by itself is equivalent, except that the head's penalty then treats all features alike.
 
+    Examples
+    --------
     >>> align_scale([[0.0], [2.0]], [[0.0], [20.0]])
     array([[ 0.],
            [20.]])
@@ -53,23 +66,38 @@ def align_scale(source, target):
     return (source - source.mean(axis=0)) * factors + target.mean(axis=0)
 
 
-def align_coral(source, target, *, shrinkage=SHRINKAGE):
-    """Return the source with the mean and, up to shrinkage, the covariance of the target.
+def align_coral(source: ArrayLike, target: ArrayLike, *, shrinkage: float = SHRINKAGE) -> np.ndarray:
+    """Give the source the mean and the shrunk covariance of the target (CORAL).
 
-    Sun, Feng and Saenko 2016 (Return of frustratingly easy domain adaptation): the source is whitened by its own
-    covariance and coloured by the target's. They add the identity to both covariances, whatever the unit of the
-    features; we shrink both towards a multiple of it, as skada does. They leave the means, which we align.
+    Parameters
+    ----------
+    source, target : (n, d) and (m, d) array_like
+        Features of both domains.
+    shrinkage : float, default 0.8
+        Share of each covariance that is replaced by its mean variance times the identity, above 0 and up to 1. If it
+        is 1, correlations are ignored: the source is shifted and scaled by one factor.
 
-    Arguments
-    ---------
-    source: (n, d)
-    target: (m, d)
-    shrinkage: float
-        Above 0, up to 1: the share of each covariance that is replaced by its mean variance times the identity. 1
-        leaves the correlations alone: the source is moved, and stretched by one factor.
+    Returns
+    -------
+    (n, d) float64 array
+        The source, whitened by its own covariance and coloured by the target's.
 
-    Returns (n, d) float64. Raises ValueError for a shrinkage out of range.
+    Raises
+    ------
+    ValueError
+        If the shrinkage is out of range.
 
+    Notes
+    -----
+    The paper adds the identity to both covariances, whatever the unit of the features. We shrink both towards a
+    multiple of the identity, as skada does. The paper keeps the means; we align them too.
+
+    References
+    ----------
+    Sun, Feng and Saenko, 2016. Return of frustratingly easy domain adaptation.
+
+    Examples
+    --------
     >>> source = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0], [1.0, 2.0]])
     >>> np.cov(align_coral(source, source[:, ::-1], shrinkage=1e-9).T).diagonal().round(3)
     array([1.333, 0.333])
@@ -85,37 +113,54 @@ def align_coral(source, target, *, shrinkage=SHRINKAGE):
 
 
 def _multiply_by_power(values, centred, shrinkage, power):
-    """Return values @ C^power, C the shrunken covariance of other centred values, by the smaller of two squares."""
+    """Return (k, d) values @ C^power, with C the (d, d) shrunk covariance of (n, d) centred features."""
     n, d = centred.shape
     level = shrinkage * np.sum(centred**2) / centred.size
     if level == 0:
         return values
+    # With fewer pictures than features, the (n, n) Gram matrix has the same non-zero eigenvalues as the covariance and
+    # is smaller. In directions orthogonal to all pictures, C is `level` times the identity.
     squares, vectors = np.linalg.eigh(centred @ centred.T if n < d else centred.T @ centred)
     powers = ((1 - shrinkage) * np.maximum(squares, 0.0) / n + level) ** power
     if n >= d:
         return values @ (vectors * powers) @ vectors.T
-    # Across what the pictures span, C is the level alone.
     kept = squares > squares[-1] * n * np.finfo(np.float64).eps
     left = vectors[:, kept]
     factors = (powers[kept] - level**power) / squares[kept]
     return values * level**power + (values @ centred.T @ (left * factors)) @ left.T @ centred
 
 
-def align_subspace(source, target, *, n_components=N_COMPONENTS):
-    """Return the source, its first principal directions turned into those of the target.
+def align_subspace(source: ArrayLike, target: ArrayLike, *, n_components: int = N_COMPONENTS) -> np.ndarray:
+    """Rotate the first principal directions of the source into those of the target.
 
-    Fernando et al. 2013 (Unsupervised visual domain adaptation using subspace alignment). They classify coordinates of
-    the target's subspace; we give these back as features, in which the same head comes out.
+    Parameters
+    ----------
+    source, target : (n, d) and (m, d) array_like
+        Features of both domains.
+    n_components : int, default 50
+        Number of directions. It is lowered to the smallest of n - 1, m - 1 and d if it exceeds that.
 
-    Arguments
-    ---------
-    source: (n, d)
-    target: (m, d)
-    n_components: int
-        At most as many as there are pictures less one in either domain, or features.
+    Returns
+    -------
+    (n, d) float64 array
+        The source, projected onto the target's subspace.
 
-    Returns (n, d) float64, all in the target's subspace. Raises TypeError or ValueError for a number that isn't one.
+    Raises
+    ------
+    TypeError, ValueError
+        If `n_components` isn't a whole number of at least 1.
 
+    Notes
+    -----
+    The paper classifies coordinates in the target's subspace. We map these back to features, on which the same head
+    results.
+
+    References
+    ----------
+    Fernando et al., 2013. Unsupervised visual domain adaptation using subspace alignment.
+
+    Examples
+    --------
     >>> align_subspace([[0.0, 0.0], [3.0, 0.0]], [[1.0, 0.0], [1.0, 1.0]], n_components=1).round(3).tolist()[0][0]
     1.0
     """
@@ -124,32 +169,48 @@ def align_subspace(source, target, *, n_components=N_COMPONENTS):
     n_components = min(n_components, len(source) - 1, len(target) - 1, source.shape[1])
     with limit_threads(source):
         centred = source - source.mean(axis=0)
-        ours, theirs = (
+        source_directions, target_directions = (
             np.linalg.svd(values, full_matrices=False)[2][:n_components]
             for values in (centred, target - target.mean(axis=0))
         )
-        coordinates = centred @ ours.T @ (ours @ theirs.T)
-    return coordinates @ theirs + target.mean(axis=0)
+        coordinates = centred @ source_directions.T @ (source_directions @ target_directions.T)
+    return coordinates @ target_directions + target.mean(axis=0)
 
 
-def align_transport(source, target, *, entropy=0.0):
-    """Return the source, each picture moved to the mean of the target's pictures that it is transported to.
+def align_transport(source: ArrayLike, target: ArrayLike, *, entropy: float = 0.0) -> np.ndarray:
+    """Move each source picture to the mean of the target pictures that optimal transport assigns to it.
 
-    Courty et al. 2017 (Optimal transport for domain adaptation): the plan that carries all mass of the source to the
-    target at the least squared distance, and its barycentric mapping. Their terms that keep classes together are left
-    out. It wants as many pictures of a class in both domains: what one has more of must go to another class.
+    Parameters
+    ----------
+    source, target : (n, d) and (m, d) array_like
+        Features of both domains.
+    entropy : float, default 0.0
+        Entropic regularisation, in units of the median squared distance between the domains. 0 gives the exact plan;
+        above 0, Sinkhorn's algorithm spreads the plan.
 
-    Arguments
-    ---------
-    source: (n, d)
-    target: (m, d)
-    entropy: float
-        0 is the exact plan. Above, the plan is spread by Sinkhorn's algorithm (Cuturi 2013) with this times the median
-        squared distance between the domains.
+    Returns
+    -------
+    (n, d) float64 array
+        The barycentric mapping of the source.
 
-    Returns (n, d) float64. Needs POT: `tlkit[adaptation]`; ModuleNotFoundError without it, ValueError for an entropy
-    below 0.
+    Raises
+    ------
+    ModuleNotFoundError
+        If POT is missing: install `tlkit[adaptation]`.
+    ValueError
+        If the entropy is negative.
 
+    Notes
+    -----
+    The plan moves all mass at the least squared distance. The first paper's terms that keep classes together are
+    omitted. The method expects equal class shares in both domains: surplus pictures of a class must go to another one.
+
+    References
+    ----------
+    Courty et al., 2017. Optimal transport for domain adaptation. Cuturi, 2013. Sinkhorn distances.
+
+    Examples
+    --------
     >>> align_transport([[0.0], [1.0]], [[11.0], [10.0]])
     array([[10.],
            [11.]])
@@ -173,3 +234,9 @@ def align_transport(source, target, *, entropy=0.0):
         scale = float(np.median(costs)) or 1.0
         plan = ot.sinkhorn(*weights, costs / scale, entropy, method="sinkhorn_log")
     return plan @ target / plan.sum(axis=1, keepdims=True)
+
+
+# Every `align_` function above under the name that `Align` takes. A keyword-only argument is its tunable parameter.
+ALIGNMENTS = {"none": lambda source, target: source} | {
+    name.removeprefix("align_"): function for name, function in list(globals().items()) if name.startswith("align_")
+}

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from tlkit.adaptation.pair_results import BASELINE, ORACLE
-from tlkit.adaptation.solved_objectives import METHODS
+from tlkit.adaptation.solved_methods import METHODS
 from tlkit.arguments import check_known
 from tlkit.features.extract import extract_features
 from tlkit.features.features import Features

@@ -1,6 +1,9 @@
-"""How far the domains of a set are from each other, two by two, and what a gap is made of. Without torch."""
+"""Gaps between the domains of a set, pair by pair, and the parts of a gap. Without torch."""
+
+from __future__ import annotations
 
 import itertools
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,42 +14,71 @@ from tlkit.adaptation.permutations import permute_gap
 from tlkit.adaptation.solved_head import solve_head
 from tlkit.adaptation.split_distances import compute_kernel
 from tlkit.arguments import check_count
+from tlkit.features.features import Features
+from tlkit.images.imageset import ImageSet
 from tlkit.images.splits import assign_folds
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tlkit.backbones.backbone import Backbone
 
 DISTANCES = {"proxy_a": distance_proxy_a, "mmd": distance_mmd, "coral": distance_coral}
 
 
-def measure_gaps(backbone, images, *, domains=None, n_permutations=0, seed=0, progress=True):
-    """Measure the distance of every ordered pair of domains, on the classes that both have.
+def measure_gaps(
+    backbone: Backbone | str | Features,
+    images: ImageSet,
+    *,
+    domains: list[str] | None = None,
+    n_permutations: int = 0,
+    seed: int = 0,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Measure the distance of every ordered pair of domains, on their common classes.
 
-    Groups that both domains have are dealt between them first (see `split_pair`), so that no concept stands on both
-    sides; a pair in one order is dealt otherwise than in the other, and differs by that.
+    Parameters
+    ----------
+    backbone : Backbone, str or Features
+        A backbone, its name, or the features of `images`.
+    images : ImageSet
+        Pictures of several domains.
+    domains : list of str, optional
+        Domains to compare, by default all.
+    n_permutations : int, default 0
+        Number of permutations of groups for p-values; 0 for no p-values.
+    seed : int, default 0
+        Seed of the splits, folds and permutations.
+    progress : bool, default True
+        Whether to show a progress bar while features are extracted.
 
-    Arguments
-    ---------
-    backbone: Backbone or its name, or Features
-        As in `compare_pairs`.
-    images: ImageSet
-    domains: list of str, optional
-        By default all of the images.
-    n_permutations: int
-        Of groups, for a p-value of each distance; 0 for none.
-    seed: int
-    progress: bool
+    Returns
+    -------
+    pandas.DataFrame
+        One row per pair and distance:
 
-    Returns a DataFrame, a row a pair and distance: source, target, distance ("proxy_a", "mmd" with the Gaussian kernel,
-    "coral", and "priors", the total variation of the class shares), value, p_value (NaN without permutations; of the
-    priors too, since a group has one class), n_source, n_target. `table.pivot_table("value", "source", "target")` of
-    one distance is its matrix.
+        - source, target (str): the domains.
+        - distance (str): "proxy_a", "mmd" (Gaussian kernel), "coral", or "priors" (total variation of class shares).
+        - value (float): the distance.
+        - p_value (float): of the permutation test; NaN without permutations, and for priors, since a group has one
+          class.
+        - n_source, n_target (int): numbers of pictures.
 
+    Notes
+    -----
+    Groups that both domains contain are split between them first (see `split_pair`), so no concept is on both sides.
+    The split depends on the order of the pair, so both orders give slightly different distances.
+
+    Examples
+    --------
     >>> import tlkit as tl
     >>> from tlkit.features.features import Features
     >>> images = tl.load_images("styles", domain=["photo", "sketch"]).select(role="core")
     >>> values = np.random.default_rng(0).normal(size=(len(images), 4)).astype(np.float32)
     >>> made = Features(values, images.labels, images.classes, images.names, images.groups, {"backbone": "made"})
     >>> gaps = measure_gaps(made, images, progress=False)
-    >>> gaps[gaps.distance == "priors"].value.round(2).tolist()
-    [0.17, 0.17]
+    >>> gaps[gaps.distance == "priors"].pivot_table("value", "source", "target").round(2).loc["photo", "sketch"].item()
+    0.17
     """
     import pandas as pd
 
@@ -54,56 +86,87 @@ def measure_gaps(backbone, images, *, domains=None, n_permutations=0, seed=0, pr
     features = read_features(backbone, images, progress)
     rows = []
     for source, target in itertools.permutations(read_domains(images, domains), 2):
-        ours, theirs = _take(features, images, source, target, seed)
-        sizes = {"n_source": len(ours), "n_target": len(theirs)}
-        for name, distance in DISTANCES.items():
-            value, p_value = _measure(distance, ours, theirs, n_permutations, seed)
-            rows.append(
-                {"source": source, "target": target, "distance": name, "value": value, "p_value": p_value} | sizes
-            )
-        priors = {"distance": "priors", "value": distance_priors(ours.labels, theirs.labels), "p_value": np.nan}
-        rows.append({"source": source, "target": target} | priors | sizes)
-    return pd.DataFrame(rows)
+        source_features, target_features = _select_pair(features, images, source, target, seed)
+        values = {
+            name: _measure(distance, source_features, target_features, n_permutations, seed)
+            for name, distance in DISTANCES.items()
+        }
+        values["priors"] = distance_priors(source_features.labels, target_features.labels), np.nan
+        sizes = len(source_features), len(target_features)
+        rows += [(source, target, name, *value, *sizes) for name, value in values.items()]
+    return pd.DataFrame(rows, columns=["source", "target", "distance", "value", "p_value", "n_source", "n_target"])
 
 
-def _take(features, images, source, target, seed):
+def _select_pair(features, images, source, target, seed):
+    """Return the Features of the source and of both halves of the target, split as in `split_pair`."""
     columns = images.labels, images.groups, images.domains, images.classes
-    learned, adapted, tested = place_pair(*columns, source, target, seed=seed)
-    return features[learned], features[np.sort(np.concatenate([adapted, tested]))]
+    training, adapted, test = place_pair(*columns, source, target, seed=seed)
+    return features[training], features[np.sort(np.concatenate([adapted, test]))]
 
 
-def _measure(distance, ours, theirs, n_permutations, seed):
-    groups = ours.groups, theirs.groups
+def _measure(distance, source, target, n_permutations, seed):
+    """Return (distance, p-value) of two Features; the p-value is NaN without permutations."""
+    groups = source.groups, target.groups
     if n_permutations:
-        gap = permute_gap(distance, ours.values, theirs.values, *groups, n_permutations, seed)
+        gap = permute_gap(distance, source.values, target.values, *groups, n_permutations, seed)
         return gap.distance, gap.p_value
     if distance is distance_proxy_a:
-        return distance(ours.values, theirs.values, *groups, seed=seed), np.nan
-    return distance(ours.values, theirs.values), np.nan
+        return distance(source.values, target.values, *groups, seed=seed), np.nan
+    return distance(source.values, target.values), np.nan
 
 
-def explain_gap(backbone, images, source, target, *, seeds=5, n_folds=5, progress=True):
-    """Take the gap between two domains apart: pictures that look different, other shares of classes, new concepts.
+def explain_gap(
+    backbone: Backbone | str | Features,
+    images: ImageSet,
+    source: str,
+    target: str,
+    *,
+    seeds: int = 5,
+    n_folds: int = 5,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Decompose the gap between two domains into different pictures, class shares and concepts.
 
-    Arguments
-    ---------
-    backbone: Backbone or its name, or Features
-        As in `compare_pairs`.
-    images: ImageSet
-    source, target: str
-        Two of its domains.
-    seeds: int
-        Of as many splits, over which all is averaged.
-    n_folds: int
-        Of the source, for its accuracy on itself.
-    progress: bool
+    Parameters
+    ----------
+    backbone : Backbone, str or Features
+        A backbone, its name, or the features of `images`.
+    images : ImageSet
+        Pictures of several domains.
+    source, target : str
+        Two of the domains.
+    seeds : int, default 5
+        Number of random splits to average over.
+    n_folds : int, default 5
+        Number of cross-validation folds for the accuracy on the source itself.
+    progress : bool, default True
+        Whether to show a progress bar while features are extracted.
 
-    Returns a DataFrame of two rows. measure: "accuracy", what a head that was solved on the source loses from its own
-    held-out pictures to the target's; and "mmd", the squared MMD. whole: the gap between pictures of different
-    concepts. pictures: the gap when the target's pictures are weighted to the source's shares of classes. priors: the
-    rest, which these shares make. shared_concepts: by how much the gap would be smaller if the target showed the
-    concepts that were learned; NaN where the domains share none. The accuracy is that over pictures, not balanced:
-    balanced, it wouldn't see the shares.
+    Returns
+    -------
+    pandas.DataFrame
+        One row per measure:
+
+        - measure (str): "accuracy", the loss of accuracy from held-out source pictures to the target; or "mmd", MMD².
+        - whole (float): the gap between pictures of different concepts.
+        - pictures (float): the gap if the target's pictures are weighted to the source's class shares.
+        - priors (float): the rest, caused by class shares.
+        - shared_concepts (float): reduction of the gap if the target showed the learned concepts; NaN if the domains
+          share none.
+
+    Notes
+    -----
+    Accuracy is over pictures and not balanced; balanced accuracy would ignore class shares.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> from tlkit.features.features import Features
+    >>> images = tl.load_images("styles", domain=["photo", "sketch"]).select(role="core")
+    >>> values = np.random.default_rng(0).normal(size=(len(images), 4)).astype(np.float32)
+    >>> made = Features(values, images.labels, images.classes, images.names, images.groups, {"backbone": "made"})
+    >>> explain_gap(made, images, "photo", "sketch", seeds=1, n_folds=2, progress=False).measure.tolist()
+    ['accuracy', 'mmd']
     """
     import pandas as pd
 
@@ -112,55 +175,56 @@ def explain_gap(backbone, images, source, target, *, seeds=5, n_folds=5, progres
         _explain_split(features, images, source, target, seed, n_folds)
         for seed in range(check_count("seeds", seeds, 1))
     ]
-    columns = ["measure", "whole", "pictures", "priors", "shared_concepts"]
     rows = [(measure, *np.mean([part[measure] for part in parts], axis=0)) for measure in ("accuracy", "mmd")]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=["measure", "whole", "pictures", "priors", "shared_concepts"])
 
 
 def _explain_split(features, images, source, target, seed, n_folds):
-    ours, theirs = _take(features, images, source, target, seed)
-    n_classes = len(ours.classes)
-    folds = assign_folds(ours.labels, ours.groups, n_folds, seed)
-    right_at_home = np.empty(len(ours))
+    """Return {"accuracy", "mmd"}: (4,) whole, pictures, priors and shared concepts for one split."""
+    source_features, target_features = _select_pair(features, images, source, target, seed)
+    values, labels, n_classes = source_features.values, source_features.labels, len(source_features.classes)
+    folds = assign_folds(labels, source_features.groups, n_folds, seed)
+    right_on_source = np.empty(len(labels))
     for fold in np.unique(folds):
-        held = folds == fold
-        right_at_home[held] = _is_right(solve_head(ours.values[~held], ours.labels[~held], n_classes), ours[held])
-    head = solve_head(ours.values, ours.labels, n_classes)
+        held_out = folds == fold
+        head = solve_head(values[~held_out], labels[~held_out], n_classes)
+        right_on_source[held_out] = _is_right(head, source_features[held_out])
+    head = solve_head(values, labels, n_classes)
 
     def measure(pictures, weights):
-        lost = right_at_home.mean() - np.average(_is_right(head, pictures), weights=weights)
-        return np.array([lost, _weigh_mmd(ours.values, pictures.values, weights)])
+        loss = right_on_source.mean() - np.average(_is_right(head, pictures), weights=weights)
+        return np.array([loss, _weigh_mmd(values, pictures.values, weights)])
 
-    even = np.ones(len(theirs))
-    balanced = _equalise(theirs.labels, ours.labels, n_classes)
-    whole, pictures = measure(theirs, even), measure(theirs, balanced)
-    # The same head and the same source, before pictures of concepts that it has learned.
-    met = features[(images.domains == target) & np.isin(images.groups, ours.groups)]
+    whole = measure(target_features, np.ones(len(target_features)))
+    pictures = measure(target_features, _weigh_to_shares(target_features.labels, labels, n_classes))
+    # The same head and source against target pictures of concepts that the head was fitted on.
+    known = features[(images.domains == target) & np.isin(images.groups, source_features.groups)]
     shared = np.full(2, np.nan)
-    if len(met):
-        shared = pictures - measure(met, _equalise(met.labels, ours.labels, n_classes))
-    values = np.stack([whole, pictures, whole - pictures, shared], axis=1)
-    return {"accuracy": values[0], "mmd": values[1]}
+    if len(known):
+        shared = pictures - measure(known, _weigh_to_shares(known.labels, labels, n_classes))
+    parts = np.stack([whole, pictures, whole - pictures, shared], axis=1)
+    return {"accuracy": parts[0], "mmd": parts[1]}
 
 
 def _is_right(head, pictures):
+    """Return (n,) bool: whether a (weight, bias) head predicts the label of each picture of Features."""
     weight, bias = head
     return (pictures.values @ weight.T + bias).argmax(axis=1) == pictures.labels
 
 
-def _equalise(labels, wanted, n_classes):
-    """Return a weight a picture, (n,), under which classes have the shares that they have among the wanted labels."""
+def _weigh_to_shares(labels, wanted, n_classes):
+    """Return (n,) weights that give (n,) labels the class shares of the wanted labels."""
     have, want = (np.bincount(values, minlength=n_classes) / len(values) for values in (labels, wanted))
     return (want / np.where(have > 0, have, 1.0))[labels]
 
 
 def _weigh_mmd(source, target, weights):
-    """Return the unbiased squared MMD with a weight on each picture of the target; even ones give `distance_mmd`."""
+    """Return the unbiased MMD² of (n, d) and (m, d) features with (m,) target weights; equal ones as `distance_mmd`."""
     products = compute_kernel(np.concatenate([source, target]), "gaussian", None)
     np.fill_diagonal(products, 0.0)
     shares = np.zeros((2, len(products)))
     shares[0, : len(source)] = 1 / len(source)
     shares[1, len(source) :] = weights / weights.sum()
     sums = shares @ products @ shares.T
-    left = 1 - np.sum(shares**2, axis=1)  # what pairs of different pictures hold of all pairs
-    return sums[0, 0] / left[0] + sums[1, 1] / left[1] - 2 * sums[0, 1]
+    off_diagonal = 1 - np.sum(shares**2, axis=1)  # weight of pairs of different pictures
+    return sums[0, 0] / off_diagonal[0] + sums[1, 1] / off_diagonal[1] - 2 * sums[0, 1]

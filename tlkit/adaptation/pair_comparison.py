@@ -14,15 +14,17 @@ from tlkit.adaptation.pair_results import ORACLE, PairComparison
 from tlkit.adaptation.pair_split import place_pair
 from tlkit.adaptation.refit_validators import score_circular, score_mixed
 from tlkit.adaptation.solved_head import solve_head
+from tlkit.adaptation.source_validators import (
+    score_deep_embedded,
+    score_importance_weighted,
+    score_source_accuracy,
+)
 from tlkit.adaptation.validators import (
     score_bnm,
-    score_deep_embedded,
     score_entropy,
-    score_importance_weighted,
     score_information_maximisation,
     score_neighbourhood_density,
     score_norm,
-    score_source_accuracy,
 )
 from tlkit.arguments import check_count
 from tlkit.evaluation.scores import Evaluation
@@ -43,7 +45,7 @@ def compare_pairs(backbone, images, methods=None, *, domains=None, pairs=None, s
     images: ImageSet
         Of two domains or more; only classes that both of a pair have are taken. See `split_pair`.
     methods: list of str, or dict, optional
-        Names of `tlkit.adaptation.solved_objectives.METHODS`, by default all of these, which take seconds, or of
+        Names of `tlkit.adaptation.solved_methods.METHODS`, by default all of these, which take seconds, or of
         `tlkit.adaptation.names()`, where those that tune a network take up to two minutes for each pair and seed; or
         objectives and strategies by names of one's own, such as {"mine": Align("coral", amount=0.5)}.
     domains: list of str, optional

@@ -1,9 +1,11 @@
-"""Whether a gap between two domains is more than chance: a permutation test over groups of pictures. Without torch."""
+"""Permutation test over groups of pictures: is a gap between two domains more than chance? Without torch."""
 
 import dataclasses
 import functools
+from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tlkit.adaptation.distances import check_kernel, distance_coral, distance_mmd, distance_proxy_a
 from tlkit.adaptation.split_distances import measure_coral, measure_mmd, measure_proxy_a
@@ -12,51 +14,79 @@ from tlkit.arguments import check_count, check_groups, check_pair
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Gap:
-    """A distance between two domains beside what chance gives; `permute_gap` makes one.
+    """Hold a distance between two domains and its null distribution, from `permute_gap`.
 
-    Arguments
-    ---------
-    distance: float
-    null: (n_permutations,) float64
-        The distances of the same groups with their domains exchanged at random.
+    Parameters
+    ----------
+    distance : float
+        The distance between the domains.
+    null : (n_permutations,) float64 array
+        Distances after the same groups are assigned to domains at random.
+
+    Examples
+    --------
+    >>> Gap(3.0, np.array([1.0, 2.0, 4.0]))
+    Gap(3, p = 0.500 of 3 permutations)
     """
 
     distance: float
     null: np.ndarray
 
     @property
-    def p_value(self):
-        """The share of divisions, the true one among them, whose distance is at least that of the true one."""
+    def p_value(self) -> float:
+        """Share of divisions, including the true one, with at least the true distance."""
         return float((1 + np.sum(self.null >= self.distance)) / (1 + len(self.null)))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Gap({self.distance:.4g}, p = {self.p_value:.3f} of {len(self.null)} permutations)"
 
 
-def permute_gap(distance, source, target, source_groups=None, target_groups=None, n_permutations=199, seed=0):
-    """Test whether a distance between two domains is larger than that of the same groups dealt out at random.
+def permute_gap(
+    distance: Callable[[np.ndarray, np.ndarray], float],
+    source: ArrayLike,
+    target: ArrayLike,
+    source_groups: ArrayLike | None = None,
+    target_groups: ArrayLike | None = None,
+    n_permutations: int = 199,
+    seed: int = 0,
+) -> Gap:
+    """Test if a distance between two domains is larger than if groups are assigned at random.
 
-    Gretton et al. 2012 (A kernel two-sample test) permute samples. Pictures of one group resemble each other, so that
-    permuted pictures would call any two sets of groups different; here a group changes sides whole. The two parts of a
-    group that both domains have change places with each other, as in a paired test.
+    Parameters
+    ----------
+    distance : callable
+        `distance(source, target)` returns a float. Distances of `tlkit.adaptation`, also with settings given by
+        functools.partial, are computed for all permutations at once.
+    source, target : (n, d) and (m, d) array_like
+        Features of both domains.
+    source_groups, target_groups : (n,) and (m,) array_like, optional
+        Groups that change sides as a whole. By default each picture is its own group.
+    n_permutations : int, default 199
+        The smallest possible p-value is 1 / (n_permutations + 1).
+    seed : int, default 0
+        Seed of the permutations.
 
-    Arguments
-    ---------
-    distance: callable
-        `distance(source, target)`, a float: one of this folder, whose settings functools.partial gives, or one's own,
-        which is called for every permutation.
-    source: (n, d)
-    target: (m, d)
-    source_groups: (n,), optional
-        Without groups each picture is one of its own.
-    target_groups: (m,), optional
-    n_permutations: int
-        The smallest p-value that can come is 1 / (n_permutations + 1).
-    seed: int
+    Returns
+    -------
+    Gap
+        The distance, its null distribution and p-value.
 
-    Returns a `Gap`. Raises TypeError or ValueError for what can't be features of two domains, or where there are too
-    few groups to exchange.
+    Raises
+    ------
+    TypeError, ValueError
+        If the features are invalid or there are too few groups.
 
+    Notes
+    -----
+    The paper permutes samples. Pictures of one group resemble each other, so permuted pictures would make any two sets
+    of groups look different. If both domains contain a group, its two parts change places, as in a paired test.
+
+    References
+    ----------
+    Gretton et al., 2012. A kernel two-sample test.
+
+    Examples
+    --------
     >>> here = np.random.default_rng(0).normal(size=(20, 2))
     >>> permute_gap(distance_mmd, here, here + 3).p_value
     0.005
@@ -71,16 +101,7 @@ def permute_gap(distance, source, target, source_groups=None, target_groups=None
 
 
 def exchange_groups(groups, is_target, n_permutations, seed):
-    """Return divisions of the same pictures, (n, 1 + n_permutations) bool: first the true one, then random ones.
-
-    Arguments
-    ---------
-    groups: (n,) int
-    is_target: (n,) bool
-    n_permutations: int
-    seed: int
-
-    Raises ValueError where nothing can be exchanged, or a side would be left with less than two pictures.
+    """Return (n, 1 + n_permutations) bool divisions of pictures in (n,) groups: the true one, then random ones.
 
     >>> np.unique(exchange_groups(np.array([0, 0, 1, 1]), np.arange(4) > 1, 9, seed=0), axis=1).T.astype(int)
     array([[0, 0, 1, 1],
@@ -97,11 +118,12 @@ def exchange_groups(groups, is_target, n_permutations, seed):
         raise ValueError("groups: all pictures are of one domain, expected groups of both")
     sides = np.empty((len(numbers), 1 + n_permutations), bool)
     sides[:, 0] = is_target
+    # Groups of one domain permute their sides; the two parts of a shared group change places or stay.
     side_of, swaps = np.zeros(len(n_target), bool), np.zeros(len(n_target), bool)
-    for place in range(1, 1 + n_permutations):
+    for column in range(1, 1 + n_permutations):
         side_of[own] = random.permutation(own_sides)
         swaps[shared] = random.random(shared.sum()) < 0.5
-        sides[:, place] = np.where(shared[numbers], is_target ^ swaps[numbers], side_of[numbers])
+        sides[:, column] = np.where(shared[numbers], is_target ^ swaps[numbers], side_of[numbers])
     n_least = np.minimum(sides.sum(axis=0), (~sides).sum(axis=0)).min()
     if n_least < 2:
         raise ValueError(
@@ -112,7 +134,7 @@ def exchange_groups(groups, is_target, n_permutations, seed):
 
 
 def _find_measure(distance, seed):
-    """Return the function of (values, sides, groups) that computes a distance for all divisions."""
+    """Return the function of (n, d) values, (n, k) sides and (n,) groups that computes k distances."""
     function, settings = distance, {}
     if isinstance(distance, functools.partial) and not distance.args:
         function, settings = distance.func, distance.keywords

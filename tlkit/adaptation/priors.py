@@ -1,39 +1,56 @@
-"""Shares of classes: what they are in a target without labels, and probabilities put right by them. Without torch."""
+"""Class priors: the class shares of an unlabelled target, and probabilities corrected by them. Without torch."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from tlkit.arguments import check_known, check_probabilities
+from tlkit.arguments import check_class_indices, check_known, check_probabilities
 
 METHODS = ("em", "confusion")
 _N_STEPS = 1000
 _TOLERANCE = 1e-9
 
 
-def estimate_priors(source_probabilities, source_labels, target_probabilities, method="em"):
-    """Estimate the shares of classes in the target, from what a head says of its pictures.
+def estimate_priors(
+    source_probabilities: ArrayLike, source_labels: ArrayLike, target_probabilities: ArrayLike, method: str = "em"
+) -> np.ndarray:
+    """Estimate the class shares of the target from a head's predictions.
 
-    Both methods take it that pictures of one class look the same in both domains, and that only the shares differ.
-    Where the pictures differ as well, a head that is wrong is taken at its word, and the estimate can be worse than
-    none.
+    Parameters
+    ----------
+    source_probabilities : (n, n_classes) array_like
+        Predictions for source pictures that the head wasn't fitted on, on which it would be overconfident.
+    source_labels : (n,) int array_like
+        Their labels.
+    target_probabilities : (m, n_classes) array_like
+        Predictions for target pictures.
+    method : {"em", "confusion"}, default "em"
+        "em" finds the shares with the highest likelihood of the target's pictures (first paper). It trusts the
+        probabilities and starts from the source's shares. "confusion" finds the shares that explain how often each
+        class is predicted, given the confusion matrix of the source (second paper). It needs only predicted classes.
 
-    Arguments
-    ---------
-    source_probabilities: (n, n_classes)
-        Of pictures of the source that the head didn't learn from: on others it is too sure.
-    source_labels: (n,) int
-    target_probabilities: (m, n_classes)
-    method: str
-        "em": the shares that make the target's pictures likeliest (Saerens, Latinne and Decaestecker 2002, Adjusting
-        the outputs of a classifier to new a priori probabilities); it takes the probabilities at their word. The
-        labels give the shares it starts from.
-        "confusion": the shares that explain how often each class is predicted, given which classes the head takes for
-        which in the source (Lipton, Wang and Smola 2018, Detecting and correcting for label shift with black box
-        predictors); it needs only the predictions. We solve by least squares with no share below 0, where they invert.
+    Returns
+    -------
+    (n_classes,) float64 array
+        Shares with sum 1. A class without source pictures gets 0.
 
-    Returns (n_classes,) float64 with sum 1; a class that the source doesn't have gets 0.
+    Raises
+    ------
+    TypeError, ValueError
+        If the probabilities and labels don't match or are invalid.
 
-    Raises TypeError or ValueError for what can't be probabilities and labels of the same classes.
+    Notes
+    -----
+    Both methods assume that pictures of a class look the same in both domains and only the shares differ. If the
+    pictures differ too, the estimate can be worse than none. For "confusion", the paper inverts the confusion matrix;
+    we solve non-negative least squares.
 
+    References
+    ----------
+    Saerens, Latinne and Decaestecker, 2002. Adjusting the outputs of a classifier to new a priori probabilities.
+    Lipton, Wang and Smola, 2018. Detecting and correcting for label shift with black box predictors.
+
+    Examples
+    --------
     >>> source = np.repeat([[0.8, 0.2], [0.2, 0.8]], [50, 50], axis=0)
     >>> labels = np.repeat([0, 1, 1, 0], [40, 10, 40, 10])
     >>> target = np.repeat([[0.8, 0.2], [0.2, 0.8]], [62, 38], axis=0)
@@ -45,16 +62,13 @@ def estimate_priors(source_probabilities, source_labels, target_probabilities, m
     n_classes = source.shape[1]
     if target.shape[1] != n_classes:
         raise ValueError(f"target_probabilities: of {target.shape[1]} classes, expected {n_classes}, as of the source")
-    labels = np.asarray(source_labels)
-    if labels.shape != (len(source),) or labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= n_classes:
-        raise ValueError(
-            f"source_labels: expected {len(source)} whole numbers from 0 to {n_classes - 1}, one a picture"
-        )
+    labels = check_class_indices("source_labels", source_labels, len(source), n_classes)
     priors = np.bincount(labels, minlength=n_classes) / len(labels)
     return _maximise_likelihood(target, priors) if method == "em" else _explain_predictions(source, labels, target)
 
 
 def _maximise_likelihood(probabilities, source_priors):
+    """Return the (n_classes,) priors that maximise the likelihood of (m, n_classes) probabilities, by EM."""
     priors = source_priors
     for _ in range(_N_STEPS):
         before, priors = priors, correct_priors(probabilities, source_priors, priors).mean(axis=0)
@@ -64,10 +78,13 @@ def _maximise_likelihood(probabilities, source_priors):
 
 
 def _explain_predictions(source, labels, target):
+    """Return the (n_classes,) priors that best explain how often each class is predicted in the target."""
     from scipy.optimize import nnls
 
     n_classes = source.shape[1]
-    confusion = np.zeros((n_classes, n_classes))  # row = predicted, column = true, a share of all pictures
+    # Confusion matrix (predicted, true) as shares of all source pictures. Its product with the ratios of target to
+    # source priors gives the predicted shares of the target.
+    confusion = np.zeros((n_classes, n_classes))
     np.add.at(confusion, (source.argmax(axis=1), labels), 1 / len(labels))
     predicted = np.bincount(target.argmax(axis=1), minlength=n_classes) / len(target)
     ratios = nnls(confusion, predicted)[0]
@@ -75,21 +92,30 @@ def _explain_predictions(source, labels, target):
     return priors / priors.sum() if priors.any() else confusion.sum(axis=0)
 
 
-def correct_priors(probabilities, source_priors, target_priors):
-    """Return probabilities as they would be if classes had other shares: times the ratio of the shares.
+def correct_priors(probabilities: ArrayLike, source_priors: ArrayLike, target_priors: ArrayLike) -> np.ndarray:
+    """Convert probabilities to other class shares, by Bayes' rule.
 
-    Saerens, Latinne and Decaestecker 2002, equation 2.4.
+    Parameters
+    ----------
+    probabilities : (n, n_classes) array_like
+        Predictions of a head.
+    source_priors : (n_classes,) array_like
+        Class shares among the pictures that the head was fitted on.
+    target_priors : (n_classes,) array_like
+        Class shares to convert to.
 
-    Arguments
-    ---------
-    probabilities: (n, n_classes)
-    source_priors: (n_classes,)
-        The shares among the pictures that the head learned from.
-    target_priors: (n_classes,)
+    Returns
+    -------
+    (n, n_classes) float64 array
+        Corrected probabilities. Classes without source pictures keep theirs before rows are normalised; so does a whole
+        row if all its classes have a target share of 0.
 
-    Returns (n, n_classes) float64. A class that the source doesn't have keeps its probability. A picture whose classes
-    all have a share of 0 keeps its probabilities.
+    References
+    ----------
+    Saerens, Latinne and Decaestecker, 2002, equation 2.4.
 
+    Examples
+    --------
     >>> correct_priors(np.array([[0.5, 0.5]]), [0.5, 0.5], [0.9, 0.1])
     array([[0.9, 0.1]])
     """

@@ -1,32 +1,64 @@
-"""Validators that ask a method once more: does it find back, and does it hold between pictures? Without torch."""
+"""Validators that refit a method or repeat its predictions: circular validation and mixed samples. Without torch."""
+
+from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from tlkit.adaptation.validators import score_source_accuracy
+from tlkit.adaptation.solved_objectives import Align, Reweigh
+from tlkit.adaptation.source_validators import score_source_accuracy
 from tlkit.arguments import check_labels, check_rows
 
 
-def score_circular(method, values, labels, target_values, predicted, n_classes, seed=0):
-    """Return how well the method finds back: adapted from the target, labelled as it said, to the source.
+def score_circular(
+    method: Align | Reweigh,
+    values: ArrayLike,
+    labels: ArrayLike,
+    target_values: ArrayLike,
+    predicted: ArrayLike,
+    n_classes: int,
+    seed: int = 0,
+) -> float:
+    """Measure source accuracy after adapting back from the pseudo-labelled target (circular validation).
 
-    Bruzzone and Marconcini 2010 (Domain adaptation problems: a DASVM classification technique and a circular validation
-    strategy). What was wrong on the target comes back as wrong on the source, unless both ways are wrong alike.
-
-    Arguments
-    ---------
-    method: objective of `tlkit.adaptation.solved_objectives`
-    values: (n, d)
+    Parameters
+    ----------
+    method : Align or Reweigh
+        The objective, or any object with such a `fit`.
+    values : (n, d) array_like
         Features of the source.
-    labels: (n,) int
-    target_values: (m, d)
-    predicted: (m,) int
-        What the method, adapted to the target, says of its pictures.
-    n_classes: int
-    seed: int
+    labels : (n,) int array_like
+        Labels of the source.
+    target_values : (m, d) array_like
+        Features of the target.
+    predicted : (m,) int array_like
+        Pseudo-labels of the target: the classes predicted by the method after adapting to the target.
+    n_classes : int
+        Number of classes.
+    seed : int, default 0
+        Seed of the fit.
 
-    Returns the balanced accuracy on the source (float, 0 to 1). Raises TypeError or ValueError, naming the argument,
-    for what can't be a method, or one label a picture.
+    Returns
+    -------
+    float
+        Balanced accuracy on the source, 0 to 1.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If `method` isn't an objective, or labels don't match the features.
+
+    Notes
+    -----
+    Mistakes on the target come back as mistakes on the source, unless both ways are wrong alike.
+
+    References
+    ----------
+    Bruzzone and Marconcini, 2010. Domain adaptation problems: a DASVM classification technique and a circular
+    validation strategy.
+
+    Examples
+    --------
     >>> from tlkit.adaptation import Align
     >>> random = np.random.default_rng(0)
     >>> labels = np.arange(40) % 2
@@ -42,44 +74,62 @@ def score_circular(method, values, labels, target_values, predicted, n_classes, 
         )
     check_labels(predicted, "predicted", n_rows=len(target_values))
     predicted = np.asarray(predicted)
-    said = np.unique(predicted)
-    if len(said) < 2:  # one class for all pictures, then for those of the source too
-        back = np.tile(np.eye(n_classes)[said[0]], (len(labels), 1))
+    present = np.unique(predicted)
+    if len(present) < 2:  # no head can be fitted: predict that class for the source too
+        probabilities = np.tile(np.eye(n_classes)[present[0]], (len(labels), 1))
     else:
-        back = method.fit(target_values, predicted, values, n_classes, seed).predict(values)
-    return score_source_accuracy(back, labels)
+        probabilities = method.fit(target_values, predicted, values, n_classes, seed).predict(values)
+    return score_source_accuracy(probabilities, labels)
 
 
-def score_mixed(predict, target_values, share=0.55, seed=0):
-    """Return how often a picture mixed with a little less of another one is still said to be what the first was.
+def score_mixed(
+    predict: Callable[[np.ndarray], np.ndarray], target_values: ArrayLike, mixing_ratio: float = 0.55, seed: int = 0
+) -> float:
+    """Measure how often a picture mixed with a little less of another keeps its predicted class.
 
-    Hu et al. 2023 (Mixed samples as probes for unsupervised model selection in domain adaptation), who mix pictures; we
-    mix their features, as skada does. Pairs said to be of one class and pairs of two count the same: the first tell
-    whether what is between is of that class too, the second whether the border lies half-way.
+    Parameters
+    ----------
+    predict : callable
+        Takes (m, d) features and returns (m, n_classes) probabilities.
+    target_values : (m, d) array_like
+        Features of the target.
+    mixing_ratio : float, default 0.55
+        Share of the first picture, above 0.5 and below 1.
+    seed : int, default 0
+        Seed that draws the second pictures.
 
-    Arguments
-    ---------
-    predict: callable that takes (m, d) features and returns (m, n_classes) probabilities
-    target_values: (m, d)
-    share: float
-        Of the first picture, above 0.5 and below 1.
-    seed: int
-        Of the draw of the others.
+    Returns
+    -------
+    float
+        The rate, 0 to 1. Pairs predicted as one class and pairs predicted as two count the same.
 
-    Returns a float, 0 to 1. Raises TypeError or ValueError, naming the argument, for what can't be asked or mixed.
+    Raises
+    ------
+    TypeError, ValueError
+        If `predict` isn't callable, or the features or ratio are invalid.
 
+    Notes
+    -----
+    Pairs of one class test whether points between them belong to that class too; pairs of two test whether the decision
+    boundary lies halfway. The paper mixes pictures; we mix features, as skada does.
+
+    References
+    ----------
+    Hu et al., 2023. Mixed samples as probes for unsupervised model selection in domain adaptation.
+
+    Examples
+    --------
     >>> values = np.array([[-1.0], [-1.0], [1.0], [1.0]])
-    >>> border_in_the_middle = lambda values: np.hstack([values < 0, values >= 0]).astype(float)
-    >>> score_mixed(border_in_the_middle, values)
+    >>> score_mixed(lambda values: np.hstack([values < 0, values >= 0]).astype(float), values)
     1.0
     """
     if not callable(predict):
         raise TypeError(f"predict: a {type(predict).__name__}, expected a function such as a head's predict")
     target_values = check_rows("target_values", target_values)
-    if not 0.5 < share < 1:
-        raise ValueError(f"share: {share!r}, expected more than 0.5 and less than 1, of the picture that decides")
-    order = np.random.RandomState(seed).permutation(len(target_values))  # skada's draw, to be compared with it
+    if not 0.5 < mixing_ratio < 1:
+        raise ValueError(f"mixing_ratio: {mixing_ratio!r}, expected more than 0.5 and less than 1")
+    order = np.random.RandomState(seed).permutation(len(target_values))  # the same draw as skada's, for comparison
     first = predict(target_values).argmax(axis=1)
-    mixed = predict(share * target_values + (1 - share) * target_values[order]).argmax(axis=1)
+    mixed = predict(mixing_ratio * target_values + (1 - mixing_ratio) * target_values[order]).argmax(axis=1)
     same = first == first[order]
     return float(np.mean([(mixed == first)[rows].mean() for rows in (same, ~same) if rows.any()]))

@@ -1,42 +1,71 @@
-"""`adapt`: a backbone trained on a source domain with the pictures of a target domain beside it."""
+"""`adapt`: train a backbone on a source domain together with unlabelled pictures of a target domain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tlkit.adaptation import methods
 from tlkit.images.imageset import ImageSet
+from tlkit.strategies.strategy import Strategy
+from tlkit.training.run import Run
 from tlkit.training.transfer import transfer
 
+if TYPE_CHECKING:
+    from tlkit.backbones.backbone import Backbone
 
-def adapt(backbone, source, target, method="dann", *, seed=0, batch_size=32, balance="weights", **settings):
-    """Train a copy of a backbone on a source domain and adapt it to a target domain, without the target's labels.
 
-    A call of `transfer` with `target`. The classes are those of which both have pictures, which the papers take as
-    known too (closed set); pictures of others are left out. Beyond that no label of the target is used.
+def adapt(
+    backbone: Backbone | str,
+    source: ImageSet,
+    target: ImageSet,
+    method: str | Strategy = "dann",
+    *,
+    seed: int = 0,
+    batch_size: int = 32,
+    balance: str | None = "weights",
+    **settings: object,
+) -> Run:
+    """Train a copy of a backbone on a source domain and adapt it to an unlabelled target domain.
 
-    Arguments
-    ---------
-    backbone: Backbone, or a name for `load_backbone`
-    source: ImageSet
-        Pictures and labels.
-    target: ImageSet
-        What is looked at without labels. What the result is evaluated on should be other pictures of that domain.
-    method: str, or Strategy
+    Parameters
+    ----------
+    backbone : Backbone or str
+        A backbone or a name for `load_backbone`.
+    source : ImageSet
+        Labelled pictures.
+    target : ImageSet
+        Pictures whose labels aren't used. Evaluate the result on other pictures of this domain.
+    method : str or Strategy, default "dann"
         One of `tlkit.adaptation.names()`.
-    seed: int
-    batch_size: int
-        Source pictures of a step, beside as many of the target. More than `transfer` takes by default: how features
-        spread can't be told from a few.
-    balance: "weights", "sampling" or None
-        As in `transfer`. By default each class of the source counts the same, since nothing says that the target has
-        the source's shares of them.
-    settings
-        Others of `transfer`.
+    seed : int, default 0
+        Seed of the training.
+    batch_size : int, default 32
+        Source pictures per step, with as many of the target. Larger than in `transfer`, since the spread of features
+        can't be estimated from a few pictures.
+    balance : {"weights", "sampling"} or None, default "weights"
+        As in `transfer`. By default each source class counts the same, since the target's class shares are unknown.
+    **settings
+        Other settings of `transfer`.
 
-    Returns a `Run`; its description has the hash of the target's pictures, but for "source_only" and
-    "source_only_tuned", which see none.
+    Returns
+    -------
+    Run
+        The trained copy. Its description contains the hash of the target's pictures, except for "source_only" and
+        "source_only_tuned", which don't use them.
 
-    Raises ValueError where source and target share fewer than two classes, and what `transfer` raises.
+    Raises
+    ------
+    ValueError
+        If the domains share fewer than two classes, and as `transfer` does.
 
+    Notes
+    -----
+    Only classes with pictures in both domains are used; the papers also assume these are known (closed set).
+
+    Examples
+    --------
     >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain=["photo", "sketch"]).select(classes=["bird", "bug"])
     >>> source, target = (images.select(domain=name).few(4) for name in ("photo", "sketch"))
@@ -53,10 +82,7 @@ def adapt(backbone, source, target, method="dann", *, seed=0, batch_size=32, bal
 
 
 def share_classes(source, target):
-    """Return two ImageSets with the classes of which both have pictures, and no others.
-
-    Raises ValueError where these are fewer than two, TypeError for what is no ImageSet.
-    """
+    """Return both ImageSets with only the classes that have pictures in both; ValueError if these are fewer than 2."""
     present = []
     for argument, images in (("source", source), ("target", target)):
         if not isinstance(images, ImageSet):

@@ -1,4 +1,4 @@
-"""Objectives of phases: what a step adds to the loss to bring source and target together."""
+"""Objectives of phases: terms added to the loss of each step to bring source and target together."""
 
 import dataclasses
 import math
@@ -20,70 +20,46 @@ N_HIDDEN = 128
 
 
 @dataclasses.dataclass(frozen=True)
-class DeepCoral:
-    """Strength × `coral_loss` of the features.
-
-    Sun and Saenko 2016 (Deep CORAL: correlation alignment for deep domain adaptation), who align the scores. Features
-    say more of how the domains differ, and of few classes scores say little.
-
-    Arguments
-    ---------
-    loss_weight: float
-        At least 0. The loss has the fourth power of the features' unit, and is divided by 4 × n_features².
-    """
+class _Objective:
+    """A loss term with its weight, a number of at least 0."""
 
     loss_weight: float
 
     def __post_init__(self):
-        _check_loss_weight(self.loss_weight)
+        if isinstance(self.loss_weight, bool) or not isinstance(self.loss_weight, (int, float)):
+            raise TypeError(f"loss_weight: {self.loss_weight!r}, expected a number of at least 0")
+        if not 0 <= self.loss_weight < math.inf:
+            raise ValueError(f"loss_weight: {self.loss_weight!r}, expected a number of at least 0")
+
+
+@dataclasses.dataclass(frozen=True)
+class DeepCoral(_Objective):
+    """`loss_weight` times `coral_loss` of the features (Sun and Saenko 2016, Deep CORAL)."""
+
+    # The paper aligns the scores. Features show more of the difference between domains, above all with few classes.
+    # The loss has the fourth power of the features' unit, and is divided by 4 n_features².
 
     def __call__(self, source, target, critic, progress):
         return self.loss_weight * coral_loss(source.features, target.features)
 
 
 @dataclasses.dataclass(frozen=True)
-class Dan:
-    """Strength × `mmd_loss` of the features.
-
-    Long et al. 2015 (Learning transferable features with deep adaptation networks), who align the last three layers.
-
-    Arguments
-    ---------
-    loss_weight: float
-        At least 0.
-    """
-
-    loss_weight: float
-
-    def __post_init__(self):
-        _check_loss_weight(self.loss_weight)
+class Dan(_Objective):
+    """`loss_weight` times `mmd_loss` of the features (Long et al. 2015, DAN, who align the last three layers)."""
 
     def __call__(self, source, target, critic, progress):
         return self.loss_weight * mmd_loss(source.features, target.features)
 
 
 @dataclasses.dataclass(frozen=True)
-class Dann:
-    """`domain_loss` of the features against a critic, whose reversed gradient grows with `ramp`.
+class Dann(_Objective):
+    """`domain_loss` of the features (Ganin et al. 2016, DANN)."""
 
-    Ganin et al. 2016 (Domain-adversarial training of neural networks).
-
-    Arguments
-    ---------
-    loss_weight: float
-        Of the reversed gradient at the end, at least 0; the critic itself learns at full loss_weight.
-    n_hidden: int
-        Of the critic.
-    """
-
-    loss_weight: float
+    # The reversed gradient grows along `ramp` up to `loss_weight`; the critic itself learns at full weight throughout.
     n_hidden: int = N_HIDDEN
 
-    def __post_init__(self):
-        _check_loss_weight(self.loss_weight)
-
     def make_critic(self, n_features, n_classes, seed):
-        """Return the critic of a phase."""
+        """Return the critic of a phase, (n, n_features) to (n, 1)."""
         return make_critic(n_features, self.n_hidden, seed)
 
     def __call__(self, source, target, critic, progress):
@@ -91,63 +67,31 @@ class Dann:
 
 
 @dataclasses.dataclass(frozen=True)
-class Cdan:
-    """`conditional_domain_loss` against a critic, whose reversed gradient grows with `ramp`.
+class Cdan(_Objective):
+    """`conditional_domain_loss` (Long et al. 2018, CDAN); if `weighted`, confident pictures count more."""
 
-    Long et al. 2018 (Conditional adversarial domain adaptation).
-
-    Arguments
-    ---------
-    loss_weight: float
-        Of the reversed gradient at the end, at least 0.
-    weighted: bool
-        Whether sure pictures count more.
-    n_hidden: int
-        Of the critic.
-    """
-
-    loss_weight: float
+    # `loss_weight` as in `Dann`.
     weighted: bool = True
     n_hidden: int = N_HIDDEN
 
-    def __post_init__(self):
-        _check_loss_weight(self.loss_weight)
-
     def make_critic(self, n_features, n_classes, seed):
-        """Return the critic of a phase."""
+        """Return the critic of a phase, (n, n_features × n_classes) to (n, 1)."""
         return make_critic(n_features * n_classes, self.n_hidden, seed)
 
     def __call__(self, source, target, critic, progress):
-        return conditional_domain_loss(
-            critic,
-            source.features,
-            target.features,
-            source.scores,
-            target.scores,
-            self.loss_weight * ramp(progress),
-            weighted=self.weighted,
-        )
+        reversal_scale = self.loss_weight * ramp(progress)
+        pairs = source.features, target.features, source.scores, target.scores
+        return conditional_domain_loss(critic, *pairs, reversal_scale, weighted=self.weighted)
 
 
 @dataclasses.dataclass(frozen=True)
-class Mcc:
-    """Strength × `confusion_loss` of the target's scores.
+class Mcc(_Objective):
+    """`loss_weight` times `confusion_loss` of the target's scores (Jin et al. 2020, MCC)."""
 
-    Jin et al. 2020 (Minimum class confusion for versatile domain adaptation).
-
-    Arguments
-    ---------
-    loss_weight: float
-        At least 0.
-    temperature: float
-        Above 0.
-    """
-
-    loss_weight: float
     temperature: float = TEMPERATURE
 
     def __post_init__(self):
-        _check_loss_weight(self.loss_weight)
+        super().__post_init__()
         if not 0 < self.temperature < math.inf:
             raise ValueError(f"temperature: {self.temperature!r}, expected a number above 0, such as {TEMPERATURE}")
 
@@ -155,29 +99,14 @@ class Mcc:
         return self.loss_weight * confusion_loss(target.scores, self.temperature)
 
 
-def _check_loss_weight(loss_weight):
-    if isinstance(loss_weight, bool) or not isinstance(loss_weight, (int, float)):
-        raise TypeError(f"loss_weight: {loss_weight!r}, expected a number of at least 0")
-    if not 0 <= loss_weight < math.inf:
-        raise ValueError(f"loss_weight: {loss_weight!r}, expected a number of at least 0")
-
-
 def make_critic(n_inputs, n_hidden, seed):
-    """Return a critic: (n, n_inputs) to one score a row, (n, 1), with one hidden layer.
-
-    As in Ganin et al. 2016 (Domain-adversarial training of neural networks), but for sizes. Later code adds batch norm,
-    which undoes what features lose in size: a direction that gives the domain away then has to vanish altogether
-    before the critic sees less of it.
-
-    Arguments
-    ---------
-    n_inputs, n_hidden: int
-    seed: int
-        Of its weights; torch's own random state stays as it is.
+    """Return a critic with one hidden layer, (n, n_inputs) to (n, 1), seeded apart from torch's own random state.
 
     >>> make_critic(3, 8, seed=0)(torch.zeros(5, 3)).shape
     torch.Size([5, 1])
     """
+    # As in Ganin et al. 2016, except for sizes. Later code adds batch norm, which undoes any shrinking of the features:
+    # a direction that reveals the domain must then vanish altogether before the critic sees less of it.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         return nn.Sequential(nn.Linear(n_inputs, n_hidden), nn.ReLU(), nn.Linear(n_hidden, 1))

@@ -1,115 +1,65 @@
-"""Which method to take when no target label may say so: scores, and their regret. Without torch.
+"""Validators: scores that choose an adaptation method without target labels, and their regret. Without torch.
 
-Higher is better in all of them. They disagree with each other more than methods do (Musgrave, Belongie and Lim 2022,
-Benchmarking validation methods for unsupervised domain adaptation), so take each with its `regret` on pairs of domains
-whose labels are known.
+Higher is better for all of them. They disagree with each other more than the methods differ (Musgrave, Belongie and
+Lim 2022, Benchmarking validation methods for unsupervised domain adaptation). Judge each by its `regret` on pairs of
+domains with known labels.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from tlkit.arguments import check_labels, check_positive, check_probabilities
-
-
-def score_source_accuracy(probabilities, labels):
-    """Return the balanced accuracy on pictures of the source that were held out: a method that breaks these is broken.
-
-    Arguments
-    ---------
-    probabilities: (n, n_classes)
-    labels: (n,) int
-
-    Returns a float, 0 to 1.
-
-    >>> score_source_accuracy(np.array([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4]]), [0, 0, 1])
-    0.5
-    """
-    probabilities, labels = _check_pair(probabilities, labels)
-    right = probabilities.argmax(axis=1) == labels
-    return float(np.mean([right[labels == label].mean() for label in np.unique(labels)]))
+from tlkit.arguments import check_positive, check_probabilities
 
 
-def score_importance_weighted(probabilities, labels, weights):
-    """Return the accuracy on held-out pictures of the source, each counting as much as it looks like the target.
+def score_entropy(probabilities: ArrayLike) -> float:
+    """Measure minus the mean entropy of the target's predictions.
 
-    Sugiyama, Krauledat and Müller 2007 (Covariate shift adaptation by importance weighted cross validation).
+    Parameters
+    ----------
+    probabilities : (m, n_classes) array_like
+        Predictions for target pictures.
 
-    Arguments
-    ---------
-    probabilities: (n, n_classes)
-    labels: (n,) int
-    weights: (n,)
-        As `weigh_source` returns them.
+    Returns
+    -------
+    float
+        At most 0, in nats.
 
-    Returns a float, 0 to 1.
+    Notes
+    -----
+    Confident heads score high, even if they predict one class for all pictures.
 
-    >>> score_importance_weighted(np.array([[0.9, 0.1], [0.6, 0.4]]), [0, 1], [0.5, 1.5])
-    0.25
-    """
-    probabilities, labels = _check_pair(probabilities, labels)
-    weights = _check_weights(weights, len(labels))
-    return float(np.average(probabilities.argmax(axis=1) == labels, weights=weights))
+    References
+    ----------
+    Morerio, Cavazza and Murino, 2018. Minimal-entropy correlation alignment for unsupervised deep domain adaptation.
 
-
-def score_deep_embedded(probabilities, labels, weights):
-    """Return minus the cross-entropy on held-out pictures of the source, weighted, its variance reduced.
-
-    You, Wang, Long and Jordan 2019 (Towards accurate model selection in deep unsupervised domain adaptation): the mean
-    of the weights is known to be 1, and how far it is from that tells how far off the weighted loss may be.
-
-    Arguments
-    ---------
-    probabilities: (n, n_classes)
-    labels: (n,) int
-    weights: (n,)
-        As `weigh_source` returns them, of a larger set that these pictures are part of: where their own mean is exactly
-        1, there is nothing to correct.
-
-    Returns a float, 0 at best for even weights.
-
-    >>> even = np.ones(4)
-    >>> round(score_deep_embedded(np.tile([0.5, 0.5], (4, 1)), [0, 1, 0, 1], even), 3)
-    -0.693
-    """
-    probabilities, labels = _check_pair(probabilities, labels)
-    weights = _check_weights(weights, len(labels))
-    chosen = np.clip(probabilities[np.arange(len(labels)), labels], 1e-15, 1 - 1e-15)
-    weighted = -weights * np.log(chosen)
-    if len(labels) < 2 or np.ptp(weights) == 0:
-        return -float(weighted.mean())
-    eta = -np.cov(weighted, weights)[0, 1] / np.var(weights, ddof=1)
-    return -float(weighted.mean() + eta * weights.mean() - eta)
-
-
-def score_entropy(probabilities):
-    """Return minus the mean entropy of what is said of the target's pictures, in nats: a sure head is a better one.
-
-    Morerio, Cavazza and Murino 2018 (Minimal-entropy correlation alignment for unsupervised deep domain adaptation). A
-    head that puts all pictures into one class scores best.
-
-    Arguments
-    ---------
-    probabilities: (m, n_classes)
-
-    Returns a float, at most 0.
-
+    Examples
+    --------
     >>> score_entropy(np.array([[1.0, 0.0], [0.0, 1.0]])), round(score_entropy(np.array([[0.5, 0.5]])), 3)
     (-0.0, -0.693)
     """
     return -float(_measure_entropy(check_probabilities(probabilities)).mean())
 
 
-def score_information_maximisation(probabilities):
-    """Return the entropy of the mean prediction less the mean entropy: sure of each picture, and not of one class only.
+def score_information_maximisation(probabilities: ArrayLike) -> float:
+    """Measure the mutual information of picture and predicted class.
 
-    Bridle, Heading and MacKay 1991 (Unsupervised classifiers, mutual information and phantom targets); as a validator
-    Musgrave et al. 2022.
+    Parameters
+    ----------
+    probabilities : (m, n_classes) array_like
+        Predictions for target pictures.
 
-    Arguments
-    ---------
-    probabilities: (m, n_classes)
+    Returns
+    -------
+    float
+        Entropy of the mean prediction minus the mean entropy, 0 to log(n_classes), in nats. It is high if predictions
+        are confident and use all classes.
 
-    Returns a float, 0 to log(n_classes), in nats: the mutual information of picture and class.
+    References
+    ----------
+    Bridle, Heading and MacKay, 1991. Unsupervised classifiers, mutual information and phantom targets.
 
+    Examples
+    --------
     >>> round(score_information_maximisation(np.array([[1.0, 0.0], [0.0, 1.0]])), 3)
     0.693
     >>> score_information_maximisation(np.array([[1.0, 0.0], [1.0, 0.0]]))
@@ -120,18 +70,30 @@ def score_information_maximisation(probabilities):
     return float(whole - _measure_entropy(probabilities).mean())
 
 
-def score_bnm(probabilities):
-    """Return the nuclear norm of the predictions by the most that it can be: sure, and of many classes.
+def score_bnm(probabilities: ArrayLike) -> float:
+    """Measure the nuclear norm of the predictions, relative to its maximum.
 
-    Cui et al. 2020 (Towards discriminability and diversity: batch nuclear-norm maximization under label insufficient
-    situations), who divide by the number of pictures; we divide by √(m · min(m, n_classes)), so that 1 is the most.
+    Parameters
+    ----------
+    probabilities : (m, n_classes) array_like
+        Predictions for target pictures.
 
-    Arguments
-    ---------
-    probabilities: (m, n_classes)
+    Returns
+    -------
+    float
+        Above 0 and up to 1. It is high if predictions are confident and diverse.
 
-    Returns a float, above 0 and up to 1.
+    Notes
+    -----
+    The paper divides by the number of pictures; we divide by √(m · min(m, n_classes)), so that the maximum is 1.
 
+    References
+    ----------
+    Cui et al., 2020. Towards discriminability and diversity: batch nuclear-norm maximization under label insufficient
+    situations.
+
+    Examples
+    --------
     >>> round(score_bnm(np.eye(3)), 3), round(score_bnm(np.eye(3)[[0, 0, 0]]), 3)
     (1.0, 0.577)
     """
@@ -140,43 +102,66 @@ def score_bnm(probabilities):
     return float(np.linalg.svd(probabilities, compute_uv=False).sum() / np.sqrt(n * min(n, n_classes)))
 
 
-def score_norm(probabilities, power=4):
-    """Return the mean power of the predictions, its root taken: as a norm, so that sure ones count most.
+def score_norm(probabilities: ArrayLike, power: float = 4) -> float:
+    """Measure the mean Lp norm of the predictions, which rewards confidence (MaNo).
 
-    Xie et al. 2024 (MaNo: exploiting matrix norm for unsupervised accuracy estimation under distribution shifts), whose
-    other way to make probabilities out of scores we leave out, as skada does where there is no deep network. Like the
-    entropy it prefers a head that puts all pictures into one class.
+    Parameters
+    ----------
+    probabilities : (m, n_classes) array_like
+        Predictions for target pictures.
+    power : float, default 4
+        The p of the norm.
 
-    Arguments
-    ---------
-    probabilities: (m, n_classes)
-    power: float
+    Returns
+    -------
+    float
+        At most n_classes ** (-1 / power), if all predictions are certain.
 
-    Returns a float, n_classes ** (-1 / power) at most, where all are sure.
+    Notes
+    -----
+    The paper also replaces softmax for badly calibrated scores; we omit this, as skada does without a deep network. As
+    with the entropy, a head that predicts one class for all pictures scores high.
 
+    References
+    ----------
+    Xie et al., 2024. MaNo: exploiting matrix norm for unsupervised accuracy estimation under distribution shifts.
+
+    Examples
+    --------
     >>> round(score_norm(np.eye(4)), 3), round(score_norm(np.full((4, 4), 0.25)), 3)
     (0.707, 0.25)
     """
     return float(np.mean(check_probabilities(probabilities) ** check_positive("power", power)) ** (1 / power))
 
 
-def score_neighbourhood_density(probabilities, temperature=0.05):
-    """Return the mean entropy of the similarities of each picture's prediction to the others'.
+def score_neighbourhood_density(probabilities: ArrayLike, temperature: float = 0.05) -> float:
+    """Measure the mean entropy of the similarities between each prediction and all others.
 
-    Saito et al. 2021 (Tune it the right way: unsupervised validation of domain adaptation via soft neighborhood
-    density): where pictures lie in dense clusters of like predictions, each has many equal neighbours. Computed as
-    skada does, with a picture's similarity to itself negated rather than left out.
+    Parameters
+    ----------
+    probabilities : (m, n_classes) array_like
+        Predictions for target pictures.
+    temperature : float, default 0.05
+        Divisor of the cosine similarities before softmax.
 
-    Arguments
-    ---------
-    probabilities: (m, n_classes)
-    temperature: float
+    Returns
+    -------
+    float
+        About 0 to log(m - 1), in nats. In dense clusters each picture has many equal neighbours, so the entropy is
+        high.
 
-    Returns a float, 0 to about log(m - 1), in nats.
+    Notes
+    -----
+    As in skada, the similarity of a picture to itself is negated rather than omitted.
 
-    >>> random = np.random.default_rng(0)
+    References
+    ----------
+    Saito et al., 2021. Tune it the right way: unsupervised validation of domain adaptation via soft neighborhood
+    density.
+
+    Examples
+    --------
     >>> clustered = np.eye(3)[np.arange(30) % 3]
-    >>> spread = random.dirichlet(np.ones(3), 30)
     >>> score_neighbourhood_density(clustered) > score_neighbourhood_density(np.eye(30))
     False
     """
@@ -188,45 +173,40 @@ def score_neighbourhood_density(probabilities, temperature=0.05):
     return float(_measure_entropy(shares / shares.sum(axis=1, keepdims=True)).mean())
 
 
-def regret(scores, accuracies):
-    """Return what it costs to choose by a score: the best accuracy less that of the best-scored.
+def regret(scores: ArrayLike, accuracies: ArrayLike) -> float:
+    """Measure the accuracy lost by choosing the method with the highest score.
 
-    Arguments
-    ---------
-    scores: (k,) float
-        Of k methods or settings. Where several share the highest, their accuracies count equally.
-    accuracies: (k,) float
+    Parameters
+    ----------
+    scores : (k,) array_like
+        Scores of k methods or settings. If several share the highest, their accuracies are averaged.
+    accuracies : (k,) array_like
+        Their accuracies.
 
-    Returns a float, at least 0.
+    Returns
+    -------
+    float
+        Best accuracy minus that of the choice, at least 0.
 
+    Raises
+    ------
+    ValueError
+        If the shapes differ or a score isn't finite.
+
+    Examples
+    --------
     >>> round(regret([0.9, 0.7, 0.1], [0.5, 0.6, 0.2]), 3)
     0.1
     """
     scores, accuracies = np.asarray(scores, float), np.asarray(accuracies, float)
     if scores.ndim != 1 or scores.shape != accuracies.shape or not len(scores):
-        raise ValueError(f"scores: shape {scores.shape} with accuracies {accuracies.shape}, expected (k,) of both")
+        raise ValueError(f"scores: shape {scores.shape} with accuracies {accuracies.shape}, expected (k,) for both")
     if not np.isfinite(scores).all():
-        raise ValueError("scores: some are NaN or infinite, so that none is the highest: leave these out of both")
+        raise ValueError("scores: some are NaN or infinite, so none is the highest: remove these from both")
     return float(accuracies.max() - accuracies[scores == scores.max()].mean())
 
 
 def _measure_entropy(probabilities):
-    """Return the entropy of each row in nats; 0 log 0 is 0."""
+    """Return the (m,) entropies in nats of (m, n_classes) probabilities; 0 log 0 is 0."""
     logarithms = np.log(probabilities, out=np.zeros_like(probabilities), where=probabilities > 0)
     return 0.0 - (probabilities * logarithms).sum(axis=1)
-
-
-def _check_pair(probabilities, labels):
-    probabilities = check_probabilities(probabilities)
-    check_labels(labels, n_rows=len(probabilities))
-    labels = np.asarray(labels)
-    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= probabilities.shape[1]:
-        raise ValueError(f"labels: expected whole numbers from 0 to {probabilities.shape[1] - 1}, places of classes")
-    return probabilities, labels
-
-
-def _check_weights(weights, n_rows):
-    weights = np.asarray(weights, float)
-    if weights.shape != (n_rows,) or not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
-        raise ValueError(f"weights: expected ({n_rows},) numbers of at least 0, not all of them 0, one a picture")
-    return weights

@@ -10,7 +10,7 @@ from tlkit.heads.logistic import solve_logistic
 from tlkit.images.splits import assign_folds
 
 
-def slow_weights(source, target, groups, l2_penalty, largest, seed):
+def slow_weights(source, target, groups, l2_penalty, threshold, seed):
     """Ratios by gradient descent on the same classifiers, one at a time, cut by bisection."""
     values = np.concatenate([source, target])
     values = values / values.std()
@@ -29,26 +29,28 @@ def slow_weights(source, target, groups, l2_penalty, largest, seed):
     for _ in range(200):
         cut = (low + high) / 2
         cut_ratios = np.minimum(ratios, cut * ratios.mean())
-        low, high = (cut, high) if cut_ratios.max() < largest * cut_ratios.mean() else (low, cut)
+        low, high = (cut, high) if cut_ratios.max() < threshold * cut_ratios.mean() else (low, cut)
     cut_ratios = np.minimum(ratios, high * ratios.mean())
     return cut_ratios / cut_ratios.mean()
 
 
-@pytest.mark.parametrize("largest", [1.5, 100.0])
-def test_weights_equal_a_slow_version(largest):
+@pytest.mark.parametrize("threshold", [1.5, 100.0])
+def test_weights_equal_a_slow_version(threshold):
     source, _, target, _ = make_pair(10, 12, 2, moved=0.5)
     groups = np.arange(22) // 2
-    weights = weigh_source(source, target, groups[:10], groups[10:], l2_penalty=2.0, largest=largest, seed=1)
-    expected = slow_weights(source, target, groups.astype(str), 2.0, largest, 1)
+    weights = weigh_source(
+        source, target, groups[:10], groups[10:], l2_penalty=2.0, clipping_threshold=threshold, seed=1
+    )
+    expected = slow_weights(source, target, groups.astype(str), 2.0, threshold, 1)
     assert weights == pytest.approx(expected, rel=1e-3)
     assert weights.mean() == pytest.approx(1)
-    assert weights.max() <= largest * 1.0001
+    assert weights.max() <= threshold * 1.0001
 
 
 def test_weights_are_the_ratio_of_two_gaussians():
     random = np.random.default_rng(1)
     source, target = random.normal(size=(3000, 1)), random.normal(size=(3000, 1)) + 0.7
-    weights = weigh_source(source, target, l2_penalty=1e-3, largest=50)
+    weights = weigh_source(source, target, l2_penalty=1e-3, clipping_threshold=50)
     # The log ratio is 0.7 x − 0.7² / 2.
     slope, height = np.polyfit(source[:, 0], np.log(weights), 1)
     assert slope == pytest.approx(0.7, abs=0.1)
@@ -94,8 +96,8 @@ def test_the_same_seed_gives_the_same_bits():
 
 def test_what_can_not_be_weighed_is_refused():
     source, _, target, _ = make_pair()
-    with pytest.raises(ValueError, match=r"largest: 0.5, expected a number of at least 1"):
-        weigh_source(source, target, largest=0.5)
+    with pytest.raises(ValueError, match=r"clipping_threshold: 0.5, expected at least 1"):
+        weigh_source(source, target, clipping_threshold=0.5)
     with pytest.raises(ValueError, match="l2_penalty: 0, expected a number above 0"):
         weigh_source(source, target, l2_penalty=0)
     with pytest.raises(ValueError, match="source_groups: outside fold 1 of 2 all pictures are of one domain"):

@@ -1,6 +1,7 @@
 """Adaptation as a solved linear head: against two steps done apart, slow versions, and toy shifts."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from tlkit.adaptation.alignment import align_coral, align_mean, align_subspace, 
 from tlkit.adaptation.importance_weights import weigh_source
 from tlkit.adaptation.priors import estimate_priors
 from tlkit.adaptation.solved_head import solve_head
-from tlkit.adaptation.solved_objectives import METHODS, Align, Reweigh
+from tlkit.adaptation.solved_methods import METHODS
+from tlkit.adaptation.solved_objectives import Align, Reweigh
 from tlkit.heads.logistic import solve_logistic
 
 
@@ -34,8 +36,11 @@ def test_the_head_is_that_of_fit_head(absent):
     [
         (Align("none"), lambda source, target: source),
         (Align("mean"), align_mean),
-        (Align("coral", amount=0.4), lambda source, target: align_coral(source, target, shrinkage=0.4)),
-        (Align("subspace", amount=3), lambda source, target: align_subspace(source, target, n_components=3)),
+        (Align("coral", alignment_parameter=0.4), functools.partial(align_coral, shrinkage=0.4)),
+        (
+            Align("subspace", alignment_parameter=3),
+            functools.partial(align_subspace, n_components=3),
+        ),
         (Align("transport"), align_transport),
     ],
 )
@@ -49,12 +54,12 @@ def test_an_alignment_is_that_of_its_function_and_then_a_head(objective, align):
         assert ours == pytest.approx(theirs, abs=1e-9)
 
 
-def test_a_floor_standardises_both_domains_by_themselves():
+def test_an_std_offset_standardises_both_domains_by_themselves():
     source, labels, target, _ = make_pair(moved=1.0, mixed=0.3)
     units = [values.std(axis=0) + 0.3 * values.std(axis=0).mean() for values in (source, target)]
     ours, theirs = (source - source.mean(axis=0)) / units[0], (target - target.mean(axis=0)) / units[1]
     weight, bias = solve_head(align_coral(ours, theirs), labels, 3)
-    solved = Align("coral", floor=0.3).fit(source, labels, target, 3, seed=0)
+    solved = Align("coral", std_offset=0.3).fit(source, labels, target, 3, seed=0)
     assert solved.predict(target) == pytest.approx(softmax(theirs @ weight.T + bias), abs=1e-9)
     assert solved.predict(solved.source) == pytest.approx(
         softmax(align_coral(ours, theirs) @ weight.T + bias), abs=1e-9
@@ -72,7 +77,7 @@ def test_balance_is_that_of_scikit_learn():
     assert softmax(target @ weight.T + bias) == pytest.approx(expected.predict_proba(target / scale), abs=1e-4)
 
 
-def slow_self_training(source, labels, target, n_classes, n_rounds, share):
+def slow_self_training(source, labels, target, n_classes, n_rounds, fraction):
     weight, bias = solve_head(source, labels, n_classes)
     for _ in range(n_rounds):
         said = softmax(target @ weight.T + bias)
@@ -81,7 +86,7 @@ def slow_self_training(source, labels, target, n_classes, n_rounds, share):
             members = sorted(
                 (row for row in range(len(target)) if said[row].argmax() == k), key=lambda row: -said[row, k]
             )
-            taken += [(row, k) for row in members[: int(np.ceil(share * len(members)))]]
+            taken += [(row, k) for row in members[: int(np.ceil(fraction * len(members)))]]
         guesses = [k for _, k in taken]
         weights = [len(source) / len(set(guesses)) / guesses.count(k) for k in guesses]
         values = np.concatenate([source, target[[row for row, _ in taken]]])
@@ -90,11 +95,13 @@ def slow_self_training(source, labels, target, n_classes, n_rounds, share):
     return weight, bias
 
 
-@pytest.mark.parametrize(("n_rounds", "share"), [(1, 0.5), (3, 0.3), (2, 1.0)])
-def test_self_training_equals_a_slow_loop(n_rounds, share):
+@pytest.mark.parametrize(("n_rounds", "fraction"), [(1, 0.5), (3, 0.3), (2, 1.0)])
+def test_self_training_equals_a_slow_loop(n_rounds, fraction):
     source, labels, target, _ = make_pair(moved=0.6)
-    weight, bias = Align("none", n_rounds=n_rounds, share=share).solve(source, labels, target, 3, seed=0)
-    expected = slow_self_training(source, labels, target, 3, n_rounds, share)
+    weight, bias = Align("none", n_rounds=n_rounds, pseudo_label_fraction=fraction).solve(
+        source, labels, target, 3, seed=0
+    )
+    expected = slow_self_training(source, labels, target, 3, n_rounds, fraction)
     assert softmax(target @ weight.T + bias) == pytest.approx(softmax(target @ expected[0].T + expected[1]), abs=1e-4)
 
 
@@ -182,13 +189,13 @@ def test_objectives_are_plain_values():
     ("settings", "message"),
     [
         ({"alignment": "corall"}, "alignment: 'corall' is unknown; nearest: 'coral'"),
-        ({"alignment": "mean", "amount": 0.5}, "amount: 0.5, but 'mean' has no setting"),
-        ({"floor": -1}, "floor: -1, expected a number of at least 0"),
-        ({"share": 0}, "share: 0, expected above 0"),
+        ({"alignment": "mean", "alignment_parameter": 0.5}, "alignment_parameter: 0.5, but 'mean' has no parameter"),
+        ({"std_offset": -1}, "std_offset: -1, expected a number of at least 0"),
+        ({"pseudo_label_fraction": 0}, "pseudo_label_fraction: 0, expected above 0"),
         ({"n_rounds": -1}, "n_rounds: -1, expected an int"),
         ({"l2_penalty": 0}, "l2_penalty: 0, expected a number above 0"),
         ({"priors": "EM"}, "priors: 'EM' is unknown; nearest: 'em'"),
-        ({"priors": "em", "balance": True}, "priors: 'em' corrects the shares that a head learned"),
+        ({"priors": "em", "balance": True}, "priors: 'em' corrects the class shares that the head learned"),
     ],
 )
 def test_settings_that_are_none_are_refused(settings, message):
