@@ -129,7 +129,7 @@ def test_check_names_what_is_damaged_and_removes_it_only_when_asked(cache, fille
         status, output, _ = cache("check")
         assert status == 1
         assert output.startswith("DAMAGED ") and shown in output
-        assert output.endswith("read, 1 damaged\nremove what is damaged: tlkit cache check --remove\n")
+        assert output.endswith("read, 1 damaged\nto remove damaged files: tlkit cache check --remove\n")
         assert list_paths() == before
     status, output, _ = cache("check", "--remove")
     assert status == 0

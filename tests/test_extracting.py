@@ -71,7 +71,7 @@ def test_the_file_holds_what_extract_features_gives(extract, backbone, folder, t
     assert json.loads(content["provenance"].item()) == expected.provenance
     assert expected.provenance["engine"].startswith("torch")
     assert output.startswith("9 pictures × 6 features in ")
-    assert "a second, torch" in output
+    assert "per second, torch" in output
     assert output.endswith("written to features.npz\n")
     assert output.count("\n") == 1
 
@@ -137,7 +137,7 @@ def test_bad_pictures_are_named_or_left_out(loose, extract, backbone, folder):
     [
         (["--output", "features.csv"], "--output: 'features.csv', expected a file that ends in .npz"),
         (["--output", "taken.npz"], "--output: taken.npz is a folder"),
-        (["--output", "file/features.npz"], "file is no folder that can be written to"),
+        (["--output", "file/features.npz"], "file is not a writable folder"),
         (["--backbone", "resnet81"], "nearest: 'resnet18'"),
         (["--engine", "abacus"], "engine: 'abacus', expected one of auto"),
         (["--precision", "some"], "precision: 'some' is unknown; known: 'exact', 'fast'"),
@@ -174,7 +174,7 @@ def test_an_interrupted_call_says_that_the_next_goes_on_and_it_does(extract, bac
     status, output, errors = extract(folder, "--engine", "torch")
     assert status != 0
     assert output == ""
-    assert "what was computed is kept, and the same command goes on from there" in errors
+    assert "the computed features are kept, and the same command continues from there" in errors
     assert extract(folder, "--engine", "torch")[0] == 0
     assert counted == [9, 1]
 

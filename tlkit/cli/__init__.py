@@ -1,4 +1,4 @@
-"""The command `tlkit`: the same without a notebook. The only folder that prints."""
+"""The command `tlkit`, for use without a notebook. The only folder that prints."""
 
 import warnings
 
@@ -7,11 +7,11 @@ import typer
 from tlkit.cli.backbones import backbones
 from tlkit.cli.cache import cache
 from tlkit.cli.compare import compare
-from tlkit.cli.extract import extract
+from tlkit.cli.extract import CONTENT, extract
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command()(compare)
-app.command()(extract)
+app.command(epilog=CONTENT)(extract)
 app.add_typer(backbones, name="backbones")
 app.add_typer(cache, name="cache")
 
@@ -23,7 +23,7 @@ def _tlkit():
 
 @app.command()
 def doctor():
-    """Say what is installed, what works offline and how to mend what does not."""
+    """Check the installation and offline use, and show how to repair them."""
     from tlkit.cli.installation import examine
 
     findings = examine()
@@ -36,7 +36,7 @@ def doctor():
 
 
 def main():
-    """Run the command; what went wrong is said in one line, without a traceback."""
+    """Run the command; an error is one line, without a traceback."""
     warnings.showwarning = lambda message, *_: typer.echo(f"note: {message}", err=True)
     try:
         app()

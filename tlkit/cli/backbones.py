@@ -1,4 +1,4 @@
-"""`tlkit backbones`: which networks there are, and weights for machines without internet."""
+"""`tlkit backbones`: list networks, and provide weights for machines without internet."""
 
 import enum
 from pathlib import Path
@@ -17,7 +17,7 @@ _LEFT = ("network", "weights", "family", "pretrained on", "kind", "accuracy", "l
 
 
 class Sort(enum.StrEnum):
-    """What the networks can be sorted by."""
+    """The columns that can order the list."""
 
     NAME = "name"
     FAMILY = "family"
@@ -38,35 +38,34 @@ _SORT_COLUMNS = {
 
 
 class _ListsByDefault(TyperGroup):
-    """Takes what isn't one of its commands as the arguments of `list`."""
+    """A group that runs `list` with the arguments if the first one is not a command."""
 
     def parse_args(self, context, arguments):
+        """Insert "list" before arguments that don't begin with a command."""
         if not arguments or (arguments[0] not in self.commands and arguments[0] != "--help"):
             arguments = ["list", *arguments]
         return super().parse_args(context, arguments)
 
 
-backbones = typer.Typer(cls=_ListsByDefault)
+_SHORT_FORMS = "`tlkit backbones 'resnet*' --sort flops` is short for `tlkit backbones list 'resnet*' --sort flops`."
+
+backbones = typer.Typer(cls=_ListsByDefault, epilog=_SHORT_FORMS)
 
 
 @backbones.callback()
 def _backbones():
-    """List the networks that can be loaded; fetch or add their weights.
-
-    `tlkit backbones`, `tlkit backbones 'resnet*'` and `tlkit backbones --sort flops` are short for
-    `tlkit backbones list …`.
-    """
+    """List the networks that can be loaded; fetch or add their weights."""
 
 
 @backbones.command("list")
 def list_networks(
-    pattern: Annotated[str, typer.Argument(help="Of names, as in 'resnet*'; timm's begin with 'timm:'.")] = "*",
-    sort: Annotated[Sort | None, typer.Option(help="Smallest first; accuracy and year: largest first.")] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Only those whose weights are on this machine.")] = False,
-    every: Annotated[bool, typer.Option("--all", help="A row for each set of weights of a network.")] = False,
-    csv: Annotated[Path | None, typer.Option(help="Write the table, with all its columns, to this file.")] = None,
+    pattern: Annotated[str, typer.Argument(help="Names, for example 'resnet*'; timm's begin with 'timm:'.")] = "*",
+    sort: Annotated[Sort | None, typer.Option(help="Smallest first; accuracy and year largest first.")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Only networks with weights on this machine.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="List every set of weights of each network.")] = False,
+    csv: Annotated[Path | None, typer.Option(help="Write the table with all columns to this file.")] = None,
 ):
-    """List networks: size, cost, what they were pretrained on, published accuracy, licence. The default command."""
+    """List networks with size, cost, pretraining data, published accuracy and licence. The default command."""
     from tlkit.arguments import suggest
     from tlkit.backbones import table
     from tlkit.backbones.networks import CATALOGUE
@@ -95,21 +94,21 @@ def fetch(
         "pretrained"
     ),
 ):
-    """Download the weights of networks into the folder where they are found without internet."""
+    """Download the weights of networks, for use without internet."""
     from tlkit.backbones.networks import find_entry
     from tlkit.backbones.weights.stock import fetch as fetch_one
 
     for name in names:
-        find_entry(name, weights)  # a wrong name is said before anything is downloaded
+        find_entry(name, weights)  # report a wrong name before any download
     for name in names:
         _print_stocked(fetch_one(name, weights))
 
 
 @backbones.command()
 def add(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Weights files, whatever they are called.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Weights files; their names don't matter.")],
 ):
-    """Put weights files brought from elsewhere, once checked, where they are found without internet."""
+    """Check weights files from another machine and store them, for use without internet."""
     from tlkit.backbones.weights.stock import add as add_one
     from tlkit.backbones.weights.stock import identify
 
@@ -118,6 +117,7 @@ def add(
 
 
 def _print_networks(networks, every):
+    """Print the table of networks, or of every set of weights."""
     sources = {source: number for number, source in enumerate(networks["accuracy_source"].dropna().unique(), start=1)}
     rows = []
     for row in networks.astype(object).where(networks.notna(), None).itertuples():
@@ -131,10 +131,10 @@ def _print_networks(networks, every):
             )
         )
     notes = [
-        "Parameters and cost without the classifier; GFLOP: 2 × multiply-adds of one picture of the given side (px).",
+        "Parameters and cost exclude the classifier. GFLOP: 2 × multiply-adds for one picture of the given size (px).",
     ]
     if sources:
-        notes += ["Accuracy: published, top-1 on ImageNet-1k. Sources:"]
+        notes += ["Accuracy: published top-1 accuracy on ImageNet-1k. Sources:"]
         notes += [f"[{number}] {source}" for source, number in sources.items()]
     columns = _COLUMNS if not every else (_COLUMNS[0], "weights", *_COLUMNS[1:])
     one, several = ("set of weights", "sets of weights") if every else ("network", "networks")
@@ -143,13 +143,15 @@ def _print_networks(networks, every):
 
 
 def _write(number, unit=None):
+    """Return a number as text, in a unit if there is one; empty for None."""
     if number is None:
         return ""
     return str(number) if unit is None else f"{number / unit:.2f}"
 
 
 def _print_stocked(stocked):
-    check = "its publisher's" if stocked.is_published else "recorded, since its publisher states none"
+    """Print one line about a weights file that was stored."""
+    check = "as published" if stocked.is_published else "recorded now, since none is published"
     typer.echo(
         f"{stocked.entry.name} {stocked.entry.weights}: {'put into' if stocked.is_new else 'already there,'} "
         f"{stocked.path}; whole, SHA-256 {stocked.sha256[:8]}… ({check})"

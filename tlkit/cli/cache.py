@@ -1,4 +1,4 @@
-"""`tlkit cache`: what is kept between calls, whether it is intact, and room."""
+"""`tlkit cache`: show, check and clear the files that are kept between calls."""
 
 import time
 from pathlib import Path
@@ -8,7 +8,7 @@ import typer
 
 from tlkit.cli.tables import print_table
 
-_COLUMNS = ("kept", "what", "pictures", "MB", "last used")
+_COLUMNS = ("kept", "content", "pictures", "MB", "last used")
 _DAY_S = 24 * 60 * 60
 
 cache = typer.Typer(invoke_without_command=True)
@@ -16,7 +16,7 @@ cache = typer.Typer(invoke_without_command=True)
 
 @cache.callback()
 def show(context: typer.Context):
-    """Show what is kept between calls: features, converted networks and weights; check it, or make room."""
+    """Show the features, converted networks and weights that are kept between calls; check or clear them."""
     if context.invoked_subcommand is not None:
         return
     from tlkit.features.cache.inventory import KINDS, describe, list_kept
@@ -25,27 +25,27 @@ def show(context: typer.Context):
 
     limit_bytes, kept = read_limit_bytes(), list_kept()
     rows = []
-    for (kind, what), parts in sorted(_group(kept, describe).items(), key=lambda item: KINDS.index(item[0][0])):
+    for (kind, content), parts in sorted(_group(kept, describe).items(), key=lambda item: KINDS.index(item[0][0])):
         pictures = f"{_count_pictures(parts):,}" if kind == "features" else ""
-        used_s = max(one.used_s for one in parts)
-        rows.append((kind, what, pictures, _write_mb(parts), time.strftime("%Y-%m-%d %H:%M", time.localtime(used_s))))
+        used = time.strftime("%Y-%m-%d %H:%M", time.localtime(max(one.used_s for one in parts)))
+        rows.append((kind, content, pictures, _write_mb(parts), used))
     limited = sum(one.size_bytes for one in kept if one.kind in LIMITED) / 1e9
     print_table(
         _COLUMNS,
         rows,
         title=f"{_write_mb(kept)} MB kept",
-        caption=f"In {cache_folder()}, or where TLKIT_CACHE_DIR says.\n"
+        caption=f"Folder: {cache_folder()}; set TLKIT_CACHE_DIR to change it.\n"
         f"Features and converted networks: {limited:.2f} GB of at most {limit_bytes / 1e9:g} GB, which "
-        "TLKIT_CACHE_LIMIT_GB sets; what was used longest ago goes first. Weights stay.",
-        left=("kept", "what"),
+        "TLKIT_CACHE_LIMIT_GB sets. If they exceed it, the least recently used files go first. Weights stay.",
+        left=("kept", "content"),
     )
 
 
 @cache.command()
 def check(
-    remove: Annotated[bool, typer.Option("--remove", help="Remove what is damaged; it is computed again.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove damaged files; they are computed again.")] = False,
 ):
-    """Read all that is kept and say what is damaged."""
+    """Read all kept files and list the damaged ones."""
     from tlkit.features.cache.damage import find_damage
     from tlkit.features.cache.inventory import describe, list_kept
     from tlkit.features.cache.inventory import remove as remove_one
@@ -55,29 +55,26 @@ def check(
     for one in kept:
         damage = find_damage(one)
         if damage is not None:
-            what, is_removed = describe(one), remove and remove_one(one)
+            content, is_removed = describe(one), remove and remove_one(one)
             n_damaged, n_removed = n_damaged + 1, n_removed + is_removed
-            typer.echo(f"{'removed' if is_removed else 'DAMAGED'} {one.paths[0]} ({what}): {damage}")
+            typer.echo(f"{'removed' if is_removed else 'DAMAGED'} {one.paths[0]} ({content}): {damage}")
     typer.echo(f"{len(kept)} files of features, converted networks and weights read, {n_damaged} damaged")
     if n_damaged > n_removed:
-        typer.echo("remove what is damaged: tlkit cache check --remove")
+        typer.echo("to remove damaged files: tlkit cache check --remove")
         raise typer.Exit(1)
 
 
-@cache.command()
+@cache.command(epilog="Removed files are computed, or must be downloaded, again. Running programs are not affected.")
 def clear(
-    features: Annotated[bool, typer.Option("--features", help="Features.")] = False,
-    converted: Annotated[bool, typer.Option("--converted", help="Converted networks.")] = False,
-    weights: Annotated[bool, typer.Option("--weights", help="Weights that were downloaded or added.")] = False,
+    features: Annotated[bool, typer.Option("--features", help="Remove features.")] = False,
+    converted: Annotated[bool, typer.Option("--converted", help="Remove converted networks.")] = False,
+    weights: Annotated[bool, typer.Option("--weights", help="Remove weights that were downloaded or added.")] = False,
     older_than_days: Annotated[
-        float | None, typer.Option(min=0, help="Only what hasn't been used for so many days.")
+        float | None, typer.Option(min=0, help="Remove only files not used for this number of days.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove without confirmation.")] = False,
 ):
-    """Remove what is kept: features and converted networks, or only what is named. Weights go only when named.
-
-    What is removed is computed, or has to be downloaded, again. A program that is running goes on.
-    """
+    """Remove features and converted networks, or only the given kinds; weights only with --weights."""
     from tlkit.features.cache.inventory import list_kept, remove, tidy
     from tlkit.storage import cache_folder
 
@@ -100,25 +97,28 @@ def clear(
 
 
 def _group(kept, describe):
-    # {(kind, what): list of Kept}; a folder of features is described once, and two that read the same are one row.
-    whats, groups = {}, {}
+    """Return {(kind, content): list of Kept}; folders of features with the same description are one row."""
+    contents, groups = {}, {}
     for one in kept:
-        place = one.paths[0].parent if one.kind == "features" else one.paths[0]
-        if place not in whats:
-            whats[place] = describe(one)
-        groups.setdefault((one.kind, whats[place]), []).append(one)
+        path = one.paths[0].parent if one.kind == "features" else one.paths[0]
+        if path not in contents:
+            contents[path] = describe(one)
+        groups.setdefault((one.kind, contents[path]), []).append(one)
     return groups
 
 
 def _count_pictures(shards):
+    """Return the number of pictures with features in some files."""
     from tlkit.features.cache.shards import count_rows
 
     return sum(count_rows(Path(one.paths[0])) or 0 for one in shards)
 
 
 def _select(kept, kind):
+    """Return the kept files of a kind."""
     return [one for one in kept if one.kind == kind]
 
 
 def _write_mb(kept):
+    """Return the size of kept files in MB, as text."""
     return f"{sum(one.size_bytes for one in kept) / 1e6:,.1f}"

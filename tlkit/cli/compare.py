@@ -1,4 +1,4 @@
-"""`tlkit compare`: strategies on pictures of one's own, with tables and a figure in a folder."""
+"""`tlkit compare`: compare strategies on a folder of pictures, with tables and a figure as output."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,25 +12,22 @@ _COLUMNS = ("strategy", "shots", "accuracy", "gain", "verdict", "steps", "second
 
 def compare(
     folder: Annotated[
-        str | None, typer.Argument(help="Folder of class folders, or a zip; by default the bundled clip-art.")
+        str | None, typer.Argument(help="Folder of class folders, or a zip file; by default the bundled clip-art.")
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder for the tables and the figure.")] = Path("tlkit-output"),
     backbone: Annotated[str, typer.Option(help="Name of the pretrained network.")] = "efficientnet_lite0",
     strategies: Annotated[
-        str, typer.Option(help="Names with commas between.")
+        str, typer.Option(help="Names of strategies, separated by commas.")
     ] = "from_scratch,hand_made,linear_probe,fine_tune,lp_ft",
-    shots: Annotated[str, typer.Option(help="Training pictures a class; several with commas between.")] = "5",
-    seeds: Annotated[int, typer.Option(help="Number of repetitions, best a multiple of 5, one a test fold.")] = 5,
-    image_size: Annotated[int, typer.Option(help="Height and width of what the network sees, in pixels.")] = 96,
+    shots: Annotated[str, typer.Option(help="Training pictures per class; several numbers separated by commas.")] = "5",
+    seeds: Annotated[int, typer.Option(help="Number of repetitions; best a multiple of 5, one per test fold.")] = 5,
+    image_size: Annotated[int, typer.Option(help="Height and width of the network's input, in pixels.")] = 96,
     workers: Annotated[
-        int | None, typer.Option(help="Runs trained at a time, each in a process; by default 2 where that can be.")
+        int | None, typer.Option(help="Runs trained at the same time, one per process; by default 2 if possible.")
     ] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out pictures that can't be read.")] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out unreadable pictures.")] = False,
 ):
-    """Compare strategies of transfer learning, with intervals and verdicts.
-
-    Writes runs.csv, predictions.csv, comparison.csv and comparison.png.
-    """
+    """Compare strategies; write runs.csv, predictions.csv, comparison.csv with verdicts, and comparison.png."""
     import tlkit as tl
     from tlkit.comparison.workers import choose_workers
 
@@ -50,19 +47,18 @@ def compare(
 
 
 def _whole_numbers(option, text):
+    """Return the numbers of an option (list of int)."""
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
-        raise ValueError(f"{option}: {text!r}, expected whole numbers with commas between, as in 1,5,20") from None
+        raise ValueError(f"{option}: {text!r}, expected whole numbers separated by commas, as in 1,5,20") from None
 
 
 def _print_comparison(comparison):
+    """Print the table of a comparison."""
     described = comparison.description
     title = f"{described['backbone']} at {described['image_size_px']} px, {described['pictures']}"
-    caption = (
-        f"means over seeds with 95 % intervals; gains in accuracy against {comparison.baseline}, whose intervals hold "
-        "together"
-    )
+    caption = f"means over seeds with 95 % intervals; gains over {comparison.baseline} in accuracy have simultaneous intervals"
     rows = []
     for row in comparison.table.itertuples():
         accuracy = f"{row.accuracy:.2f} ({row.accuracy_low:.2f} to {row.accuracy_high:.2f})"
@@ -74,6 +70,7 @@ def _print_comparison(comparison):
 
 
 def _write_comparison(comparison, output):
+    """Write tables and figure of a comparison into a folder; yield each path once it is written."""
     from tlkit.plots import save_comparison
     from tlkit.storage import written_whole
 

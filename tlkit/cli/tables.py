@@ -1,19 +1,10 @@
 """Tables in the terminal."""
 
-_WIDTH_IN_A_FILE = 180  # in a file or a pipe there is no width to keep to
+_WIDTH_IN_A_FILE = 180  # a file or a pipe has no width of its own
 
 
 def print_table(columns, rows, *, title, caption, left):
-    """Print a table.
-
-    Arguments
-    ---------
-    columns: sequence of str
-    rows: sequence of sequences of str
-    title, caption: str
-    left: collection of str
-        The columns to set flush left; the others hold numbers.
-    """
+    """Print a table of texts; `left` are the columns to align left, the others hold numbers."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
