@@ -58,7 +58,7 @@ def _print_comparison(comparison):
     """Print the table of a comparison."""
     described = comparison.description
     title = f"{described['backbone']} at {described['image_size_px']} px, {described['pictures']}"
-    caption = f"means over seeds with 95 % intervals; gains over {comparison.baseline} in accuracy have simultaneous intervals"
+    caption = f"means over seeds with 95 % intervals; gains in accuracy over {comparison.baseline} (simultaneous)"
     rows = []
     for row in comparison.table.itertuples():
         accuracy = f"{row.accuracy:.2f} ({row.accuracy_low:.2f} to {row.accuracy_high:.2f})"
