@@ -225,7 +225,7 @@ def test_what_no_head_can_be_fitted_on_is_answered(features, options, words):
     ("kind", "setting", "words"),
     [
         ("knn", "l2_penalty", r"l2_penalty: no setting of a 'knn' head; known: 'n_neighbors'"),
-        ("ridge", "strenght", r"strenght: no setting of a 'ridge' head; nearest: 'l2_penalty'"),
+        ("ridge", "l2_penatly", r"l2_penatly: no setting of a 'ridge' head; nearest: 'l2_penalty'"),
         ("logistic", "n_neighbors", r"n_neighbors: no setting of a 'logistic' head; known: 'l2_penalty'"),
         ("mlp", "features", None),
     ],

@@ -9,6 +9,7 @@ from made_features import N_FEATURES, make_features, softmax
 
 import tlkit as tl
 from tlkit.heads import cosine, logistic, ridge
+from tlkit.images import splits
 
 
 def solve_ridge(values, targets, penalty):
@@ -32,7 +33,7 @@ def test_the_left_out_error_is_that_of_as_many_refits(n_rows, n_columns, monkeyp
             weights = solve_ridge(values[others], targets[others], penalty)
             squares.append((targets[left_out] - np.append(values[left_out], 1) @ weights) ** 2)
         expected.append(np.mean(squares))
-    assert ridge.measure_left_out(values, targets, penalties) == pytest.approx(expected, rel=1e-8)
+    assert ridge.measure_leave_one_out(values, targets, penalties) == pytest.approx(expected, rel=1e-8)
 
 
 def test_the_left_out_error_of_columns_that_depend_on_each_other():
@@ -44,7 +45,7 @@ def test_the_left_out_error_of_columns_that_depend_on_each_other():
         others = np.arange(30) != left_out
         weights = solve_ridge(values[others], targets[others], 0.5)
         error += (targets[left_out, 0] - np.append(values[left_out], 1) @ weights[:, 0]) ** 2 / 30
-    assert ridge.measure_left_out(values, targets, [0.5])[0] == pytest.approx(error)
+    assert ridge.measure_leave_one_out(values, targets, [0.5])[0] == pytest.approx(error)
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])
@@ -103,7 +104,7 @@ def test_the_cross_validated_penalty_is_that_of_an_explicit_loop(n_classes, grou
     seen = []
 
     def assign_folds(labels, groups, n_folds, seed):
-        seen.append(tl.images.splitting.assign_folds(labels, groups, n_folds, seed))
+        seen.append(splits.assign_folds(labels, groups, n_folds, seed))
         return seen[-1]
 
     monkeypatch.setattr(logistic, "assign_folds", assign_folds)
@@ -137,7 +138,7 @@ def test_a_class_of_one_group_can_not_be_held_out_and_is_named():
     groups = np.where(features.labels == 1, "one", features.names)
     lonely = dataclasses.replace(features, groups=groups)
     with pytest.warns(
-        UserWarning, match=r"l2_penalty: 'cross-validated' .* one only of class1; l2_penalty 10 is taken"
+        UserWarning, match=r"l2_penalty: 'cross-validated' .* only one group of class1; l2_penalty 10 is used"
     ) as told:
         head = tl.fit_head(lonely, l2_penalty="cross-validated")
     assert told[0].filename == __file__
@@ -148,7 +149,7 @@ def test_a_class_of_one_group_can_not_be_held_out_and_is_named():
 def test_folds_that_hold_classes_whole_judge_nothing(monkeypatch):
     features = make_features(n_classes=2)
     monkeypatch.setattr(logistic, "assign_folds", lambda labels, groups, n_folds, seed: labels)
-    with pytest.warns(UserWarning, match="each of these groups is all there is of its class; l2_penalty 10 is taken"):
+    with pytest.warns(UserWarning, match="each of these groups holds all pictures of its class; l2_penalty 10 is used"):
         head = tl.fit_head(features, l2_penalty="cross-validated")
     assert head.settings == {"l2_penalty": 10.0}
 

@@ -1,7 +1,7 @@
-"""Heads: what maps features to classes, and becomes the last layer of a network that is tuned further.
+"""Heads: classifiers on features, which can also become the last layer of a network that is tuned further.
 
-`fit_head` fits one of several kinds; each kind is a module of this folder. All but the convolutional head are fitted
-and asked without torch."""
+`fit_head` fits one of several kinds, each in a module of this folder. Only the convolutional head needs torch to be
+fitted and to predict."""
 
 from tlkit.lazy import attach as _attach
 

@@ -1,4 +1,4 @@
-"""A convolutional head on feature maps. The one kind that needs torch."""
+"""A convolutional head on feature maps, the only kind that needs torch."""
 
 import dataclasses
 import math
@@ -6,8 +6,7 @@ import math
 import numpy as np
 
 from tlkit.arguments import check_count, check_positive
-from tlkit.heads.head import Head
-from tlkit.heads.linear import centre_scores
+from tlkit.heads.head import Head, centre_scores
 from tlkit.heads.numerics import limit_threads, measure_scale
 
 KERNEL_SIZES = (1, 3)
@@ -15,32 +14,23 @@ KERNEL_SIZES = (1, 3)
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class ConvolutionalHead(Head):
-    """A convolution, a rectifier, the mean over the map, a linear layer.
+    """A convolution, a rectifier, the mean over the map, a linear layer."""
 
-    Arguments
-    ---------
-    kernel: (n_channels, n_features, kernel_size, kernel_size) float32
-        In the unit of the features.
-    kernel_bias: (n_channels,) float32
-    weight: (n_present, n_channels) float32
-    bias: (n_present,) float32
-
-    The others are those of `Head`.
-    """
-
-    kernel: np.ndarray
-    kernel_bias: np.ndarray
-    weight: np.ndarray
-    bias: np.ndarray
+    kernel: np.ndarray  # (n_channels, n_features, kernel_size, kernel_size) float32, in the unit of the features
+    kernel_bias: np.ndarray  # (n_channels,) float32
+    weight: np.ndarray  # (n_present, n_channels) float32
+    bias: np.ndarray  # (n_present,) float32
 
     n_dimensions = 4
 
     def module(self):
+        """Return the head as a torch.nn.Sequential."""
         from tlkit.heads.modules import make_convolutional
 
         return make_convolutional(self.kernel, self.kernel_bias, *self._spread(self.weight, self.bias))
 
     def _score_present(self, values):
+        """Return (n, n_present) scores of maps."""
         import torch
 
         with torch.no_grad():
@@ -58,30 +48,9 @@ def fit_convolutional(
     weight_decay=0.01,
     batch_size=32,
 ):
-    """Fit a convolutional head on maps by AdamW, the learning rate falling linearly to 0. The same seed, the same bits.
-
-    It has no norm layer: nothing in it depends on the other pictures of a batch, or has statistics that go on moving
-    when it is tuned further.
-
-    Arguments
-    ---------
-    features: Features
-        Of maps, (n, n_features, height, width), checked as `fit_head` does.
-    seed: int
-        Of the weights it starts from and the order of the pictures.
-    n_channels: int
-        Of the convolution's output.
-    kernel_size: 1 or 3
-        3 looks at the eight neighbours too, with zeros around the map.
-    n_epochs: int
-    learning_rate: float
-    weight_decay: float
-        0 or more.
-    batch_size: int
-        Pictures a step.
-
-    Returns a `ConvolutionalHead`.
-    """
+    """Fit a convolutional head on `Features` of maps (n, n_features, height, width); same seed, same bits."""
+    # AdamW with a learning rate that falls linearly to 0. There is no norm layer: a prediction doesn't depend on the
+    # other pictures of a batch, and no running statistics move when the head is tuned further.
     import torch
 
     from tlkit.heads.modules import make_convolutional
@@ -123,15 +92,10 @@ def fit_convolutional(
     if not all(np.isfinite(tensor).all() for tensor in tensors):
         raise ValueError(f"learning_rate: {learning_rate:g} made the weights infinite; take a tenth of it")
     kernel, kernel_bias, weight, bias = tensors
+    kernel = kernel / np.float32(scale)
+    weight, bias = centre_scores(weight, bias)
     return ConvolutionalHead(
-        "conv",
-        list(features.classes),
-        present,
-        n_input,
-        settings,
-        kernel / np.float32(scale),
-        kernel_bias,
-        *centre_scores(weight, bias),
+        "conv", list(features.classes), present, n_input, settings, kernel, kernel_bias, weight, bias
     )
 
 
@@ -143,6 +107,7 @@ def _draw(shape, n_inputs, generator):
 
 
 def _train(module, values, labels, generator, n_epochs, learning_rate, weight_decay, batch_size):
+    """Train a module in place on maps (n, c, h, w) and (n,) labels."""
     import torch
 
     optimizer = torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=weight_decay)

@@ -1,4 +1,4 @@
-"""The cosine head: learned directions, and the angle to them."""
+"""The cosine head: trained directions, and the cosines between features and directions."""
 
 import dataclasses
 
@@ -9,39 +9,32 @@ from tlkit.heads.head import ABSENT_SCORE, Head
 from tlkit.heads.numerics import limit_threads, softmax
 
 N_ITERATIONS = 500  # at most
-SHORTEST = 1e-12  # a vector below this length has no direction; as in torch's normalize
+SHORTEST = 1e-12  # a shorter vector has no direction; as in torch's normalize
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class CosineHead(Head):
-    """A head whose scores are `sharpness` times the cosines to a direction of each class.
+    """A head whose scores are `sharpness` × the cosines to one direction per class."""
 
-    Arguments
-    ---------
-    directions: (n_present, n_features) float64
-        Of length 1.
-
-    The others are those of `Head`.
-    """
-
-    directions: np.ndarray
+    directions: np.ndarray  # (n_present, n_features) float64, of length 1
 
     def module(self):
         """Return the head as a torch.nn.Module, with directions and sharpness as parameters."""
         from tlkit.heads.modules import CosineLayer
 
         directions, bias = self._spread(self.directions, np.zeros(len(self.present)))
-        # Cosines reach from -1 to 1: below the lowest that a class that was seen can get.
+        # Cosines range from -1 to 1: move absent classes below the lowest score that a present class can get.
         absent = bias == np.float32(ABSENT_SCORE)
         bias[absent] -= 2 * self.settings["sharpness"]
         return CosineLayer(directions, bias, self.settings["sharpness"])
 
     def _score_present(self, values):
+        """Return (n, n_present) scores."""
         return self.settings["sharpness"] * normalise(values.astype(np.float64)) @ self.directions.T
 
 
 def normalise(vectors):
-    """Return (n, d) vectors divided by their lengths; one without length stays zero.
+    """Return (n, d) vectors divided by their lengths; a zero vector stays zero.
 
     >>> normalise(np.array([[3.0, 4.0], [0.0, 0.0]]))
     array([[0.6, 0.8],
@@ -51,23 +44,11 @@ def normalise(vectors):
 
 
 def fit_cosine(features, *, sharpness=10.0):
-    """Fit a direction for each class; scores are `sharpness` times the cosines between features and directions.
-
-    Gidaris & Komodakis (2018, arXiv:1804.09458) and Chen et al. (2019, arXiv:1904.04232, "Baseline++"). They learn with
-    stochastic gradients while the network learns, the former with a learned `sharpness` that starts at 10. Our
-    departures, since the features are frozen: the directions start at the classes' means and the cross-entropy is
-    minimised over all pictures at once by L-BFGS, to convergence; and `sharpness` is fixed, for a few pictures can
-    always be told apart and it would grow without bound.
-
-    Arguments
-    ---------
-    features: Features
-        Checked and pooled, as `fit_head` does.
-    sharpness: float
-        More lets the probabilities be surer.
-
-    Returns a `CosineHead`.
-    """
+    """Fit one direction per class on (n, d) `Features` (Gidaris & Komodakis 2018, Chen et al. 2019)."""
+    # The papers train by stochastic gradients together with the network, the former with a trained `sharpness` that
+    # starts at 10. Here the features are frozen: directions start at the class means, and L-BFGS minimises the
+    # cross-entropy over all pictures at once. `sharpness` is fixed, since it would grow without bound whenever the
+    # classes can be separated, and a few pictures always can.
     from scipy.optimize import minimize
 
     sharpness = check_positive("sharpness", sharpness)
@@ -90,26 +71,13 @@ def fit_cosine(features, *, sharpness=10.0):
 
 
 def measure_cosine_loss(flat, units, targets, sharpness):
-    """Return the mean cross-entropy of a cosine head and its gradient.
-
-    Arguments
-    ---------
-    flat: (n_classes × n_features,) float64
-        The directions, of any length.
-    units: (n, n_features) float64
-        Features of length 1.
-    targets: (n, n_classes) float64
-        1 at the picture's class, else 0.
-    sharpness: float
-
-    Returns float and (n_classes × n_features,).
-    """
+    """Return mean cross-entropy and gradient at flat (k × d,) directions, for (n, d) unit features, (n, k) one-hot."""
     vectors = flat.reshape(targets.shape[1], -1)
     lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), SHORTEST)
     directions = vectors / lengths
     probabilities = softmax(sharpness * units @ directions.T)
     loss = -np.mean(np.log(np.maximum(probabilities[targets > 0], np.finfo(np.float64).tiny)))
     slope = sharpness * (probabilities - targets).T @ units / len(units)
-    # What points along a direction only makes it longer, which changes no cosine.
+    # A component along a direction only changes its length, which changes no cosine.
     slope -= (slope * directions).sum(axis=1, keepdims=True) * directions
     return loss, (slope / lengths).ravel()

@@ -1,48 +1,73 @@
-"""`Head`: what every kind of head can do."""
+"""`Head`: the common part of all kinds of head, and `LinearHead`, which several kinds share."""
+
+from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tlkit.arguments import check_finite
 from tlkit.heads.numerics import pool, softmax
 
-N_ROWS_AT_ONCE = 4096  # asked in blocks: the float64 copy of 100,000 pictures would take a gigabyte
-ABSENT_SCORE = -30.0  # of a class that wasn't seen, where the others lie around 0: e⁻³⁰ is no probability
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import ArrayLike
+
+N_ROWS_AT_ONCE = 4096  # predicted in blocks: the float64 copy of 100,000 pictures would take a gigabyte
+ABSENT_SCORE = -30.0  # of a class without training pictures, if the others lie around 0: e⁻³⁰ is no probability
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Head:
-    """A fitted head; `fit_head` makes one.
+    """Hold a fitted head; `fit_head` makes one.
 
-    Arguments
-    ---------
-    kind: str
-    classes: list of str
-        What the columns of its probabilities stand for; one that was not seen in training has probability 0.
-    present: (n_present,) int
-        The classes that were seen, as indices.
-    n_features: int
-        Of a picture; the channels of its maps for a convolutional head.
-    settings: dict
-        Of the fit. If the penalty was chosen, "l2_penalty" is the choice and "tried" has the held-out error of each.
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`.
+    classes : list of str
+        Names of the columns of its probabilities. A class without training pictures has probability 0.
+    present : numpy.ndarray
+        (n_present,) int, indices of the classes with training pictures.
+    n_features : int
+        Features per picture; for a convolutional head, channels of its maps.
+    settings : dict
+        Settings of the fit. If the penalty was chosen, "l2_penalty" is the choice and "tried" maps each candidate to
+        its held-out error.
+
+    Examples
+    --------
+    >>> from tlkit.heads.ridge import fit_prototypes
+    >>> from tlkit.features.features import Features
+    >>> names = np.array(["a", "b"])
+    >>> features = Features(np.eye(2, dtype=np.float32), np.array([0, 1]), ["bird", "bug"], names, names, {})
+    >>> head = fit_prototypes(features)
+    >>> head.predict([[1.0, 0.0]]).round(3)
+    array([[1., 0.]])
     """
 
     kind: str
-    classes: list
+    classes: list[str]
     present: np.ndarray
     n_features: int
-    settings: dict
+    settings: dict[str, Any]
 
-    n_dimensions = 2  # of the values that it takes
+    n_dimensions = 2  # of the values that it takes: 2 for features, 4 for maps
 
-    def predict(self, values):
-        """Return (n, n_classes) float64 probabilities of values.
+    def predict(self, values: ArrayLike) -> np.ndarray:
+        """Return the probability of each class.
 
-        Arguments
-        ---------
-        values: (n, n_features), or maps (n, n_features, height, width)
-            A convolutional head takes maps only; the others take their mean over each map.
+        Parameters
+        ----------
+        values : array-like
+            (n, n_features), or maps (n, n_features, height, width). A convolutional head takes maps only; the others
+            take the mean over each map.
+
+        Returns
+        -------
+        numpy.ndarray
+            Float64 probabilities of shape (n, n_classes).
         """
         values = self._check(np.asarray(values, dtype=np.float32))
         probabilities = np.zeros((len(values), len(self.classes)))
@@ -51,34 +76,62 @@ class Head:
             probabilities[rows, self.present] = softmax(self._score_present(values[rows]))
         return probabilities
 
-    def score(self, features):
-        """Return the share of `Features` whose class has the highest probability."""
+    def score(self, features: Any) -> float:
+        """Return the accuracy.
+
+        Parameters
+        ----------
+        features : Features
+            Features with labels, from the backbone and stage that the head was fitted on.
+
+        Returns
+        -------
+        float
+            Share of pictures whose class has the highest probability, 0 to 1.
+        """
         return float(np.mean(self.predict(features.values).argmax(axis=1) == features.labels))
 
-    def linear(self):
-        """Return a linear head as (weight, bias): (n_classes, n_features) and (n_classes,) float32.
+    def linear(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return weight and bias of a linear head.
 
-        A class that was not seen in training gets a bias so low that it is never predicted. Raises ValueError for kinds
-        that are no single linear layer.
+        A class without training pictures gets a bias so low that it is never predicted.
+
+        Returns
+        -------
+        weight : numpy.ndarray
+            Float32 of shape (n_classes, n_features).
+        bias : numpy.ndarray
+            Float32 of shape (n_classes,).
+
+        Raises
+        ------
+        ValueError
+            If the kind of head is not a single linear layer.
         """
         raise ValueError(
             f"kind: a {self.kind} head is no linear layer; fit a 'logistic', 'ridge' or 'prototype' one, or take "
             "head.module()"
         )
 
-    def module(self):
-        """Return the head as a torch.nn.Module: (n, n_features) float32 to scores (n, n_classes).
+    def module(self) -> torch.nn.Module:
+        """Return the head as a torch module.
 
-        Their softmax is what `predict` says, so tuning that starts from it starts from the fitted head. A convolutional
-        head takes maps (n, n_features, height, width).
+        The softmax of its scores equals `predict`, so tuning starts from the fitted head.
+
+        Returns
+        -------
+        torch.nn.Module
+            Maps (n, n_features) float32 features, or (n, n_features, height, width) maps for a convolutional head, to
+            (n, n_classes) scores.
         """
         raise NotImplementedError
 
     def _score_present(self, values):
-        """Return (n, n_present) scores whose softmax are the probabilities."""
+        """Return (n, n_present) scores whose softmax gives the probabilities."""
         raise NotImplementedError
 
     def _check(self, values):
+        """Return values in the shape that the head takes, or raise ValueError."""
         if self.n_dimensions == 2:
             values = pool(values)
         if values.ndim != self.n_dimensions or values.shape[1] != self.n_features:
@@ -91,12 +144,51 @@ class Head:
         return values
 
     def _spread(self, weight, bias):
-        """Return a last layer for the classes present as one for all classes, float32."""
+        """Return a last layer for the present classes as one for all classes, float32."""
         all_weights = np.zeros((len(self.classes), weight.shape[1]), np.float32)
         all_biases = np.full(len(self.classes), ABSENT_SCORE, np.float32)
         all_weights[self.present], all_biases[self.present] = weight, bias
         return all_weights, all_biases
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         settings = "".join(f", {name}={value!r}" for name, value in self.settings.items() if name != "tried")
         return f"Head({self.kind}, {len(self.classes)} classes{settings})"
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class LinearHead(Head):
+    """A head whose scores are `values @ weight.T + bias`."""
+
+    weight: np.ndarray  # (n_present, n_features) float64, in the unit of the features
+    bias: np.ndarray  # (n_present,) float64
+
+    def linear(self):
+        """Return weight and bias for all classes, (n_classes, n_features) and (n_classes,) float32."""
+        return self._spread(self.weight, self.bias)
+
+    def module(self):
+        """Return the head as a torch.nn.Linear."""
+        from tlkit.heads.modules import make_linear
+
+        return make_linear(*self.linear())
+
+    def _score_present(self, values):
+        """Return (n, n_present) scores."""
+        return values @ self.weight.T + self.bias
+
+
+def split_pair(weight, bias):
+    """Return one row for each of two classes, given the single row of differences that scikit-learn keeps.
+
+    >>> split_pair(np.array([[2.0, 0.0]]), np.array([1.0]))[0].tolist()
+    [[-1.0, -0.0], [1.0, 0.0]]
+    """
+    if len(weight) > 1:
+        return weight, bias
+    return np.stack([-weight[0], weight[0]]) / 2, np.array([-1, 1]) * bias / 2
+
+
+def centre_scores(weight, bias):
+    """Return a last layer whose scores have mean 0 over the classes; the probabilities stay the same."""
+    # Then ABSENT_SCORE lies far below the highest score for any features.
+    return weight - weight.mean(axis=0), bias - bias.mean()

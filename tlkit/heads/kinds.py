@@ -2,18 +2,22 @@
 
 import dataclasses
 import inspect
+from typing import Any
 
 import numpy as np
 
 from tlkit.arguments import check_count, check_finite, check_known, suggest
 from tlkit.heads.convolutional import fit_convolutional
 from tlkit.heads.cosine import fit_cosine
+from tlkit.heads.head import Head
 from tlkit.heads.logistic import fit_logistic
 from tlkit.heads.neighbors import fit_neighbors
 from tlkit.heads.numerics import pool
 from tlkit.heads.perceptron import fit_perceptron
 from tlkit.heads.ridge import fit_prototypes, fit_ridge
 
+# A new kind of head is a module of this folder, an entry here, and a line in the docstring of `fit_head`.
+# Each function takes checked features and its settings, and "seed" if it draws random numbers.
 _FITTERS = {
     "logistic": fit_logistic,
     "ridge": fit_ridge,
@@ -23,34 +27,64 @@ _FITTERS = {
     "mlp": fit_perceptron,
     "conv": fit_convolutional,
 }
-KINDS = tuple(_FITTERS)
+KINDS: tuple[str, ...] = tuple(_FITTERS)
+MAP_KINDS = ("conv",)  # fitted on feature maps; all others take the mean over each map
 
 
-def fit_head(features, kind="logistic", *, seed=0, **settings):
-    """Fit a head on features; the same call gives the same bits on one machine.
+def fit_head(features: Any, kind: str = "logistic", *, seed: int = 0, **settings: Any) -> Head:
+    """Fit a head on features.
 
-    Arguments
-    ---------
-    features: Features
-        Of pooled features, or of maps: all kinds but "conv" take the mean over each map.
-    kind: str
-        "logistic": multinomial logistic regression, solved to convergence (the linear probe).
-            l2_penalty=10.0, or "cross-validated" on groups held out.
-        "ridge": least squares on the classes as ±1, in closed form. l2_penalty=10.0, or "leave-one-out".
-        "knn": the vote of the nearest neighbours by cosine. n_neighbors=5.
-        "prototype": the nearest class mean (Snell et al. 2017). sharpness=10.0.
-        "cosine": the cosine to learned directions (Gidaris & Komodakis 2018, Chen et al. 2019). sharpness=10.0.
-        "mlp": a perceptron with one hidden layer. n_hidden=64, l2_penalty=1.0, n_iterations=200.
-        "conv": a convolution on maps, their mean, a linear layer. n_channels=64, kernel_size=1, n_epochs=60,
-            learning_rate=1e-3, weight_decay=0.01, batch_size=32. It needs torch; the others don't.
-    seed: int
-        Of what a kind draws: folds, first weights, the order of pictures. The others draw nothing.
-    settings
-        Of that kind, as above; what they mean, and each paper, stands in the kind's module of `tlkit.heads`.
+    The same call gives the same bits on one machine.
 
-    Returns a `Head`. Raises ValueError for features of one class only, or with NaN, and for an unknown kind; TypeError
-    for a setting that isn't of this kind.
+    Parameters
+    ----------
+    features : Features
+        Pooled features or maps. All kinds but "conv" take the mean over each map.
+    kind : str
+        One of `KINDS`, with these settings:
 
+        - "logistic": multinomial logistic regression, solved to convergence (the linear probe).
+          l2_penalty=10.0, or "cross-validated" on held-out groups.
+        - "ridge": least squares on the classes as ±1, in closed form. l2_penalty=10.0, or "leave-one-out".
+        - "knn": vote of the nearest neighbours by cosine. n_neighbors=5.
+        - "prototype": nearest class mean [1]_. sharpness=10.0.
+        - "cosine": cosine to trained directions [2]_ [3]_. sharpness=10.0.
+        - "mlp": perceptron with one hidden layer. n_hidden=64, l2_penalty=1.0, n_iterations=200.
+        - "conv": convolution on maps, mean over the map, linear layer; needs torch. n_channels=64, kernel_size=1,
+          n_epochs=60, learning_rate=1e-3, weight_decay=0.01, batch_size=32.
+    seed : int
+        Seed of the folds ("cross-validated"), the initial weights ("mlp", "conv") and the order of pictures ("conv").
+    **settings : Any
+        Settings of the kind, as listed above. `l2_penalty` is the weight of the L2 penalty, on features that are
+        scaled to an overall standard deviation of 1. `sharpness` multiplies the scores: if it is larger, the
+        probabilities are more confident.
+
+    Returns
+    -------
+    Head
+        The fitted head.
+
+    Raises
+    ------
+    ValueError
+        If the features have fewer than two classes or contain NaN, or if the kind is unknown.
+    TypeError
+        If a setting doesn't belong to this kind.
+
+    Notes
+    -----
+    Our departures from the papers, since the features are frozen: prototypes divide squared distances by their mean,
+    which changes the confidence but not the predicted class. Cosine directions start at the class means and are solved
+    to convergence, with a fixed `sharpness`.
+
+    References
+    ----------
+    .. [1] Snell et al. (2017), Prototypical Networks for Few-shot Learning, arXiv:1703.05175.
+    .. [2] Gidaris & Komodakis (2018), Dynamic Few-Shot Visual Learning without Forgetting, arXiv:1804.09458.
+    .. [3] Chen et al. (2019), A Closer Look at Few-shot Classification, arXiv:1904.04232 ("Baseline++").
+
+    Examples
+    --------
     >>> from tlkit.features.features import Features
     >>> values = np.array([[0.0, 1.0], [0.1, 0.9], [1.0, 0.0], [0.9, 0.2]], dtype=np.float32)
     >>> names = np.array(["a", "b", "c", "d"])
@@ -69,13 +103,13 @@ def fit_head(features, kind="logistic", *, seed=0, **settings):
     if len(present) < 2:
         raise ValueError(f"features: {len(features)} pictures of {len(present)} class, expected two classes or more")
     check_finite("features", features.values)
-    if kind != "conv":
+    if kind not in MAP_KINDS:
         features = dataclasses.replace(features, values=pool(features.values))
     return fit(features, **settings)
 
 
 def check_settings(kind, settings):
-    """Raise ValueError for an unknown kind of head, TypeError for the name of a setting that isn't of this kind."""
+    """Raise ValueError for an unknown kind of head, TypeError for a setting that doesn't belong to this kind."""
     check_known("kind", [kind], KINDS)
     known = [name for name in inspect.signature(_FITTERS[kind]).parameters if name not in ("features", "seed")]
     for name in settings:

@@ -1,11 +1,11 @@
-"""The linear probe: multinomial logistic regression, its l2_penalty given or chosen on groups held out."""
+"""The linear probe: multinomial logistic regression with a given or cross-validated L2 penalty."""
 
 import warnings
 
 import numpy as np
 
 from tlkit.arguments import check_positive
-from tlkit.heads.linear import LinearHead, split_pair
+from tlkit.heads.head import LinearHead, split_pair
 from tlkit.heads.numerics import limit_threads, measure_scale
 from tlkit.images.splits import assign_folds
 
@@ -15,22 +15,10 @@ N_FOLDS = 5
 
 
 def fit_logistic(features, *, seed=0, l2_penalty=L2_PENALTY):
-    """Fit multinomial logistic regression, solved to convergence.
-
-    Arguments
-    ---------
-    features: Features
-        Checked and pooled, as `fit_head` does.
-    seed: int
-        Of the folds.
-    l2_penalty: float, or "cross-validated"
-        Of the penalty, l2_penalty / 2 × the squared weights beside the summed cross-entropy, on features whose overall
-        standard deviation is 1. "cross-validated" takes, of the decades 10⁻³ to 10⁴, the one with the smallest
-        cross-entropy on groups held out: up to 5 folds, as many as the rarest class has groups.
-
-    Returns a `LinearHead`. Warns where a class has one group only, which can't be both learned and held out; the
-    l2_penalty is then the default.
-    """
+    """Fit multinomial logistic regression on (n, d) `Features`, solved to convergence."""
+    # Minimised: the summed cross-entropy plus l2_penalty / 2 × the squared weights, on features whose overall standard
+    # deviation is 1. "cross-validated" takes, of the decades 10⁻³ to 10⁴, the penalty with the smallest cross-entropy
+    # on held-out groups: up to 5 folds, as many as the rarest class has groups. `seed` draws the folds.
     l2_penalty = check_positive("l2_penalty", l2_penalty, or_else="cross-validated")
     scale = measure_scale(features.values)
     values = features.values / np.float32(scale)
@@ -43,37 +31,28 @@ def fit_logistic(features, *, seed=0, l2_penalty=L2_PENALTY):
 
 
 def solve_logistic(values, labels, *, l2_penalty=L2_PENALTY, weights=None):
-    """Solve multinomial logistic regression on values whose overall standard deviation is 1.
-
-    Arguments
-    ---------
-    values: (n, d)
-    labels: (n,) int
-        Of two classes or more.
-    l2_penalty: float
-        As in `fit_logistic`.
-    weights: (n,), optional
-        How often each picture counts in the summed cross-entropy; a whole number does as so many copies.
-
-    Returns (weight, bias) of the classes present, in the order of their labels: (n_present, d) and (n_present,).
+    """Return weight (k, d) and bias (k,) for the sorted classes of (n, d) values with standard deviation 1.
 
     >>> weight, bias = solve_logistic(np.array([[-1.0], [1.0]]), np.array([0, 1]), l2_penalty=1.0)
     >>> weight.shape, bias.round(6) + 0.0
     ((2, 1), array([0., 0.]))
     """
+    # `weights` (n,) multiply the cross-entropy of each picture: a weight of 2 equals two copies of the picture.
     estimator = _make_estimator(l2_penalty)
     with limit_threads(values):
         return split_pair(*_solve(estimator, values, labels, weights))
 
 
 def _make_estimator(l2_penalty):
+    """Return scikit-learn's LogisticRegression (L-BFGS) with this L2 penalty."""
     from sklearn.linear_model import LogisticRegression
 
     return LogisticRegression(C=1 / l2_penalty, tol=1e-6, max_iter=5000)
 
 
 def _solve(estimator, values, labels, weights=None):
-    # Around their mean, in float64: the same solution but for the intercepts. Without either, the solver stops where
+    """Return weight and bias as scikit-learn has them: one row only if there are two classes."""
+    # The solver gets centred float64 values, which changes the intercepts only. Without either, it stops while
     # probabilities are still off by a hundredth.
     centre = values.mean(axis=0, dtype=np.float64)
     centred = values - centre
@@ -81,57 +60,61 @@ def _solve(estimator, values, labels, weights=None):
     if n_pictures >= n_features:
         weight = estimator.fit(centred, labels, weights).coef_
     else:
-        # The penalty leaves no weight across what the pictures span: in coordinates of that space alone the solver
-        # takes the same steps with fewer numbers.
+        # The penalty leaves no weight orthogonal to the space that the pictures span. In coordinates of that space, the
+        # solver takes the same steps with fewer numbers.
         basis, coordinates = np.linalg.qr(centred.T)
         weight = estimator.fit(coordinates.T, labels, weights).coef_ @ basis.T
     return weight, estimator.intercept_ - weight @ centre
 
 
 def _choose_l2_penalty(values, features, seed):
+    """Return the settings with the penalty that has the smallest held-out cross-entropy."""
     labels, groups = features.labels, np.asarray(features.groups)
     n_groups = {label: len(np.unique(groups[labels == label])) for label in np.unique(labels)}
     alone = [features.classes[label] for label, count in n_groups.items() if count < 2]
     if alone:
         named = ", ".join(alone[:5]) + (f" and {len(alone) - 5} more" if len(alone) > 5 else "")
-        return _take_default(f"there is one only of {named}")
+        return _take_default(f"there is only one group of {named}")
     each_alone = len(np.unique(groups)) == len(groups)
     folds = assign_folds(labels, None if each_alone else groups, min(N_FOLDS, *n_groups.values()), seed)
     losses = np.zeros(len(L2_PENALTIES))
-    n_judged = 0
+    n_held_out = 0
     for fold in np.unique(folds):
-        learned, held = folds != fold, folds == fold
-        seen = np.unique(labels[learned])
-        judged = held & np.isin(labels, seen)  # a class may lie in this fold whole, where its groups hold others too
-        if len(seen) < 2:
+        in_training = folds != fold
+        trained_classes = np.unique(labels[in_training])
+        # If groups hold several classes, all pictures of a class may lie in this fold; they can't be predicted.
+        held_out = ~in_training & np.isin(labels, trained_classes)
+        if len(trained_classes) < 2:
             continue
-        n_judged += judged.sum()
-        losses += _measure_losses(values, labels, learned, judged)
-    if not n_judged:
-        return _take_default("each of these groups is all there is of its class")
-    tried = {float(l2_penalty): float(loss) for l2_penalty, loss in zip(L2_PENALTIES, losses / n_judged, strict=True)}
+        n_held_out += held_out.sum()
+        losses += _measure_losses(values, labels, in_training, held_out)
+    if not n_held_out:
+        return _take_default("each of these groups holds all pictures of its class")
+    tried = {float(l2_penalty): float(loss) for l2_penalty, loss in zip(L2_PENALTIES, losses / n_held_out, strict=True)}
     return {"l2_penalty": min(tried, key=tried.get), "tried": tried}
 
 
 def _take_default(reason):
+    """Warn that cross-validation is impossible and return the settings with the default penalty."""
     warnings.warn(
-        f"l2_penalty: 'cross-validated' holds out one group of a class and learns from another, but {reason}; "
-        f"l2_penalty {L2_PENALTY:g} is taken",
+        f"l2_penalty: 'cross-validated' trains on one group of each class and holds out another, but {reason}; "
+        f"l2_penalty {L2_PENALTY:g} is used",
         stacklevel=5,
     )
     return {"l2_penalty": L2_PENALTY}
 
 
-def _measure_losses(values, labels, learned, judged):
-    """Return the summed cross-entropy on the pictures judged of a head fitted on those learned, for each l2_penalty."""
-    # To compare l2_penalties, four digits do.
+def _measure_losses(values, labels, in_training, held_out):
+    """Return the summed held-out cross-entropy for each of L2_PENALTIES; both masks are (n,) bool."""
+    # Four digits suffice to compare penalties; a warm start passes each solution on to the next penalty.
     estimator = _make_estimator(L2_PENALTIES[0]).set_params(warm_start=True, tol=1e-4)
-    columns = np.searchsorted(np.unique(labels[learned]), labels[judged])[:, None]
+    columns = np.searchsorted(np.unique(labels[in_training]), labels[held_out])[:, None]
     losses = np.zeros(len(L2_PENALTIES))
     with limit_threads(values):
-        for place, l2_penalty in enumerate(L2_PENALTIES):
-            weight, bias = split_pair(*_solve(estimator.set_params(C=1 / l2_penalty), values[learned], labels[learned]))
-            scores = values[judged] @ weight.T + bias
-            right = np.take_along_axis(scores, columns, axis=1)
-            losses[place] = np.sum(np.logaddexp.reduce(scores, axis=1)[:, None] - right)
+        for index, l2_penalty in enumerate(L2_PENALTIES):
+            estimator.set_params(C=1 / l2_penalty)
+            weight, bias = split_pair(*_solve(estimator, values[in_training], labels[in_training]))
+            scores = values[held_out] @ weight.T + bias
+            correct = np.take_along_axis(scores, columns, axis=1)
+            losses[index] = np.sum(np.logaddexp.reduce(scores, axis=1)[:, None] - correct)
     return losses

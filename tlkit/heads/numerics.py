@@ -2,15 +2,13 @@
 
 import numpy as np
 
-# On matrices up to this size several BLAS threads wait for each other longer than they compute, and change the last
-# bits.
+# On matrices up to this size, several BLAS threads wait for each other longer than they compute, and they change the
+# last bits of the result.
 SMALL = 4_000_000
 
 
 def limit_threads(values):
-    """Return a context in which small (n, n_features) values are computed on by one thread.
-
-    It limits the libraries that are loaded when it is entered: import what computes before.
+    """Return a context in which computations on small (n, n_features) values use one thread.
 
     >>> import numpy as np
     >>> from threadpoolctl import threadpool_info
@@ -18,13 +16,14 @@ def limit_threads(values):
     ...     {pool["num_threads"] for pool in threadpool_info()}
     {1}
     """
+    # Only libraries that are already loaded are limited: import the one that computes before entering the context.
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(1 if values.size <= SMALL else None)
 
 
 def pool(values):
-    """Return the mean over each map: (n, c, h, w) to (n, c); (n, d) stays as it is.
+    """Return the mean over each map: (n, c, h, w) becomes (n, c); (n, d) stays as it is.
 
     >>> pool(np.arange(8.0).reshape(1, 2, 2, 2))
     array([[1.5, 5.5]])
@@ -33,15 +32,14 @@ def pool(values):
 
 
 def measure_scale(values):
-    """Return the standard deviation of all values together, 1 where they don't differ.
-
-    One factor for all features: those of a network share a unit, and a factor for each would blow up the silent ones.
-    """
+    """Return the standard deviation of all values together, or 1 if they are all equal."""
+    # One factor for all features: the features of a network share a unit, and separate factors would amplify features
+    # that hardly vary.
     return float(values.std()) or 1.0
 
 
 def softmax(scores):
-    """Return exp(scores) over their sum in each row, (n, n_classes); -inf gives 0.
+    """Return exp(scores) divided by their sum in each row, (n, n_classes); -inf gives 0.
 
     >>> softmax(np.array([[0.0, 0.0, -np.inf]]))
     array([[0.5, 0.5, 0. ]])

@@ -6,32 +6,21 @@ import warnings
 import numpy as np
 
 from tlkit.arguments import check_count, check_positive
-from tlkit.heads.head import Head
-from tlkit.heads.linear import centre_scores, split_pair
+from tlkit.heads.head import Head, centre_scores, split_pair
 from tlkit.heads.numerics import limit_threads, measure_scale
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class PerceptronHead(Head):
-    """A head with one hidden layer of rectified units.
+    """A head with one hidden layer of rectified units."""
 
-    Arguments
-    ---------
-    hidden_weight: (n_hidden, n_features) float64
-        In the unit of the features.
-    hidden_bias: (n_hidden,) float64
-    weight: (n_present, n_hidden) float64
-    bias: (n_present,) float64
-
-    The others are those of `Head`.
-    """
-
-    hidden_weight: np.ndarray
-    hidden_bias: np.ndarray
-    weight: np.ndarray
-    bias: np.ndarray
+    hidden_weight: np.ndarray  # (n_hidden, n_features) float64, in the unit of the features
+    hidden_bias: np.ndarray  # (n_hidden,) float64
+    weight: np.ndarray  # (n_present, n_hidden) float64
+    bias: np.ndarray  # (n_present,) float64
 
     def module(self):
+        """Return the head as a torch.nn.Sequential: linear, rectifier, linear."""
         from torch import nn
 
         from tlkit.heads.modules import make_linear
@@ -40,32 +29,16 @@ class PerceptronHead(Head):
         return nn.Sequential(hidden, nn.ReLU(), make_linear(*self._spread(self.weight, self.bias)))
 
     def _score_present(self, values):
+        """Return (n, n_present) scores."""
         hidden = np.maximum(values @ self.hidden_weight.T + self.hidden_bias, 0)
         return hidden @ self.weight.T + self.bias
 
 
 def fit_perceptron(features, *, seed=0, n_hidden=64, l2_penalty=1.0, n_iterations=200):
-    """Fit a hidden layer of rectified units and a last layer, by L-BFGS over all pictures at once.
-
-    Nothing is held out to stop early: pictures of one group would lie on both sides. The penalty and the limit on
-    iterations keep it from learning by heart.
-
-    Arguments
-    ---------
-    features: Features
-        Checked and pooled, as `fit_head` does.
-    seed: int
-        Of the weights it starts from.
-    n_hidden: int
-        Units of the hidden layer.
-    l2_penalty: float
-        Of the penalty, l2_penalty / 2 × the squared weights of both layers beside the summed cross-entropy, on features
-        whose overall standard deviation is 1.
-    n_iterations: int
-        At most.
-
-    Returns a `PerceptronHead`.
-    """
+    """Fit a perceptron with one hidden layer on (n, d) `Features`."""
+    # scikit-learn's L-BFGS minimises the summed cross-entropy plus l2_penalty / 2 × the squared weights of both layers,
+    # over all pictures at once. There is no early stopping, since pictures of one group would lie on both sides of the
+    # split; the penalty and the limit on iterations prevent overfitting instead.
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
@@ -79,19 +52,12 @@ def fit_perceptron(features, *, seed=0, n_hidden=64, l2_penalty=1.0, n_iteration
         (n_hidden,), solver="lbfgs", alpha=l2_penalty, max_iter=n_iterations, random_state=seed, tol=1e-6
     )
     with warnings.catch_warnings(), limit_threads(values):
-        warnings.filterwarnings("ignore", category=ConvergenceWarning)  # the limit on iterations is meant
+        warnings.filterwarnings("ignore", category=ConvergenceWarning)  # the limit on iterations is intended
         estimator.fit(values - centre, features.labels)
     hidden_weight = estimator.coefs_[0].T
     hidden_bias = estimator.intercepts_[0] - hidden_weight @ centre
-    weight, bias = centre_scores(*split_pair(estimator.coefs_[1].T, estimator.intercepts_[1]))
-    return PerceptronHead(
-        kind="mlp",
-        classes=list(features.classes),
-        present=np.unique(features.labels),
-        n_features=values.shape[1],
-        settings={"n_hidden": n_hidden, "l2_penalty": l2_penalty, "n_iterations": n_iterations},
-        hidden_weight=hidden_weight / scale,
-        hidden_bias=hidden_bias,
-        weight=weight,
-        bias=bias,
-    )
+    last = centre_scores(*split_pair(estimator.coefs_[1].T, estimator.intercepts_[1]))
+    layers = (hidden_weight / scale, hidden_bias, *last)
+    settings = {"n_hidden": n_hidden, "l2_penalty": l2_penalty, "n_iterations": n_iterations}
+    present = np.unique(features.labels)
+    return PerceptronHead("mlp", list(features.classes), present, values.shape[1], settings, *layers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tlkit.heads.kinds import check_settings
+from tlkit.heads.kinds import MAP_KINDS, check_settings
 
 
 class Probe:
@@ -51,7 +51,7 @@ class Probe:
     @property
     def pooled(self) -> bool:
         """Whether the head takes the mean over each map; a convolutional one takes the maps."""
-        return self.kind != "conv"
+        return self.kind not in MAP_KINDS
 
     def resolve(self, backbone: Any) -> str | None:
         """Return the name of the last stage that is used.
