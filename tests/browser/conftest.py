@@ -1,5 +1,7 @@
 """The browser tests' lab, and the marker that keeps them out of the other tests."""
 
+import contextlib
+import json
 from pathlib import Path
 
 import pytest
@@ -16,17 +18,26 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def open_lab(tmp_path_factory):
-    """Return a context manager that opens a notebook; skips where there is no browser to open it in."""
-    pytest.importorskip("playwright.sync_api", reason="needs the extra 'browser'")
+    """Return a context manager that opens a notebook; skips if there is no browser to open it in.
+
+    Notebooks with the same settings share a server and a browser.
+    """
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs the extra 'browser'")
     import driver
 
     if driver.find_chromium() is None:
         pytest.skip("needs Chromium; on Debian: apt-get install chromium")
+    lobbies = {}
+    with sync_api.sync_playwright() as playwright, contextlib.ExitStack() as stack:
 
-    def open_in_new_folder(notebook, settings=None):
-        return driver.open_lab(tmp_path_factory.mktemp("lab"), notebook, settings)
+        def open_in_lobby(notebook, settings=None):
+            key = json.dumps(settings)
+            if key not in lobbies:
+                lobbies[key] = driver.Lobby(tmp_path_factory.mktemp("lab"), settings or {}, playwright)
+                stack.callback(lobbies[key].close)
+            return lobbies[key].open(notebook)
 
-    return open_in_new_folder
+        yield open_in_lobby
 
 
 @pytest.fixture(scope="module", params=["perCommTarget", "disabled"])

@@ -9,12 +9,13 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
@@ -88,42 +89,64 @@ class Lab:
         expect(prompt).not_to_have_text("[*]:")
 
 
-@contextlib.contextmanager
-def open_lab(folder, notebook, settings=None):
-    """Open a notebook in JupyterLab in Chromium; yields a `Lab`.
+class Lobby:
+    """JupyterLab with one set of settings, and a Chromium that shows it, for as many notebooks as come.
 
-    Arguments
-    ---------
-    folder: Path
+    Starting both takes longer than most tests. Each notebook has a folder, a page and a kernel of its own.
+
+    Parameters
+    ----------
+    folder : Path
         Empty; the server's files and settings go there.
-    notebook: Path
-        Is copied into it, so that the original is never saved over.
-    settings: dict, optional
+    settings : dict
         Of JupyterLab, such as {"apputils-extension/kernels-settings": {…}}.
+    playwright : Playwright
     """
-    root = folder / "root"
-    root.mkdir()
-    shutil.copy(notebook, root)
-    for name, values in {**_QUIET, **(settings or {})}.items():
-        path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(values))
-    expect.set_options(timeout=PATIENCE_MS)
-    with _serve(folder, root) as address, sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            str(folder / "chromium"),
-            executable_path=find_chromium(),
-            args=_FLAGS,
-            viewport={"width": 1400, "height": 1300},
-        )
+
+    def __init__(self, folder, settings, playwright):
+        self.folder, self.root = folder, folder / "root"
+        self.root.mkdir()
+        for name, values in {**_QUIET, **settings}.items():
+            path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(values))
+        expect.set_options(timeout=PATIENCE_MS)
+        with contextlib.ExitStack() as stack:
+            self.address = stack.enter_context(_serve(folder, self.root))
+            self.context = playwright.chromium.launch_persistent_context(
+                str(folder / "chromium"),
+                executable_path=find_chromium(),
+                args=_FLAGS,
+                viewport={"width": 1400, "height": 1300},
+            )
+            stack.callback(self.context.close)
+            self.context.set_default_timeout(PATIENCE_MS)
+            self.close = stack.pop_all().close
+
+    @contextlib.contextmanager
+    def open(self, notebook):
+        """Open a copy of a notebook, so that the original is never saved over; yields a `Lab`."""
+        folder = Path(tempfile.mkdtemp(dir=self.root))
+        shutil.copy(notebook, folder)
+        lab = Lab(self.context.new_page())
         try:
-            context.set_default_timeout(PATIENCE_MS)
-            lab = Lab(context.pages[0])
-            lab.page.goto(address.format(path=f"doc/tree/{notebook.name}"))
+            lab.page.goto(self.address.format(path=f"doc/tree/{folder.name}/{notebook.name}"))
             expect(lab.page.get_by_role("button", name="Python 3 (ipykernel) | Idle")).to_be_visible()
             yield lab
         finally:
-            context.close()
+            lab.page.close()
+            self._end_kernels()
+
+    def _end_kernels(self):
+        """End the kernels of notebooks that are closed, which would keep their memory."""
+        for session in json.loads(self._request("api/sessions")):
+            self._request(f"api/sessions/{session['id']}", "DELETE")
+
+    def _request(self, path, method="GET"):
+        """Return the server's answer."""
+        request = urllib.request.Request(self.address.format(path=path), method=method)
+        with urllib.request.urlopen(request, timeout=PATIENCE_MS / 1000) as response:
+            return response.read()
 
 
 @contextlib.contextmanager
