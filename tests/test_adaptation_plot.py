@@ -91,7 +91,7 @@ def test_means_are_those_of_the_classes_that_both_have():
     ("arguments", "said"),
     [
         (([[0.0], [1]], [0, 1], [[0.0], [1]], [0, 1]), "source: 1 feature, expected two or more"),
-        (([[0.0, 0], [1, 1]], [0, 1], [[0.0], [1]], [0, 1]), "target: 1 features a picture, expected 2"),
+        (([[0.0, 0], [1, 1]], [0, 1], [[0.0], [1]], [0, 1]), "target: 1 features per picture, expected 2"),
         (([[0.0, 0], [1, 1]], [0], [[0.0, 0], [1, 1]], [0, 1]), r"source_labels: shape \(1,\), expected \(2,\)"),
         (([[0.0, 0], [1, 1]], [0, 1], [[0.0, 0], [1, 1]], [0]), r"target_labels: shape \(1,\), expected \(2,\)"),
     ],

@@ -192,16 +192,16 @@ def test_arguments_are_left_as_they_were_and_checked(align):
     before = source.copy(), target.copy()
     assert align(source, target).shape == source.shape
     assert (source == before[0]).all() and (target == before[1]).all()
-    with pytest.raises(ValueError, match="target: 4 features a picture, expected 5"):
+    with pytest.raises(ValueError, match="target: 4 features per picture, expected 5"):
         align(source, target[:, :4])
 
 
 @pytest.mark.parametrize(
     ("align", "settings", "message"),
     [
-        (align_coral, {"shrinkage": 0}, "shrinkage: 0, expected above 0"),
-        (align_coral, {"shrinkage": 1.5}, "shrinkage: 1.5, expected above 0 and up to 1"),
-        (align_subspace, {"n_components": 0}, "n_components: 0, expected an int, at least 1"),
+        (align_coral, {"shrinkage": 0}, "shrinkage: 0, expected a number above 0 and at most 1"),
+        (align_coral, {"shrinkage": 1.5}, "shrinkage: 1.5, expected a number above 0 and at most 1"),
+        (align_subspace, {"n_components": 0}, "n_components: 0, expected a whole number of at least 1"),
         (align_transport, {"entropy": -1}, "entropy: -1, expected a number of at least 0"),
     ],
 )

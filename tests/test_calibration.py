@@ -171,11 +171,11 @@ def test_an_evaluation_gives_them_too():
     ("probabilities", "labels", "error", "said"),
     [
         ([0, 1], [[0.5, 0.5], [0.5, 0.5]], TypeError, r"probabilities: shape \(2,\).* were the arguments swapped"),
-        ([[2.0, -1.0]], [0], ValueError, "probabilities: rows that are no probabilities"),
+        ([[2.0, -1.0]], [0], ValueError, "probabilities: some rows are no probabilities"),
         (np.zeros((0, 2)), [], ValueError, "probabilities: no row"),
         ([[0.5, 0.5]], [0.0], TypeError, r"labels: shape \(1,\) of type float64, expected \(1,\) whole numbers"),
         ([[0.5, 0.5]], [0, 1], TypeError, r"labels: shape \(2,\)"),
-        ([[0.5, 0.5]], [2], ValueError, "labels: 2, expected columns of probabilities, 0 to 1; bring both"),
+        ([[0.5, 0.5]], [2], ValueError, "labels: 2, expected class indices from 0 to 1; bring both"),
         ([[0.5, 0.5]], [-1], ValueError, "labels: -1"),
     ],
 )
@@ -187,7 +187,7 @@ def test_what_can_be_no_predictions_is_refused(probabilities, labels, error, sai
 
 def test_settings_that_cannot_be_used_are_refused():
     predictions = make_predictions(5)
-    with pytest.raises(ValueError, match="floor: 2, expected a probability"):
+    with pytest.raises(ValueError, match="floor: 2, expected a number from 0 to 1"):
         measure_log_loss(*predictions, floor=2)
     for settings, said in (
         ({"n_bins": 0}, "n_bins: 0"),

@@ -57,7 +57,7 @@ def test_of_a_group_only_the_most_exciting_picture_is_shown():
     backbone = make_colour_run().backbone
     assert find_maximally_activating(backbone, images, "colours", 0)[0].tolist() == [1, 3, 0]
     assert find_maximally_activating(backbone, images, "colours", 0, other_groups=False)[0].tolist() == [1, 2, 3, 0]
-    with pytest.raises(ValueError, match="channel: 3, expected an int, 0 to 2"):
+    with pytest.raises(ValueError, match="channel: 3, expected a whole number from 0 to 2"):
         find_maximally_activating(backbone, images, "colours", 3)
     features = tl.extract_features(backbone, images[:2], stage="colours", progress=False)
     with pytest.raises(ValueError, match="Features of 2 pictures, expected those of the 4 images"):

@@ -44,7 +44,7 @@ def transfer(backbone, images, strategy=None, **settings):
 
 
 # What is expected of a setting, and values that are not so: of the wrong kind, or out of range.
-WHOLE = ("expected an int, at least 1", [2.0, "8", [8]], [0, -3, True])
+WHOLE = ("expected a whole number of at least 1", [2.0, "8", [8]], [0, -3, True])
 ANY_NUMBER = ("expected a number of at least 0", [True, "0.1", None, 1j, np.array([0.1])], [-0.1, math.nan, math.inf])
 SEVERAL = r"expected a list of functions, as in \[function\]"
 BAD = {
@@ -52,13 +52,13 @@ BAD = {
     "micro_batch_size": WHOLE,
     "patience": WHOLE,
     "n_views": WHOLE,
-    "seed": ("expected an int, 0 to 4294967295", [1.5, "0", None], [-1, 2**32, False]),
+    "seed": ("expected a whole number from 0 to 4294967295", [1.5, "0", None], [-1, 2**32, False]),
     "weight_decay": ANY_NUMBER,
     "frozen_prefix_mib": ANY_NUMBER,
     "checkpoint_every_s": ANY_NUMBER,
     "label_smoothing": ("expected a number from 0 to below 1", ["a", False, None], [1, 1.0, -0.1, 10]),
     "validation": ("expected a number from 0 to 0.5", [True, None], [0.6, 20, -0.2, math.nan]),
-    "max_grad_norm": ("expected a number above 0", [], [0, -1.0, math.nan, math.inf, True, "1"]),
+    "max_grad_norm": ("expected a number above 0", [True, "1"], [0, -1.0, math.nan, math.inf]),
     "optimizer": ("", [None, max], ["adam", "AdamW"]),
     "precision": ("", [None, True], ["half"]),
     "balance": ("", [True], ["weight"]),

@@ -134,7 +134,7 @@ def test_bad_pictures_get_one_clear_error_and_change_nothing(tlkit, tmp_path, ma
         (["--shots", "five"], ["--shots: 'five', expected whole numbers"]),
         (["--image-size", "16"], ["image_size_px: 16, expected 32 to 1024"]),
         (["--seeds", "0"], ["seeds: [], expected whole numbers"]),
-        (["--workers", "0"], ["n_workers: 0, expected an int, at least 1"]),
+        (["--workers", "0"], ["n_workers: 0, expected a whole number of at least 1"]),
     ],
 )
 def test_bad_options_get_one_clear_error(tlkit, tmp_path, arguments, words):

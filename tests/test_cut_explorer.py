@@ -94,8 +94,8 @@ def test_few_pictures_have_few_neighbours(features):
     [
         (CutChoice("latest", "knn"), "cut: 'latest' is unknown; nearest: 'late'"),
         (CutChoice("late", "kn"), "head: 'kn' is unknown; nearest: 'knn'"),
-        (CutChoice("late", "knn", N_PICTURES), "index: 12, expected the number of a picture, 0 to 11"),
-        (CutChoice("late", "knn", -1), "index: -1, expected the number of a picture, 0 to 11"),
+        (CutChoice("late", "knn", N_PICTURES), "picture: 12, expected a whole number from 0 to 11"),
+        (CutChoice("late", "knn", -1), "picture: -1, expected a whole number from 0 to 11"),
     ],
 )
 def test_what_is_not_there_is_refused(features, choice, said):
@@ -131,8 +131,8 @@ def test_the_controls_move_what_is_shown(explorer):
 
 
 def test_assigning_what_is_not_there_is_an_error_and_changes_nothing(explorer):
-    for trait, value, said in (("cut", "stage99", "cut"), ("head", "svm", "head"), ("picture", N_PICTURES, "index")):
-        with pytest.raises(traitlets.TraitError, match=f"^{said}: "):
+    for trait, value in (("cut", "stage99"), ("head", "svm"), ("picture", N_PICTURES)):
+        with pytest.raises(traitlets.TraitError, match=f"^{trait}: "):
             setattr(explorer, trait, value)
     assert (explorer.cut, explorer.head, explorer.picture) == ("early", "logistic", 0)
 

@@ -155,8 +155,8 @@ def test_distances_depend_on_neither_order_nor_side(distance):
     [
         (lambda s, t: (s[:, 0], t), TypeError, r"source: shape \(40,\) of type float64, expected \(n, d\)"),
         (lambda s, t: (s, t.astype(str)), TypeError, "target: shape .* of type <U.*numbers"),
-        (lambda s, t: (s, t[:, :3]), ValueError, "target: 3 features a picture, expected 5.*same backbone"),
-        (lambda s, t: (s[:1], t), ValueError, r"source: shape \(1, 5\), expected two pictures"),
+        (lambda s, t: (s, t[:, :3]), ValueError, "target: 3 features per picture, expected 5.*same backbone"),
+        (lambda s, t: (s[:1], t), ValueError, r"source: shape \(1, 5\), expected at least two pictures"),
         (lambda s, t: (s, np.where(t > 1, np.nan, t)), ValueError, "target: some values are NaN"),
     ],
 )

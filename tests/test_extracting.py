@@ -139,7 +139,7 @@ def test_bad_pictures_are_named_or_left_out(loose, extract, backbone, folder):
         (["--output", "taken.npz"], "--output: taken.npz is a folder"),
         (["--output", "file/features.npz"], "file is not a writable folder"),
         (["--backbone", "resnet81"], "nearest: 'resnet18'"),
-        (["--engine", "abacus"], "engine: 'abacus', expected one of auto"),
+        (["--engine", "abacus"], "engine: 'abacus' is unknown; known: 'auto'"),
         (["--precision", "some"], "precision: 'some' is unknown; known: 'exact', 'fast'"),
         (["--stage", "stage9"], "stage9"),
     ],

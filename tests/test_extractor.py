@@ -166,7 +166,7 @@ def test_parameters_are_stored_as_given_and_checked_when_they_are_used(images, b
     odd = make_extractor("no network", engine="abacus", precision="some", image_size_px="big", weights=4)
     assert odd.get_params()["engine"] == "abacus"
     assert odd.get_params()["image_size_px"] == "big"
-    with pytest.raises(ValueError, match=r"engine: 'abacus', expected one of auto"):
+    with pytest.raises(ValueError, match=r"engine: 'abacus' is unknown; known: 'auto'"):
         odd.fit(images)
     with pytest.raises(ValueError, match=r"precision: 'some' is unknown; known: 'exact', 'fast'"):
         make_extractor(backbone, precision="some").fit(images)

@@ -107,9 +107,9 @@ def test_a_picture_is_not_its_own_neighbour_even_where_a_copy_is(features):
 
 
 def test_a_picture_that_is_not_there_is_refused(features):
-    with pytest.raises(ValueError, match="index: 24, expected the number of a picture, 0 to 23"):
+    with pytest.raises(ValueError, match="index: 24, expected a whole number from 0 to 23"):
         find_neighbors(features, 24)
-    with pytest.raises(TypeError, match="index: True"):
+    with pytest.raises(ValueError, match="index: True"):
         find_neighbors(features, True)
 
 

@@ -269,7 +269,7 @@ def test_costs_are_measured_where_none_are_given(backbone, images):
         ({"batch_size": 4}, "costs: of tiny, 2 stages, with batches of 8; expected tiny, 2 stages, with batches of 4"),
         ({"strategy": "l2_sp"}, "only learning rates and a head that is solved first can be painted"),
         ({"compare_with": ["from_scratch"]}, "compare_with: 'from_scratch' is unknown"),
-        ({"palette": [0, -1]}, "palette: -1, expected a number above 0, or 0 for frozen"),
+        ({"palette": [0, -1]}, "palette: -1, expected a number of at least 0; 0 is frozen"),
         ({"palette": range(1, 12)}, "palette: 11 learning rates, expected 1 to 10"),
     ],
 )

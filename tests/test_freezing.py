@@ -321,7 +321,7 @@ def test_what_does_not_exist_is_answered_and_nothing_is_frozen():
         tl.freeze(model, up_to="stagee1")
     with pytest.raises(ValueError, match=r"names: 'body\.stam' matches no module or parameter; nearest: 'body.stem'"):
         tl.freeze(model, names=["body.stem.0", "body.stam"])
-    with pytest.raises(ValueError, match=r"norm: 'eval', expected one of frozen, statistics, trainable"):
+    with pytest.raises(ValueError, match=r"norm: 'eval' is unknown; known: 'frozen', 'statistics', 'trainable'"):
         tl.freeze(model, norm="eval")
     with pytest.raises(TypeError, match=r"up_to: a Mixed has no stages as a Backbone has; freeze it by names="):
         tl.freeze(make_mixed(), up_to="first")

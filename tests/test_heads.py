@@ -18,6 +18,8 @@ from tlkit.features.features import Features
 from tlkit.heads import KINDS
 from tlkit.heads.kinds import _FITTERS
 
+WHOLE = "expected a whole number of at least 1"
+
 POOLED_KINDS = [kind for kind in KINDS if kind != "conv"]
 
 
@@ -190,23 +192,17 @@ def replace_value(features, value):
             {"l2_penalty": "leave-one-out"},
             r"l2_penalty: 'leave-one-out', expected .* 'cross-validated'",
         ),
-        (make_features(), {"kind": "ridge", "l2_penalty": True}, r"l2_penalty: True, expected .* or 'leave-one-out'"),
-        (
-            make_features(),
-            {"kind": "mlp", "l2_penalty": "leave-one-out"},
-            r"l2_penalty: .*, expected a number above 0$",
-        ),
-        (make_features(), {"kind": "knn", "n_neighbors": 0}, r"n_neighbors: 0, expected an int, at least 1"),
+        (make_features(), {"kind": "knn", "n_neighbors": 0}, f"n_neighbors: 0, {WHOLE}"),
         (make_features(), {"kind": "prototype", "sharpness": -1}, r"sharpness: -1, expected a number above 0"),
         (make_features(), {"kind": "cosine", "sharpness": np.inf}, r"sharpness: inf, expected a number above 0"),
-        (make_features(), {"kind": "mlp", "n_hidden": 0}, r"n_hidden: 0, expected an int, at least 1"),
-        (make_features(), {"kind": "mlp", "n_iterations": 0}, r"n_iterations: 0, expected an int, at least 1"),
-        (make_features(), {"seed": -1}, r"seed: -1, expected an int, at least 0"),
+        (make_features(), {"kind": "mlp", "n_hidden": 0}, f"n_hidden: 0, {WHOLE}"),
+        (make_features(), {"kind": "mlp", "n_iterations": 0}, f"n_iterations: 0, {WHOLE}"),
+        (make_features(), {"seed": -1}, r"seed: -1, expected a whole number of at least 0"),
         (make_features(), {"kind": "conv"}, r"features: shape \(40, 4\), but a 'conv' head is fitted on maps .* 'mlp'"),
         (make_features(map_size=3), {"kind": "conv", "kernel_size": 2}, r"kernel_size: 2, expected 1 or 3"),
-        (make_features(map_size=3), {"kind": "conv", "n_channels": 0}, r"n_channels: 0, expected an int, at least 1"),
-        (make_features(map_size=3), {"kind": "conv", "n_epochs": 0}, r"n_epochs: 0, expected an int, at least 1"),
-        (make_features(map_size=3), {"kind": "conv", "batch_size": 0}, r"batch_size: 0, expected an int, at least 1"),
+        (make_features(map_size=3), {"kind": "conv", "n_channels": 0}, f"n_channels: 0, {WHOLE}"),
+        (make_features(map_size=3), {"kind": "conv", "n_epochs": 0}, f"n_epochs: 0, {WHOLE}"),
+        (make_features(map_size=3), {"kind": "conv", "batch_size": 0}, f"batch_size: 0, {WHOLE}"),
         (make_features(map_size=3), {"kind": "conv", "weight_decay": -1}, r"weight_decay: -1, expected a number"),
         (make_features(map_size=3), {"kind": "conv", "learning_rate": 0}, r"learning_rate: 0, expected a number"),
         (make_features(map_size=3), {"kind": "conv", "learning_rate": 1e30}, r"learning_rate: 1e\+30 made the weights"),
@@ -219,6 +215,18 @@ def replace_value(features, value):
 def test_what_no_head_can_be_fitted_on_is_answered(features, options, words):
     with pytest.raises(ValueError, match=words):
         tl.fit_head(features, **options)
+
+
+@pytest.mark.parametrize(
+    ("kind", "l2_penalty", "words"),
+    [
+        ("ridge", True, r"l2_penalty: True, expected .* or 'leave-one-out'"),
+        ("mlp", "leave-one-out", r"l2_penalty: .*, expected a number above 0$"),
+    ],
+)
+def test_a_penalty_that_is_no_number_is_refused(kind, l2_penalty, words):
+    with pytest.raises(TypeError, match=words):
+        tl.fit_head(make_features(), kind, l2_penalty=l2_penalty)
 
 
 @pytest.mark.parametrize(

@@ -256,7 +256,7 @@ def test_ctrl_c_ends_what_is_called_apart(tmp_path):
 def test_workers_are_refused_where_they_would_hang(monkeypatch):
     monkeypatch.delitem(sys.modules, "openvino", raising=False)
     assert check_workers(2) == 2
-    with pytest.raises(ValueError, match="n_workers: 0, expected an int, at least 1"):
+    with pytest.raises(ValueError, match="n_workers: 0, expected a whole number of at least 1"):
         check_workers(0)
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "openvino", object())

@@ -89,7 +89,7 @@ def test_class_missing_from_train_is_warned_of(clipart):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"test_fold": 5}, ValueError, "test_fold: 5, expected an int, 0 to 4"),
+        ({"test_fold": 5}, ValueError, "test_fold: 5, expected a whole number from 0 to 4"),
         ({"test_fold": -1}, ValueError, "test_fold: -1"),
         ({"test_fold": 0.5}, TypeError, "test_fold: 0.5 is a float"),
         ({"n_folds": 1}, ValueError, "n_folds: 1"),

@@ -96,7 +96,7 @@ def test_the_same_seed_gives_the_same_bits():
 
 def test_what_can_not_be_weighed_is_refused():
     source, _, target, _ = make_pair()
-    with pytest.raises(ValueError, match=r"clipping_threshold: 0.5, expected at least 1"):
+    with pytest.raises(ValueError, match=r"clipping_threshold: 0.5, expected a number from 1 to inf"):
         weigh_source(source, target, clipping_threshold=0.5)
     with pytest.raises(ValueError, match="l2_penalty: 0, expected a number above 0"):
         weigh_source(source, target, l2_penalty=0)

@@ -79,7 +79,7 @@ def test_bad_arguments_are_named():
         with pytest.raises(ValueError, match=f"learning_rate: {rate!r}, expected a number above 0"):
             decay_learning_rates(["stage1"], rate)
     for decay in (0, 1.1, math.nan):
-        with pytest.raises(ValueError, match=f"decay: {decay!r}, expected a number above 0, at most 1"):
+        with pytest.raises(ValueError, match=f"decay: {decay!r}, expected a number above 0 and at most 1"):
             decay_learning_rates(["stage1"], 1e-2, decay)
     with pytest.raises(TypeError, match="decay: 'fast', expected a number"):
         decay_learning_rates(["stage1"], 1e-2, "fast")

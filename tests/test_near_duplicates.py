@@ -149,7 +149,7 @@ def test_within_a_set_each_pair_stands_once(drawings):
 def test_what_is_no_set_or_no_similarity_is_said(drawings):
     with pytest.raises(TypeError, match="second: a list, expected an ImageSet"):
         find_near_duplicates(drawings, [1])
-    with pytest.raises(ValueError, match="least_similarity: 0, expected more than 0"):
+    with pytest.raises(ValueError, match="least_similarity: 0, expected a number above 0 and at most 1"):
         find_near_duplicates(drawings, least_similarity=0)
     with pytest.raises(TypeError, match="train: a list"):
         find_leaks([], drawings)

@@ -241,7 +241,7 @@ def test_what_does_not_fit_is_refused(study):
         compare_pairs(features, images, domains=["here"], progress=False)
     with pytest.raises(ValueError, match=r"backbone: Features of 10 pictures.*expected pooled ones of the 180 images"):
         compare_pairs(features[:10], images, progress=False)
-    with pytest.raises(ValueError, match="seeds: 0, expected an int, at least 1"):
+    with pytest.raises(ValueError, match="seeds: 0, expected a whole number of at least 1"):
         compare_pairs(features, images, seeds=0, progress=False)
 
 

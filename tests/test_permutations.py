@@ -114,7 +114,7 @@ def test_what_can_not_be_exchanged_is_refused():
     source, _, target, _ = make_pair(n=4, m=3)
     with pytest.raises(ValueError, match=r"groups: of 2 groups with up to 5 pictures a division leaves 1 pictures"):
         permute_gap(distance_mmd, source, target, [0, 0, 0, 0], [0, 1, 1])
-    with pytest.raises(ValueError, match="n_permutations: 0, expected an int, at least 1"):
+    with pytest.raises(ValueError, match="n_permutations: 0, expected a whole number of at least 1"):
         permute_gap(distance_mmd, source, target, n_permutations=0)
     with pytest.raises(ValueError, match="groups: all pictures are of one domain"):
         exchange_groups(np.arange(3), np.zeros(3, bool), 5, 0)

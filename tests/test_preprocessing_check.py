@@ -218,7 +218,7 @@ def test_labels_in_another_order_are_refused(backbone, images):
 
 
 def test_one_seed_is_refused(backbone, images):
-    with pytest.raises(ValueError, match="n_seeds: 1, expected an int, at least 2"):
+    with pytest.raises(ValueError, match="n_seeds: 1, expected a whole number of at least 2"):
         check_preprocessing([], backbone, images, n_seeds=1)
 
 

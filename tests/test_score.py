@@ -150,7 +150,7 @@ def test_the_python_that_is_written_makes_the_strategy(network, name):
         ({"rates": [[1e-3, 0]]}, ValueError, r"rates: rows of \[2\], expected 2 rows, one per part, of 2 columns"),
         ({"rates": [[1e-3], [0]]}, ValueError, r"rates: rows of \[1, 1\]"),
         ({"rates": 5}, ValueError, r"rates: rows of \[\]"),
-        ({"rates": [[1e-3, -1], [0, 0]]}, ValueError, "rates of stem: -1, expected a number above 0, or 0 for frozen"),
+        ({"rates": [[1e-3, -1], [0, 0]]}, ValueError, "rates of stem: -1, expected a number of at least 0; 0 is"),
         ({"rates": [[1e-3, float("nan")], [0, 0]]}, ValueError, "rates of stem: nan"),
         ({"rates": [[1e-3, True], [0, 0]]}, TypeError, "rates of stem: True, expected a number"),
         ({"rates": [[1e-3, "x"], [0, 0]]}, TypeError, "rates of stem: 'x'"),

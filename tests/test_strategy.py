@@ -51,21 +51,31 @@ def test_an_unknown_stage_is_answered_with_the_nearest(backbone):
         ({"train": [True]}, "train: True, expected"),
         ({"train": [1.5]}, "train: 1.5, expected"),
         ({"n_epochs": 0}, "n_epochs: 0, expected a whole number"),
-        ({"n_epochs": 1.0}, "n_epochs: 1.0, expected a whole number"),
         ({"n_epochs": None}, "n_epochs: None solves the head"),
         ({"train": ["head"], "n_epochs": None, "augment": "flip"}, "takes no augment"),
         ({"train": ["head"], "n_epochs": None, "objective": max}, "objective: .*max.* has no `solve`, which n_epochs"),
         ({"objective": "dann"}, "objective: 'dann' can't be called in a training step"),
-        ({"learning_rate": 0}, "learning_rate: 0 for 'all', expected a number above 0"),
-        ({"learning_rate": float("inf")}, "learning_rate: inf"),
-        ({"learning_rate": None}, "learning_rate: None"),
+        ({"learning_rate": 0}, r"learning_rate\['all'\]: 0, expected a number above 0"),
+        ({"learning_rate": float("inf")}, r"learning_rate\['all'\]: inf"),
         ({"learning_rate": {"head": 1e-3}}, r"learning_rate: has \['head'\], expected the keys of train"),
         ({"augment": "flop"}, "augment: 'flop'.*nearest: 'flip'"),
-        ({"norm_statistics": "moved"}, "norm_statistics: 'moved', expected one of frozen, moving"),
+        ({"norm_statistics": "moved"}, "norm_statistics: 'moved' is unknown; .*known: 'frozen', 'moving'"),
     ],
 )
 def test_what_cannot_be_trained_is_refused(changes, message):
     with pytest.raises(ValueError, match=message):
+        Phase(**({"train": ["all"], "n_epochs": 1, "learning_rate": 1e-3} | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_epochs": 1.0}, "n_epochs: 1.0 is a float, expected a whole number"),
+        ({"learning_rate": None}, r"learning_rate\['all'\]: None"),
+    ],
+)
+def test_what_is_no_number_is_refused(changes, message):
+    with pytest.raises(TypeError, match=message):
         Phase(**({"train": ["all"], "n_epochs": 1, "learning_rate": 1e-3} | changes))
 
 

@@ -127,7 +127,7 @@ def test_the_same_call_gives_the_same_numbers():
 
 def test_what_does_not_fit_is_refused():
     images, features = make_study()
-    with pytest.raises(ValueError, match="shots: 0, expected an int, at least 1"):
+    with pytest.raises(ValueError, match="shots: 0, expected a whole number of at least 1"):
         compare_target_shots(features, images, "here", "there", shots=[0], progress=False)
     with pytest.raises(ValueError, match="source: 'her' is unknown; nearest: 'here'"):
         compare_target_shots(features, images, "her", "there", progress=False)

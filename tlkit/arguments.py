@@ -7,84 +7,11 @@ import operator
 
 import numpy as np
 
-
-def check_pair(source, target):
-    """Return features of two domains as float64.
-
-    Arguments
-    ---------
-    source: (n, d)
-    target: (m, d)
-
-    Raises TypeError or ValueError, naming the argument, for what can't be features of two pictures or more with the
-    same d on both sides.
-
-    >>> [values.shape for values in check_pair([[1], [2]], [[3], [4], [5]])]
-    [(2, 1), (3, 1)]
-    """
-    source, target = check_rows("source", source), check_rows("target", target)
-    if source.shape[1] != target.shape[1]:
-        raise ValueError(
-            f"target: {target.shape[1]} features a picture, expected {source.shape[1]}, as of the source: take both "
-            "from the same backbone and stage"
-        )
-    return source, target
-
-
-def check_rows(argument, values):
-    """Return features of one domain as float64 (n, d), n at least 2; TypeError or ValueError, naming the argument."""
-    values = np.asarray(values)
-    if values.ndim != 2 or values.dtype.kind not in "fiu":
-        raise TypeError(
-            f"{argument}: shape {values.shape} of type {values.dtype}, expected (n, d) numbers, a row of features a "
-            "picture; Features keep them in .values"
-        )
-    if len(values) < 2 or not values.shape[1]:
-        raise ValueError(f"{argument}: shape {values.shape}, expected two pictures or more with a feature or more")
-    values = values.astype(np.float64, copy=False)
-    check_finite(argument, values)
-    return values
-
-
-def check_groups(source_groups, target_groups, n_source, n_target):
-    """Return the group of each picture of both domains as numbers, (n_source + n_target,) int64.
-
-    Arguments
-    ---------
-    source_groups: (n_source,) or None
-        None makes each picture a group of its own.
-    target_groups: (n_target,) or None
-        A name that stands on both sides is one group.
-    n_source, n_target: int
-
-    Raises ValueError for another number of them, or where one domain has groups and the other none.
-
-    >>> check_groups(["a", "b"], ["b"], 2, 1)
-    array([0, 1, 1])
-    """
-    if source_groups is None and target_groups is None:
-        return np.arange(n_source + n_target)
-    for argument, groups, n_rows in (
-        ("source_groups", source_groups, n_source),
-        ("target_groups", target_groups, n_target),
-    ):
-        if groups is None or np.shape(groups) != (n_rows,):
-            came = "None" if groups is None else f"shape {np.shape(groups)}"
-            raise ValueError(
-                f"{argument}: {came}, expected ({n_rows},), a group a picture, for both domains or neither"
-            )
-    together = np.concatenate([np.asarray(source_groups).astype(str), np.asarray(target_groups).astype(str)])
-    return np.unique(together, return_inverse=True)[1]
-
-
-def check_columns(argument, table, wanted):
-    """Raise ValueError where a DataFrame lacks one of the wanted columns."""
-    if missing := sorted(wanted - set(table.columns)):
-        raise ValueError(f"{argument}: has no {', '.join(missing)}; it has {', '.join(map(str, table.columns))}")
+_N_LISTED = 20  # names in a message
 
 
 def suggest(name, known):
-    """Say which known names are nearest to one that isn't known (str).
+    """Return a text with the known names that are nearest to an unknown one.
 
     >>> suggest("clip-art", ["photo", "clipart"])
     "nearest: 'clipart'; known: 'clipart', 'photo'"
@@ -94,25 +21,14 @@ def suggest(name, known):
     lowered = {item.casefold(): item for item in known}
     nearest = [lowered[item] for item in difflib.get_close_matches(str(name).casefold(), lowered, n=3)]
     listed = sorted(known)
-    text = "known: " + (", ".join(map(repr, listed[:20])) or "none")
-    if len(listed) > 20:
-        text += f" and {len(listed) - 20} more"
-    if not nearest:
-        return text
-    return "nearest: " + ", ".join(map(repr, nearest)) + "; " + text
+    text = "known: " + (", ".join(map(repr, listed[:_N_LISTED])) or "none")
+    if len(listed) > _N_LISTED:
+        text += f" and {len(listed) - _N_LISTED} more"
+    return f"nearest: {', '.join(map(repr, nearest))}; {text}" if nearest else text
 
 
 def check_known(argument, names, known):
-    """Return names as a list, once all of them are known.
-
-    Arguments
-    ---------
-    argument: str
-        What the caller calls the names, for the error.
-    names: str or sequence of str
-    known: sequence of str
-
-    Raises ValueError for a name that isn't among the known ones, TypeError for what isn't a str.
+    """Return a name (str) or names as a list if all are known; else ValueError, or TypeError for other types.
 
     >>> check_known("domain", "photo", ["photo", "clipart"])
     ['photo']
@@ -126,49 +42,134 @@ def check_known(argument, names, known):
     return names
 
 
-def check_positive(argument, value, or_else=None):
-    """Return a number above 0 as float, or the one text that may stand in its place.
+def check_count(argument, value, lowest, highest=None):
+    """Return a whole number within bounds, both included, as int; else TypeError or ValueError.
 
-    Arguments
-    ---------
-    argument: str
-        Its name, for the error.
-    value: float or str
-    or_else: str, optional
-        The text that is allowed too.
-
-    >>> check_positive("l2_penalty", 2)
-    2.0
+    >>> check_count("n_folds", np.int64(5), 2)
+    5
     """
-    if or_else is not None and isinstance(value, str) and value == or_else:
+    bounds = f"of at least {lowest}" if highest is None else f"from {lowest} to {highest}"
+    try:
+        number = operator.index(value)
+    except TypeError:
+        given = f"{value!r} is a {type(value).__name__}"
+        raise TypeError(f"{argument}: {given}, expected a whole number {bounds}") from None
+    if isinstance(value, bool) or number < lowest or (highest is not None and number > highest):
+        raise ValueError(f"{argument}: {value!r}, expected a whole number {bounds}")
+    return number
+
+
+def check_number(argument, value, *, above=None, at_least=None, below=None, at_most=None, or_text=None, hint=""):
+    """Return a number within bounds as float, or the text allowed instead; only `at_most=math.inf` allows infinity.
+
+    >>> check_number("decay", 1, above=0, at_most=1), check_number("l2_penalty", "auto", above=0, or_text="auto")
+    (1.0, 'auto')
+    """
+    is_text = or_text is not None and isinstance(value, str)
+    if is_text and value == or_text:
         return value
-    allowed = "a number above 0" + (f" or {or_else!r}" if or_else else "")
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not (is_number and value > 0 and math.isfinite(value)):
-        raise ValueError(f"{argument}: {value!r}, expected {allowed}")
+    expected = _describe_range(above, at_least, below, at_most) + (f" or {or_text!r}" if or_text else "") + hint
+    if not is_text and (isinstance(value, bool) or not isinstance(value, numbers.Real)):
+        raise TypeError(f"{argument}: {value!r}, expected {expected}")
+    if (
+        is_text
+        or math.isnan(value)
+        or (math.isinf(value) and at_most != math.inf)
+        or (above is not None and value <= above)
+        or (at_least is not None and value < at_least)
+        or (below is not None and value >= below)
+        or (at_most is not None and value > at_most)
+    ):
+        raise ValueError(f"{argument}: {value!r}, expected {expected}")
     return float(value)
 
 
+def _describe_range(above, at_least, below, at_most):
+    """Return the text for a range of numbers, for example "a number above 0 and at most 1"."""
+    if at_least is not None and (at_most is not None or below is not None):
+        return f"a number from {at_least} to {f'below {below}' if at_most is None else at_most}"
+    bounds = {"above": above, "of at least": at_least, "below": below, "at most": at_most}
+    given = [f"{relation} {bound}" for relation, bound in bounds.items() if bound is not None]
+    return f"a number {' and '.join(given)}"
+
+
+def check_shape(argument, values, shape, meaning):
+    """Raise ValueError if an array doesn't have the given shape; `meaning` explains the shape in the message.
+
+    >>> check_shape("groups", ["a", "b"], (2,), "one group per picture")
+    """
+    if np.shape(values) != tuple(shape):
+        raise ValueError(f"{argument}: shape {np.shape(values)}, expected {tuple(shape)}, {meaning}")
+
+
+def check_columns(argument, table, wanted):
+    """Raise ValueError if a DataFrame lacks one of a set of columns."""
+    if missing := sorted(wanted - set(table.columns)):
+        raise ValueError(f"{argument}: has no {', '.join(missing)}; it has {', '.join(map(str, table.columns))}")
+
+
 def check_finite(argument, values):
-    """Raise ValueError where some values are no numbers: from there on every class would look as likely."""
+    """Raise ValueError if an array has NaN or infinity, which would make all classes equally likely."""
     if not np.isfinite(values).all():
         raise ValueError(
             f"{argument}: some values are NaN or infinite; extract them again, and check the network's weights"
         )
 
 
+def check_rows(argument, values, hint=""):
+    """Return the features of one domain as float64 (n, d) with n at least 2 and d at least 1."""
+    values = np.asarray(values)
+    if values.ndim != 2 or values.dtype.kind not in "fiu":
+        raise TypeError(
+            f"{argument}: shape {values.shape} of type {values.dtype}, expected (n, d) numbers, one row of features "
+            f"per picture; {hint}Features keep them in .values"
+        )
+    if len(values) < 2 or not values.shape[1]:
+        raise ValueError(f"{argument}: shape {values.shape}, expected at least two pictures and one feature")
+    values = values.astype(np.float64, copy=False)
+    check_finite(argument, values)
+    return values
+
+
+def check_pair(source, target):
+    """Return the features of two domains, (n, d) and (m, d), as float64; both need the same d.
+
+    >>> [values.shape for values in check_pair([[1], [2]], [[3], [4], [5]])]
+    [(2, 1), (3, 1)]
+    """
+    source, target = check_rows("source", source), check_rows("target", target)
+    if source.shape[1] != target.shape[1]:
+        raise ValueError(
+            f"target: {target.shape[1]} features per picture, expected {source.shape[1]} as in the source: take both "
+            "from the same backbone and stage"
+        )
+    return source, target
+
+
+def check_groups(source_groups, target_groups, n_source, n_target):
+    """Return the groups of both domains as numbers, (n_source + n_target,) int64.
+
+    A name that occurs in both domains is one group. Without groups (None, None) each picture is a group.
+
+    >>> check_groups(["a", "b"], ["b"], 2, 1)
+    array([0, 1, 1])
+    """
+    if source_groups is None and target_groups is None:
+        return np.arange(n_source + n_target)
+    for argument, groups, n_rows in (
+        ("source_groups", source_groups, n_source),
+        ("target_groups", target_groups, n_target),
+    ):
+        meaning = "one group per picture, for both domains or neither"
+        if groups is None:
+            raise ValueError(f"{argument}: None, expected {(n_rows,)}, {meaning}")
+        check_shape(argument, groups, (n_rows,), meaning)
+    together = np.concatenate([np.asarray(source_groups).astype(str), np.asarray(target_groups).astype(str)])
+    return np.unique(together, return_inverse=True)[1]
+
+
 def check_labels(labels, argument="labels", n_rows=None):
-    """Return labels as (n,) int64 from 0, in the order of the sorted labels, and the number of different ones.
-
-    Arguments
-    ---------
-    labels: (n,) int or str
-    argument: str
-        What the caller calls them.
-    n_rows: int, optional
-        How many there must be.
-
-    Raises TypeError for what can't be labels, ValueError for another number of them.
+    """Return labels (n,) int or str as (n,) int64 from 0 in sorted order, and the number of different ones.
 
     >>> check_labels(["bug", "bird", "bug"])
     (array([1, 0, 1]), 2)
@@ -176,53 +177,55 @@ def check_labels(labels, argument="labels", n_rows=None):
     given = np.asarray(labels)
     if given.ndim != 1:
         raise TypeError(
-            f"{argument}: shape {given.shape}, expected (n,), a class a picture; were the arguments swapped?"
+            f"{argument}: shape {given.shape}, expected (n,), one class per picture; were the arguments swapped?"
         )
     if given.dtype.kind not in "iuUb":
         raise TypeError(
             f"{argument}: values of type {given.dtype}, expected whole numbers or names of classes; "
-            "where they are classes, convert them with .astype(int)"
+            "if they are class indices, convert them with .astype(int)"
         )
     if n_rows is not None and len(given) != n_rows:
-        raise ValueError(f"{argument}: {len(given)}, expected {n_rows}, one a picture")
-    present, numbers = np.unique(given, return_inverse=True)
-    return numbers, len(present)
+        raise ValueError(f"{argument}: {len(given)}, expected {n_rows}, one per picture")
+    present, indices = np.unique(given, return_inverse=True)
+    return indices, len(present)
 
 
 def check_class_indices(argument, labels, n_rows, n_classes):
-    """Return labels as an (n_rows,) int array; ValueError unless all are from 0 to n_classes - 1."""
+    """Return labels that are indices of classes as (n_rows,) int64, each from 0 to n_classes - 1."""
     labels = np.asarray(labels)
-    if labels.shape != (n_rows,) or labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= n_classes:
-        raise ValueError(
-            f"{argument}: expected {n_rows} whole numbers from 0 to {n_classes - 1}, one class index per picture"
+    if labels.dtype.kind not in "iu" or labels.shape != (n_rows,):
+        raise TypeError(
+            f"{argument}: shape {labels.shape} of type {labels.dtype}, expected ({n_rows},) whole numbers from 0 to "
+            f"{n_classes - 1}: the class index of each picture"
         )
-    return labels
+    if len(wrong := labels[(labels < 0) | (labels >= n_classes)]):
+        raise ValueError(
+            f"{argument}: {wrong[0]}, expected class indices from 0 to {n_classes - 1}; bring both to the same list of "
+            "classes with ImageSet.with_classes"
+        )
+    return labels.astype(np.int64)
 
 
-def check_probabilities(probabilities):
-    """Return (n, n_source_classes) float64 probabilities; TypeError or ValueError where they aren't any."""
+def check_probabilities(probabilities, argument="probabilities"):
+    """Return probabilities as (n, n_classes) float64 if each row is at least 0 and sums to 1."""
     given = np.asarray(probabilities)
     if given.ndim != 2 or given.dtype.kind != "f":
         raise TypeError(
-            f"probabilities: shape {given.shape} of type {given.dtype}, expected (n, n_source_classes) floats, a row a "
+            f"{argument}: shape {given.shape} of type {given.dtype}, expected (n, n_classes) floats, one row per "
             "picture; were the arguments swapped?"
         )
     given = given.astype(np.float64, copy=False)
     if not (np.isfinite(given).all() and (given >= 0).all() and np.allclose(given.sum(axis=1), 1, atol=1e-3)):
         raise ValueError(
-            "probabilities: rows that are no probabilities (from 0 on, with a sum of 1); of the last layer's outputs "
-            "take the softmax, and features are none"
+            f"{argument}: some rows are no probabilities (at least 0, sum 1); apply softmax to the outputs of the last "
+            "layer, and don't pass features"
         )
     return given
 
 
-def check_count(argument, value, lowest, highest=None):
-    """Return a whole number as int; TypeError or ValueError, naming the argument, if it isn't."""
-    expected = f"at least {lowest}" if highest is None else f"{lowest} to {highest}"
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{argument}: {value!r} is a {type(value).__name__}, expected an int, {expected}") from None
-    if isinstance(value, bool) or number < lowest or (highest is not None and number > highest):
-        raise ValueError(f"{argument}: {value!r}, expected an int, {expected}")
-    return number
+def check_predictions(probabilities, labels):
+    """Return ((n, n_classes) float64 probabilities, (n,) int64 class indices) of at least one picture."""
+    probabilities = check_probabilities(probabilities)
+    if not len(probabilities):
+        raise ValueError("probabilities: no rows, expected at least one picture")
+    return probabilities, check_class_indices("labels", labels, *probabilities.shape)

@@ -7,7 +7,7 @@ apply it to the unchanged target.
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tlkit.arguments import check_count, check_pair
+from tlkit.arguments import check_count, check_number, check_pair
 from tlkit.heads.numerics import limit_threads
 
 SHRINKAGE = 0.8  # with fewer pictures than features most directions of a covariance are noise
@@ -103,8 +103,7 @@ def align_coral(source: ArrayLike, target: ArrayLike, *, shrinkage: float = SHRI
     array([1.333, 0.333])
     """
     source, target = check_pair(source, target)
-    if not 0 < shrinkage <= 1:
-        raise ValueError(f"shrinkage: {shrinkage!r}, expected above 0 and up to 1")
+    check_number("shrinkage", shrinkage, above=0, at_most=1)
     with limit_threads(source):
         centred = source - source.mean(axis=0)
         white = _multiply_by_power(centred, centred, shrinkage, -0.5)
@@ -216,8 +215,7 @@ def align_transport(source: ArrayLike, target: ArrayLike, *, entropy: float = 0.
            [11.]])
     """
     source, target = check_pair(source, target)
-    if not entropy >= 0:
-        raise ValueError(f"entropy: {entropy!r}, expected a number of at least 0")
+    check_number("entropy", entropy, at_least=0)
     try:
         import ot
     except ModuleNotFoundError as error:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tlkit.arguments import check_probabilities
+from tlkit.arguments import check_probabilities, check_shape
 
 _ONE_CLASS_SHARE = 0.9
 _FAR_FROM_SOURCE = 0.5  # in total variation
@@ -39,8 +39,7 @@ def detect_collapse(probabilities: ArrayLike, source_priors: ArrayLike) -> str |
     probabilities = check_probabilities(probabilities)
     priors = np.asarray(source_priors, float)
     n_classes = probabilities.shape[1]
-    if priors.shape != (n_classes,):
-        raise ValueError(f"source_priors: shape {priors.shape}, expected ({n_classes},), one share per class")
+    check_shape("source_priors", priors, (n_classes,), "one share per class")
     shares = np.bincount(probabilities.argmax(axis=1), minlength=n_classes) / len(probabilities)
     largest = shares.argmax()
     if shares[largest] >= _ONE_CLASS_SHARE > priors[largest]:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tlkit.adaptation.split_distances import KERNELS, measure_coral, measure_mmd, measure_proxy_a
-from tlkit.arguments import check_count, check_groups, check_known, check_pair, check_positive
+from tlkit.arguments import check_count, check_groups, check_known, check_number, check_pair
 
 
 def distance_mmd(
@@ -58,7 +58,7 @@ def check_kernel(kernel, bandwidth):
     """Raise ValueError if the kernel is unknown or the bandwidth isn't positive."""
     check_known("kernel", [kernel], KERNELS)
     if bandwidth is not None:
-        check_positive("bandwidth", bandwidth)
+        check_number("bandwidth", bandwidth, above=0)
 
 
 def distance_coral(source: ArrayLike, target: ArrayLike) -> float:

@@ -1,10 +1,12 @@
 """Importance weights: source pictures count more if they resemble the target. Without torch."""
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tlkit.adaptation.split_distances import N_FOLDS, describe_single_domain
-from tlkit.arguments import check_count, check_groups, check_pair, check_positive
+from tlkit.arguments import check_count, check_groups, check_number, check_pair
 from tlkit.heads.logistic import solve_logistic
 from tlkit.heads.numerics import measure_scale
 from tlkit.images.splits import assign_folds
@@ -68,9 +70,9 @@ def weigh_source(
     (np.float64(0.2), np.float64(1.8))
     """
     source, target = check_pair(source, target)
-    l2_penalty, seed = check_positive("l2_penalty", l2_penalty), check_count("seed", seed, 0)
-    if not clipping_threshold >= 1:
-        raise ValueError(f"clipping_threshold: {clipping_threshold!r}, expected at least 1, the mean of all weights")
+    l2_penalty, seed = check_number("l2_penalty", l2_penalty, above=0), check_count("seed", seed, 0)
+    hint = " (1 is the mean of all weights)"
+    check_number("clipping_threshold", clipping_threshold, at_least=1, at_most=math.inf, hint=hint)
     grouped = source_groups is not None
     groups = check_groups(source_groups, target_groups, len(source), len(target))
     values = np.concatenate([source, target])

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tlkit.arguments import check_count, check_known
-from tlkit.images.imageset import ImageSet
+from tlkit.images.imageset import check_images
 from tlkit.images.splits import assign_folds
 
 
@@ -34,8 +34,7 @@ def split_pair(images, source, target, seed=0):
     >>> set(learned.groups) & {*adapted.groups, *tested.groups}, set(adapted.groups) & set(tested.groups)
     (set(), set())
     """
-    if not isinstance(images, ImageSet):
-        raise TypeError(f"images: a {type(images).__name__}, expected an ImageSet, as load_images makes it")
+    check_images("images", images)
     places = place_pair(images.labels, images.groups, images.domains, images.classes, source, target, seed=seed)
     return tuple(images[rows] for rows in places)
 

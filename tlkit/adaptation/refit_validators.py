@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from tlkit.adaptation.solved_objectives import Align, Reweigh
 from tlkit.adaptation.source_validators import score_source_accuracy
-from tlkit.arguments import check_labels, check_rows
+from tlkit.arguments import check_labels, check_number, check_rows
 
 
 def score_circular(
@@ -126,8 +126,7 @@ def score_mixed(
     if not callable(predict):
         raise TypeError(f"predict: a {type(predict).__name__}, expected a function such as a head's predict")
     target_values = check_rows("target_values", target_values)
-    if not 0.5 < mixing_ratio < 1:
-        raise ValueError(f"mixing_ratio: {mixing_ratio!r}, expected more than 0.5 and less than 1")
+    mixing_ratio = check_number("mixing_ratio", mixing_ratio, above=0.5, below=1)
     order = np.random.RandomState(seed).permutation(len(target_values))  # the same draw as skada's, for comparison
     first = predict(target_values).argmax(axis=1)
     mixed = predict(mixing_ratio * target_values + (1 - mixing_ratio) * target_values[order]).argmax(axis=1)

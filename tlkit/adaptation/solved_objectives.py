@@ -14,7 +14,7 @@ from tlkit.adaptation.importance_weights import CLIPPING_THRESHOLD, weigh_source
 from tlkit.adaptation.priors import METHODS as PRIORS
 from tlkit.adaptation.priors import estimate_priors
 from tlkit.adaptation.solved_head import Solved, balance_classes, solve_head
-from tlkit.arguments import check_count, check_known, check_pair, check_positive
+from tlkit.arguments import check_count, check_known, check_number, check_pair
 from tlkit.heads.logistic import L2_PENALTY
 from tlkit.heads.numerics import softmax
 from tlkit.images.splits import assign_folds
@@ -87,17 +87,16 @@ class Align(_Objective):
 
     def __post_init__(self) -> None:
         check_known("alignment", [self.alignment], ALIGNMENTS)
-        check_positive("l2_penalty", self.l2_penalty)
+        check_number("l2_penalty", self.l2_penalty, above=0)
         check_count("n_rounds", self.n_rounds, 0)
         if self.alignment_parameter is not None and ALIGNMENTS[self.alignment].__kwdefaults__ is None:
             raise ValueError(
                 f"alignment_parameter: {self.alignment_parameter!r}, but {self.alignment!r} has no parameter; expected "
                 "None"
             )
-        if self.std_offset is not None and not self.std_offset >= 0:
-            raise ValueError(f"std_offset: {self.std_offset!r}, expected a number of at least 0, or None")
-        if not 0 < self.pseudo_label_fraction <= 1:
-            raise ValueError(f"pseudo_label_fraction: {self.pseudo_label_fraction!r}, expected above 0 and up to 1")
+        if self.std_offset is not None:
+            check_number("std_offset", self.std_offset, at_least=0, hint=", or None")
+        check_number("pseudo_label_fraction", self.pseudo_label_fraction, above=0, at_most=1)
         if self.priors is not None:
             check_known("priors", [self.priors], PRIORS)
             if self.balance or self.n_rounds:

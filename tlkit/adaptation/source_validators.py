@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tlkit.arguments import check_class_indices, check_labels, check_probabilities
+from tlkit.arguments import check_predictions
 
 
 def score_source_accuracy(probabilities: ArrayLike, labels: ArrayLike) -> float:
@@ -26,7 +26,7 @@ def score_source_accuracy(probabilities: ArrayLike, labels: ArrayLike) -> float:
     >>> score_source_accuracy(np.array([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4]]), [0, 0, 1])
     0.5
     """
-    probabilities, labels = _check_labelled(probabilities, labels)
+    probabilities, labels = check_predictions(probabilities, labels)
     right = probabilities.argmax(axis=1) == labels
     return float(np.mean([right[labels == label].mean() for label in np.unique(labels)]))
 
@@ -57,7 +57,7 @@ def score_importance_weighted(probabilities: ArrayLike, labels: ArrayLike, weigh
     >>> score_importance_weighted(np.array([[0.9, 0.1], [0.6, 0.4]]), [0, 1], [0.5, 1.5])
     0.25
     """
-    probabilities, labels = _check_labelled(probabilities, labels)
+    probabilities, labels = check_predictions(probabilities, labels)
     weights = _check_weights(weights, len(labels))
     return float(np.average(probabilities.argmax(axis=1) == labels, weights=weights))
 
@@ -93,7 +93,7 @@ def score_deep_embedded(probabilities: ArrayLike, labels: ArrayLike, weights: Ar
     >>> round(score_deep_embedded(np.tile([0.5, 0.5], (4, 1)), [0, 1, 0, 1], np.ones(4)), 3)
     -0.693
     """
-    probabilities, labels = _check_labelled(probabilities, labels)
+    probabilities, labels = check_predictions(probabilities, labels)
     weights = _check_weights(weights, len(labels))
     of_label = np.clip(probabilities[np.arange(len(labels)), labels], 1e-15, 1 - 1e-15)
     weighted = -weights * np.log(of_label)
@@ -101,13 +101,6 @@ def score_deep_embedded(probabilities: ArrayLike, labels: ArrayLike, weights: Ar
         return -float(weighted.mean())
     eta = -np.cov(weighted, weights)[0, 1] / np.var(weights, ddof=1)
     return -float(weighted.mean() + eta * weights.mean() - eta)
-
-
-def _check_labelled(probabilities, labels):
-    """Return (n, n_classes) probabilities and (n,) labels, checked."""
-    probabilities = check_probabilities(probabilities)
-    check_labels(labels, n_rows=len(probabilities))
-    return probabilities, check_class_indices("labels", labels, *probabilities.shape)
 
 
 def _check_weights(weights, n_rows):

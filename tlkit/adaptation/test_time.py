@@ -8,7 +8,7 @@ import torch
 
 from tlkit.adaptation.adabn_tent import list_moved, minimise_entropy, replace_statistics
 from tlkit.adaptation.shot import adapt_source_free
-from tlkit.arguments import check_count, check_known, check_positive, suggest
+from tlkit.arguments import check_count, check_known, check_number, suggest
 from tlkit.backbones.freezing.freeze import thaw
 from tlkit.cpu.measure import measured
 from tlkit.training.batches import TrainingPictures
@@ -106,5 +106,5 @@ def _settle(method, settings):
         if name in settled:
             settled[name] = check_count(name, settled[name], lowest)
     if "learning_rate" in settled:
-        settled["learning_rate"] = check_positive("learning_rate", settled["learning_rate"])
+        settled["learning_rate"] = check_number("learning_rate", settled["learning_rate"], above=0)
     return settled

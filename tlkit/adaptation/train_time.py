@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tlkit.adaptation import methods
-from tlkit.images.imageset import ImageSet
+from tlkit.images.imageset import ImageSet, check_images
 from tlkit.strategies.strategy import Strategy
 from tlkit.training.run import Run
 from tlkit.training.transfer import transfer
@@ -85,8 +85,7 @@ def share_classes(source, target):
     """Return both ImageSets with only the classes that have pictures in both; ValueError if these are fewer than 2."""
     present = []
     for argument, images in (("source", source), ("target", target)):
-        if not isinstance(images, ImageSet):
-            raise TypeError(f"{argument}: a {type(images).__name__}, expected an ImageSet, as load_images makes it")
+        check_images(argument, images)
         present.append({images.classes[label] for label in np.unique(images.labels)})
     shared = sorted(present[0] & present[1])
     if len(shared) < 2:

@@ -1,7 +1,6 @@
 """Objectives of phases: terms added to the loss of each step to bring source and target together."""
 
 import dataclasses
-import math
 
 import torch
 from torch import nn
@@ -15,6 +14,7 @@ from tlkit.adaptation.losses import (
     mmd_loss,
     ramp,
 )
+from tlkit.arguments import check_number
 
 N_HIDDEN = 128
 
@@ -26,10 +26,7 @@ class _Objective:
     loss_weight: float
 
     def __post_init__(self):
-        if isinstance(self.loss_weight, bool) or not isinstance(self.loss_weight, (int, float)):
-            raise TypeError(f"loss_weight: {self.loss_weight!r}, expected a number of at least 0")
-        if not 0 <= self.loss_weight < math.inf:
-            raise ValueError(f"loss_weight: {self.loss_weight!r}, expected a number of at least 0")
+        check_number("loss_weight", self.loss_weight, at_least=0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,8 +89,7 @@ class Mcc(_Objective):
 
     def __post_init__(self):
         super().__post_init__()
-        if not 0 < self.temperature < math.inf:
-            raise ValueError(f"temperature: {self.temperature!r}, expected a number above 0, such as {TEMPERATURE}")
+        check_number("temperature", self.temperature, above=0, hint=f", such as {TEMPERATURE}")
 
     def __call__(self, source, target, critic, progress):
         return self.loss_weight * confusion_loss(target.scores, self.temperature)

@@ -8,7 +8,7 @@ domains with known labels.
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tlkit.arguments import check_positive, check_probabilities
+from tlkit.arguments import check_number, check_probabilities
 
 
 def score_entropy(probabilities: ArrayLike) -> float:
@@ -131,7 +131,7 @@ def score_norm(probabilities: ArrayLike, power: float = 4) -> float:
     >>> round(score_norm(np.eye(4)), 3), round(score_norm(np.full((4, 4), 0.25)), 3)
     (0.707, 0.25)
     """
-    return float(np.mean(check_probabilities(probabilities) ** check_positive("power", power)) ** (1 / power))
+    return float(np.mean(check_probabilities(probabilities) ** check_number("power", power, above=0)) ** (1 / power))
 
 
 def score_neighbourhood_density(probabilities: ArrayLike, temperature: float = 0.05) -> float:

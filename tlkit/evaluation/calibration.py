@@ -5,9 +5,9 @@ import warnings
 
 import numpy as np
 
-from tlkit.arguments import check_count, check_known, check_positive
+from tlkit.arguments import check_count, check_known, check_number, check_predictions
 from tlkit.evaluation.intervals import LEVEL
-from tlkit.evaluation.proper_scores import check_predictions, measure_brier, measure_log_loss
+from tlkit.evaluation.proper_scores import measure_brier, measure_log_loss
 from tlkit.heads.numerics import softmax
 
 N_BINS = 15
@@ -275,7 +275,7 @@ def apply_temperature(probabilities, temperature):
     >>> apply_temperature(np.array([[0.8, 0.2]]), 2.0).round(3)
     array([[0.667, 0.333]])
     """
-    temperature = check_positive("temperature", temperature)
+    temperature = check_number("temperature", temperature, above=0)
     probabilities, _ = check_predictions(probabilities, np.zeros(len(probabilities), np.int64))
     return softmax(_find_scores(probabilities) / temperature)
 

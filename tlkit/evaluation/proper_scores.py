@@ -6,7 +6,7 @@ right pictures.
 
 import numpy as np
 
-from tlkit.arguments import check_probabilities
+from tlkit.arguments import check_number, check_predictions
 
 FLOOR = 1e-15
 
@@ -55,30 +55,7 @@ def measure_log_loss(probabilities, labels, *, floor=FLOOR):
     (17.6, inf)
     """
     probabilities, labels = check_predictions(probabilities, labels)
-    if not 0 <= floor <= 1:
-        raise ValueError(f"floor: {floor!r}, expected a probability, 0 to 1, such as {FLOOR}")
+    floor = check_number("floor", floor, at_least=0, at_most=1, hint=f", such as {FLOOR}")
     chosen = np.maximum(probabilities[np.arange(len(labels)), labels], floor)
     with np.errstate(divide="ignore"):  # log 0 is the infinity that floor=0 asks for
         return float(-np.log(chosen).mean())
-
-
-def check_predictions(probabilities, labels):
-    """Return ((n, n_classes) float64, (n,) int64) once they can be probabilities and the true classes' columns.
-
-    Raises TypeError or ValueError, naming the argument, where they can't.
-    """
-    probabilities, labels = check_probabilities(probabilities), np.asarray(labels)
-    n, n_classes = probabilities.shape
-    if not n:
-        raise ValueError("probabilities: no row, expected those of one picture at least")
-    if labels.dtype.kind not in "iu" or labels.shape != (n,):
-        raise TypeError(
-            f"labels: shape {labels.shape} of type {labels.dtype}, expected ({n},) whole numbers, for each row of "
-            "probabilities the column of its true class"
-        )
-    if len(wrong := labels[(labels < 0) | (labels >= n_classes)]):
-        raise ValueError(
-            f"labels: {wrong[0]}, expected columns of probabilities, 0 to {n_classes - 1}; bring both to the same "
-            "list of classes with ImageSet.with_classes"
-        )
-    return probabilities, labels.astype(np.int64)

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from tlkit.arguments import check_shape
 from tlkit.evaluation.calibration import measure_calibration
 from tlkit.evaluation.proper_scores import measure_brier, measure_log_loss
 
@@ -102,11 +103,8 @@ class Evaluation:
 
 def evaluate_probabilities(probabilities, images, n_looks=1, *, transductive=False):
     """Return the `Evaluation` of (n, n_classes) probabilities for the n pictures of an ImageSet."""
-    if probabilities.shape != (len(images), len(images.classes)):
-        raise ValueError(
-            f"probabilities: shape {probabilities.shape}, expected {(len(images), len(images.classes))}: a row a "
-            "picture, a column a class"
-        )
+    meaning = "one row per picture and one column per class"
+    check_shape("probabilities", probabilities, (len(images), len(images.classes)), meaning)
     if len(images) == 0:
         raise ValueError("images: none, expected at least one picture to evaluate on")
     return Evaluation(

@@ -10,6 +10,7 @@ import shutil
 
 import numpy as np
 
+from tlkit.arguments import check_known
 from tlkit.features.arithmetic import find_arithmetic
 
 ENGINES = ("auto", "openvino", "torch", "cuda")
@@ -17,8 +18,7 @@ ENGINES = ("auto", "openvino", "torch", "cuda")
 
 def choose_engine(engine):
     """Return the engine's name that `engine` stands for; "auto" depends only on what is installed."""
-    if engine not in ENGINES:
-        raise ValueError(f"engine: {engine!r}, expected one of {', '.join(ENGINES)}")
+    check_known("engine", [engine], ENGINES)
     installed = importlib.util.find_spec("openvino") is not None
     if engine == "openvino" and not installed:
         raise ValueError("engine: 'openvino' is not installed: run `pip install openvino`, or take engine='torch'")

@@ -11,6 +11,8 @@ import os
 import numpy as np
 from PIL import Image
 
+from tlkit.arguments import check_count, check_known
+from tlkit.features.arithmetic import PRECISIONS
 from tlkit.images.decode import decode_picture, open_picture, read_orientation, turn_upright
 
 # Eight batches: enough that a slow picture doesn't hold up the network, 10 MB at 224 px.
@@ -40,12 +42,10 @@ def read_squares(images, indices, recipe, precision="exact", n_threads=None):
     Returns an iterator of (crop_size_px, crop_size_px, 3) uint8 arrays. A picture that can't be read raises
     PictureError at its turn, the same in either precision.
     """
-    if precision not in ("exact", "fast"):
-        raise ValueError(f"precision: {precision!r}, expected 'exact' or 'fast'")
+    check_known("precision", [precision], PRECISIONS)
     if n_threads is None:
         n_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    elif n_threads < 1:
-        raise ValueError(f"n_threads: {n_threads}, expected 1 or more, or None for one a core")
+    n_threads = check_count("n_threads", n_threads, 1)
     read = _read_fast if precision == "fast" else _read_exact
     return run_ahead(functools.partial(read, images, recipe), indices, n_threads, max(_N_AHEAD, 2 * n_threads))
 

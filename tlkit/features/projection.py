@@ -88,7 +88,7 @@ def find_neighbors(features, index, n_neighbors=5, metric="cosine", *, other_gro
     values = _check_pooled(features)
     check_known("metric", metric, METRICS)
     n_neighbors = check_count("n_neighbors", n_neighbors, 1)
-    index = check_index(index, len(features))
+    index = check_count("index", index, 0, len(features) - 1)
     candidates = np.arange(len(features)) != index
     if other_groups:
         candidates &= features.groups != features.groups[index]
@@ -149,15 +149,6 @@ def check_mappable(features):
     if not np.ptp(values, axis=0).any():
         raise ValueError("features: the same for every picture, so there is nothing to map; check what was extracted")
     return values
-
-
-def check_index(index, n_pictures):
-    """Return the number of a picture as an int, or raise what says which there are."""
-    if isinstance(index, (bool, np.bool_)) or not isinstance(index, (int, np.integer)):
-        raise TypeError(f"index: {index!r}, expected the number of a picture (int)")
-    if not 0 <= index < n_pictures:
-        raise ValueError(f"index: {index}, expected the number of a picture, 0 to {n_pictures - 1}")
-    return int(index)
 
 
 def _check_pooled(features):

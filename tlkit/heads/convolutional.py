@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from tlkit.arguments import check_count, check_positive
+from tlkit.arguments import check_count, check_number
 from tlkit.heads.head import Head, centre_scores
 from tlkit.heads.numerics import limit_threads, measure_scale
 
@@ -57,9 +57,8 @@ def fit_convolutional(
 
     n_channels, n_epochs = check_count("n_channels", n_channels, 1), check_count("n_epochs", n_epochs, 1)
     batch_size = check_count("batch_size", batch_size, 1)
-    learning_rate = check_positive("learning_rate", learning_rate)
-    if weight_decay != 0:
-        check_positive("weight_decay", weight_decay)
+    learning_rate = check_number("learning_rate", learning_rate, above=0)
+    check_number("weight_decay", weight_decay, at_least=0)
     if kernel_size not in KERNEL_SIZES:
         raise ValueError(f"kernel_size: {kernel_size!r}, expected 1 or 3")
     if features.values.ndim != 4:

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from tlkit.arguments import check_positive
+from tlkit.arguments import check_number
 from tlkit.heads.head import ABSENT_SCORE, Head
 from tlkit.heads.numerics import limit_threads, softmax
 
@@ -51,7 +51,7 @@ def fit_cosine(features, *, sharpness=10.0):
     # classes can be separated, and a few pictures always can.
     from scipy.optimize import minimize
 
-    sharpness = check_positive("sharpness", sharpness)
+    sharpness = check_number("sharpness", sharpness, above=0)
     present, columns = np.unique(features.labels, return_inverse=True)
     units = normalise(features.values.astype(np.float64))
     targets = (columns[:, None] == np.arange(len(present))).astype(np.float64)

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from tlkit.arguments import check_positive
+from tlkit.arguments import check_number
 from tlkit.heads.head import LinearHead, split_pair
 from tlkit.heads.numerics import limit_threads, measure_scale
 from tlkit.images.splits import assign_folds
@@ -19,7 +19,7 @@ def fit_logistic(features, *, seed=0, l2_penalty=L2_PENALTY):
     # Minimised: the summed cross-entropy plus l2_penalty / 2 × the squared weights, on features whose overall standard
     # deviation is 1. "cross-validated" takes, of the decades 10⁻³ to 10⁴, the penalty with the smallest cross-entropy
     # on held-out groups: up to 5 folds, as many as the rarest class has groups. `seed` draws the folds.
-    l2_penalty = check_positive("l2_penalty", l2_penalty, or_else="cross-validated")
+    l2_penalty = check_number("l2_penalty", l2_penalty, above=0, or_text="cross-validated")
     scale = measure_scale(features.values)
     values = features.values / np.float32(scale)
     settings = {"l2_penalty": l2_penalty}

@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 
-from tlkit.arguments import check_count, check_positive
+from tlkit.arguments import check_count, check_number
 from tlkit.heads.head import Head, centre_scores, split_pair
 from tlkit.heads.numerics import limit_threads, measure_scale
 
@@ -44,7 +44,7 @@ def fit_perceptron(features, *, seed=0, n_hidden=64, l2_penalty=1.0, n_iteration
 
     n_hidden = check_count("n_hidden", n_hidden, 1)
     n_iterations = check_count("n_iterations", n_iterations, 1)
-    l2_penalty = check_positive("l2_penalty", l2_penalty)
+    l2_penalty = check_number("l2_penalty", l2_penalty, above=0)
     scale = measure_scale(features.values)
     values = features.values / np.float32(scale)
     centre = values.mean(axis=0, dtype=np.float64)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tlkit.arguments import check_positive
+from tlkit.arguments import check_number
 from tlkit.heads.head import LinearHead, centre_scores
 from tlkit.heads.numerics import limit_threads, measure_scale
 
@@ -18,7 +18,7 @@ def fit_ridge(features, *, l2_penalty=10.0):
     # out pictures, not groups: if pictures of a group are alike, the chosen penalty is too weak.
     from sklearn.linear_model import RidgeClassifier
 
-    l2_penalty = check_positive("l2_penalty", l2_penalty, or_else="leave-one-out")
+    l2_penalty = check_number("l2_penalty", l2_penalty, above=0, or_text="leave-one-out")
     scale = measure_scale(features.values)
     values = features.values / np.float32(scale)
     present, columns = np.unique(features.labels, return_inverse=True)
@@ -91,7 +91,7 @@ def fit_prototypes(features, *, sharpness=10.0):
     # the features is the same for all classes. They train the network with it, and the network finds its own unit. Here
     # it is frozen, so we divide by the pictures' mean squared distance to the mean of all and multiply by `sharpness`.
     # With one or two pictures per class, features of different lengths mislead it; a "cosine" head ignores lengths.
-    sharpness = check_positive("sharpness", sharpness)
+    sharpness = check_number("sharpness", sharpness, above=0)
     present, columns = np.unique(features.labels, return_inverse=True)
     centre = features.values.mean(axis=0, dtype=np.float64)
     prototypes = np.stack(

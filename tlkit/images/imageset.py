@@ -296,3 +296,9 @@ def find_places(index, n):
     if indices.ndim != 1 or not (indices.dtype == bool or np.issubdtype(indices.dtype, np.integer)):
         raise TypeError(f"index: {index!r}, expected an int, a slice, a list of int or an (n,) mask of bool")
     return places[indices]
+
+
+def check_images(argument, images):
+    """Raise TypeError for anything but an `ImageSet`."""
+    if not isinstance(images, ImageSet):
+        raise TypeError(f"{argument}: a {type(images).__name__}, expected an ImageSet, as load_images makes it")

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from tlkit.images.imageset import ImageSet
+from tlkit.images.imageset import check_images
 from tlkit.inspection.near_duplicates import LEAST_SIMILARITY, find_near_duplicates
 
 
@@ -69,8 +69,7 @@ def find_leaks(train, test, *, least_similarity=LEAST_SIMILARITY, mirrored=True)
     import pandas as pd
 
     for name, images in (("train", train), ("test", test)):
-        if not isinstance(images, ImageSet):
-            raise TypeError(f"{name}: a {type(images).__name__}, expected an ImageSet, as load_images makes it")
+        check_images(name, images)
     found = find_near_duplicates(train, test, least_similarity=least_similarity, mirrored=mirrored)
     ours, theirs = found["first"].to_numpy(), found["second"].to_numpy()
     names = (np.array(images.classes)[images.labels] for images in (train, test))

@@ -6,7 +6,8 @@ import itertools
 import numpy as np
 from PIL import Image
 
-from tlkit.images.imageset import ImageSet
+from tlkit.arguments import check_number
+from tlkit.images.imageset import check_images
 from tlkit.inspection.picture_alignment import compare_aligned
 
 LEAST_SIMILARITY = 0.87
@@ -54,11 +55,10 @@ def find_near_duplicates(first, second=None, *, least_similarity=LEAST_SIMILARIT
     """
     import pandas as pd
 
-    for name, images in (("first", first), ("second", second)):
-        if not isinstance(images, ImageSet) and not (name == "second" and images is None):
-            raise TypeError(f"{name}: a {type(images).__name__}, expected an ImageSet, as load_images makes it")
-    if not 0 < least_similarity <= 1:
-        raise ValueError(f"least_similarity: {least_similarity!r}, expected more than 0 and at most 1")
+    check_images("first", first)
+    if second is not None:
+        check_images("second", second)
+    check_number("least_similarity", least_similarity, above=0, at_most=1)
     within = second is None
     ours = _read_thumbnails(first)
     theirs = ours if within else _read_thumbnails(second)

@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from tlkit.arguments import check_known
+from tlkit.arguments import check_known, check_shape
 from tlkit.features.projection import METHODS, USUAL_PERPLEXITY, check_mappable, choose_perplexity, project_features
 from tlkit.plots.comparison import COLOURS, MARKERS
 
@@ -72,11 +72,9 @@ def draw_feature_map(features, ax, *, positions=None, method="pca", kinds=None):
     check_known("method", method, METHODS)
     check_mappable(features)
     positions = project_features(features, method) if positions is None else np.asarray(positions)
-    if positions.shape != (len(features), 2):
-        raise ValueError(f"positions: shape {positions.shape}, expected ({len(features)}, 2); see project_features")
+    check_shape("positions", positions, (len(features), 2), "as project_features returns them")
     kinds = np.array(features.classes)[features.labels] if kinds is None else np.asarray(kinds)
-    if kinds.shape != (len(features),):
-        raise ValueError(f"kinds: shape {kinds.shape}, expected one for each of {len(features)} pictures")
+    check_shape("kinds", kinds, (len(features),), "one kind per picture")
     listed = np.unique(kinds)
     for kind, (colour, marker) in zip(listed, choose_looks(len(listed)), strict=True):
         points = positions[kinds == kind]

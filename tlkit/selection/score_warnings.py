@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from tlkit.arguments import check_labels
+from tlkit.arguments import check_labels, check_rows
 
 # Where pictures are few, some features are the same on all of them by chance; more than this share is worth a word.
 _CONSTANT_SHARE = 0.1
@@ -26,21 +26,10 @@ def check_values(values, labels):
     The values come back as float64, the labels as `check_labels` returns them. Raises TypeError or ValueError, naming
     the argument, where they can't be features with a label each.
     """
-    given = np.asarray(values)
-    if given.ndim != 2:
-        hint = "were the arguments swapped? " if np.ndim(labels) == 2 else ""
-        raise TypeError(
-            f"values: shape {given.shape}, expected (n, d), a row of features a picture; {hint}"
-            "Features keep them in .values"
-        )
-    if given.dtype.kind not in "fiu":
-        raise TypeError(f"values: of type {given.dtype}, expected numbers")
+    given = check_rows("values", values, "were the arguments swapped? " if np.ndim(labels) == 2 else "")
     labels, n_classes = check_labels(labels, n_rows=len(given))
     if n_classes < 2:
         raise ValueError(f"labels: {len(given)} pictures of {n_classes} class, expected two classes or more")
-    given = given.astype(np.float64, copy=False)
-    if not np.isfinite(given).all():
-        raise ValueError("values: some are NaN or infinite; extract the features again, and check the weights")
     n_constant = int((np.ptp(given, axis=0) == 0).sum())
     if n_constant == given.shape[1]:
         raise ValueError("values: every feature is the same on all pictures, expected some that differ")

@@ -5,6 +5,7 @@ Higher is better in all of them. Each is a pure function of (n, d) features and 
 
 import numpy as np
 
+from tlkit.arguments import check_count, check_shape
 from tlkit.images.splits import assign_folds
 from tlkit.selection.score_warnings import check_values, warn_of_single_pictures, warn_of_width
 
@@ -132,8 +133,7 @@ def score_knn(values, labels, groups=None, *, n_neighbors=5):
     """
     values, labels, _ = check_values(values, labels)
     warn_of_single_pictures(labels)
-    if isinstance(n_neighbors, bool) or not isinstance(n_neighbors, int) or n_neighbors < 1:
-        raise ValueError(f"n_neighbors: {n_neighbors!r}, expected a whole number of at least 1")
+    n_neighbors = check_count("n_neighbors", n_neighbors, 1)
     numbers = _number_groups(groups, len(labels))
     n_neighbors = min(n_neighbors, len(labels) - int(np.bincount(numbers).max()))
     lengths = np.linalg.norm(values, axis=1, keepdims=True)
@@ -235,8 +235,7 @@ def _threads(values):
 def _number_groups(groups, n_pictures):
     if groups is None:
         return np.arange(n_pictures)
-    if np.shape(groups) != (n_pictures,):
-        raise ValueError(f"groups: shape {np.shape(groups)}, expected ({n_pictures},), a group a picture")
+    check_shape("groups", groups, (n_pictures,), "one group per picture")
     present, numbers = np.unique(np.asarray(groups), return_inverse=True)
     if len(present) < 2:
         raise ValueError("groups: all pictures are of one group, expected two groups or more")

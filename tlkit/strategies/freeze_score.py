@@ -4,9 +4,9 @@ import collections.abc
 import dataclasses
 import itertools
 import json
-import math
 import textwrap
 
+from tlkit.arguments import check_number
 from tlkit.strategies.strategy import KEYWORDS, Phase, Strategy, resolve_keys
 
 _LINE_LENGTH = 88
@@ -73,17 +73,9 @@ def check_rates(rates, parts, n_columns):
     if lengths != [n_columns] * len(parts):
         raise ValueError(f"rates: rows of {lengths}, expected {len(parts)} rows, one per part, of {n_columns} columns")
     return tuple(
-        tuple(check_rate(f"rates of {part}", rate) for rate in row) for part, row in zip(parts, rows, strict=True)
+        tuple(check_number(f"rates of {part}", rate, at_least=0, hint="; 0 is frozen") for rate in row)
+        for part, row in zip(parts, rows, strict=True)
     )
-
-
-def check_rate(argument, rate):
-    """Return a learning rate as a float; ValueError or TypeError if it is neither above 0 nor 0, for frozen."""
-    if isinstance(rate, bool) or not isinstance(rate, (int, float)):
-        raise TypeError(f"{argument}: {rate!r}, expected a number")
-    if not 0 <= rate < math.inf:
-        raise ValueError(f"{argument}: {rate!r}, expected a number above 0, or 0 for frozen")
-    return float(rate)
 
 
 def make_score(strategy, backbone, n_train):

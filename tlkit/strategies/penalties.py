@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tlkit.arguments import check_number
+
 
 def l2_sp(backbone: Any, start: dict[str, Any], *, penalty_weight: float) -> Any:
     """Return the L2-SP penalty: half the weighted squared distance of the trained parameters from their start.
@@ -51,8 +53,7 @@ def l2_sp(backbone: Any, start: dict[str, Any], *, penalty_weight: float) -> Any
     >>> round((l2_sp(backbone, start, penalty_weight=0.1) / n_parameters).item(), 4)
     0.05
     """
-    if not penalty_weight >= 0:
-        raise ValueError(f"penalty_weight: {penalty_weight!r}, expected a number of at least 0")
+    check_number("penalty_weight", penalty_weight, at_least=0)
     distance = next(backbone.parameters()).new_zeros(())
     for name, value in backbone.named_parameters():
         if value.requires_grad:

@@ -11,6 +11,7 @@ import dataclasses
 import math
 from typing import Any
 
+from tlkit.arguments import check_count, check_known, check_number
 from tlkit.strategies.strategy import KEYWORDS
 
 BLOCKS = ("first", "middle", "last")
@@ -71,20 +72,11 @@ def decay_learning_rates(stages: Any, learning_rate: float, decay: float = DISCR
             raise ValueError(f"stages: {name!r} in {names}, expected names of stages, each once, as in backbone.stages")
     if not names:
         raise ValueError('stages: empty, expected names of stages; for the head alone use Phase(["head"], …)')
-    _check_number("learning_rate", learning_rate, math.inf)
-    _check_number("decay", decay, 1)
+    check_number("learning_rate", learning_rate, above=0)
+    check_number("decay", decay, above=0, at_most=1)
     n_stages = len(names)
     rates = {name: learning_rate * decay ** (n_stages - index) for index, name in enumerate(names)}
     return rates | {"head": learning_rate}
-
-
-def _check_number(argument, value, highest):
-    """Raise TypeError or ValueError, naming the argument, if a value is not above 0 and at most the highest."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{argument}: {value!r}, expected a number")
-    if not 0 < value <= highest or value == math.inf:
-        limit = f", at most {highest}" if highest < math.inf else ""
-        raise ValueError(f"{argument}: {value!r}, expected a number above 0{limit}")
 
 
 def decay_by_stage(phases, backbone, n_train, *, decay):
@@ -120,8 +112,7 @@ def unfreeze_gradually(phases, backbone, n_train, *, n_parts):
     # Howard and Ruder 2018 (Universal language model fine-tuning for text classification) unfreeze one more layer per
     # epoch, which takes as many epochs as there are layers. Here a part may hold several stages, so that a deep network
     # takes only n_parts - 1 epochs more. Networks with fewer stages than n_parts have one part per stage.
-    if isinstance(n_parts, bool) or not isinstance(n_parts, int) or n_parts < 1:
-        raise ValueError(f"n_parts: {n_parts!r}, expected a whole number of at least 1")
+    n_parts = check_count("n_parts", n_parts, 1)
     n_stages = len(backbone.stages)
     n_parts = min(n_parts, n_stages)
     adjusted = []
@@ -144,8 +135,7 @@ def tune_block(phases, backbone, n_train, *, block):
     """
     # Lee et al. 2023 (Surgical fine-tuning improves adaptation to distribution shifts) tune one of the three or four
     # blocks of a ResNet. Thirds, as equal as possible, exist in every network with three stages or more.
-    if block not in BLOCKS:
-        raise ValueError(f"block: {block!r}, expected one of {', '.join(BLOCKS)}")
+    check_known("block", block, BLOCKS)
     third = BLOCKS.index(block)
     start, end = (round(bound * len(backbone.stages) / 3) for bound in (third, third + 1))
     if start == end:

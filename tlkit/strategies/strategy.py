@@ -5,8 +5,9 @@ from __future__ import annotations
 import collections.abc
 import dataclasses
 import functools
-import math
 from typing import Any
+
+from tlkit.arguments import check_count, check_known, check_number
 
 KEYWORDS = ("all", "head", "norm", "bias", "adapter")
 NORM_STATISTICS = ("frozen", "moving")
@@ -74,8 +75,7 @@ class Phase:
                 raise ValueError(
                     f"train: {key!r}, expected one of {', '.join(KEYWORDS)}, a stage or a negative integer"
                 )
-        if self.norm_statistics not in NORM_STATISTICS:
-            raise ValueError(f"norm_statistics: {self.norm_statistics!r}, expected one of {', '.join(NORM_STATISTICS)}")
+        check_known("norm_statistics", [self.norm_statistics], NORM_STATISTICS)
         if self.n_epochs is None:
             if train != ("head",):
                 raise ValueError(
@@ -90,8 +90,7 @@ class Phase:
                     "tlkit.adaptation.solved_objectives, or give a number of epochs"
                 )
             return
-        if isinstance(self.n_epochs, bool) or not isinstance(self.n_epochs, int) or self.n_epochs < 1:
-            raise ValueError(f"n_epochs: {self.n_epochs!r}, expected a whole number of at least 1, or None")
+        object.__setattr__(self, "n_epochs", check_count("n_epochs", self.n_epochs, 1))
         if self.objective is not None and not callable(self.objective):
             raise ValueError(
                 f"objective: {self.objective!r} can't be called in a training step, which epochs need: take one from "
@@ -110,9 +109,7 @@ class Phase:
             rates = dict.fromkeys(self.train, self.learning_rate)
         if set(rates) != set(self.train):
             raise ValueError(f"learning_rate: has {list(rates)}, expected the keys of train, {list(self.train)}")
-        for key, rate in rates.items():
-            if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate < math.inf:
-                raise ValueError(f"learning_rate: {rate!r} for {key!r}, expected a number above 0")
+        rates = {key: check_number(f"learning_rate[{key!r}]", rate, above=0) for key, rate in rates.items()}
         object.__setattr__(self, "learning_rate", rates)
 
     def _check_augment(self):

@@ -7,7 +7,7 @@ import dataclasses
 
 import numpy as np
 
-from tlkit.arguments import check_known
+from tlkit.arguments import check_count, check_known
 from tlkit.images.imageset import ImageSet
 from tlkit.strategies.augmentation import check_policies, format_augment, split_policies
 from tlkit.summaries.comparison import Choice, summarise_arm
@@ -91,8 +91,7 @@ class Augmentations:
     def check(self, choice):
         """Raise ValueError for a policy or draw that isn't there."""
         check_known("policy", [choice.policy], list(self.arms))
-        if not 0 <= choice.draw < self.n_draws:
-            raise ValueError(f"draw: {choice.draw}, expected 0 to {self.n_draws - 1}")
+        check_count("draw", choice.draw, 0, self.n_draws - 1)
 
 
 def _find_arms(comparison):

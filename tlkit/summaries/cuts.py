@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from tlkit.arguments import check_known
-from tlkit.features.projection import check_index, find_neighbors, share_same_class
+from tlkit.arguments import check_count, check_known
+from tlkit.features.projection import find_neighbors, share_same_class
 
 N_NEIGHBORS = 5
 _COLUMNS = ("cut", "head", "accuracy", "accuracy_low", "accuracy_high")
@@ -82,7 +82,7 @@ class Cuts:
         """Raise ValueError for a choice that isn't there, TypeError for one of another type."""
         check_known("cut", [choice.cut], list(self.features))
         check_known("head", [choice.head], self.heads)
-        check_index(choice.picture, self.n_pictures)
+        check_count("picture", choice.picture, 0, self.n_pictures - 1)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

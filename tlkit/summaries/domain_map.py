@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from tlkit.arguments import check_pair
+from tlkit.arguments import check_pair, check_shape
 from tlkit.heads.numerics import limit_threads
 
 
@@ -83,8 +83,7 @@ def map_domains(source, source_labels, target, target_labels, classes):
         raise ValueError(f"source: {source.shape[1]} feature, expected two or more: one makes no plane")
     source_labels, target_labels = np.asarray(source_labels), np.asarray(target_labels)
     for argument, labels, n in (("source", source_labels, len(source)), ("target", target_labels, len(target))):
-        if labels.shape != (n,):
-            raise ValueError(f"{argument}_labels: shape {labels.shape}, expected ({n},), one a picture")
+        check_shape(f"{argument}_labels", labels, (n,), "one label per picture")
     labelled = source_labels, target_labels, list(classes)
     if source.shape[1] == 2:
         return DomainMap(source, target, *labelled, ("feature 1", "feature 2"), lambda values: values)

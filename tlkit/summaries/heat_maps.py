@@ -5,8 +5,7 @@ import math
 
 import numpy as np
 
-from tlkit.arguments import check_known
-from tlkit.features.projection import check_index
+from tlkit.arguments import check_count, check_known
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +60,7 @@ class HeatMapSummary:
 
 def check_heat(study, choice):
     """Raise ValueError for a picture, depth or method that a `HeatStudy` doesn't have, TypeError for another type."""
-    check_index(choice.picture, len(study.squares))
+    check_count("picture", choice.picture, 0, len(study.squares) - 1)
     check_known("depth", [choice.depth], study.depths)
     check_known("method", [choice.method], list(study.maps))
 

@@ -3,7 +3,7 @@
 import math
 import numbers
 
-from tlkit.arguments import check_count, check_known, check_positive
+from tlkit.arguments import check_count, check_known, check_number
 from tlkit.features.arithmetic import PRECISIONS
 from tlkit.images.imageset import ImageSet
 
@@ -44,7 +44,7 @@ def check_settings(images, settings):
     checked["seed"] = check_count("seed", given["seed"], 0, _LARGEST_SEED)
     checked |= {name: _check_number(name, given[name], *limit) for name, limit in _RANGES.items()}
     if "max_grad_norm" in given:
-        checked["max_grad_norm"] = check_positive("max_grad_norm", given["max_grad_norm"])
+        checked["max_grad_norm"] = check_number("max_grad_norm", given["max_grad_norm"], above=0)
     for name, known in {"optimizer": OPTIMIZERS, "precision": PRECISIONS, "balance": BALANCES}.items():
         if name in given:
             check_known(name, [given[name]], known)

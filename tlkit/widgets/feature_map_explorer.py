@@ -10,10 +10,9 @@ import numpy as np
 import traitlets
 from PIL import ImageOps
 
-from tlkit.arguments import check_known
+from tlkit.arguments import check_count, check_known
 from tlkit.features.projection import (
     METHODS,
-    check_index,
     check_mappable,
     find_neighbors,
     project_features,
@@ -111,7 +110,7 @@ class FeatureMapExplorer(anywidget.AnyWidget):
         name, value = proposal["trait"].name, proposal["value"]
         try:
             if name == "selected":
-                return None if value is None else check_index(value, len(self.features))
+                return None if value is None else check_count("index", value, 0, len(self.features) - 1)
             check_known(name, value, METHODS if name == "method" else COLOURINGS)
         except (ValueError, TypeError) as error:
             raise traitlets.TraitError(str(error)) from error

@@ -5,8 +5,8 @@ from pathlib import Path
 import anywidget
 import traitlets
 
+from tlkit.arguments import check_number
 from tlkit.plots.freeze_score import list_rate_colours
-from tlkit.strategies.freeze_score import check_rate
 from tlkit.summaries.freeze_score_painting import MOST_EPOCHS, Painting
 
 _MOST_RATES = 10  # as many as there are digits on the keyboard
@@ -66,7 +66,7 @@ class FreezeScorePainter(anywidget.AnyWidget):
         if not 1 <= len(palette) <= _MOST_RATES:
             raise ValueError(f"palette: {len(palette)} learning rates, expected 1 to {_MOST_RATES}: each has a digit")
         for rate in palette:
-            check_rate("palette", rate)
+            check_number("palette", rate, at_least=0, hint="; 0 is frozen")
         super().__init__(
             stages=list(painting.stages),
             palette=list(palette),

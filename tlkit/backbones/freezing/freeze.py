@@ -4,7 +4,7 @@ import fnmatch
 
 from torch import nn
 
-from tlkit.arguments import suggest
+from tlkit.arguments import check_known, suggest
 
 NORM_LAYERS = (
     nn.modules.batchnorm._NormBase,  # batch and instance norm: what keeps running statistics
@@ -42,8 +42,7 @@ def freeze(model, *, up_to=None, names=(), norm="frozen"):
     >>> sorted({name.split(".")[1] for name, p in backbone.named_parameters() if p.requires_grad})
     ['stage4']
     """
-    if norm not in _NORM_MODES:
-        raise ValueError(f"norm: {norm!r}, expected one of {', '.join(_NORM_MODES)}")
+    check_known("norm", [norm], _NORM_MODES)
     names = [names] if isinstance(names, str) else list(names)
     modules, parameters = [], []
     if up_to is not None:

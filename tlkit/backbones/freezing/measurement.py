@@ -11,6 +11,7 @@ import time
 import torch
 from torch import nn
 
+from tlkit.arguments import check_count
 from tlkit.backbones.freezing.costs import KINDS, LEARNS, NORM_MODES, FreezingCosts, PartStep
 from tlkit.backbones.freezing.freeze import freeze, is_norm, thaw
 from tlkit.cpu.convolutions import QuickConvolutions
@@ -39,8 +40,7 @@ def measure_freezing(backbone, batch, n_classes, *, n_rounds=3, seed=0):
     """
     if batch.ndim != 4 or len(batch) < 2:
         raise ValueError(f"batch: shape {tuple(batch.shape)}, expected (n, 3, height, width) with n of at least 2")
-    if isinstance(n_rounds, bool) or not isinstance(n_rounds, int) or n_rounds < 1:
-        raise ValueError(f"n_rounds: {n_rounds!r}, expected a whole number of at least 1")
+    check_count("n_rounds", n_rounds, 1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         parts = _split(backbone, n_classes)
