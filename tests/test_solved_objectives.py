@@ -192,7 +192,7 @@ def test_objectives_are_plain_values():
         ({"alignment": "mean", "alignment_parameter": 0.5}, "alignment_parameter: 0.5, but 'mean' has no parameter"),
         ({"std_offset": -1}, "std_offset: -1, expected a number of at least 0"),
         ({"pseudo_label_fraction": 0}, "pseudo_label_fraction: 0, expected a number above 0 and at most 1"),
-        ({"n_rounds": -1}, "n_rounds: -1, expected an int"),
+        ({"n_rounds": -1}, "n_rounds: -1, expected a whole number"),
         ({"l2_penalty": 0}, "l2_penalty: 0, expected a number above 0"),
         ({"priors": "EM"}, "priors: 'EM' is unknown; nearest: 'em'"),
         ({"priors": "em", "balance": True}, "priors: 'em' corrects the class shares that the head learned"),
