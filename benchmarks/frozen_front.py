@@ -73,7 +73,7 @@ def time_tlkit(backbone, images, n_stages, n_epochs):
         strategy = tl.Strategy([tl.Phase(keys, n_epochs, LEARNING_RATE)])
         run = tl.transfer(backbone, images, strategy, batch_size=BATCH_SIZE, callbacks=[note], progress=False)
         whole_s = time.perf_counter() - start
-    assert run.history[0]["front"] == backbone.stages[-n_stages - 1]
+    assert run.history[0]["frozen_prefix"] == backbone.stages[-n_stages - 1]
     return min(after - before for before, after in itertools.pairwise(ends)), whole_s
 
 

@@ -23,7 +23,7 @@ from tlkit.training import batches, frozen_prefix
 from tlkit.training.norm_statistics import finish_norm_statistics
 
 SERVER = "from made_resumable import serve; serve()"
-_WATCHED = ("tlkit/strategies/", "tlkit/features/", "tlkit/storage.py")
+_WATCHED = ("tlkit/training/", "tlkit/features/", "tlkit/storage.py")
 
 
 def pull_back(backbone, start):
@@ -90,10 +90,10 @@ class Notes:
     def __call__(self, training):
         if training.computing:
             return
-        sums = (training.total_loss, training.total_objective_loss, training.n_right, training.history)
-        sums += (training.autocast, training.front)
+        sums = (training.total_loss, training.total_objective_loss, training.n_correct, training.history)
+        sums += (training.mixed_precision, training.frozen_prefix)
         rates = [group["lr"] for group in training.optimizer.param_groups]
-        content = hashlib.sha256(json.dumps([sums, rates, sorted(training.touched), _last_batch]).encode())
+        content = hashlib.sha256(json.dumps([sums, rates, sorted(training.tuned_stages), _last_batch]).encode())
         _add(content, training.backbone.state_dict())
         _add(content, training.head.state_dict())
         for state in training.optimizer.state_dict()["state"].values():
@@ -118,7 +118,7 @@ _last_batch = []
 @contextlib.contextmanager
 def watched_batches():
     """Note which pictures a step sees, for `Notes`."""
-    real = {kind: kind.batch for kind in (batches.TrainingPictures, frozen_prefix.FrontPictures)}
+    real = {kind: kind.batch for kind in (batches.TrainingPictures, frozen_prefix.PrefixOutputs)}
 
     def watch(kind):
         def batch(self, indices, policy, epoch):

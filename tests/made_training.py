@@ -1,35 +1,31 @@
 """A `Training` as `transfer` makes it, for tests that look inside."""
 
-from tlkit.training.batches import TrainingPictures
 from tlkit.training.loop import Training
+from tlkit.training.settings import TrainingSettings
 
 
-def make_training(backbone, head, strategy, images, *, seed=0, n_views=None, held=None, target=None, **settings):
+def make_training(
+    backbone,
+    head,
+    strategy,
+    images,
+    *,
+    validation_images=None,
+    target=None,
+    auxiliary=None,
+    checkpoints=None,
+    **settings,
+):
     """Return a `Training` that has not begun; settings as in `transfer`."""
-    defaults = {
-        "batch_size": 8,
-        "micro_batch_size": None,
-        "optimizer": "adamw",
-        "weight_decay": 0.01,
-        "label_smoothing": 0.0,
-        "balance": None,
-        "max_grad_norm": None,
-        "precision": "exact",
-        "patience": None,
-        "frozen_prefix_mib": 1024,
-        "auxiliary": None,
-        "callbacks": (),
-        "keep": None,
-        "progress": False,
-    }
     return Training(
         backbone,
         head,
         strategy,
-        TrainingPictures(images, backbone.recipe, seed, n_views),
-        TrainingPictures(held, backbone.recipe, seed) if held else None,
-        TrainingPictures(target, backbone.recipe, seed, n_views) if target else None,
-        backbone,
-        seed=seed,
-        **defaults | settings,
+        images,
+        TrainingSettings(**{"progress": False} | settings),
+        original=backbone,
+        validation_images=validation_images,
+        target=target,
+        auxiliary=auxiliary,
+        checkpoints=checkpoints,
     )

@@ -20,7 +20,7 @@ from tlkit.adaptation.trained_objectives import Cdan, Dan, Dann, DeepCoral, Mcc
 from tlkit.strategies.freeze_score import make_score, make_strategy
 from tlkit.summaries.freeze_score_painting import make_painting
 from tlkit.training.batches import TrainingPictures
-from tlkit.training.frozen_prefix import FrontPictures
+from tlkit.training.frozen_prefix import PrefixOutputs
 from tlkit.training.optimizer import order_pictures, order_target
 from tlkit.training.step import TrainingError
 
@@ -216,8 +216,8 @@ def test_the_end_is_the_same_where_the_front_is_computed_once(train, kind, backb
     phase = tune(kind(1.0), train=train)
     runs = [transfer(backbone, images, phase, target=target, optimizer="sgd", frozen_prefix_mib=mib) for mib in (64, 0)]
     expected = {"head": "stage1", -1: "stem", "all": None}[train[0]]
-    assert [row["front"] for row in runs[0].history] == [expected] * 3
-    assert [row["front"] for row in runs[1].history] == [None] * 3
+    assert [row["frozen_prefix"] for row in runs[0].history] == [expected] * 3
+    assert [row["frozen_prefix"] for row in runs[1].history] == [None] * 3
     states = [take_state(run) for run in runs]
     assert all(torch.allclose(states[0][name], value, atol=1e-4) for name, value in states[1].items())
     parts = [[row["objective_loss"] for row in run.history] for run in runs]
@@ -236,7 +236,7 @@ def test_each_frozen_picture_of_both_domains_is_computed_once_within_the_memory(
 
     def look(training):
         if not training.computing:
-            sources = [part for part in (training.source, training.target_source) if isinstance(part, FrontPictures)]
+            sources = [part for part in (training.inputs, training.target_inputs) if isinstance(part, PrefixOutputs)]
             held.append(sum(values.nbytes for source in sources for values in source.views.values()))
 
     for mib, expected in ((n_bytes / 2**20, "stem"), ((n_bytes - 1) / 2**20, None)):
@@ -244,7 +244,7 @@ def test_each_frozen_picture_of_both_domains_is_computed_once_within_the_memory(
         settings = {"n_views": n_views, "frozen_prefix_mib": mib, "callbacks": [look], "progress": False}
         run = tl.transfer(backbone, images, tl.Strategy(phases), target=target, **settings)
         # A phase without an objective holds none of the target.
-        assert [row["front"] for row in run.history] == ["stem", "stem", expected, expected]
+        assert [row["frozen_prefix"] for row in run.history] == ["stem", "stem", expected, expected]
         assert max(held) == (n_bytes if expected else n_bytes * len(images) // (len(images) + len(target)))
     if augment is None:
         assert len(n_preprocessed) == len(images) + len(target)
@@ -347,7 +347,7 @@ def test_a_run_that_was_saved_before_there_were_targets_is_loaded(known_backbone
 
 
 def test_a_single_picture_in_a_step_or_part_is_refused(backbone, images, target):
-    with pytest.raises(TrainingError, match="batch_size: 1 with 12 pictures makes a batch of one, which can't say how"):
+    with pytest.raises(TrainingError, match="batch_size: 1 with 12 pictures makes a batch of one, which can't show"):
         transfer(backbone, images, tune(DeepCoral(1.0)), target=target, batch_size=1)
     with pytest.raises(
         TrainingError, match="micro_batch_size: 2 leaves one picture of a batch of 3 alone, which can't"
@@ -357,7 +357,7 @@ def test_a_single_picture_in_a_step_or_part_is_refused(backbone, images, target)
 
 def test_an_objective_beside_auxiliary_classifiers_is_refused(images, target):
     backbone = make_backbone_with_a_branch()
-    with pytest.raises(ValueError, match=r"auxiliary classifiers, which know no target .* auxiliary=False"):
+    with pytest.raises(ValueError, match=r"auxiliary classifiers, which can't use a target .* auxiliary=False"):
         transfer(backbone, images, tune(Mcc(1.0)), target=target)
     assert transfer(backbone, images, tune(Mcc(1.0), 1, [-1, "head"]), target=target).completed
 

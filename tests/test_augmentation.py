@@ -268,7 +268,7 @@ def measure_slowly(backbone, images, mixing, *, smoothing=0.0, weights=None):
     """The loss of the first epoch, and the share right, step by step, picture by picture and class by class."""
     order = order_pictures(images.labels, 0, 0, None)
     weights = [1.0] * 3 if weights is None else weights.tolist()
-    losses, n_right = [], 0
+    losses, n_correct = [], 0
     for step, indices in enumerate((order[:5], order[5:])):
         batch, labels = TrainingPictures(images, backbone.recipe, 0).batch(indices, "flip", 0)
         mixed, shares = mix_batch(batch, labels, mixing, 3, draw=(0, 0, step))
@@ -280,9 +280,9 @@ def measure_slowly(backbone, images, mixing, *, smoothing=0.0, weights=None):
             for score, part, weight in zip(row, share, weights, strict=True):
                 total -= weight * ((1 - smoothing) * part + smoothing / 3) * (score - log_sum)
                 total_weight += weight * part
-            n_right += row.index(max(row)) == share.index(max(share))
+            n_correct += row.index(max(row)) == share.index(max(share))
         losses.append(total / total_weight)
-    return sum(losses) / 2, n_right / len(order)
+    return sum(losses) / 2, n_correct / len(order)
 
 
 @pytest.mark.parametrize("mixing", MIXINGS)
@@ -312,7 +312,7 @@ def test_what_is_mixed_anew_is_never_computed_once(images, backbone, mixing):
     assert list_views(pictures, "crop", range(4)) == [("crop", 0), ("crop", 1)]
     strategy = tl.Strategy([tl.Phase([-1, "head"], 2, 0.05, augment=["crop", mixing])])
     run = tl.transfer(backbone, images, strategy, n_views=2, progress=False)
-    assert [row["front"] for row in run.history] == [None, None]
+    assert [row["frozen_prefix"] for row in run.history] == [None, None]
 
 
 def test_steps_of_an_epoch_and_epochs_mix_in_their_own_shares(images, backbone, monkeypatch):

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import inspect
 import json
 import math
 from fractions import Fraction
@@ -14,7 +15,8 @@ from torch import nn
 
 import tlkit as tl
 from tlkit.training.batches import TrainingPictures
-from tlkit.training.frozen_prefix import FrontPictures
+from tlkit.training.frozen_prefix import PrefixOutputs
+from tlkit.training.settings import TrainingSettings
 
 PHASE = tl.Phase(["all"], 1, 1e-3)
 
@@ -35,7 +37,7 @@ def nothing_computed(monkeypatch):
     def refuse(*arguments, **keywords):
         pytest.fail("something was computed")
 
-    for kind in (TrainingPictures, FrontPictures):
+    for kind in (TrainingPictures, PrefixOutputs):
         monkeypatch.setattr(kind, "__init__", refuse)
 
 
@@ -60,7 +62,7 @@ BAD = {
     "validation": ("expected a number from 0 to 0.5", [True, None], [0.6, 20, -0.2, math.nan]),
     "max_grad_norm": ("expected a number above 0", [True, "1"], [0, -1.0, math.nan, math.inf]),
     "optimizer": ("", [None, max], ["adam", "AdamW"]),
-    "precision": ("", [None, True], ["half"]),
+    "mixed_precision": ("expected True or False", [None, "fast", 1], []),
     "balance": ("", [True], ["weight"]),
     "callbacks": (SEVERAL, [print, None, "print"], []),
 }
@@ -85,8 +87,8 @@ def test_a_bad_setting_is_named_with_its_value_and_what_was_expected(backbone, i
 def test_names_that_are_unknown_are_answered_with_the_nearest(backbone, images):
     with pytest.raises(ValueError, match="optimizer: 'adam' is unknown; nearest: 'adamw'; known: 'adamw', 'sgd'"):
         transfer(backbone, images, optimizer="adam")
-    with pytest.raises(ValueError, match="precision: 'half' is unknown; known: 'exact', 'fast'"):
-        transfer(backbone, images, precision="half")
+    with pytest.raises(TypeError, match="precision"):
+        transfer(backbone, images, precision="fast")
     with pytest.raises(ValueError, match="balance: 'weight' is unknown; nearest: 'weights'"):
         transfer(backbone, images, balance="weight")
     with pytest.raises(TypeError, match="callbacks: 'print' in the list, expected functions that take the Training"):
@@ -122,7 +124,7 @@ def test_what_is_trained_and_on_what_is_checked_too(backbone, images):
         transfer(backbone, images, adapting, target="photo")
     with pytest.raises(ValueError, match="target: 1 pictures, expected two or more"):
         transfer(backbone, images, adapting, target=images[:1])
-    with pytest.raises(ValueError, match="target: given, but strategy 'own' has no objective that would use"):
+    with pytest.raises(ValueError, match="target: given, but strategy 'own' has no objective that uses it"):
         transfer(backbone, images, target=images)
     with pytest.raises(TypeError, match="learning_rate"):
         transfer(backbone, images, learning_rate=1e-3)
@@ -147,7 +149,7 @@ def test_whole_numbers_and_fractions_stand_for_floats(backbone, images):
 
 
 def test_settings_that_a_solved_head_does_not_need_are_taken(backbone, images):
-    settings = {"optimizer": "sgd", "label_smoothing": 0.1, "precision": "fast", "balance": "weights", "n_views": 3}
+    settings = {"optimizer": "sgd", "label_smoothing": 0.1, "mixed_precision": True, "balance": "weights", "n_views": 3}
     # Prepared, so that the engine is torch.
     solved = tl.Strategy([tl.Phase(["head"], None)], prepare=lambda backbone, seed: copy.deepcopy(backbone))
     run, plain = transfer(backbone, images, solved, **settings), transfer(backbone, images, solved)
@@ -159,3 +161,19 @@ def test_a_label_outside_the_classes_makes_no_set(images, labels):
     wrong = next(label for label in labels if label not in (0, 1))
     with pytest.raises(ValueError, match=f"labels: {wrong}, expected places in the list of 2 classes, from 0 on"):
         dataclasses.replace(images[:3], classes=["bird", "bug"], labels=labels)
+
+
+def test_transfer_has_the_settings_and_their_defaults():
+    signature = inspect.signature(tl.transfer)
+    defaults = {field.name: field.default for field in dataclasses.fields(TrainingSettings)}
+    given = {name: parameter.default for name, parameter in signature.parameters.items()}
+    assert (
+        given
+        == {"backbone": inspect.Parameter.empty, "images": inspect.Parameter.empty}
+        | {
+            "strategy": "linear_probe",
+            "target": None,
+        }
+        | defaults
+    )
+    assert list(given)[4:] == list(defaults)

@@ -13,7 +13,7 @@ from made_resumable import SERVER
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither SIGKILL nor fork")
 N_KILLS = 20
 KILLED = -signal.SIGKILL
-OF_WRITING = ("checkpoints.py", "training_state.py", "storage.py")
+OF_WRITING = ("checkpoints.py", "state.py", "storage.py")
 
 
 class Attempts:
@@ -75,7 +75,7 @@ def attempts(server, tmp_path):
 def draw_kills(undisturbed, generator):
     """Return where to kill, in order: a line of a file after a step, each file as likely as the others.
 
-    The first is in the front, two are in `finish`.
+    The first is in the frozen prefix, two are in `finish`.
     """
     steps = [record for record in undisturbed.records if "lines" in record]
     places = [None, *(record.get("step") for record in steps)]  # the lines that ran before the first step come first
@@ -85,9 +85,9 @@ def draw_kills(undisturbed, generator):
         lines = steps[place]["lines"]
         file = generator.choice(sorted(lines))
         if place == 0 and not kills:
-            file = "front.py"
+            file = "frozen_prefix.py"
         if place == len(steps) - 1:
-            file = "preparing.py"
+            file = "norm_statistics.py"
         kills.append({"after_step": places[place], "file": str(file), "line": int(generator.integers(lines[file])) + 1})
     kills[-1]["after_step"] = None  # `finish` alone is left then
     return kills
@@ -100,7 +100,7 @@ def test_killed_twenty_times_at_random_lines_it_ends_with_the_same_bits(undistur
     attempts.check(undisturbed)
     killed_in = {where.partition(":")[0] for where in attempts.list("killed")}
     assert len(attempts.list("killed")) == N_KILLS
-    assert killed_in >= {"front.py", "preparing.py"}
+    assert killed_in >= {"frozen_prefix.py", "norm_statistics.py"}
     assert not killed_in.isdisjoint(OF_WRITING)
 
 

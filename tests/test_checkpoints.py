@@ -19,7 +19,7 @@ from test_auxiliary import make_backbone_with_a_branch
 
 import tlkit as tl
 from tlkit.adaptation.trained_objectives import Dann
-from tlkit.training import checkpoints, loop
+from tlkit.training import checkpoints, phase_start
 from tlkit.training.batches import TrainingPictures
 from tlkit.training.checkpoints import Checkpoints
 from tlkit.training.norm_statistics import finish_norm_statistics
@@ -111,8 +111,8 @@ def test_it_goes_on_behind_the_last_step_of_an_epoch(folder, images, undisturbed
 
 def test_the_choice_of_the_arithmetic_stays(folder, images, monkeypatch):
     answers = iter([True, True, True, False, True, False])
-    monkeypatch.setattr(loop, "pays_in_bfloat16", lambda *_: next(answers))
-    settings = {"images": images, "precision": "fast"}
+    monkeypatch.setattr(phase_start, "is_bfloat16_faster", lambda *_: next(answers))
+    settings = {"images": images, "mixed_precision": True}
     _, end = run_noted(folder / "undisturbed", SHORT, **settings)
     kill_after(folder / "killed", 2, **settings)
     # The first phase doesn't ask again; the second does.

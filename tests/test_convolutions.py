@@ -14,7 +14,7 @@ from tlkit.backbones.freezing.measurement import measure_freezing
 from tlkit.cpu import convolutions
 from tlkit.cpu.convolutions import DepthwiseOnSmallMap, QuickConvolutions, convolve_points
 from tlkit.strategies.strategy import Phase, Strategy
-from tlkit.training.optimizer import pays_in_bfloat16
+from tlkit.training.optimizer import is_bfloat16_faster
 
 
 def make_maps(n_pictures, n_channels, height, width, dtype=torch.float32):
@@ -155,7 +155,7 @@ def test_what_foretells_a_step_takes_them_too(taken):
     taken.clear()
     batch = make_batch(2, 64).contiguous(memory_format=torch.channels_last)
     network = nn.Sequential(backbone.to(memory_format=torch.channels_last), nn.Linear(backbone.n_features, 3))
-    pays_in_bfloat16(network, batch, torch.tensor([0, 1]))
+    is_bfloat16_faster(network, batch, torch.tensor([0, 1]))
     assert {"depthwise", "points"} <= set(taken)
 
 

@@ -12,7 +12,7 @@ import tlkit as tl
 from tlkit.training import loop
 from tlkit.training.batches import TrainingPictures
 from tlkit.training.early_stopping import Best, validate
-from tlkit.training.frozen_prefix import FrontPictures
+from tlkit.training.frozen_prefix import PrefixOutputs
 from tlkit.training.loop import TrainingError
 
 
@@ -115,25 +115,25 @@ def test_validation_is_the_plain_mean_over_the_pictures(with_front, images):
     pictures = TrainingPictures(images, backbone.recipe, 0, 3)
     network = backbone
     if with_front:
-        source = FrontPictures(backbone, 1, pictures, pretrained=False)
+        source = PrefixOutputs(backbone, 1, pictures, pretrained=False)
         source.compute([(None, 0)])
         pictures, network = source, backbone.after("stem")
     scores = validate(network.train(), head.train(), pictures, torch.device("cpu"))
-    total_loss = n_right = 0
+    total_loss = n_correct = 0
     with torch.no_grad():
         for index in range(40):
             square = torch.from_numpy(backbone.preprocess(images.read(index)))[None]
             chances = torch.softmax(head(backbone.eval()(square))[0], 0)
             total_loss -= math.log(chances[images.labels[index]])
-            n_right += int(chances.argmax()) == images.labels[index]
+            n_correct += int(chances.argmax()) == images.labels[index]
     assert scores["validation_loss"] == pytest.approx(total_loss / 40, rel=1e-5)
-    assert scores["validation_accuracy"] == n_right / 40
+    assert scores["validation_accuracy"] == n_correct / 40
 
 
 @pytest.mark.parametrize("frozen_prefix_mib", [0, 1024])
 def test_pictures_held_out_are_never_learned_from_and_no_group_straddles(frozen_prefix_mib, monkeypatch):
     learned_from = set()
-    for kind in (TrainingPictures, FrontPictures):
+    for kind in (TrainingPictures, PrefixOutputs):
 
         def batch(self, indices, policy, epoch, real=kind.batch):
             pictures = getattr(self, "pictures", self)

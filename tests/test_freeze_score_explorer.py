@@ -50,19 +50,19 @@ def explorer(backbone, images, costs):
 @pytest.fixture
 def gate(monkeypatch):
     """Stop the training after its third step: `reached` is set there, and it goes on once `opened` is."""
-    real = loop.make_step
+    real = loop.take_step
 
     class Gate:
         reached, opened, n_steps = threading.Event(), threading.Event(), 0
 
-    def make_step(*arguments):
+    def take_step(*arguments):
         real(*arguments)
         Gate.n_steps += 1
         if Gate.n_steps == 3:
             Gate.reached.set()
             assert Gate.opened.wait(60)
 
-    monkeypatch.setattr(loop, "make_step", make_step)
+    monkeypatch.setattr(loop, "take_step", take_step)
     yield Gate
     Gate.opened.set()
 
@@ -201,7 +201,7 @@ def test_a_failure_is_said_and_raised_and_another_run_is_possible(explorer, monk
         raise ValueError("no <ink>")
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "make_step", fail)
+        patch.setattr(loop, "take_step", fail)
         job = explorer.run()
         with pytest.raises(ValueError, match="no <ink>"):
             job.wait()

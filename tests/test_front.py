@@ -15,8 +15,9 @@ from tlkit.backbones.networks import find_entry
 from tlkit.features import extract as extract_module
 from tlkit.training import frozen_prefix
 from tlkit.training.batches import TrainingPictures
-from tlkit.training.frozen_prefix import PLAIN, FrontPictures, list_views
+from tlkit.training.frozen_prefix import PLAIN, PrefixOutputs, list_views
 from tlkit.training.norm_statistics import reinitialise
+from tlkit.training.phase_start import start_phase
 
 HEAD, LAST, LAST_TWO = tl.Phase(["head"], 2, 0.1), tl.Phase([-1, "head"], 2, 0.05), tl.Phase([-2, -1, "head"], 1, 0.05)
 ALL = tl.Phase(["all"], 1, 0.05)
@@ -71,8 +72,8 @@ def check_both_ways(backbone, images, phases, fronts, **settings):
     """Train with and without computing once, and compare to how far training went; returns the first's run."""
     untrained = settings.get("prepare", lambda network, seed: network)(backbone, 0).state_dict()
     once, plain = (transfer(backbone, images, phases, frozen_prefix_mib=mib, **settings) for mib in (64, 0))
-    assert [row["front"] for row in once.history] == fronts
-    assert [row["front"] for row in plain.history] == [None] * len(fronts)
+    assert [row["frozen_prefix"] for row in once.history] == fronts
+    assert [row["frozen_prefix"] for row in plain.history] == [None] * len(fronts)
     states = take_state(once), take_state(plain)
     before = {f"backbone.{name}": value for name, value in untrained.items()}
     moved = difference = 0.0
@@ -157,7 +158,7 @@ def test_from_scratch_with_frozen_stages_equals_the_plain_way(images):
 
 def test_what_a_phase_before_trained_is_computed_from_the_trained_weights_and_not_kept(images, own_cache):
     run = transfer(make_tiny_backbone(), images, [ALL, LAST])
-    assert [row["front"] for row in run.history] == [None, "stem", "stem"]
+    assert [row["frozen_prefix"] for row in run.history] == [None, "stem", "stem"]
     assert not list(own_cache.rglob("features/*"))
 
 
@@ -177,7 +178,7 @@ def test_augmented_it_equals_the_plain_way_with_as_many_views(policies, images):
 
 def test_without_a_number_of_views_each_epoch_draws_new_ones_and_nothing_is_computed_once(images, n_drawn):
     run = transfer(make_tiny_backbone(), images, [tl.Phase([-1, "head"], 3, 0.05, augment="crop")])
-    assert [row["front"] for row in run.history] == [None] * 3
+    assert [row["frozen_prefix"] for row in run.history] == [None] * 3
     assert {view for _, view, _ in n_drawn} == {0, 1, 2}
 
 
@@ -246,8 +247,8 @@ def test_torchs_random_state_is_where_it_was_whatever_computing_draws(phase, ima
         make_tiny_backbone(), torch.nn.Linear(6, len(images.classes)), tl.Strategy([phase]), images, n_views=2
     )
     state = torch.get_rng_state()
-    training._enter(phase)
-    assert training.front == "stem"
+    start_phase(training)
+    assert training.frozen_prefix == "stem"
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -258,7 +259,7 @@ def test_training_leaves_what_was_computed_as_it_was(images):
 
     def look(training):
         if not training.computing:
-            held.append({view: values.copy() for view, values in training.source.views.items()})
+            held.append({view: values.copy() for view, values in training.inputs.views.items()})
 
     phase = tl.Phase(["tokens", "head"], 3, 0.05)
     make_training(
@@ -276,7 +277,7 @@ def test_memory_is_counted_to_the_byte_and_below_it_frozen_stages_run_in_each_ep
     held = []
 
     def look(training):
-        sources = [part for part in (training.source, training.held_source) if isinstance(part, FrontPictures)]
+        sources = [part for part in (training.inputs, training.validation_inputs) if isinstance(part, PrefixOutputs)]
         held.append(sum(values.nbytes for source in sources for values in source.views.values()))
 
     for mib, expected in ((n_bytes / 2**20, "stem"), ((n_bytes - 1) / 2**20, None)):
@@ -287,18 +288,18 @@ def test_memory_is_counted_to_the_byte_and_below_it_frozen_stages_run_in_each_ep
             tl.Strategy([phase]),
             images,
             n_views=2,
-            held=images[:3],
+            validation_images=images[:3],
             frozen_prefix_mib=mib,
             callbacks=[look],
         )
         training.run()
-        assert [row["front"] for row in training.history] == [expected] * 4
+        assert [row["frozen_prefix"] for row in training.history] == [expected] * 4
         assert max(held) == (n_bytes if expected else 0)
 
 
 def test_views_that_a_later_phase_does_not_see_are_let_go(images):
     pictures = TrainingPictures(images, make_tiny_backbone().recipe, 0, n_views=2)
-    source = FrontPictures(make_tiny_backbone(), 1, pictures, pretrained=True)
+    source = PrefixOutputs(make_tiny_backbone(), 1, pictures, pretrained=True)
     source.compute([PLAIN, ("flip", 0)])
     flipped = source.views["flip", 0]
     source.compute([("flip", 0), ("flip", 1)])
@@ -319,7 +320,7 @@ def test_only_many_rows_of_a_pretrained_front_are_worth_a_conversion(pretrained,
     monkeypatch.setattr(frozen_prefix, "open_engine", open_engine)
     monkeypatch.setattr(frozen_prefix, "_WORTH_CONVERTING", 24)
     pictures = TrainingPictures(images, make_tiny_backbone().recipe, 0, n_views=2)
-    source = FrontPictures(make_tiny_backbone(), 1, pictures, pretrained=pretrained)
+    source = PrefixOutputs(make_tiny_backbone(), 1, pictures, pretrained=pretrained)
     with pytest.raises(StopIteration):
         source.compute([("flip", number) for number in range(n_rows // len(images))])
     assert asked == [expected]
@@ -327,7 +328,7 @@ def test_only_many_rows_of_a_pretrained_front_are_worth_a_conversion(pretrained,
 
 def test_views_of_another_engine_are_computed_again_as_a_resumed_run_would(images, monkeypatch):
     pictures = TrainingPictures(images, make_tiny_backbone().recipe, 0, n_views=2)
-    source = FrontPictures(make_tiny_backbone(), 1, pictures, pretrained=True)
+    source = PrefixOutputs(make_tiny_backbone(), 1, pictures, pretrained=True)
     source.compute([("flip", 0)])
     source.views["flip", 0] = None
     opened, real = [], frozen_prefix.open_engine

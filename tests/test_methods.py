@@ -55,7 +55,7 @@ def test_a_method_trains_what_it_says_and_sees_the_target_where_it_needs_it(name
     moves_statistics = any("running_" in key for key in run.changed)
     assert moves_statistics == (name == "adabn")
     # Whatever is trained lies behind a front that is computed once.
-    assert all(row["front"] for row in run.history)
+    assert all(row["frozen_prefix"] for row in run.history)
 
 
 @pytest.mark.parametrize("name", methods.names())

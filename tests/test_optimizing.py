@@ -11,10 +11,10 @@ from made_training import make_training
 from torch import nn
 
 import tlkit as tl
-from tlkit.training import loop
 from tlkit.training import optimizer as optimizer_module
+from tlkit.training import phase_start
 from tlkit.training.batches import TrainingPictures
-from tlkit.training.optimizer import order_pictures, pays_in_bfloat16, schedule, weigh_classes
+from tlkit.training.optimizer import is_bfloat16_faster, order_pictures, schedule, weigh_classes
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +204,7 @@ def test_the_trial_picks_the_faster_and_leaves_the_network_alone(set_clock, fast
     batch, labels = make_batch(4), torch.tensor([0, 1, 2, 0])
     nn.functional.cross_entropy(network(batch), labels).backward()
     before, gradients = copy_state(network), [value.grad.clone() for value in network.parameters()]
-    assert pays_in_bfloat16(network, batch, labels) is (fast_s < exact_s)
+    assert is_bfloat16_faster(network, batch, labels) is (fast_s < exact_s)
     assert clock.n_trials == {True: 3, False: 3 + 1}  # and one is the pass above
     assert same_bits(copy_state(network), before)
     assert all(torch.equal(value.grad, g) for value, g in zip(network.parameters(), gradients, strict=True))
@@ -226,9 +226,9 @@ def train_with_clock(images, clock, **settings):
 
 
 def test_fast_where_exact_is_faster_gives_the_same_bits_as_exact(images, set_clock):
-    fast = train_with_clock(images, set_clock(2, 1), precision="fast")
+    fast = train_with_clock(images, set_clock(2, 1), mixed_precision=True)
     exact = train_with_clock(images, set_clock(2, 1))
-    assert [row["autocast"] for row in fast.history] == [False, False]
+    assert [row["mixed_precision"] for row in fast.history] == [False, False]
     assert fast.history == exact.history
     assert same_bits(copy_state(fast.backbone), copy_state(exact.backbone))
     assert same_bits(copy_state(fast.head), copy_state(exact.head))
@@ -236,8 +236,8 @@ def test_fast_where_exact_is_faster_gives_the_same_bits_as_exact(images, set_clo
 
 def test_fast_trains_in_bfloat16_and_keeps_float32_weights(images, set_clock):
     clock = set_clock(1, 2)
-    fast = train_with_clock(images, clock, precision="fast", batch_size=10)
-    assert [row["autocast"] for row in fast.history] == [True, True]
+    fast = train_with_clock(images, clock, mixed_precision=True, batch_size=10)
+    assert [row["mixed_precision"] for row in fast.history] == [True, True]
     assert clock.n_trials == {True: 3 + 2, False: 3}  # two steps were taken
     state = copy_state(fast.backbone) | copy_state(fast.head)
     assert {value.dtype for value in state.values()} == {torch.float32, torch.int64}
@@ -248,14 +248,14 @@ def test_fast_trains_in_bfloat16_and_keeps_float32_weights(images, set_clock):
 
 
 def test_exact_tries_nothing(images, set_clock, monkeypatch):
-    monkeypatch.setattr(loop, "pays_in_bfloat16", lambda *arguments: pytest.fail("tried"))
+    monkeypatch.setattr(phase_start, "is_bfloat16_faster", lambda *arguments: pytest.fail("tried"))
     clock = set_clock(1, 2)
     exact = train_with_clock(images, clock, batch_size=10)
     assert clock.n_trials == {False: 2}
-    assert [row["autocast"] for row in exact.history] == [False, False]
+    assert [row["mixed_precision"] for row in exact.history] == [False, False]
 
 
 def test_the_trial_takes_no_more_pictures_at_once_than_training_does(images, set_clock):
     clock = set_clock(1, 2)
-    train_with_clock(images, clock, precision="fast", batch_size=10, micro_batch_size=4)
+    train_with_clock(images, clock, mixed_precision=True, batch_size=10, micro_batch_size=4)
     assert max(clock.n_pictures) == 4

@@ -13,7 +13,7 @@ from torch import nn
 import tlkit as tl
 from tlkit.backbones.auxiliary import AuxiliaryLoss, Branch
 from tlkit.training.batches import TrainingPictures
-from tlkit.training.frozen_prefix import FrontPictures
+from tlkit.training.frozen_prefix import PrefixOutputs
 from tlkit.training.optimizer import order_pictures
 from tlkit.training.step import TrainingError
 
@@ -193,7 +193,7 @@ def test_values_that_are_not_finite_stop_the_step_that_sees_them(
 
 
 def test_values_of_the_front_that_are_not_finite_stop_at_once(backbone, images, monkeypatch):
-    make_bad_batches(monkeypatch, FrontPictures, list(range(10)), np.nan)
+    make_bad_batches(monkeypatch, PrefixOutputs, list(range(10)), np.nan)
     with pytest.raises(TrainingError, match=r"the loss is nan at step 1 of 4 \(epoch 1\): nothing was learned yet"):
         train(backbone, images, train=("head",))
 
@@ -235,7 +235,7 @@ def test_running_statistics_that_overflow_are_found_though_the_loss_is_fine(back
 
 def test_a_batch_of_one_is_refused_where_norm_statistics_move(backbone, images):
     for batch_size, n_pictures in ((1, 10), (2, 3), (8, 1)):
-        message = f"batch_size: {batch_size} with {n_pictures} pictures makes a batch of one, of which norm layers"
+        message = f"batch_size: {batch_size} with {n_pictures} pictures makes a batch of one, and norm layers can't"
         with pytest.raises(TrainingError, match=message):
             train(backbone, images[:n_pictures], norms="moving", batch_size=batch_size)
         assert len(train(backbone, images[:n_pictures], batch_size=batch_size).history) == N_STEPS
@@ -245,7 +245,7 @@ def test_a_batch_of_one_is_refused_where_norm_statistics_move(backbone, images):
 def test_a_part_of_one_picture_is_refused_too(backbone, images, micro_batch_size, batch_size, size):
     settings = {"batch_size": batch_size, "micro_batch_size": micro_batch_size}
     message = (
-        f"micro_batch_size: {micro_batch_size} leaves one picture of a batch of {size} alone, of which norm layers"
+        f"micro_batch_size: {micro_batch_size} leaves one picture of a batch of {size} alone, and norm layers can't"
     )
     with pytest.raises(TrainingError, match=message):
         train(backbone, images, norms="moving", **settings)

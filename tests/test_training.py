@@ -260,7 +260,8 @@ def test_callbacks_are_called_once_a_step_after_the_update_and_know_the_place(im
     told, weights = [], []
 
     def note(training):
-        place = ("phase_index", "epoch_index", "batch_index", "step", "epoch", "n_batches", "front", "computing")
+        place = ["phase_index", "epoch_index", "batch_index", "step", "epoch", "n_batches"]
+        place += ["frozen_prefix", "computing"]
         told.append([getattr(training, name) for name in place])
         weights.append(training.head.weight.detach().clone())
 
@@ -342,9 +343,9 @@ def test_pictures_are_held_out_of_what_a_split_left(images, seed):
         seed=seed,
         validation=0.2,
         frozen_prefix_mib=0,
-        callbacks=[lambda training: seen.update(learned=training.pictures.images, held=training.held.images)],
+        callbacks=[lambda training: seen.update(vars(training))],
     )
-    learned, held = seen["learned"], seen["held"]
+    learned, held = seen["pictures"].images, seen["validation_pictures"].images
     assert sorted([*learned.names, *held.names]) == sorted(train.names)
     assert not set(learned.groups) & set(held.groups)
     assert 0.1 < len(held) / len(train) < 0.3

@@ -17,15 +17,15 @@ from made_networks import make_tiny_backbone
 from made_pictures import write_classes
 from tlkit.training import loop
 
-real_step = training.make_step
+real_step = loop.take_step
 
 
-def make_step(*arguments):
+def take_step(*arguments):
     time.sleep(0.1)  # as long as a step of a real network may take
     real_step(*arguments)
 
 
-training.make_step = make_step
+loop.take_step = take_step
 images = tl.load_images(write_classes(Path(tempfile.mkdtemp()) / "pets", {"cat": 12, "dog": 12}))
 train, test = images.split(test_fold=0)
 """,

@@ -27,7 +27,7 @@ def finish_on_target(training):
     """
     changed = list_changed(training.backbone.state_dict(), training.original.state_dict())
     moved = list_moved(training.backbone, changed, "adabn")
-    reestimate_norm_statistics(training.backbone, training.target, training.seed, moved)
+    reestimate_norm_statistics(training.backbone, training.target, training.settings.seed, moved)
 
 
 finish_on_target.needs_target = True

@@ -8,7 +8,7 @@ from torch import nn
 
 from tlkit.adaptation.losses import information_maximisation_loss
 from tlkit.strategies.strategy import Phase
-from tlkit.training.frozen_prefix import PLAIN, FrontPictures, find_front
+from tlkit.training.frozen_prefix import PLAIN, PrefixOutputs, find_frozen_prefix
 from tlkit.training.optimizer import make_optimizer, schedule
 from tlkit.training.trainable import apply_phase
 
@@ -88,8 +88,8 @@ def adapt_source_free(
     """
     groups = apply_phase(backbone, head, Phase(train, n_epochs, learning_rate))
     source, network = pictures, backbone
-    if n_stages := find_front(backbone, len(pictures), frozen_prefix_mib):
-        source = FrontPictures(backbone, n_stages, pictures, pretrained=False)
+    if n_stages := find_frozen_prefix(backbone, len(pictures), frozen_prefix_mib):
+        source = PrefixOutputs(backbone, n_stages, pictures, pretrained=False)
         source.compute([PLAIN])
         network = backbone.after(backbone.stages[n_stages - 1])
     device = next(head.parameters()).device

@@ -71,7 +71,7 @@ def adapt(
     >>> source, target = (images.select(domain=name).few(4) for name in ("photo", "sketch"))
     >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     >>> run = adapt(backbone, source, target, "mcc", progress=False)
-    >>> run.classes, run.history[-1]["front"]
+    >>> run.classes, run.history[-1]["frozen_prefix"]
     (['bird', 'bug'], 'stem')
     """
     strategy = methods.get(method)

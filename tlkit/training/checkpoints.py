@@ -25,23 +25,13 @@ _PACKAGES = ("torch", "torchvision", "openvino", "numpy", "pillow", "scikit-lear
 
 
 class Checkpoints:
-    """The checkpoints of one run, in a folder of its own; entered as a context, in which no other may train from there.
-
-    Arguments
-    ---------
-    folder: str or Path
-    every_s: float
-        One is written after the first step that ends so long after the last was; 0: after every step.
-    described: dict
-        Plain values that say which run this is; another's checkpoints are refused.
-
-    Entering raises ValueError where the folder can't be used, or another training uses it.
-    """
+    """The checkpoints of one run in a folder of its own, which it locks while it is entered as a context."""
 
     def __init__(self, folder, every_s, described):
         self.folder, self.every_s = Path(folder).absolute(), every_s
-        self.described = json.loads(json.dumps(described | {"tlkit": __version__}))  # as it will be read
-        self.numbers = []  # of those that are to be kept, and that nothing speaks against
+        # Plain values that identify the run, as they will be read; checkpoints of another run are refused.
+        self.described = json.loads(json.dumps(described | {"tlkit": __version__}))
+        self.numbers = []  # of the checkpoints to keep: written by this training, or known to be intact
         self.before_s, self.started_s, self.last_s = 0.0, time.monotonic(), time.monotonic()
         self.could_write = True
         self._lock = filelock.FileLock(self.folder / "checkpoint.lock")
@@ -67,8 +57,8 @@ class Checkpoints:
     def __exit__(self, *ended):
         self._lock.release()
 
-    def keep(self, training):
-        """Write a checkpoint if it is time for one, or a phase has ended; a disk that is full is warned of, once."""
+    def save_if_due(self, training):
+        """Write a checkpoint if it is time for one or a phase has ended; warn once if the disk is full."""
         if training.optimizer is not None and time.monotonic() - self.last_s < self.every_s:
             return
         try:
@@ -85,25 +75,22 @@ class Checkpoints:
         self.last_s = time.monotonic()
 
     def restore(self, training):
-        """Put a training where the newest intact checkpoint was written; nothing where there is none.
-
-        Raises ValueError where the folder holds another run.
-        """
+        """Put a training into the state of the newest intact checkpoint, if there is one."""
         found = self._list_numbers("json")
-        for place, number in reversed(list(enumerate(found))):
+        for index, number in reversed(list(enumerate(found))):
             try:
                 tensors, facts = self._read(number)
             except (OSError, ValueError, KeyError, SafetensorError) as error:
                 warnings.warn(
                     f"checkpoint: {self._paths(number)[0]} is damaged ({error}); "
-                    + ("the one before it is taken" if place else "the run begins anew"),
-                    stacklevel=3,
+                    + ("the one before it is taken" if index else "the run begins anew"),
+                    stacklevel=4,
                 )
                 continue
             self._check_run(facts["run"])
             _check_conditions(facts["conditions"], _describe_conditions(training))
             put_state(training, tensors, facts)
-            self.numbers, self.before_s = found[: place + 1], facts["duration_s"]
+            self.numbers, self.before_s = found[: index + 1], facts["duration_s"]
             return
 
     def _write(self, training):
@@ -176,7 +163,7 @@ def _check_conditions(found, present):
         warnings.warn(
             f"checkpoint: the run began with other {'; '.join(differences)}; its end may differ in the last bits from "
             "that of a run which was never stopped",
-            stacklevel=4,
+            stacklevel=5,
         )
 
 

@@ -1,4 +1,4 @@
-"""The best epoch on pictures held out of training, and when to give up waiting for a better one."""
+"""Early stopping: the best epoch on the validation pictures, and when a phase ends because none was better."""
 
 import math
 
@@ -16,51 +16,49 @@ class Best:
         self.loss, self.epoch, self.tensors = loss, epoch, tensors
 
     def note(self, row, backbone, head):
-        """Take over the weights if the epoch of this row of the history is the best so far."""
+        """Keep the weights if the epoch of this row of the history is the best so far."""
         if row["validation_loss"] < self.loss:
             self.loss, self.epoch = row["validation_loss"], row["epoch"]
             self.tensors = copy_tensors(take_tensors(backbone, head))
 
     def is_over(self, history, patience):
-        """Say whether so many epochs came after the best one; never where `patience` is None."""
+        """Return whether the best epoch was at least `patience` epochs ago; False if that is None."""
         return patience is not None and history[-1]["epoch"] - self.epoch >= patience
 
 
-def validate(network, head, pictures, device):
-    """Return validation_loss and validation_accuracy on pictures that are not augmented.
+def validate(network, head, inputs, device):
+    """Return validation_loss and validation_accuracy, without augmentation; network and head end in evaluation mode."""
+    total_loss = n_correct = 0
+    for _, scores, labels in predict_batches(network, head, inputs, device):
+        total_loss += nn.functional.cross_entropy(scores, labels, reduction="sum").item()
+        n_correct += (scores.argmax(1) == labels).sum().item()
+    return {"validation_loss": total_loss / len(inputs), "validation_accuracy": n_correct / len(inputs)}
 
-    Arguments
-    ---------
-    network, head: torch.nn.Module
-        Left in evaluation mode.
-    pictures: TrainingPictures or FrontPictures
-    device: torch.device
-    """
+
+@torch.no_grad()
+def predict_batches(network, head, inputs, device):
+    """Yield features (n, n_features), scores (n, n_classes) and labels (n,) of all inputs, not augmented."""
     network.eval()
     head.eval()
-    total_loss = n_right = 0
-    with torch.no_grad():
-        for indices in np.array_split(np.arange(len(pictures)), math.ceil(len(pictures) / _BATCH_SIZE)):
-            batch, labels = (tensor.to(device) for tensor in pictures.batch(indices, None, 0))
-            scores = head(network(batch))
-            total_loss += nn.functional.cross_entropy(scores, labels, reduction="sum").item()
-            n_right += (scores.argmax(1) == labels).sum().item()
-    return {"validation_loss": total_loss / len(pictures), "validation_accuracy": n_right / len(pictures)}
+    for indices in np.array_split(np.arange(len(inputs)), math.ceil(len(inputs) / _BATCH_SIZE)):
+        batch, labels = (tensor.to(device) for tensor in inputs.batch(indices, None, 0))
+        features = network(batch)
+        yield features, head(features), labels
 
 
 def take_tensors(backbone, head):
-    """Return the parameters and buffers of both, {"backbone.…" or "head.…": tensor}, not copied."""
+    """Return parameters and buffers of both as {"backbone.…" or "head.…": tensor}, not copied."""
     parts = {"backbone": backbone, "head": head}
     return {f"{part}.{name}": value for part, module in parts.items() for name, value in module.state_dict().items()}
 
 
 def copy_tensors(tensors):
-    """Return a dict of tensors as copies that no training moves."""
+    """Return copies of a dict of tensors, which training doesn't change."""
     return {name: value.detach().clone() for name, value in tensors.items()}
 
 
 def put_back(tensors, backbone, head):
-    """Copy what `take_tensors` gave into backbone and head."""
+    """Copy tensors named as by `take_tensors` into backbone and head."""
     own = take_tensors(backbone, head)
     with torch.no_grad():
         for name, value in tensors.items():

@@ -1,43 +1,34 @@
-"""What a phase leaves frozen at the front of a network, computed once for all its epochs."""
+"""The frozen prefix: the first stages of a network that a phase leaves frozen, computed once for all its epochs."""
 
 import math
 
 import numpy as np
 import torch
+from torch import nn
 from tqdm.auto import tqdm
 
 from tlkit.features.engines import choose_engine, open_engine, run_in_batches
 from tlkit.features.extract import extract_values
 from tlkit.features.frozen_network import FrozenNetwork
 from tlkit.strategies.augmentation import split_policies
-from tlkit.training.trainable import count_frozen_stages
+from tlkit.training.trainable import count_frozen_stages, is_source_free
 
-# From so many rows on a network is converted for OpenVINO, which takes 4 to 7 s, once on a machine, and then saves 0 to
-# 12 ms a row. Each row is computed once, so the number of epochs doesn't matter; nor may it matter what was converted
-# before, or else the same call would give other bits.
+# Networks are converted for OpenVINO if there are at least this many rows. Converting takes 4 to 7 s, once per machine,
+# and then saves 0 to 12 ms per row. Each row is computed once, so the number of epochs doesn't matter. Earlier
+# conversions may not matter either, or the same call would give other bits.
 _WORTH_CONVERTING = 1000
 
 # A view of all pictures is (policy, number); this is the one without augmentation.
 PLAIN = (None, 0)
 
 
-class FrontPictures:
-    """What comes out of a network's first stages for each picture; gives batches as `TrainingPictures` does.
-
-    Arguments
-    ---------
-    backbone: Backbone
-        Its first stages must stay as they are while this is used.
-    n_stages: int
-        All of them give the network's features.
-    pictures: TrainingPictures
-    pretrained: bool
-        Whether these stages are as they were pretrained: only then it may pay to convert them for a faster engine, and
-        what is computed of pictures that aren't augmented is kept on disk for other runs.
-    """
+class PrefixOutputs:
+    """The outputs of a network's first stages for each picture; gives batches as `TrainingPictures` does."""
 
     def __init__(self, backbone, n_stages, pictures, *, pretrained):
-        self.backbone, self.pictures, self.pretrained = backbone, pictures, pretrained
+        self.backbone, self.pictures = backbone, pictures
+        # Only pretrained stages may be worth converting for a faster engine, and only their outputs are kept on disk.
+        self.pretrained = pretrained
         self.stage, self.pooled = _name_output(backbone, n_stages)
         self.views, self.engine = {}, None
 
@@ -45,37 +36,28 @@ class FrontPictures:
         return len(self.pictures)
 
     def compute(self, views, *, progress=False, report=None):
-        """Hold these views of the pictures and no others; those that it holds already aren't computed again.
-
-        Arguments
-        ---------
-        views: list of (policy, int)
-            As from `list_views`.
-        progress: bool
-        report: callable, optional
-            `report(n_pictures)` is called after each few pictures; what it raises ends the computation.
-        """
+        """Hold exactly these views, [(policy, number)]; `report(n_pictures)` is called after every few pictures."""
         engine = choose_engine("auto")
         if engine == "openvino" and not (self.pretrained and len(self) * len(views) >= _WORTH_CONVERTING):
             engine = "torch"
-        # Two engines differ in the last bits, and a run that was resumed must come to the same ones.
-        held = self.views if engine == self.engine else {}
-        self.views, self.engine = {view: held[view] for view in views if view in held}, engine
+        # Two engines differ in the last bits, and a run that was resumed must reach the same ones.
+        present = self.views if engine == self.engine else {}
+        self.views, self.engine = {view: present[view] for view in views if view in present}, engine
         drawn = [view for view in views if view not in self.views and view != PLAIN]
         if PLAIN in views and PLAIN not in self.views:
-            which = self.backbone, self.pictures.images, engine, "exact", self.stage, self.pooled
-            self.views[PLAIN], _ = extract_values(*which, cache=self.pretrained, progress=progress, report=report)
+            request = self.backbone, self.pictures.images, engine, "exact", self.stage, self.pooled
+            self.views[PLAIN], _ = extract_values(*request, cache=self.pretrained, progress=progress, report=report)
         if drawn:
             self._compute_drawn(drawn, progress, report)
 
     def _compute_drawn(self, views, progress, report):
+        """Compute views that are augmented."""
         network = FrozenNetwork.of(self.backbone)
         output = network.output(self.stage, self.pooled)
         running = open_engine(self.engine, network, output, "exact")
         n_pictures = len(self)
-        with tqdm(
-            total=n_pictures * len(views), desc="features", unit="picture", disable=not progress, leave=False
-        ) as bar:
+        bar = tqdm(total=n_pictures * len(views), desc="features", unit="picture", disable=not progress, leave=False)
+        with bar:
             for policy, number in views:
                 values, n_done = np.empty((n_pictures, *output.shape), np.float32), 0
                 squares = (np.asarray(self.pictures.square(index, policy, number)) for index in range(n_pictures))
@@ -88,21 +70,46 @@ class FrontPictures:
                 self.views[policy, number] = values
 
     def batch(self, indices, policy, epoch):
-        """Return (n, …) float32 and (n,) labels of some pictures."""
+        """Return the outputs (n, …) float32 and labels (n,) of some pictures."""
         values = self.views[(policy, self.pictures.view(epoch)) if policy else PLAIN]
         return torch.from_numpy(values[indices]), torch.from_numpy(self.pictures.images.labels[indices])
 
 
-def list_views(pictures, policy, epochs):
-    """Return the views of its pictures that a phase sees, each once; none where each epoch draws or mixes new ones.
+def connect_inputs(training):
+    """Set which part of the network the present phase runs, and its inputs: pictures or outputs of the prefix."""
+    phase, stages, first_epoch = training.phase, training.backbone.stages, training.epoch - training.epoch_index
+    pictures = training.choose_pictures(phase)
+    views = list_views(pictures, phase.augment, range(first_epoch, first_epoch + phase.n_epochs))
+    domains = {
+        "inputs": (training.pictures, [] if is_source_free(phase) else views),
+        "validation_inputs": (training.validation_pictures, [PLAIN]),
+        "target_inputs": (training.target, views if phase.objective else []),
+    }
+    n_rows = sum(len(seen) * len(part) for part, seen in domains.values() if part)
+    n_stages = find_frozen_prefix(training.backbone, n_rows, training.settings.frozen_prefix_mib) if views else 0
+    prefix = stages[n_stages - 1] if n_stages else None
+    if prefix is None:
+        training.network, training.frozen_prefix = training.backbone, None
+        for name, (part, _) in domains.items():
+            setattr(training, name, part)
+        return
+    if prefix != training.frozen_prefix:  # else it was frozen in the phase before too, and its outputs still hold
+        pretrained = not training.is_prepared and training.tuned_stages.isdisjoint(stages[:n_stages])
+        network = training.original if pretrained else training.backbone
+        for name, (part, _) in domains.items():
+            setattr(training, name, part and PrefixOutputs(network, n_stages, part, pretrained=pretrained))
+    training.frozen_prefix = prefix
+    training.network = training.backbone.after(prefix) if n_stages < len(stages) else nn.Identity()
+    for name, (part, seen) in domains.items():
+        if part and seen:
+            options = {"progress": training.settings.progress, "report": training.notify_computing}
+            getattr(training, name).compute(seen, **options)
 
-    Arguments
-    ---------
-    pictures: TrainingPictures
-    policy: str, tuple of str or None
-        The phase's augmentation.
-    epochs: iterable of int
-        Those of the phase, counted within the run.
+
+def list_views(pictures, policy, epochs):
+    """Return the views [(policy, number)] that a phase sees in its epochs; none if each epoch draws or mixes new ones.
+
+    The epochs are counted within the run.
     """
     if policy is None:
         return [PLAIN]
@@ -111,18 +118,8 @@ def list_views(pictures, policy, epochs):
     return [(policy, number) for number in sorted({pictures.view(epoch) for epoch in epochs})]
 
 
-def find_front(backbone, n_rows, memory_mib):
-    """Return how many stages are worth computing once: all that a phase leaves frozen at the front, or none.
-
-    Arguments
-    ---------
-    backbone: Backbone
-        With the phase applied.
-    n_rows: int
-        Of how many pictures and views the output is to be held.
-    memory_mib: float
-        What it may take.
-    """
+def find_frozen_prefix(backbone, n_rows, memory_mib):
+    """Return the number of stages to compute once: all before the first trained one if they fit in memory, else 0."""
     n_stages = count_frozen_stages(backbone)
     if n_stages == 0 or n_rows == 0:
         return 0
@@ -132,5 +129,5 @@ def find_front(backbone, n_rows, memory_mib):
 
 
 def _name_output(backbone, n_stages):
-    # Behind the last stage only the features are needed, which are far smaller than its maps.
+    """Return the (stage, pooled) arguments of the output: features after the last stage, which are small, else maps."""
     return (None, True) if n_stages == len(backbone.stages) else (backbone.stages[n_stages - 1], None)

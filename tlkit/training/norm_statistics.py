@@ -70,4 +70,4 @@ def find_norm_layers(names):
 
 def finish_norm_statistics(training):
     """End a training with `reestimate_norm_statistics`."""
-    reestimate_norm_statistics(training.backbone, training.pictures, training.seed)
+    reestimate_norm_statistics(training.backbone, training.pictures, training.settings.seed)

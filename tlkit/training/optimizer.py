@@ -1,4 +1,4 @@
-"""How a step is made: optimiser, learning rate over the steps, losses weighted by class, arithmetic."""
+"""Optimizer, learning rate over the steps, class weights, order of the pictures, and the trial of bfloat16."""
 
 import copy
 import itertools
@@ -16,15 +16,32 @@ _N_TRIAL_STEPS = 3
 
 
 def make_optimizer(name, groups, weight_decay):
-    """Return the optimiser of [(learning_rate, parameters)]; SGD has Nesterov momentum of 0.9."""
-    groups = [{"params": parameters, "lr": rate} for rate, parameters in groups]
+    """Return the optimizer of [(learning_rate, parameters)]; SGD has Nesterov momentum of 0.9."""
+    groups = [{"params": parameters, "lr": rate, "initial_lr": rate} for rate, parameters in groups]
     if name == "adamw":
         return torch.optim.AdamW(groups, weight_decay=weight_decay, fused=True)
     return torch.optim.SGD(groups, momentum=MOMENTUM, nesterov=True, weight_decay=weight_decay, fused=True)
 
 
+def list_trained(optimizer):
+    """Return the parameters that an optimizer updates."""
+    return [value for group in optimizer.param_groups for value in group["params"]]
+
+
+def restore_optimizer(optimizer, loaded):
+    """Put back the optimizer's state from a checkpoint, {number of the parameter: {name: tensor}}."""
+    state, parameters = optimizer.state_dict(), list_trained(optimizer)
+    for number, values in loaded.items():
+        # In the parameter's own memory layout, as the optimizer itself would create it.
+        state["state"][number] = {
+            name: torch.empty_like(parameters[number]).copy_(value) if value.ndim else value.clone()
+            for name, value in values.items()
+        }
+    optimizer.load_state_dict(state)
+
+
 def schedule(step, n_steps):
-    """Return the share of the learning rate at a step: linear over the first tenth, then half a cosine to zero.
+    """Return the share of the learning rate at a step: a linear warm-up over the first tenth, then half a cosine to 0.
 
     >>> [round(schedule(step, 20), 2) for step in (0, 1, 2, 11, 19)]
     [0.5, 1.0, 1.0, 0.5, 0.01]
@@ -36,56 +53,43 @@ def schedule(step, n_steps):
 
 
 def weigh_classes(labels, n_classes):
-    """Return (n_classes,) float32 weights, inverse to how often a class occurs; their mean over the pictures is 1.
-
-    A class without pictures has a weight of 0.
+    """Return class weights (n_classes,) float32, inverse to class frequency with a mean of 1 over the pictures.
 
     >>> weigh_classes(np.array([0, 0, 0, 2]), 3).tolist()
     [0.6666666865348816, 0.0, 2.0]
     """
     counts = np.bincount(labels, minlength=n_classes)
+    # A class without pictures gets weight 0.
     weights = np.divide(len(labels) / np.count_nonzero(counts), counts, where=counts > 0, out=np.zeros(n_classes))
     return torch.tensor(weights, dtype=torch.float32)
 
 
 def order_pictures(labels, epoch, seed, balance):
-    """Return the order in which an epoch sees its pictures, (n,) int.
-
-    With `balance` "sampling" each place is drawn on its own, every class with the same chance, so that pictures of rare
-    classes come several times and some others not at all.
-    """
+    """Return the order (n,) int of the pictures in an epoch, a permutation unless `balance` is "sampling"."""
     random = np.random.default_rng((seed, epoch))
     if balance != "sampling":
         return random.permutation(len(labels))
+    # Each position is drawn on its own, every class with the same probability.
     chances = 1 / np.bincount(labels)[labels]
     return random.choice(len(labels), len(labels), p=chances / chances.sum())
 
 
 def order_target(n_target, n_source, epoch, seed):
-    """Return which target picture stands beside each source picture of an epoch, (n_source,) int.
-
-    The target is gone through in one order after another, each a permutation, on from where the epoch before ended.
+    """Return the target picture for each source picture of an epoch, (n_source,) int.
 
     >>> [order_target(4, 3, epoch, seed=0).tolist() for epoch in range(4)]
     [[3, 1, 2], [0, 0, 3], [1, 2, 1], [3, 0, 2]]
     """
-    places = epoch * n_source + np.arange(n_source)
-    passes = range(places[0] // n_target, places[-1] // n_target + 1)
-    # The last number makes it another order than the source's of that epoch.
+    # The target is repeated in one permutation after another; each epoch continues where the last one ended.
+    positions = epoch * n_source + np.arange(n_source)
+    passes = range(positions[0] // n_target, positions[-1] // n_target + 1)
+    # The last number of the seed makes the order differ from the source's in that epoch.
     orders = [np.random.default_rng((seed, number, 1)).permutation(n_target) for number in passes]
-    return np.concatenate(orders)[places - passes[0] * n_target]
+    return np.concatenate(orders)[positions - passes[0] * n_target]
 
 
-def pays_in_bfloat16(network, batch, labels):
-    """Say whether training steps are faster under `torch.autocast` in bfloat16 here: some are tried of either kind.
-
-    Arguments
-    ---------
-    network: torch.nn.Module
-        From a batch to scores; a copy of it is tried, which draws from torch's random state where it has dropout.
-    batch: (n, …) float32
-    labels: (n,) int64
-    """
+def is_bfloat16_faster(network, batch, labels):
+    """Return whether trial steps of a copy of a network, batch (n, …) to scores, are faster under autocast."""
     network = copy.deepcopy(network).train()
     durations_s = {False: [], True: []}
     for _, enabled in itertools.product(range(_N_TRIAL_STEPS), durations_s):

@@ -1,69 +1,106 @@
-"""Whether the settings of a training can be used, said before anything is computed. Without torch."""
+"""The settings of a training, checked on construction, and checks of what is trained. Without torch."""
 
-import math
-import numbers
+from __future__ import annotations
+
+import collections.abc
+import dataclasses
+from pathlib import Path
+
+import numpy as np
 
 from tlkit.arguments import check_count, check_known, check_number
-from tlkit.features.arithmetic import PRECISIONS
 from tlkit.images.imageset import ImageSet
 
 OPTIMIZERS = ("adamw", "sgd")
 BALANCES = ("weights", "sampling")
-
-_COUNTS = ("batch_size", "micro_batch_size", "patience", "n_views")
-_OPTIONAL = ("micro_batch_size", "patience", "n_views", "max_grad_norm", "balance")
-_LARGEST_SEED = 2**32 - 1  # what scikit-learn, which draws the folds, can take
-# The largest value of each number, of which none may be below 0, and how the error says so.
-_RANGES = {
-    "weight_decay": (math.inf, "a number of at least 0"),
-    "label_smoothing": (math.nextafter(1, 0), "a number from 0 to below 1"),
-    "validation": (0.5, "a number from 0 to 0.5"),
-    "frozen_prefix_mib": (math.inf, "a number of at least 0"),
-    "checkpoint_every_s": (math.inf, "a number of at least 0"),
-}
+_LARGEST_SEED = 2**32 - 1  # the largest that scikit-learn, which draws the folds, accepts
 
 
-def check_settings(images, settings):
-    """Return the settings of `transfer` as plain values that JSON can hold, once all of them can be used.
+def _setting(default, check, *settings, optional=False, recorded=True, **bounds):
+    """Return a field with its check, `check(name, value, *settings, **bounds)`; `optional` fields may be None."""
 
-    Arguments
-    ---------
-    images: ImageSet
-    settings: dict
-        By name, as in `transfer`; numbers may be NumPy's.
+    def run_check(name, value):
+        return None if optional and value is None else check(name, value, *settings, **bounds)
 
-    Raises ValueError or TypeError for a setting that can't be used, or too few classes.
-    """
+    return dataclasses.field(default=default, metadata={"check": run_check, "recorded": recorded})
+
+
+def _check_name(name, value, known):
+    """Return a text that is one of the known ones."""
+    return check_known(name, [value], known)[0]
+
+
+def _check_flag(name, value):
+    """Return a bool, also if it is NumPy's."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}: {value!r}, expected True or False")
+    return bool(value)
+
+
+def _check_callbacks(name, callbacks):
+    """Return callbacks as a tuple."""
+    if callable(callbacks) or not isinstance(callbacks, (list, tuple)):
+        raise TypeError(f"{name}: {callbacks!r}, expected a list of functions, as in [function]")
+    for callback in callbacks:
+        if not callable(callback):
+            raise TypeError(f"{name}: {callback!r} in the list, expected functions that take the Training")
+    return tuple(callbacks)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """The settings of one training; `transfer` documents them and has the same defaults."""
+
+    seed: int = _setting(0, check_count, 0, _LARGEST_SEED, recorded=False)
+    batch_size: int = _setting(8, check_count, 1)
+    micro_batch_size: int | None = _setting(None, check_count, 1, optional=True)
+    optimizer: str = _setting("adamw", _check_name, OPTIMIZERS)
+    weight_decay: float = _setting(0.01, check_number, at_least=0)
+    label_smoothing: float = _setting(0.0, check_number, at_least=0, below=1)
+    balance: str | None = _setting(None, _check_name, BALANCES, optional=True)
+    max_grad_norm: float | None = _setting(None, check_number, above=0, optional=True)
+    mixed_precision: bool = _setting(False, _check_flag)
+    validation: float = _setting(0.0, check_number, at_least=0, at_most=0.5)
+    patience: int | None = _setting(None, check_count, 1, optional=True)
+    n_views: int | None = _setting(None, check_count, 1, optional=True)
+    frozen_prefix_mib: float = _setting(1024.0, check_number, at_least=0)
+    checkpoint: str | Path | None = dataclasses.field(default=None, metadata={"recorded": False})
+    checkpoint_every_s: float = _setting(60.0, check_number, at_least=0, recorded=False)
+    callbacks: collections.abc.Sequence = _setting((), _check_callbacks, recorded=False)
+    progress: bool = dataclasses.field(default=True, metadata={"recorded": False})
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            if check := field.metadata.get("check"):
+                # The checks return plain values for JSON, also if NumPy's were given.
+                object.__setattr__(self, field.name, check(field.name, getattr(self, field.name)))
+        if self.patience is not None and not self.validation:
+            raise ValueError(
+                f"patience: {self.patience}, but no pictures are held out for validation; take validation=0.2"
+            )
+
+    @classmethod
+    def pick(cls, arguments):
+        """Return the settings among the arguments of a function, {name: value}."""
+        return cls(**{field.name: arguments[field.name] for field in dataclasses.fields(cls)})
+
+    def describe(self):
+        """Return the settings that decide what is trained, as plain values that JSON can hold."""
+        recorded = (field.name for field in dataclasses.fields(self) if field.metadata["recorded"])
+        return {name: getattr(self, name) for name in recorded}
+
+
+def check_images(images):
+    """Raise TypeError or ValueError if training pictures are no ImageSet, or of fewer than two classes."""
     if not isinstance(images, ImageSet):
         raise TypeError(f"images: a {type(images).__name__}, expected an ImageSet, as load_images makes it")
-    present = {images.classes[label] for label in images.labels}
-    if len(present) < 2:
-        raise ValueError(f"images: pictures of {len(present)} class, expected two classes or more")
-    given = {name: value for name, value in settings.items() if not (value is None and name in _OPTIONAL)}
-    checked = {name: check_count(name, given[name], 1) for name in _COUNTS if name in given}
-    checked["seed"] = check_count("seed", given["seed"], 0, _LARGEST_SEED)
-    checked |= {name: _check_number(name, given[name], *limit) for name, limit in _RANGES.items()}
-    if "max_grad_norm" in given:
-        checked["max_grad_norm"] = check_number("max_grad_norm", given["max_grad_norm"], above=0)
-    for name, known in {"optimizer": OPTIMIZERS, "precision": PRECISIONS, "balance": BALANCES}.items():
-        if name in given:
-            check_known(name, [given[name]], known)
-    if "patience" in given and not given["validation"]:
-        raise ValueError(
-            f"patience: {given['patience']}, but no pictures are held out to judge the epochs by; take validation=0.2"
-        )
-    return settings | checked
+    n_present = len({images.classes[label] for label in images.labels})
+    if n_present < 2:
+        raise ValueError(f"images: pictures of {n_present} class, expected two classes or more")
 
 
 def check_target(strategy, target, backbone):
-    """Raise ValueError or TypeError where a strategy and the pictures of a target domain don't fit each other.
-
-    Arguments
-    ---------
-    strategy: Strategy
-    target: ImageSet or None
-    backbone: Backbone
-    """
+    """Raise ValueError or TypeError if a strategy and the pictures of a target domain don't fit each other."""
     if target is None:
         if strategy.needs_target():
             raise ValueError(
@@ -73,37 +110,19 @@ def check_target(strategy, target, backbone):
     check_target_pictures(target)
     if not strategy.needs_target():
         raise ValueError(
-            f"target: given, but strategy {strategy.name!r} has no objective that would use it: leave it out, or take "
-            "a strategy of tlkit.adaptation"
+            f"target: given, but strategy {strategy.name!r} has no objective that uses it: leave it out, or take a "
+            "strategy of tlkit.adaptation"
         )
     if backbone.auxiliary and any(phase.objective and "all" in phase.train for phase in strategy.phases):
         raise ValueError(
-            "objective: in a phase that trains the auxiliary classifiers, which know no target domain: load the "
+            "objective: in a phase that trains auxiliary classifiers, which can't use a target domain: load the "
             "backbone with auxiliary=False"
         )
 
 
 def check_target_pictures(target):
-    """Raise TypeError or ValueError for what are no pictures to adapt to."""
+    """Raise TypeError or ValueError if the pictures of a target domain are no ImageSet, or fewer than two."""
     if not isinstance(target, ImageSet):
         raise TypeError(f"target: a {type(target).__name__}, expected an ImageSet, as load_images makes it")
     if len(target) < 2:
         raise ValueError(f"target: {len(target)} pictures, expected two or more of the target domain")
-
-
-def check_callbacks(callbacks):
-    """Return callbacks as a tuple; TypeError where they aren't several, or one of them can't be called."""
-    if callable(callbacks) or not isinstance(callbacks, (list, tuple)):
-        raise TypeError(f"callbacks: {callbacks!r}, expected a list of functions, as in [function]")
-    for callback in callbacks:
-        if not callable(callback):
-            raise TypeError(f"callbacks: {callback!r} in the list, expected functions that take the Training")
-    return tuple(callbacks)
-
-
-def _check_number(name, value, largest, expected):
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name}: {value!r}, expected {expected}")
-    if not 0 <= value <= largest or math.isinf(value):
-        raise ValueError(f"{name}: {value!r}, expected {expected}")
-    return float(value)

@@ -1,28 +1,25 @@
-"""The whole state of a training between two steps, as tensors and plain values, and how one is put back into it."""
+"""The whole state of a training between two steps, as tensors and plain values, and how it is put back."""
 
 import torch
 
 from tlkit.training.early_stopping import Best, put_back, take_tensors
 
-_PLACE = (
+_PLAIN_ATTRIBUTES = (
     "phase_index",
     "epoch_index",
     "batch_index",
     "step",
     "total_loss",
     "total_objective_loss",
-    "n_right",
+    "n_correct",
     "history",
-    "autocast",
+    "mixed_precision",
     "n_trained",
 )
 
 
 def take_state(training):
-    """Return (dict of str to tensor, dict of plain values that JSON can hold) of a `Training` between two steps.
-
-    The tensors are its own, not copies.
-    """
+    """Return a `Training` between two steps as ({name: tensor}, {name: plain value for JSON}); nothing is copied."""
     tensors = take_tensors(training.backbone, training.head)
     for part, values in (
         ("auxiliary", training.auxiliary.state_dict() if training.auxiliary else {}),
@@ -35,33 +32,37 @@ def take_state(training):
     if training.optimizer is not None:
         for number, state in training.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in state.items()}
+    if training.pseudo_labels is not None:
+        tensors["pseudo_labels"] = training.pseudo_labels
     tensors["random"] = torch.get_rng_state()
     if training.device.type == "cuda":
         tensors["random_cuda"] = torch.cuda.get_rng_state(training.device)
-    facts = {name: getattr(training, name) for name in _PLACE}
-    # A file sorts its tensors, and a penalty may sum up in the order that `start` has.
+    facts = {name: getattr(training, name) for name in _PLAIN_ATTRIBUTES}
+    # The order of the names is kept because files sort tensors, and a penalty may sum in the order of `start`.
     facts |= {"names": list(tensors)}
-    facts |= {"touched": sorted(training.touched), "inside_phase": training.optimizer is not None}
+    facts |= {"tuned_stages": sorted(training.tuned_stages), "inside_phase": training.optimizer is not None}
     if training.best and training.best.tensors:
         facts |= {"best_loss": training.best.loss, "best_epoch": training.best.epoch}
     return tensors, facts
 
 
 def put_state(training, tensors, facts):
-    """Put a `Training` that has not begun, of the same run, where `take_state` was called; the tensors are copied."""
+    """Put a `Training` of the same run that has not begun into the state from `take_state`; tensors are copied."""
     parts = {}
     for name in facts["names"]:
         part, _, rest = name.partition(".")
         parts.setdefault(part, {})[rest] = tensors[name]
     own = take_tensors(training.backbone, training.head)
     put_back({name: tensors[name] for name in own}, training.backbone, training.head)
-    for name in _PLACE:
+    for name in _PLAIN_ATTRIBUTES:
         setattr(training, name, facts[name])
-    training.touched = set(facts["touched"])
+    training.tuned_stages = set(facts["tuned_stages"])
     if training.auxiliary:
         training.auxiliary.load_state_dict(parts["auxiliary"])
     training.loaded_critic = parts.get("critic")
-    # In the layout in memory of the parameters, which decides in which order sums are taken.
+    if "pseudo_labels" in parts:
+        training.pseudo_labels = parts["pseudo_labels"][""].to(training.device)
+    # In the memory layout of the parameters, which decides the order of sums.
     if "start" in parts:
         training.start = {name: _copy_as(own[f"backbone.{name}"], value) for name, value in parts["start"].items()}
     if "parent" in parts:
@@ -80,4 +81,5 @@ def put_state(training, tensors, facts):
 
 
 def _copy_as(own, value):
+    """Return a copy of a tensor in the memory layout of another."""
     return torch.empty_like(own).copy_(value)

@@ -1,4 +1,4 @@
-"""One step of a training: the gradient of a batch, summed up over its parts and shortened, and the update."""
+"""One training step: the gradients of a batch, summed over micro-batches and clipped, then the update."""
 
 import contextlib
 import math
@@ -12,110 +12,99 @@ from tlkit.backbones.freezing.freeze import has_moving_statistics
 from tlkit.cpu.convolutions import QuickConvolutions
 from tlkit.strategies.augmentation import split_policies
 from tlkit.training.augment import mix_batch
-from tlkit.training.trainable import apply_phase
+from tlkit.training.optimizer import list_trained
+from tlkit.training.trainable import apply_phase, is_source_free
 
 _OUT_OF_MEMORY = ("out of memory", "allocate memory", "not enough memory")
 
 
 class TrainingError(RuntimeError):
-    """Training that can't go on, such as after a loss that is not a number."""
+    """Training cannot continue, for example after a loss that is not a number."""
 
 
-class Seen(typing.NamedTuple):
-    """What an objective sees of some pictures of a domain.
+class DomainBatch(typing.NamedTuple):
+    """Pictures of one domain in a step, as an objective sees them."""
 
-    Arguments
-    ---------
-    features: (n, n_features) float32
-    scores: (n, n_classes) float32
-        The head's, before softmax.
-    labels: (n,) int64, or None
-        Those of a target domain are never seen.
-    """
-
-    features: torch.Tensor
-    scores: torch.Tensor
-    labels: torch.Tensor | None
+    features: torch.Tensor  # (n, n_features) float32
+    scores: torch.Tensor  # (n, n_classes) float32, the head's outputs before softmax
+    labels: torch.Tensor | None  # (n,) int64; for a target the pseudo-labels of its objective, or None
 
 
-def make_step(training, indices, target_indices=None):
-    """Take one step on some pictures: the gradients of its parts in turn, then one update.
+class MicroBatch(typing.NamedTuple):
+    """Pictures of a step that are computed at once: n of the source, then m of the target."""
 
-    Arguments
-    ---------
-    training: Training
-        Its network is changed in place; its sums over the epoch grow.
-    indices: (n,) int
-        The pictures of the step.
-    target_indices: (n,) int, optional
-        As many of the target domain, where the phase has an objective.
+    inputs: torch.Tensor  # (n + m, …) float32
+    labels: torch.Tensor  # (n,) int64, or (n, n_classes) float32 if the phase mixes pictures
+    step_labels: torch.Tensor  # those of all source pictures of the step
+    target_labels: torch.Tensor | None  # (m,) int64 pseudo-labels
+    n_step_pictures: int
+    share: float  # of these, the share that is in this micro-batch
 
-    Raises TrainingError where the loss or a gradient to be shortened is not finite, or memory runs out.
-    """
-    phase = training.phase
-    training.optimizer.zero_grad()
-    loss_of_step = 0.0
-    parts = split_batch(indices, training.micro_batch_size)
-    beside = split_batch(target_indices, training.micro_batch_size) if phase.objective else [None] * len(parts)
-    with memory_error_explained(len(parts[0])):
-        read = _read_parts(training, parts)
-        for place, ((batch, labels, all_labels), target_part) in enumerate(zip(read, beside, strict=True)):
-            if phase.objective:
-                # One pass for both domains: norm layers whose statistics move then see both, as in the papers' code.
-                target_batch, _ = read_batch(training, training.target_source, target_part, phase.augment)
-                batch = torch.cat([batch, target_batch])
-            loss, scores = _measure_loss(training, batch, labels, all_labels, is_first=place == 0)
-            loss_of_step += loss.item()
-            if not math.isfinite(loss_of_step):
-                raise TrainingError(
-                    f"the loss is {loss_of_step} at {_name_step(training, training.step + 1)}: {_advise(training)}"
-                )
-            loss.backward()
-            # Of mixed pictures the one that makes up more counts.
-            wanted = labels.argmax(1) if labels.ndim == 2 else labels
-            training.n_right += (scores.argmax(1) == wanted).sum().item()
-        if training.max_grad_norm is not None:
-            norm = nn.utils.clip_grad_norm_(list_learning(training.optimizer), training.max_grad_norm)
-            if not norm.isfinite():
-                raise TrainingError(
-                    f"the gradient is {norm:.0f} at {_name_step(training, training.step + 1)}: {_advise(training)}"
-                )
+
+def take_step(training, indices, target_indices):
+    """Take one step with source pictures (n,) int, None if the phase is source-free, and target pictures or None."""
+    step_pictures = target_indices if indices is None else indices
+    with memory_error_explained(len(split_batch(step_pictures, training.settings.micro_batch_size)[0])):
+        loss = compute_gradients(training, indices, target_indices)
+        if training.settings.max_grad_norm is not None:
+            clip_gradients(training)
         training.optimizer.step()
-    training.total_loss += loss_of_step * len(indices)
+    training.total_loss += loss * len(step_pictures)
 
 
-def read_batch(training, source, indices, policy):
-    """Return (n, …) float32 and (n,) labels of some pictures of a source, where and as the network wants them."""
-    return _place(training, *source.batch(indices, policy, training.epoch))
+def compute_gradients(training, indices, target_indices):
+    """Sum the gradients of a step over its micro-batches (gradient accumulation) and return the loss of the step."""
+    training.optimizer.zero_grad()
+    step_loss = 0.0
+    for number, micro_batch in enumerate(_read_micro_batches(training, indices, target_indices)):
+        loss, scores = compute_loss(training, micro_batch, is_first=number == 0)
+        step_loss += loss.item()
+        if not math.isfinite(step_loss):
+            raise TrainingError(f"the loss is {step_loss} at {_name_step(training, 1)}: {_advise(training)}")
+        loss.backward()
+        labels = micro_batch.labels
+        # The label of a mixed picture is the class with the larger share.
+        classes = labels.argmax(1) if labels.ndim == 2 else labels
+        training.n_correct += (scores.argmax(1) == classes).sum().item()
+    return step_loss
 
 
-def _place(training, batch, labels):
-    batch, labels = batch.to(training.device), labels.to(training.device)
-    return (batch.contiguous(memory_format=torch.channels_last) if batch.ndim == 4 else batch), labels
+def compute_loss(training, micro_batch, *, is_first):
+    """Return what a micro-batch adds to the loss of its step, and the scores (n, n_classes) of its source pictures."""
+    phase, labels = training.phase, micro_batch.labels
+    loss, features, branch_loss = 0.0, None, 0.0
+    with torch.autocast(training.device.type, torch.bfloat16, enabled=training.mixed_precision), QuickConvolutions():
+        if training.auxiliary and "all" in phase.train:
+            features, branch_loss = training.auxiliary(training.backbone, micro_batch.inputs, labels)
+        features = training.network(micro_batch.inputs) if features is None else features
+        all_scores = training.head(features)
+        scores = all_scores[: len(labels)]
+        if not is_source_free(phase):
+            weights, smoothing = training.class_weights, training.settings.label_smoothing
+            loss = nn.functional.cross_entropy(scores, labels, weights, label_smoothing=smoothing)
+    if not is_source_free(phase):
+        loss = loss * _find_loss_share(training, micro_batch) + branch_loss * micro_batch.share
+    if phase.objective:
+        loss = loss + _apply_objective(training, micro_batch, features.float(), all_scores.float())
+    if phase.penalty and is_first:
+        loss = loss + phase.penalty(training.backbone, training.start)
+    return loss, scores
 
 
-def _read_parts(training, parts):
-    """Yield of each part of a step its pictures, their labels, and all labels of the step.
+def clip_gradients(training):
+    """Scale the gradients of all trained parameters down to the largest norm allowed (gradient clipping)."""
+    norm = nn.utils.clip_grad_norm_(list_trained(training.optimizer), training.settings.max_grad_norm)
+    if not norm.isfinite():
+        raise TrainingError(f"the gradient is {norm:.0f} at {_name_step(training, 1)}: {_advise(training)}")
 
-    Labels are (n,) int64, or (n, n_classes) float32 shares where the phase mixes pictures.
-    """
-    indices = np.concatenate(parts)
-    policy, mixing = split_policies(training.phase.augment)
-    if not mixing:
-        all_labels = torch.from_numpy(training.pictures.images.labels[indices])
-        for part in parts:
-            yield *read_batch(training, training.source, part, policy), all_labels
-        return
-    # The whole step at once, so that how it is divided doesn't decide who is mixed with whom.
-    batch, labels = training.source.batch(indices, policy, training.epoch)
-    draw = (training.seed, training.epoch, training.batch_index)
-    batch, all_shares = mix_batch(batch, labels, mixing, training.head.out_features, draw=draw)
-    for some, shares in zip(batch.tensor_split(len(parts)), all_shares.tensor_split(len(parts)), strict=True):
-        yield *_place(training, some, shares), all_shares
+
+def read_batch(training, inputs, indices, policy):
+    """Return (n, …) float32 and (n,) labels of some inputs, on the device and in the layout that the network uses."""
+    return _place(training, *inputs.batch(indices, policy, training.epoch))
 
 
 def split_batch(indices, micro_batch_size):
-    """Return the parts of a batch that are computed one at a time, of nearly equal size; without a size, the whole.
+    """Return the micro-batches of a batch, of nearly equal size; the whole batch if their size is None.
 
     >>> [len(part) for part in split_batch(np.arange(9), 4)]
     [3, 3, 3]
@@ -124,98 +113,44 @@ def split_batch(indices, micro_batch_size):
 
 
 def check_batches(training):
-    """Raise TrainingError where a phase to come would take statistics of a single picture."""
-    n_pictures, n_batches, micro_batch_size = len(training.pictures), training.n_batches, training.micro_batch_size
-    sizes = {n_pictures // n_batches, math.ceil(n_pictures / n_batches)}
-    alone = [size for size in sizes if len(split_batch(np.arange(size), micro_batch_size)[-1]) == 1]
-    if not alone:
-        return
+    """Raise TrainingError if a phase to come would take statistics of a single picture."""
+    batch_size, micro_batch_size = training.settings.batch_size, training.settings.micro_batch_size
     for phase in training.strategy.phases[training.phase_index :]:
         if phase.n_epochs is None:
             continue
+        n_pictures = len(training.choose_pictures(phase))
+        n_batches = math.ceil(n_pictures / batch_size)
+        sizes = {n_pictures // n_batches, math.ceil(n_pictures / n_batches)}
+        alone = [size for size in sizes if len(split_batch(np.arange(size), micro_batch_size)[-1]) == 1]
         apply_phase(training.backbone, training.head, phase)
-        if has_moving_statistics(training.backbone) or phase.objective:
-            cause = (
-                f"batch_size: {training.batch_size} with {n_pictures} pictures makes a batch of one"
-                if 1 in sizes
-                else f"micro_batch_size: {micro_batch_size} leaves one picture of a batch of {max(alone)} alone"
-            )
-            if phase.objective:
-                raise TrainingError(
-                    f"{cause}, which can't say how a domain's features spread: take another size, or more pictures"
-                )
+        needs_several = phase.objective and not is_source_free(phase)
+        if not alone or not (needs_several or has_moving_statistics(training.backbone)):
+            continue
+        cause = (
+            f"batch_size: {batch_size} with {n_pictures} pictures makes a batch of one"
+            if 1 in sizes
+            else f"micro_batch_size: {micro_batch_size} leaves one picture of a batch of {max(alone)} alone"
+        )
+        if needs_several:
             raise TrainingError(
-                f"{cause}, of which norm layers can't take statistics: take another size, more pictures, or "
-                "norm_statistics='frozen'"
+                f"{cause}, which can't show how the features of a domain spread: take another size, or more pictures"
             )
-
-
-def check_weights(training):
-    """Raise TrainingError where what was trained, or a running statistic, is no longer finite.
-
-    The loss can't tell of the last update; nor, while they move, of statistics, since only evaluation uses them.
-    """
-    if not all(value.isfinite().all() for value in (*list_learning(training.optimizer), *training.backbone.buffers())):
         raise TrainingError(
-            f"the weights are not finite after {_name_step(training, training.step)}: {_advise(training)}"
+            f"{cause}, and norm layers can't take its statistics: take another size, more pictures, or "
+            "norm_statistics='frozen'"
         )
 
 
-def list_learning(optimizer):
-    """Return the parameters that an optimiser updates."""
-    return [value for group in optimizer.param_groups for value in group["params"]]
-
-
-def _measure_loss(training, batch, labels, all_labels, *, is_first):
-    """Return the share that some pictures of a step have in its loss, and their scores."""
-    phase, weights, n_source = training.phase, training.class_weights, len(labels)
-    autocast = torch.autocast(training.device.type, torch.bfloat16, enabled=training.autocast)
-    with autocast, QuickConvolutions():
-        trained_along = training.auxiliary and "all" in phase.train
-        features, extra = training.auxiliary(training.backbone, batch, labels) if trained_along else (None, 0.0)
-        features = training.network(batch) if features is None else features
-        all_scores = training.head(features)
-        scores = all_scores[:n_source]
-        loss = nn.functional.cross_entropy(scores, labels, weights, label_smoothing=training.label_smoothing)
-    share = n_source / len(all_labels)
-    weighted_share = share
-    if weights is not None:
-        all_labels = all_labels.to(training.device)
-        if labels.ndim == 2:  # of these torch takes the mean by number, not by weight
-            weighted_share = n_source / (all_labels @ weights).sum()
-        else:
-            weighted_share = weights[labels].sum() / weights[all_labels].sum()
-    loss = loss * weighted_share + extra * share
-    if phase.objective:
-        features, all_scores = features.float(), all_scores.float()
-        source = Seen(features[:n_source], all_scores[:n_source], labels)
-        target = Seen(features[n_source:], all_scores[n_source:], None)
-        progress = training.step / (phase.n_epochs * training.n_batches)
-        objective_loss = phase.objective(source, target, training.critic, progress) * share
-        training.total_objective_loss += objective_loss.item() * len(all_labels)
-        loss = loss + objective_loss
-    if phase.penalty and is_first:
-        loss = loss + phase.penalty(training.backbone, training.start)
-    return loss, scores
-
-
-def _name_step(training, step):
-    return f"step {step} of {training.phase.n_epochs * training.n_batches} (epoch {training.epoch + 1})"
-
-
-def _advise(training):
-    if training.step == 0 and training.phase_index == 0:
-        return "nothing was learned yet, so look for NaN or too large values in the pictures, weights or penalty"
-    rate = max(training.phase.learning_rate.values())
-    return f"take a learning_rate below {rate}, or look for NaN in the pictures"
+def check_weights(training):
+    """Raise TrainingError if a trained weight or a running statistic is not finite."""
+    # The loss shows neither the last update nor running statistics, which are only used in evaluation.
+    if not all(value.isfinite().all() for value in (*list_trained(training.optimizer), *training.backbone.buffers())):
+        raise TrainingError(f"the weights are not finite after {_name_step(training, 0)}: {_advise(training)}")
 
 
 @contextlib.contextmanager
 def memory_error_explained(n_pictures):
-    """Turn an error of any library that memory ran out, with so many pictures at once, into one that says what helps.
-
-    Raises TrainingError; other errors pass as they are.
-    """
+    """Turn a library's error that memory ran out into a TrainingError with a remedy; other errors pass."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -227,3 +162,81 @@ def memory_error_explained(n_pictures):
             f"memory ran out with {n_pictures} picture{'s' * (n_pictures > 1)} at once: take "
             f"{smaller * (n_pictures > 1)}smaller pictures, or a strategy that trains fewer stages"
         ) from error
+
+
+def _read_micro_batches(training, indices, target_indices):
+    """Yield the `MicroBatch`es of a step one by one."""
+    step_pictures = target_indices if indices is None else indices
+    parts = split_batch(step_pictures, training.settings.micro_batch_size)
+    target_parts = [None] * len(parts) if target_indices is None else np.array_split(target_indices, len(parts))
+    nothing = torch.empty(0, dtype=torch.int64, device=training.device)
+    source = [(None, nothing, nothing)] * len(parts) if indices is None else _read_source(training, parts)
+    for part, (inputs, labels, step_labels), target_part in zip(parts, source, target_parts, strict=True):
+        target_labels = None
+        if target_part is not None:
+            # One pass for both domains: norm layers whose statistics move then see both, as in the papers' code.
+            target_inputs, _ = read_batch(training, training.target_inputs, target_part, training.phase.augment)
+            inputs = target_inputs if inputs is None else torch.cat([inputs, target_inputs])
+            if training.pseudo_labels is not None:
+                target_labels = training.pseudo_labels[torch.from_numpy(target_part)]
+        share = len(part) / len(step_pictures)
+        yield MicroBatch(inputs, labels, step_labels, target_labels, len(step_pictures), share)
+
+
+def _read_source(training, parts):
+    """Yield for each micro-batch its inputs (n, …), its labels, and the labels of the whole step."""
+    indices = np.concatenate(parts)
+    policy, mixing = split_policies(training.phase.augment)
+    if not mixing:
+        step_labels = torch.from_numpy(training.pictures.images.labels[indices])
+        for part in parts:
+            yield *read_batch(training, training.inputs, part, policy), step_labels
+        return
+    # The whole step is mixed at once, so that the size of micro-batches doesn't decide which pictures are mixed.
+    batch, labels = training.inputs.batch(indices, policy, training.epoch)
+    draw = (training.settings.seed, training.epoch, training.batch_index)
+    batch, step_shares = mix_batch(batch, labels, mixing, training.head.out_features, draw=draw)
+    for inputs, shares in zip(batch.tensor_split(len(parts)), step_shares.tensor_split(len(parts)), strict=True):
+        yield *_place(training, inputs, shares), step_shares
+
+
+def _place(training, batch, labels):
+    """Return a batch (n, …) and its labels on the device, pictures and maps with channels last."""
+    batch, labels = batch.to(training.device), labels.to(training.device)
+    return (batch.contiguous(memory_format=torch.channels_last) if batch.ndim == 4 else batch), labels
+
+
+def _find_loss_share(training, micro_batch):
+    """Return the share of a micro-batch's mean cross-entropy in the loss of its step."""
+    weights, labels = training.class_weights, micro_batch.labels
+    if weights is None:
+        return micro_batch.share
+    step_labels = micro_batch.step_labels.to(training.device)
+    if labels.ndim == 2:  # of mixed pictures torch takes the mean by their number, not by their weights
+        return len(labels) / (step_labels @ weights).sum()
+    return weights[labels].sum() / weights[step_labels].sum()
+
+
+def _apply_objective(training, micro_batch, features, scores):
+    """Return what the phase's objective adds to the loss of a step, given features and scores of a micro-batch."""
+    n_source = len(micro_batch.labels)
+    source = DomainBatch(features[:n_source], scores[:n_source], micro_batch.labels)
+    target = DomainBatch(features[n_source:], scores[n_source:], micro_batch.target_labels)
+    source = None if is_source_free(training.phase) else source
+    progress = training.step / training.n_steps
+    loss = training.phase.objective(source, target, training.critic, progress) * micro_batch.share
+    training.total_objective_loss += loss.item() * micro_batch.n_step_pictures
+    return loss
+
+
+def _name_step(training, n_ahead):
+    """Return the text for the step that is so many ahead of the last, for example "step 2 of 6 (epoch 1)"."""
+    return f"step {training.step + n_ahead} of {training.n_steps} (epoch {training.epoch + 1})"
+
+
+def _advise(training):
+    """Return what to do about values that are not finite."""
+    if training.step == 0 and training.phase_index == 0:
+        return "nothing was learned yet, so look for NaN or very large values in the pictures, weights or penalty"
+    rate = max(training.phase.learning_rate.values())
+    return f"take a learning_rate below {rate}, or look for NaN in the pictures"

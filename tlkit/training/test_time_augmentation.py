@@ -3,7 +3,7 @@
 from tlkit.arguments import check_count
 from tlkit.strategies.augmentation import check_policies, split_policies
 from tlkit.training.batches import TrainingPictures
-from tlkit.training.frozen_prefix import FrontPictures
+from tlkit.training.frozen_prefix import PrefixOutputs
 
 
 def check_views(n_views, augment):
@@ -44,7 +44,7 @@ def extract_views(backbone, images, augment, n_views, *, seed, pretrained, progr
     progress: bool
     """
     pictures = TrainingPictures(images, backbone.recipe, seed)
-    front = FrontPictures(backbone, len(backbone.stages), pictures, pretrained=pretrained)
+    front = PrefixOutputs(backbone, len(backbone.stages), pictures, pretrained=pretrained)
     for view in range(n_views):
         # One at a time: many views of many pictures would not find room beside each other.
         front.compute([(augment, view)], progress=progress)

@@ -3,7 +3,7 @@
 from tlkit.backbones.freezing.freeze import NORM_LAYERS, freeze, hold_norm_statistics, thaw
 from tlkit.strategies.strategy import resolve_keys
 
-# In the paths of what `insert_lora` adds.
+# Part of the paths of the parameters that `insert_lora` adds.
 ADAPTER = "lora_"
 
 
@@ -14,34 +14,44 @@ def apply_phase(backbone, head, phase):
     rates = {}
     for key, rate in sorted(phase.learning_rate.items(), key=lambda item: _breadth(item[0])):
         for name in resolve_keys([key], backbone):
-            for parameter in _parameters(name, backbone, head):
+            for parameter in _list_parameters(name, backbone, head):
                 rates[parameter] = rate
-    for part in (backbone, *backbone.body.values()):  # the whole with what belongs to no stage
+    for part in (backbone, *backbone.body.values()):  # the whole, because some parameters belong to no stage
         if not any(parameter in rates for parameter in part.parameters()):
             freeze(part)
     if phase.norm_statistics == "frozen":
         hold_norm_statistics(backbone)
-    groups = {}
-    for parameter in (*backbone.parameters(), *head.parameters()):
+    parameters = [*backbone.parameters(), *head.parameters()]
+    for parameter in parameters:
         parameter.requires_grad_(parameter in rates)
-        if parameter in rates:
+    if restrict := getattr(phase.objective, "restrict", None):
+        restrict(backbone)
+    groups = {}
+    for parameter in parameters:
+        if parameter.requires_grad:
             groups.setdefault(rates[parameter], []).append(parameter)
     return list(groups.items())
 
 
+def is_source_free(phase):
+    """Return whether a phase is trained on the target alone, with its objective as the whole loss."""
+    return getattr(phase.objective, "source_free", False)
+
+
 def count_frozen_stages(backbone):
-    """Return how many stages, from the first, have nothing that a phase trains once it was applied."""
+    """Return the number of stages before the first that the phase trains; all if it trains none."""
     stages = list(backbone.body.values())
-    learning = [place for place, stage in enumerate(stages) if any(value.requires_grad for value in stage.parameters())]
-    return learning[0] if learning else len(stages)
+    trained = [index for index, stage in enumerate(stages) if any(value.requires_grad for value in stage.parameters())]
+    return trained[0] if trained else len(stages)
 
 
 def _breadth(key):
-    # Wide keys come first, so that the narrower ones overwrite their learning rate.
+    """Return a rank for sorting: wide keys come first, so that narrower ones overwrite their learning rate."""
     return {"all": 0, "norm": 2, "bias": 2, "adapter": 3}.get(key, 1)
 
 
-def _parameters(name, backbone, head):
+def _list_parameters(name, backbone, head):
+    """Return the parameters of a stage or of a keyword other than "all"."""
     if name == "head":
         return list(head.parameters())
     if name == "norm":

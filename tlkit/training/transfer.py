@@ -1,6 +1,5 @@
 """`transfer`: one strategy, trained once, on one set of pictures with one seed."""
 
-import contextlib
 import copy
 import warnings
 
@@ -13,13 +12,12 @@ from tlkit.backbones.backbone import Backbone, hash_tensors
 from tlkit.cpu.measure import measured
 from tlkit.images.splits import assign_folds
 from tlkit.strategies import catalogue
-from tlkit.training.batches import TrainingPictures
 from tlkit.training.changed_weights import list_changed
 from tlkit.training.checkpoints import Checkpoints
-from tlkit.training.loop import StoppedError, Training
+from tlkit.training.loop import Training
 from tlkit.training.lora import merge_lora
 from tlkit.training.run import Run
-from tlkit.training.settings import check_callbacks, check_settings, check_target
+from tlkit.training.settings import TrainingSettings, check_images, check_target
 from tlkit.training.target_pictures import hash_digests, hide_labels, list_digests
 
 
@@ -37,7 +35,7 @@ def transfer(
     label_smoothing=0.0,
     balance=None,
     max_grad_norm=None,
-    precision="exact",
+    mixed_precision=False,
     validation=0.0,
     patience=None,
     n_views=None,
@@ -133,7 +131,7 @@ def transfer(
     >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     >>> images = tl.load_images("styles", domain="photo").few(1)
     >>> run = transfer(backbone, images, tl.Strategy([tl.Phase(["head"], 3, 1e-2)]), batch_size=6, progress=False)
-    >>> run.n_steps, [row["front"] for row in run.history]
+    >>> run.n_steps, [row["frozen_prefix"] for row in run.history]
     (6, ['stage4', 'stage4', 'stage4'])
     """
     if isinstance(backbone, str):
@@ -143,85 +141,55 @@ def transfer(
     if not isinstance(backbone, Backbone):
         raise TypeError(f"backbone: a {type(backbone).__name__}, expected a Backbone or a name for load_backbone")
     strategy = catalogue.get(strategy)
-    settings = check_settings(
-        images,
-        {
-            "seed": seed,
-            "batch_size": batch_size,
-            "micro_batch_size": micro_batch_size,
-            "optimizer": optimizer,
-            "weight_decay": weight_decay,
-            "label_smoothing": label_smoothing,
-            "balance": balance,
-            "max_grad_norm": max_grad_norm,
-            "precision": precision,
-            "validation": validation,
-            "patience": patience,
-            "n_views": n_views,
-            "frozen_prefix_mib": frozen_prefix_mib,
-            "checkpoint_every_s": checkpoint_every_s,
-        },
-    )
-    seed, checkpoint_every_s = settings.pop("seed"), settings.pop("checkpoint_every_s")
-    callbacks = check_callbacks(callbacks)
-    learned, held = _hold_out(images, settings["validation"], seed)
-    planned = strategy.adjusted(backbone, len(learned))
+    check_images(images)
+    settings = TrainingSettings.pick(locals())
+    training_images, validation_images = _hold_out(images, settings.validation, settings.seed)
+    planned = strategy.adjusted(backbone, len(training_images))
     check_target(planned, target, backbone)
     tuned = planned.tunes(backbone)
-    description = strategy.describe() | {"phases": planned.describe()["phases"]} | settings
+    description = strategy.describe() | {"phases": planned.describe()["phases"]} | settings.describe()
     target_digests = []
     if target is not None:
         target = hide_labels(target)
         target_digests = list_digests(target)
         description["target"] = hash_digests(target_digests)
-    del settings["validation"], settings["n_views"]  # these are the pictures' affair
     with measured() as measurement, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(settings.seed)
         original = backbone
-        backbone = planned.prepare(original, seed) if planned.prepare else copy.deepcopy(original)
-        backbone.to(memory_format=torch.channels_last)  # as the batches are; else each step lays the weights out anew
+        backbone = planned.prepare(original, settings.seed) if planned.prepare else copy.deepcopy(original)
+        backbone.to(memory_format=torch.channels_last)  # as the batches, or each step would rearrange the weights
         head = nn.Linear(backbone.n_features, len(images.classes))
         nn.init.zeros_(head.bias)
         head.to(next(backbone.parameters()).device)
-        auxiliary = AuxiliaryLoss(backbone, len(images.classes), seed=seed) if backbone.auxiliary else None
+        auxiliary = AuxiliaryLoss(backbone, len(images.classes), seed=settings.seed) if backbone.auxiliary else None
         if auxiliary:
             description["auxiliary"] = auxiliary.weights
         checkpoints = None
         if checkpoint is not None:
-            which = {"pictures": learned.content_hash, "held_out": held.content_hash if held else None}
-            which |= {"classes": list(images.classes), "seed": seed, "strategy": description}
-            which |= {"backbone": original.fingerprint()}
-            which |= {"prepared": backbone.fingerprint() if planned.prepare else None}
-            checkpoints = Checkpoints(checkpoint, checkpoint_every_s, which)
+            identity = {
+                "pictures": training_images.content_hash,
+                "held_out": validation_images.content_hash if validation_images else None,
+                "classes": list(images.classes),
+                "seed": settings.seed,
+                "strategy": description,
+                "backbone": original.fingerprint(),
+                "prepared": backbone.fingerprint() if planned.prepare else None,
+            }
+            checkpoints = Checkpoints(checkpoint, settings.checkpoint_every_s, identity)
         training = Training(
             backbone,
             head,
             planned,
-            TrainingPictures(learned, backbone.recipe, seed, n_views),
-            TrainingPictures(held, backbone.recipe, seed) if held else None,
-            TrainingPictures(target, backbone.recipe, seed, n_views) if target is not None else None,
-            original,
+            training_images,
+            settings,
+            original=original,
+            validation_images=validation_images,
+            target=target,
             auxiliary=auxiliary,
-            seed=seed,
-            callbacks=callbacks,
-            keep=checkpoints.keep if checkpoints else None,
-            progress=progress,
-            **settings,
+            checkpoints=checkpoints,
         )
-        completed = True
-        with checkpoints or contextlib.nullcontext():
-            if checkpoints:
-                checkpoints.restore(training)
-            try:
-                training.run()
-            except StoppedError:
-                completed = False
-            except KeyboardInterrupt:
-                completed = False
-                warnings.warn(
-                    f"interrupted after {len(training.history)} epochs; the run holds what was reached", stacklevel=2
-                )
-    merge_lora(training)  # for a training that was stopped before its strategy's `finish`, or whose strategy has none
+        completed = training.run()
+    merge_lora(training)  # if the training was stopped before its strategy's `finish`, or the strategy has none
     backbone.to(memory_format=torch.contiguous_format).eval()
     backbone.auxiliary = {}
     return Run(
@@ -229,7 +197,7 @@ def transfer(
         head=head.eval(),
         classes=list(images.classes),
         strategy=description,
-        seed=seed,
+        seed=settings.seed,
         history=training.history,
         n_train=len(images),
         train_hash=images.content_hash,

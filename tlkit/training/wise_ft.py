@@ -38,7 +38,7 @@ def interpolate_with_parent(training, *, mixing_coefficient):
     moved = _moved_norm_layers(training.parent, tuned)
     put_back(_interpolate(training.parent, tuned, mixing_coefficient), training.backbone, training.head)
     if moved and 0 < mixing_coefficient < 1:
-        reestimate_norm_statistics(training.backbone, training.pictures, training.seed, moved)
+        reestimate_norm_statistics(training.backbone, training.pictures, training.settings.seed, moved)
 
 
 def interpolate_runs(parent, tuned, mixing_coefficient, *, train=None):
