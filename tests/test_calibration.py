@@ -130,19 +130,24 @@ def test_the_mean_error_of_true_probabilities_is_that_of_the_binomial():
 def test_true_probabilities_are_within_their_band_as_often_as_it_says_and_others_are_not(binning):
     n_trials = 200
     settings = {"n_draws": 200, "binning": binning}
-    n_off = sum(measure_calibration(*make_predictions(128, seed=seed), **settings).is_off for seed in range(n_trials))
+    n_off = sum(
+        measure_calibration(*make_predictions(128, seed=seed), **settings).is_miscalibrated for seed in range(n_trials)
+    )
     assert n_off / n_trials <= 0.08  # 5 % but for chance: of 200 trials 16 or fewer in 98 of 100
     n_found = sum(
-        measure_calibration(*make_predictions(128, seed=seed, temperature=3.0), **settings).is_off for seed in range(20)
+        measure_calibration(*make_predictions(128, seed=seed, temperature=3.0), **settings).is_miscalibrated
+        for seed in range(20)
     )
     assert n_found >= 18
 
 
-def test_too_sure_and_not_sure_enough_are_told_apart():
-    assert "too sure (up to" in measure_calibration(*make_predictions(300, temperature=3.0)).sentence
-    assert "not sure enough (up to" in measure_calibration(*make_predictions(300, temperature=0.3)).sentence
+def test_over_and_underconfidence_are_distinguished():
+    assert ": overconfident. Calibration error" in measure_calibration(*make_predictions(300, temperature=3.0)).sentence
+    assert (
+        ": underconfident. Calibration error" in measure_calibration(*make_predictions(300, temperature=0.3)).sentence
+    )
     calibrated = measure_calibration(*make_predictions(300))
-    assert "no more than true probabilities would show (up to" in repr(calibrated)
+    assert ": no sign of miscalibration. Calibration error" in repr(calibrated)
     assert repr(calibrated).startswith("Calibration(Brier score 0.")
 
 

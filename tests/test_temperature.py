@@ -27,9 +27,9 @@ def test_it_is_the_best_of_a_fine_grid(seed):
 
 def test_applied_it_takes_the_error_into_its_band_and_keeps_the_order():
     fitted_on, tested = (make_predictions(2000, seed=seed, temperature=3.0) for seed in (0, 2))
-    assert measure_calibration(*tested).is_off
+    assert measure_calibration(*tested).is_miscalibrated
     softened = apply_temperature(tested[0], fit_temperature(*fitted_on))
-    assert not measure_calibration(softened, tested[1]).is_off
+    assert not measure_calibration(softened, tested[1]).is_miscalibrated
     np.testing.assert_array_equal(softened.argsort(axis=1), tested[0].argsort(axis=1))
     np.testing.assert_allclose(softened.sum(axis=1), 1)
 
@@ -52,9 +52,9 @@ def test_a_true_class_that_was_ruled_out_is_refused():
 
 
 def test_where_no_temperature_is_best_the_end_is_taken_with_a_warning():
-    with pytest.warns(UserWarning, match=r"labels: every picture is labelled right.*; temperature 0.01 is taken"):
+    with pytest.warns(UserWarning, match=r"labels: .*every picture is predicted correctly, .*set to its limit 0.01;"):
         assert fit_temperature([[0.9, 0.1], [0.2, 0.8]], [0, 1]) == 0.01
-    with pytest.warns(UserWarning, match=r"labels: what was said is no better than nothing; temperature 100 is taken"):
+    with pytest.warns(UserWarning, match=r"labels: the predictions are no better than chance, .*set to its limit 100;"):
         assert fit_temperature([[0.9, 0.1], [0.2, 0.8]], [1, 0]) == 100
 
 

@@ -1,4 +1,4 @@
-"""The course of a training: phases and epochs taken as the training itself had them, the gap, and the drawing."""
+"""The course of a training: phases and epochs selected as the training itself had them, the gap, and the drawing."""
 
 import math
 from types import SimpleNamespace
@@ -25,35 +25,35 @@ def make_run(losses, n_epochs, patience=None, completed=True, n_train=100, valid
     return SimpleNamespace(history=history, strategy=strategy, completed=completed, n_train=n_train)
 
 
-def read_taken(run):
+def read_selected(run):
     table = summarise_training(run).table
-    return table["phase"].tolist(), table.loc[table["taken"], "epoch"].tolist()
+    return table["phase"].tolist(), table.loc[table["selected"], "epoch"].tolist()
 
 
 def test_the_epoch_with_the_smallest_validation_loss_of_each_phase_is_taken_the_first_of_equal_ones():
-    assert read_taken(make_run([3, 1, 1, 2, 5, 4], [3, 3])) == ([1, 1, 1, 2, 2, 2], [2, 4])
+    assert read_selected(make_run([3, 1, 1, 2, 5, 4], [3, 3])) == ([1, 1, 1, 2, 2, 2], [2, 4])
 
 
 def test_a_phase_that_patience_ended_is_told_from_the_next():
     # The first of up to four epochs is the best: with a patience of 1 the second ends the phase.
-    assert read_taken(make_run([1, 2, 3, 2, 1], [4, 3], patience=1)) == ([1, 1, 2, 2, 2], [1, 5])
+    assert read_selected(make_run([1, 2, 3, 2, 1], [4, 3], patience=1)) == ([1, 1, 2, 2, 2], [1, 5])
 
 
 def test_solved_heads_have_no_epochs_and_without_pictures_held_out_the_last_epoch_is_taken():
-    assert read_taken(make_run([None, None], [None, 2], validation=0.0)) == ([2, 2], [2])
+    assert read_selected(make_run([None, None], [None, 2], validation=0.0)) == ([2, 2], [2])
 
 
 def test_of_an_interrupted_phase_none_is_taken():
     run = make_run([2, 1, 3], [2, 4], completed=False)
-    assert read_taken(run) == ([1, 1, 2], [2])
-    assert summarise_training(make_run([2, 1], [4], completed=False)).taken["epoch"] == 2
+    assert read_selected(run) == ([1, 1, 2], [2])
+    assert summarise_training(make_run([2, 1], [4], completed=False)).selected["epoch"] == 2
 
 
 def test_gaps_are_those_of_the_epoch_that_was_taken():
     curves = summarise_training(make_run([2.0, 1.0, 3.0], [3]))
     assert curves.loss_gap == pytest.approx(1.0 - 0.1)
     assert curves.accuracy_gap == pytest.approx(0.2)
-    assert curves.n_held == 20
+    assert curves.n_held_out == 20
     assert math.isnan(summarise_training(make_run([None], [1], validation=0.0)).loss_gap)
 
 
@@ -77,8 +77,8 @@ def test_a_real_run_has_the_weights_of_the_epoch_that_is_marked(run):
     _, held = _hold_out(images, 0.34, 0)
     evaluation = run.evaluate(held)
     log_loss = measure_log_loss(evaluation.probabilities, evaluation.labels, floor=0)
-    assert log_loss == pytest.approx(curves.taken["validation_loss"], rel=1e-4)
-    assert curves.n_held == pytest.approx(len(held), abs=2)
+    assert log_loss == pytest.approx(curves.selected["validation_loss"], rel=1e-4)
+    assert curves.n_held_out == pytest.approx(len(held), abs=2)
 
 
 @pytest.mark.parametrize("score", ["loss", "accuracy"])

@@ -7,13 +7,13 @@ import numpy as np
 
 from tlkit.adaptation.validators import regret
 from tlkit.evaluation.gains import give_verdict
+from tlkit.evaluation.intervals import percentile_interval
 
 BASELINE, ORACLE = "source_only", "oracle"
 VALIDATORS = (
     *("source_accuracy", "importance_weighted", "deep_embedded", "entropy", "information_maximisation", "bnm"),
     *("neighbourhood_density", "norm", "mixed", "circular"),
 )
-_LEVEL = 0.95
 _PAIR = ["source", "target"]
 
 
@@ -132,8 +132,8 @@ def summarise_pairs(runs, predictions, *, n_draws=500, seed=0):
 
 
 def _put(name, value, drawn):
-    low, high = np.quantile(drawn, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2]) if np.isfinite(drawn).all() else [np.nan] * 2
-    return {name: float(value), f"{name}_low": float(low), f"{name}_high": float(high)}
+    low, high = percentile_interval(drawn)
+    return {name: float(value), f"{name}_low": low, f"{name}_high": high}
 
 
 def _resample(runs, predictions, methods, n_draws, seed):

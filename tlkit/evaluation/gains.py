@@ -1,11 +1,17 @@
-"""Transfer gains with their intervals, and what may be said of them: the verdicts. Without torch."""
+"""Transfer gains with their confidence intervals, and the verdicts these allow. Without torch."""
+
+from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from tlkit.arguments import check_columns
 from tlkit.evaluation.intervals import LEVEL
 from tlkit.evaluation.paired_gains import pair_arms
 from tlkit.evaluation.sample_size import n_pictures_to_tell, n_seeds_to_tell
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MARGIN = 0.02
 VERDICTS = ("helps", "harms", "no difference that matters", "can't tell")
@@ -18,18 +24,13 @@ _GAIN_COLUMNS = [
 
 
 def give_verdict(low, high, margin=MARGIN):
-    """Return what an interval of a transfer gain allows to say.
-
-    Arguments
-    ---------
-    low, high: float
-        NaN where there is no interval.
-    margin: float
-        A gain within ± `margin` makes no difference that matters.
+    """Return one of `VERDICTS` for the interval of a transfer gain; NaN as ends if there is no interval.
 
     >>> give_verdict(0.05, 0.11), give_verdict(-0.01, 0.015), give_verdict(-0.04, 0.09)
     ('helps', 'no difference that matters', "can't tell")
     """
+    # The sign comes first: a gain of 0.01 whose interval excludes zero helps, however small it is. An interval around
+    # zero is evidence of no difference only if it lies within the margin. NaN compares as False throughout.
     if low > 0:
         return "helps"
     if high < 0:
@@ -39,38 +40,66 @@ def give_verdict(low, high, margin=MARGIN):
     return CANNOT_TELL
 
 
-def transfer_gain(runs, predictions=None, baseline="from_scratch", *, simultaneous=True):
-    """Compare each arm with a baseline, paired by seed: the accuracy of one minus that of the other.
+def transfer_gain(
+    runs: pd.DataFrame,
+    predictions: pd.DataFrame | None = None,
+    baseline: str = "from_scratch",
+    *,
+    simultaneous: bool = True,
+) -> pd.DataFrame:
+    """Compare the accuracy of each arm with a baseline, paired by seed.
 
-    What is gained depends on the baseline, and gains over different ones are never to be mixed: a pretrained network
-    gains over random weights ("from_scratch"), a source over the target's pictures alone ("target_only"; Wang et al.
-    2019, Characterizing and avoiding negative transfer), adaptation over the source alone ("source_only").
-
-    Where each seed is tested on a fold of its own, the interval is Student's t over seeds. Where seeds share test
-    pictures, these are hard for all of them, and the interval takes seeds and groups of pictures into account (see
-    `tlkit.evaluation.intervals.two_way_interval`). This needs `predictions`; without them seeds of one fold are
-    averaged, and the interval is Student's t over folds, which are few.
-
-    Arguments
-    ---------
-    runs: DataFrame
-        strategy, shots, seed, fold, accuracy: a row a run.
-    predictions: DataFrame, optional
-        strategy, shots, seed, picture, group, label, predicted: a row a picture and run.
-    baseline: str
+    Parameters
+    ----------
+    runs : DataFrame
+        One row per run, with the columns strategy, shots, seed, fold, accuracy.
+    predictions : DataFrame, optional
+        One row per run and test picture, with the columns strategy, shots, seed, picture, group, label, predicted.
+        Required if all seeds are tested on one fold.
+    baseline : str, default "from_scratch"
         The strategy that the others are compared with.
-    simultaneous: bool
-        All intervals of the call hold together in 95 % of studies: who looks at m of them, each would miss its truth in
-        5 %. Each is then made to hold in 1 - 5 % / m (Bonferroni's inequality, which needs no independence). With
-        False, each holds 95 % by itself, as suits a single one that was named beforehand.
+    simultaneous : bool, default True
+        Make all intervals of the table hold together in 95 % of studies (Bonferroni correction: each holds in
+        1 - 5 % / m for m intervals). If False, each interval holds in 95 % on its own, which suits a single
+        comparison that was chosen in advance.
 
-    Returns a DataFrame of strategy, shots, baseline, gain, gain_low, gain_high, n_seeds, verdict (see `VERDICTS`), the
-    arms in the order of `runs`, without the baseline; where it can't be told, n_seeds_to_tell and n_pictures_to_tell
-    say how many seeds, or test pictures where all seeds share them, would tell, were gain and spread those that were
-    seen (see `tlkit.evaluation.sample_size`), and NaN elsewhere.
+    Returns
+    -------
+    DataFrame
+        One row per strategy and number of shots, without the baseline, in the order of `runs`; with the columns:
 
-    Raises ValueError for columns or a baseline that isn't there, or where an interval needs predictions.
+        - strategy, shots, baseline (str, int, str): the arm and its baseline.
+        - gain (float): mean difference of the accuracies.
+        - gain_low, gain_high (float): its confidence interval, NaN with fewer than two seeds or folds.
+        - n_seeds (int): number of paired seeds.
+        - verdict (str): "helps", "harms", "no difference that matters" or "can't tell".
+        - n_seeds_to_tell (float): seeds that a verdict would need if gain and spread stay the same; NaN unless the
+          verdict is "can't tell".
+        - n_pictures_to_tell (float): the same for test pictures, if all seeds share them.
 
+    Raises
+    ------
+    ValueError
+        If a column or the baseline is missing, or an interval needs `predictions`.
+
+    Notes
+    -----
+    A gain depends on its baseline, so never mix gains over different baselines: a pretrained network gains over random
+    weights ("from_scratch"), a source over the target's pictures alone ("target_only"), and adaptation over the source
+    alone ("source_only").
+
+    If each seed is tested on a fold of its own, the interval is Student's t over seeds. If seeds share test pictures, a
+    hard picture is hard for all of them, and the interval takes both seeds and groups of pictures into account. This
+    needs `predictions`; without them, the seeds of a fold are averaged and the interval is Student's t over folds,
+    which are few.
+
+    References
+    ----------
+    Wang et al. 2019, Characterizing and avoiding negative transfer.
+    Cameron, Gelbach and Miller 2011, Robust inference with multiway clustering.
+
+    Examples
+    --------
     >>> import pandas as pd
     >>> rows = [("from_scratch", 5, s, s, 0.2 + 0.01 * s) for s in range(5)]
     >>> rows += [("linear_probe", 5, s, s, 0.4 + 0.02 * s) for s in range(5)]

@@ -1,14 +1,15 @@
-"""Confidence intervals of means: over seeds, and over seeds and groups of pictures. Without torch."""
+"""Confidence intervals: of means, of shares, and of resampled values. Without torch."""
+
+import math
 
 import numpy as np
 
 LEVEL = 0.95
+_STANDARD_ERRORS = 1.96  # to each side of a 95 % interval of the normal distribution
 
 
 def t_interval(values, *, level=LEVEL):
-    """Return (low, high) of the mean of (n,) values, by Student's t; NaN where there are fewer than two.
-
-    `level` is how often it holds the true mean (above 0 and below 1).
+    """Return Student's t interval (low, high) of the mean of (n,) values; NaN if there are fewer than two.
 
     >>> low, high = t_interval([0.1, 0.2, 0.3])
     >>> round(low, 3), round(high, 3)
@@ -17,78 +18,85 @@ def t_interval(values, *, level=LEVEL):
     values = np.asarray(values, dtype=float)
     if len(values) < 2:
         return np.nan, np.nan
-    return _around(values.mean(), values.var(ddof=1) / len(values), len(values) - 1, level)
+    return _extend(values.mean(), values.var(ddof=1) / len(values), len(values) - 1, level)
 
 
 def two_way_interval(differences, groups, *, level=LEVEL):
-    """Return (low, high) of a mean difference, where several seeds were tested on the same pictures.
-
-    Seeds differ in training and test pictures in difficulty, and both would come out otherwise in another study. The
-    variance is that of seeds, plus that of groups of pictures, less what both hold (Cameron, Gelbach and Miller 2011,
-    Robust inference with multiway clustering), and never less than the larger of the two; the degrees of freedom are
-    those of the rarer.
-
-    Arguments
-    ---------
-    differences: (n_seeds, n_pictures)
-        For each seed and picture: right (1) or wrong (0) with one arm, minus the same with the other; NaN for pictures
-        that a seed wasn't tested on. Seeds count the same, however many pictures they have.
-    groups: (n_pictures,)
-        Pictures of one group count as one draw.
-    level: float
-        How often it holds the true mean, above 0 and below 1.
-
-    NaN where there are fewer than two seeds or groups.
-    """
+    """Return (low, high) of the mean of (n_seeds, n_pictures) paired differences; NaN without two seeds and groups."""
+    # Every seed was tested on the same pictures, so both seeds and groups of pictures are samples. Cells are NaN if a
+    # seed was not tested on a picture; each seed has the same weight. We take the degrees of freedom of the rarer.
     n_seeds, n_groups = len(differences), len(np.unique(groups))
     if n_seeds < 2 or n_groups < 2:
         return np.nan, np.nan
     variance = join_variances(*two_way_variances(differences, groups))
     mean = np.nanmean(differences, axis=1).mean()
-    return _around(mean, variance, min(n_seeds, n_groups) - 1, level)
+    return _extend(mean, variance, min(n_seeds, n_groups) - 1, level)
 
 
 def two_way_variances(differences, groups):
-    """Return what the variance of a mean difference is made of: that of seeds, of groups, and what both hold.
-
-    Arguments
-    ---------
-    differences, groups
-        As in `two_way_interval`, of two seeds and two groups or more.
-    """
+    """Return the variance of a mean difference due to seeds, to groups of pictures, and to their intersections."""
+    # Cameron, Gelbach and Miller 2011 (Robust inference with multiway clustering): the deviations from the mean are
+    # summed within each cluster, then squared and added up; n / (n - 1) corrects for few clusters. Clusters are seeds,
+    # groups, and cells (one seed on one group). `join_variances` adds the first two and subtracts the third, which
+    # both of them contain.
     differences = np.asarray(differences, dtype=float)
     names, numbers = np.unique(np.asarray(groups), return_inverse=True)
     membership = np.eye(len(names))[numbers]
     tested = ~np.isnan(differences)
-    # Summed deviations of each seed and group, as shares of the whole mean.
-    shares = 1 / (len(differences) * tested.sum(axis=1, keepdims=True))
+    weights = 1 / (len(differences) * tested.sum(axis=1, keepdims=True))
     mean = np.nanmean(differences, axis=1).mean()
-    cells = np.where(tested, (differences - mean) * shares, 0.0) @ membership
-    n_cells = np.count_nonzero(tested @ membership)
-    return tuple(_sum_squares(parts, n) for parts, n in _list_clusters(cells, n_cells))
+    cells = np.where(tested, (differences - mean) * weights, 0.0) @ membership
+    clusters = (
+        (cells.sum(axis=1), cells.shape[0]),
+        (cells.sum(axis=0), cells.shape[1]),
+        (cells, np.count_nonzero(tested @ membership)),
+    )
+    return tuple((sums**2).sum() * n / (n - 1) for sums, n in clusters)
 
 
-def _list_clusters(cells, n_cells):
-    n_seeds, n_groups = cells.shape
-    return (cells.sum(axis=1), n_seeds), (cells.sum(axis=0), n_groups), (cells, n_cells)
+def join_variances(seed_variance, group_variance, cell_variance):
+    """Return the variance of the mean from its parts; never less than the larger of the first two."""
+    return max(seed_variance + group_variance - cell_variance, seed_variance, group_variance)
 
 
-def _sum_squares(parts, n_clusters):
-    return (parts**2).sum() * n_clusters / (n_clusters - 1)
+def wilson_interval(n_right, n, *, level=LEVEL):
+    """Return Wilson's interval (low, high) of a share, as if each picture were drawn independently.
+
+    >>> low, high = wilson_interval(8, 10)
+    >>> round(low, 3), round(high, 3)
+    (0.49, 0.943)
+    """
+    # Wilson 1927 (Probable inference, the law of succession, and statistical inference).
+    from scipy.stats import binomtest
+
+    interval = binomtest(n_right, n).proportion_ci(level, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
-def join_variances(seed_variance, group_variance, both):
-    """Return the variance of the mean from the parts that `two_way_variances` gives."""
-    return max(seed_variance + group_variance - both, seed_variance, group_variance)
+def normal_half_width(share, n):
+    """Return the half width of the 95 % interval of a share of n pictures, by the normal approximation.
+
+    >>> round(normal_half_width(0.5, 100), 3)
+    0.098
+    """
+    return _STANDARD_ERRORS * math.sqrt(share * (1 - share) / n)
 
 
-def _around(mean, variance, n_degrees, level):
-    half = t_quantile(level, n_degrees) * np.sqrt(variance)
-    return float(mean - half), float(mean + half)
+def percentile_interval(values, *, level=LEVEL):
+    """Return (low, high) that hold the middle share of (n,) resampled values; NaN if a value is not finite.
+
+    >>> low, high = percentile_interval(range(41))
+    >>> round(low, 3), round(high, 3)
+    (1.0, 39.0)
+    """
+    if not np.isfinite(values).all():
+        return np.nan, np.nan
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
 
 
 def t_quantile(level, n_degrees):
-    """Return how many standard errors an interval reaches to each side, by Student's t.
+    """Return the half width of a t interval in standard errors.
 
     >>> round(t_quantile(0.95, 4), 2)
     2.78
@@ -96,3 +104,9 @@ def t_quantile(level, n_degrees):
     from scipy.stats import t
 
     return float(t.ppf((1 + level) / 2, n_degrees))
+
+
+def _extend(mean, variance, n_degrees, level):
+    """Return the t interval (low, high) around a mean with a variance."""
+    half_width = t_quantile(level, n_degrees) * np.sqrt(variance)
+    return float(mean - half_width), float(mean + half_width)

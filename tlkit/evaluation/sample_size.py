@@ -1,88 +1,74 @@
-"""How large a study would have to be for a verdict, as far as the runs there are can say. Without torch."""
+"""How many seeds or test pictures a verdict would need, estimated from the runs at hand. Without torch."""
 
 import math
 
 from tlkit.evaluation.intervals import LEVEL, join_variances, t_quantile, two_way_variances
 
-# Beyond it the answer is "none that anybody would make".
-MOST = 1000
+# More seeds, or more times the pictures, than anybody would run: the estimate is then infinite.
+MAX_COUNT = 1000
 
 
 def n_seeds_to_tell(paired, margin, *, level=LEVEL):
-    """Return with how many seeds the interval would allow a verdict, were gain and spread those that were seen.
-
-    Seeds that each have test pictures of their own, as folds have, bring pictures along. Where all seeds share one test
-    set, more of them don't make the pictures any more certain, so no number may do.
-
-    Arguments
-    ---------
-    paired: PairedGains
-    margin: float
-        As in `give_verdict`.
-    level: float
-        Of the interval.
-
-    Returns a float, at least 2; inf where more than `MOST` would be needed, or no number does; NaN where there is one
-    seed, or one fold, only. It is a guess, from a gain that is itself uncertain: plan for more.
+    """Return the number of seeds (float) at which `PairedGains` would allow a verdict, if gain and spread stay.
 
     >>> import numpy as np
     >>> from tlkit.evaluation.paired_gains import PairedGains
     >>> n_seeds_to_tell(PairedGains(np.array([0.10, -0.02, 0.05, 0.04, -0.03])), 0.02)
     17.0
     """
-    half = _half_wanted(paired, margin)
+    # If seeds have test pictures of their own, as folds have, each seed adds pictures. If all seeds share one test set,
+    # more seeds leave the uncertainty due to the pictures, so no number may suffice: the result is then infinite. It is
+    # NaN for a single seed or fold. The gain itself is uncertain, so this is a guess.
+    half_width = _find_half_width(paired, margin)
     if paired.differences is not None:
-        return _count_of_one_set(paired, half, level, more="seeds")
+        return _count_for_shared_pictures(paired, half_width, level, "seeds")
     values = paired.by_fold
     if len(values) < 2:
         return math.nan
-    per_fold = len(paired.gains) / len(values)
+    n_per_fold = len(paired.gains) / len(values)
     variance = values.var(ddof=1)
-    needed = _search(lambda n: t_quantile(level, n - 1) * math.sqrt(variance / n) <= half)
-    return needed * per_fold
+    return n_per_fold * _search(lambda n: t_quantile(level, n - 1) * math.sqrt(variance / n) <= half_width)
 
 
 def n_pictures_to_tell(paired, margin, *, level=LEVEL):
-    """Return with how many test pictures the same seeds would allow a verdict, were gain and spread those seen.
-
-    Arguments as in `n_seeds_to_tell`. Returns a float: pictures in groups as large as those there are; inf where no
-    number does, since the seeds differ too much; NaN where each seed has pictures of its own.
-    """
+    """Return the number of test pictures (float) that a verdict needs; NaN if each seed has pictures of its own."""
+    # Groups keep their size. Infinite if the seeds alone differ too much.
     if paired.differences is None:
         return math.nan
-    return _count_of_one_set(paired, _half_wanted(paired, margin), level, more="pictures")
+    return _count_for_shared_pictures(paired, _find_half_width(paired, margin), level, "pictures")
 
 
-def _half_wanted(paired, margin):
+def _find_half_width(paired, margin):
     """Return the half width at which the interval excludes zero, or lies within the margin."""
     mean = abs(paired.mean)
-    return max(mean * (1 - 1e-9), margin - mean)  # at exactly zero it isn't excluded yet
+    return max(mean * (1 - 1e-9), margin - mean)  # an interval that ends exactly at zero does not exclude it
 
 
-def _count_of_one_set(paired, half, level, *, more):
+def _count_for_shared_pictures(paired, half_width, level, more):
+    """Return the number of seeds or pictures that shrinks the two-way interval to a half width."""
     n_seeds, n_pictures = paired.differences.shape
     n_groups = len(set(paired.groups))
     if n_seeds < 2 or n_groups < 2:
         return math.nan
-    of_seeds, of_groups, both = two_way_variances(paired.differences, paired.groups)
+    of_seeds, of_groups, of_cells = two_way_variances(paired.differences, paired.groups)
 
     def suffices(n):
         if more == "seeds":
-            parts, fewest = (of_seeds * n_seeds / n, of_groups, both * n_seeds / n), min(n, n_groups)
+            parts, n_rarer = (of_seeds * n_seeds / n, of_groups, of_cells * n_seeds / n), min(n, n_groups)
         else:
-            parts, fewest = (of_seeds, of_groups * n_groups / n, both * n_groups / n), min(n_seeds, n)
-        return t_quantile(level, fewest - 1) * math.sqrt(join_variances(*parts)) <= half
+            parts, n_rarer = (of_seeds, of_groups * n_groups / n, of_cells * n_groups / n), min(n_seeds, n)
+        return t_quantile(level, n_rarer - 1) * math.sqrt(join_variances(*parts)) <= half_width
 
     if more == "seeds":
         return _search(suffices)
-    return _search(suffices, most=MOST * n_groups) * n_pictures / n_groups
+    return _search(suffices, MAX_COUNT * n_groups) * n_pictures / n_groups
 
 
-def _search(suffices, most=MOST):
-    """Return the smallest number of at least 2 that suffices, where all larger ones do too; inf beyond `most`."""
-    if not suffices(most):
+def _search(suffices, highest=MAX_COUNT):
+    """Return the smallest number from 2 that suffices, as all larger ones do; inf if `highest` does not."""
+    if not suffices(highest):
         return math.inf
-    low, high = 1, most
+    low, high = 1, highest
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if suffices(middle) else (middle, high)

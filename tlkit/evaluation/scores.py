@@ -1,83 +1,110 @@
-"""What predictions on a test set are worth: the `Evaluation`. Without torch."""
+"""Scores of predictions on a test set: the `Evaluation`. Without torch."""
+
+from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tlkit.arguments import check_shape
-from tlkit.evaluation.calibration import measure_calibration
+from tlkit.evaluation.calibration import Calibration, measure_calibration
 from tlkit.evaluation.proper_scores import measure_brier, measure_log_loss
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tlkit.images.imageset import ImageSet
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Scores of predictions on one test set.
+    """Predictions on one test set, and their scores.
 
-    Arguments
-    ---------
-    probabilities: (n, n_classes)
-    labels: (n,) int64
-    classes: list of str
-    names, groups: (n,) str
-        Of the pictures.
-    n_looks: int
-        How often this test set has been looked at with the same run; a number that was chosen after many looks says
-        more about the looks than about the network.
-    transductive: bool
-        Whether what predicts was adapted, without labels, to pictures of this set: it may do less well on others.
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n, n_classes)
+        Predicted probabilities.
+    labels : ndarray of int64, shape (n,)
+        True classes, as columns of `probabilities`.
+    classes : list of str
+        Names of the classes.
+    names : ndarray of str, shape (n,)
+        Names of the pictures.
+    groups : ndarray of str, shape (n,)
+        Groups of the pictures.
+    n_looks : int
+        Number of times that the same run was evaluated on this test set. If a setting is chosen by the test score
+        after many looks, the score is too optimistic.
+    transductive : bool, default False
+        Whether the network was adapted, without labels, to pictures of this set. On other pictures it may score lower.
+
+    Examples
+    --------
+    >>> probabilities, labels = np.array([[0.9, 0.1], [0.4, 0.6], [0.7, 0.3]]), np.array([0, 1, 1])
+    >>> names = np.array(["a.png", "b.png", "c.png"])
+    >>> evaluation = Evaluation(probabilities, labels, ["bird", "bug"], names, names, n_looks=1)
+    >>> evaluation.confusion.tolist(), evaluation.balanced_accuracy
+    ([[1, 0], [1, 1]], 0.75)
     """
 
     probabilities: np.ndarray
     labels: np.ndarray
-    classes: list
+    classes: list[str]
     names: np.ndarray
     groups: np.ndarray
     n_looks: int
     transductive: bool = False
 
     @property
-    def predicted(self):
-        """(n,) the label with the highest probability."""
+    def predicted(self) -> np.ndarray:
+        """The class with the highest probability, (n,) int64."""
         return self.probabilities.argmax(axis=1)
 
     @property
-    def accuracy(self):
-        """Share of the pictures that were labelled right."""
+    def accuracy(self) -> float:
+        """Share of pictures predicted correctly."""
         return float(np.mean(self.predicted == self.labels))
 
     @property
-    def balanced_accuracy(self):
-        """Mean over the classes present of the share labelled right, so that each class counts the same."""
+    def balanced_accuracy(self) -> float:
+        """Mean recall over the classes present, so that each class has the same weight."""
         right = self.predicted == self.labels
         return float(np.mean([right[self.labels == label].mean() for label in np.unique(self.labels)]))
 
     @property
-    def brier(self):
-        """The Brier score of the probabilities, 0 at best and 2 at worst; see `measure_brier`."""
+    def brier(self) -> float:
+        """Brier score, 0 at best and 2 at worst; see `measure_brier`."""
         return measure_brier(self.probabilities, self.labels)
 
     @property
-    def log_loss(self):
-        """The log loss of the probabilities in nats, 0 at best; see `measure_log_loss`."""
+    def log_loss(self) -> float:
+        """Log loss in nats, 0 at best; see `measure_log_loss`."""
         return measure_log_loss(self.probabilities, self.labels)
 
-    def calibration(self, **settings):
-        """Return the `Calibration`: whether the probabilities come true as often as they say, as far as can be told.
+    def calibration(self, **settings: object) -> Calibration:
+        """Measure the calibration of the probabilities.
 
-        Settings are those of `measure_calibration`.
+        Parameters
+        ----------
+        **settings : object
+            Keyword arguments of `measure_calibration`.
+
+        Returns
+        -------
+        Calibration
+            Scores, errors and the reliability table.
         """
         return measure_calibration(self.probabilities, self.labels, **settings)
 
     @property
-    def confusion(self):
-        """(n_classes, n_classes) int64: row = true class, column = predicted class."""
-        table = np.zeros((len(self.classes),) * 2, np.int64)
-        np.add.at(table, (self.labels, self.predicted), 1)
-        return table
+    def confusion(self) -> np.ndarray:
+        """Confusion matrix, (n_classes, n_classes) int64: rows are true classes, columns predicted ones."""
+        return count_confusion(self.labels, self.predicted, len(self.classes))
 
     @property
-    def predictions(self):
-        """DataFrame, a row a picture: picture, group, label, predicted (names of classes), a probability a class."""
+    def predictions(self) -> pd.DataFrame:
+        """One row per picture: picture, group, label, predicted (class names), one probability per class."""
         import pandas as pd
 
         classes = np.array(self.classes)
@@ -101,8 +128,48 @@ class Evaluation:
         )
 
 
-def evaluate_probabilities(probabilities, images, n_looks=1, *, transductive=False):
-    """Return the `Evaluation` of (n, n_classes) probabilities for the n pictures of an ImageSet."""
+def count_confusion(labels, predicted, n_classes):
+    """Return the confusion matrix (n_classes, n_classes) int64 of labels (n,) and predictions (n,).
+
+    >>> count_confusion(np.array([0, 1, 1]), np.array([0, 0, 1]), 2).tolist()
+    [[1, 0], [1, 1]]
+    """
+    return np.bincount(labels * n_classes + predicted, minlength=n_classes**2).reshape(n_classes, n_classes)
+
+
+def evaluate_probabilities(
+    probabilities: np.ndarray, images: ImageSet, n_looks: int = 1, *, transductive: bool = False
+) -> Evaluation:
+    """Score predicted probabilities against the labels of an ImageSet.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n, n_classes)
+        Predicted probabilities of the pictures, in their order.
+    images : ImageSet
+        The n test pictures.
+    n_looks : int, default 1
+        Number of evaluations of the same run on this test set.
+    transductive : bool, default False
+        Whether the network was adapted to these pictures.
+
+    Returns
+    -------
+    Evaluation
+        The predictions with their scores.
+
+    Raises
+    ------
+    ValueError
+        If the shape of `probabilities` does not fit, or there are no pictures.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> images = tl.load_images("styles", domain="clipart")[:4]
+    >>> evaluate_probabilities(np.full((4, len(images.classes)), 1 / len(images.classes)), images).n_looks
+    1
+    """
     meaning = "one row per picture and one column per class"
     check_shape("probabilities", probabilities, (len(images), len(images.classes)), meaning)
     if len(images) == 0:

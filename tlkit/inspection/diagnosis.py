@@ -1,31 +1,45 @@
-"""`diagnose`: what a run suffers from, in plain words, and the experiment to try next."""
+"""`diagnose`: problems of a run in plain words, and the experiment to try next."""
+
+from __future__ import annotations
 
 import dataclasses
 import textwrap
+from typing import TYPE_CHECKING
 
 from tlkit.backbones.weights.error import WeightsError
 from tlkit.inspection import symptoms
 from tlkit.inspection.training_curves import summarise_training
 from tlkit.inspection.weight_distance import measure_weight_distance
 
+if TYPE_CHECKING:
+    from tlkit.backbones.backbone import Backbone
+    from tlkit.evaluation.scores import Evaluation
+    from tlkit.training.run import Run
+
 _WIDTH = 100
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Diagnosis:
-    """What `diagnose` found; displays as a paragraph.
+    """Problems that `diagnose` found, displayed as a paragraph.
 
-    Arguments
-    ---------
-    sentences: list of Sentence
-        Each with its text, the numbers it rests on, the rule by which it is said and the experiment it asks for; what
-        matters most comes first, the last one is the experiment to try next.
-    unjudged: list of str
-        What couldn't be judged, and what it would take.
+    Parameters
+    ----------
+    sentences : list of Sentence
+        Most important first, the next experiment last. Each has a `text`, its `numbers`, the `rule` behind it and an
+        `experiment` to try.
+    unjudged : list of str
+        What could not be judged, and which argument it needs.
+
+    Examples
+    --------
+    >>> from tlkit.inspection.symptoms import Sentence
+    >>> Diagnosis([Sentence("Nothing stands out.", {}, "no rule applied")], ["calibration, which needs evaluation="])
+    Nothing stands out. Not judged: calibration, which needs evaluation=.
     """
 
-    sentences: list
-    unjudged: list
+    sentences: list[symptoms.Sentence]
+    unjudged: list[str]
 
     def __repr__(self):
         paragraph = " ".join(sentence.text for sentence in self.sentences)
@@ -34,31 +48,44 @@ class Diagnosis:
         return textwrap.fill(paragraph, _WIDTH)
 
 
-def diagnose(run, evaluation=None, *, start=None):
-    """Say what a run suffers from and what to try next; each sentence rests on numbers that come with it.
+def diagnose(run: Run, evaluation: Evaluation | None = None, *, start: Backbone | None = None) -> Diagnosis:
+    """Describe the problems of a run and the experiment to try next.
 
-    These are rules of thumb, not proofs: what the next experiment is worth, `tl.compare` with several seeds tells.
+    Parameters
+    ----------
+    run : Run
+        The run. More can be judged if it was trained with `validation=`.
+    evaluation : Evaluation, optional
+        The result of `run.evaluate`; calibration, classes, mistakes and looks are judged by it. Nothing is evaluated
+        here, so the number of looks stays the same.
+    start : Backbone, optional
+        The backbone that the run started from; by it, the distance of each stage is judged. By default the pretrained
+        backbone is loaded, if it has the weights that the run started from.
 
-    Arguments
-    ---------
-    run: Run
-        One that was trained with `validation=` says more.
-    evaluation: Evaluation, optional
-        What `run.evaluate` returned, for what is said of calibration, classes, mistakes and looks; nothing is evaluated
-        here, so that no look is added.
-    start: Backbone, optional
-        What the run started from, for how far each stage moved; by default the pretrained one is loaded if it has the
-        weights that the run started from.
+    Returns
+    -------
+    Diagnosis
+        Sentences, each with its numbers and its rule.
 
-    Returns a `Diagnosis`. Raises ValueError for an evaluation of other classes, or a start that isn't the run's.
+    Raises
+    ------
+    ValueError
+        If the evaluation has other classes, or the run did not start from `start`.
 
+    Notes
+    -----
+    The rules are rules of thumb with thresholds of our own. To find out whether an experiment helps, use `tl.compare`
+    with several seeds.
+
+    Examples
+    --------
     >>> import tlkit as tl
     >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     >>> images = tl.load_images("styles", domain="photo").few(1)
     >>> run = tl.transfer(backbone, images, tl.Strategy([tl.Phase(["head"], 1, 1e-3)], name="short"), progress=False)
     >>> diagnosis = diagnose(run)
     >>> diagnosis.sentences[1].numbers
-    {'n_held': 0}
+    {'n_held_out': 0}
     >>> diagnosis.sentences[-1].text
     'Next: train again with validation=0.2.'
     """
@@ -68,36 +95,37 @@ def diagnose(run, evaluation=None, *, start=None):
     if evaluation is not None and list(evaluation.classes) != list(run.classes):
         raise ValueError(
             f"evaluation: of classes {', '.join(evaluation.classes)}, expected the run's, {', '.join(run.classes)}; "
-            "take what run.evaluate returns"
+            "use the result of run.evaluate"
         )
     found, unjudged = [symptoms.judge_completion(run)], []
     if evaluation is not None:
         found.append(symptoms.judge_looks(evaluation))
     if run.history:
         curves = summarise_training(run)
-        judges = (symptoms.judge_held, symptoms.judge_fit, symptoms.judge_gap, symptoms.judge_length)
+        judges = (symptoms.judge_held_out, symptoms.judge_fit, symptoms.judge_gap, symptoms.judge_length)
         found += [judge(curves) for judge in judges]
     else:
-        unjudged.append("the course of the training, since the head was solved")
+        unjudged.append("the training curves, since the head was solved")
     if evaluation is not None:
-        judges = (symptoms.judge_classes, symptoms.judge_sure_mistakes, symptoms.judge_calibration)
+        judges = (symptoms.judge_classes, symptoms.judge_confident_mistakes, symptoms.judge_calibration)
         found += [judge(evaluation) for judge in (*judges, symptoms.judge_confusion)]
     else:
-        unjudged.append("mistakes and calibration, which take evaluation=run.evaluate(test)")
+        unjudged.append("mistakes and calibration, which need evaluation=run.evaluate(test)")
     if run.tuned:
         try:
             found.append(symptoms.judge_distance(measure_weight_distance(run, start)))
         except WeightsError:
-            unjudged.append("how far the stages moved, which takes start=, the backbone given to transfer")
-    said = [sentence for sentence in found if sentence is not None]
-    return Diagnosis([symptoms.format_start(run, evaluation), *said, _format_next(said)], unjudged)
+            unjudged.append("the distance of the stages, which needs start=, the backbone given to transfer")
+    sentences = [sentence for sentence in found if sentence is not None]
+    return Diagnosis([symptoms.format_start(run, evaluation), *sentences, _format_next(sentences)], unjudged)
 
 
-def _format_next(said):
-    experiments = [sentence for sentence in said if sentence.experiment]
+def _format_next(sentences):
+    """Return the last `Sentence`: the experiment of the first sentence that has one."""
+    experiments = [sentence for sentence in sentences if sentence.experiment]
     if not experiments:
         text = "Nothing stands out. Next: compare it with other strategies over several seeds (tl.compare)."
         return symptoms.Sentence(text, {}, "no rule applied", "tl.compare")
     first = experiments[0]
-    rule = "the experiment of the first sentence that asks for one"
+    rule = "the experiment of the first sentence that has one"
     return symptoms.Sentence(f"Next: {first.experiment}.", first.numbers, rule, first.experiment)

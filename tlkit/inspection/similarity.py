@@ -3,8 +3,7 @@
 import numpy as np
 
 from tlkit.arguments import check_count, check_finite
-
-_BAND = 0.95
+from tlkit.evaluation.intervals import percentile_interval
 
 
 def cka(a, b, *, debiased=True):
@@ -67,7 +66,7 @@ def cka_band(a, b, *, debiased=True, n_permutations=199, seed=0):
     for number in range(n_permutations):
         order = random.permutation(len(ours))
         values[number] = np.sum(ours * theirs[np.ix_(order, order)])
-    return tuple(float(end) for end in np.quantile(values, [(1 - _BAND) / 2, (1 + _BAND) / 2]))
+    return percentile_interval(values)
 
 
 def _center_both(a, b, debiased):

@@ -1,150 +1,134 @@
-"""Rules for what is wrong with a run: each looks at a few numbers and says one sentence, or nothing.
-
-They are rules of thumb of our own, with the threshold in the text of each.
-"""
+"""Rules of thumb for problems of a run: each looks at a few numbers and returns one `Sentence`, or None."""
 
 import dataclasses
 import math
 
 import numpy as np
 
+from tlkit.evaluation.intervals import normal_half_width
 from tlkit.names import format_strategy
 
-MOST_LOOKS = 3
-LARGEST_HALF_WIDTH = 0.1
-LEAST_FITTED = 0.8
-LARGEST_GAP = 0.1
-LEAST_CONFUSED = 3
-SURE = 0.9
+MAX_LOOKS = 3
+MAX_HALF_WIDTH = 0.1
+MIN_TRAINING_ACCURACY = 0.8
+MAX_GAP = 0.1
+MIN_CONFUSED = 3
+CONFIDENT = 0.9
 
 
 @dataclasses.dataclass(frozen=True)
 class Sentence:
-    """One sentence of a diagnosis, with what it rests on.
-
-    Arguments
-    ---------
-    text: str
-    numbers: dict of str to float or str
-        What was measured.
-    rule: str
-        When this is said.
-    experiment: str or None
-        What to try because of it.
-    """
+    """One sentence of a diagnosis, with its numbers, the rule behind it and an experiment to try."""
 
     text: str
-    numbers: dict
-    rule: str
+    numbers: dict  # of str to float or str: the measurements
+    rule: str  # the condition of the sentence, with its threshold
     experiment: str | None = None
 
 
 def judge_completion(run):
-    """Say that a training was interrupted."""
+    """Return a `Sentence` if training was interrupted."""
     if run.completed:
         return None
-    text = f"The training was interrupted after {len(run.history)} epochs."
+    text = f"Training was interrupted after {len(run.history)} epochs."
     return Sentence(text, {"n_epochs": len(run.history)}, "interrupted", "train to the end, with checkpoint=")
 
 
 def judge_looks(evaluation):
-    """Say that a test set was looked at often."""
-    if evaluation.n_looks <= MOST_LOOKS:
+    """Return a `Sentence` if the test set was evaluated often with the same run."""
+    if evaluation.n_looks <= MAX_LOOKS:
         return None
     return Sentence(
-        f"This test set was looked at {evaluation.n_looks} times with this run: what was chosen by it looks "
-        "better than it is.",
+        f"This test set was evaluated {evaluation.n_looks} times with this run: settings chosen by its score look "
+        "better than they are.",
         {"n_looks": evaluation.n_looks},
-        f"more than {MOST_LOOKS} looks",
-        "choose on pictures held out of training (validation=0.2), and test once on pictures not seen before",
+        f"more than {MAX_LOOKS} evaluations",
+        "choose on held-out training pictures (validation=0.2), and test once on pictures not used before",
     )
 
 
-def judge_held(curves):
-    """Say that no or too few pictures were held out to choose an epoch by."""
-    n_held = curves.n_held
-    rule = f"95 % of the accuracies within more than ±{LARGEST_HALF_WIDTH:.2f}, where half are right"
-    if not n_held:
-        text = "No pictures were held out, so that nothing says whether it learned by heart or when to stop."
-        return Sentence(text, {"n_held": 0}, "no picture held out", "train again with validation=0.2")
-    half_width = _find_half_width(0.5, n_held)
-    if half_width <= LARGEST_HALF_WIDTH:
+def judge_held_out(curves):
+    """Return a `Sentence` if no or too few pictures were held out to choose an epoch."""
+    n_held_out = curves.n_held_out
+    if not n_held_out:
+        text = "No pictures were held out, so neither overfitting nor the best epoch can be judged."
+        return Sentence(text, {"n_held_out": 0}, "no picture held out", "train again with validation=0.2")
+    half_width = normal_half_width(0.5, n_held_out)
+    if half_width <= MAX_HALF_WIDTH:
         return None
     return Sentence(
-        f"About {n_held} pictures were held out, whose accuracy chance alone moves by ±{half_width:.2f}: too few to "
-        "choose epochs or settings by.",
-        {"n_held": n_held, "half_width": half_width},
-        rule,
+        f"About {n_held_out} pictures were held out. Chance alone changes their accuracy by ±{half_width:.2f}: too few "
+        "to choose epochs or settings.",
+        {"n_held_out": n_held_out, "half_width": half_width},
+        f"95 % interval wider than ±{MAX_HALF_WIDTH:.2f} at an accuracy of 0.50",
         "hold out more pictures (a larger validation=), or choose by the mean of several seeds",
     )
 
 
 def judge_fit(curves):
-    """Say that the training pictures themselves were not learned."""
-    accuracy = float(curves.taken["accuracy"])
-    if accuracy >= LEAST_FITTED:
+    """Return a `Sentence` if the network underfits: even training pictures are not learned."""
+    accuracy = float(curves.selected["accuracy"])
+    if accuracy >= MIN_TRAINING_ACCURACY:
         return None
     return Sentence(
-        f"Of the pictures learned from only {accuracy:.2f} are labelled right at the epoch that was taken: it learned "
-        "too little.",
-        {"accuracy": accuracy, "epoch": int(curves.taken["epoch"])},
-        f"training accuracy below {LEAST_FITTED:.2f}",
+        f"Underfitting: at the selected epoch only {accuracy:.2f} of the training pictures are predicted correctly.",
+        {"accuracy": accuracy, "epoch": int(curves.selected["epoch"])},
+        f"training accuracy below {MIN_TRAINING_ACCURACY:.2f}",
         "train more stages, more epochs or at a higher learning rate, or augment less",
     )
 
 
 def judge_gap(curves):
-    """Say that it learned by heart: much better on what it learned from, by more than chance."""
-    if not curves.n_held:
+    """Return a `Sentence` if the network overfits: a gap to the validation accuracy that is wider than chance."""
+    if not curves.n_held_out:
         return None
-    accuracy, validation = float(curves.taken["accuracy"]), float(curves.taken["validation_accuracy"])
-    chance = _find_half_width(validation, curves.n_held)
-    if not curves.accuracy_gap > max(LARGEST_GAP, chance):
+    accuracy, validation = float(curves.selected["accuracy"]), float(curves.selected["validation_accuracy"])
+    chance = normal_half_width(validation, curves.n_held_out)
+    if not curves.accuracy_gap > max(MAX_GAP, chance):
         return None
     return Sentence(
-        f"It learned by heart: {accuracy:.2f} of the pictures learned from are right, of those held out "
-        f"{validation:.2f}, a gap of {curves.accuracy_gap:.2f} (chance: ±{chance:.2f}).",
+        f"Overfitting: accuracy is {accuracy:.2f} on training pictures and {validation:.2f} on held-out ones, a gap of "
+        f"{curves.accuracy_gap:.2f} (chance: ±{chance:.2f}).",
         {"accuracy": accuracy, "validation_accuracy": validation, "gap": curves.accuracy_gap, "chance": chance},
-        f"a gap above {LARGEST_GAP:.2f}, and above what chance does to the pictures held out",
+        f"a gap above {MAX_GAP:.2f}, and above the 95 % interval of the validation accuracy",
         "train fewer stages, augment more, or add pictures",
     )
 
 
 def judge_length(curves):
-    """Say that the last phase was too short, or should have ended with its first epoch."""
+    """Return a `Sentence` if the last phase was too short, or should have ended with its first epoch."""
     last = curves.table[curves.table["phase"] == curves.table["phase"].iloc[-1]]
-    if not curves.n_held or len(last) < 3 or not last["taken"].any():
+    if not curves.n_held_out or len(last) < 3 or not last["selected"].any():
         return None
-    taken, first, end = int(curves.taken["epoch"]), int(last["epoch"].iloc[0]), int(last["epoch"].iloc[-1])
-    numbers = {"taken_epoch": taken, "first_epoch": first, "last_epoch": end}
-    if taken == end:
+    selected, first, end = int(curves.selected["epoch"]), int(last["epoch"].iloc[0]), int(last["epoch"].iloc[-1])
+    numbers = {"selected_epoch": selected, "first_epoch": first, "last_epoch": end}
+    if selected == end:
         text = f"The validation loss was still falling in the last epoch ({end})."
-        return Sentence(text, numbers, "the last of three epochs or more was taken", "train more epochs")
-    if taken == first:
-        text = f"Of epochs {first} to {end} the first was taken: all later ones made the validation loss worse."
-        rule = "the first of three epochs or more was taken"
-        return Sentence(text, numbers, rule, "take a lower learning rate, or train fewer stages")
+        return Sentence(text, numbers, "the last of at least three epochs was selected", "train more epochs")
+    if selected == first:
+        text = f"Of epochs {first} to {end} the first was selected: all later ones have a higher validation loss."
+        rule = "the first of at least three epochs was selected"
+        return Sentence(text, numbers, rule, "use a lower learning rate, or train fewer stages")
     return None
 
 
 def judge_calibration(evaluation):
-    """Say that probabilities don't come true as often as they say."""
+    """Return a `Sentence` if the network is overconfident or underconfident."""
     calibration = evaluation.calibration()
-    if not calibration.is_off:
+    if not calibration.is_miscalibrated:
         return None
-    how = "too sure" if calibration.confidence > calibration.accuracy else "not sure enough"
     return Sentence(
-        f"It is {how}: said with {calibration.confidence:.2f} on average, right with {calibration.accuracy:.2f}; a "
-        f"calibration error of {calibration.error:.3f}, where true probabilities give up to "
+        f"Mean confidence {calibration.confidence:.2f}, accuracy {calibration.accuracy:.2f}: {calibration.verdict}. "
+        f"The calibration error is {calibration.error:.3f}; perfect calibration would give up to "
         f"{calibration.calibrated_high:.3f} on {calibration.n} pictures.",
         {"error": calibration.error, "calibrated_high": calibration.calibrated_high, "n": calibration.n},
-        "an error above that of 95 in 100 draws of labels by its own probabilities",
-        "fit one temperature on pictures held out (tl.evaluation.fit_temperature)",
+        "an error above that of 95 % of simulations with perfect calibration",
+        "fit a temperature on held-out pictures (tl.evaluation.fit_temperature)",
     )
 
 
 def judge_classes(evaluation):
-    """Say that there are classes that are never predicted."""
+    """Return a `Sentence` if classes of the test set are never predicted."""
     confusion = evaluation.confusion
     missed = np.flatnonzero((confusion.sum(axis=1) > 0) & (confusion.sum(axis=0) == 0))
     if not len(missed):
@@ -152,64 +136,64 @@ def judge_classes(evaluation):
     numbers = {evaluation.classes[label]: int(confusion[label].sum()) for label in missed}
     named = ", ".join(f"{name} ({n})" for name, n in numbers.items())
     return Sentence(
-        f"Never predicted, though there are test pictures of it: {named}.",
+        f"Never predicted, although the test set contains them: {named}.",
         numbers,
-        "a class with test pictures that no picture is taken for",
+        "a class with test pictures that is never predicted",
         'add pictures of these classes, or train with balance="sampling"',
     )
 
 
 def judge_confusion(evaluation):
-    """Name the pair of classes that is taken for each other most."""
-    mixed = evaluation.confusion * (1 - np.eye(len(evaluation.classes), dtype=int))
-    n_wrong, both = int(mixed.sum()), np.triu(mixed + mixed.T)
+    """Return a `Sentence` that names the most confused pair of classes."""
+    mistakes = evaluation.confusion * (1 - np.eye(len(evaluation.classes), dtype=int))
+    n_wrong, both = int(mistakes.sum()), np.triu(mistakes + mistakes.T)
     one, other = np.unravel_index(both.argmax(), both.shape)
     n = int(both[one, other])
-    if n < LEAST_CONFUSED:
+    if n < MIN_CONFUSED:
         return None
     names = evaluation.classes[one], evaluation.classes[other]
     return Sentence(
-        f"Taken for each other most: {names[0]} and {names[1]}, {n} of {n_wrong} mistakes.",
+        f"Most confused classes: {names[0]} and {names[1]}, {n} of {n_wrong} mistakes.",
         {"n_confused": n, "n_wrong": n_wrong, "classes": " and ".join(names)},
-        f"the pair with the most mistakes, {LEAST_CONFUSED} or more",
-        f"look at the pictures of {names[0]} and {names[1]}, and add some that tell them apart",
+        f"the pair with the most mistakes, at least {MIN_CONFUSED}",
+        f"look at the pictures of {names[0]} and {names[1]}, and add some that distinguish them",
     )
 
 
-def judge_sure_mistakes(evaluation):
-    """Say that it is sure of more mistakes than its own probabilities allow for."""
+def judge_confident_mistakes(evaluation):
+    """Return a `Sentence` if there are more confident mistakes than the probabilities predict."""
     confidences, wrong = evaluation.probabilities.max(axis=1), evaluation.predicted != evaluation.labels
-    sure = confidences >= SURE
-    n, expected = int((sure & wrong).sum()), float((1 - confidences[sure]).sum())
+    confident = confidences >= CONFIDENT
+    n, expected = int((confident & wrong).sum()), float((1 - confidences[confident]).sum())
     if n < 2 or n <= expected + 2 * math.sqrt(expected):
         return None
     return Sentence(
-        f"It is sure of {n} mistakes (probability {SURE} or more), where its own probabilities allow for "
+        f"{n} mistakes have a probability of {CONFIDENT} or more, but by its own probabilities the network would make "
         f"{expected:.1f}: some labels may be wrong.",
-        {"n_sure_mistakes": n, "expected": expected},
-        f"two mistakes at {SURE} or more, and more than two standard errors above their expected number",
-        "look through the first suspects of tl.inspection.find_label_errors",
+        {"n_confident_mistakes": n, "expected": expected},
+        f"two mistakes at {CONFIDENT} or more, and more than two standard errors above their expected number",
+        "check the first suspects of tl.inspection.find_label_errors",
     )
 
 
 def judge_distance(distances):
-    """Say that early stages were moved further than late ones."""
+    """Return a `Sentence` if early stages moved further than late ones."""
     moved = distances.dropna(subset="relative_distance")
     half = len(moved) // 2
     early, late = moved["relative_distance"][:half].mean(), moved["relative_distance"][half:].mean()
     if not early > late:
         return None
     return Sentence(
-        f"The early half of the stages was moved further from its pretrained weights, by {early:.3f} of their length, "
-        f"than the late half, by {late:.3f}: what is general was learned anew.",
+        f"The early half of the stages moved further from the pretrained weights (by {early:.3f} of their norm) than "
+        f"the late half ({late:.3f}): general features were learned anew.",
         {"early": float(early), "late": float(late)},
         "mean relative distance of the early half of the stages above that of the late half",
-        "freeze the early stages, or let learning rates fall towards them (strategy 'layer_decay')",
+        "freeze the early stages, or lower their learning rates (strategy 'layer_decay')",
     )
 
 
 def format_start(run, evaluation):
-    """Say what was trained and how well it does."""
+    """Return the first `Sentence`: what was trained, and its scores."""
     name = format_strategy(run.strategy["name"])
     text = f"{name[:1].upper()}{name[1:]} on {run.n_train} pictures"
     numbers = {"n_train": run.n_train}
@@ -218,7 +202,3 @@ def format_start(run, evaluation):
         text += f": accuracy {evaluation.accuracy:.2f}, Brier score {evaluation.brier:.2f} on {n} test pictures"
         numbers |= {"accuracy": evaluation.accuracy, "brier": evaluation.brier, "n_test": n}
     return Sentence(f"{text}.", numbers, "always")
-
-
-def _find_half_width(share, n):
-    return 1.96 * math.sqrt(share * (1 - share) / n)

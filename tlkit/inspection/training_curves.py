@@ -1,91 +1,133 @@
-"""The course of a training: loss and accuracy, what was taken of it, and the gap to the pictures held out."""
+"""Training curves: loss and accuracy per epoch, the selected epochs, and the gap to the held-out pictures."""
+
+from __future__ import annotations
 
 import dataclasses
 import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tlkit.training.run import Run
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TrainingCurves:
-    """What a run's history says; `summarise_training` makes one.
+    """Loss and accuracy of a run by epoch, as `summarise_training` returns them.
 
-    Arguments
-    ---------
-    table: DataFrame
-        A row an epoch: phase (from 1), epoch, loss, accuracy (over the epoch's batches, as they were learned from:
-        augmented, with dropout, and before the steps that came later in it), validation_loss, validation_accuracy (at
-        the epoch's end, on plain pictures; NaN where none were held out), taken (bool).
-    n_held: int
-        About how many pictures were held out: the share that was asked for, of all.
+    Parameters
+    ----------
+    table : DataFrame
+        One row per epoch, with the columns:
+
+        - phase (int): number of the phase, from 1.
+        - epoch (int): number of the epoch.
+        - loss, accuracy (float): means over the training batches, with augmentation and dropout, each before its step.
+        - validation_loss, validation_accuracy (float): on held-out pictures after the epoch, NaN if there are none.
+        - selected (bool): whether the phase ended with the weights of this epoch.
+    n_held_out : int
+        Approximate number of held-out pictures.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> row = {"epoch": 1, "loss": 0.5, "accuracy": 0.9, "validation_loss": 0.7, "validation_accuracy": 0.75}
+    >>> round(TrainingCurves(pd.DataFrame([row | {"phase": 1, "selected": True}]), 20).accuracy_gap, 2)
+    0.15
     """
 
-    table: object
-    n_held: int
+    table: pd.DataFrame
+    n_held_out: int
 
     @property
-    def taken(self):
-        """The row whose weights the run has at the end, or the last one where its weights are later ones; a Series."""
-        kept = self.table[self.table["taken"]]
+    def selected(self) -> pd.Series:
+        """The row whose weights the run has at the end; the last row if an interrupted run has later weights."""
+        kept = self.table[self.table["selected"]]
         return (kept if len(kept) else self.table).iloc[-1]
 
     @property
-    def loss_gap(self):
-        """Validation loss less training loss at the epoch that was taken, in nats; NaN where none were held out."""
-        return float(self.taken["validation_loss"] - self.taken["loss"])
+    def loss_gap(self) -> float:
+        """Validation loss minus training loss at the selected epoch, in nats; NaN without held-out pictures."""
+        return float(self.selected["validation_loss"] - self.selected["loss"])
 
     @property
-    def accuracy_gap(self):
-        """Training accuracy less validation accuracy at the epoch that was taken; NaN where none were held out."""
-        return float(self.taken["accuracy"] - self.taken["validation_accuracy"])
+    def accuracy_gap(self) -> float:
+        """Training accuracy minus validation accuracy at the selected epoch; NaN without held-out pictures."""
+        return float(self.selected["accuracy"] - self.selected["validation_accuracy"])
 
 
-def summarise_training(run):
-    """Read how a training went, and which epoch of each phase was taken.
+def summarise_training(run: Run) -> TrainingCurves:
+    """Summarise the training of a run by epoch, with the selected epoch of each phase.
 
-    With pictures held out (`validation=`) a phase ends with the weights of the epoch that has its smallest validation
-    loss, the first of equal ones; without, with those of its last. Of a run that was interrupted no epoch of its last
-    phase was taken: its weights are those of the last step. `loss` is what was minimised, with label smoothing,
-    class weights, penalties and objectives; only where there are none it can be compared with the validation loss.
+    Parameters
+    ----------
+    run : Run
+        A run with at least one epoch.
 
-    Arguments
-    ---------
-    run: Run
+    Returns
+    -------
+    TrainingCurves
+        The table of epochs, and the gaps between training and held-out pictures.
 
-    Returns `TrainingCurves`. Raises ValueError for a run whose head was solved and that has no epochs.
+    Raises
+    ------
+    ValueError
+        If the run has no epochs because its head was solved.
+
+    Notes
+    -----
+    With held-out pictures (`validation=`) a phase ends with the weights of the epoch that has the smallest validation
+    loss, the first one in case of ties; without, it ends with the weights of its last epoch. If a run was interrupted,
+    no epoch of its last phase is selected: it has the weights of the last step.
+
+    `loss` is the training objective, including label smoothing, class weights, penalties and adaptation objectives. It
+    is comparable to the validation loss only if none of these is used.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
+    >>> images = tl.load_images("styles", domain="photo").few(1)
+    >>> run = tl.transfer(backbone, images, tl.Strategy([tl.Phase(["head"], 2, 1e-3)], name="short"), progress=False)
+    >>> summarise_training(run).table[["phase", "epoch", "selected"]].values.tolist()
+    [[1, 1, False], [1, 2, True]]
     """
     import pandas as pd
 
     if not run.history:
         raise ValueError(
-            f"run: {run} has no epochs, since its head was solved; take a strategy with a phase of one epoch or more"
+            f"run: {run} has no epochs, since its head was solved; use a strategy with a phase of at least one epoch"
         )
     table = pd.DataFrame(run.history)
     for column in ("validation_loss", "validation_accuracy"):
         if column not in table:
             table[column] = math.nan
     table["phase"] = _find_phases(run)
-    table["taken"] = False
+    table["selected"] = False
     for phase, rows in table.groupby("phase"):
         if phase == table["phase"].iloc[-1] and not run.completed:
             continue
-        is_held = rows["validation_loss"].notna().all()
-        table.loc[rows["validation_loss"].idxmin() if is_held else rows.index[-1], "taken"] = True
-    columns = ["phase", "epoch", "loss", "accuracy", "validation_loss", "validation_accuracy", "taken"]
+        is_held_out = rows["validation_loss"].notna().all()
+        table.loc[rows["validation_loss"].idxmin() if is_held_out else rows.index[-1], "selected"] = True
+    columns = ["phase", "epoch", "loss", "accuracy", "validation_loss", "validation_accuracy", "selected"]
     share = run.strategy.get("validation") or 0
-    n_held = round(run.n_train / max(2, round(1 / share))) if share else 0
-    return TrainingCurves(table[columns], n_held)
+    n_held_out = round(run.n_train / max(2, round(1 / share))) if share else 0
+    return TrainingCurves(table[columns], n_held_out)
 
 
 def _find_phases(run):
     """Return the number of the phase, from 1, of each row of the history."""
-    # Early stopping ends a phase where patience says so; what it did is done again here.
+    # The history does not record phases. Early stopping may have ended one before its n_epochs, so we repeat its rule:
+    # a phase ends once `patience` epochs have passed since its best validation loss.
     patience, phases, rows = run.strategy.get("patience"), [], list(run.history)
     for number, phase in enumerate(run.strategy["phases"], 1):
-        best_loss, best_place = math.inf, 0
-        for place, row in enumerate(rows[: phase.get("n_epochs", 0)]):
+        best_loss, best_index = math.inf, 0
+        for index, row in enumerate(rows[: phase.get("n_epochs", 0)]):
             phases.append(number)
             if row.get("validation_loss", math.inf) < best_loss:
-                best_loss, best_place = row["validation_loss"], place
-            if patience is not None and place - best_place >= patience:
+                best_loss, best_index = row["validation_loss"], index
+            if patience is not None and index - best_index >= patience:
                 break
         rows = run.history[len(phases) :]
     return phases

@@ -28,9 +28,9 @@ def draw_training(curves, ax, *, score="loss"):
     table, held = curves.table, curves.table["validation_loss"].notna().any()
     for prefix, label, style in _SIDES[: 2 if held else 1]:
         ax.plot(table["epoch"], table[f"{prefix}{score}"], label=label, markersize=4, **style)
-    taken, column = table[table["taken"]], f"validation_{score}" if held else score
+    selected, column = table[table["selected"]], f"validation_{score}" if held else score
     ring = {"color": "black", "marker": "o", "markersize": 11, "fillstyle": "none", "linestyle": "none"}
-    ax.plot(taken["epoch"], taken[column], label="taken", **ring)
+    ax.plot(selected["epoch"], selected[column], label="taken", **ring)
     for first in table.groupby("phase")["epoch"].min()[1:]:
         ax.axvline(first - 0.5, color="0.5", linestyle=":", linewidth=1)
     if score == "accuracy":

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 
 from tlkit.arguments import check_known
+from tlkit.evaluation.intervals import percentile_interval
 from tlkit.selection.score_warnings import SelectionWarning
 
 RIVALS = ("published_accuracy", "n_parameters", "n_flops")
@@ -16,7 +17,6 @@ _COLUMNS = (
     *("score", "kind", "tau", "tau_low", "tau_high", "p_value"),
     *("weighted_tau", "weighted_tau_low", "weighted_tau_high", "n_candidates"),
 )
-_LEVEL = 0.95
 _WIDE_BELOW = 10
 
 
@@ -113,6 +113,5 @@ def _correlate(values, accuracy, n_draws, seed):
 
 
 def _interval(name, statistics):
-    ends = ((1 - _LEVEL) / 2, (1 + _LEVEL) / 2)
-    low, high = np.quantile(statistics, ends)
-    return {f"{name}_low": float(low), f"{name}_high": float(high)}
+    low, high = percentile_interval(statistics)
+    return {f"{name}_low": low, f"{name}_high": high}

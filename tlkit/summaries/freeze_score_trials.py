@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from tlkit.evaluation.intervals import wilson_interval
 from tlkit.strategies.freeze_score import make_strategy
 from tlkit.strategies.freeze_score_costs import summarise_freeze_score
 
@@ -44,9 +45,7 @@ class ScoreResult:
         >>> round(low, 3), round(high, 3)
         (0.49, 0.943)
         """
-        from scipy.stats import binomtest
-
-        return tuple(map(float, binomtest(self.n_right, self.n_test).proportion_ci(method="wilson")))
+        return wilson_interval(self.n_right, self.n_test)
 
     @property
     def sentence(self):

@@ -13,7 +13,7 @@ CLASSES = ["bird", "bug", "tool"]
 
 
 def make_evaluation(confusion, confidence=0.8, n_looks=1, mistakes=None):
-    """Return an Evaluation with this confusion, each picture said with a confidence, mistakes with their own."""
+    """Return an Evaluation with this confusion, each picture predicted with a confidence, mistakes with their own."""
     rows, labels = [], []
     for label, counts in enumerate(confusion):
         for predicted, n in enumerate(counts):
@@ -26,11 +26,11 @@ def make_evaluation(confusion, confidence=0.8, n_looks=1, mistakes=None):
     return Evaluation(np.array(rows), np.array(labels), CLASSES, names, names, n_looks)
 
 
-def make_curves(accuracies, validation, taken, n_held=200):
+def make_curves(accuracies, validation, selected, n_held_out=200):
     n = len(accuracies)
     columns = {"phase": [1] * n, "epoch": range(1, n + 1), "loss": [0.5] * n, "accuracy": accuracies}
     columns |= {"validation_loss": [0.6] * n, "validation_accuracy": validation}
-    return TrainingCurves(pd.DataFrame(columns | {"taken": np.arange(n) == taken - 1}), n_held)
+    return TrainingCurves(pd.DataFrame(columns | {"selected": np.arange(n) == selected - 1}), n_held_out)
 
 
 GOOD = [[40, 5, 5], [5, 40, 5], [5, 5, 40]]
@@ -40,50 +40,52 @@ def test_looks():
     assert symptoms.judge_looks(make_evaluation(GOOD, n_looks=3)) is None
     sentence = symptoms.judge_looks(make_evaluation(GOOD, n_looks=4))
     assert sentence.numbers == {"n_looks": 4}
-    assert "looked at 4 times" in sentence.text
+    assert "evaluated 4 times" in sentence.text
 
 
 def test_too_few_pictures_held_out():
-    assert symptoms.judge_held(make_curves([0.9], [0.8], 1)) is None
-    assert symptoms.judge_held(make_curves([0.9], [0.8], 1, n_held=97)) is None  # 1.96 × √(0.25 / 97) = 0.0995
-    sentence = symptoms.judge_held(make_curves([0.9], [0.8], 1, n_held=24))
-    assert sentence.numbers == {"n_held": 24, "half_width": pytest.approx(0.2, abs=1e-3)}
+    assert symptoms.judge_held_out(make_curves([0.9], [0.8], 1)) is None
+    assert symptoms.judge_held_out(make_curves([0.9], [0.8], 1, n_held_out=97)) is None  # 1.96 × √(0.25 / 97) = 0.0995
+    sentence = symptoms.judge_held_out(make_curves([0.9], [0.8], 1, n_held_out=24))
+    assert sentence.numbers == {"n_held_out": 24, "half_width": pytest.approx(0.2, abs=1e-3)}
     assert "±0.20: too few" in sentence.text
-    assert symptoms.judge_held(make_curves([0.9], [np.nan], 1, n_held=0)).numbers == {"n_held": 0}
+    assert symptoms.judge_held_out(make_curves([0.9], [np.nan], 1, n_held_out=0)).numbers == {"n_held_out": 0}
 
 
-def test_learned_too_little_and_learned_by_heart():
+def test_underfitting_and_overfitting():
     assert symptoms.judge_fit(make_curves([0.9], [0.8], 1)) is None
-    assert "only 0.55 are" in symptoms.judge_fit(make_curves([0.55], [0.5], 1)).text
+    assert "only 0.55 of the training pictures" in symptoms.judge_fit(make_curves([0.55], [0.5], 1)).text
     assert symptoms.judge_gap(make_curves([0.9], [0.85], 1)) is None
     sentence = symptoms.judge_gap(make_curves([1.0], [0.6], 1))
     assert sentence.numbers["gap"] == pytest.approx(0.4)
     assert sentence.numbers["chance"] == pytest.approx(1.96 * (0.6 * 0.4 / 200) ** 0.5)
     # As wide a gap on pictures so few that chance may have made it.
-    assert symptoms.judge_gap(make_curves([0.9], [0.6], 1, n_held=8)) is None
-    assert symptoms.judge_gap(make_curves([0.9], [np.nan], 1, n_held=0)) is None
+    assert symptoms.judge_gap(make_curves([0.9], [0.6], 1, n_held_out=8)) is None
+    assert symptoms.judge_gap(make_curves([0.9], [np.nan], 1, n_held_out=0)) is None
 
 
-@pytest.mark.parametrize(("taken", "said"), [(1, "the first was taken"), (2, None), (3, "still falling in the last")])
-def test_phases_that_are_too_short_or_too_long(taken, said):
-    sentence = symptoms.judge_length(make_curves([0.9] * 3, [0.8] * 3, taken))
-    assert (sentence is None) if said is None else (said in sentence.text)
+@pytest.mark.parametrize(
+    ("selected", "phrase"), [(1, "the first was selected"), (2, None), (3, "still falling in the last")]
+)
+def test_phases_that_are_too_short_or_too_long(selected, phrase):
+    sentence = symptoms.judge_length(make_curves([0.9] * 3, [0.8] * 3, selected))
+    assert (sentence is None) if phrase is None else (phrase in sentence.text)
     assert symptoms.judge_length(make_curves([0.9] * 2, [0.8] * 2, 1)) is None
 
 
 def test_calibration():
     assert symptoms.judge_calibration(make_evaluation(GOOD)) is None
     sentence = symptoms.judge_calibration(make_evaluation(GOOD, confidence=0.98))
-    assert "too sure: said with 0.98 on average, right with 0.80" in sentence.text
+    assert "Mean confidence 0.98, accuracy 0.80: overconfident." in sentence.text
     assert sentence.numbers["error"] > sentence.numbers["calibrated_high"]
-    assert "not sure enough" in symptoms.judge_calibration(make_evaluation(GOOD, confidence=0.5)).text
+    assert ": underconfident." in symptoms.judge_calibration(make_evaluation(GOOD, confidence=0.5)).text
 
 
 def test_classes_never_predicted():
     assert symptoms.judge_classes(make_evaluation(GOOD)) is None
     assert symptoms.judge_classes(make_evaluation([[9, 1, 0], [0, 9, 0], [0, 0, 0]])) is None
     sentence = symptoms.judge_classes(make_evaluation([[9, 1, 0], [1, 9, 0], [3, 2, 0]]))
-    assert sentence.text == "Never predicted, though there are test pictures of it: tool (5)."
+    assert sentence.text == "Never predicted, although the test set contains them: tool (5)."
     assert sentence.numbers == {"tool": 5}
 
 
@@ -93,13 +95,13 @@ def test_confusions_of_both_directions_are_counted_together():
     assert symptoms.judge_confusion(make_evaluation([[9, 2, 0], [0, 9, 0], [0, 0, 9]])) is None
 
 
-def test_sure_mistakes_are_more_than_its_own_probabilities_allow_for():
+def test_confident_mistakes_are_more_than_its_own_probabilities_allow_for():
     confusion = [[45, 5, 0], [5, 45, 0], [0, 0, 50]]
     # 150 pictures at 0.92 allow for 12 mistakes; there are 10.
-    assert symptoms.judge_sure_mistakes(make_evaluation(confusion, confidence=0.92)) is None
-    sentence = symptoms.judge_sure_mistakes(make_evaluation(confusion, confidence=0.99))
-    assert sentence.numbers == {"n_sure_mistakes": 10, "expected": pytest.approx(1.5)}
-    assert symptoms.judge_sure_mistakes(make_evaluation(confusion, confidence=0.99, mistakes=0.6)) is None
+    assert symptoms.judge_confident_mistakes(make_evaluation(confusion, confidence=0.92)) is None
+    sentence = symptoms.judge_confident_mistakes(make_evaluation(confusion, confidence=0.99))
+    assert sentence.numbers == {"n_confident_mistakes": 10, "expected": pytest.approx(1.5)}
+    assert symptoms.judge_confident_mistakes(make_evaluation(confusion, confidence=0.99, mistakes=0.6)) is None
 
 
 def test_distances_of_early_and_late_stages():
@@ -142,11 +144,11 @@ def test_what_cannot_be_judged_is_said(run, images, backbone):
     without = diagnose(run)
     assert [text.partition(",")[0] for text in without.unjudged] == [
         "mistakes and calibration",
-        "how far the stages moved",
+        "the distance of the stages",
     ]
     assert "Not judged: mistakes and calibration," in " ".join(repr(without).split())
     solved = tl.transfer(backbone, images, "linear_probe", progress=False)
-    assert diagnose(solved).unjudged[0] == "the course of the training, since the head was solved"
+    assert diagnose(solved).unjudged[0] == "the training curves, since the head was solved"
     assert diagnose(solved).sentences[-1].text.startswith("Nothing stands out. Next: compare")
 
 

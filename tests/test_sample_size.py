@@ -8,7 +8,7 @@ from scipy.stats import t
 
 from tlkit.evaluation.gains import MARGIN, give_verdict
 from tlkit.evaluation.paired_gains import PairedGains
-from tlkit.evaluation.sample_size import MOST, n_pictures_to_tell, n_seeds_to_tell
+from tlkit.evaluation.sample_size import MAX_COUNT, n_pictures_to_tell, n_seeds_to_tell
 
 
 def half_width(values, n, level=0.95):
@@ -50,7 +50,7 @@ def test_a_gain_between_zero_and_the_margin_is_told_at_its_nearer_end():
 
 def test_more_than_anybody_would_run_is_infinite():
     assert n_seeds_to_tell(PairedGains(0.01 + np.array([-0.5, 0.5, -0.5, 0.5])), MARGIN) == math.inf
-    assert MOST == 1000
+    assert MAX_COUNT == 1000
 
 
 def test_one_seed_says_nothing():
