@@ -19,6 +19,10 @@ matplotlib.use("Agg")
 torch.set_num_threads(1)
 
 BROWSER_TESTS = Path(__file__).parent / "browser"
+# If a test of this file fails, the run ends.
+SET_UP = "test_set_up.py"
+# Files that take longest, in this order: begun last, one of them would leave the other workers without work.
+LONGEST = ()
 LOOPBACK = ("127.", "::1", "localhost")
 PATCH = pytest.StashKey[pytest.MonkeyPatch]()
 CACHE = pytest.StashKey[str]()
@@ -67,12 +71,28 @@ def _share_cores(patch):
         patch.setenv("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(n_workers))))
 
 
+def _find_cache():
+    """Return the folder of features and converted networks: one for all workers of a run, made by their controller."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return os.environ["TLKIT_CACHE_DIR"]
+    return tempfile.mkdtemp(prefix="tlkit-test-cache-")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--quick", action="store_true", help="leave out slow tests and notebooks: a verdict in minutes")
+
+
+def pytest_configure(config):
+    if config.option.quick:
+        config.option.markexpr = "not slow and not browser and not exhaustive"
+
+
 # Hooks instead of fixtures: these cover the doctests of the package too, which lie outside this folder.
 def pytest_sessionstart(session):
     # A job started in the background inherits that Ctrl-C is ignored, and the tests of Ctrl-C would wait for nothing.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     patch = session.config.stash[PATCH] = pytest.MonkeyPatch()
-    cache = session.config.stash[CACHE] = tempfile.mkdtemp(prefix="tlkit-test-cache-")
+    cache = session.config.stash[CACHE] = _find_cache()
     patch.setenv("TLKIT_CACHE_DIR", cache)
     patch.setenv("HF_HUB_OFFLINE", "1")
     _share_cores(patch)
@@ -81,14 +101,28 @@ def pytest_sessionstart(session):
 
 def pytest_sessionfinish(session):
     session.config.stash[PATCH].undo()
-    shutil.rmtree(session.config.stash[CACHE], ignore_errors=True)
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        shutil.rmtree(session.config.stash[CACHE], ignore_errors=True)
 
 
 def pytest_ignore_collect(collection_path, config):
-    """Leave the browser tests alone unless they were asked for: they import what the kit doesn't need."""
+    """Leave out browser tests unless they are wanted, since they import more than the kit needs; and notebooks."""
     if collection_path == BROWSER_TESTS and "not browser" in config.option.markexpr:
         return True
-    return None
+    return True if config.option.quick and collection_path.suffix == ".ipynb" else None
+
+
+def _rank(path):
+    """Return the position of a test file in a run: the set-up, then quick files, then the longest first."""
+    if path.name == SET_UP:
+        return -1
+    return 1 + LONGEST.index(path.name) if path.name in LONGEST else 0
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Order the files so that a fault shows early and all workers end at the same time."""
+    items.sort(key=lambda item: _rank(item.path))
 
 
 def _fail_if_skipped(report):
@@ -102,8 +136,11 @@ def _fail_if_skipped(report):
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport():
-    return _fail_if_skipped((yield))
+def pytest_runtest_makereport(item):
+    report = _fail_if_skipped((yield))
+    if report.failed and item.path.name == SET_UP:
+        item.session.shouldfail = f"the set-up is broken, so no other test is run: {item.name}"
+    return report
 
 
 @pytest.hookimpl(wrapper=True)
