@@ -1,8 +1,7 @@
 """Set up tlkit in .venv beside this file and open lesson 01 in JupyterLab. Needs only Python 3.11 or newer.
 
 python3 start.py [OPTIONS OF JUPYTERLAB]     set up if needed, open the lesson (Windows: py start.py)
-python3 start.py test [OPTIONS OF PYTEST]    set up if needed, run the tests and notebooks, no browser tests
-python3 start.py test --quick                the same without slow tests and notebooks, in under 5 minutes
+python3 start.py test [OPTIONS OF PYTEST]    set up if needed, run tests and notebooks; with --quick in 5 minutes
 python3 start.py wheels FOLDER               fill FOLDER, say a USB stick, for computers of this one's kind
 python3 start.py setup [--wheels FOLDER]     set up only, from such a folder without internet
 """  # no syntax newer than Python 3.6 in this file: an old Python has to be able to say that it is too old
@@ -24,7 +23,7 @@ STAMP = VENV / "tlkit-stamp.txt"
 VERSION = "{}.{}".format(*sys.version_info)
 KIT = ".[test]"  # the same extras for every command, so that one stamp answers for all of them
 LESSON = "notebooks/01_why_transfer.ipynb"
-TESTS = "pytest --nbval -n2 --dist=loadfile --no-loadscope-reorder"
+TESTS = "pytest --nbval -n2 --dist=loadfile --no-loadscope-reorder"  # tests/conftest.py orders them
 PROGRAMS = {"lab": "jupyterlab --LabApp.default_url=/lab/tree/" + LESSON, "test": TESTS}
 CPU_BUILD = "; 3 GB do with PIP_EXTRA_INDEX_URL set to pytorch.org's CPU index, or conda and environment.yml"
 

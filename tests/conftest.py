@@ -106,10 +106,10 @@ def pytest_sessionfinish(session):
 
 
 def pytest_ignore_collect(collection_path, config):
-    """Leave out browser tests unless they are wanted, since they import more than the kit needs; and notebooks."""
+    """Leave out browser tests unless they are wanted, since they import more than the kit needs."""
     if collection_path == BROWSER_TESTS and "not browser" in config.option.markexpr:
         return True
-    return True if config.option.quick and collection_path.suffix == ".ipynb" else None
+    return None
 
 
 def _rank(path):
@@ -120,8 +120,10 @@ def _rank(path):
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """Order the files so that a fault shows early and all workers end at the same time."""
+    if config.option.quick:
+        items[:] = [item for item in items if item.path.suffix != ".ipynb"]
     items.sort(key=lambda item: _rank(item.path))
 
 
