@@ -59,7 +59,7 @@ def test_scores_are_those_of_the_functions(images, lite):
     values, labels, groups = features.values, features.labels, features.groups
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SelectionWarning)
-        row = rank(lite, images, scores=tl.selection.ranking.SCORES, **QUIET).iloc[0]
+        row = rank(lite, images, scores=tl.selection.rank_candidates.SCORES, **QUIET).iloc[0]
         assert row["logme"] == tl.selection.score_logme(values, labels)
         assert row["h"] == tl.selection.score_h(values, labels)
         assert row["knn"] == tl.selection.score_knn(values, labels, groups)
@@ -109,7 +109,7 @@ def test_what_fools_scores_is_said_once(images, lite):
         rank([lite, Candidate(lite, "stage2", 64)], images.few(1), scores=["logme", "h", "knn"], **QUIET)
     said = "\n".join(str(warning.message) for warning in caught)
     assert "3 pictures and up to 1280 features, so that h and logme fit by chance" in said
-    assert "24 to 1280 features: h and logme compare only networks of as many" in said
+    assert "24 to 1280 features: h and logme compare only networks of the same width" in said
     assert f"which costs accuracy: {LITE} at 32 px, {LITE} until stage2 at 64 px" in said
     assert f"over a tenth of the features are the same on all pictures: {LITE} at 32 px" in said
     assert "3 classes have one picture" in said
@@ -145,7 +145,7 @@ def test_what_cannot_be_ranked_is_refused(images, backbones, keywords, error, me
 
 def test_candidates_of_one_name_are_refused_unless_told_apart(images):
     tiny, other = make_tiny_backbone(), make_tiny_backbone(seed=1)
-    with pytest.raises(ValueError, match=r"'tiny' is there twice; tell them apart with Candidate\(backbone, name=…\)"):
+    with pytest.raises(ValueError, match=r"'tiny' occurs twice; name them apart with Candidate\(backbone, name=…\)"):
         rank([tiny, other], images, scores=["knn"], **QUIET)
     table = rank([tiny, Candidate(other, name="another")], images, scores=["knn"], **QUIET)
     assert set(table["name"]) == {"tiny", "another"}

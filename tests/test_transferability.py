@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from tlkit.images.splits import assign_folds
+from tlkit.selection.evidence_scores import score_h, score_logme
 from tlkit.selection.score_warnings import SelectionWarning
 from tlkit.selection.source_scores import score_leep, score_nce
-from tlkit.selection.transferability import score_h, score_knn, score_linear_probe, score_logme
+from tlkit.selection.transferability import score_knn, score_linear_probe
 
 FROM_FEATURES = [score_logme, score_h, score_knn, score_linear_probe]
 
@@ -281,7 +282,7 @@ def test_a_class_of_one_picture_is_warned_of(score):
 
 def test_one_picture_a_class_cannot_be_probed():
     values, _ = make_features(n=6)
-    with pytest.warns(SelectionWarning), pytest.raises(ValueError, match="labels: one picture a class, expected two"):
+    with pytest.warns(SelectionWarning), pytest.raises(ValueError, match="labels: one picture per class, expected two"):
         score_linear_probe(values, np.arange(6))
 
 

@@ -1,108 +1,94 @@
-"""`rank`: candidate networks with their scores on the reader's pictures beside what they cost."""
+"""`rank`: scores of candidate networks on the reader's pictures, with their costs."""
 
-import dataclasses
+from __future__ import annotations
+
 import functools
 import time
 import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tlkit.arguments import check_known
-from tlkit.selection.score_warnings import SelectionWarning
+from tlkit.images.imageset import ImageSet
+from tlkit.selection.candidates import Candidate
+from tlkit.selection.evidence_scores import score_h, score_logme
+from tlkit.selection.score_warnings import CONSTANT_SHARE, SelectionWarning, warn
 from tlkit.selection.source import NoClassifierError, apply_classifier, load_classifier
 from tlkit.selection.source_scores import score_leep, score_nce
-from tlkit.selection.transferability import score_h, score_knn, score_linear_probe, score_logme
+from tlkit.selection.transferability import score_knn, score_linear_probe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tlkit.backbones.backbone import Backbone
 
 SCORES = ("logme", "h", "knn", "linear_probe", "leep", "nce")
 _DEPEND_ON_WIDTH = {"logme", "h"}
-_WORTH_CONVERTING = 500
 
 
-@dataclasses.dataclass(frozen=True)
-class Candidate:
-    """A network, or a part of one, that may be chosen.
+def rank(
+    backbones: Sequence[Backbone | str | Candidate],
+    images: ImageSet,
+    *,
+    scores: Sequence[str] = ("logme", "h", "knn", "linear_probe"),
+    engine: str = "auto",
+    cache: bool = True,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Score candidate networks on pictures, without training any of them.
 
-    Arguments
-    ---------
-    backbone: Backbone, or a name for `load_backbone`
-    stage: str or negative int, optional
-        The network is cut behind this stage, and its features are the mean over the map that comes out there.
-    image_size_px: int, optional
-        Height and width of what it sees; by default the backbone's.
-    name: str, optional
-        By default put together from the network, the stage and the size.
-    """
+    Parameters
+    ----------
+    backbones : sequence of Backbone, str or Candidate
+        The candidates. A str is a name for `load_backbone`.
+    images : ImageSet
+        Training pictures. A test set used to choose a network is no longer a held-out set.
+    scores : sequence of str, default ("logme", "h", "knn", "linear_probe")
+        Also "leep" and "nce"; see `score_logme` and so on. These two need the network's own classifier; they are NaN if
+        it is missing and for inner stages.
+    engine : str, default "auto"
+        As in `Candidate.extract`, as are `cache` and `progress`.
+    cache : bool, default True
+        Whether to keep the features.
+    progress : bool, default True
+        Whether to show a progress bar.
 
-    backbone: object
-    stage: str | int | None = None
-    image_size_px: int | None = None
-    name: str | None = None
+    Returns
+    -------
+    pandas.DataFrame
+        One row per candidate, sorted by the first score from high to low:
 
-    def build(self):
-        """Return the `Backbone` of this candidate's size; it shares the parameters of the one given."""
-        from tlkit.backbones.backbone import Backbone
-        from tlkit.backbones.loader import load_backbone
+        - name, network (str): the candidate and its network.
+        - stage (str): the stage whose output it uses; the last one unless it was cut.
+        - image_size_px (int): height and width of the input.
+        - constructed (bool): cut at an inner stage, or at another size than its weights; no such network is published.
+        - n_features (int): number of features.
+        - n_parameters, n_flops (int), parameters_mib (float): cost of the used part. FLOPs are per picture; a
+          multiplication with its addition counts as 2.
+        - published_accuracy (float): of the whole network, 0 to 1; NaN if unknown.
+        - one column per score (float).
+        - duration_s (float): time to load, extract features that weren't cached, and score.
 
-        whole = self.backbone
-        if isinstance(whole, str):
-            whole = load_backbone(whole, image_size_px=self.image_size_px)
-        if not isinstance(whole, Backbone):
-            raise TypeError(f"backbones: a {type(whole).__name__}, expected Backbones, their names, or Candidates")
-        if self.image_size_px in (None, whole.image_size_px):
-            return whole
-        _check_size(whole.name, self.image_size_px)
-        recipe = whole.recipe.at(self.image_size_px)
-        return Backbone(whole.name, dict(whole.body.items()), whole.tail, recipe, whole.provenance)
+    Raises
+    ------
+    ValueError
+        If a score, stage or size is unknown, or a name occurs twice.
 
-    def find_cut(self, backbone):
-        """Return the name of the stage behind which a `Backbone` is cut; None where it isn't, or behind the last."""
-        place = len(backbone.stages) - 1 if self.stage is None else backbone.find_stage(self.stage)
-        return None if place == len(backbone.stages) - 1 else backbone.stages[place]
+    Warns
+    -----
+    SelectionWarning
+        If a condition misleads the scores: fewer pictures than features, different numbers of features, image sizes
+        other than those of the weights, classes of one picture, or constant features.
 
-    def extract(self, images, engine="auto", *, cache=True, progress=True):
-        """Return the `Features` of pictures that this candidate gives.
+    Notes
+    -----
+    Features of each candidate are extracted once and serve all scores. Scores that hold out pictures hold out groups as
+    a whole.
 
-        Arguments as in `extract_features`, but that "auto" takes torch for fewer than 500 pictures: they are computed
-        sooner than a network is converted for OpenVINO.
-        """
-        return self._extract_with(self.build(), images, engine, cache, progress)
-
-    def _extract_with(self, backbone, images, engine, cache, progress):
-        from tlkit.features.extract import extract_features
-
-        if engine == "auto" and len(images) < _WORTH_CONVERTING:
-            engine = "torch"
-        stage = self.find_cut(backbone)
-        return extract_features(backbone, images, engine, cache=cache, progress=progress, stage=stage)
-
-
-def rank(backbones, images, *, scores=("logme", "h", "knn", "linear_probe"), engine="auto", cache=True, progress=True):
-    """Score candidates on pictures, without training any of them.
-
-    Features of each candidate are computed once, kept, and serve all its scores. Pictures of one group are never both
-    learned and tested by the scores that do so.
-
-    Arguments
-    ---------
-    backbones: list of Backbone, name for `load_backbone`, or Candidate
-    images: ImageSet
-        Training pictures: a test set that has helped to choose is none any longer.
-    scores: sequence of "logme", "h", "knn", "linear_probe", "leep", "nce"
-        See `score_logme` and so on. The last two ask for the network's own classifier and are NaN where it isn't at
-        hand, and for inner stages.
-    engine, cache, progress: as in `Candidate.extract`
-
-    Returns a DataFrame, a row a candidate, sorted by the first score, the highest first: name; network; stage (whose
-    output it takes: the last, unless it was cut); image_size_px; constructed (cut at an inner stage, or at another size
-    than its weights were trained with: nobody publishes such a network); n_features; n_parameters, n_flops (one
-    picture; a multiplication with its addition counts as 2) and parameters_mib of what is left of the network;
-    published_accuracy of the whole network (fraction, NaN where unknown); the scores; duration_s of loading, computing
-    the features that weren't kept, and scoring.
-
-    Raises ValueError for unknown scores, stages, sizes or a name that occurs twice. Warns (`SelectionWarning`) of what
-    fools the scores: fewer pictures than features, unequal numbers of features, sizes other than the weights' own,
-    classes of one picture, features that are the same on all pictures.
-
+    Examples
+    --------
     >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart").few(5)
     >>> network = tl.load_backbone("efficientnet_lite0", weights=None)
@@ -126,27 +112,28 @@ def rank(backbones, images, *, scores=("logme", "h", "knn", "linear_probe"), eng
         row = _describe(candidate, backbone)
         if row["name"] in [other["name"] for other in rows]:
             raise ValueError(
-                f"backbones: {row['name']!r} is there twice; tell them apart with Candidate(backbone, name=…)"
+                f"backbones: {row['name']!r} occurs twice; name them apart with Candidate(backbone, name=…)"
             )
         features = candidate._extract_with(backbone, images, engine, cache, progress)
-        if (np.ptp(features.values, axis=0) == 0).mean() > 0.1:
+        if (np.ptp(features.values, axis=0) == 0).mean() > CONSTANT_SHARE:
             constant.append(row["name"])
         row["n_features"] = features.values.shape[1]
         row |= _score(scores, backbone, features, inner=candidate.find_cut(backbone) is not None)
         rows.append(row | {"duration_s": time.perf_counter() - start})
-    _warn_of_what_fools(rows, images, scores, constant)
+    _warn_of_conditions(rows, images, scores, constant)
     table = pd.DataFrame(rows).astype({"published_accuracy": float})
     return table.sort_values(scores[0], ascending=False, kind="stable", ignore_index=True)
 
 
 def _describe(candidate, backbone):
+    """Return the columns of a candidate that need no features, and the image size of its weights."""
     from tlkit.backbones.networks import find_entry
 
     cut = candidate.find_cut(backbone)
     try:
         entry = find_entry(backbone.name)
         own_size_px, accuracy = entry.recipe.crop_size_px, entry.accuracy
-    except ValueError:  # a network of the reader's own
+    except ValueError:  # not in the catalogue
         own_size_px, accuracy = candidate.backbone.image_size_px, None
     resized = backbone.image_size_px != own_size_px
     cost = backbone.cost(cut)
@@ -167,6 +154,7 @@ def _describe(candidate, backbone):
 
 
 def _score(scores, backbone, features, *, inner):
+    """Return {score: value} for the Features of a candidate; inner stages have no classifier."""
     values, labels, groups = features.values, features.labels, features.groups
 
     @functools.cache
@@ -183,7 +171,7 @@ def _score(scores, backbone, features, *, inner):
     }
     row = {}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SelectionWarning)  # said once for all candidates at the end
+        warnings.simplefilter("ignore", SelectionWarning)  # `rank` warns once for all candidates
         for score in scores:
             try:
                 row[score] = computed[score]()
@@ -192,32 +180,19 @@ def _score(scores, backbone, features, *, inner):
     return row
 
 
-def _check_size(name, image_size_px):
-    from tlkit.backbones.networks import CATALOGUE
-
-    smallest = CATALOGUE[name].smallest_size_px if name in CATALOGUE else 1
-    fixed = name in CATALOGUE and CATALOGUE[name].fixed_size
-    if fixed or isinstance(image_size_px, bool) or not isinstance(image_size_px, int) or image_size_px < smallest:
-        expected = "no other size than its own" if fixed else f"a whole number of at least {smallest}"
-        raise ValueError(f"image_size_px: {image_size_px!r} for {name}, expected {expected}")
-
-
-def _warn_of_what_fools(rows, images, scores, constant):
-    counts = np.bincount(images.labels)
+def _warn_of_conditions(rows, images, scores, constant):
+    """Warn of conditions that mislead the scores, once for all candidates."""
+    n_single = int((np.bincount(images.labels) == 1).sum())
     widths = sorted({row["n_features"] for row in rows})
-    foreign = [row["name"] for row in rows if row["image_size_px"] != row.pop("own_size_px")]
-    judged = sorted(_DEPEND_ON_WIDTH & set(scores))
-    if judged and len(images) < widths[-1]:
-        _warn(f"{len(images)} pictures and up to {widths[-1]} features, so that {' and '.join(judged)} fit by chance")
-    if judged and len(widths) > 1:
-        _warn(f"{widths[0]} to {widths[-1]} features: {' and '.join(judged)} compare only networks of as many")
-    if foreign:
-        _warn(f"at another size than the weights were trained with, which costs accuracy: {', '.join(foreign)}")
+    resized = [row["name"] for row in rows if row["image_size_px"] != row.pop("own_size_px")]
+    affected = sorted(_DEPEND_ON_WIDTH & set(scores))
+    if affected and len(images) < widths[-1]:
+        warn(f"{len(images)} pictures and up to {widths[-1]} features, so that {' and '.join(affected)} fit by chance")
+    if affected and len(widths) > 1:
+        warn(f"{widths[0]} to {widths[-1]} features: {' and '.join(affected)} compare only networks of the same width")
+    if resized:
+        warn(f"at another size than the weights were trained with, which costs accuracy: {', '.join(resized)}")
     if constant:
-        _warn(f"over a tenth of the features are the same on all pictures: {', '.join(constant)}")
-    if (counts == 1).any():
-        _warn(f"{(counts == 1).sum()} classes have one picture, which counts as wrong where scores test themselves")
-
-
-def _warn(text):
-    warnings.warn(text, SelectionWarning, stacklevel=4)
+        warn(f"over a tenth of the features are the same on all pictures: {', '.join(constant)}")
+    if n_single:
+        warn(f"{n_single} classes have one picture, which counts as wrong in scores that hold out pictures")

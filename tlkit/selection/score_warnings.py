@@ -1,4 +1,4 @@
-"""What the scores of `tlkit.selection` check of their arguments, and what they warn of. Without torch."""
+"""Argument checks of the scores in `tlkit.selection`, and their warnings. Without torch."""
 
 import warnings
 
@@ -6,26 +6,21 @@ import numpy as np
 
 from tlkit.arguments import check_labels, check_rows
 
-# Where pictures are few, some features are the same on all of them by chance; more than this share is worth a word.
-_CONSTANT_SHARE = 0.1
+# With few pictures, some features are constant by chance; a larger share than this deserves a warning.
+CONSTANT_SHARE = 0.1
 
 
 class SelectionWarning(UserWarning):
-    """Something that fools a score of transferability."""
+    """Warn of a condition that misleads scores of transferability.
+
+    Examples
+    --------
+    >>> warnings.simplefilter("ignore", SelectionWarning)
+    """
 
 
 def check_values(values, labels):
-    """Return (values, labels, n_classes) of a score that is computed from features.
-
-    Arguments
-    ---------
-    values: (n, d)
-        Features.
-    labels: (n,) int or str
-
-    The values come back as float64, the labels as `check_labels` returns them. Raises TypeError or ValueError, naming
-    the argument, where they can't be features with a label each.
-    """
+    """Return (n, d) float64 features, (n,) class indices and the number of classes; warn of constant features."""
     given = check_rows("values", values, "were the arguments swapped? " if np.ndim(labels) == 2 else "")
     labels, n_classes = check_labels(labels, n_rows=len(given))
     if n_classes < 2:
@@ -33,28 +28,28 @@ def check_values(values, labels):
     n_constant = int((np.ptp(given, axis=0) == 0).sum())
     if n_constant == given.shape[1]:
         raise ValueError("values: every feature is the same on all pictures, expected some that differ")
-    if n_constant > _CONSTANT_SHARE * given.shape[1]:
-        _warn(f"values: {n_constant} of {given.shape[1]} features are the same on all pictures and say nothing")
+    if n_constant > CONSTANT_SHARE * given.shape[1]:
+        warn(f"values: {n_constant} of {given.shape[1]} features are the same on all pictures and carry no information")
     return given, labels, n_classes
 
 
 def warn_of_width(values):
-    """Warn where there are fewer pictures than features, in which a score that doesn't test itself finds any class."""
+    """Warn if (n, d) features have n < d: a score without held-out pictures then separates any classes."""
     n, d = values.shape
     if n < d:
-        _warn(
-            f"values: {n} pictures and {d} features; with fewer pictures than features this score depends on their "
-            "number as well: compare it only among networks of equal n_features, or add pictures"
+        warn(
+            f"values: {n} pictures and {d} features; with fewer pictures than features this score also depends on the "
+            "number of features: compare only networks of equal n_features, or add pictures"
         )
 
 
 def warn_of_single_pictures(labels):
-    """Warn of classes with one picture, which can't be learned and tested both."""
+    """Warn of classes with one picture, which can't be in training and test set."""
     n_single = int((np.bincount(labels) == 1).sum())
     if n_single:
-        _warn(f"labels: {n_single} classes have one picture, which counts as wrong whatever the features: add pictures")
+        warn(f"labels: {n_single} classes have one picture, which counts as wrong whatever the features: add pictures")
 
 
-def _warn(text):
-    # The caller's caller is whoever called the score.
+def warn(text):
+    """Warn at the line that called the score: two frames above the function that calls this."""
     warnings.warn(text, SelectionWarning, stacklevel=4)

@@ -1,32 +1,59 @@
-"""What a pretrained network says of its own classes: features, and the last layer that its weights file still has."""
+"""Predictions of a pretrained network's own classes, from its features and the last layer in its weights file."""
+
+from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tlkit.images.imageset import ImageSet
+
+if TYPE_CHECKING:
+    from tlkit.backbones.backbone import Backbone
+
 
 class NoClassifierError(ValueError):
-    """A network whose own classifier isn't at hand, or is no linear layer on its features."""
+    """A network whose own classifier is missing or isn't one linear layer on its features."""
 
 
-def predict_source(backbone, images, *, engine="auto", cache=True, progress=True):
-    """Return the probabilities that a pretrained network gives the classes that it was pretrained on.
+def predict_source(
+    backbone: Backbone | str, images: ImageSet, *, engine: str = "auto", cache: bool = True, progress: bool = True
+) -> np.ndarray:
+    """Predict the classes that a network was pretrained on.
 
-    A backbone has no classifier; it is read again from the file of the weights and put on the backbone's features, so
-    that nothing runs forward which isn't kept already.
+    Parameters
+    ----------
+    backbone : Backbone or str
+        A backbone or a name for `load_backbone`. If its image size isn't that of its weights, predictions are worse:
+        the classifier never saw such features.
+    images : ImageSet
+        Pictures to predict.
+    engine : str, default "auto"
+        As in `extract_features`, as are `cache` and `progress`.
+    cache : bool, default True
+        Whether to keep the features.
+    progress : bool, default True
+        Whether to show a progress bar.
 
-    Arguments
-    ---------
-    backbone: Backbone, or a name for `load_backbone`
-        Of a size other than its weights' it says less: the classifier never saw such features.
-    images: ImageSet
-    engine, cache, progress: as in `extract_features`
+    Returns
+    -------
+    (n, n_source_classes) float64 array
+        Probabilities for `score_leep`; their `argmax(axis=1)` are the source labels for `score_nce`.
 
-    Returns (n, n_source_classes) float64, as `score_leep` takes it; its `argmax(axis=1)` is what `score_nce` takes.
+    Raises
+    ------
+    NoClassifierError
+        If the weights are random, their file has no classifier, or the network doesn't end with a single linear layer,
+        as SqueezeNet. It is a ValueError.
 
-    Raises NoClassifierError (a ValueError) where the weights are random, their file has no classifier, or the network
-    has no single linear layer at its end, as SqueezeNet.
+    Notes
+    -----
+    A backbone has no classifier. It is read from the weights file again and applied to the backbone's features, which
+    may already be cached.
 
+    Examples
+    --------
     >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart")[:3]
     >>> backbone = tl.load_backbone("efficientnet_lite0", image_size_px=32)
@@ -46,7 +73,7 @@ def predict_source(backbone, images, *, engine="auto", cache=True, progress=True
 
 
 def apply_classifier(classifier, values):
-    """Return (n, n_source_classes) float64 probabilities of (n, d) features, by `load_classifier`'s (weight, bias)."""
+    """Return (n, n_source_classes) float64 probabilities of (n, d) features, from `load_classifier`'s result."""
     from scipy.special import softmax
 
     weight, bias = classifier
@@ -54,10 +81,7 @@ def apply_classifier(classifier, values):
 
 
 def load_classifier(backbone):
-    """Read the classifier that belongs to a Backbone's weights.
-
-    Returns (weight, bias): (n_source_classes, n_features) and (n_source_classes,) float64. Raises NoClassifierError.
-    """
+    """Return the float64 weight (n_source_classes, d) and bias (n_source_classes,) from a Backbone's weights file."""
     import torch
     from torch import nn
 
@@ -73,10 +97,10 @@ def load_classifier(backbone):
             "with weights='pretrained', or pass the probabilities of any classifier trained on another domain"
         )
     entries = [entry for entry in list_entries(backbone.name) if entry.weights_file == Path(path).name]
-    # Without values: only the names and shapes of the network's tensors are needed here.
+    # On the meta device tensors have no values: only names and shapes are needed here.
     with torch.device("meta"):
-        network, _, _, left_out = build_network(backbone.name, (entries or [find_entry(backbone.name)])[0])
-    last = [layer for layer in left_out if isinstance(network.get_submodule(layer), nn.Linear)]
+        network, _, _, removed = build_network(backbone.name, (entries or [find_entry(backbone.name)])[0])
+    last = [layer for layer in removed if isinstance(network.get_submodule(layer), nn.Linear)]
     if len(last) != 1 or network.get_submodule(last[0]).in_features != backbone.n_features:
         raise NoClassifierError(
             f"backbone: {backbone.name} doesn't end with one linear layer on its {backbone.n_features} features; "
@@ -84,7 +108,7 @@ def load_classifier(backbone):
         )
     tensors, _ = read_weights(path, entries[0] if entries else None)
     allow = backbone.provenance.get("allowed", ())
-    state, _, _ = fit_to_network(tensors, network, left_out, path, allow, published=True)
+    state, _, _ = fit_to_network(tensors, network, removed, path, allow, published=True)
     weight, bias = state[f"{last[0]}.weight"], state[f"{last[0]}.bias"]
     if weight.is_meta or bias.is_meta:
         raise NoClassifierError(f"backbone: {path} holds no classifier of {backbone.name}; take the published weights")

@@ -1,28 +1,37 @@
-"""Scores from what a pretrained network says of its own, the source's, classes. Without torch.
+"""Scores from a pretrained network's predictions of its own source classes. Without torch.
 
-Both need the network with the classifier that it was pretrained with, which a Backbone has no longer;
-`tlkit.selection.predict_source` puts it back. Any classifier trained on another domain will do too.
+They need the classifier that the network was pretrained with; `tlkit.selection.predict_source` restores it. Any
+classifier trained on another domain works too.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tlkit.arguments import check_labels, check_probabilities
 
 
-def score_leep(probabilities, labels):
-    """Return LEEP: the mean log-likelihood of the labels, guessed from the source classes' probabilities.
+def score_leep(probabilities: ArrayLike, labels: ArrayLike) -> float:
+    """Measure LEEP: the mean log-likelihood of the labels, predicted from source class probabilities.
 
-    Nguyen, Hassner, Seeger and Archambeau 2020 (LEEP: a new measure to evaluate transferability of learned
-    representations).
+    Parameters
+    ----------
+    probabilities : (n, n_source_classes) array_like
+        Predictions of the network's own classifier.
+    labels : (n,) int or str array_like
+        Labels of the pictures.
 
-    Arguments
-    ---------
-    probabilities: (n, n_source_classes)
-        What the pretrained network's own classifier says of each picture.
-    labels: (n,) int or str
+    Returns
+    -------
+    float
+        At most 0, in nats.
 
-    Returns a float, 0 or less. Raises TypeError or ValueError for what can't be probabilities and labels.
+    References
+    ----------
+    Nguyen, Hassner, Seeger and Archambeau, 2020. LEEP: a new measure to evaluate transferability of learned
+    representations.
 
+    Examples
+    --------
     >>> score_leep([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]], ["bird", "bird", "bug", "bug"])
     0.0
     """
@@ -30,23 +39,31 @@ def score_leep(probabilities, labels):
     labels, n_classes = check_labels(labels, n_rows=len(probabilities))
     joint = np.eye(n_classes)[labels].T @ probabilities / len(labels)  # (n_classes, n_source_classes)
     sums = joint.sum(axis=0)
-    conditional = joint / np.where(sums > 0, sums, 1)  # a source class that no picture resembles says nothing
+    conditional = joint / np.where(sums > 0, sums, 1)  # a source class without any probability predicts nothing
     return float(np.mean(np.log(np.sum(conditional[labels] * probabilities, axis=1))))
 
 
-def score_nce(source_labels, labels):
-    """Return the negative conditional entropy of the labels, once the source class of each picture is known.
+def score_nce(source_labels: ArrayLike, labels: ArrayLike) -> float:
+    """Measure the negative conditional entropy of the labels, given each picture's source class.
 
-    Tran, Nguyen and Hassner 2019 (Transferability and hardness of supervised classification tasks); in nats.
+    Parameters
+    ----------
+    source_labels : (n,) int or str array_like
+        Source classes predicted by the network's own classifier.
+    labels : (n,) int or str array_like
+        Labels of the pictures.
 
-    Arguments
-    ---------
-    source_labels: (n,) int or str
-        The source class that the pretrained network's own classifier finds most probable.
-    labels: (n,) int or str
+    Returns
+    -------
+    float
+        At most 0, in nats.
 
-    Returns a float, 0 or less. Raises TypeError or ValueError for what can't be labels.
+    References
+    ----------
+    Tran, Nguyen and Hassner, 2019. Transferability and hardness of supervised classification tasks.
 
+    Examples
+    --------
     >>> score_nce([7, 7, 8, 8], ["bird", "bird", "bug", "bug"])
     0.0
     """
