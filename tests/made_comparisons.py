@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from tlkit.comparison.results import summarise
+from tlkit.comparison.compare import summarise
 
 STRATEGIES = {"random_features": 0.2, "linear_probe": 0.5}
 
@@ -46,4 +46,4 @@ def make_comparison(images, strategies=None, shots=(1, 5, 20), n_seeds=5, seed=0
                         }
                     )
                 )
-    return summarise(runs, tables, next(iter(strategies)), {})
+    return summarise(pd.DataFrame(runs), pd.concat(tables, ignore_index=True), next(iter(strategies)), {})

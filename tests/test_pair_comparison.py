@@ -12,7 +12,7 @@ from made_studies import make_study
 import tlkit as tl
 from tlkit.adaptation.pair_comparison import compare_pairs
 from tlkit.adaptation.pair_results import VALIDATORS, PairComparison, summarise_pairs
-from tlkit.adaptation.pair_split import place_pair, split_pair
+from tlkit.adaptation.pair_split import split_pair, split_rows
 from tlkit.adaptation.refit_validators import score_mixed
 from tlkit.adaptation.solved_head import solve_head
 from tlkit.adaptation.solved_objectives import Align
@@ -51,7 +51,7 @@ def test_scores_are_those_of_heads_made_by_hand(study, compared):
     images, features = study
     for seed in (0, 1):
         columns = images.labels, images.groups, images.domains, images.classes
-        learned, adapted, tested = place_pair(*columns, "here", "there", seed=seed)
+        learned, adapted, tested = split_rows(*columns, "here", "there", seed=seed)
         values = features.values.astype(float)
         rows = compared.runs.query("source == 'here' and target == 'there' and seed == @seed").set_index("method")
         assert rows["n_source"].tolist() == [len(learned)] * 4
@@ -267,5 +267,5 @@ def test_a_strategy_is_trained_on_the_split_that_the_heads_have():
 
 def test_a_method_that_tunes_is_refused_where_there_are_features_only(study):
     images, features = study
-    with pytest.raises(TypeError, match="methods: 'mcc' tunes a network, where there are features only"):
+    with pytest.raises(TypeError, match="methods: 'mcc' tunes a network, but there are features only"):
         compare_pairs(features, images, ["coral", "mcc"], seeds=1, progress=False)

@@ -6,7 +6,7 @@ import pytest
 from made_comparisons import make_comparison
 
 import tlkit as tl
-from tlkit.comparison.results import summarise
+from tlkit.comparison.compare import summarise
 from tlkit.summaries.comparison import Choice, check_choice, summarise_arm
 
 
@@ -37,7 +37,7 @@ def make_by_hand():
         costs = {"n_train": 2, "n_steps": 0, "duration_s": 0.0, "peak_memory_mib": 0.0}
         runs.append(place | {"accuracy": accuracy, "balanced_accuracy": accuracy} | costs)
         tables.append(table.assign(predicted=predicted, **place))
-    return summarise(runs, tables, "plain", {})
+    return summarise(pd.DataFrame(runs), pd.concat(tables, ignore_index=True), "plain", {})
 
 
 def test_confusion_counts_true_classes_in_rows():
@@ -57,8 +57,8 @@ def test_a_picture_that_several_seeds_got_wrong_is_shown_once(images):
     first, second = make_comparison(images, n_seeds=1, seed=1), make_comparison(images, n_seeds=1, seed=2)
     later = second.runs.assign(seed=1, fold=1)
     both = summarise(
-        [*first.runs.to_dict("records"), *later.to_dict("records")],
-        [first.predictions, second.predictions.assign(seed=1, fold=1)],
+        pd.concat([first.runs, later], ignore_index=True),
+        pd.concat([first.predictions, second.predictions.assign(seed=1, fold=1)], ignore_index=True),
         first.baseline,
         {},
     )

@@ -41,10 +41,10 @@ from .backbones.backbone import Backbone as Backbone
 from .backbones.freezing.audit import audit_freezing as audit_freezing
 from .backbones.freezing.freeze import freeze as freeze
 from .backbones.loader import load_backbone as load_backbone
+from .comparison.compare import Comparison as Comparison
 from .comparison.compare import compare as compare
 from .comparison.curve_results import LearningCurve as LearningCurve
 from .comparison.learning_curve import learning_curve as learning_curve
-from .comparison.results import Comparison as Comparison
 from .features.extract import extract_features as extract_features
 from .features.extractor import FeatureExtractor as FeatureExtractor
 from .features.features import Features as Features

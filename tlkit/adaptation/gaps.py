@@ -9,7 +9,7 @@ import numpy as np
 
 from tlkit.adaptation.distances import distance_coral, distance_mmd, distance_priors, distance_proxy_a
 from tlkit.adaptation.domain_inputs import read_domains, read_features
-from tlkit.adaptation.pair_split import place_pair
+from tlkit.adaptation.pair_split import split_rows
 from tlkit.adaptation.permutations import permute_gap
 from tlkit.adaptation.solved_head import solve_head
 from tlkit.adaptation.split_distances import compute_kernel
@@ -100,7 +100,7 @@ def measure_gaps(
 def _select_pair(features, images, source, target, seed):
     """Return the Features of the source and of both halves of the target, split as in `split_pair`."""
     columns = images.labels, images.groups, images.domains, images.classes
-    training, adapted, test = place_pair(*columns, source, target, seed=seed)
+    training, adapted, test = split_rows(*columns, source, target, seed=seed)
     return features[training], features[np.sort(np.concatenate([adapted, test]))]
 
 

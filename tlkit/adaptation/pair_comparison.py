@@ -1,24 +1,23 @@
 """`compare_pairs`: every method on every ordered pair of domains. Without torch, unless a method tunes a network."""
 
+from __future__ import annotations
+
 import dataclasses
+import functools
 import itertools
 import time
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from tlkit.adaptation.collapse import detect_collapse
-from tlkit.adaptation.domain_inputs import _tunes, read_domains, read_features, read_methods
+from tlkit.adaptation.domain_inputs import SharedFeatures, read_domains, read_methods, tunes
 from tlkit.adaptation.importance_weights import weigh_source
 from tlkit.adaptation.pair_results import ORACLE, PairComparison
-from tlkit.adaptation.pair_split import place_pair
+from tlkit.adaptation.pair_split import split_rows
 from tlkit.adaptation.refit_validators import score_circular, score_mixed
-from tlkit.adaptation.solved_head import solve_head
-from tlkit.adaptation.source_validators import (
-    score_deep_embedded,
-    score_importance_weighted,
-    score_source_accuracy,
-)
+from tlkit.adaptation.solved_head import Solved, solve_head
+from tlkit.adaptation.source_validators import score_deep_embedded, score_importance_weighted, score_source_accuracy
 from tlkit.adaptation.validators import (
     score_bnm,
     score_entropy,
@@ -27,41 +26,73 @@ from tlkit.adaptation.validators import (
     score_norm,
 )
 from tlkit.arguments import check_count
-from tlkit.evaluation.scores import Evaluation
+from tlkit.comparison.runner import read_seeds, run_cells
+from tlkit.comparison.workers import check_workers
+from tlkit.evaluation.scores import evaluate_probabilities
 from tlkit.features.features import Features
-from tlkit.heads.numerics import softmax
 from tlkit.images.splits import assign_folds
 
+if TYPE_CHECKING:
+    from tlkit.backbones.backbone import Backbone
+    from tlkit.images.imageset import ImageSet
 
-def compare_pairs(backbone, images, methods=None, *, domains=None, pairs=None, seeds=5, n_folds=3, progress=True):
-    """Adapt from each domain to each other one, and score the result on pictures of the other.
 
-    No label of a target trains or chooses anything, but those of the oracle, which is not a method.
+def compare_pairs(
+    backbone: Backbone | str | Features,
+    images: ImageSet,
+    methods: list[str] | dict[str, object] | None = None,
+    *,
+    domains: list[str] | None = None,
+    pairs: list[tuple[str, str]] | None = None,
+    seeds: int | list[int] = 5,
+    n_folds: int = 3,
+    progress: bool = True,
+    n_workers: int = 1,
+) -> PairComparison:
+    """Adapt from each domain to every other one, and score the result on held-out pictures of the target.
 
-    Arguments
-    ---------
-    backbone: Backbone or its name, or Features
-        Features are those of `images`, in their order; no network can be tuned from them.
-    images: ImageSet
-        Of two domains or more; only classes that both of a pair have are taken. See `split_pair`.
-    methods: list of str, or dict, optional
-        Names of `tlkit.adaptation.solved_methods.METHODS`, by default all of these, which take seconds, or of
-        `tlkit.adaptation.names()`, where those that tune a network take up to two minutes for each pair and seed; or
-        objectives and strategies by names of one's own, such as {"mine": Align("coral", amount=0.5)}.
-    domains: list of str, optional
-        By default all of the images; every one is the source of every other.
-    pairs: list of (source, target), optional
-        These alone, instead of all pairs of `domains`.
-    seeds: int or list of int
-        Each splits every pair anew; the number stands for 0 to seeds - 1.
-    n_folds: int
-        In how many parts the source is held out in turn, groups whole, for the validators that need its labels; 0
-        leaves these validators out, and the circular one, and is that much faster. They are left out where a network
-        is tuned, as is the one that mixes features.
-    progress: bool
+    Only the oracle uses labels of the target, and the oracle is not a method. Ctrl-C ends the comparison and keeps the
+    splits (a pair with a seed) that all methods have finished; without any, it raises KeyboardInterrupt.
 
-    Returns a `PairComparison`. Raises ValueError or TypeError for methods, domains or features that don't fit.
+    Parameters
+    ----------
+    backbone : Backbone, str or Features
+        Pretrained network, its name, or the features of `images` in their order. Methods that tune a network need a
+        network.
+    images : ImageSet
+        Pictures of two or more domains. Each pair uses the classes that both domains have, see `split_pair`.
+    methods : list of str, or dict, optional
+        Names of `tlkit.adaptation.solved_methods.METHODS` (seconds per split), by default all of these, or of
+        `tlkit.adaptation.names()` (up to two minutes per split). A dict gives objectives and strategies their names,
+        for example {"mine": Align("coral", amount=0.5)}.
+    domains : list of str, optional
+        Domains to pair; by default all of the images.
+    pairs : list of (source, target), optional
+        Pairs to compare instead of all pairs of `domains`.
+    seeds : int or list of int
+        Each seed splits every pair anew; a number n stands for 0 to n - 1.
+    n_folds : int
+        Number of folds of the source for the validators that need its labels. 0 skips these validators and the circular
+        one, which is faster. Methods that tune a network never have them, nor the one that mixes features.
+    progress : bool
+        Whether to show a progress bar.
+    n_workers : int
+        Number of runs computed at a time, as in `compare`.
 
+    Returns
+    -------
+    PairComparison
+        Scores and validators per run, predictions per picture, and tables of means and regrets.
+
+    Raises
+    ------
+    ValueError
+        If domains, features, seeds or the number of workers can't be used.
+    TypeError
+        If a method is neither an objective nor a strategy, or tunes a network but there are only features.
+
+    Examples
+    --------
     >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain=["photo", "sketch"]).select(role="core")
     >>> values = np.random.default_rng(0).normal(size=(len(images), 4)).astype(np.float32)
@@ -72,79 +103,115 @@ def compare_pairs(backbone, images, methods=None, *, domains=None, pairs=None, s
     """
     import pandas as pd
 
+    n_workers, seeds = check_workers(n_workers), read_seeds(seeds)
     methods = read_methods(methods, may_tune=not isinstance(backbone, Features))
     pairs = list(itertools.permutations(read_domains(images, domains), 2)) if pairs is None else list(pairs)
-    seeds = list(range(check_count("seeds", seeds, 1))) if np.ndim(seeds) == 0 else list(seeds)
-    if n_folds:
-        n_folds = check_count("n_folds", n_folds, 2)
-    features = read_features(backbone, images, progress)
-    cells = [(*pair, seed) for pair in pairs for seed in seeds]
+    n_folds = check_count("n_folds", n_folds, 2) if n_folds else 0
+    runner = _PairRunner(backbone, images, methods, n_folds)
+    names = [*sorted(methods, key=lambda name: tunes(methods[name])), ORACLE]  # those that are solved come first
+    results = run_cells(
+        *(
+            [_Cell(*pair, seed, name) for pair in pairs for seed in seeds for name in names],
+            runner,
+            runner.features.read,
+        ),
+        unit_of=lambda cell: (cell.source, cell.target, cell.seed),
+        units="splits",
+        title="pairs",
+        progress=progress,
+        n_workers=n_workers,
+        leave=False,
+    )
     runs, predictions = [], []
-    for source, target, seed in tqdm(cells, desc="pairs", unit="split", disable=not progress, leave=False):
-        places = place_pair(images.labels, images.groups, images.domains, images.classes, source, target, seed=seed)
-        learned, adapted, tested = (features[rows] for rows in places)
-        cell = {"source": source, "target": target, "seed": seed}
-        solved = {name: method for name, method in methods.items() if not _tunes(method)}
-        parts = [images[rows] for rows in places]
-        results = [*_run_cell(learned, adapted, tested, solved, seed, n_folds)]
-        results[-1:-1] = [  # before the oracle
-            (name, *_tune(backbone, parts, method, seed)) for name, method in methods.items() if _tunes(method)
-        ]
-        for name, row, evaluation in results:
-            scores = {"balanced_accuracy": evaluation.balanced_accuracy, "accuracy": evaluation.accuracy}
-            runs.append(cell | {"method": name} | scores | row)
-            columns = evaluation.predictions[["picture", "group", "label", "predicted"]]
-            predictions.append(columns.assign(**cell, method=name))
+    for cell, (evaluation, row) in results:
+        scores = {"balanced_accuracy": evaluation.balanced_accuracy, "accuracy": evaluation.accuracy}
+        runs.append(cell._asdict() | scores | row)
+        predictions.append(evaluation.predictions[["picture", "group", "label", "predicted"]].assign(**cell._asdict()))
     described = {
-        name: method.describe() if _tunes(method) else {"function": type(method).__name__} | dataclasses.asdict(method)
+        name: method.describe() if tunes(method) else {"function": type(method).__name__} | dataclasses.asdict(method)
         for name, method in methods.items()
     }
-    description = {"features": features.provenance, "methods": described, "seeds": seeds}
+    description = {"features": runner.features.read().provenance, "methods": described, "seeds": seeds}
     return PairComparison(pd.DataFrame(runs), pd.concat(predictions, ignore_index=True), description)
 
 
-def _run_cell(learned, adapted, tested, methods, seed, n_folds):
-    """Yield (name, row, Evaluation on the test half) of each method on one split of one pair, the oracle last."""
-    n_classes = len(learned.classes)
-    sizes = {"n_source": len(learned), "n_adapt": len(adapted), "n_test": len(tested)}
-    priors = np.bincount(learned.labels, minlength=n_classes) / len(learned)
-    if n_folds:
-        folds = assign_folds(learned.labels, learned.groups, n_folds, seed)
-        weights = weigh_source(learned.values, adapted.values, learned.groups, adapted.groups, seed=seed)
-    for name, method in methods.items():
+class _Cell(NamedTuple):
+    """One run: a method on a pair of domains, split with a seed."""
+
+    source: str
+    target: str
+    seed: int
+    method: str
+
+    def __str__(self):
+        return f"{self.source} → {self.target}, seed {self.seed}, {self.method}"
+
+
+class _PairRunner:
+    """Runs a `_Cell`; methods that a process runs on one split in turn share its features and weights."""
+
+    def __init__(self, backbone, images, methods, n_folds):
+        self.backbone, self.images, self.methods, self.n_folds = backbone, images, methods, n_folds
+        self.features = SharedFeatures(backbone, images)
+        self.split, self.weigh = functools.lru_cache(1)(self._split), functools.lru_cache(1)(self._weigh)
+
+    def __call__(self, cell):
+        """Return (Evaluation on the test half, sizes, validators and duration as a dict) of a run."""
+        pair = cell.source, cell.target, cell.seed
+        rows, source, adapted, tested = self.split(*pair)
+        row = {"n_source": len(source), "n_adapt": len(adapted), "n_test": len(tested)}
+        if cell.method == ORACLE:
+            weight, bias = solve_head(adapted.values, adapted.labels, len(source.classes))
+            return evaluate_probabilities(Solved(weight, bias, None).predict(tested.values), tested), row
+        method = self.methods[cell.method]
+        if tunes(method):
+            return self._tune(method, rows, cell.seed)
         start = time.perf_counter()
-        solved = method.fit(learned.values, learned.labels, adapted.values, n_classes, seed)
-        row = {"duration_s": time.perf_counter() - start}
-        said = solved.predict(adapted.values)
-        row |= _score(said, priors) | {"mixed": score_mixed(solved.predict, adapted.values, seed=seed)}
-        if n_folds:
-            held = _hold_out(method, learned, adapted, folds, seed)
+        solved = method.fit(source.values, source.labels, adapted.values, len(source.classes), cell.seed)
+        row["duration_s"] = time.perf_counter() - start
+        probabilities = solved.predict(adapted.values)
+        priors = np.bincount(source.labels, minlength=len(source.classes)) / len(source)
+        row |= _score(probabilities, priors) | {"mixed": score_mixed(solved.predict, adapted.values, seed=cell.seed)}
+        if self.n_folds:
+            folds, weights = self.weigh(*pair)
+            held_out = _hold_out(method, source, adapted, folds, cell.seed)
             row |= {
-                "source_accuracy": score_source_accuracy(held, learned.labels),
-                "importance_weighted": score_importance_weighted(held, learned.labels, weights),
-                "deep_embedded": score_deep_embedded(held, learned.labels, weights),
+                "source_accuracy": score_source_accuracy(held_out, source.labels),
+                "importance_weighted": score_importance_weighted(held_out, source.labels, weights),
+                "deep_embedded": score_deep_embedded(held_out, source.labels, weights),
             }
-            both = learned.values, learned.labels, adapted.values
-            row["circular"] = score_circular(method, *both, said.argmax(axis=1), n_classes, seed)
-        yield name, sizes | row, _evaluate(solved.predict(tested.values), tested)
-    weight, bias = solve_head(adapted.values, adapted.labels, n_classes)
-    yield ORACLE, sizes, _evaluate(softmax(tested.values @ weight.T + bias), tested)
+            inputs = source.values, source.labels, adapted.values, probabilities.argmax(axis=1), len(source.classes)
+            row["circular"] = score_circular(method, *inputs, cell.seed)
+        return evaluate_probabilities(solved.predict(tested.values), tested), row
 
+    def _split(self, source, target, seed):
+        """Return (rows, Features of the source, of the half to adapt to, of the half to test on)."""
+        images = self.images
+        rows = split_rows(images.labels, images.groups, images.domains, images.classes, source, target, seed=seed)
+        return rows, *(self.features.read()[part] for part in rows)
 
-def _tune(backbone, parts, strategy, seed):
-    """Return (row, Evaluation on the test half) of a strategy that is trained, on one split of one pair."""
-    from tlkit.adaptation.train_time import adapt, share_classes
+    def _weigh(self, source, target, seed):
+        """Return (folds, importance weights) of the source, each (n_source,)."""
+        _, source, adapted, _ = self.split(source, target, seed)
+        folds = assign_folds(source.labels, source.groups, self.n_folds, seed)
+        return folds, weigh_source(source.values, adapted.values, source.groups, adapted.groups, seed=seed)
 
-    learned, adapted, tested = parts
-    run = adapt(backbone, learned, adapted, strategy, seed=seed, progress=False)
-    learned, adapted = share_classes(learned, adapted)
-    priors = np.bincount(learned.labels, minlength=len(run.classes)) / len(learned)
-    row = {"n_source": len(learned), "n_adapt": len(adapted), "n_test": len(tested), "duration_s": run.duration_s}
-    return row | _score(run.predict(adapted), priors), run.evaluate(tested)
+    def _tune(self, strategy, rows, seed):
+        """Return (Evaluation, row) of a strategy that trains a network."""
+        from tlkit.adaptation.train_time import adapt, share_classes
+
+        source, adapted, tested = (self.images[part] for part in rows)
+        run = adapt(self.backbone, source, adapted, strategy, seed=seed, progress=False)
+        if not run.completed:
+            raise KeyboardInterrupt
+        source, adapted = share_classes(source, adapted)
+        priors = np.bincount(source.labels, minlength=len(run.classes)) / len(source)
+        row = {"n_source": len(source), "n_adapt": len(adapted), "n_test": len(tested), "duration_s": run.duration_s}
+        return run.evaluate(tested), row | _score(run.predict(adapted), priors)
 
 
 def _score(probabilities, priors):
-    """Return the alarm and the validators that need no label, from what is said of the half to adapt to."""
+    """Return the alarm and the validators that need no label, from probabilities of the half to adapt to."""
     return {
         "alarm": detect_collapse(probabilities, priors),
         "entropy": score_entropy(probabilities),
@@ -155,17 +222,13 @@ def _score(probabilities, priors):
     }
 
 
-def _evaluate(probabilities, tested):
-    return Evaluation(probabilities, tested.labels, tested.classes, tested.names, tested.groups, n_looks=1)
-
-
-def _hold_out(method, learned, adapted, folds, seed):
-    """Return what a method says of each picture of the source when its label is hidden, (n, n_classes)."""
-    n_classes = len(learned.classes)
-    probabilities = np.empty((len(learned), n_classes))
+def _hold_out(method, source, adapted, folds, seed):
+    """Return the probabilities of each source picture when its label is hidden, (n_source, n_classes)."""
+    n_classes = len(source.classes)
+    probabilities = np.empty((len(source), n_classes))
     for fold in np.unique(folds):
-        held = folds == fold
-        labels = np.where(held, -1, learned.labels)
-        solved = method.fit(learned.values, labels, adapted.values, n_classes, seed)
-        probabilities[held] = solved.predict(solved.source[held])
+        is_held = folds == fold
+        labels = np.where(is_held, -1, source.labels)
+        solved = method.fit(source.values, labels, adapted.values, n_classes, seed)
+        probabilities[is_held] = solved.predict(solved.source[is_held])
     return probabilities

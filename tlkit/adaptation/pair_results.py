@@ -1,13 +1,19 @@
-"""What a comparison over pairs of domains says: the `PairComparison`, with its intervals and regrets. Without torch."""
+"""`PairComparison`: methods over pairs of domains, with intervals and regrets. Without torch."""
+
+from __future__ import annotations
 
 import dataclasses
 import functools
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tlkit.adaptation.validators import regret
 from tlkit.evaluation.gains import give_verdict
 from tlkit.evaluation.intervals import percentile_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BASELINE, ORACLE = "source_only", "oracle"
 VALIDATORS = (
@@ -19,41 +25,63 @@ _PAIR = ["source", "target"]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PairComparison:
-    """Methods of adaptation over pairs of domains; `compare_pairs` makes one.
+    """Methods of adaptation over pairs of domains, as `compare_pairs` returns them.
 
-    Arguments
-    ---------
-    runs: DataFrame
-        A row a run: source, target, seed, method, n_source, n_adapt, n_test, balanced_accuracy, accuracy, alarm (a
-        sentence or None), a column for each of `VALIDATORS` (of the oracle none), duration_s. The methods "source_only"
-        and "oracle", a head that learned the labels of the half to adapt to, are always among them.
-    predictions: DataFrame
-        A row a picture of a test half and run: source, target, seed, method, picture, group, label, predicted.
-    description: dict
-        Backbone, methods with their settings, and seeds.
+    Parameters
+    ----------
+    runs : DataFrame
+        One row per run:
+
+        - source (str), target (str), seed (int), method (str): identify the run. The methods include "source_only"
+          and "oracle", a head trained with the labels of the half to adapt to.
+        - balanced_accuracy (float), accuracy (float): scores on the test half, 0 to 1.
+        - n_source (int), n_adapt (int), n_test (int): numbers of pictures.
+        - duration_s (float): time in seconds to solve or train.
+        - alarm (str): warning of a collapse, or None.
+        - source_accuracy, entropy, … (float): one column per validator, higher is better; NaN for the oracle.
+    predictions : DataFrame
+        One row per picture of a test half and run:
+
+        - picture (str), group (str): name of the picture and of its group.
+        - label (str), predicted (str): true and predicted class.
+        - source, target, seed, method: as in `runs`.
+    description : dict
+        Features, methods with their settings, and seeds.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = [("photo", "sketch", 0, "source_only", 0.5, 0.1), ("photo", "sketch", 0, "coral", 0.6, 0.2)]
+    >>> runs = pd.DataFrame(rows, columns=["source", "target", "seed", "method", "balanced_accuracy", "entropy"])
+    >>> PairComparison(runs, None, {}).pairs.values.tolist()
+    [[0.5, 0.6]]
     """
 
-    runs: object
-    predictions: object
+    runs: pd.DataFrame
+    predictions: pd.DataFrame
     description: dict
 
     @functools.cached_property
-    def table(self):
-        """DataFrame, a row a method, over all pairs and seeds, each pair counting the same.
+    def table(self) -> pd.DataFrame:
+        """Means over seeds and pairs, one row per method.
 
-        method, balanced_accuracy with _low and _high; gain over "source_only", paired, with _low and _high; recovered,
-        the share of the gap between "source_only" and "oracle", with _low and _high; seed_spread, the standard
-        deviation over seeds of the mean over pairs; n_pairs_worse, of how many pairs the method scores below
-        "source_only"; n_alarms; verdict on the gain, as in `tlkit.evaluation`.
+        - method (str): name of the method.
+        - balanced_accuracy, balanced_accuracy_low, balanced_accuracy_high (float): mean and its interval.
+        - gain, gain_low, gain_high (float): gain over "source_only", paired.
+        - recovered, recovered_low, recovered_high (float): share of the gap from "source_only" to the oracle.
+        - seed_spread (float): standard deviation over seeds of the mean over pairs.
+        - n_pairs_worse (int): number of pairs with a lower score than "source_only".
+        - n_alarms (int): number of runs with an alarm.
+        - verdict (str): conclusion from the interval of the gain; None for "source_only".
 
-        Intervals are percentiles, at 95 %, of a bootstrap that draws groups of pictures across all pairs at once, since
-        pairs share domains and domains concepts, and seeds.
+        Intervals hold with 95 % confidence. They are percentiles of a bootstrap over seeds and groups of pictures. If a
+        group is drawn, it is drawn in all pairs, because pairs share domains, and domains share concepts.
         """
         return summarise_pairs(self.runs, self.predictions)
 
     @property
-    def pairs(self):
-        """DataFrame of the balanced accuracy, mean over seeds: a row a pair of domains, a column a method."""
+    def pairs(self) -> pd.DataFrame:
+        """Balanced accuracy, mean over seeds: one row per pair of domains, one column per method."""
         methods = self.runs["method"].drop_duplicates().tolist()
         named = self.runs.assign(pair=self.runs["source"] + " → " + self.runs["target"])
         order = named["pair"].drop_duplicates().tolist()
@@ -61,12 +89,14 @@ class PairComparison:
         return table.loc[order, methods]
 
     @property
-    def regrets(self):
-        """DataFrame, a row a validator: how much balanced accuracy it costs to choose a method by it.
+    def regrets(self) -> pd.DataFrame:
+        """Loss of balanced accuracy if a validator chooses the method (never the oracle), the lowest first.
 
-        validator; regret, the mean over pairs and seeds of the best method's balanced accuracy less that of the one
-        with the highest score; regret_worst, of any pair and seed; chosen, the balanced accuracy that is left; best,
-        that of the best method of each pair and seed, which needs the target's labels. The oracle is no method.
+        - validator (str): name of the validator.
+        - regret (float): balanced accuracy of the best method minus that of the chosen one, mean over all splits.
+        - regret_worst (float): largest regret of a split.
+        - chosen (float): mean balanced accuracy of the chosen methods.
+        - best (float): mean of the best methods, unknown if the target has no labels.
         """
         import pandas as pd
 
@@ -82,6 +112,7 @@ class PairComparison:
         return pd.DataFrame(rows, columns=columns).sort_values("regret", kind="stable", ignore_index=True)
 
     def _repr_html_(self):
+        """Return the tables of methods and pairs for Jupyter."""
         return f"{self.table.round(3).to_html(index=False)}{self.pairs.round(3).to_html()}"
 
     def __repr__(self):
@@ -96,17 +127,7 @@ class PairComparison:
 
 
 def summarise_pairs(runs, predictions, *, n_draws=500, seed=0):
-    """Return the `table` of a `PairComparison`.
-
-    Arguments
-    ---------
-    runs, predictions: DataFrame
-        As in `PairComparison`.
-    n_draws: int
-        Of the bootstrap.
-    seed: int
-        Of the draws.
-    """
+    """Return the `table` of a `PairComparison` from a bootstrap with `n_draws` draws."""
     import pandas as pd
 
     methods = runs["method"].drop_duplicates().tolist()
@@ -114,16 +135,16 @@ def summarise_pairs(runs, predictions, *, n_draws=500, seed=0):
     base, oracle = methods.index(BASELINE), methods.index(ORACLE)
     by_pair = runs.pivot_table(index=_PAIR, columns="method", values="balanced_accuracy")
     rows = []
-    for place, method in enumerate(methods):
-        gains = drawn[:, place] - drawn[:, base]
+    for column, method in enumerate(methods):
+        gains = drawn[:, column] - drawn[:, base]
         with np.errstate(divide="ignore", invalid="ignore"):
             recovered = gains / (drawn[:, oracle] - drawn[:, base])
-        gain, gap = means[place] - means[base], means[oracle] - means[base]
+        gain, gap = means[column] - means[base], means[oracle] - means[base]
         row = {"method": method}
-        row |= _put("balanced_accuracy", means[place], drawn[:, place])
-        row |= _put("gain", gain, gains)
-        row |= _put("recovered", gain / gap if gap else np.nan, recovered)
-        row["seed_spread"] = spread[place]
+        row |= _add_interval("balanced_accuracy", means[column], drawn[:, column])
+        row |= _add_interval("gain", gain, gains)
+        row |= _add_interval("recovered", gain / gap if gap else np.nan, recovered)
+        row["seed_spread"] = spread[column]
         row["n_pairs_worse"] = int((by_pair[method] < by_pair[BASELINE]).sum())
         row["n_alarms"] = int(runs.loc[runs["method"] == method, "alarm"].notna().sum())
         row["verdict"] = None if method == BASELINE else give_verdict(row["gain_low"], row["gain_high"])
@@ -131,32 +152,33 @@ def summarise_pairs(runs, predictions, *, n_draws=500, seed=0):
     return pd.DataFrame(rows)
 
 
-def _put(name, value, drawn):
+def _add_interval(name, value, drawn):
+    """Return a value and the percentiles of its draws (n_draws,) under three names."""
     low, high = percentile_interval(drawn)
     return {name: float(value), f"{name}_low": low, f"{name}_high": high}
 
 
 def _resample(runs, predictions, methods, n_draws, seed):
-    """Return the mean of each method over pairs and seeds, (k,), in each draw, (n_draws, k), and its spread by seed."""
+    """Return means over pairs and seeds (k,), the same per draw (n_draws, k), and their spread over seeds (k,)."""
     import pandas as pd
 
     random = np.random.default_rng(seed)
     seeds = np.sort(runs["seed"].unique())
-    group_numbers, groups = pd.factorize(predictions["group"], sort=True)
+    group_indices, groups = pd.factorize(predictions["group"], sort=True)
     labels = pd.factorize(predictions["label"], sort=True)[0]
-    right = (predictions["label"] == predictions["predicted"]).to_numpy(float)
-    # How often each group and each seed is drawn; the first of each is what there is.
+    is_right = (predictions["label"] == predictions["predicted"]).to_numpy(float)
+    # How often each group and each seed is drawn. The first row of each counts everything once: the data as observed.
     group_weights = random.multinomial(len(groups), np.full(len(groups), 1 / len(groups)), n_draws)
     group_weights = np.concatenate([np.ones((1, len(groups))), group_weights])  # (1 + n_draws, n_groups)
     seed_weights = random.multinomial(len(seeds), np.full(len(seeds), 1 / len(seeds)), n_draws)
     seed_weights = np.concatenate([np.ones((1, len(seeds))), seed_weights])
-    places = predictions.groupby([*_PAIR, "seed", "method"], sort=False).indices
-    pairs = list(dict.fromkeys((source, target) for source, target, _, _ in places))
+    rows_of = predictions.groupby([*_PAIR, "seed", "method"], sort=False).indices
+    pairs = list(dict.fromkeys((source, target) for source, target, _, _ in rows_of))
     scores = np.zeros((len(pairs), len(seeds), len(methods), 1 + n_draws))
-    for (source, target, run_seed, method), rows in places.items():
-        weights = group_weights[:, group_numbers[rows]]
+    for (source, target, run_seed, method), rows in rows_of.items():
+        weights = group_weights[:, group_indices[rows]]
         scores[pairs.index((source, target)), np.searchsorted(seeds, run_seed), methods.index(method)] = _balance(
-            weights, labels[rows], right[rows]
+            weights, labels[rows], is_right[rows]
         )
     by_seed = _average(scores, axis=0)  # (n_seeds, k, 1 + n_draws)
     drawn = np.einsum("ds,skd->dk", seed_weights, by_seed) / len(seeds)
@@ -164,17 +186,17 @@ def _resample(runs, predictions, methods, n_draws, seed):
     return drawn[0], drawn[1:], spread
 
 
-def _balance(weights, labels, right):
-    """Return the balanced accuracy of pictures (n,) in each draw of weights (n_draws, n), over the classes drawn."""
+def _balance(weights, labels, is_right):
+    """Return the balanced accuracy (n_draws,) of pictures (n,) under weights (n_draws, n), over the classes drawn."""
     membership = (labels[:, None] == np.unique(labels)).astype(float)
     drawn = weights @ membership
     with np.errstate(invalid="ignore"):
-        shares = weights @ (membership * right[:, None]) / drawn
+        shares = weights @ (membership * is_right[:, None]) / drawn
     return _average(shares, axis=1)
 
 
 def _average(values, axis):
-    """Return the mean of what isn't NaN: a draw may leave out a class, or in small sets all groups of a test half."""
-    there = np.isfinite(values)
+    """Return the mean of finite values: a draw may miss a class, or all groups of a small test half."""
+    is_finite = np.isfinite(values)
     with np.errstate(invalid="ignore"):
-        return np.where(there, values, 0.0).sum(axis=axis) / there.sum(axis=axis)
+        return np.where(is_finite, values, 0.0).sum(axis=axis) / is_finite.sum(axis=axis)

@@ -1,81 +1,85 @@
-"""A pair of domains, split so that no concept is learned in one and asked for in the other."""
+"""A pair of domains, split so that no concept is both trained on and tested on."""
+
+from __future__ import annotations
 
 import numpy as np
 
 from tlkit.arguments import check_count, check_known
-from tlkit.images.imageset import check_images
+from tlkit.images.imageset import ImageSet, check_images
 from tlkit.images.splits import assign_folds
 
 
-def split_pair(images, source, target, seed=0):
-    """Return the pictures to learn from, those to adapt to and those to test on.
+def split_pair(images: ImageSet, source: str, target: str, seed: int = 0) -> tuple[ImageSet, ImageSet, ImageSet]:
+    """Split two domains into a source to train on, a target half to adapt to, and a target half to test on.
 
-    Groups that both domains have (emoji and sketches of one code point) are dealt between them, so that none of the
-    source is in the target; the others stay whole with their domain. The target is halved, stratified by class, no
-    group in both halves: a method sees the first half without its labels, and neither trains on nor chooses by the
-    second.
+    Groups that both domains have, such as emoji and sketches of one code point, are divided between them, so that no
+    concept of the source is in the target. The target is halved by group, stratified by class. A method sees the first
+    half without its labels; it neither trains on the second half nor chooses by it.
 
-    Arguments
-    ---------
-    images: ImageSet
-    source, target: str
-        Two of its domains. Only the classes that both have are taken; the list of classes stays as it is.
-    seed: int
-        Of what is dealt where.
+    Parameters
+    ----------
+    images : ImageSet
+        Pictures of two or more domains. Only classes that both domains have are used; the list of classes stays as it
+        is.
+    source, target : str
+        Two different domains.
+    seed : int
+        Seed of the random division.
 
-    Returns three ImageSets: source, target to adapt to, target to test on. Raises ValueError for a domain that isn't
-    there, twice the same one, fewer than two classes in common, or too few groups to be halved.
+    Returns
+    -------
+    tuple of three ImageSet
+        Source, target half to adapt to, and target half to test on.
 
+    Raises
+    ------
+    ValueError
+        If a domain is unknown, both are the same, fewer than two classes are shared, or groups are too few to halve.
+
+    Examples
+    --------
     >>> import tlkit as tl
     >>> images = tl.load_images("styles").select(role="core")
-    >>> learned, adapted, tested = split_pair(images, "emoji", "sketch")
-    >>> len(learned), len(adapted), len(tested)
+    >>> source, adapt_half, test_half = split_pair(images, "emoji", "sketch")
+    >>> len(source), len(adapt_half), len(test_half)
     (119, 65, 67)
-    >>> set(learned.groups) & {*adapted.groups, *tested.groups}, set(adapted.groups) & set(tested.groups)
+    >>> set(source.groups) & {*adapt_half.groups, *test_half.groups}, set(adapt_half.groups) & set(test_half.groups)
     (set(), set())
     """
     check_images("images", images)
-    places = place_pair(images.labels, images.groups, images.domains, images.classes, source, target, seed=seed)
-    return tuple(images[rows] for rows in places)
+    parts = split_rows(images.labels, images.groups, images.domains, images.classes, source, target, seed=seed)
+    return tuple(images[rows] for rows in parts)
 
 
-def place_pair(labels, groups, domains, classes, source, target, *, seed):
-    """Return where the three parts of `split_pair` lie: three (k,) int64, ascending.
-
-    Arguments
-    ---------
-    labels, groups, domains: (n,)
-        As in an ImageSet.
-    classes: list of str
-    source, target: str
-    seed: int
-    """
+def split_rows(labels, groups, domains, classes, source, target, *, seed):
+    """Return the rows of the three parts of `split_pair`, each (k,) int64 and ascending."""
     seed = check_count("seed", seed, 0)
     known = np.unique(domains).tolist()
     for argument, name in (("source", source), ("target", target)):
         check_known(argument, name, known)
     if source == target:
         raise ValueError(f"target: {target!r} is the source too, expected another of {known}")
-    of_source, of_target = (np.flatnonzero(domains == name) for name in (source, target))
-    common = np.intersect1d(labels[of_source], labels[of_target])
+    source_rows, target_rows = (np.flatnonzero(domains == name) for name in (source, target))
+    common = np.intersect1d(labels[source_rows], labels[target_rows])
     if len(common) < 2:
         named = ", ".join(classes[label] for label in common) or "none"
         raise ValueError(f"target: {target!r} has {named} in common with {source!r}, expected two classes or more")
-    of_source, of_target = (rows[np.isin(labels[rows], common)] for rows in (of_source, of_target))
-    shared = np.intersect1d(groups[of_source], groups[of_target])
+    source_rows, target_rows = (rows[np.isin(labels[rows], common)] for rows in (source_rows, target_rows))
+    shared = np.intersect1d(groups[source_rows], groups[target_rows])
     if len(shared):
-        both = np.concatenate([of_source, of_target])
+        both = np.concatenate([source_rows, target_rows])
         both = both[np.isin(groups[both], shared)]
-        taken = _halve(labels[both], groups[both], seed, f"{len(shared)} groups that {source} and {target} share")
-        to_source = np.unique(groups[both[taken]])
-        of_source = of_source[~np.isin(groups[of_source], np.setdiff1d(shared, to_source))]
-        of_target = of_target[~np.isin(groups[of_target], to_source)]
-    adapted = _halve(labels[of_target], groups[of_target], seed, f"the pictures of {target}")
-    return of_source, of_target[adapted], of_target[~adapted]
+        is_first = _halve(labels[both], groups[both], seed, f"{len(shared)} groups that {source} and {target} share")
+        to_source = np.unique(groups[both[is_first]])
+        source_rows = source_rows[~np.isin(groups[source_rows], np.setdiff1d(shared, to_source))]
+        target_rows = target_rows[~np.isin(groups[target_rows], to_source)]
+    to_adapt = _halve(labels[target_rows], groups[target_rows], seed, f"the pictures of {target}")
+    return source_rows, target_rows[to_adapt], target_rows[~to_adapt]
 
 
-def _halve(labels, groups, seed, which):
+def _halve(labels, groups, seed, described):
+    """Return (n,) bool, True for the first of two halves with whole groups."""
     try:
         return assign_folds(labels, groups, 2, seed) == 0
     except ValueError as error:
-        raise ValueError(f"target: {which} can't be halved: {error}") from error
+        raise ValueError(f"target: {described} can't be halved: {error}") from error

@@ -1,75 +1,109 @@
-"""What a source is worth beside a few labelled pictures of the target: both against the few alone. Without torch."""
+"""`compare_target_shots`: a few labelled target pictures with and without a source. Without torch."""
 
+from __future__ import annotations
+
+import functools
 import itertools
 import math
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from tqdm.auto import tqdm
 
-from tlkit.adaptation.domain_inputs import read_features, read_methods
+from tlkit.adaptation.domain_inputs import SharedFeatures, read_methods
 from tlkit.adaptation.pair_results import BASELINE
-from tlkit.adaptation.solved_head import solve_head
-from tlkit.arguments import check_count, check_known
-from tlkit.comparison.runner import split_for
-from tlkit.evaluation.scores import Evaluation
-from tlkit.heads.numerics import softmax
+from tlkit.adaptation.solved_head import Solved, solve_head
+from tlkit.arguments import check_known
+from tlkit.comparison.runner import N_FOLDS, read_counts, read_seeds, run_cells, split_for
+from tlkit.comparison.workers import check_workers
+from tlkit.evaluation.scores import evaluate_probabilities
 from tlkit.images.splits import draw_shots
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tlkit.backbones.backbone import Backbone
+    from tlkit.features.features import Features
+    from tlkit.images.imageset import ImageSet
 
 ALONE = "target_only"
 POOLED = "pooled"
 
 
 def compare_target_shots(
-    backbone,
-    images,
-    source,
-    target,
-    methods=(BASELINE,),
+    backbone: Backbone | str | Features,
+    images: ImageSet,
+    source: str | list[str],
+    target: str,
+    methods: list[str] | dict[str, object] = (BASELINE,),
     *,
-    weights=(POOLED,),
-    shots=(1, 2, 5, 10),
-    seeds=5,
-    progress=True,
-):
-    """Solve heads on k labelled pictures a class of the target, with and without a source beside them.
+    weights: float | str | list[float | str] = (POOLED,),
+    shots: int | list[int] = (1, 2, 5, 10),
+    seeds: int | list[int] = 5,
+    progress: bool = True,
+    n_workers: int = 1,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Solve heads on a few labelled target pictures per class, with and without a source.
 
-    Whether a source harms is a matter of its weight as much as of the source: pooled with a few shots, hundreds of
-    pictures outvote them wherever they disagree. So harm is claimed at a weight.
+    Whether a source harms depends on its weight: hundreds of pictures, pooled with a few shots, outvote these wherever
+    they disagree. So state the weight with any claim of harm. Ctrl-C ends the comparison and keeps the seeds that all
+    arms have finished; without any, it raises KeyboardInterrupt.
 
-    Arguments
-    ---------
-    backbone: Backbone or its name, or Features
-        As in `compare_pairs`.
-    images: ImageSet
-        Of two domains or more; the source's classes count whether or not the target has them.
-    source: str, or list of str
-        One of its domains, or several, each by itself. Pictures of concepts (groups) that are tested are left out.
-    target: str
-        Another domain. Each seed tests one fold of it, and draws the shots from the others, whose remaining pictures a
-        method sees without their labels.
-    methods: list of str, or dict
-        What aligns the source before it stands beside the shots, as in `compare_pairs`; "source_only" leaves it as it
-        is, and is always among them.
-    weights: list of float or "pooled"
-        How much all pictures of the source count together, as a multiple of what the shots count together; "pooled":
-        each picture counts the same.
-    shots: list of int
-        Pictures a class, groups first; of a class that has fewer, all are taken.
-    seeds: int
-        Of one seed the shots are nested. Use each of the five folds equally often: 5, 10, …
-    progress: bool
+    Parameters
+    ----------
+    backbone : Backbone, str or Features
+        Pretrained network, its name, or the features of `images` in their order.
+    images : ImageSet
+        Pictures of two or more domains. All classes of the source are used, even if the target lacks some.
+    source : str or list of str
+        One or more domains; each is a source by itself. Pictures of tested concepts (groups) are excluded.
+    target : str
+        Another domain. Each seed tests one fold and draws the shots from the other folds; a method sees the remaining
+        pictures of these without their labels.
+    methods : list of str, or dict
+        Methods that align the source with the target, as in `compare_pairs`. "source_only", which leaves the source as
+        it is, is always included.
+    weights : list of float or "pooled"
+        Total weight of the source as a multiple of the total weight of the shots. With "pooled" each picture counts the
+        same.
+    shots : list of int
+        Labelled target pictures per class, from different groups first; a class that has fewer gives all of them.
+    seeds : int or list of int
+        A number n stands for 0 to n - 1. Shots of one seed are nested. Use each fold equally often: 5, 10, 15.
+    progress : bool
+        Whether to show a progress bar.
+    n_workers : int
+        Number of runs computed at a time, as in `compare`.
 
-    Returns (runs, predictions), as `tlkit.evaluation.transfer_gain` takes them with baseline "target_only": runs has
-    strategy ("target_only" or `name_arm`), source, method, weight, shots, seed, fold, n_train, accuracy,
-    balanced_accuracy. All arms of a seed have the same shots and test pictures; every head is solved to the end.
+    Returns
+    -------
+    runs : DataFrame
+        One row per run, for `tlkit.evaluation.transfer_gain` with baseline "target_only":
 
-    Raises ValueError or TypeError for domains, methods, weights or features that don't fit.
+        - strategy (str): "target_only", or the source with its method and weight, such as "sketch, coral, pooled".
+        - source (str), method (str), weight (float or "pooled"): settings of the source; None without a source.
+        - shots (int), seed (int), fold (int): identify the draw; all arms of a draw share shots and test pictures.
+        - n_train (int): number of training pictures.
+        - accuracy, balanced_accuracy (float): scores on the test fold, 0 to 1.
+    predictions : DataFrame
+        One row per test picture and run:
 
+        - picture (str), group (str): name of the picture and of its group.
+        - label (str), predicted (str): true and predicted class.
+        - strategy, shots, seed, fold: as in `runs`.
+
+    Raises
+    ------
+    ValueError
+        If domains, weights, shots, seeds, features or the number of workers can't be used.
+    TypeError
+        If a method isn't an objective that is solved on features.
+
+    Examples
+    --------
     >>> import tlkit as tl
-    >>> from tlkit.features.features import Features
     >>> images = tl.load_images("styles", domain=["photo", "sketch"]).select(role="core")
     >>> values = np.eye(14, dtype=np.float32)[images.labels]
-    >>> made = Features(values, images.labels, images.classes, images.names, images.groups, {"backbone": "made"})
+    >>> made = tl.Features(values, images.labels, images.classes, images.names, images.groups, {"backbone": "made"})
     >>> settings = {"weights": [0.25, "pooled"], "shots": [1], "seeds": 2, "progress": False}
     >>> runs, _ = compare_target_shots(made, images, "photo", "sketch", **settings)
     >>> tl.evaluation.transfer_gain(runs, baseline="target_only")[["strategy", "shots", "gain"]].values.tolist()
@@ -77,39 +111,34 @@ def compare_target_shots(
     """
     import pandas as pd
 
+    n_workers, seeds, shots = check_workers(n_workers), read_seeds(seeds), read_counts("shots", shots, 1)
     methods, weights = read_methods(methods, may_tune=False), _read_weights(weights)
-    sources = _read_domains(images, source, target)
-    shots = [check_count("shots", number, 1) for number in shots]
-    features = read_features(backbone, images, progress)
-    of_target = images.select(domain=target)
+    sources = _read_sources(images, source, target)
+    arms = [(ALONE, None, None, None)]
+    arms += [(name_arm(*arm), *arm) for arm in itertools.product(sources, methods, weights)]
+    draws = itertools.product(seeds, shots)
+    cells = [_Cell(*arm, n_shots, seed, seed % N_FOLDS) for seed, n_shots in draws for arm in arms]
+    runner = _ShotRunner(backbone, images, target, methods, len(arms))
+    results = run_cells(
+        *(cells, runner, runner.features.read),
+        unit_of=lambda cell: cell.seed,
+        units="seeds",
+        title="shots",
+        progress=progress,
+        n_workers=n_workers,
+        leave=False,
+    )
     runs, predictions = [], []
-    cells = list(itertools.product(range(check_count("seeds", seeds, 1)), shots))
-    bar = tqdm(cells, desc="shots", unit="draw", disable=not progress, leave=False)
-    aligned = {}
-    for seed, number in bar:
-        fold, *sides = split_for(of_target, seed)
-        adapted, tested = (features[np.isin(images.names, side.names)] for side in sides)
-        if number == shots[0]:
-            aligned = _align(features, images, sources, methods, adapted, tested, seed)
-        few = adapted[
-            draw_shots(adapted.labels, adapted.groups, adapted.names, images.classes, shots=number, seed=seed)
-        ]
-        cell = {"shots": number, "seed": seed, "fold": fold}
-        for arm, values, labels, counts in _list_arms(few, aligned, weights):
-            weight, bias = solve_head(values, labels, len(images.classes), weights=counts)
-            probabilities = softmax(tested.values @ weight.T + bias)
-            evaluation = Evaluation(
-                probabilities, tested.labels, tested.classes, tested.names, tested.groups, n_looks=1
-            )
-            scores = {"accuracy": evaluation.accuracy, "balanced_accuracy": evaluation.balanced_accuracy}
-            runs.append(arm | cell | {"n_train": len(labels)} | scores)
-            said = evaluation.predictions[["picture", "group", "label", "predicted"]]
-            predictions.append(said.assign(strategy=arm["strategy"], **cell))
+    for cell, (evaluation, n_train) in results:
+        scores = {"accuracy": evaluation.accuracy, "balanced_accuracy": evaluation.balanced_accuracy}
+        runs.append(cell._asdict() | {"n_train": n_train} | scores)
+        table = evaluation.predictions[["picture", "group", "label", "predicted"]]
+        predictions.append(table.assign(strategy=cell.strategy, shots=cell.shots, seed=cell.seed, fold=cell.fold))
     return pd.DataFrame(runs), pd.concat(predictions, ignore_index=True)
 
 
 def name_arm(source, method, weight):
-    """Return what `compare_target_shots` calls a source, aligned by a method, at a weight.
+    """Return the name of an arm of `compare_target_shots` with a source.
 
     >>> name_arm("sketch", "source_only", 0.25), name_arm("sketch", "coral", "pooled")
     ('sketch × 0.25', 'sketch, coral, pooled')
@@ -119,19 +148,21 @@ def name_arm(source, method, weight):
 
 
 def _read_weights(weights):
+    """Return one or more different weights as a list."""
     weights = [weights] if isinstance(weights, (str, int, float)) else list(weights)
     for weight in weights:
         is_number = isinstance(weight, (int, float, np.number)) and not isinstance(weight, bool)
         if weight != POOLED and not (is_number and 0 < weight < math.inf):
             raise ValueError(
-                f'weights: {weight!r}, expected numbers above 0, or "pooled"; without a source it is the baseline'
+                f'weights: {weight!r}, expected numbers above 0, or "pooled"; the baseline "{ALONE}" has no source'
             )
     if len(set(weights)) != len(weights) or not weights:
-        raise ValueError(f"weights: {weights}, expected one or more, each once")
+        raise ValueError(f"weights: {weights}, expected one or more without repetition")
     return weights
 
 
-def _read_domains(images, source, target):
+def _read_sources(images, source, target):
+    """Return one or more different domains as a list, without the target."""
     known = sorted(set(images.domains.tolist()))
     sources = [source] if isinstance(source, str) else list(source)
     check_known("source", sources, known)
@@ -141,28 +172,55 @@ def _read_domains(images, source, target):
     return sources
 
 
-def _align(features, images, sources, methods, adapted, tested, seed):
-    """Return {(source, method): (values, labels)} of sources as they stand beside the target's shots."""
-    allowed = ~np.isin(images.groups, tested.groups)
-    aligned = {}
-    for source in sources:
-        learned = features[(images.domains == source) & allowed]
-        for name, method in methods.items():
-            if name == BASELINE:
-                aligned[source, name] = learned.values, learned.labels
-                continue
-            solved = method.fit(learned.values, learned.labels, adapted.values, len(learned.classes), seed)
-            aligned[source, name] = solved.source, learned.labels
-    return aligned
+class _Cell(NamedTuple):
+    """One run: a head on shots of the target, with a source or without."""
+
+    strategy: str
+    source: str | None
+    method: str | None
+    weight: float | str | None
+    shots: int
+    seed: int
+    fold: int
+
+    def __str__(self):
+        return f"{self.strategy}, {self.shots} shots, seed {self.seed}"
 
 
-def _list_arms(few, aligned, weights):
-    """Yield (columns of the arm, values, labels, how much each picture counts) of what is learned from."""
-    none = {"source": None, "method": None, "weight": None}
-    yield {"strategy": ALONE} | none, few.values, few.labels, np.ones(len(few))
-    for (source, method), (values, labels) in aligned.items():
-        for weight in weights:
-            arm = {"strategy": name_arm(source, method, weight), "source": source, "method": method, "weight": weight}
-            each = 1.0 if weight == POOLED else weight * len(few) / len(labels)
-            counts = np.concatenate([np.full(len(labels), each), np.ones(len(few))])
-            yield arm, np.concatenate([values, few.values]), np.concatenate([labels, few.labels]), counts
+class _ShotRunner:
+    """Runs a `_Cell`; what several arms of a seed need is kept until the next seed."""
+
+    def __init__(self, backbone, images, target, methods, n_arms):
+        self.images, self.target_images, self.methods = images, images.select(domain=target), methods
+        self.features = SharedFeatures(backbone, images)
+        self.split, self.align = functools.lru_cache(1)(self._split), functools.lru_cache(n_arms)(self._align)
+
+    def __call__(self, cell):
+        """Return (Evaluation on the test fold, number of training pictures) of a run."""
+        adapted, tested = self.split(cell.seed)
+        columns = adapted.labels, adapted.groups, adapted.names, self.images.classes
+        few = adapted[draw_shots(*columns, shots=cell.shots, seed=cell.seed)]
+        values, labels, weights = few.values, few.labels, np.ones(len(few))
+        if cell.source:
+            source_values, source_labels = self.align(cell.seed, cell.source, cell.method)
+            weight = 1.0 if cell.weight == POOLED else cell.weight * len(few) / len(source_labels)
+            values, labels = np.concatenate([source_values, values]), np.concatenate([source_labels, labels])
+            weights = np.concatenate([np.full(len(source_labels), weight), weights])
+        head = Solved(*solve_head(values, labels, len(self.images.classes), weights=weights), None)
+        return evaluate_probabilities(head.predict(tested.values), tested), len(labels)
+
+    def _split(self, seed):
+        """Return (Features of the target to draw shots from, Features of the test fold)."""
+        features = self.features.read()
+        _, *sides = split_for(self.target_images, seed)
+        return [features[np.isin(self.images.names, side.names)] for side in sides]
+
+    def _align(self, seed, source, method):
+        """Return (values, labels) of a source aligned with the target, without groups that are tested."""
+        adapted, tested = self.split(seed)
+        is_allowed = (self.images.domains == source) & ~np.isin(self.images.groups, tested.groups)
+        given = self.features.read()[is_allowed]
+        if method == BASELINE:
+            return given.values, given.labels
+        solved = self.methods[method].fit(given.values, given.labels, adapted.values, len(given.classes), seed)
+        return solved.source, given.labels

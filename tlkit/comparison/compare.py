@@ -1,62 +1,179 @@
-"""`compare`: strategies on the same splits and seeds. Without torch until it runs."""
+"""`compare` and its `Comparison`: strategies on the same splits and seeds. Without torch until it runs."""
 
-from tlkit.comparison.arms import HAND_MADE
-from tlkit.comparison.results import summarise
-from tlkit.comparison.runner import (
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from tlkit.comparison.arms import (
     DEFAULT_SIZE_PX,
-    N_FOLDS,
+    HAND_MADE,
+    average_runs,
     check_arms,
-    check_numbers,
     describe_arms,
     load_network,
-    run_cells,
+    run_arms,
 )
+from tlkit.comparison.runner import N_FOLDS, read_counts, read_seeds
 from tlkit.comparison.workers import check_workers
+from tlkit.evaluation.gains import transfer_gain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tlkit.backbones.backbone import Backbone
+    from tlkit.images.imageset import ImageSet
+    from tlkit.strategies.probe import Probe
+    from tlkit.strategies.strategy import Strategy
 
 DEFAULT_STRATEGIES = ("from_scratch", HAND_MADE, "linear_probe", "fine_tune", "lp_ft")
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Comparison:
+    """Strategies side by side, as `tlkit.compare` returns them; Jupyter shows the table.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        One row per run:
+
+        - strategy (str), shots (int), seed (int), fold (int): identify the run; the fold is the test fold.
+        - accuracy (float): share of test pictures predicted correctly, 0 to 1.
+        - balanced_accuracy (float): mean over classes of that share, 0 to 1.
+        - n_train (int): number of training pictures.
+        - n_steps (int): number of optimiser steps; 0 if the head was solved.
+        - duration_s (float): time in seconds, without features that all runs share.
+        - peak_memory_mib (float): largest memory of the process, in MiB.
+    predictions : DataFrame
+        One row per test picture and run:
+
+        - strategy, shots, seed, fold: as in `runs`.
+        - picture (str), group (str): name of the picture and of its group.
+        - label (str), predicted (str): true and predicted class.
+        - probability (float): probability of the predicted class.
+    table : DataFrame
+        One row per strategy and number of shots, with means over seeds:
+
+        - strategy (str), shots (int): identify the row.
+        - accuracy, accuracy_low, accuracy_high (float): mean accuracy and its 95 % interval.
+        - balanced_accuracy (float): mean balanced accuracy.
+        - gain, gain_low, gain_high (float): accuracy minus that of `baseline`, as `transfer_gain` computes it. All
+          intervals together hold with 95 % confidence.
+        - n_seeds (int): number of seeds.
+        - verdict (str): conclusion from the interval of the gain; "baseline" for the baseline.
+        - n_seeds_to_tell (float): number of seeds that would settle "can't tell", else NaN.
+        - duration_s (float), peak_memory_mib (float), n_train (float), n_steps (float): means, but the largest memory.
+        - n_configurations (int): number of settings tried per run.
+    baseline : str
+        Strategy that the gains refer to.
+    description : dict
+        Backbone, image size, pictures and strategies that were compared.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"strategy": ["from_scratch", "lp_ft"], "shots": 5, "verdict": ["baseline", "helps"]})
+    >>> Comparison(None, None, table, "from_scratch", {}).verdicts
+    {('lp_ft', 5): 'helps'}
+    """
+
+    runs: pd.DataFrame
+    predictions: pd.DataFrame
+    table: pd.DataFrame
+    baseline: str
+    description: dict
+
+    @property
+    def verdicts(self) -> dict[tuple[str, int], str]:
+        """Verdict per (strategy, shots), without the baseline."""
+        arms = self.table[self.table["strategy"] != self.baseline]
+        return {(row.strategy, row.shots): row.verdict for row in arms.itertuples()}
+
+    def draw(self, ax: Any) -> Any:
+        """Draw accuracies with their intervals.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes
+            Axes to draw on.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The same axes.
+        """
+        from tlkit.plots import draw_comparison
+
+        return draw_comparison(self, ax)
+
+    def _repr_html_(self):
+        """Return the table for Jupyter."""
+        return self.table.round(3).to_html(index=False)
+
+    def __repr__(self):
+        return self.table.round(3).to_string(index=False)
+
+
 def compare(
-    backbone="efficientnet_lite0",
-    images=None,
-    strategies=DEFAULT_STRATEGIES,
-    shots=(5,),
-    seeds=N_FOLDS,
+    backbone: Backbone | str = "efficientnet_lite0",
+    images: ImageSet | None = None,
+    strategies: list[str | Strategy | Probe] = DEFAULT_STRATEGIES,
+    shots: int | list[int] = (5,),
+    seeds: int | list[int] = N_FOLDS,
     *,
-    image_size_px=DEFAULT_SIZE_PX,
-    baseline=None,
-    progress=True,
-    n_workers=1,
-):
-    """Train each strategy at each number of shots with each seed, all arms of a seed on the same pictures.
+    image_size_px: int = DEFAULT_SIZE_PX,
+    baseline: str | None = None,
+    progress: bool = True,
+    n_workers: int = 1,
+) -> Comparison:
+    """Train each strategy at each number of shots with each seed, on the same pictures for all strategies.
 
-    A seed draws everything: the test fold (seed modulo 5), the shots from the other four, random weights, order and
-    augmentation.
+    A seed draws everything: the test fold (seed modulo 5), the shots from the other four folds, random weights, the
+    order of the pictures and their augmentation. Features of frozen networks are computed once before all runs. Ctrl-C
+    ends the comparison and keeps the seeds that all strategies have finished; without any, it raises KeyboardInterrupt.
 
-    Arguments
-    ---------
-    backbone: Backbone, or a name for `load_backbone`
-    images: ImageSet, optional
-        By default the bundled clip-art.
-    strategies: list of str, Strategy or Probe
-        "hand_made" is a ridge on histograms of gradients and colours, without a network. Features that need no
-        training are computed once, before all runs, and aren't in their duration_s.
-    shots: list of int
-        Training pictures a class; a class that has fewer gives all it has.
-    seeds: int or list of int
-        A number n stands for 0 to n - 1; use each fold equally often: 5, 10, …
-    image_size_px: int
-        At which a backbone given by name is loaded; a `Backbone` keeps its own.
-    baseline: str, optional
-        What gains are against; by default "from_scratch", or else the first strategy.
-    progress: bool
-    n_workers: int
-        How many runs are trained at a time, each in a process of its own that has its share of the processors: small
-        networks keep no more than one or two busy. Each takes about 300 MiB beside what this one takes. Only on Linux,
-        and before this process uses OpenVINO or a GPU. Sums of more threads differ in their last bits, and so the same
-        seed may come to other results with another number.
+    Parameters
+    ----------
+    backbone : Backbone or str
+        Pretrained network, or its name for `load_backbone`.
+    images : ImageSet, optional
+        Labelled pictures; by default the bundled clip-art.
+    strategies : list of str, Strategy or Probe
+        Two or more. "hand_made" is a ridge classifier on histograms of gradients and colours, without a network.
+    shots : int or list of int
+        Training pictures per class; a class that has fewer gives all of them.
+    seeds : int or list of int
+        A number n stands for 0 to n - 1. Use each fold equally often: 5, 10, 15.
+    image_size_px : int
+        Input size of a backbone given by name; a `Backbone` keeps its own.
+    baseline : str, optional
+        Strategy that the gains refer to; by default "from_scratch" if it is compared, else the first one.
+    progress : bool
+        Whether to show a progress bar.
+    n_workers : int
+        Number of runs computed at a time, each in a process with its share of the processors. One small network keeps
+        only one or two processors busy. Each further process takes about 300 MiB. More than 1 works on Linux only, and
+        before this process uses OpenVINO or a GPU. Another number of threads may change the last bits of the results.
 
-    Returns a `Comparison`. Ctrl-C ends it and returns the seeds that were done by all arms, if there is one.
+    Returns
+    -------
+    Comparison
+        Scores per run, predictions per picture, and a table of means with verdicts.
+
+    Raises
+    ------
+    ValueError
+        If a strategy, baseline, number of shots, seed or number of workers can't be used.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])
+    >>> backbone = tl.load_backbone(weights=None, image_size_px=32)
+    >>> comparison = tl.compare(backbone, images, ["hand_made", "linear_probe"], shots=2, seeds=2, progress=False)
+    >>> comparison.table[["strategy", "n_train", "n_seeds", "verdict"]].values.tolist()
+    [['hand_made', 4.0, 2, 'baseline'], ['linear_probe', 4.0, 2, "can't tell"]]
     """
     from tlkit.images import load_images
 
@@ -64,12 +181,25 @@ def compare(
     images = load_images("styles", domain="clipart") if images is None else images
     backbone = load_network(backbone, image_size_px)
     arms = check_arms(strategies, backbone, 2)
-    shots, seeds = check_numbers("shots", shots, 1), check_numbers("seeds", seeds, 0)
+    shots, seeds = read_counts("shots", shots, 1), read_seeds(seeds)
     if baseline is None:
         baseline = "from_scratch" if "from_scratch" in arms else next(iter(arms))
     if baseline not in arms:
-        raise ValueError(f"baseline: {baseline!r} is not compared; there are {', '.join(arms)}")
-    rows, predictions = run_cells(
+        raise ValueError(f"baseline: {baseline!r} is not compared; expected one of {', '.join(arms)}")
+    runs, predictions = run_arms(
         backbone, images, arms, shots, seeds, title="compare", progress=progress, n_workers=n_workers
     )
-    return summarise(rows, predictions, baseline, describe_arms(backbone, images, arms))
+    return summarise(runs, predictions, baseline, describe_arms(backbone, images, arms))
+
+
+def summarise(runs, predictions, baseline, description):
+    """Return the `Comparison` of runs and predictions, as it has them."""
+    gains = transfer_gain(runs, predictions, baseline).drop(columns=["baseline", "n_seeds", "n_pictures_to_tell"])
+    table = average_runs(runs).merge(gains, on=["strategy", "shots"], how="left", sort=False)
+    # Settings are fixed beforehand, the same for every set of pictures: none is chosen by its result.
+    table["n_configurations"] = 1
+    table["verdict"] = table["verdict"].fillna("baseline")
+    scores = ["accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy", "gain", "gain_low", "gain_high"]
+    costs = ["duration_s", "peak_memory_mib", "n_train", "n_steps", "n_configurations"]
+    table = table[["strategy", "shots", *scores, "n_seeds", "verdict", "n_seeds_to_tell", *costs]]
+    return Comparison(runs, predictions, table, baseline, description)

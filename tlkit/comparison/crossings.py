@@ -1,4 +1,4 @@
-"""Where one learning curve overtakes another, and whether that can be told. Without torch."""
+"""Where one learning curve overtakes another, with its uncertainty. Without torch."""
 
 import dataclasses
 import itertools
@@ -11,47 +11,19 @@ CROSSES, NO_CROSSING, CANNOT_TELL = "crosses", "no crossing", "can't tell"
 
 @dataclasses.dataclass(frozen=True)
 class Crossing:
-    """A change of the arm that is ahead; `find_crossings` makes them.
-
-    Arguments
-    ---------
-    shots: float
-        Where the mean gain changes its sign; NaN where it doesn't.
-    shots_low, shots_high: float
-        The 95 % interval; NaN where it is open.
-    sign_before, sign_after: int
-        Of the gain with fewer and with more shots: 1, -1, or 0 where it can't be told.
-    verdict: "crosses", "no crossing" or "can't tell"
-    """
+    """A change of the leading arm at a number of shots, with its 95 % interval; NaN if unknown or open."""
 
     shots: float
     shots_low: float
     shots_high: float
+    # Sign of the gain with fewer and with more shots: 1, -1, or 0 if the interval contains zero.
     sign_before: int
     sign_after: int
     verdict: str
 
 
 def find_crossings(pairs, shots):
-    """Find where gains that were measured at several numbers of shots change their sign.
-
-    Between numbers of shots the gain of each seed is taken as a straight line over the logarithm of shots. The interval
-    of a crossing holds every number of shots at which the 95 % interval of the mean gain, paired by seed, holds zero
-    (Fieller 1954, Some problems in interval estimation, for the place where a line meets zero). Resampling the seeds
-    would be narrower than it may with as few as five of them.
-
-    A crossing is only told where the gain is surely above zero on one side of it and surely below on the other.
-    Nothing is said of numbers of shots outside those measured.
-
-    Arguments
-    ---------
-    pairs: list of PairedGains
-        A number of shots each.
-    shots: list of int
-        Ascending.
-
-    Returns a list of `Crossing`: one for each change that can be told; where there is none, a single one that says "no
-    crossing" (the same arm is surely ahead at every number of shots) or "can't tell".
+    """Return one `Crossing` per certain sign change of gains, a `PairedGains` per ascending number of shots.
 
     >>> from tlkit.evaluation.paired_gains import PairedGains
     >>> pairs = [PairedGains(np.array([-0.11, -0.1, -0.09])), PairedGains(np.array([0.09, 0.1, 0.11]))]
@@ -59,60 +31,66 @@ def find_crossings(pairs, shots):
     >>> round(crossing.shots), crossing.verdict
     (4, 'crosses')
     """
-    places = np.log2(np.asarray(shots, dtype=float))
+    # Between measured numbers of shots, the gain of each seed is a straight line over log2(shots). The interval of a
+    # crossing contains every number of shots at which the 95 % interval of the mean gain, paired by seed, contains zero
+    # (Fieller 1954, Some problems in interval estimation). A bootstrap over only five seeds would be too narrow. A
+    # crossing counts if the gain is certainly positive on one side and certainly negative on the other. If there is
+    # none, a single `Crossing` has the verdict "no crossing" (the same arm leads everywhere) or "can't tell".
+    log_shots = np.log2(np.asarray(shots, dtype=float))
     means = np.array([pair.mean for pair in pairs])
-    signs = [_sign(*pair.interval()) for pair in pairs]
-    told = np.flatnonzero(signs)
-    changes = [(last, first) for last, first in itertools.pairwise(told) if signs[last] != signs[first]]
+    signs = [_find_sign(*pair.interval()) for pair in pairs]
+    certain = np.flatnonzero(signs)
+    changes = [(last, first) for last, first in itertools.pairwise(certain) if signs[last] != signs[first]]
     if changes:
         return [
             Crossing(
-                _middle_root(places[last : first + 1], means[last : first + 1]),
-                _leave(pairs, places, last, 1),
-                _leave(pairs, places, first, -1),
+                _find_middle_root(log_shots[last : first + 1], means[last : first + 1]),
+                _find_bound(pairs, log_shots, last, 1),
+                _find_bound(pairs, log_shots, first, -1),
                 signs[last],
                 signs[first],
                 CROSSES,
             )
             for last, first in changes
         ]
-    low = _leave(pairs, places, told[-1], 1) if signs[0] and not signs[-1] else math.nan
-    high = _leave(pairs, places, told[0], -1) if signs[-1] and not signs[0] else math.nan
+    low = _find_bound(pairs, log_shots, certain[-1], 1) if signs[0] and not signs[-1] else math.nan
+    high = _find_bound(pairs, log_shots, certain[0], -1) if signs[-1] and not signs[0] else math.nan
     verdict = NO_CROSSING if all(signs) else CANNOT_TELL
-    return [Crossing(_middle_root(places, means), low, high, signs[0], signs[-1], verdict)]
+    return [Crossing(_find_middle_root(log_shots, means), low, high, signs[0], signs[-1], verdict)]
 
 
-def _sign(low, high):
+def _find_sign(low, high):
+    """Return the sign of an interval, 0 if it contains zero or is unknown."""
     return int(low > 0) - int(high < 0)
 
 
-def _middle_root(places, means):
-    # Where the mean changes its sign an odd number of times, the middle one; NaN where it ends as it began.
+def _find_middle_root(log_shots, means):
+    """Return the shots at the middle sign change of the mean gains (n_shots,); NaN if it ends with its first sign."""
     roots = []
-    ahead = np.flatnonzero(means)
-    for left, right in itertools.pairwise(ahead):
+    nonzero = np.flatnonzero(means)
+    for left, right in itertools.pairwise(nonzero):
         if means[left] * means[right] > 0:
             continue
         if right - left > 1:  # exactly zero in between
-            roots.append((places[left + 1] + places[right - 1]) / 2)
+            roots.append((log_shots[left + 1] + log_shots[right - 1]) / 2)
         else:
             share = means[left] / (means[left] - means[right])
-            roots.append(places[left] + share * (places[right] - places[left]))
+            roots.append(log_shots[left] + share * (log_shots[right] - log_shots[left]))
     return float(2 ** roots[len(roots) // 2]) if len(roots) % 2 else math.nan
 
 
-def _leave(pairs, places, start, step):
-    # From where the sign is sure, on to where the interval first holds zero. There is one such place on the way to the
-    # next number of shots, at which the sign isn't the same any more: the mean is a straight line there, and the
-    # interval's width a convex curve.
+def _find_bound(pairs, log_shots, start, step):
+    """Return the shots at which the interval first contains zero, from a certain sign at `start` towards `step`."""
+    # There is exactly one such point before the next number of shots, where the sign is no longer certain: the mean is
+    # a straight line there, and the width of the interval a convex curve.
     from scipy.optimize import brentq
 
     here, there = pairs[start], pairs[start + step]
     sign = np.sign(here.mean)
 
-    def bound(share):
+    def compute_margin(share):
         low, high = here.mix(there, share).interval()
         return low if sign > 0 else -high
 
-    share = brentq(bound, 0, 1)
-    return float(2 ** (places[start] + share * (places[start + step] - places[start])))
+    share = brentq(compute_margin, 0, 1)
+    return float(2 ** (log_shots[start] + share * (log_shots[start + step] - log_shots[start])))

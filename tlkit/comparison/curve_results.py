@@ -1,14 +1,20 @@
 """`LearningCurve`: how accuracy grows with the number of training pictures, from the rows of runs. Without torch."""
 
+from __future__ import annotations
+
 import dataclasses
 import itertools
 import math
 import numbers
+from typing import TYPE_CHECKING, Any
 
+from tlkit.comparison.arms import average_runs, select_folds
 from tlkit.comparison.crossings import CROSSES, find_crossings
-from tlkit.comparison.results import average_runs, name_folds
 from tlkit.evaluation.gains import transfer_gain
 from tlkit.evaluation.paired_gains import PairedGains, pair_arms
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _PAIR = ["strategy", "baseline"]
 _SCORES = ["accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy"]
@@ -16,47 +22,81 @@ _SCORES = ["accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy"]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LearningCurve:
-    """Accuracy of strategies over shots; `tlkit.learning_curve` makes one. Displays in Jupyter as its tables.
+    """Accuracy of strategies over shots, as `tlkit.learning_curve` returns it; Jupyter shows the tables.
 
-    Arguments
-    ---------
-    runs, predictions: DataFrame
-        As in `Comparison`: a row a run, and a row a picture and run.
-    table: DataFrame
-        strategy, shots, n_train, accuracy, accuracy_low, accuracy_high, balanced_accuracy, n_seeds, duration_s; means
-        over seeds, intervals hold 95 %. n_train counts all training pictures: of a class that has fewer than `shots`,
-        all are taken.
-    differences: DataFrame
-        strategy, baseline, shots, gain, gain_low, gain_high, n_seeds, verdict: each strategy against each that was
-        named before it, paired by seed, as `transfer_gain` gives it. Each interval holds 95 % by itself.
-    crossings: DataFrame
-        strategy, baseline, shots, shots_low, shots_high, ahead_before, ahead_after, verdict: where one overtakes the
-        other, as `tlkit.comparison.crossings.find_crossings` finds it. NaN where a bound is open, where nothing crosses
-        and where it can't be told who is ahead.
-    description: dict
-        What was compared.
+    Parameters
+    ----------
+    runs, predictions : DataFrame
+        One row per run, and one per test picture and run, with the columns of `Comparison`.
+    table : DataFrame
+        One row per strategy and number of shots, with means over seeds:
+
+        - strategy (str), shots (int): identify the row.
+        - n_train (float): number of training pictures; a class that has fewer than `shots` gives all of them.
+        - accuracy, accuracy_low, accuracy_high (float): mean accuracy and its 95 % interval.
+        - balanced_accuracy (float): mean balanced accuracy.
+        - n_seeds (int): number of seeds.
+        - duration_s (float): mean time of a run in seconds.
+    differences : DataFrame
+        One row per number of shots and pair of strategies, each with every one before it:
+
+        - strategy (str), baseline (str), shots (int): identify the row.
+        - gain, gain_low, gain_high (float): accuracy of the strategy minus that of the baseline, paired by seed as in
+          `transfer_gain`. Each interval holds with 95 % confidence by itself.
+        - n_seeds (int): number of seeds.
+        - verdict (str): conclusion from the interval.
+    crossings : DataFrame
+        One row per change of the leading strategy, or one per pair if there is none:
+
+        - strategy (str), baseline (str): the pair.
+        - shots, shots_low, shots_high (float): where the curves cross, and the 95 % interval; NaN if unknown or open.
+        - ahead_before, ahead_after (str): leading strategy on either side; None if it is unclear.
+        - verdict (str): "crosses", "no crossing" or "can't tell".
+    description : dict
+        Backbone, image size, pictures and strategies that were compared.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])
+    >>> network = tl.load_backbone(weights=None, image_size_px=32)
+    >>> curve = tl.learning_curve(network, images, ["hand_made"], shots=[1, 4], seeds=2, progress=False)
+    >>> curve
+    LearningCurve(hand_made; 1, 4 shots; 2 seeds)
     """
 
-    runs: object
-    predictions: object
-    table: object
-    differences: object
-    crossings: object
+    runs: pd.DataFrame
+    predictions: pd.DataFrame
+    table: pd.DataFrame
+    differences: pd.DataFrame
+    crossings: pd.DataFrame
     description: dict
 
-    def shots_for(self, accuracy):
-        """Return how many training pictures a class each strategy needs for an accuracy.
+    def shots_for(self, accuracy: float) -> pd.DataFrame:
+        """Return how many training pictures per class each strategy needs for an accuracy.
 
-        Read off the mean accuracy, between the measured numbers of shots as a straight line over their logarithm. The
-        interval holds every number of shots at which the accuracy's own interval holds the wanted one.
+        Between the measured numbers of shots, the mean accuracy is a straight line over the logarithm of shots. The
+        interval contains every number of shots at which the interval of the accuracy contains the wanted one.
 
-        Arguments
-        ---------
-        accuracy: float
-            Fraction, above 0 and below 1.
+        Parameters
+        ----------
+        accuracy : float
+            Wanted accuracy, above 0 and below 1.
 
-        Returns a DataFrame of strategy, shots, shots_low, shots_high: NaN where it isn't reached, was passed already
-        with the smallest number of shots, or where a bound is open.
+        Returns
+        -------
+        DataFrame
+            One row per strategy:
+
+            - strategy (str): name of the strategy.
+            - shots (float): training pictures per class; NaN if the accuracy isn't reached, or already passed at the
+              smallest number of shots.
+            - shots_low, shots_high (float): bounds of the 95 % interval; NaN if open.
+
+        Raises
+        ------
+        ValueError
+            If the accuracy isn't a fraction.
         """
         import pandas as pd
 
@@ -65,19 +105,31 @@ class LearningCurve:
         rows = []
         for strategy, arm in self.runs.groupby("strategy", sort=False):
             by_shots = arm.sort_values("seed").groupby("shots")
-            pairs = [PairedGains(runs["accuracy"].to_numpy() - accuracy, name_folds(runs)) for _, runs in by_shots]
+            pairs = [PairedGains(runs["accuracy"].to_numpy() - accuracy, select_folds(runs)) for _, runs in by_shots]
             first = find_crossings(pairs, list(by_shots.groups))[0]
             passed = pairs[0].mean >= 0
             rows.append((strategy, *([math.nan] * 3 if passed else (first.shots, first.shots_low, first.shots_high))))
         return pd.DataFrame(rows, columns=["strategy", "shots", "shots_low", "shots_high"])
 
-    def draw(self, ax):
-        """Draw the curves, with their intervals and crossings, on a matplotlib axis."""
+    def draw(self, ax: Any) -> Any:
+        """Draw the curves with their intervals and crossings.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes
+            Axes to draw on.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The same axes.
+        """
         from tlkit.plots import draw_learning_curve
 
         return draw_learning_curve(self, ax)
 
     def _repr_html_(self):
+        """Return the tables of accuracies and crossings for Jupyter."""
         return f"{self.table.round(3).to_html(index=False)}{self.crossings.round(1).to_html(index=False)}"
 
     def __repr__(self):
@@ -94,14 +146,7 @@ class LearningCurve:
 
 
 def summarise_curve(runs, predictions, description):
-    """Return the `LearningCurve` of runs.
-
-    Arguments
-    ---------
-    runs, predictions: DataFrame
-        As in `LearningCurve`; every strategy at every number of shots with every seed.
-    description: dict
-    """
+    """Return the `LearningCurve` of runs that have every strategy at every number of shots with every seed."""
     import pandas as pd
 
     # By shots alone, so that the strategies keep the order in which they were named.
@@ -111,10 +156,10 @@ def summarise_curve(runs, predictions, description):
     table = pd.concat([table[table["strategy"] == strategy] for strategy in strategies], ignore_index=True)
     table = table[["strategy", "shots", "n_train", *_SCORES, "n_seeds", "duration_s"]]
     differences = [
-        transfer_gain(runs[runs["strategy"].isin(strategies[place:])], predictions, baseline, simultaneous=False)
+        transfer_gain(runs[runs["strategy"].isin(strategies[index:])], predictions, baseline, simultaneous=False)
         .sort_values("shots", kind="stable")
         .assign(baseline=baseline)
-        for place, baseline in enumerate(strategies[:-1])
+        for index, baseline in enumerate(strategies[:-1])
     ]
     columns = [*_PAIR, "shots", "gain", "gain_low", "gain_high", "n_seeds", "verdict"]
     differences = pd.concat(differences, ignore_index=True)[columns] if differences else pd.DataFrame(columns=columns)
@@ -129,6 +174,7 @@ def summarise_curve(runs, predictions, description):
 
 
 def _describe_crossing(crossing, strategy, baseline):
+    """Return the row of a `Crossing` in the table of crossings."""
     ahead = {1: strategy, -1: baseline, 0: None}
     return (
         *(strategy, baseline, crossing.shots, crossing.shots_low, crossing.shots_high),

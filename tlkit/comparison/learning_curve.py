@@ -1,21 +1,22 @@
 """`learning_curve`: accuracy over the number of training pictures. Without torch until it runs."""
 
+from __future__ import annotations
+
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlkit.comparison.arms import HAND_MADE
-from tlkit.comparison.curve_results import summarise_curve
-from tlkit.comparison.runner import (
-    DEFAULT_SIZE_PX,
-    N_FOLDS,
-    check_arms,
-    check_numbers,
-    describe_arms,
-    load_network,
-    run_cells,
-    split_for,
-)
+from tlkit.comparison.arms import DEFAULT_SIZE_PX, HAND_MADE, check_arms, describe_arms, load_network, run_arms
+from tlkit.comparison.curve_results import LearningCurve, summarise_curve
+from tlkit.comparison.runner import N_FOLDS, read_counts, read_seeds, split_for
+from tlkit.comparison.workers import check_workers
+
+if TYPE_CHECKING:
+    from tlkit.backbones.backbone import Backbone
+    from tlkit.images.imageset import ImageSet
+    from tlkit.strategies.probe import Probe
+    from tlkit.strategies.strategy import Strategy
 
 ALL_SHOTS = "all"
 DEFAULT_STRATEGIES = (HAND_MADE, "linear_probe", "fine_tune")
@@ -23,39 +24,54 @@ DEFAULT_SHOTS = (1, 2, 5, 10, 20)
 
 
 def learning_curve(
-    backbone="efficientnet_lite0",
-    images=None,
-    strategies=DEFAULT_STRATEGIES,
-    shots=DEFAULT_SHOTS,
-    seeds=N_FOLDS,
+    backbone: Backbone | str = "efficientnet_lite0",
+    images: ImageSet | None = None,
+    strategies: list[str | Strategy | Probe] = DEFAULT_STRATEGIES,
+    shots: int | str | list[int | str] = DEFAULT_SHOTS,
+    seeds: int | list[int] = N_FOLDS,
     *,
-    image_size_px=DEFAULT_SIZE_PX,
-    progress=True,
-):
+    image_size_px: int = DEFAULT_SIZE_PX,
+    progress: bool = True,
+    n_workers: int = 1,
+) -> LearningCurve:
     """Measure how accuracy grows with the number of training pictures, and where one strategy overtakes another.
 
-    It runs as `compare` does: a seed draws everything, and all strategies of a seed see the same pictures. What is
-    drawn for fewer shots is part of what is drawn for more, so that a curve rises by what was added, not by the luck of
-    another draw. Heads on a frozen network cost seconds once its features are known.
+    As in `compare`, a seed draws everything, and all strategies of a seed see the same pictures. The draw for fewer
+    shots is part of the draw for more. So a curve rises through the added pictures, not through a luckier draw. Ctrl-C
+    ends the measurement and keeps the seeds that all strategies have finished, or raises KeyboardInterrupt without any.
 
-    Arguments
-    ---------
-    backbone: Backbone, or a name for `load_backbone`
-    images: ImageSet, optional
-        By default the bundled clip-art.
-    strategies: list of str, Strategy or Probe
-        One or more; `tl.Probe("ridge", stage="stage3")` is a head of one kind on a network cut behind a stage.
-    shots: list of int, or of int and "all"
-        Training pictures a class; a class that has fewer gives all it has. "all" takes the whole training side, and
-        stands in the tables as the number of pictures of its largest class.
-    seeds: int or list of int
-        A number n stands for 0 to n - 1; use each fold equally often: 5, 10, …
-    image_size_px: int
-        At which a backbone given by name is loaded; a `Backbone` keeps its own.
-    progress: bool
+    Parameters
+    ----------
+    backbone : Backbone or str
+        Pretrained network, or its name for `load_backbone`.
+    images : ImageSet, optional
+        Labelled pictures; by default the bundled clip-art.
+    strategies : list of str, Strategy or Probe
+        One or more. For example, `tl.Probe("ridge", stage="stage3")` is a ridge classifier on the output of a stage.
+    shots : list of int or "all"
+        Training pictures per class; a class that has fewer gives all of them. "all" takes every training picture; the
+        tables then give the number of pictures of the largest class.
+    seeds : int or list of int
+        A number n stands for 0 to n - 1. Use each fold equally often: 5, 10, 15.
+    image_size_px : int
+        Input size of a backbone given by name; a `Backbone` keeps its own.
+    progress : bool
+        Whether to show a progress bar.
+    n_workers : int
+        Number of runs computed at a time, as in `compare`.
 
-    Returns a `LearningCurve`. Ctrl-C ends it and returns the seeds that were done by all arms, if there is one.
+    Returns
+    -------
+    LearningCurve
+        Accuracies per number of shots, differences between strategies, and crossings.
 
+    Raises
+    ------
+    ValueError
+        If a strategy, number of shots, seed or number of workers can't be used.
+
+    Examples
+    --------
     >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])
     >>> network = tl.load_backbone(weights=None, image_size_px=32)
@@ -64,27 +80,27 @@ def learning_curve(
     >>> curve.table[["strategy", "shots", "n_train"]].values.tolist()
     [['hand_made', 1, 2.0], ['hand_made', 4, 8.0], ['prototype_probe', 1, 2.0], ['prototype_probe', 4, 8.0]]
     """
-    import pandas as pd
-
     from tlkit.images import load_images
 
+    n_workers = check_workers(n_workers)
     images = load_images("styles", domain="clipart") if images is None else images
     backbone = load_network(backbone, image_size_px)
     arms = check_arms(strategies, backbone, 1)
-    seeds = check_numbers("seeds", seeds, 0)
-    shots = [shots] if isinstance(shots, (int, str)) else list(shots)
+    seeds = read_seeds(seeds)
+    shots = [shots] if np.ndim(shots) == 0 else list(shots)
     if any(isinstance(number, str) and number != ALL_SHOTS for number in shots):
         raise ValueError(f"shots: {shots}, expected whole numbers of at least 1, or {ALL_SHOTS!r}")
     n_all = _count_largest(images, seeds) if ALL_SHOTS in shots else None
-    shots = sorted(check_numbers("shots", [n_all if number == ALL_SHOTS else number for number in shots], 1))
+    shots = sorted(read_counts("shots", [n_all if number == ALL_SHOTS else number for number in shots], 1))
     with warnings.catch_warnings():
-        # Who asks for all has asked for as many as there are.
+        # With "all" shots it is expected that most classes have fewer.
         warnings.filterwarnings("ignore", message=f"shots: {n_all} wanted")
-        rows, tables = run_cells(backbone, images, arms, shots, seeds, title="learning curve", progress=progress)
-    predictions = pd.concat(tables, ignore_index=True)
-    return summarise_curve(pd.DataFrame(rows), predictions, describe_arms(backbone, images, arms))
+        runs, predictions = run_arms(
+            backbone, images, arms, shots, seeds, title="learning curve", progress=progress, n_workers=n_workers
+        )
+    return summarise_curve(runs, predictions, describe_arms(backbone, images, arms))
 
 
 def _count_largest(images, seeds):
-    # Of the largest class on any training side.
+    """Return the number of pictures of the largest class in the training set of any seed."""
     return max(int(np.bincount(split_for(images, seed)[1].labels).max()) for seed in seeds)

@@ -1,7 +1,7 @@
-"""Work that this process shares with others, forked from it. Without torch until one is.
+"""Worker processes that are forked from this one and share its work. Without torch until one is started.
 
-Not a pool of the standard library's or of joblib's: their processes work while this one waits, or start without what is
-in memory, and either way take half a GiB more.
+Pools of the standard library or joblib don't fit: the parent waits while their workers run, or the workers start
+without what is in memory. Either way they take half a GiB more.
 """
 
 import concurrent.futures
@@ -13,34 +13,34 @@ import signal
 import sys
 import warnings
 
+from threadpoolctl import threadpool_info, threadpool_limits
+
 from tlkit.arguments import check_count
 from tlkit.cpu.threads import end_idle_threads
 
-_N_BYTES = 4  # of an item's number in the pipe
+_INDEX_BYTES = 4  # per index in the pipe
 
 
 def check_workers(n_workers):
-    """Return how many processes work at a time, this one among them; ValueError where it can't have others beside it.
-
-    What runs in threads, as OpenVINO does, is not taken along into a process that is forked, and would be waited for.
-    """
+    """Return the number of processes that work at a time, this one included; ValueError if this one can't be forked."""
     n_workers = check_count("n_workers", n_workers, 1)
     if n_workers == 1:
         return n_workers
     if sys.platform != "linux":
-        raise ValueError(f"n_workers: {n_workers}, expected 1: only on Linux are processes forked safely")
+        raise ValueError(f"n_workers: {n_workers}, expected 1: processes can only be forked safely on Linux")
+    # A forked process doesn't have the threads of OpenVINO or CUDA, and would wait for them forever.
     torch = sys.modules.get("torch")
     used = ["OpenVINO"] * ("openvino" in sys.modules) + ["a GPU"] * bool(torch and torch.cuda.is_initialized())
     if used:
         raise ValueError(
-            f"n_workers: {n_workers}, but this process has used {' and '.join(used)}, which can't be shared: do it "
-            "first in a new one, or take n_workers=1"
+            f"n_workers: {n_workers}, but this process has used {' and '.join(used)}, which forked processes can't "
+            "share: start the comparison first in a new process, or use n_workers=1"
         )
     return n_workers
 
 
 def choose_workers():
-    """Return 2 where two processes can train side by side on processors of their own, else 1."""
+    """Return 2 if two processes can train at the same time on processors of their own, else 1."""
     from tlkit.features.engines import has_gpu
 
     try:
@@ -50,12 +50,8 @@ def choose_workers():
     return 1 if len(os.sched_getaffinity(0)) < 2 or has_gpu() else n_workers
 
 
-def call_apart(function):
-    """Call a function in a process forked from this one, for what it leaves on the disk.
-
-    The memory that it takes, for libraries too, is free again afterwards. Whether it failed is not said; Ctrl-C ends
-    it, and is raised here.
-    """
+def call_in_fork(function):
+    """Call a function in a forked process for the files that it writes; its memory is freed, its errors are ignored."""
     process = multiprocessing.get_context("fork").Process(target=_call_quietly, args=(function,), daemon=True)
     end_idle_threads()
     process.start()
@@ -67,121 +63,118 @@ def call_apart(function):
 
 
 def _call_quietly(function):
+    """Call a function without warnings, errors or Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with warnings.catch_warnings(), contextlib.suppress(Exception):
-        warnings.simplefilter("ignore")  # who asks for what it left is told
+        warnings.simplefilter("ignore")  # the caller repeats the work, and gets the warnings then
         function()
 
 
 class Helpers:
-    """Processes that are forked as this is made, and wait; `share` divides items among them and this process.
+    """Processes forked at construction; `share` divides `work(index)` among them and this process."""
 
-    They have all that this process had in memory by then, and take no room for it. Each computes with its share of
-    the processors. They end with `share`, or else with this process.
-
-    Arguments
-    ---------
-    work: callable
-        `work(number)` computes an item, in a helper or here; what it returns can be pickled.
-    n_helpers: int
-    """
+    # They see everything that this process had in memory, without a copy. They end with `share`, or with this process.
 
     def __init__(self, work, n_helpers):
         self._work, self._helpers, self._n_workers = work, [], n_helpers + 1
-        self._to_do = self._hand_out = None
+        self._queue = self._feed = None
         if not n_helpers:
             return
+        import torch  # noqa: F401  once here, instead of once per helper
+
         end_idle_threads()
-        # What is looked through for cycles is written on, and memory that either side writes on is held twice.
+        # The garbage collector writes on the objects that it visits, and memory that is written on is held twice.
         gc.freeze()
         context = multiprocessing.get_context("fork")
-        self._to_do, self._hand_out = os.pipe()
+        self._queue, self._feed = os.pipe()
         for _ in range(n_helpers):
-            answers, answering = context.Pipe(duplex=False)
-            process = context.Process(target=self._help, args=(answering,), daemon=True)
+            receiver, sender = context.Pipe(duplex=False)
+            process = context.Process(target=self._help, args=(sender,), daemon=True)
             process.start()
-            answering.close()  # the helper has the other copy, and with it the pipe ends
-            self._helpers.append((process, answers))
+            sender.close()  # the pipe ends when the helper closes its own copy
+            self._helpers.append((process, receiver))
 
-    def share(self, numbers):
-        """Yield (number, what `work` returned) of each item, in the order in which they are done.
-
-        What a helper could not do, since it failed or was killed, is done here after all, and so raises here. Ctrl-C is
-        for this process alone: what helpers have done by then comes before it is raised.
-        """
+    def share(self, indices):
+        """Yield (index, work(index)) in the order in which they are finished."""
         if not self._helpers:
-            yield from ((number, self._work(number)) for number in numbers)
+            yield from ((index, self._work(index)) for index in indices)
             return
-        left = set(numbers)
-        with _threads_divided(self._n_workers), contextlib.closing(self):
-            os.write(self._hand_out, b"".join(number.to_bytes(_N_BYTES) for number in numbers))
-            os.close(self._hand_out)
-            self._hand_out = None
+        remaining = set(indices)
+        with _divide_threads(self._n_workers), contextlib.closing(self):
+            os.write(self._feed, b"".join(index.to_bytes(_INDEX_BYTES) for index in indices))
+            os.close(self._feed)
+            self._feed = None
             try:
-                for number in self._take():
-                    yield number, self._work(number)
-                    left.remove(number)
-                    yield from self._collect(left, wait=False)
-                yield from self._collect(left, wait=True)
-                for number in sorted(left):
-                    yield number, self._work(number)
+                for index in self._claim():
+                    yield index, self._work(index)
+                    remaining.remove(index)
+                    yield from self._collect(remaining, wait=False)
+                yield from self._collect(remaining, wait=True)
+                # Work of a helper that failed or was killed is repeated here, and so raises here.
+                for index in sorted(remaining):
+                    yield index, self._work(index)
             except KeyboardInterrupt:
-                yield from self._collect(left, wait=False)
+                # Only this process hears Ctrl-C. Results that helpers have finished come before it is raised again.
+                yield from self._collect(remaining, wait=False)
                 raise
 
     def close(self):
-        """End the helpers, whatever they are at."""
+        """End the helpers at once."""
         if self._helpers:
             gc.unfreeze()
-        for process, answers in self._helpers:
+        for process, receiver in self._helpers:
             process.terminate()
             process.join()
-            answers.close()
-        for end in (self._to_do, self._hand_out):
+            receiver.close()
+        for end in (self._queue, self._feed):
             if end is not None:
                 os.close(end)
-        self._helpers, self._to_do, self._hand_out = [], None, None
+        self._helpers, self._queue, self._feed = [], None, None
 
-    def _take(self):
-        """Yield the numbers of items that nobody has begun."""
-        while number := os.read(self._to_do, _N_BYTES):
-            yield int.from_bytes(number)
+    def _claim(self):
+        """Yield the indices that no process has begun."""
+        while index := os.read(self._queue, _INDEX_BYTES):
+            yield int.from_bytes(index)
 
-    def _help(self, answering):
+    def _help(self, sender):
+        """Work in a helper, and send (index, result, warnings) of each index."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        os.close(self._hand_out)  # or else the pipe would never be at its end
-        # What is too large for the pipe waits in a thread until it is read.
-        with _threads_divided(self._n_workers), concurrent.futures.ThreadPoolExecutor(1) as sender:
-            for number in self._take():
+        os.close(self._feed)  # or the pipe would never reach its end
+        # A result that is too large for the pipe waits in a thread until it is read.
+        with _divide_threads(self._n_workers), concurrent.futures.ThreadPoolExecutor(1) as executor:
+            for index in self._claim():
                 with warnings.catch_warnings(record=True) as caught:
                     try:
-                        outcome = self._work(number)
+                        result = self._work(index)
                     except Exception:
                         return
-                warned = [(warning.category, str(warning.message)) for warning in caught]
-                sender.submit(answering.send, (number, outcome, warned))
+                given = [(warning.category, str(warning.message)) for warning in caught]
+                executor.submit(sender.send, (index, result, given))
 
-    def _collect(self, left, *, wait):
-        """Yield what helpers have done of what is left; with `wait`, all that they will have done."""
-        for _, answers in self._helpers:
-            while answers.poll(None if wait else 0):
+    def _collect(self, remaining, *, wait):
+        """Yield the results that helpers have sent; with `wait`, all that they will send."""
+        for _, receiver in self._helpers:
+            while receiver.poll(None if wait else 0):
                 try:
-                    number, outcome, warned = answers.recv()
-                except (EOFError, OSError):  # the latter in the middle of an answer
+                    index, result, given = receiver.recv()
+                except (EOFError, OSError):  # OSError: killed while it was sending
                     break
-                for category, message in warned:
+                for category, message in given:
                     warnings.warn(message, category, stacklevel=2)
-                left.remove(number)
-                yield number, outcome
+                remaining.remove(index)
+                yield index, result
 
 
 @contextlib.contextmanager
-def _threads_divided(n_workers):
+def _divide_threads(n_workers):
+    """Give torch and BLAS one of `n_workers` shares of their threads."""
     import torch
 
     n_threads = torch.get_num_threads()
+    n_blas_threads = min((pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=1)
     torch.set_num_threads(max(1, n_threads // n_workers))
     try:
-        yield
+        with threadpool_limits(max(1, n_blas_threads // n_workers), user_api="blas"):
+            yield
     finally:
         torch.set_num_threads(n_threads)

@@ -9,7 +9,7 @@ import numpy as np
 from tlkit.adaptation.collapse import detect_collapse
 from tlkit.adaptation.domain_inputs import read_domains, read_features, read_methods
 from tlkit.adaptation.pair_results import BASELINE, ORACLE
-from tlkit.adaptation.pair_split import place_pair
+from tlkit.adaptation.pair_split import split_rows
 from tlkit.adaptation.solved_head import Solved, solve_head
 from tlkit.arguments import check_count, check_known
 from tlkit.names import format_strategy
@@ -63,7 +63,7 @@ class Adaptations:
 
     def _place(self, source, target):
         columns = self.images.labels, self.images.groups, self.images.domains, self.images.classes
-        return place_pair(*columns, source, target, seed=self.seed)
+        return split_rows(*columns, source, target, seed=self.seed)
 
     def _map(self, source, target):
         learned, adapted, _tested = self.split(source, target)

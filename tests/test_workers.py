@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from tlkit.comparison.workers import Helpers, call_apart, check_workers, choose_workers
+from tlkit.comparison.workers import Helpers, call_in_fork, check_workers, choose_workers
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
 
@@ -235,7 +235,7 @@ def test_what_is_called_apart_leaves_files_and_no_memory(tmp_path):
         warnings.warn("nobody hears this", stacklevel=1)
         raise OverflowError
 
-    call_apart(function)
+    call_in_fork(function)
     assert said == []
     assert int((tmp_path / "left").read_text()) != os.getpid()
 
@@ -249,7 +249,7 @@ def test_ctrl_c_ends_what_is_called_apart(tmp_path):
         wait_until(lambda: False)
 
     with pytest.raises(KeyboardInterrupt):
-        call_apart(function)
+        call_in_fork(function)
     assert not is_there((tmp_path / "begun").read_text())
 
 
@@ -269,7 +269,7 @@ def test_workers_are_refused_where_they_would_hang(monkeypatch):
             check_workers(2)
     with monkeypatch.context() as patch:
         patch.setattr(sys, "platform", "darwin")
-        with pytest.raises(ValueError, match="n_workers: 2, expected 1: only on Linux"):
+        with pytest.raises(ValueError, match="n_workers: 2, expected 1: processes can only be forked safely on Linux"):
             check_workers(2)
         assert choose_workers() == 1
 
@@ -310,19 +310,21 @@ import os, sys
 import torch
 torch.set_num_threads({n_threads})
 import tlkit as tl
-from tlkit.training import transfer
+import tlkit.training.transfer
+
+module = sys.modules["tlkit.training.transfer"]
 
 images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug", "tool", "flower"])
 backbone = tl.load_backbone("mobilenet_v3_small", weights=None, image_size_px=32)
 phases = [tl.Phase(["head"], None), tl.Phase(["all"], 1, 1e-3, norm_statistics="moving")]
 arms = [tl.Strategy(phases[1:], name="tuned"), "hand_made", "linear_probe", tl.Strategy(phases, name="solved")]
-real = transferring.transfer
+real = module.transfer
 
 def transfer(*arguments, **settings):
     os.write(1, f"process {{os.getpid()}}\\n".encode())  # at once, and so whole
     return real(*arguments, **settings)
 
-transferring.transfer = transfer
+module.transfer = transfer
 comparison = tl.compare(backbone, images, arms, shots=3, seeds=3, progress=False, n_workers={n_workers})
 assert torch.get_num_threads() == {n_threads}
 print("openvino", "openvino" in sys.modules)

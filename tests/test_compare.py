@@ -1,6 +1,7 @@
 """Comparisons: every arm on the same pictures, complete tables, honest ends."""
 
 import signal
+import sys
 
 import numpy as np
 import pytest
@@ -80,7 +81,7 @@ def test_no_group_is_trained_and_tested_on(images, backbone, monkeypatch):
 
         return watched
 
-    monkeypatch.setattr("tlkit.training.transfer.transfer", watch(tl.transfer))
+    monkeypatch.setattr(sys.modules["tlkit.training.transfer"], "transfer", watch(tl.transfer))
     monkeypatch.setattr("tlkit.heads.fit_head", watch(tl.fit_head))
     comparison = tl.compare(backbone, images, [SHORT, "linear_probe"], shots=3, seeds=5, progress=False)
     assert len(seen) == 10
@@ -172,13 +173,13 @@ def test_ctrl_c_returns_the_seeds_that_all_arms_have_done(backbone, images, monk
     ("arguments", "message"),
     [
         ({"strategies": ["linear_probe"]}, "expected at least two to compare"),
-        ({"strategies": ["linear_probe", "linear_probe"]}, "'linear_probe' stands twice"),
+        ({"strategies": ["linear_probe", "linear_probe"]}, "two are called 'linear_probe'"),
         ({"strategies": ["linear_probe", "magic"]}, "strategy: 'magic', expected"),
-        ({"baseline": "magic"}, "baseline: 'magic' is not compared; there are hand_made, linear_probe"),
-        ({"shots": []}, r"shots: \[\], expected whole numbers of at least 1"),
-        ({"shots": [0]}, r"shots: \[0\], expected"),
-        ({"seeds": 0}, r"seeds: \[\], expected"),
-        ({"seeds": [1, 1]}, r"seeds: \[1, 1\] has one twice"),
+        ({"baseline": "magic"}, "baseline: 'magic' is not compared; expected one of hand_made, linear_probe"),
+        ({"shots": []}, r"shots: \[\], expected one or more whole numbers"),
+        ({"shots": [0]}, "shots: 0, expected an int, at least 1"),
+        ({"seeds": 0}, "seeds: 0, expected an int, at least 1"),
+        ({"seeds": [1, 1]}, r"seeds: \[1, 1\], expected one or more whole numbers without repetition"),
     ],
 )
 def test_what_cannot_be_compared_is_refused_before_anything_runs(backbone, images, arguments, message):
