@@ -23,8 +23,7 @@ STAMP = VENV / "tlkit-stamp.txt"
 VERSION = "{}.{}".format(*sys.version_info)
 KIT = ".[test]"  # the same extras for every command, so that one stamp answers for all of them
 LESSON = "notebooks/01_why_transfer.ipynb"
-TESTS = "pytest --nbval -n2 --dist=loadfile --no-loadscope-reorder"  # tests/conftest.py orders them
-PROGRAMS = {"lab": "jupyterlab --LabApp.default_url=/lab/tree/" + LESSON, "test": TESTS}
+PROGRAMS = {"lab": "jupyterlab --LabApp.default_url=/lab/tree/" + LESSON, "test": "pytest --nbval -n2 --dist=loadfile"}
 CPU_BUILD = "; 3 GB do with PIP_EXTRA_INDEX_URL set to pytorch.org's CPU index, or conda and environment.yml"
 
 

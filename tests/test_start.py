@@ -288,7 +288,7 @@ def test_the_command_line_reaches_jupyterlab(project):
 def test_the_command_line_reaches_pytest_and_its_status_comes_back(project):
     done = start(project, "test", "-k", "images and not slow")
     assert done.returncode == 3
-    assert done.stdout.strip() == "pytest --nbval -n2 --dist=loadfile --no-loadscope-reorder -k images and not slow"
+    assert done.stdout.strip() == "pytest --nbval -n2 --dist=loadfile -k images and not slow"
 
 
 @posix_only
