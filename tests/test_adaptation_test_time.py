@@ -14,7 +14,7 @@ from torch import nn
 import tlkit as tl
 from tlkit.adaptation.adabn_tent import finish_on_target
 from tlkit.adaptation.losses import entropy_loss, information_maximisation_loss
-from tlkit.adaptation.shot import label_by_centroids
+from tlkit.adaptation.shot import SourceHypothesisTransfer, label_by_centroids
 from tlkit.adaptation.test_time import METHODS, adapt_run
 from tlkit.backbones.backbone import Backbone
 from tlkit.training.lora import insert_lora, merge_lora
@@ -288,3 +288,78 @@ def test_adabn_as_a_run_goes_on_is_the_strategys(images, target):
     at_once = tl.transfer(make_tiny_backbone(), images, strategy, target=target, batch_size=5, progress=False)
     later = adapt_run(transfer(make_tiny_backbone(), images, MOVING), target, "adabn")
     assert same_bits(take_state(at_once), take_state(later))
+
+
+@pytest.mark.parametrize("method", ["tent", "shot"])
+def test_callbacks_are_called_after_each_step_and_end_the_adaptation(method, run, target):
+    steps = []
+
+    def stop(training):
+        if not training.computing:
+            steps.append((training.epoch_index, training.batch_index))
+        return len(steps) == 3
+
+    adapted = adapt_run(run, target, method, batch_size=8, callbacks=[stop], **FAST[method])
+    assert steps == [(0, 1), (0, 2), (1, 1)]
+    assert not adapted.completed
+    assert adapted.strategy["adapted"][0]["n_steps"] == 2
+    assert np.isfinite(adapted.predict(target)).all()
+
+
+class Killed(BaseException):
+    """Ends a training as nothing but a kill does."""
+
+
+@pytest.mark.parametrize("method", ["tent", "shot"])
+def test_killed_and_resumed_an_adaptation_ends_with_the_same_bits(method, run, target, tmp_path):
+    settings = {"batch_size": 6, "checkpoint_every_s": 0, "checkpoint": tmp_path / "adapted"} | FAST[method]
+    expected = adapt_run(run, target, method, **settings | {"checkpoint": None})
+    # Within an epoch, after its last step, and in a later one.
+    for n_steps in (2, 1, 2):
+        steps = []
+
+        def kill(training, steps=steps, n_steps=n_steps):
+            if not training.computing:
+                steps.append(training.step)
+            if len(steps) == n_steps:
+                raise Killed
+
+        with pytest.raises(Killed):
+            adapt_run(run, target, method, callbacks=[kill], **settings)
+    steps = []
+
+    def note(training):
+        if not training.computing:
+            steps.append(training.step)
+
+    resumed = adapt_run(run, target, method, callbacks=[note], **settings)
+    assert 0 < len(steps) < expected.strategy["adapted"][0]["n_steps"]
+    assert same_bits(take_state(resumed), take_state(expected))
+    records = [one.strategy["adapted"][0] for one in (resumed, expected)]
+    assert [{**record, "duration_s": 0} for record in records] == [{**records[0], "duration_s": 0}] * 2
+    again = adapt_run(run, target, method, callbacks=[pytest.fail], **settings)
+    assert same_bits(take_state(again), take_state(expected))
+    with pytest.raises(ValueError, match=r"holds another run, with other adaptation.seed \(0 there, 1 here\)"):
+        adapt_run(run, target, method, seed=1, **settings)
+
+
+def test_ctrl_c_ends_an_adaptation_with_what_was_reached(run, target):
+    def interrupt(training):
+        raise KeyboardInterrupt
+
+    with pytest.warns(UserWarning, match="interrupted after 0 epochs") as caught:
+        assert not adapt_run(run, target, "tent", callbacks=[interrupt]).completed
+    assert caught[0].filename == __file__
+
+
+def test_an_objective_without_the_source_goes_into_a_strategy_too(images, target):
+    shot = tl.Phase([-1], 3, 1e-2, objective=SourceHypothesisTransfer(0.3))
+    backbone = make_tiny_backbone()
+    backbone.body["stage1"][3].p = 0.0  # no dropout, which a strategy draws after the head's first weights
+    run = transfer(backbone, images, tl.Phase(["head"], None), shot, target=target)
+    assert [row["n_steps"] for row in run.history] == [3] * 3
+    assert all(math.isnan(row["accuracy"]) and row["loss"] == row["objective_loss"] for row in run.history)
+    probe = transfer(backbone, images, tl.Phase(["head"], None))
+    assert same_bits(run.head.state_dict(), probe.head.state_dict())
+    adapted = adapt_run(probe, target, train=[-1], n_epochs=3, learning_rate=1e-2, batch_size=5)
+    assert same_bits(take_state(run), take_state(adapted))

@@ -82,6 +82,7 @@ def test_what_is_no_number_is_refused(changes, message):
 def test_a_strategy_needs_phases():
     with pytest.raises(ValueError, match="expected a list of at least one Phase"):
         Strategy([])
+    assert Strategy([], finish=print).tunes(None)
     with pytest.raises(TypeError, match="'head', expected a Phase"):
         Strategy(["head"])
 

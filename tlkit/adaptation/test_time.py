@@ -1,54 +1,102 @@
-"""`adapt_run`: a finished run goes on with a target's pictures alone, without its source."""
+"""`adapt_run`: a finished run is adapted to a target's pictures alone, without its source."""
 
+from __future__ import annotations
+
+import collections.abc
 import copy
 import dataclasses
 import inspect
+from pathlib import Path
 
 import torch
 
-from tlkit.adaptation.adabn_tent import list_moved, minimise_entropy, replace_statistics
-from tlkit.adaptation.shot import adapt_source_free
+from tlkit.adaptation.adabn_tent import list_moved_layers, plan_adabn, plan_tent
+from tlkit.adaptation.shot import plan_shot
 from tlkit.arguments import check_count, check_known, check_number, suggest
+from tlkit.backbones.backbone import hash_tensors
 from tlkit.backbones.freezing.freeze import thaw
 from tlkit.cpu.measure import measured
-from tlkit.training.batches import TrainingPictures
+from tlkit.images.imageset import ImageSet
 from tlkit.training.changed_weights import list_changed_since
-from tlkit.training.run import check_run
-from tlkit.training.settings import check_target_pictures
+from tlkit.training.checkpoints import Checkpoints
+from tlkit.training.loop import Training
+from tlkit.training.run import Run, check_run
+from tlkit.training.settings import TrainingSettings, check_target_pictures
 from tlkit.training.target_pictures import hash_digests, hide_labels, list_digests
 
-_METHODS = {"adabn": replace_statistics, "tent": minimise_entropy, "shot": adapt_source_free}
-METHODS = tuple(_METHODS)
-_GIVEN = ("backbone", "head", "pictures", "moved", "seed")
+_PLANS = {"adabn": plan_adabn, "tent": plan_tent, "shot": plan_shot}
+METHODS = tuple(_PLANS)
 
 
-def adapt_run(run, target, method="shot", *, seed=0, **settings):
-    """Adapt a copy of a finished run to a target domain, by pictures without labels and without the source.
+def adapt_run(
+    run: Run,
+    target: ImageSet,
+    method: str = "shot",
+    *,
+    seed: int = 0,
+    checkpoint: str | Path | None = None,
+    checkpoint_every_s: float = 60.0,
+    callbacks: collections.abc.Sequence = (),
+    progress: bool = True,
+    **settings: object,
+) -> Run:
+    """Adapt a copy of a finished run to a target domain, with pictures without labels and without the source.
 
-    Arguments
-    ---------
-    run: Run
-        Left as it was.
-    target: ImageSet
-        Two pictures or more; their labels are never used.
-    method: str
-        "adabn": norm layers get the target's statistics (Li et al. 2018).
-        "tent": and their scale and offset are trained to make predictions sure (Wang et al. 2021).
-            n_epochs=1, learning_rate=1e-3, batch_size=32.
-        "shot": the last stages are trained, the head is not, to make predictions sure, even over the classes and those
-            of the nearest class centre (Liang et al. 2020). train=[-2, -1], n_epochs=10, learning_rate=2e-4,
-            batch_size=32, pseudo_label_weight=0.3, weight_decay=0.01, frozen_prefix_mib=1024.
-    seed: int
-        Of the order of the pictures.
-    settings
-        Of that method, as above; what they mean stands in `tlkit.adaptation.adabn_tent` and `pseudo_labels`.
+    Parameters
+    ----------
+    run : Run
+        A finished run, which stays as it is.
+    target : ImageSet
+        At least two pictures of the target domain. Their labels are never used.
+    method : {"shot", "tent", "adabn"}, default="shot"
+        How to adapt:
 
-    Returns a `Run` whose description has all of it under "adapted". Looks at test sets are counted together with the
-    given run's: who tries methods on a test set has looked at it with all of them.
+        - "adabn": norm layers get the statistics of the target [1]_. It has no settings and takes no steps.
+        - "tent": their scale and offset are trained as well, towards certain predictions [2]_. Settings: n_epochs=1,
+          learning_rate=1e-3, batch_size=32.
+        - "shot": the last stages are trained under the frozen head, towards predictions that are certain, spread
+          evenly over the classes, and equal to pseudo-labels by the nearest class centre [3]_. Settings:
+          train=(-2, -1), n_epochs=10, learning_rate=2e-4, batch_size=32, pseudo_label_weight=0.3, weight_decay=0.01,
+          frozen_prefix_mib=1024.
+    seed : int, default=0
+        Seed for the order of the pictures and for dropout.
+    checkpoint, checkpoint_every_s, callbacks, progress : object
+        As in `transfer`.
+    **settings : object
+        Settings of the method, see above; `train` is that of `Phase`, the others are those of `transfer`.
 
-    Raises ValueError or TypeError for a run, target, method or setting that can't be used. "adabn" and "tent" refuse a
-    run in whose training no norm statistics moved.
+    Returns
+    -------
+    Run
+        The adapted run. Its `strategy` has a record of each adaptation in the list "adapted". Looks at test sets are
+        counted together with those of the given run, because whoever tries several methods on a test set has looked
+        at it with all of them.
 
+    Raises
+    ------
+    ValueError
+        If a target, method or setting cannot be used, if "adabn" or "tent" get a run in whose training no norm
+        statistics moved, or if the checkpoints belong to another adaptation.
+    TypeError
+        If an argument has the wrong type, or the method does not have one of the settings.
+    TrainingError
+        If the loss or the weights are not finite, or memory runs out.
+
+    Notes
+    -----
+    TENT in the paper predicts each batch as it comes. Here norm layers get the statistics of the whole target at the
+    end, so that a prediction depends on its picture alone. SHOT in the paper trains all stages with SGD and lets norm
+    statistics move. Here it trains the last stages with AdamW and keeps the statistics.
+
+    References
+    ----------
+    .. [1] Li et al. 2018, Adaptive batch normalization for practical domain adaptation.
+    .. [2] Wang et al. 2021, Tent: fully test-time adaptation by entropy minimization.
+    .. [3] Liang et al. 2020, Do we really need to access the source data? Source hypothesis transfer for unsupervised
+       domain adaptation.
+
+    Examples
+    --------
     >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain=["photo", "sketch"]).select(classes=["bird", "bug"])
     >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
@@ -61,23 +109,45 @@ def adapt_run(run, target, method="shot", *, seed=0, **settings):
     check_run("run", run)
     check_target_pictures(target)
     check_known("method", [method], METHODS)
-    seed = check_count("seed", seed, 0)
-    given = _settle(method, settings)
-    backbone, head = copy.deepcopy(run.backbone), copy.deepcopy(run.head)
-    arguments = {"seed": seed} | given
-    if method != "shot":
-        arguments["moved"] = list_moved(backbone, run.changed, method)
+    settings = _complete(method, settings)
+    layers = [] if method == "shot" else list_moved_layers(run.backbone, run.changed, method)
+    strategy, training_settings = _PLANS[method](layers, **settings)
+    training_settings = TrainingSettings(
+        seed=seed,
+        checkpoint_every_s=checkpoint_every_s,
+        callbacks=callbacks,
+        progress=progress,
+        **training_settings,
+    )
     target = hide_labels(target)
     digests = list_digests(target)
+    record = {"method": method, "seed": training_settings.seed, **settings, "target": hash_digests(digests)}
+    backbone, head = copy.deepcopy(run.backbone), copy.deepcopy(run.head)
+    checkpoints = None
+    if checkpoint is not None:
+        identity = {"adaptation": record, "strategy": run.strategy, "backbone": backbone.fingerprint()}
+        identity |= {"head": hash_tensors(head.state_dict())}
+        checkpoints = Checkpoints(checkpoint, training_settings.checkpoint_every_s, identity)
     backbone.to(memory_format=torch.channels_last)
     with measured() as measurement, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        pictures = TrainingPictures(target, backbone.recipe, seed)
-        losses, n_steps = _METHODS[method](backbone, head, pictures, **arguments)
+        torch.manual_seed(training_settings.seed)
+        training = Training(
+            backbone,
+            head,
+            strategy,
+            None,
+            training_settings,
+            original=run.backbone,
+            target=target,
+            tuned_stages=backbone.stages,  # whether the run left them pretrained is not looked up
+            checkpoints=checkpoints,
+        )
+        completed = training.run()
     thaw(backbone).to(memory_format=torch.contiguous_format).eval()
     thaw(head).eval()
-    record = {"method": method, "seed": seed, **given, "target": hash_digests(digests)}
-    record |= {"losses": losses, "n_steps": n_steps, "duration_s": measurement.duration_s}
+    record |= {"losses": [row["loss"] for row in training.history]}
+    record |= {"n_steps": sum(row["n_steps"] for row in training.history)}
+    record |= {"duration_s": measurement.duration_s + (checkpoints.before_s if checkpoints else 0.0)}
     name = f"{run.strategy['name']}, then {method}"
     return dataclasses.replace(
         run,
@@ -85,6 +155,7 @@ def adapt_run(run, target, method="shot", *, seed=0, **settings):
         head=head,
         strategy=run.strategy | {"name": name, "adapted": [*run.strategy.get("adapted", []), record]},
         tuned=True,
+        completed=run.completed and completed,
         peak_memory_mib=max(run.peak_memory_mib, measurement.peak_memory_mib),
         changed=list_changed_since(backbone, run),
         adapters={},
@@ -92,19 +163,19 @@ def adapt_run(run, target, method="shot", *, seed=0, **settings):
     )
 
 
-def _settle(method, settings):
-    """Return all settings of a method, as plain values that JSON can hold, once they can be used."""
-    parameters = inspect.signature(_METHODS[method]).parameters
-    defaults = {name: value.default for name, value in parameters.items() if name not in _GIVEN}
+def _complete(method, settings):
+    """Return all settings of a method as plain values for JSON, checked, with defaults for those not given."""
+    parameters = inspect.signature(_PLANS[method]).parameters
+    defaults = {name: value.default for name, value in parameters.items() if name != "layers"}
     for name in settings:
         if name not in defaults:
             raise TypeError(f"{name}: no setting of method {method!r}; {suggest(name, defaults)}")
-    settled = defaults | settings
-    if "train" in settled:
-        settled["train"] = list(settled["train"])
+    completed = defaults | settings
+    if "train" in completed:
+        completed["train"] = list(completed["train"])
     for name, lowest in (("n_epochs", 1), ("batch_size", 2)):  # norm layers can't take statistics of one picture
-        if name in settled:
-            settled[name] = check_count(name, settled[name], lowest)
-    if "learning_rate" in settled:
-        settled["learning_rate"] = check_number("learning_rate", settled["learning_rate"], above=0)
-    return settled
+        if name in completed:
+            completed[name] = check_count(name, completed[name], lowest)
+    if "learning_rate" in completed:
+        completed["learning_rate"] = check_number("learning_rate", completed["learning_rate"], above=0)
+    return completed

@@ -46,10 +46,15 @@ class Phase:
     Notes
     -----
     An objective of epochs is callable: `objective(source, target, critic, progress)` is added to the loss of each step.
-    `source` and `target` are `tlkit.training.step.Seen`; `progress` runs from 0 to 1 over the phase. If the objective
-    has `make_critic(n_features, n_classes, seed)`, the module that it returns trains along at the learning rate of
-    the head. An objective of a solved head has `solve(source_values, labels, target_values, n_classes, seed)`, which
-    returns the (weight, bias) of the head.
+    `source` and `target` are `tlkit.training.step.DomainBatch`; `progress` runs from 0 to 1 over the phase. If the
+    objective has `make_critic(n_features, n_classes, seed)`, the module that it returns trains along at the learning
+    rate of the head. An objective of a solved head has `solve(source_values, labels, target_values, n_classes, seed)`,
+    which returns the (weight, bias) of the head. Further attributes are optional:
+
+    - `source_free = True`: the phase sees the target alone, `source` is None, and the objective is the whole loss.
+    - `constant_rate = True`: the learning rate stays the same over the phase.
+    - `restrict(backbone)`: freezes more of the backbone after the phase was applied.
+    - `label_target(features, probabilities)`: returns pseudo-labels of the target before each epoch, `target.labels`.
 
     Examples
     --------
@@ -157,7 +162,7 @@ class Strategy:
     Raises
     ------
     ValueError
-        If there are no phases.
+        If there are neither phases nor `finish`.
     TypeError
         If one of them is not a `Phase`.
 
@@ -176,7 +181,8 @@ class Strategy:
 
     def __post_init__(self):
         phases = (self.phases,) if isinstance(self.phases, Phase) else self.phases
-        if not isinstance(phases, collections.abc.Iterable) or not (phases := tuple(phases)):
+        phases = tuple(phases) if isinstance(phases, collections.abc.Iterable) else ()
+        if not (phases or self.finish):
             raise ValueError(f"phases: {self.phases!r}, expected a list of at least one Phase")
         for phase in phases:
             if not isinstance(phase, Phase):
