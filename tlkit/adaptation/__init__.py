@@ -1,4 +1,4 @@
-"""Another domain: how far it is, what brings it nearer without labels, and what that was worth."""
+"""Another domain: distances to it, adaptation without its labels, and validators of the result."""
 
 from tlkit.lazy import attach as _attach
 

@@ -144,11 +144,6 @@ def align_subspace(source: ArrayLike, target: ArrayLike, *, n_components: int = 
     (n, d) float64 array
         The source, projected onto the target's subspace.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If `n_components` isn't a whole number of at least 1.
-
     Notes
     -----
     The paper classifies coordinates in the target's subspace. We map these back to features, on which the same head

@@ -27,11 +27,6 @@ def distance_mmd(
     float
         The unbiased estimate. It is about 0, and negative half of the time, if the domains don't differ.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If the features or settings are invalid.
-
     Notes
     -----
     For "multi", the second paper optimises the weights of the kernels; ours are equal.

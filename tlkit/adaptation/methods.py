@@ -62,15 +62,15 @@ def _solve_with(name):
 
 _SELF_TRAINED = _solve_with("coral_self_training")
 _KNOWN = [
-    Known(Strategy([_HEAD], name="source_only"), SOLVED["source_only"].paper, SOLVED["source_only"].expect),
+    Known(Strategy([_HEAD], name="source_only"), *SOLVED["source_only"][1:]),
     Known(
         Strategy([_HEAD, _TUNE], name="source_only_tuned"),
         "the baseline of the methods that tune: trained on the source as they are, without the target",
         "better than the probe if the domains are near, no better or worse if they are far",
     ),
     *(
-        Known(Strategy([_solve_with(name)], name=name), method.paper, method.expect)
-        for name, method in SOLVED.items()
+        Known(Strategy([_solve_with(name)], name=name), paper, expect)
+        for name, (_objective, paper, expect) in SOLVED.items()
         if name != "source_only"
     ),
     Known(

@@ -64,7 +64,7 @@ def compare_pairs(
     methods : list of str, or dict, optional
         Names of `tlkit.adaptation.solved_methods.METHODS` (seconds per split), by default all of these, or of
         `tlkit.adaptation.names()` (up to two minutes per split). A dict gives objectives and strategies their names,
-        for example {"mine": Align("coral", amount=0.5)}.
+        for example {"mine": Align("coral", alignment_parameter=0.5)}.
     domains : list of str, optional
         Domains to pair; by default all of the images.
     pairs : list of (source, target), optional

@@ -1,4 +1,4 @@
-"""Choosing a network before training it: scores of transferability, what they cost, and whether they were right."""
+"""Choose a network before training it: scores of transferability, costs, and their agreement with accuracy."""
 
 from tlkit.lazy import attach as _attach
 

@@ -1,6 +1,10 @@
-"""Whether scores order candidates as measured accuracy does: rank correlations with intervals. Without torch."""
+"""Agreement of scores with measured accuracy: rank correlations with intervals. Without torch."""
+
+from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -8,10 +12,13 @@ from tlkit.arguments import check_known
 from tlkit.evaluation.intervals import percentile_interval
 from tlkit.selection.score_warnings import SelectionWarning
 
-RIVALS = ("published_accuracy", "n_parameters", "n_flops")
+if TYPE_CHECKING:
+    import pandas as pd
+
+BASELINES = ("published_accuracy", "n_parameters", "n_flops")
 _NO_SCORES = (
     *("name", "network", "stage", "image_size_px", "constructed", "n_features", "parameters_mib", "duration_s"),
-    *RIVALS,
+    *BASELINES,
 )
 _COLUMNS = (
     *("score", "kind", "tau", "tau_low", "tau_high", "p_value"),
@@ -20,35 +27,67 @@ _COLUMNS = (
 _WIDE_BELOW = 10
 
 
-def compare_with_accuracy(table, accuracies, *, scores=None, rivals=RIVALS, n_draws=500, seed=0):
-    """Correlate the order that each score gives candidates with that of their measured accuracy.
+def compare_with_accuracy(
+    table: pd.DataFrame,
+    accuracies: str | Mapping[str, float] | pd.Series,
+    *,
+    scores: Sequence[str] | None = None,
+    baselines: Sequence[str] = BASELINES,
+    n_draws: int = 500,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Correlate the ranking by each score with the ranking by measured accuracy.
 
-    Kendall's tau (tau-b, Kendall 1945) counts pairs of candidates in the same order less those in opposite order; the
-    weighted one (Vigna 2015, A weighted correlation index for rankings with ties) counts pairs among the best for more.
-    Intervals are percentiles of a bootstrap over candidates (Efron 1979). Candidates cut from one network are not
-    independent, so that the intervals are rather too narrow.
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        A result of `rank`.
+    accuracies : str, or dict or pandas.Series of str to float
+        The column of measured accuracies, or accuracies by candidate name.
+    scores : sequence of str, optional
+        Columns to test; by default all scores in the table.
+    baselines : sequence of str
+        Columns that are free to know, as the number of parameters. Missing ones are skipped.
+    n_draws : int, default 500
+        Number of bootstrap samples.
+    seed : int, default 0
+        Seed of the bootstrap.
 
-    Arguments
-    ---------
-    table: DataFrame
-        As `rank` returns it.
-    accuracies: str, or dict or Series of name to float
-        The column of measured accuracies, or these themselves by the name of the candidate.
-    scores: sequence of str, optional
-        Columns; by default all that `rank` computed.
-    rivals: sequence of str
-        Columns that cost nothing to know; those that are not there are passed over.
-    n_draws: int
-    seed: int
-        Of the draws.
+    Returns
+    -------
+    pandas.DataFrame
+        One row per score and baseline. Correlations are NaN if fewer than three candidates have both values, or if a
+        column is constant:
 
-    Returns a DataFrame, a row a score and rival: score; kind ("score" or "costs nothing"); tau, tau_low, tau_high and
-    p_value (two-sided, exact without ties); weighted_tau, weighted_tau_low, weighted_tau_high; n_candidates, those with
-    both values. NaN where these are fewer than three, or a column is the same for all.
+        - score (str): the column.
+        - kind (str): "score" or "costs nothing", for baselines.
+        - tau, tau_low, tau_high (float): Kendall's tau-b with its 95 % interval.
+        - p_value (float): two-sided, exact without ties.
+        - weighted_tau, weighted_tau_low, weighted_tau_high (float): tau in which the best candidates count more.
+        - n_candidates (int): candidates with both values.
 
-    Raises ValueError for fewer than three candidates and for columns or names that aren't there. Warns
-    (`SelectionWarning`) of fewer than ten.
+    Raises
+    ------
+    ValueError
+        If there are fewer than three candidates, or a column or name is unknown.
 
+    Warns
+    -----
+    SelectionWarning
+        If there are fewer than ten candidates.
+
+    Notes
+    -----
+    Intervals are percentiles of a bootstrap over candidates. Candidates cut from one network aren't independent, so the
+    intervals are somewhat too narrow.
+
+    References
+    ----------
+    Kendall, 1945. The treatment of ties in ranking problems. Efron, 1979. Bootstrap methods: another look at the
+    jackknife. Vigna, 2015. A weighted correlation index for rankings with ties.
+
+    Examples
+    --------
     >>> import pandas as pd
     >>> table = pd.DataFrame({"name": list("abcdefghij"), "logme": range(10), "accuracy": range(10)})
     >>> compare_with_accuracy(table, "accuracy", n_draws=20).tau.round(6).tolist()
@@ -56,12 +95,12 @@ def compare_with_accuracy(table, accuracies, *, scores=None, rivals=RIVALS, n_dr
     """
     import pandas as pd
 
-    accuracy, scores, rivals = _read_columns(table, accuracies, scores, rivals)
+    accuracy, scores, baselines = _read_columns(table, accuracies, scores, baselines)
     n_measured = int(np.isfinite(accuracy).sum())
     if n_measured < 3:
         raise ValueError(
-            f"accuracies: of {n_measured} candidates, expected three or more: of two, any score has the order right "
-            f"every other time; {_WIDE_BELOW} begin to tell something"
+            f"accuracies: of {n_measured} candidates, expected three or more, better {_WIDE_BELOW}: any score orders "
+            "two candidates correctly half of the time"
         )
     if n_measured < _WIDE_BELOW:
         warnings.warn(
@@ -70,15 +109,16 @@ def compare_with_accuracy(table, accuracies, *, scores=None, rivals=RIVALS, n_dr
             stacklevel=2,
         )
     rows = []
-    for column in (*scores, *rivals):
+    for column in (*scores, *baselines):
         values = table[column].to_numpy(float, na_value=np.nan)
         both = np.isfinite(values) & np.isfinite(accuracy)
-        kind = "costs nothing" if column in rivals else "score"
+        kind = "costs nothing" if column in baselines else "score"
         rows.append({"score": column, "kind": kind} | _correlate(values[both], accuracy[both], n_draws, seed))
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
-def _read_columns(table, accuracies, scores, rivals):
+def _read_columns(table, accuracies, scores, baselines):
+    """Return (n,) accuracies and the names of the columns of scores and baselines."""
     measured = accuracies if isinstance(accuracies, str) else None
     if measured is not None:
         check_known("accuracies", measured, list(table))
@@ -86,32 +126,32 @@ def _read_columns(table, accuracies, scores, rivals):
     else:
         check_known("accuracies", list(accuracies.keys()), list(table["name"]))
         accuracy = table["name"].map(accuracies).to_numpy(float, na_value=np.nan)
-    rivals = [column for column in rivals if column in table and column != measured]
+    baselines = [column for column in baselines if column in table and column != measured]
     if scores is None:
         numeric = table.select_dtypes("number").columns
         scores = [column for column in numeric if column not in (*_NO_SCORES, measured)]
-    return accuracy, check_known("scores", scores, list(table)), rivals
+    return accuracy, check_known("scores", scores, list(table)), baselines
 
 
 def _correlate(values, accuracy, n_draws, seed):
+    """Return the correlations of (n,) values and accuracies as columns of the table."""
     from scipy.stats import kendalltau, weightedtau
 
     n_candidates = len(values)
     if n_candidates < 3 or np.ptp(values) == 0 or np.ptp(accuracy) == 0:
         return {"tau": np.nan, "n_candidates": n_candidates}  # the other columns become NaN in the table
     draws = np.random.default_rng(seed).integers(0, n_candidates, (n_draws, n_candidates))
-    # A draw of one candidate over and over has no order.
+    # A sample of one candidate over and over has no order.
     drawn = [(values[rows], accuracy[rows]) for rows in draws]
     drawn = [pair for pair in drawn if all(np.ptp(side) > 0 for side in pair)]
-    whole = kendalltau(values, accuracy)
-    row = {"tau": float(whole.statistic)}
-    row |= _interval("tau", [kendalltau(*pair, method="asymptotic").statistic for pair in drawn])
-    row["p_value"] = float(whole.pvalue)
+    tau = kendalltau(values, accuracy)
+    row = {"tau": float(tau.statistic), "p_value": float(tau.pvalue), "n_candidates": n_candidates}
     row["weighted_tau"] = float(weightedtau(values, accuracy).statistic)
-    row |= _interval("weighted_tau", [weightedtau(*pair).statistic for pair in drawn])
-    return row | {"n_candidates": n_candidates}
+    row |= _add_interval("tau", [kendalltau(*pair, method="asymptotic").statistic for pair in drawn])
+    return row | _add_interval("weighted_tau", [weightedtau(*pair).statistic for pair in drawn])
 
 
-def _interval(name, statistics):
-    low, high = percentile_interval(statistics)
+def _add_interval(name, drawn):
+    """Return the columns of the percentile interval of (n_draws,) statistics."""
+    low, high = percentile_interval(drawn)
     return {f"{name}_low": low, f"{name}_high": high}
