@@ -28,7 +28,7 @@ def library(monkeypatch):
         made.n_trimmed += 1
 
     made.mallopt, made.malloc_trim = mallopt, malloc_trim
-    monkeypatch.setattr(memory, "_find_library", lambda: made)
+    monkeypatch.setattr(memory, "_find_glibc", lambda: made)
     for name in list(os.environ):
         if name.startswith("MALLOC_") or name == "GLIBC_TUNABLES":
             monkeypatch.delenv(name)
@@ -66,9 +66,9 @@ def test_what_the_user_has_set_stays(library, monkeypatch, name):
 @pytest.mark.parametrize(("kind", "is_taken"), [("glibc", True), ("", False), ("musl", False)])
 def test_only_glibc_is_asked(monkeypatch, kind, is_taken):
     monkeypatch.setattr(memory.platform, "libc_ver", lambda: (kind, ""))
-    found = memory._find_library.__wrapped__()
+    found = memory._find_glibc.__wrapped__()
     assert (found is not None) == is_taken
-    monkeypatch.setattr(memory, "_find_library", lambda: found)
+    monkeypatch.setattr(memory, "_find_glibc", lambda: found)
     with freed_memory_kept():
         pass
 

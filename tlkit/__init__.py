@@ -1,8 +1,7 @@
 """tlkit: teach and research transfer learning in Jupyter.
 
-A backbone is loaded, frozen in part, its features extracted, tuned, adapted to another domain, and the result compared
-with what would have come without transfer. Start with `load_images`, `load_backbone` and `compare`; everything else is
-named in the README.
+Load a pretrained backbone, freeze part of it, extract features, fine-tune it, adapt it to another domain, and compare
+strategies with and without transfer. Start with `load_images`, `load_backbone` and `compare`; the README lists the rest.
 """
 
 import os as _os
@@ -11,10 +10,10 @@ from tlkit.lazy import attach as _attach
 
 __version__ = "0.1.0"
 
-# OpenMP's threads, which compute for torch, wait for each other in a busy loop of about a millisecond. Where another
-# program wants a core as well, such as the browser that shows the notebook, each burns the time that another waits
-# for: a training step took ten times as long here. A loop a thirtieth as long costs some 3 % on a quiet machine; none
-# at all would cost half. GNU's OpenMP reads this when torch is first imported; who has set it keeps it.
+# OpenMP threads, which compute for torch, wait for each other in a busy loop of about a millisecond. If another program
+# needs a core too, for example the browser that shows the notebook, this waiting blocks it: a training step took ten
+# times as long. A loop a thirtieth as long costs about 3 % on a quiet machine; none at all would double the time. GNU's
+# OpenMP reads the variable when torch is first imported. A value set by the user is kept.
 _os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 __getattr__, __dir__, __all__ = _attach(__name__, __file__)

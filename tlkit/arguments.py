@@ -147,9 +147,7 @@ def check_pair(source, target):
 
 
 def check_groups(source_groups, target_groups, n_source, n_target):
-    """Return the groups of both domains as numbers, (n_source + n_target,) int64.
-
-    A name that occurs in both domains is one group. Without groups (None, None) each picture is a group.
+    """Return the groups of both domains as numbers, (n_source + n_target,) int64; without groups, one per picture.
 
     >>> check_groups(["a", "b"], ["b"], 2, 1)
     array([0, 1, 1])
@@ -164,6 +162,7 @@ def check_groups(source_groups, target_groups, n_source, n_target):
         if groups is None:
             raise ValueError(f"{argument}: None, expected {(n_rows,)}, {meaning}")
         check_shape(argument, groups, (n_rows,), meaning)
+    # A name that occurs in both domains is one group.
     together = np.concatenate([np.asarray(source_groups).astype(str), np.asarray(target_groups).astype(str)])
     return np.unique(together, return_inverse=True)[1]
 

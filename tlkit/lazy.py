@@ -1,15 +1,13 @@
-"""Public names of a package that are imported when first used and that editors read from its stub."""
+"""Public names of a package that are imported on first use, and that editors read from the package's stub."""
 
 import lazy_loader
 
 
 def attach(package_name, filename):
-    """Return (`__getattr__`, `__dir__`, `__all__`) of a package from the `.pyi` file beside its `__init__.py`.
-
-    Like `lazy_loader.attach_stub`, but an unknown name is answered with the nearest ones.
-    """
+    """Return `__getattr__`, `__dir__` and `__all__` of a package, from the `.pyi` file next to its `__init__.py`."""
     load, list_names, names = lazy_loader.attach_stub(package_name, filename)
 
+    # lazy_loader's own message would not suggest the nearest names.
     def __getattr__(name):
         if name not in names:
             from tlkit.arguments import suggest

@@ -2,7 +2,7 @@
 
 
 def number_repeats(names, taken=()):
-    """Make names unique: what came before, or is taken, gets " (2)", " (3)" … before its extension.
+    """Make names unique: a repeated or taken name gets " (2)", " (3)" … before its extension.
 
     >>> number_repeats(["a/1.png", "a/1.png"])
     ['a/1.png', 'a/1 (2).png']
@@ -21,7 +21,7 @@ def number_repeats(names, taken=()):
 
 
 def format_strategy(name):
-    """Return a strategy's name as it is read aloud.
+    """Return the name of a strategy for display.
 
     >>> format_strategy("linear_probe")
     'linear probe'

@@ -1,4 +1,4 @@
-"""Where tlkit keeps files between calls, and how it writes one whole or not at all. Without torch."""
+"""The cache folder, and writing of files whole or not at all. Without torch."""
 
 import contextlib
 import functools
@@ -12,15 +12,13 @@ import platformdirs
 
 
 def cache_folder():
-    """Return the folder for features, converted networks and downloaded weights; it is made if it is missing.
-
-    `TLKIT_CACHE_DIR` names another one. Where it can't be written to, a temporary folder is used, with a warning.
-    """
-    return _writable_folder(os.environ.get("TLKIT_CACHE_DIR") or platformdirs.user_cache_dir("tlkit", appauthor=False))
+    """Return the folder for features, converted networks and weights: `TLKIT_CACHE_DIR`, or the user's cache folder."""
+    return _make_writable(os.environ.get("TLKIT_CACHE_DIR") or platformdirs.user_cache_dir("tlkit", appauthor=False))
 
 
 @functools.cache
-def _writable_folder(wanted):
+def _make_writable(wanted):
+    """Return a folder, created if it is missing; if it isn't writable, a temporary folder with a warning."""
     folder = Path(wanted).expanduser()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -30,7 +28,7 @@ def _writable_folder(wanted):
         substitute = Path(tempfile.mkdtemp(prefix="tlkit-"))
         warnings.warn(
             f"the cache folder {folder} can't be written to ({error.strerror}); {substitute} is used until this "
-            "process ends. Set TLKIT_CACHE_DIR to a folder of yours to keep what is computed",
+            "process ends. Set TLKIT_CACHE_DIR to a folder of yours to keep results",
             stacklevel=3,
         )
         return substitute
@@ -38,7 +36,7 @@ def _writable_folder(wanted):
 
 @contextlib.contextmanager
 def written_whole(path):
-    """Give a temporary path in the folder of `path`; on success it takes that name, on failure nothing is left.
+    """Give a temporary path in the folder of `path`, renamed to `path` on success and removed on failure.
 
     >>> folder = Path(tempfile.mkdtemp())
     >>> with written_whole(folder / "numbers.txt") as temporary:
@@ -46,14 +44,15 @@ def written_whole(path):
     >>> [file.name for file in folder.iterdir()]
     ['numbers.txt']
     """
+    # Renaming within a folder is atomic, so readers see the old file or the new one. Each writer has a name of its own,
+    # so two never share a temporary file. mkstemp isn't used: only the owner could read its files.
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A name of its own for each writer, so that two don't share one; mkstemp's would be readable by its owner only.
     temporary = path.with_name(f".partial-{uuid.uuid4().hex}{path.suffix}")
     try:
         yield temporary
         with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())  # the name must not come to stand for bytes that are not on the disk yet
+            os.fsync(file.fileno())  # or the new name could survive a crash without its content
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

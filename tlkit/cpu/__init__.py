@@ -1,1 +1,1 @@
-"""Threads, memory and convolutions of the processor."""
+"""Threads, memory and convolutions on the CPU."""

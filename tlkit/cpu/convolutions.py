@@ -1,20 +1,16 @@
-"""Convolutions of a training step on a processor, where the library's way to their gradients is the slow one."""
+"""Faster convolutions for training on a CPU, in cases that torch's own kernels handle slowly."""
 
 import torch
 from torch.autograd.function import once_differentiable
 from torch.overrides import TorchFunctionMode
 
-# A 1 × 1 convolution is a matrix product over all places of all pictures. Up to so many of them the product alone was
-# faster, forward and in both gradients; of more, the library's own kernel takes no longer.
-MOST_PLACES = 2_000
+# A 1 × 1 convolution is a matrix product with one row per pixel of each map. Up to this many rows the plain product was
+# faster, forward and in both gradients; above it, torch's own kernel takes no longer.
+MAX_ROWS = 2_000
 
 
 class QuickConvolutions(TorchFunctionMode):
-    """While it is entered, convolutions of float32 on a CPU are computed in the way that makes a step fastest.
-
-    Two kinds are: those of 1 × 1, by `convolve_points`, and depthwise ones whose kernel is larger than the map, by
-    `DepthwiseOnSmallMap`. Results and gradients are the same up to rounding; what is no such convolution, or not kept
-    channels last, is left to the library. Modules, their weights and what they return stay what they are.
+    """Compute 1 × 1 and small depthwise float32 convolutions faster, with the same results up to rounding.
 
     >>> pictures = torch.rand(2, 3, 4, 4).contiguous(memory_format=torch.channels_last)
     >>> layer = torch.nn.Conv2d(3, 5, 1)
@@ -24,6 +20,8 @@ class QuickConvolutions(TorchFunctionMode):
     True
     """
 
+    # A function mode intercepts torch.conv2d for all modules without changing them. Convolutions of other kinds, and maps
+    # that aren't channels last, go to torch as usual.
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         if func is torch.conv2d:
@@ -31,8 +29,9 @@ class QuickConvolutions(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-# Its arguments are named as torch names them, since they come by keyword too.
+# The arguments have torch's names, since they may come by keyword.
 def _convolve(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """Return the convolution (n, n_outputs, height, width) as torch.conv2d does, in the fastest way known here."""
     stride, padding, dilation = (_pair(value) for value in (stride, padding, dilation))
     if (
         input.ndim == 4
@@ -45,7 +44,7 @@ def _convolve(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=
     ):
         n_pictures, n_channels, *side = input.shape
         kernel = tuple(weight.shape[2:])
-        if kernel == (1, 1) and groups == 1 and padding == (0, 0) and n_pictures * side[0] * side[1] <= MOST_PLACES:
+        if kernel == (1, 1) and groups == 1 and padding == (0, 0) and n_pictures * side[0] * side[1] <= MAX_ROWS:
             return convolve_points(input, weight, bias)
         is_depthwise = groups == n_channels == len(weight)
         keeps_side = [2 * padded + 1 for padded in padding] == list(kernel)
@@ -55,57 +54,48 @@ def _convolve(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=
 
 
 def convolve_points(maps, weight, bias=None):
-    """Return the 1 × 1 convolution of maps as one matrix product.
-
-    Arguments
-    ---------
-    maps: (n, n_channels, height, width)
-        Channels last, as what is returned.
-    weight: (n_outputs, n_channels, 1, 1)
-    bias: (n_outputs,), optional
-    """
+    """Return the 1 × 1 convolution of maps (n, n_channels, height, width), channels last, as one matrix product."""
     return torch.nn.functional.linear(maps.permute(0, 2, 3, 1), weight.flatten(1), bias).permute(0, 3, 1, 2)
 
 
 class DepthwiseOnSmallMap(torch.autograd.Function):
-    """The depthwise convolution of stride 1 that keeps the map's size, where the kernel is larger than the map.
+    """Depthwise convolution with stride 1 that keeps the map's size, for kernels larger than the map."""
 
-    The weights' gradient is what the gradient of each map, as a kernel, makes of that map: a depthwise convolution too,
-    of every map of every picture on its own, summed over pictures. The library's kernel for it, made for maps that are
-    larger, was seen to take thirty times as long as the forward pass.
-    """
-
+    # torch's kernel for the gradient of the weights took thirty times as long as the forward pass on such maps. That
+    # gradient is itself a convolution: each map is convolved with its own output gradient as the kernel, and the
+    # results are summed over the pictures. One depthwise convolution over n × n_channels maps computes it.
     @staticmethod
     def forward(ctx, maps, weight):
-        """Return (n, n_channels, height, width) of maps of that shape and weights (n_channels, 1, height, width)."""
+        """Return (n, n_channels, height, width) for maps of that shape and weights (n_channels, 1, height, width)."""
         ctx.save_for_backward(maps, weight)
         return torch.conv2d(maps, weight, padding=[side // 2 for side in weight.shape[2:]], groups=len(weight))
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient):
-        """Return the gradients of maps and weights."""
+        """Return the gradients with respect to maps and weights."""
         maps, weight = ctx.saved_tensors
         padding = [side // 2 for side in weight.shape[2:]]
-        of_maps = of_weight = None
+        maps_gradient = weight_gradient = None
         if ctx.needs_input_grad[0]:
             settings = [1, 1], padding, [1, 1], False, [0, 0], len(weight), [True, False, False]
-            of_maps = torch.ops.aten.convolution_backward(gradient, maps, weight, None, *settings)[0]
+            maps_gradient = torch.ops.aten.convolution_backward(gradient, maps, weight, None, *settings)[0]
         if ctx.needs_input_grad[1]:
-            places, kernels = _line_up(maps), _line_up(gradient).transpose(0, 1)
-            products = torch.conv2d(places, kernels, padding=padding, groups=len(kernels)).permute(2, 3, 1, 0)
-            of_weight = products.unflatten(2, maps.shape[:2]).sum(2).permute(2, 3, 0, 1)
-        return of_maps, of_weight
+            channels, kernels = _merge_pictures(maps), _merge_pictures(gradient).transpose(0, 1)
+            products = torch.conv2d(channels, kernels, padding=padding, groups=len(kernels)).permute(2, 3, 1, 0)
+            weight_gradient = products.unflatten(2, maps.shape[:2]).sum(2).permute(2, 3, 0, 1)
+        return maps_gradient, weight_gradient
 
 
-def _line_up(maps):
-    """Return (1, n * n_channels, height, width), channels last, of (n, n_channels, height, width)."""
+def _merge_pictures(maps):
+    """Return maps (n, n_channels, height, width) as (1, n * n_channels, height, width), channels last."""
     if maps.shape[2:] == (1, 1):
-        # As a kernel it would be computed in another way, which is slow on one thread: a column of zeros prevents that.
+        # torch computes a 1 × 1 kernel in another way, which is slow on one thread; a column of zeros prevents that.
         maps = torch.nn.functional.pad(maps, (0, 1))
-    # The new dimension before the order of the others: else torch doesn't see that channels are last.
+    # The new dimension is inserted before the axes are reordered, or torch doesn't see that channels are last.
     return maps.permute(2, 3, 0, 1).flatten(2).unsqueeze(0).permute(0, 3, 1, 2)
 
 
 def _pair(value):
+    """Return an int as a pair, a sequence as a tuple, and a text such as "same" as it is."""
     return (value, value) if isinstance(value, int) else value if isinstance(value, str) else tuple(value)

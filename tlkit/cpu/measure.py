@@ -1,4 +1,4 @@
-"""How long something took, and how much memory the process held meanwhile. Without torch."""
+"""Duration of a block of code, and the peak memory of the process during it. Without torch."""
 
 import contextlib
 import dataclasses
@@ -12,14 +12,7 @@ SAMPLE_EVERY_S = 0.05
 
 @dataclasses.dataclass
 class Measurement:
-    """Filled in when the measured block ends.
-
-    Arguments
-    ---------
-    duration_s: float
-    peak_memory_mib: float
-        The most that the whole process held at once, libraries included.
-    """
+    """Seconds that a block took, and the peak memory of the whole process; filled in when the block ends."""
 
     duration_s: float = 0.0
     peak_memory_mib: float = 0.0
@@ -37,6 +30,7 @@ def measured():
     process, done, result = psutil.Process(), threading.Event(), Measurement()
     peak = process.memory_info().rss
 
+    # A thread samples the memory, since the system keeps only one peak since the start of the process.
     def watch():
         nonlocal peak
         while not done.wait(SAMPLE_EVERY_S):
