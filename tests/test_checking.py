@@ -159,7 +159,7 @@ def test_settings_that_a_solved_head_does_not_need_are_taken(backbone, images):
 @pytest.mark.parametrize("labels", [[0, 1, 2], [0, -1, 1], [0, -100, 1]])
 def test_a_label_outside_the_classes_makes_no_set(images, labels):
     wrong = next(label for label in labels if label not in (0, 1))
-    with pytest.raises(ValueError, match=f"labels: {wrong}, expected places in the list of 2 classes, from 0 on"):
+    with pytest.raises(ValueError, match=f"labels: {wrong}, expected class indices from 0 to 1"):
         dataclasses.replace(images[:3], classes=["bird", "bug"], labels=labels)
 
 

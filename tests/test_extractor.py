@@ -148,13 +148,13 @@ def test_no_pictures_give_no_rows_of_the_right_width(backbone, images):
         (Image.new("RGB", (4, 4)), TypeError, r"pictures: a Image, expected an ImageSet or a list"),
         (5, TypeError, r"pictures: a int, expected an ImageSet or a list"),
         (pd.DataFrame({"path": ["cat.png"]}), TypeError, r"a whole table, expected its column.*table\['path'\]"),
-        (["nowhere/cat.png"], FileNotFoundError, r"pictures: place 0 is 'nowhere/cat.png', which is no file"),
-        ([Image.new("RGB", (4, 4)), 1.5], TypeError, r"pictures: place 1 is a float, expected a path, a PIL picture"),
-        (np.zeros((2, 8, 8, 3)), TypeError, r"place 0 is an array of float64, expected uint8; bring it to 0 to 255"),
+        (["nowhere/cat.png"], FileNotFoundError, r"pictures: item 0 is 'nowhere/cat.png', which is no file"),
+        ([Image.new("RGB", (4, 4)), 1.5], TypeError, r"pictures: item 1 is a float, expected a path, a PIL picture"),
+        (np.zeros((2, 8, 8, 3)), TypeError, r"item 0 is an array of float64, expected uint8; bring it to 0 to 255"),
         (np.zeros((8, 8, 3), np.uint8), ValueError, r"shape \(8, 8, 3\).*one picture alone is picture\[np.newaxis\]"),
         (np.zeros((8, 8), np.uint8), ValueError, r"shape \(8, 8\), expected \(n, height, width, 3\)"),
         (np.zeros((2, 3, 8, 8), np.uint8), ValueError, r"shape \(3, 8, 8\).*the colours last"),
-        (np.zeros((2, 0, 8, 3), np.uint8), ValueError, r"place 0 is an array of shape \(0, 8, 3\)"),
+        (np.zeros((2, 0, 8, 3), np.uint8), ValueError, r"item 0 is an array of shape \(0, 8, 3\)"),
     ],
 )
 def test_what_is_no_picture_is_named(pictures, kind, words, backbone):

@@ -102,6 +102,23 @@ def check_shape(argument, values, shape, meaning):
         raise ValueError(f"{argument}: shape {np.shape(values)}, expected {tuple(shape)}, {meaning}")
 
 
+def resolve_index(index, n):
+    """Return the rows (m,) int that a slice, indices or a mask (n,) select in a sequence of length n.
+
+    >>> resolve_index([True, False, True], 3).tolist(), resolve_index(slice(1, None), 3).tolist()
+    ([0, 2], [1, 2])
+    """
+    rows = np.arange(n)
+    if isinstance(index, slice):
+        return rows[index]
+    indices = np.asarray(index)
+    if indices.size == 0 and indices.dtype != bool:
+        indices = indices.astype(np.int64)
+    if indices.ndim != 1 or not (indices.dtype == bool or np.issubdtype(indices.dtype, np.integer)):
+        raise TypeError(f"index: {index!r}, expected an int, a slice, a list of int or an (n,) mask of bool")
+    return rows[indices]
+
+
 def check_columns(argument, table, wanted):
     """Raise ValueError if a DataFrame lacks one of a set of columns."""
     if missing := sorted(wanted - set(table.columns)):

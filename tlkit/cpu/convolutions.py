@@ -20,8 +20,8 @@ class QuickConvolutions(TorchFunctionMode):
     True
     """
 
-    # A function mode intercepts torch.conv2d for all modules without changing them. Convolutions of other kinds, and maps
-    # that aren't channels last, go to torch as usual.
+    # A function mode intercepts torch.conv2d for all modules without changing them. Convolutions of other kinds, and
+    # maps that aren't channels last, go to torch as usual.
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         if func is torch.conv2d:

@@ -1,4 +1,4 @@
-"""Labelled pictures: bundled, in a folder, in a zip or in a list, without torch."""
+"""Labelled pictures: bundled, in a folder, a zip or a list. Without torch."""
 
 from tlkit.lazy import attach as _attach
 

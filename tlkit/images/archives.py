@@ -1,4 +1,4 @@
-"""Listing a zip of pictures, which is never extracted, and refusing one that isn't to be trusted."""
+"""List the pictures of a zip, which is never extracted, and refuse an unsafe one."""
 
 import re
 import stat
@@ -7,31 +7,18 @@ from pathlib import PurePosixPath
 
 from tlkit.arguments import suggest
 from tlkit.images.files import PictureMember
-from tlkit.images.layout import Tree, fold_name, is_ignored
+from tlkit.images.layout import Tree, is_ignored, normalise_name
 
 MAX_ENTRIES = 100_000
 MAX_TOTAL_BYTES = 2 * 2**30
 MAX_RATIO = 100
-_RATIO_FROM_BYTES = 2**20  # below it a high ratio is but a small plain picture
+_RATIO_FROM_BYTES = 2**20  # small plain pictures may have a high ratio
 
 _DRIVE = re.compile(r"[A-Za-z]:")
-_ADVICE = "make the zip anew from the folder of pictures"
 
 
 def list_archive(path, inside=None):
-    """List every file of a zip, once its directory has passed the checks.
-
-    Arguments
-    ---------
-    path: path
-        The zip.
-    inside: str
-        The folder within to list, with "/" between names; None is all of it.
-
-    Returns a `Tree`. Raises ValueError for a broken or encrypted zip; for names that would lead out of it,
-    that are there twice, or that differ only in case; for links; for more than `MAX_ENTRIES` files,
-    `MAX_TOTAL_BYTES` when unpacked, or a packing of more than `MAX_RATIO` to 1.
-    """
+    """Return the `Tree` of a zip, or of the folder `inside` it (str with "/"), after checking its directory."""
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
@@ -55,10 +42,8 @@ def list_archive(path, inside=None):
         else:
             tree.files[member] = PictureMember(path, entry.filename)
         tree.folders.update(member.parents[:-1])
-    return _enter(tree, inside) if inside else tree
-
-
-def _enter(tree, inside):
+    if not inside:
+        return tree
     inner = PurePosixPath(inside)
     if inner not in tree.folders:
         known = suggest(inside, [str(folder) for folder in tree.folders])
@@ -67,17 +52,19 @@ def _enter(tree, inside):
 
 
 def _refuse(path, reason):
-    raise ValueError(f"source: the zip {path} is refused: {reason}; {_ADVICE}")
+    """Raise ValueError for an unsafe zip."""
+    raise ValueError(f"source: the zip {path} is refused: {reason}; make the zip anew from the folder of pictures")
 
 
 def _check_sizes(path, entries):
+    """Refuse a zip with too many entries, or one that grows too much when it is unpacked."""
     if len(entries) > MAX_ENTRIES:
         _refuse(path, f"{len(entries):,} entries, more than the limit of {MAX_ENTRIES:,}")
     total = sum(entry.file_size for entry in entries)
     if total > MAX_TOTAL_BYTES:
         _refuse(path, f"{total:,} bytes when unpacked, more than the limit of {MAX_TOTAL_BYTES:,}")
     packed = sum(entry.compress_size for entry in entries)
-    # All together too: a bomb may be made of many small entries.
+    # All entries together too, since a zip bomb may consist of many small ones.
     for name, size, compressed in [(entry.filename, entry.file_size, entry.compress_size) for entry in entries] + [
         ("the whole", total, packed)
     ]:
@@ -86,7 +73,8 @@ def _check_sizes(path, entries):
 
 
 def _check_entry(path, entry, seen):
-    name = entry.orig_filename  # filename has lost its backslashes on Windows, and what follows a zero byte
+    """Refuse an entry with an unsafe or repeated name, a link, a device or an encrypted file; record its name."""
+    name = entry.orig_filename  # `filename` loses backslashes on Windows, and all that follows a zero byte
     if name.startswith(("/", "\\")) or _DRIVE.match(name):
         _refuse(path, f"the entry {name!r} has an absolute path")
     if "\\" in name:
@@ -102,6 +90,6 @@ def _check_entry(path, entry, seen):
         raise ValueError(f"source: the zip {path} is encrypted ({name!r}): make it anew without a password")
     if entry.is_dir():
         return
-    if (twin := seen.setdefault(fold_name(name), name)) is not name:
+    if (twin := seen.setdefault(normalise_name(name), name)) is not name:
         difference = "twice" if twin == name else f"beside {twin!r}, which differs only in case or accents"
         _refuse(path, f"the entry {name!r} is there {difference}")

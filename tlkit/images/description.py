@@ -1,4 +1,4 @@
-"""What a set holds, at a glance: a table of counts and, in Jupyter, a sheet of examples."""
+"""Contents of a set at a glance: a table of counts and, in Jupyter, example pictures of each class."""
 
 import base64
 import html
@@ -12,15 +12,7 @@ _N_EXAMPLES = 6  # per class
 
 
 class Description:
-    """Counts of a set's pictures by class and domain; `ImageSet.describe` makes one.
-
-    Arguments
-    ---------
-    images: ImageSet
-
-    `table` is a DataFrame: a row a class and a last one "total"; a column a domain, then "total" and
-    "groups". A group that spans classes counts once in the last row. `n_groups` is that number (int).
-    """
+    """Counts of a set's pictures by class and domain (`table`), and its number of groups; made by `describe`."""
 
     def __init__(self, images):
         self.images = images
@@ -31,6 +23,7 @@ class Description:
         return f"{self.images!r}\n{self.table.to_string()}"
 
     def _repr_html_(self):
+        """Return the table, and an embedded row of examples per class, as HTML."""
         table = self.table.to_html()
         if not len(self.images):
             return table
@@ -50,7 +43,7 @@ def _encode(picture):
 
 
 def count_pictures(images):
-    """Count pictures by class and domain (a DataFrame as `Description` says)."""
+    """Return a DataFrame of counts: one row per class and "total"; one column per domain, "total" and "groups"."""
     import pandas as pd
 
     domains = np.unique(images.domains)
@@ -66,20 +59,5 @@ def count_pictures(images):
     table["total"] = table.sum(axis=1)
     table["groups"] = [len(np.unique(images.groups[images.labels == label])) for label in range(len(images.classes))]
     table.loc["total"] = table.sum(axis=0)
-    table.loc["total", "groups"] = len(np.unique(images.groups))
+    table.loc["total", "groups"] = len(np.unique(images.groups))  # a group may span several classes
     return table
-
-
-def tabulate_attribution(images):
-    """Return where each picture comes from (a DataFrame as `ImageSet.attribution` says)."""
-    import pandas as pd
-
-    return pd.DataFrame(
-        {
-            "name": images.names,
-            "title": images.titles,
-            "source": images.origins,
-            "author": images.authors,
-            "licence": images.licences,
-        }
-    )

@@ -1,4 +1,4 @@
-"""Where a picture's bytes lie: in a file, in a member of a zip archive that is never extracted, or in memory."""
+"""Sources of a picture's bytes: a file, a member of a zip archive that is never extracted, or pixels in memory."""
 
 import functools
 import hashlib
@@ -11,21 +11,16 @@ from PIL import Image
 from tlkit.images.decode import convert_to_rgb
 
 
+# A forked process shares its parent's file offset, so an open archive must never cross a fork. The process id among
+# the arguments makes the cache open the archive again there.
 @functools.lru_cache(maxsize=8)
 def _open_archive(path, process_id):
-    # A forked worker shares its parent's file offset, so an open archive must never cross a fork:
-    # hence the process id among the arguments.
+    """Return an open zip, which each process keeps for the next picture."""
     return zipfile.ZipFile(path)
 
 
 class PictureFile:
-    """One picture in a file of its own.
-
-    Arguments
-    ---------
-    path: str or path
-        The file. Nothing is read before it is asked for.
-    """
+    """One picture in a file of its own (str or path); it is read only when it is needed."""
 
     __slots__ = ("_digest", "_stamp", "path")
 
@@ -35,17 +30,17 @@ class PictureFile:
 
     @property
     def location(self):
-        """The file's path, for messages (str)."""
+        """The file's path, for messages."""
         return str(self.path)
 
     def read_bytes(self):
-        """Return the file's content (bytes)."""
+        """Return the file's content."""
         return self.path.read_bytes()
 
     def digest(self):
-        """Return the SHA-256 of the content (64 hexadecimal digits); anew once the file has changed."""
+        """Return the SHA-256 of the content, 64 hexadecimal digits; computed again if the file has changed."""
         status = os.stat(self.path)
-        # The change time too: a copy that keeps size and modification time is another picture all the same.
+        # The change time too: a copy over the file may keep size and modification time.
         stamp = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
         if stamp != self._stamp:
             self._digest = hashlib.sha256(self.read_bytes()).hexdigest()
@@ -54,15 +49,7 @@ class PictureFile:
 
 
 class PictureMember:
-    """One picture in a zip archive.
-
-    Arguments
-    ---------
-    archive: path
-        The zip.
-    member: str
-        The picture's name in it.
-    """
+    """One picture in a zip archive (path), by the name of its member (str)."""
 
     __slots__ = ("_digest", "archive", "member")
 
@@ -73,43 +60,35 @@ class PictureMember:
 
     @property
     def location(self):
-        """Archive and member, for messages (str)."""
+        """Archive and member, for messages."""
         return f"{self.archive}: {self.member}"
 
     def read_bytes(self):
-        """Return the member's content (bytes); zipfile.BadZipFile when its checksum is wrong."""
+        """Return the member's content; zipfile.BadZipFile if its checksum is wrong."""
         return _open_archive(self.archive, os.getpid()).read(self.member)
 
     def digest(self):
-        """Return the SHA-256 of the content (64 hexadecimal digits)."""
+        """Return the SHA-256 of the content, 64 hexadecimal digits."""
         if self._digest is None:
             self._digest = hashlib.sha256(self.read_bytes()).hexdigest()
         return self._digest
 
 
 class PicturePixels:
-    """One picture that is already decoded.
-
-    Arguments
-    ---------
-    pixels: PIL picture, or (height, width) or (height, width, 3 or 4) uint8
-        Isn't copied.
-    location: str
-        What to call it in messages.
-    """
+    """One decoded picture, not copied: a PIL picture or uint8 (height, width) or (height, width, 3 or 4)."""
 
     __slots__ = ("location", "pixels")
 
     def __init__(self, pixels, location):
         self.pixels = pixels
-        self.location = location
+        self.location = location  # its name in messages
 
     def read_bytes(self):
-        """Return the pixels as a file (bytes) of a format without compression, PPM; PictureError for odd modes."""
+        """Return the pixels as a file in PPM, a format without compression; PictureError for unusual modes."""
         picture = self.pixels if isinstance(self.pixels, Image.Image) else Image.fromarray(self.pixels)
         rgb = convert_to_rgb(picture, self.location)
         return b"P6 %d %d 255\n" % rgb.size + rgb.tobytes()
 
     def digest(self):
-        """Return the SHA-256 of size and pixels (64 hexadecimal digits); always anew, since pixels can be changed."""
+        """Return the SHA-256 of size and pixels, 64 hexadecimal digits; never remembered, since pixels can change."""
         return hashlib.sha256(self.read_bytes()).hexdigest()

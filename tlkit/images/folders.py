@@ -1,4 +1,4 @@
-"""Listing a folder on disk, links included, without going in circles."""
+"""List the files of a folder on disk, following links without going in circles."""
 
 import os
 import stat
@@ -9,19 +9,10 @@ from tlkit.images.files import PictureFile
 from tlkit.images.layout import Tree, is_ignored
 
 
+# Links are followed. A folder is entered once per class at most, and never from within another class: the folders at
+# the top are marked as visited (`taken`) before any class is walked, and each class starts from a copy of that set.
 def list_folder(folder):
-    """List every file below a folder.
-
-    Hidden files and folders are passed over, and what isn't a regular file. Links are followed, but no
-    folder is entered twice within one class, nor from within a class the folder of another.
-
-    Arguments
-    ---------
-    folder: path
-        Must exist.
-
-    Returns a `Tree`.
-    """
+    """Return the `Tree` of all files below an existing folder (path), without hidden ones and special files."""
     folder = Path(os.path.abspath(folder))
     tree = Tree(str(folder), {}, set(), lambda inner: f'load_images("{(folder / inner).as_posix()}")')
     tops = [entry for entry in _scan(folder) if entry.is_dir()]
@@ -30,7 +21,7 @@ def list_folder(folder):
         if not entry.is_dir():
             _add_file(tree, entry, PurePosixPath(entry.name))
         elif entry.is_symlink() and _identify(entry.path) in taken:
-            tree.folders.add(PurePosixPath(entry.name))  # counts as empty, so that it is told
+            tree.folders.add(PurePosixPath(entry.name))  # counts as empty, so that the user is warned
         else:
             taken.add(_identify(entry.path))
             _walk(tree, Path(entry.path), PurePosixPath(entry.name), set(taken))
@@ -38,14 +29,7 @@ def list_folder(folder):
 
 
 def find_inner(folder, inside):
-    """Return the folder `inside` another one (path); FileNotFoundError with the nearest names if missing.
-
-    Arguments
-    ---------
-    folder: path
-    inside: str
-        Its path within, with "/" between names; None is the folder itself.
-    """
+    """Return the folder at `inside` (str with "/", or None) within a folder; FileNotFoundError suggests near names."""
     for name in PurePosixPath(inside or "").parts:
         if name == ".." or not (folder / name).is_dir():
             known = sorted(entry.name for entry in _scan(folder) if entry.is_dir())
@@ -55,6 +39,7 @@ def find_inner(folder, inside):
 
 
 def _walk(tree, folder, path, visited):
+    """Add all files below a folder to the tree, under `path`."""
     tree.folders.add(path)
     for entry in _scan(folder):
         if not entry.is_dir():
@@ -65,19 +50,22 @@ def _walk(tree, folder, path, visited):
 
 
 def _add_file(tree, entry, path):
+    """Add a file to the tree if it is a regular one; a pipe would block whoever reads it."""
     try:
         is_regular = stat.S_ISREG(entry.stat().st_mode)
-    except FileNotFoundError:  # a link to nothing: listed, so that reading it says so by name
+    except FileNotFoundError:  # a broken link: listed, so that the error on reading names it
         is_regular = True
-    if is_regular:  # a pipe named like a picture would wait for its writer for ever
+    if is_regular:
         tree.files[path] = PictureFile(entry.path)
 
 
 def _scan(folder):
+    """Return the entries of a folder sorted by name, without hidden ones and system files."""
     with os.scandir(folder) as entries:
         return sorted((entry for entry in entries if not is_ignored(entry.name)), key=lambda entry: entry.name)
 
 
 def _identify(path):
+    """Return what identifies a folder, whatever links lead to it."""
     status = os.stat(path)
     return status.st_dev, status.st_ino

@@ -1,4 +1,4 @@
-"""Which format a picture's bytes are in, told by the bytes and never by the file's name."""
+"""Formats of pictures, recognised by their first bytes and never by the file's name."""
 
 import codecs
 import re
@@ -33,10 +33,7 @@ _OTHERS = (
         re.compile(rb"\s*<(!doctype\s+html|html)", re.IGNORECASE),
         "a web page, perhaps an error page saved in the picture's stead: download it again",
     ),
-    (
-        re.compile(rb"version https://git-lfs"),
-        "a Git LFS pointer, not the picture: fetch it with `git lfs pull`",
-    ),
+    (re.compile(rb"version https://git-lfs"), "a Git LFS pointer, not the picture: fetch it with `git lfs pull`"),
     (re.compile(rb"%PDF"), "PDF, which is not read: export its pages as PNG"),
     (re.compile(rb"8BPS"), "a Photoshop document, which is not read: export it as PNG"),
     (re.compile(rb"\xff\x0a|\0\0\0\x0cJXL "), "JPEG XL, which is not read: export it as PNG"),
@@ -46,14 +43,7 @@ _OTHERS = (
 
 
 def find_format(data):
-    """Tell the format of a picture.
-
-    Arguments
-    ---------
-    data: bytes
-        The file's content, or at least its first 1,024 bytes.
-
-    Returns the format's name as Pillow has it (str), or None where `describe_unreadable` says what it is.
+    """Return Pillow's name for the format of a picture (bytes, at least the first 1,024), or None if it isn't read.
 
     >>> find_format(b"GIF89a")
     'GIF'
@@ -62,7 +52,7 @@ def find_format(data):
 
 
 def describe_unreadable(data):
-    """Say what bytes are that are in none of the formats read here, and what to do (str).
+    """Return a text on the content of a file that `find_format` doesn't know, with the next step for the user.
 
     >>> describe_unreadable(b"")
     'empty (0 bytes): copy or download it again'
@@ -77,7 +67,7 @@ def describe_unreadable(data):
             return description
     if not any(head):
         return "only zero bytes: copy or download it again"
-    # Incremental: the cut at 1,024 bytes may have split a letter.
+    # Incremental, since the cut at 1,024 bytes may have split a letter.
     try:
         text = codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:

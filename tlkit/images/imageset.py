@@ -1,53 +1,71 @@
-"""Labelled pictures that are read when they are asked for: the `ImageSet`."""
+"""Labelled pictures that are read only when they are needed: the `ImageSet`."""
+
+from __future__ import annotations
 
 import dataclasses
 import hashlib
 import warnings
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlkit.arguments import check_known
+from tlkit.arguments import check_known, check_shape, resolve_index
 from tlkit.images.decode import decode_picture
 from tlkit.images.splits import choose_test, draw_shots, report_shortage
 from tlkit.names import number_repeats
 
-_COLUMNS = (
-    "labels",
-    "domains",
-    "groups",
-    "names",
-    "roles",
-    "titles",
-    "origins",
-    "authors",
-    "licences",
-    "folds",
-)
+if TYPE_CHECKING:
+    import pandas as pd
+    from PIL import Image
+
+    from tlkit.images.description import Description
+
+_COLUMNS = ("labels", "domains", "groups", "names", "roles", "titles", "origins", "authors", "licences", "folds")
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class ImageSet:
-    """Labelled pictures of one or more domains. It never changes: what its methods return are other sets.
+    """Labelled pictures of one or more domains.
 
-    `load_images` makes one. `images[i]` is a picture and its label; `images[slice, indices or mask]` is a
-    smaller set; `a + b` holds the pictures of both, with their classes merged.
+    `load_images` makes one. `images[3]` is a picture and its label, `images[rows]` a smaller set (`rows` is a slice,
+    indices or a mask), and `a + b` the pictures of both sets with merged classes. A set never changes: its methods
+    return new sets.
 
-    Arguments
-    ---------
-    pictures: (n,) object
-        Where each picture lies (see `tlkit.images.files`); read with `read`, not from here.
-    labels: (n,) int64
+    Parameters
+    ----------
+    pictures : (n,) ndarray of object
+        Location of each picture's bytes (see `tlkit.images.files`). Read pictures with `read`.
+    labels : (n,) ndarray of int64
         Indices into `classes`.
-    classes: list of str
-        All classes of the set, sorted, also those of which no picture is here.
-    domains, groups, names, roles, titles, origins, authors, licences: (n,) str
-        A group is what must not be on both sides of a split. Names are unique, like "clipart/bird/0247.webp".
-    folds: (n,) int64
-        The published test fold of each picture, -1 where there is none.
-    quarantine: list of (path, reason)
-        Files that `load_images(…, bad="skip")` left out.
-    attribution_text: str
-        Where the pictures of a published set come from, in the words of its makers.
+    classes : list of str
+        All class names. A class may have no pictures in this set.
+    domains : (n,) ndarray of str
+        Domain of each picture, for example "photo".
+    groups : (n,) ndarray of str
+        Pictures of one group, such as copies, always stay on the same side of a split.
+    names : (n,) ndarray of str
+        Unique names, for example "clipart/bird/0247.webp".
+    roles : (n,) ndarray of str
+        Role of each picture in a published set, for example "core".
+    titles, origins, authors, licences : (n,) ndarray of str
+        Title, source, author and licence of each picture.
+    folds : (n,) ndarray of int64
+        Published test fold of each picture, or -1.
+    quarantine : list of (path, reason)
+        Files that `load_images(..., bad="skip")` left out.
+    attribution_text : str
+        Attribution of a published set, in the words of its makers.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> images = tl.load_images("styles", domain=["photo", "sketch"])
+    >>> images.select(classes=["bird", "bug"])
+    ImageSet(77 pictures, 2 of 14 classes, 76 groups: photo, sketch)
+    >>> train, test = images.split()
+    >>> set(train.groups) & set(test.groups)
+    set()
     """
 
     pictures: np.ndarray
@@ -76,28 +94,26 @@ class ImageSet:
             object.__setattr__(self, name, np.array(getattr(self, name), dtype=kind))
         wrong = self.labels[(self.labels < 0) | (self.labels >= len(self.classes))]
         if len(wrong):
-            raise ValueError(
-                f"labels: {wrong[0]}, expected places in the list of {len(self.classes)} classes, from 0 on"
-            )
+            raise ValueError(f"labels: {wrong[0]}, expected class indices from 0 to {len(self.classes) - 1}")
         self._make_read_only()
 
     def _make_read_only(self):
+        """Protect all columns against writing, after checking that they have one entry per picture."""
         for name in ("pictures", *_COLUMNS):
             values = getattr(self, name)
-            if values.shape != self.pictures.shape:
-                raise ValueError(f"{name}: shape {values.shape}, expected one for each of {len(self)} pictures")
+            check_shape(name, values, self.pictures.shape, f"one for each of {len(self)} pictures")
             values.flags.writeable = False
 
     def __setstate__(self, state):
         self.__dict__.update(state)
-        self._make_read_only()  # a pickle forgets that an array was read-only
+        self._make_read_only()  # pickles don't keep that an array is read-only
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.pictures)
 
     @property
-    def shape(self):
-        """(n,): what lets scikit-learn split the set like an array, without decoding a picture."""
+    def shape(self) -> tuple[int]:
+        """Number of pictures as (n,), so that scikit-learn can split the set like an array."""
         return self.pictures.shape
 
     def __repr__(self):
@@ -106,20 +122,18 @@ class ImageSet:
         domains = ", ".join(np.unique(self.domains)) or "no domain"
         return f"ImageSet({len(self)} pictures, {classes}, {len(np.unique(self.groups))} groups: {domains})"
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[tuple[Image.Image, int]]:
         return (self[index] for index in range(len(self)))
 
-    def __getitem__(self, index):
-        if isinstance(index, tuple) and len(index) == 2 and index[1] is Ellipsis:  # as scikit-learn takes rows
+    def __getitem__(self, index) -> tuple[Image.Image, int] | ImageSet:
+        if isinstance(index, tuple) and len(index) == 2 and index[1] is Ellipsis:  # scikit-learn's way to take rows
             index = index[0]
         if isinstance(index, (int, np.integer)) and not isinstance(index, bool):
             return self.read(index), int(self.labels[index])
-        return self._take(find_places(index, len(self)))
+        rows = resolve_index(index, len(self))
+        return dataclasses.replace(self, **{name: getattr(self, name)[rows] for name in ("pictures", *_COLUMNS)})
 
-    def _take(self, indices):
-        return dataclasses.replace(self, **{name: getattr(self, name)[indices] for name in ("pictures", *_COLUMNS)})
-
-    def __add__(self, other):
+    def __add__(self, other: ImageSet) -> ImageSet:
         if not isinstance(other, ImageSet):
             return NotImplemented
         classes = sorted({*self.classes, *other.classes})
@@ -130,48 +144,107 @@ class ImageSet:
         quarantine = list(dict.fromkeys([*self.quarantine, *other.quarantine]))
         return ImageSet(classes=classes, quarantine=quarantine, attribution_text="\n".join(texts), **merged)
 
-    def with_classes(self, classes):
-        """Return the same pictures with labels into another list of classes, so that two sets share one.
+    def with_classes(self, classes: Sequence[str]) -> ImageSet:
+        """Return the same pictures labelled by another list of classes, so that two sets can share one list.
 
-        Arguments
-        ---------
-        classes: list of str
-            Must hold each class of which a picture is here; its order is kept.
+        Parameters
+        ----------
+        classes : list of str
+            The new classes, in this order. It must contain each class that has pictures.
 
-        Raises ValueError when a class is missing from it or stands in it twice.
+        Returns
+        -------
+        ImageSet
+            The same pictures, with labels that are indices into the new list.
+
+        Raises
+        ------
+        ValueError
+            If a class is missing or occurs twice.
         """
         classes = check_known("classes", classes, classes)
-        return dataclasses.replace(self, classes=classes, labels=renumber(self.labels, self.classes, classes))
+        lookup = {name: label for label, name in enumerate(classes)}
+        if len(lookup) != len(classes):
+            raise ValueError(f"classes: {classes} names a class twice, expected each one once")
+        present = [self.classes[label] for label in np.unique(self.labels)]
+        if missing := [name for name in present if name not in lookup]:
+            raise ValueError(
+                f"classes: {classes} lacks {missing}, which have pictures: add them, or leave their pictures out with "
+                "select(classes=…)"
+            )
+        new_labels = np.array([lookup.get(name, -1) for name in self.classes], dtype=np.int64)
+        return dataclasses.replace(self, classes=classes, labels=new_labels[self.labels])
 
-    def read(self, index):
-        """Return picture number `index`, decoded (PIL picture of mode "RGB"); PictureError if it can't be."""
+    def read(self, index: int) -> Image.Image:
+        """Decode one picture.
+
+        Parameters
+        ----------
+        index : int
+            Index of the picture.
+
+        Returns
+        -------
+        PIL.Image.Image
+            The upright picture in mode "RGB".
+
+        Raises
+        ------
+        PictureError
+            If the picture is damaged or in an unknown format.
+        """
         picture = self.pictures[index]
         return decode_picture(picture.read_bytes(), picture.location)
 
-    def digest(self, index):
-        """Return the SHA-256 of the file of picture number `index` (64 hexadecimal digits).
+    def digest(self, index: int) -> str:
+        """Return the SHA-256 of one picture's file.
 
-        It is remembered, and computed again when the file was changed.
+        Parameters
+        ----------
+        index : int
+            Index of the picture.
+
+        Returns
+        -------
+        str
+            64 hexadecimal digits. They are remembered until the file changes.
         """
         return self.pictures[index].digest()
 
     @property
-    def content_hash(self):
-        """SHA-256 of all pictures, labels and classes in their order (64 hexadecimal digits)."""
+    def content_hash(self) -> str:
+        """SHA-256 of all pictures, labels and classes in their order, as 64 hexadecimal digits."""
         content = hashlib.sha256(repr(self.classes).encode())
         for index, label in enumerate(self.labels):
             content.update(f"{self.digest(index)} {label}\n".encode())
         return content.hexdigest()
 
-    def select(self, classes=None, domain=None, role=None):
-        """Return the pictures of some classes, domains and roles; the list of classes stays as it is.
+    def select(
+        self,
+        classes: str | Sequence[str] | None = None,
+        domain: str | Sequence[str] | None = None,
+        role: str | Sequence[str] | None = None,
+    ) -> ImageSet:
+        """Return the pictures of some classes, domains and roles.
 
-        Arguments
-        ---------
-        classes, domain, role: str or list of str
-            None takes all.
+        Parameters
+        ----------
+        classes : str or list of str, optional
+            Names of classes. By default all.
+        domain : str or list of str, optional
+            Names of domains. By default all.
+        role : str or list of str, optional
+            Names of roles. By default all.
 
-        Raises ValueError for a name that the set doesn't have.
+        Returns
+        -------
+        ImageSet
+            The selected pictures. The list of classes stays the same.
+
+        Raises
+        ------
+        ValueError
+            If the set has no such class, domain or role.
         """
         keep = np.ones(len(self), dtype=bool)
         names = np.array(self.classes)[self.labels] if len(self) else self.names
@@ -184,121 +257,120 @@ class ImageSet:
                 keep &= np.isin(values, check_known(argument, wanted, known))
         return self[keep]
 
-    def split(self, test_fold=0, n_folds=5, seed=0):
-        """Split into a training and a test side, stratified by class, with no group on both.
+    def split(self, test_fold: int = 0, n_folds: int = 5, seed: int = 0) -> tuple[ImageSet, ImageSet]:
+        """Split into a training set and a test set, stratified by class, with no group in both.
 
-        Arguments
-        ---------
-        test_fold: int
-            Which of the folds is tested, 0 to `n_folds` - 1.
-        n_folds: int
-        seed: int
-            Other seeds make other folds. The bundled set's published folds are those of 5 and 0.
+        Parameters
+        ----------
+        test_fold : int
+            The fold to test on, 0 to `n_folds` - 1.
+        n_folds : int
+            Number of folds, at least 2.
+        seed : int
+            Each seed makes different folds. The published folds of the bundled set have 5 folds and seed 0.
 
-        Returns (train, test). Warns when a class is missing from the training side; raises ValueError
-        where a side would be empty.
+        Returns
+        -------
+        train : ImageSet
+            Pictures of all other folds. A class without any raises a warning.
+        test : ImageSet
+            Pictures of the test fold.
+
+        Raises
+        ------
+        ValueError
+            If the training or test set would be empty.
         """
         is_test = choose_test(self.labels, self.groups, self.folds, test_fold=test_fold, n_folds=n_folds, seed=seed)
         train, test = self[~is_test], self[is_test]
-        if unlearned := [self.classes[label] for label in np.setdiff1d(test.labels, train.labels)]:
+        if only_in_test := [self.classes[label] for label in np.setdiff1d(test.labels, train.labels)]:
             warnings.warn(
-                f"split: every picture of {', '.join(unlearned)} is on the test side, so this can't "
-                "be learned: add pictures of other groups, or leave it out with select(classes=…)",
+                f"split: every picture of {', '.join(only_in_test)} is on the test side, so this can't be learned: add "
+                "pictures of other groups, or leave it out with select(classes=…)",
                 stacklevel=2,
             )
         return train, test
 
-    def few(self, shots, seed=0, strict=False):
-        """Draw a few pictures of each class: groups at random, then one picture a group in turn.
+    def few(self, shots: int, seed: int = 0, strict: bool = False) -> ImageSet:
+        """Draw a few pictures per class at random, from different groups first.
 
-        Draws are nested: those of 2 shots are among those of 5 of the same seed.
+        Draws are nested: the draw of 2 shots is part of the draw of 5 with the same seed.
 
-        Arguments
-        ---------
-        shots: int
-            Pictures a class; of a class that has fewer, all are taken, with one warning.
-        seed: int
-        strict: bool
-            Raise ValueError instead of warning.
+        Parameters
+        ----------
+        shots : int
+            Number of pictures per class, at least 1. Smaller classes keep all their pictures, with a warning.
+        seed : int
+            Seed of the draw.
+        strict : bool
+            Raise an error instead of a warning if a class has too few pictures.
+
+        Returns
+        -------
+        ImageSet
+            The drawn pictures, in their original order.
+
+        Raises
+        ------
+        ValueError
+            If `strict` is True and a class has fewer pictures.
         """
         drawn = draw_shots(self.labels, self.groups, self.names, self.classes, shots=shots, seed=seed)
         if shortage := report_shortage(self.labels, self.classes, shots=shots):
             message = f"shots: {shots} wanted of each class, but {shortage}"
             if strict:
-                raise ValueError(f"{message}: ask for fewer shots, or leave those out with select(classes=…)")
+                raise ValueError(f"{message}: take fewer shots, or leave those out with select(classes=…)")
             warnings.warn(f"{message}; all there are is taken", stacklevel=2)
         return self[drawn]
 
-    def disjoint_from(self, other):
-        """Return the pictures whose group doesn't occur in another ImageSet."""
+    def disjoint_from(self, other: ImageSet) -> ImageSet:
+        """Return the pictures whose group doesn't occur in another set.
+
+        Parameters
+        ----------
+        other : ImageSet
+            The other set, for example the source domain.
+
+        Returns
+        -------
+        ImageSet
+            Pictures that share no group with the other set.
+        """
         return self[~np.isin(self.groups, other.groups)]
 
-    def describe(self):
-        """Count the pictures by class and domain; displays in Jupyter as a table and a contact sheet."""
+    def describe(self) -> Description:
+        """Count the pictures by class and domain.
+
+        Returns
+        -------
+        Description
+            Its `table` is a DataFrame of counts. Jupyter shows the table and example pictures of each class.
+        """
         from tlkit.images.description import Description
 
         return Description(self)
 
-    def attribution(self):
-        """Return where each picture comes from: a DataFrame of name, title, source, author, licence."""
-        from tlkit.images.description import tabulate_attribution
+    def attribution(self) -> pd.DataFrame:
+        """Return the source, author and licence of each picture.
 
-        return tabulate_attribution(self)
+        Returns
+        -------
+        pandas.DataFrame
+            One row per picture:
 
+            - name (str): unique name of the picture.
+            - title (str): title of the picture.
+            - source (str): collection or file.
+            - author (str): author, or "unknown".
+            - licence (str): licence, or "unknown".
+        """
+        import pandas as pd
 
-def renumber(labels, classes, new_classes):
-    """Give labels into one list of classes as labels into another.
-
-    Arguments
-    ---------
-    labels: (n,) int
-        Into `classes`.
-    classes, new_classes: list of str
-
-    Returns (n,) int64, into `new_classes`. Raises ValueError where a class that occurs is missing from the
-    new list, or where the new list names one twice.
-
-    >>> renumber([0, 1, 1], ["cat", "dog"], ["ant", "cat", "dog"]).tolist()
-    [1, 2, 2]
-    """
-    labels = np.asarray(labels, dtype=np.int64)
-    lookup = {name: label for label, name in enumerate(new_classes)}
-    if len(lookup) != len(new_classes):
-        raise ValueError(f"classes: {new_classes} names a class twice, expected each one once")
-    here = [classes[label] for label in np.unique(labels)]
-    if missing := [name for name in here if name not in lookup]:
-        raise ValueError(
-            f"classes: {new_classes} lacks {missing}, of which there are pictures: add them, or leave their "
-            "pictures out with select(classes=…)"
-        )
-    return np.array([lookup.get(name, -1) for name in classes], dtype=np.int64)[labels]
-
-
-def find_places(index, n):
-    """Turn an index into the places it means, in a sequence of n.
-
-    Arguments
-    ---------
-    index: slice, sequence of int or (n,) bool
-    n: int
-
-    Returns (m,) int. Raises TypeError for another kind of index, IndexError beyond the end.
-
-    >>> find_places([True, False, True], 3).tolist(), find_places(slice(1, None), 3).tolist()
-    ([0, 2], [1, 2])
-    """
-    places = np.arange(n)
-    if isinstance(index, slice):
-        return places[index]
-    indices = np.asarray(index)
-    if indices.size == 0 and indices.dtype != bool:
-        indices = indices.astype(np.int64)
-    if indices.ndim != 1 or not (indices.dtype == bool or np.issubdtype(indices.dtype, np.integer)):
-        raise TypeError(f"index: {index!r}, expected an int, a slice, a list of int or an (n,) mask of bool")
-    return places[indices]
+        columns = {"name": self.names, "title": self.titles, "source": self.origins}
+        return pd.DataFrame(columns | {"author": self.authors, "licence": self.licences})
 
 
 def check_images(argument, images):
-    """Raise TypeError for anything but an `ImageSet`."""
+    """Raise TypeError if the images are no `ImageSet`."""
     if not isinstance(images, ImageSet):
         raise TypeError(f"{argument}: a {type(images).__name__}, expected an ImageSet, as load_images makes it")

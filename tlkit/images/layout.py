@@ -1,4 +1,4 @@
-"""From a tree of files to labelled pictures: the rules that folders and zips share."""
+"""Rules that folders and zips share: a folder at the top is a class, and its pictures lie at any depth in it."""
 
 import collections
 import dataclasses
@@ -9,70 +9,46 @@ from pathlib import PurePosixPath
 from tlkit.images.formats import EXTENSIONS
 
 _SPLITS = frozenset(
-    (
-        "train",
-        "training",
-        "val",
-        "valid",
-        "validation",
-        "dev",
-        "test",
-        "testing",
-        "eval",
-        "evaluation",
-        "holdout",
-    )
+    {"train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval", "evaluation", "holdout"}
 )
-_LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir"})
+_SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir"})
 
 
 @dataclasses.dataclass(frozen=True)
 class Tree:
-    """What lies in a folder or zip.
+    """Files of a folder or zip by PurePosixPath within it, and its folders, empty ones included."""
 
-    Arguments
-    ---------
-    location: str
-        Its path, for messages.
-    files: dict of PurePosixPath to object
-        Each file's path within, and where its bytes lie (`tlkit.images.files`).
-    folders: set of PurePosixPath
-        Every folder within, empty ones too.
-    propose: function of PurePosixPath to str
-        The call that would load an inner folder, for messages.
-    """
-
-    location: str
+    location: str  # of the whole, for messages
     files: dict
     folders: set
-    propose: object
+    format_call: object  # returns the call that would load an inner folder, for messages
 
     def narrow(self, inner):
-        """Return the part of the tree below an inner folder, as a tree of its own."""
+        """Return the part of the tree below an inner folder as a `Tree`."""
         return Tree(
             location=f"{self.location}/{inner}",
             files={path.relative_to(inner): file for path, file in self.files.items() if inner in path.parents},
             folders={path.relative_to(inner) for path in self.folders if inner in path.parents},
-            propose=lambda path: self.propose(inner / path),
+            format_call=lambda path: self.format_call(inner / path),
         )
 
 
 def is_ignored(name):
-    """Say whether a file or folder is none of the user's: hidden, or an operating system's litter.
+    """Return whether a file or folder is hidden, or made by an operating system.
 
     >>> [is_ignored(name) for name in (".ipynb_checkpoints", "._cat.png", "Thumbs.db", "cat.png")]
     [True, True, True, False]
     """
-    return name.startswith(".") or name.casefold() in _LITTER
+    return name.startswith(".") or name.casefold() in _SYSTEM_FILES
 
 
-def fold_name(name):
-    """Return what names share that only differ in case or in how an accent is encoded (str)."""
+def normalise_name(name):
+    """Return a form that is equal for names that differ only in case or in the encoding of an accent."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def unwrap(tree):
-    """Step into the one folder that holds everything, as long as class folders lie within it."""
+    """Return the part of a tree below its only folder, repeatedly, as long as that folder holds class folders."""
     while len(tops := {path.parts[0] for path in find_pictures(tree)}) == 1:
         inner = PurePosixPath(*tops)
         if len({path.parts[1] for path in find_pictures(tree) if len(path.parts) > 2}) < 2:
@@ -82,77 +58,69 @@ def unwrap(tree):
 
 
 def label_tree(tree, *, merge_twins=False):
-    """Label each picture with the name of the folder at the tree's top that it lies in, however deep.
-
-    Arguments
-    ---------
-    tree: Tree
-    merge_twins: bool
-        Make one class of folders whose names differ only in case or in the encoding of an accent.
-
-    Returns (path, label, file) triples, sorted by path. Warns of what was left out: files of other kinds,
-    pictures outside a class folder, empty class folders, and twins. Raises ValueError where the folders
-    at the top are no classes, or are fewer than two.
-    """
+    """Return [(path, label, file)] sorted by path, labelled by top folder; warn of everything left out."""
     pictures = find_pictures(tree)
     by_class = collections.defaultdict(list)
     for path in pictures:
         if len(path.parts) > 1:
             by_class[path.parts[0]].append(path)
-    _refuse_what_is_no_classes(tree, pictures, by_class)
-    _warn_of_leavings(tree, pictures, by_class)
-    labels = settle_twins(tree.location, by_class, merge_twins=merge_twins)
+    _check_class_folders(tree, pictures, by_class)
+    _warn_of_omissions(tree, pictures, by_class)
+    labels = name_classes(tree.location, by_class, merge_twins=merge_twins)
     return [(path, labels[path.parts[0]], pictures[path]) for path in sorted(pictures) if len(path.parts) > 1]
 
 
 def find_pictures(tree):
-    """Return {path: file} of the pictures in a tree, told by their extension."""
+    """Return {path: file} of the pictures in a tree, recognised by their extension."""
     return {path: file for path, file in tree.files.items() if path.suffix.casefold() in EXTENSIONS}
 
 
 def _count_others(tree):
+    """Return a text that counts the files of a tree that are no pictures, by extension."""
     others = collections.Counter(
         path.suffix.casefold() or "without extension" for path in tree.files if path.suffix.casefold() not in EXTENSIONS
     )
     return ", ".join(f"{count} {extension}" for extension, count in others.most_common())
 
 
-def _refuse_what_is_no_classes(tree, pictures, by_class):
-    where = f"source: {tree.location}"
+def _check_class_folders(tree, pictures, by_class):
+    """Raise ValueError with advice if the top folders of a tree aren't at least two classes."""
+    source = f"source: {tree.location}"
     if not pictures:
         others = _count_others(tree)
         found = f"only {others}" if others else "it is empty"
         raise ValueError(
-            f"{where} holds no picture ({found}), expected a folder for each class with its pictures inside; "
+            f"{source} holds no picture ({found}), expected a folder for each class with its pictures inside; "
             "formats read are JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF and PPM"
         )
     if not by_class:
         raise ValueError(
-            f"{where} holds {len(pictures)} pictures in no class folder, expected a folder for each class: "
+            f"{source} holds {len(pictures)} pictures in no class folder, expected a folder for each class: "
             "sort them into folders, or give a list of (file, label)"
         )
     if all(name.casefold() in _SPLITS for name in by_class):
         if any(len(path.parts) > 2 for path in pictures):
-            calls = " and ".join(tree.propose(PurePosixPath(name)) for name in sorted(by_class))
+            calls = " and ".join(tree.format_call(PurePosixPath(name)) for name in sorted(by_class))
             advice = f"they look like splits: take {calls}, one at a time"
         else:
             advice = "they look like splits and hold no class folders: give a list of (file, label)"
         raise ValueError(
-            f"{where} has the folders {', '.join(sorted(by_class))} at its top, expected classes; {advice}"
+            f"{source} has the folders {', '.join(sorted(by_class))} at its top, expected classes; {advice}"
         )
     if len(by_class) == 1:
         (only,) = by_class
         inner = sorted({path.parts[1] for path in by_class[only] if len(path.parts) > 2})
         if len(inner) > 1:
-            call = tree.propose(PurePosixPath(only))
+            call = tree.format_call(PurePosixPath(only))
             listed = ", ".join(inner[:5]) + (" …" if len(inner) > 5 else "")
             advice = f"that folder holds {listed}: did you mean {call}?"
         else:
             advice = "with one class every answer is right: add a folder for each other class"
-        raise ValueError(f"{where} has one class, {only!r}, expected two or more; {advice}")
+        raise ValueError(f"{source} has one class, {only!r}, expected two or more; {advice}")
 
 
-def _warn_of_leavings(tree, pictures, by_class):
+def _warn_of_omissions(tree, pictures, by_class):
+    """Warn of empty class folders, pictures outside class folders, and files that are no pictures."""
     notices = []
     tops = {path.parts[0] for path in tree.folders}
     if empty := sorted(tops - set(by_class)):
@@ -165,32 +133,20 @@ def _warn_of_leavings(tree, pictures, by_class):
         warnings.warn(f"{tree.location}: {'; '.join(notices)}", stacklevel=4)
 
 
-def settle_twins(location, names, *, merge_twins):
-    """Find classes whose names differ only in case or in how an accent is encoded.
-
-    Arguments
-    ---------
-    location: str
-        The source, for messages.
-    names: collection of str
-    merge_twins: bool
-        Make one class of them; else they are only warned of.
-
-    Returns a dict of each name to the class's name.
-    """
-    by_folded = collections.defaultdict(list)
+def name_classes(location, names, *, merge_twins):
+    """Return {folder: class}; folders that differ only in case or accents are merged, or else warned of."""
+    by_form = collections.defaultdict(list)
     for name in sorted(names):
-        by_folded[fold_name(name)].append(name)
-    twins = [group for group in by_folded.values() if len(group) > 1]
-    if not merge_twins:
-        if twins:
-            listed = "; ".join(" and ".join(map(ascii, group)) for group in twins)
-            warnings.warn(
-                f"{location}: classes that differ only in case or in how an accent is encoded: {listed}; "
-                "merge_twins=True makes one class of them",
-                stacklevel=4,
-            )
-        return {name: name for name in names}
-    if len(by_folded) == 1:
-        raise ValueError(f"merge_twins: leaves {location} one class, expected two or more: leave it False")
-    return {name: unicodedata.normalize("NFC", group[-1]) for group in by_folded.values() for name in group}
+        by_form[normalise_name(name)].append(name)
+    if merge_twins:
+        if len(by_form) == 1:
+            raise ValueError(f"merge_twins: leaves {location} one class, expected two or more: leave it False")
+        return {name: unicodedata.normalize("NFC", twins[-1]) for twins in by_form.values() for name in twins}
+    if several := [twins for twins in by_form.values() if len(twins) > 1]:
+        listed = "; ".join(" and ".join(map(ascii, twins)) for twins in several)
+        warnings.warn(
+            f"{location}: classes that differ only in case or in how an accent is encoded: {listed}; "
+            "merge_twins=True makes one class of them",
+            stacklevel=4,
+        )
+    return {name: name for name in names}

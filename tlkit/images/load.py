@@ -1,8 +1,9 @@
-"""The one door to pictures: `load_images`."""
+"""Load pictures from all sources with `load_images`."""
 
 import csv
 import os
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tlkit.arguments import check_known, suggest
@@ -11,36 +12,61 @@ from tlkit.images.files import PictureFile, PictureMember
 from tlkit.images.folders import find_inner, list_folder
 from tlkit.images.imageset import ImageSet
 from tlkit.images.inputs import UNLABELLED
-from tlkit.images.layout import find_pictures, label_tree, settle_twins, unwrap
+from tlkit.images.layout import find_pictures, label_tree, name_classes, unwrap
 from tlkit.images.scan import scan_pictures
 
 
-def load_images(source, *, domain=None, inside=None, bad="raise", merge_twins=False):
+def load_images(
+    source: str | os.PathLike | Sequence[tuple[str | os.PathLike, str]],
+    *,
+    domain: str | Sequence[str] | None = None,
+    inside: str | None = None,
+    bad: str = "raise",
+    merge_twins: bool = False,
+) -> ImageSet:
     """Load labelled pictures.
 
-    One's own pictures are all decoded once, so that a broken one is found now. Copies of one file share a
-    group, so that they are never on both sides of a split. A zip is read where it lies, never extracted.
+    Your own pictures are all decoded once, so that damaged ones are found now. Copies of one file share a group, so
+    that they are never on both sides of a split. A zip is read without extracting it.
 
-    Arguments
-    ---------
-    source: str, path or list of (file, label)
-        "styles", the bundled set (a folder of that name is "./styles"); a folder that holds a folder of
-        pictures for each class; a zip of such a folder; or files (str or path) with their classes (str).
-    domain: str or list of str
-        Of the bundled set: which domains, None for all. Of one's own pictures: what to call their domain
-        (str), by default the name of the folder or zip.
-    inside: str
-        The folder within the source that holds the class folders, like "animals/train".
-    bad: "raise" or "skip"
-        What to do about pictures that can't be read: raise one ValueError that lists them, or leave them
-        out, with one warning, and list them in `quarantine`.
-    merge_twins: bool
+    Parameters
+    ----------
+    source : str, path or list of (file, label)
+        One of:
+
+        - "styles", the bundled set (for a folder of that name write "./styles");
+        - a folder with one folder of pictures per class;
+        - a zip of such a folder;
+        - a list of files (str or path) with their classes (str).
+    domain : str or list of str, optional
+        For the bundled set, the domains to load: "photo", "clipart", "emoji", "twemoji", "sketch", by default all. For
+        your own pictures, the name of their domain, by default the name of the folder or zip.
+    inside : str, optional
+        Path of the folder within the source that holds the class folders, for example "animals/train".
+    bad : {"raise", "skip"}
+        If pictures can't be read, raise one error that lists them, or leave them out with a warning and list them in
+        `quarantine`.
+    merge_twins : bool
         Make one class of folders whose names differ only in case or in the encoding of an accent.
 
-    Returns an `ImageSet`. Raises FileNotFoundError for a missing source, ValueError for one that can't be
-    used, TypeError for an argument of another kind.
+    Returns
+    -------
+    ImageSet
+        The pictures, which are decoded again when they are used.
 
-    >>> images = load_images("styles", domain="clipart")
+    Raises
+    ------
+    FileNotFoundError
+        If the source or the folder inside it doesn't exist.
+    ValueError
+        If the source has fewer than two classes, unreadable pictures or an unsafe zip.
+    TypeError
+        If an argument has a wrong type.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> images = tl.load_images("styles", domain="clipart")
     >>> images
     ImageSet(637 pictures, 14 classes, 499 groups: clipart)
     >>> picture, label = images[0]
@@ -56,7 +82,7 @@ def load_images(source, *, domain=None, inside=None, bad="raise", merge_twins=Fa
     if domain is not None and not isinstance(domain, str):
         raise TypeError(f"domain: {domain!r}, expected the name (str) of the domain of all these pictures")
     if isinstance(source, (str, os.PathLike)):
-        if source == "":  # which Path would take for the folder one is in
+        if source == "":  # Path would take it for the current folder
             raise ValueError("source: an empty path, expected a bundled set's name, a folder, a zip or a list")
         path = Path(source).expanduser()
         tree = _list_tree(path, source, inside)
@@ -69,14 +95,7 @@ def load_images(source, *, domain=None, inside=None, bad="raise", merge_twins=Fa
 
 
 def load_with_or_without_classes(source, *, bad="raise"):
-    """Load pictures as `load_images` does; where they lie in no class folder, all with the one class "unlabelled".
-
-    Arguments
-    ---------
-    source: str or path
-        A bundled set's name, or a folder or zip, of class folders or of pictures.
-    bad: "raise" or "skip"
-    """
+    """Return the `ImageSet` of `load_images`; pictures outside class folders get the one class "unlabelled"."""
     if source not in NAMES and (path := Path(source).expanduser()).exists():
         tree = _list_tree(path, source, None)
         loose = find_pictures(tree)
@@ -87,11 +106,13 @@ def load_with_or_without_classes(source, *, bad="raise"):
 
 
 def _name_domain(tree):
-    place = Path(tree.location)
-    return place.stem if place.suffix.casefold() == ".zip" else place.name
+    """Return the name of a folder or zip, without ".zip"."""
+    path = Path(tree.location)
+    return path.stem if path.suffix.casefold() == ".zip" else path.name
 
 
 def _list_tree(path, source, inside):
+    """Return the `Tree` of a folder or zip."""
     if path.is_dir():
         return list_folder(find_inner(path, inside))
     if not path.exists():
@@ -100,7 +121,7 @@ def _list_tree(path, source, inside):
             f"bundled sets {suggest(source, NAMES)}"
         )
     if zipfile.is_zipfile(path) or path.suffix.casefold() == ".zip":
-        # Most programs put the packed folder itself into the zip, so here one wrapping folder means nothing.
+        # Most programs put the packed folder itself into the zip, so one wrapping folder has no meaning.
         return unwrap(list_archive(path, inside))
     raise ValueError(
         f"source: {path} is a single file and no zip, expected a folder with a folder for each class, a "
@@ -109,6 +130,7 @@ def _list_tree(path, source, inside):
 
 
 def _list_pairs(source, merge_twins):
+    """Return [(path, label, file)] of a list of (file, label)."""
     try:
         pairs = list(source)
     except TypeError:
@@ -119,17 +141,17 @@ def _list_pairs(source, merge_twins):
     if not pairs:
         raise ValueError("source: an empty list, expected (file, label) pairs")
     entries = []
-    for place, pair in enumerate(pairs):
+    for index, pair in enumerate(pairs):
         if isinstance(pair, str) or not hasattr(pair, "__len__") or len(pair) != 2:
-            raise TypeError(f"source: entry {place} is {pair!r}, expected (file, label)")
+            raise TypeError(f"source: entry {index} is {pair!r}, expected (file, label)")
         file, label = pair
         if not isinstance(file, (str, os.PathLike)):
-            raise TypeError(f"source: the file of entry {place} is a {type(file).__name__}, expected a str or path")
+            raise TypeError(f"source: the file of entry {index} is a {type(file).__name__}, expected a str or path")
         if not isinstance(label, str) or not label:
-            raise TypeError(f"source: the label of entry {place} is {label!r}, expected a class's name (str)")
+            raise TypeError(f"source: the label of entry {index} is {label!r}, expected a class's name (str)")
         path = Path(file).expanduser()
         entries.append((path.name, label, PictureFile(os.path.abspath(path))))
-    classes = settle_twins("the list", {label for _, label, _ in entries}, merge_twins=merge_twins)
+    classes = name_classes("the list", {label for _, label, _ in entries}, merge_twins=merge_twins)
     return [(f"{classes[label]}/{name}", classes[label], file) for name, label, file in entries]
 
 
@@ -138,15 +160,7 @@ NAMES = ("styles",)
 
 
 def load_styles(domain=None):
-    """Load the set "styles": photographs, clip-art, emoji of two designs and sketches of 14 classes.
-
-    Arguments
-    ---------
-    domain: str or list of str
-        "photo", "clipart", "emoji", "twemoji", "sketch"; None is all of them.
-
-    Returns an `ImageSet`, in the order of the domains asked for. Raises ValueError for another domain.
-    """
+    """Return the bundled `ImageSet` of photographs, clip-art, emoji of two designs and sketches, in 14 classes."""
     with open(STYLES / "manifest.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     classes = sorted({row["cls"] for row in rows})

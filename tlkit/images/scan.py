@@ -1,4 +1,4 @@
-"""ArmSummary every picture once before it is used: broken ones are found here, not in the middle of training."""
+"""Decode every picture once when a set is loaded, so that damaged ones are found before training."""
 
 import collections
 import concurrent.futures
@@ -10,29 +10,11 @@ from tlkit.images.decode import PictureError, decode_picture, open_picture
 from tlkit.images.imageset import ImageSet
 from tlkit.names import number_repeats
 
-_SHOWN = 5
+_N_SHOWN = 5
 
 
 def scan_pictures(entries, *, domain, bad, location, n_least_classes=2):
-    """Decode every picture fully, and make an `ImageSet` of them.
-
-    Each picture is a group of its own, but copies of one file share theirs, so no copy of a training picture
-    is ever tested.
-
-    Arguments
-    ---------
-    entries: list of (path, label, file)
-        Path within the source (str or PurePosixPath), class (str), where the bytes lie.
-    domain: str
-        The domain of all of them.
-    bad: "raise" or "skip"
-        What to do when pictures can't be read: raise one ValueError that lists them, or leave them out,
-        with one warning, and list them in the set's `quarantine`.
-    location: str
-        The source, for messages.
-    n_least_classes: int
-        1 for pictures without labels.
-    """
+    """Return an `ImageSet` of decodable pictures from [(path, label, file)]; the others are raised, or skipped."""
     results = _inspect_all([file for _, _, file in entries])
     quarantine = [(file.location, reason) for (_, _, file), (reason, _) in zip(entries, results, strict=True) if reason]
     if quarantine:
@@ -49,24 +31,14 @@ def scan_pictures(entries, *, domain, bad, location, n_least_classes=2):
             f"source: {location} has {len(kept)} readable pictures in {len(classes)} classes "
             f"({', '.join(classes)}), expected {n_least_classes} classes or more: add pictures of another class"
         )
+    # Copies of one file share a group, so a copy of a training picture is never tested.
     digests = [file.digest() for _, _, file in kept]
     _warn_of_copies(kept, digests, location)
     return make_set(kept, classes, domain, [f"sha256:{digest[:16]}" for digest in digests], quarantine)
 
 
 def make_set(entries, classes, domain, groups=None, quarantine=()):
-    """Make an `ImageSet` of pictures of which no more is known than their class; none is read.
-
-    Arguments
-    ---------
-    entries: list of (path, label, file)
-        As in `scan_pictures`.
-    classes: list of str
-    domain: str
-    groups: list of str, optional
-        By default each picture is a group of its own.
-    quarantine: list of (path, reason)
-    """
+    """Return an `ImageSet` from [(path, label, file)] without reading a picture; by default each is its own group."""
     lookup = {name: label for label, name in enumerate(classes)}
     unknown = ["unknown"] * len(entries)
     names = number_repeats(f"{domain}/{path}" for path, _, _ in entries)
@@ -88,15 +60,16 @@ def make_set(entries, classes, domain, groups=None, quarantine=()):
 
 
 def _inspect_all(files):
-    pool = concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1))  # decoding releases the lock
+    """Return the results of `_inspect` for all files, in order."""
+    pool = concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1))  # decoding releases Python's lock
     try:
         return list(pool.map(_inspect, files))
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)  # so that an interrupt needn't wait for the rest
+        pool.shutdown(wait=True, cancel_futures=True)  # so that an interrupt doesn't wait for the rest
 
 
 def _inspect(file):
-    """Return why a picture can't be read ("" if it can), and whether it moves."""
+    """Return (why a picture can't be read, or "", whether it is animated)."""
     try:
         data = file.read_bytes()
         decode_picture(data, file.location)
@@ -108,32 +81,34 @@ def _inspect(file):
         return error.reason, False
     except FileNotFoundError:
         return "no such file: correct its path", False
-    except Exception as error:  # permission, checksum, unknown packing: whatever it is, it is this picture's
+    except Exception as error:  # permission, checksum, unknown compression: any error concerns this picture alone
         return f"can't be read ({error})", False
 
 
 def _report_bad(quarantine, n_pictures, bad, location):
+    """Warn of unreadable pictures if `bad` is "skip"; else raise one ValueError that lists them."""
     count = f"{len(quarantine)} of {n_pictures} pictures can't be read"
     if bad == "skip":
         warnings.warn(f"{location}: {count} and are left out; they are listed in .quarantine", stacklevel=4)
         return
-    shown = "".join(f"\n  {path}: {reason}" for path, reason in quarantine[:_SHOWN])
-    rest = f"\n  and {len(quarantine) - _SHOWN} more" if len(quarantine) > _SHOWN else ""
+    shown = "".join(f"\n  {path}: {reason}" for path, reason in quarantine[:_N_SHOWN])
+    rest = f"\n  and {len(quarantine) - _N_SHOWN} more" if len(quarantine) > _N_SHOWN else ""
     raise ValueError(
         f'source: {count} in {location}:{shown}{rest}\nMend or remove them, or leave them out with bad="skip".'
     )
 
 
 def _warn_of_copies(entries, digests, location):
+    """Warn of identical files in more than one class."""
     labels = collections.defaultdict(set)
     paths = collections.defaultdict(list)
     for (path, label, _), digest in zip(entries, digests, strict=True):
         labels[digest].add(label)
         paths[digest].append(str(path))
-    torn = [paths[digest] for digest in paths if len(labels[digest]) > 1]
-    if torn:
+    conflicts = [paths[digest] for digest in paths if len(labels[digest]) > 1]
+    if conflicts:
         warnings.warn(
-            f"{location}: {len(torn)} pictures are in more than one class, the first {' = '.join(torn[0])}"
-            ": remove what is wrong, since no answer to these can be right",
+            f"{location}: {len(conflicts)} pictures are in more than one class, the first {' = '.join(conflicts[0])}"
+            ": remove the wrong copies, since no prediction for these can be right",
             stacklevel=4,
         )

@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from tlkit.images.contact_sheet import CELL_PX, GAP_PX, compose_rows
+from tlkit.images.contact_sheet import CELL_PX, PITCH_PX, compose_rows, stack_rows
 
 
 def draw_contact_sheet(images, ax, per_class=6, seed=0):
@@ -23,13 +23,10 @@ def draw_contact_sheet(images, ax, per_class=6, seed=0):
     Returns `ax`. A class without pictures has no row. Raises ValueError for an empty set.
     """
     rows = compose_rows(images, per_class, seed)
-    pitch_px = CELL_PX + GAP_PX
-    sheet = Image.new("RGB", (max(row.width for row, _ in rows.values()), len(rows) * pitch_px - GAP_PX), "white")
-    for position, (row, _) in enumerate(rows.values()):
-        sheet.paste(row, (0, position * pitch_px))
+    sheet = stack_rows([row for row, _ in rows.values()])
     ax.imshow(np.asarray(sheet), interpolation="nearest")
     ax.set_yticks(
-        np.arange(len(rows)) * pitch_px + CELL_PX / 2,
+        np.arange(len(rows)) * PITCH_PX + CELL_PX / 2,
         [f"{name}  {n_pictures}" for name, (_, n_pictures) in rows.items()],
     )
     ax.set_xticks([])

@@ -62,7 +62,7 @@ def test_group_stays_whole_though_it_is_large():
 
 def test_one_picture_per_class_is_refused(tmp_path):
     images = load_images(write_classes(tmp_path / "pets", {"cat": 1, "dog": 1, "fox": 1}))
-    with pytest.raises(ValueError, match="at most one group a class"):
+    with pytest.raises(ValueError, match="at most one group per class"):
         images.split()
 
 
