@@ -1,4 +1,8 @@
-"""What is clicked: thin views over computations and drawings that work without them. All of ipywidgets is here."""
+"""Interactive views of computations and drawings that work without them; only this folder imports ipywidgets.
+
+Building a widget displays nothing. Front ends without widgets show a still picture or a table. The `status` of an
+explorer describes its state in words, and `error` is the exception that the last change ended in, or None.
+"""
 
 from tlkit.lazy import attach as _attach
 

@@ -1,5 +1,11 @@
 """Source × target × method → the map before and after, recalls and an alarm: the `AdaptationExplorer`."""
 
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 import traitlets
 
@@ -7,84 +13,105 @@ from tlkit.arguments import check_known
 from tlkit.names import format_strategy
 from tlkit.plots.adaptation import SIZE_INCHES, AdaptationPage
 from tlkit.summaries.adaptation import AdaptationChoice, Adaptations, summarise_adaptation
-from tlkit.widgets.choice_explorer import ChoiceExplorer, make_buttons
+from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, refuse_value
+
+if TYPE_CHECKING:
+    from tlkit.backbones.backbone import Backbone
+    from tlkit.features.features import Features
+    from tlkit.images.imageset import ImageSet
 
 
 class AdaptationExplorer(ChoiceExplorer):
-    """Bring one domain to another by a method: what becomes of the clouds, and of each class.
+    """Adapt one domain to another by a method: the map of features before and after, and the recall of each class.
 
-    Building it extracts the features once and displays nothing. A pair and method is solved when it is first asked
-    for, and kept. Where there are no widgets, a picture of it is shown instead.
+    Building the explorer extracts the features once and displays nothing. A pair of domains and a method is computed
+    when it is first shown, and kept.
 
-    Arguments
-    ---------
-    backbone: Backbone or its name, or Features
-        Features are those of `images`, in their order.
-    images: ImageSet
-        Of two domains or more.
-    domains: list of str, optional
-        By default all of the images. The explorer begins with the first as source and the second as target.
-    methods: list of str, or dict, optional
-        As in `tlkit.adaptation.compare_pairs`, those that tune no network; by default all of these. It begins with the
-        last.
-    seed: int
-        Of how pairs are split.
+    Parameters
+    ----------
+    backbone : Backbone, str or Features
+        Backbone or its name; or the features of `images`, in the same order.
+    images : ImageSet
+        Pictures of two domains or more.
+    domains : list of str, optional
+        Domains to choose from, by default all. The first is the source and the second the target at first.
+    methods : list of str or dict, optional
+        Methods as in `tlkit.adaptation.compare_pairs` that tune no network, by default all of these. The last one is
+        shown first.
+    seed : int
+        Seed of the split of each pair.
 
-    `source`, `target` and `method` are traits: assigning to them moves the controls, what isn't there is a TraitError.
-    Who takes the target as source, or the source as target, exchanges the two. `status` is the line of text, `error`
-    the exception that the last change ended in, or None.
+    Attributes
+    ----------
+    source, target, method : str
+        The choice that is shown. Assigning one moves its control; an unknown domain or method raises TraitError. If the
+        source becomes the target, or the target the source, the two are exchanged.
 
-    Raises ValueError or TypeError for domains, methods or features that don't fit.
+    Raises
+    ------
+    TypeError or ValueError
+        If domains, methods or features don't fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tlkit as tl
+    >>> images = tl.load_images("styles", domain=["photo", "sketch"], role="core")
+    >>> values = np.eye(14, dtype=np.float32)[images.labels]
+    >>> features = tl.Features(values, images.labels, images.classes, images.names, images.groups, {"backbone": "made"})
+    >>> AdaptationExplorer(features, images, methods=["coral"])
     """
 
     source = traitlets.Unicode()
     target = traitlets.Unicode()
     method = traitlets.Unicode()
 
-    def __init__(self, backbone, images, domains=None, methods=None, seed=0):
+    def __init__(
+        self,
+        backbone: Backbone | str | Features,
+        images: ImageSet,
+        domains: Sequence[str] | None = None,
+        methods: Sequence[str] | dict | None = None,
+        seed: int = 0,
+    ):
         self.adaptations = Adaptations(backbone, images, domains, methods, seed=seed)
         domains, methods = self.adaptations.domains, list(self.adaptations.methods)
-        choice = AdaptationChoice(domains[0], domains[1], methods[-1])
-        self._page = AdaptationPage(len(np.unique(images.labels)))
         options = {"source": domains, "target": domains, "method": methods}
-        controls = {
-            name: make_buttons([(format_strategy(option), option) for option in offered], getattr(choice, name))
-            for name, offered in options.items()
-        }
-        super().__init__(choice, controls, SIZE_INCHES)
+        super().__init__(
+            AdaptationChoice(domains[0], domains[1], methods[-1]),
+            {
+                name: functools.partial(make_buttons, [(format_strategy(option), option) for option in offered])
+                for name, offered in options.items()
+            },
+            check=self.adaptations.check,
+            summarise=functools.partial(summarise_adaptation, self.adaptations),
+            page=AdaptationPage(len(np.unique(images.labels))),
+            size_inches=SIZE_INCHES,
+        )
 
     @traitlets.validate("source", "target", "method")
-    def _check(self, proposal):
+    def _validate(self, proposal):
+        """Return a known domain or method; source and target may be equal, because `_show` exchanges them."""
         name = proposal["trait"].name
         known = self.adaptations.methods if name == "method" else self.adaptations.domains
-        try:
+        with refuse_value():
             check_known(name, [proposal["value"]], list(known))
-        except ValueError as error:
-            raise traitlets.TraitError(str(error)) from error
         return proposal["value"]
 
     def _show(self, change):
-        if self.source == self.target:  # which calls this again
+        """Show the choice; if source and target are the same domain, exchange them first."""
+        if self.source == self.target:
             other = "target" if change["name"] == "source" else "source"
-            setattr(self, other, change["old"])
+            setattr(self, other, change["old"])  # which calls this method again
             return
         super()._show(change)
 
-    def _read(self, choice):
-        return summarise_adaptation(self.adaptations, choice)
-
     def _show_choice(self):
+        """Show the choice; announce it before if it takes time to compute."""
         choice = self._choose()
         if not self.adaptations.is_measured(choice):
-            self.status.text = f"{choice.source} → {choice.target}, {format_strategy(choice.method)}: being solved …"
+            self.status.text = f"{choice.source} → {choice.target}, {format_strategy(choice.method)}: computing …"
         super()._show_choice()
-
-    def snapshot(self, source=None, target=None, method=None):
-        """Return what the explorer shows of a choice as a still picture (IPython Image, PNG); by default of this one.
-
-        Raises ValueError for a domain or method that isn't there, or one domain twice.
-        """
-        return self._draw_still(AdaptationChoice(source or self.source, target or self.target, method or self.method))
 
     def __repr__(self):
         n_domains, n_methods = len(self.adaptations.domains), len(self.adaptations.methods)

@@ -1,69 +1,81 @@
-"""Policy × draw → what the network sees, beside what it was worth: the `AugmentationExplorer`."""
+"""Policy × draw → the network's input, and the score of the policy: the `AugmentationExplorer`."""
 
-import ipywidgets
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
 import traitlets
 
 from tlkit.plots.augmentation import SIZE_INCHES, AugmentationPage
 from tlkit.summaries.augmentation import AugmentationChoice, Augmentations, summarise_augmentation
-from tlkit.widgets.choice_explorer import ChoiceExplorer, make_buttons
+from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, make_slider
+
+if TYPE_CHECKING:
+    from tlkit.backbones.backbone import Backbone
+    from tlkit.comparison.results import Comparison
+    from tlkit.images.imageset import ImageSet
 
 
 class AugmentationExplorer(ChoiceExplorer):
-    """Look at what a network sees under each augmentation of an ablation, draw by draw, and at what it was worth.
+    """Look at the network's input under each augmentation of an ablation, draw by draw, and at the gain.
 
-    Building it displays nothing. Where there are no widgets, a picture of it is shown instead.
+    Parameters
+    ----------
+    backbone : Backbone
+        Network whose recipe prepares the pictures.
+    images : ImageSet
+        Pictures; the first six are shown.
+    comparison : Comparison
+        Comparison, at one number of shots, of strategies that differ in their augmentation, as
+        `tlkit.strategies.augmented` makes them. Its augmentations can be chosen.
+    n_draws : int
+        Number of random draws to choose from.
+    seed : int
+        Seed of the draws.
 
-    Arguments
-    ---------
-    backbone: Backbone
-        Whose recipe says what the network sees.
-    images: ImageSet
-        The first six pictures are shown.
-    comparison: Comparison
-        At one number of shots, of strategies that differ in their augmentation, as `tlkit.strategies.augmented` makes
-        them. Its augmentations are what can be chosen.
-    n_draws: int
-    seed: int
-        Of the draws.
+    Attributes
+    ----------
+    policy, draw : str, int
+        The choice that is shown, such as "none", "crop" or "crop + mixup", and the draw from 0. Assigning one moves its
+        control; an unknown policy or draw raises TraitError.
 
-    `policy`, as "none", "crop" or "crop + mixup", and `draw`, from 0, are traits: assigning to them moves the controls,
-    what isn't there is a TraitError. `status` is the line of text, `error` the exception that the last change ended in,
-    or None.
+    Raises
+    ------
+    ValueError
+        If pictures or comparison don't fit.
 
-    Raises ValueError for pictures and comparisons that don't fit.
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> from tlkit.backbones.small import make_small_backbone
+    >>> images, backbone = tl.load_images("styles", domain="clipart", role="core"), make_small_backbone()
+    >>> brief = tl.Strategy([tl.Phase(["head"], 1, 1e-3)], name="brief")
+    >>> arms = [tl.strategies.augmented(brief, augment) for augment in (None, "flip")]
+    >>> comparison = tl.compare(backbone, images, arms, shots=[1], seeds=[0], progress=False)
+    >>> AugmentationExplorer(backbone, images, comparison)
     """
 
     policy = traitlets.Unicode()
     draw = traitlets.Int()
+    _validate = traitlets.validate("policy", "draw")(ChoiceExplorer.validate_field)
 
-    def __init__(self, backbone, images, comparison, *, n_draws=10, seed=0):
+    def __init__(
+        self, backbone: Backbone, images: ImageSet, comparison: Comparison, *, n_draws: int = 10, seed: int = 0
+    ):
         self.augmentations = Augmentations(backbone, images, comparison, n_draws=n_draws, seed=seed)
         policies = list(self.augmentations.arms)
-        choice = AugmentationChoice(policies[-1])
-        self._page = AugmentationPage(comparison, len(self.augmentations.plain))
-        controls = {
-            "policy": make_buttons(policies, choice.policy),
-            "draw": ipywidgets.SelectionSlider(options=range(n_draws), value=choice.draw),
-        }
-        super().__init__(choice, controls, SIZE_INCHES)
-
-    @traitlets.validate("policy", "draw")
-    def _check(self, proposal):
-        return self._validate_choice(proposal)
-
-    def _check_choice(self, choice):
-        self.augmentations.check(choice)
-
-    def _read(self, choice):
-        return summarise_augmentation(self.augmentations, choice)
-
-    def snapshot(self, policy=None, draw=None):
-        """Return what the explorer shows of a choice as a still picture (IPython Image, PNG); by default of this one.
-
-        Raises ValueError for a policy or draw that isn't there.
-        """
-        choice = AugmentationChoice(policy or self.policy, self.draw if draw is None else draw)
-        return self._draw_still(choice)
+        super().__init__(
+            AugmentationChoice(policies[-1]),
+            {
+                "policy": functools.partial(make_buttons, policies),
+                "draw": functools.partial(make_slider, range(n_draws)),
+            },
+            check=self.augmentations.check,
+            summarise=functools.partial(summarise_augmentation, self.augmentations),
+            page=AugmentationPage(comparison, len(self.augmentations.plain)),
+            size_inches=SIZE_INCHES,
+        )
 
     def __repr__(self):
         shown = self.augmentations

@@ -1,4 +1,4 @@
-// A table that is sorted by its headers and filtered by typing. Python says which rows are shown; this only shows them.
+// A table with sortable headers and a filter. Python chooses the rows and their order; this script shows them.
 
 function make(name, attributes = {}, text = "") {
   const element = document.createElement(name);
@@ -21,7 +21,7 @@ function render({ model, el }) {
   box.append(label, status, frame);
   el.append(box);
 
-  // Else JupyterLab would take keys that are typed here for commands of its own.
+  // Otherwise JupyterLab would treat keys that are typed here as commands.
   box.addEventListener("keydown", (event) => event.stopPropagation());
 
   function sort(column) {
@@ -43,14 +43,14 @@ function render({ model, el }) {
 
   const rows = model.get("cells").map((cells) => {
     const row = make("tr");
-    cells.forEach((text, place) => row.append(make("td", { class: columns[place].number ? "number" : "" }, text)));
+    cells.forEach((text, index) => row.append(make("td", { class: columns[index].number ? "number" : "" }, text)));
     return row;
   });
 
   function show() {
-    body.replaceChildren(...model.get("order").map((place) => rows[place]));
-    headings.forEach((heading, place) => {
-      const sorted = columns[place].name === model.get("sort_by");
+    body.replaceChildren(...model.get("order").map((index) => rows[index]));
+    headings.forEach((heading, index) => {
+      const sorted = columns[index].name === model.get("sort_by");
       const direction = model.get("descending") ? "descending" : "ascending";
       heading.setAttribute("aria-sort", sorted ? direction : "none");
     });

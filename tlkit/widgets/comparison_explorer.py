@@ -1,135 +1,95 @@
 """Shots × strategy → score, confusions and mistakes: the `ComparisonExplorer`."""
 
-import functools
-import threading
+from __future__ import annotations
 
-import ipywidgets
+import functools
+from typing import TYPE_CHECKING
+
 import traitlets
-from PIL import ImageOps
 
 from tlkit.names import format_strategy
 from tlkit.plots.comparison_page import SIZE_INCHES, ComparisonPage
 from tlkit.summaries.comparison import Choice, check_choice, summarise_arm
-from tlkit.widgets.explorer import Explorer, make_picture
-from tlkit.widgets.status import StatusLine
+from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, make_slider, make_thumbnails
 
-_THUMBNAIL_PX = 128
+if TYPE_CHECKING:
+    from tlkit.comparison.results import Comparison
+    from tlkit.images.imageset import ImageSet
 
 
-class ComparisonExplorer(Explorer):
-    """Look at each arm of a comparison: its score in words, what it confuses, the pictures it got wrong.
+class ComparisonExplorer(ChoiceExplorer):
+    """Look at each arm of a comparison: its score in words, its confusions and its most confident mistakes.
 
-    Building it displays nothing. Where there are no widgets, a picture of it is shown instead.
-
-    Arguments
-    ---------
-    comparison: Comparison
-    images: ImageSet
+    Parameters
+    ----------
+    comparison : Comparison
+        Result of `tl.compare`.
+    images : ImageSet
         The pictures that were compared on.
-    strategy: str, optional
-        What to look at first; by default the strategy named last.
-    shots: int, optional
-        By default the number in the middle.
+    strategy : str, optional
+        Strategy to show first, by default the last one of the comparison.
+    shots : int, optional
+        Shots to show first, by default the number in the middle.
 
-    `strategy` and `shots` are traits: assigning to them moves the controls, an arm that wasn't compared is a
-    TraitError. `status` is the line of text, `error` the exception that the last change ended in, or None.
+    Attributes
+    ----------
+    strategy, shots : str, int
+        The arm that is shown. Assigning one moves its control; an arm that wasn't compared raises TraitError.
 
-    Raises ValueError for an arm that wasn't compared, or other pictures than those compared on.
+    Raises
+    ------
+    ValueError
+        If the arm wasn't compared, or a picture of the comparison isn't in `images`.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> from tlkit.backbones.small import make_small_backbone
+    >>> images, arms = tl.load_images("styles", domain="clipart", role="core"), ["hand_made", "linear_probe"]
+    >>> comparison = tl.compare(make_small_backbone(), images, arms, shots=[1], seeds=[0], progress=False)
+    >>> ComparisonExplorer(comparison, images)
     """
 
     strategy = traitlets.Unicode()
     shots = traitlets.Int()
+    _validate = traitlets.validate("strategy", "shots")(ChoiceExplorer.validate_field)
 
-    def __init__(self, comparison, images, *, strategy=None, shots=None):
-        strategies = list(dict.fromkeys(comparison.table["strategy"]))
-        all_shots = sorted({int(number) for number in comparison.table["shots"]})
-        strategy = strategies[-1] if strategy is None else strategy
-        shots = all_shots[len(all_shots) // 2] if shots is None else shots
-        first = summarise_arm(comparison, Choice(strategy, shots))
+    def __init__(
+        self, comparison: Comparison, images: ImageSet, *, strategy: str | None = None, shots: int | None = None
+    ):
         self.comparison, self.images = comparison, images
-        # Callbacks may run on a thread of their own beside a cell that assigns to the traits.
-        self._lock = threading.Lock()
-        self._page = ComparisonPage(comparison, first.classes, _thumbnails(comparison, images))
-        self._strategies = ipywidgets.ToggleButtons(
-            options=[(format_strategy(name), name) for name in strategies],
-            value=strategy,
-            style={"button_width": "auto"},
+        self._strategies = list(dict.fromkeys(comparison.table["strategy"]))
+        self._all_shots = sorted({int(number) for number in comparison.table["shots"]})
+        choice = Choice(
+            self._strategies[-1] if strategy is None else strategy,
+            self._all_shots[len(self._all_shots) // 2] if shots is None else shots,
         )
-        self._shots = _make_shots(all_shots, shots)
-        self._picture = make_picture(SIZE_INCHES, value=self._page.render(first))
-        self.status = StatusLine(first.sentence)
-        self._shown = first.choice
-        rows = [_make_row("strategy", self._strategies), _make_row("shots", self._shots, "training pictures a class")]
-        super().__init__([*rows, self.status, self._picture], strategy=strategy, shots=shots)
-        self._strategies.observe(self._take, "value")
-        self._shots.observe(self._take, "value")
-        self.observe(self._show, ["strategy", "shots"])
-
-    @traitlets.validate("strategy", "shots")
-    def _check(self, proposal):
-        wanted = {"strategy": self.strategy, "shots": self.shots, proposal["trait"].name: proposal["value"]}
-        try:
-            check_choice(self.comparison, Choice(**wanted))
-        except ValueError as error:
-            raise traitlets.TraitError(str(error)) from error
-        return proposal["value"]
-
-    def _take(self, change):
-        trait = "strategy" if change["owner"] is self._strategies else "shots"
-        self.report_failure(lambda: setattr(self, trait, change["new"]))
-
-    def _show(self, _change):
-        self.report_failure(self._show_choice)
-
-    def _show_choice(self):
-        self._strategies.value, self._shots.value = self.strategy, self.shots
-        with self._lock:
-            choice = Choice(self.strategy, self.shots)
-            if choice == self._shown and self.error is None:
-                return
-            summary = summarise_arm(self.comparison, choice)
-            self._picture.value = self._page.render(summary)
-            self.status.text = summary.sentence
-            self._shown, self.error = choice, None
-
-    def snapshot(self, strategy=None, shots=None):
-        """Return what the explorer shows of an arm as a still picture (IPython Image, PNG); by default of this one.
-
-        Raises ValueError for an arm that wasn't compared.
-        """
-        from IPython.display import Image
-
-        choice = Choice(self.strategy if strategy is None else strategy, self.shots if shots is None else shots)
-        with self._lock:
-            return Image(self._page.render(summarise_arm(self.comparison, choice), compact=True))
+        strategies = [(format_strategy(name), name) for name in self._strategies]
+        classes = summarise_arm(comparison, choice).classes
+        super().__init__(
+            choice,
+            {
+                "strategy": functools.partial(make_buttons, strategies),
+                "shots": functools.partial(make_slider, self._all_shots),
+            },
+            check=functools.partial(check_choice, comparison),
+            summarise=functools.partial(summarise_arm, comparison),
+            page=ComparisonPage(comparison, classes, _read_thumbnails(comparison, images)),
+            size_inches=SIZE_INCHES,
+            units={"shots": "training pictures per class"},
+        )
 
     def __repr__(self):
-        n_strategies, n_shots = len(self._strategies.options), len(self._shots.options)
+        n_strategies, n_shots = len(self._strategies), len(self._all_shots)
         return f"ComparisonExplorer({n_strategies} strategies × {n_shots} shots, {len(self.images)} pictures)"
 
 
-def _make_shots(all_shots, shots):
-    # Of one number there is nothing to slide to, and the slider of the front end fails on it.
-    kind = ipywidgets.SelectionSlider if len(all_shots) > 1 else ipywidgets.ToggleButtons
-    return kind(options=all_shots, value=shots)
-
-
-def _make_row(label, control, unit=""):
-    parts = [ipywidgets.Label(label, layout={"width": "4.5em"}), control, ipywidgets.Label(unit)]
-    return ipywidgets.HBox(parts, layout={"align_items": "center"})
-
-
-def _thumbnails(comparison, images):
-    """Return a function from a picture's name to its thumbnail; those that were asked for are kept."""
-    places = {name: place for place, name in enumerate(images.names)}
-    if missing := sorted(set(comparison.predictions["picture"]) - places.keys()):
+def _read_thumbnails(comparison, images):
+    """Return a function from the name of a compared picture to its thumbnail."""
+    indices = {name: index for index, name in enumerate(images.names)}
+    if missing := sorted(set(comparison.predictions["picture"]) - indices.keys()):
         raise ValueError(
             f"images: {missing[0]!r} is not there, nor are {len(missing) - 1} more of the pictures compared on; "
             "pass the ImageSet that was compared on"
         )
-
-    @functools.lru_cache(maxsize=2000)
-    def read(name):
-        return ImageOps.contain(images.read(places[name]), (_THUMBNAIL_PX, _THUMBNAIL_PX))
-
-    return read
+    return make_thumbnails(images, indices.__getitem__)

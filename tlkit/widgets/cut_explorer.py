@@ -1,48 +1,78 @@
 """Cut × head × picture → accuracy and nearest neighbours: the `CutExplorer`."""
 
+from __future__ import annotations
+
 import functools
+from typing import TYPE_CHECKING
 
 import ipywidgets
 import numpy as np
 import traitlets
-from PIL import ImageOps
 
 from tlkit.plots.cuts import SIZE_INCHES, CutPage
 from tlkit.summaries.cuts import CutChoice, Cuts, summarise_cut
-from tlkit.widgets.choice_explorer import ChoiceExplorer, make_buttons
+from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, make_thumbnails
 
-_THUMBNAIL_PX = 128
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tlkit.features.features import Features
+    from tlkit.images.imageset import ImageSet
 
 
 class CutExplorer(ChoiceExplorer):
-    """Cut a network behind one stage or another: how well a head does there, which pictures are neighbours.
+    """Cut a network after one stage or another: the accuracy of a head there, and the nearest neighbours of a picture.
 
-    Building it displays nothing. Where there are no widgets, a picture of it is shown instead.
+    Parameters
+    ----------
+    features : dict of str to Features
+        Features of the pictures by the name of the cut, early to late.
+    table : DataFrame
+        One row per head and cut that was measured, with columns cut, head, accuracy, accuracy_low and accuracy_high.
+    images : ImageSet
+        The pictures that the features were extracted from.
+    cut, head : str, optional
+        Cut and head to show first, by default the first ones.
+    picture : int
+        Index of the picture whose neighbours are shown first.
 
-    Arguments
-    ---------
-    features: dict of str to Features
-        By the name of the cut, early to late.
-    table: DataFrame
-        cut, head, accuracy, accuracy_low, accuracy_high: a row each head on each cut that was measured.
-    images: ImageSet
-        That the features are of.
-    cut, head: str, optional
-        What to look at first; by default the first cut and head.
-    picture: int
-        Position of the picture whose neighbours are shown.
+    Attributes
+    ----------
+    cut, head, picture : str, str, int
+        The choice that is shown. Assigning one moves its control; an unknown value raises TraitError.
 
-    `cut`, `head` and `picture` are traits: assigning to them moves the controls, what isn't there is a TraitError.
-    `status` is the line of text, `error` the exception that the last change ended in, or None.
+    Raises
+    ------
+    ValueError
+        If the cut, head or picture is unknown, or the features are of other pictures.
 
-    Raises ValueError for a cut, head or picture that isn't there, and for features of other pictures.
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import tlkit as tl
+    >>> from tlkit.backbones.small import make_small_backbone
+    >>> images, backbone = tl.load_images("styles", domain="sketch").few(1), make_small_backbone()
+    >>> features = {cut: tl.extract_features(backbone.until(cut), images) for cut in backbone.stages}
+    >>> scores = {"accuracy": 0.5, "accuracy_low": 0.4, "accuracy_high": 0.6}
+    >>> table = pd.DataFrame([{"cut": cut, "head": "ridge"} | scores for cut in features])
+    >>> CutExplorer(features, table, images)
     """
 
     cut = traitlets.Unicode()
     head = traitlets.Unicode()
     picture = traitlets.Int()
+    _validate = traitlets.validate("cut", "head", "picture")(ChoiceExplorer.validate_field)
 
-    def __init__(self, features, table, images, *, cut=None, head=None, picture=0):
+    def __init__(
+        self,
+        features: dict[str, Features],
+        table: pd.DataFrame,
+        images: ImageSet,
+        *,
+        cut: str | None = None,
+        head: str | None = None,
+        picture: int = 0,
+    ):
         self.cuts, self.images = Cuts(features, table), images
         first = next(iter(features.values()))
         if not np.array_equal(first.names, images.names):
@@ -50,44 +80,19 @@ class CutExplorer(ChoiceExplorer):
                 f"images: {len(images)} pictures that aren't those of the features ({len(first)}); pass the ImageSet "
                 "that the features were extracted from"
             )
-        choice = CutChoice(next(iter(features)) if cut is None else cut, head or self.cuts.heads[0], picture)
-        self.cuts.check(choice)
-        self._page = CutPage(self.cuts, _make_thumbnails(images))
-        controls = {
-            "cut": make_buttons(features, choice.cut),
-            "head": make_buttons(self.cuts.heads, choice.head),
-            "picture": ipywidgets.IntSlider(value=picture, min=0, max=len(images) - 1),
-        }
-        super().__init__(choice, controls, SIZE_INCHES)
-
-    @traitlets.validate("cut", "head", "picture")
-    def _check(self, proposal):
-        return self._validate_choice(proposal)
-
-    def _check_choice(self, choice):
-        self.cuts.check(choice)
-
-    def _read(self, choice):
-        return summarise_cut(self.cuts, choice)
-
-    def snapshot(self, cut=None, head=None, picture=None):
-        """Return what the explorer shows of a choice as a still picture (IPython Image, PNG); by default of this one.
-
-        Raises ValueError for a cut, head or picture that isn't there.
-        """
-        choice = CutChoice(cut or self.cut, head or self.head, self.picture if picture is None else picture)
-        return self._draw_still(choice)
+        super().__init__(
+            CutChoice(next(iter(features)) if cut is None else cut, head or self.cuts.heads[0], picture),
+            {
+                "cut": functools.partial(make_buttons, features),
+                "head": functools.partial(make_buttons, self.cuts.heads),
+                "picture": functools.partial(ipywidgets.IntSlider, min=0, max=len(images) - 1),
+            },
+            check=self.cuts.check,
+            summarise=functools.partial(summarise_cut, self.cuts),
+            page=CutPage(self.cuts, make_thumbnails(images)),
+            size_inches=SIZE_INCHES,
+        )
 
     def __repr__(self):
         n_cuts, n_heads = len(self.cuts.features), len(self.cuts.heads)
         return f"CutExplorer({n_cuts} cuts × {n_heads} heads, {len(self.images)} pictures)"
-
-
-def _make_thumbnails(images):
-    """Return a function from a picture's position to its thumbnail; those that were asked for are kept."""
-
-    @functools.lru_cache(maxsize=2000)
-    def read(place):
-        return ImageOps.contain(images.read(place), (_THUMBNAIL_PX, _THUMBNAIL_PX))
-
-    return read

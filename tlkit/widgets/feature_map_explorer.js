@@ -1,10 +1,10 @@
-// A scatter of pictures' features. Python says what lies where and what is near; this draws, and says what was clicked.
+// A scatter plot of features. Python computes positions and neighbours; this script draws them and reports clicks.
 
 const WIDTH = 560;
 const HEIGHT = 420;
 const MARGIN = 34;
 const RADIUS = 4;
-const REACH = 14; // px: a click this far from a point still means it
+const REACH = 14; // px: a click within this distance selects a point
 
 function make(name, attributes = {}, text = "") {
   const element = document.createElement(name);
@@ -36,7 +36,7 @@ function drawMarker(pen, x, y, marker) {
   if (marker === "o") {
     pen.arc(x, y, RADIUS, 0, 2 * Math.PI);
   } else {
-    // X is a P that was turned by an eighth.
+    // X is a P turned by 45 degrees.
     const turn = marker === "X" ? Math.SQRT1_2 : 0;
     for (const [right, down] of CORNERS[marker === "X" ? "P" : marker]) {
       const across = turn ? turn * (right - down) : right;
@@ -73,7 +73,7 @@ function render({ model, el }) {
   const canvas = makeCanvas(WIDTH, HEIGHT, {
     tabindex: "0",
     role: "application",
-    "aria-label": "map of features: arrow keys go from point to point, Enter shows a picture and its neighbours",
+    "aria-label": "map of features: arrow keys move from point to point, Enter shows a picture and its neighbours",
   });
   const pen = canvas.getContext("2d");
   const here = make("p", { "aria-live": "polite" });
@@ -85,13 +85,13 @@ function render({ model, el }) {
   box.append(switches, status, plane, legend, near);
   el.append(box);
 
-  // Else JupyterLab would take keys that are pressed here for commands of its own.
+  // Otherwise JupyterLab would treat keys that are pressed here as commands.
   box.addEventListener("keydown", (event) => event.stopPropagation());
 
   let points = [];
   let cursor = null;
 
-  function place() {
+  function computePoints() {
     const view = model.get("positions");
     const count = view.byteLength / 8;
     const at = (index, axis) => view.getFloat32(8 * index + 4 * axis, true);
@@ -118,11 +118,11 @@ function render({ model, el }) {
   }
 
   function draw() {
-    const { kinds, places } = model.get("colourings")[model.get("colour_by")];
+    const { kinds, indices } = model.get("colourings")[model.get("colour_by")];
     pen.clearRect(0, 0, WIDTH, HEIGHT);
     pen.globalAlpha = model.get("computing") ? 0.25 : 0.8;
     points.forEach(([x, y], index) => {
-      const { colour, marker } = kinds[places[index]];
+      const { colour, marker } = kinds[indices[index]];
       pen.fillStyle = colour;
       drawMarker(pen, x, y, marker);
     });
@@ -184,16 +184,16 @@ function render({ model, el }) {
 
   function moveTo(index) {
     cursor = index;
-    const { kinds, places } = model.get("colourings")[model.get("colour_by")];
-    here.textContent = `${model.get("names")[index]}: ${kinds[places[index]].name.replace(/ \(\d+\)$/, "")}`;
+    const { kinds, indices } = model.get("colourings")[model.get("colour_by")];
+    here.textContent = `${model.get("names")[index]}: ${kinds[indices[index]].name.replace(/ \(\d+\)$/, "")}`;
     draw();
   }
 
-  function findNearest(x, y, counts = () => true) {
+  function findNearest(x, y, isEligible = () => true) {
     let [best, least] = [null, Infinity];
     points.forEach((point, index) => {
       const distance = Math.hypot(point[0] - x, point[1] - y);
-      if (distance < least && counts(point, index)) [best, least] = [index, distance];
+      if (distance < least && isEligible(point, index)) [best, least] = [index, distance];
     });
     return [best, least];
   }
@@ -234,7 +234,7 @@ function render({ model, el }) {
   }
 
   const reactions = {
-    "change:positions": () => { place(); draw(); },
+    "change:positions": () => { computePoints(); draw(); },
     "change:axes change:computing": draw,
     "change:colour_by": () => { pressColour(); showLegend(); draw(); },
     "change:method": pressMethod,
@@ -242,7 +242,7 @@ function render({ model, el }) {
     "change:sentence change:warning change:computing": showTexts,
   };
   for (const [events, react] of Object.entries(reactions)) model.on(events, react);
-  place();
+  computePoints();
   pressMethod();
   pressColour();
   showLegend();

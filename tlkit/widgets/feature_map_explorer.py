@@ -1,9 +1,12 @@
-"""A map of features on which a click shows the picture and what its features are near: the `FeatureMapExplorer`."""
+"""A map of features; a click shows the picture of a point and its nearest neighbours: the `FeatureMapExplorer`."""
+
+from __future__ import annotations
 
 import base64
 import io
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anywidget
 import numpy as np
@@ -19,54 +22,69 @@ from tlkit.features.projection import (
     share_same_class,
 )
 from tlkit.plots.feature_map import choose_looks, name_axes, render_feature_map, warn_of_map
+from tlkit.widgets.explorer import refuse_value
+
+if TYPE_CHECKING:
+    from IPython.display import Image
+
+    from tlkit.features.features import Features
+    from tlkit.images.imageset import ImageSet
 
 COLOURINGS = ("class", "domain")
 _N_NEIGHBORS = 5
 _THUMBNAIL_PX = 96
 
-_STYLE = """
-.tlkit-map { display: flex; flex-wrap: wrap; gap: 0 1.2em; align-items: flex-start; }
-.tlkit-map > .whole { flex: 1 0 100%; margin: 0.2em 0; }
-.tlkit-map button { font: inherit; padding: 0.2em 0.8em; margin-right: 0.3em; cursor: pointer; color: inherit;
-  background: var(--jp-layout-color1, #fff); border: 1px solid var(--jp-border-color1, #999); }
-.tlkit-map button[aria-pressed=true] { font-weight: bold; background: var(--jp-layout-color3, #ccc); }
-.tlkit-map button:focus-visible, .tlkit-map canvas:focus-visible { outline: 3px solid #0072B2; }
-.tlkit-map canvas { background: #fff; border: 1px solid #bbb; cursor: pointer; max-width: 100%; }
-.tlkit-map .plane p { margin: 0.2em 0; max-width: 560px; font-size: smaller; }
-.tlkit-map ul { list-style: none; padding: 0; margin: 0; max-height: 420px; overflow: auto; font-size: smaller; }
-.tlkit-map li canvas { border: none; vertical-align: middle; margin-right: 0.4em; }
-.tlkit-map .near { display: flex; flex-wrap: wrap; gap: 0.8em; flex: 1 0 100%; margin-top: 0.5em; }
-.tlkit-map figure { margin: 0; width: 120px; font-size: smaller; overflow-wrap: anywhere; }
-.tlkit-map figure img { display: block; width: 96px; height: 96px; border: 2px solid transparent; }
-.tlkit-map figure.chosen img { border-color: #000; }
-"""
-
 
 class FeatureMapExplorer(anywidget.AnyWidget):
-    """Click a point, or go there with the arrow keys and press Enter: its picture and its five nearest neighbours.
+    """Click a point of a map of features to see its picture and its five nearest neighbours.
 
-    Neighbours are found in all dimensions of the features, not on the map, and among the pictures of other groups.
-    t-SNE is computed when it is first asked for, in a thread of its own; `wait` waits for it. Building the explorer
-    displays nothing. Where there are no widgets, a picture of the map is shown instead.
+    The arrow keys move from point to point, Enter selects one. Neighbours are found in all dimensions of the features,
+    not on the map, and among the pictures of other groups. t-SNE is computed when it is first selected, in a thread of
+    its own. Building the explorer displays nothing.
 
-    Arguments
-    ---------
-    features: Features
-        Pooled, of at least 4 pictures.
-    images: ImageSet
-        That they were extracted from; pictures are read when they are to be shown.
-    method: "pca" or "tsne"
-    colour_by: "class" or "domain"
+    Parameters
+    ----------
+    features : Features
+        Pooled features of at least 4 pictures.
+    images : ImageSet
+        The pictures that the features were extracted from, in the same order. They are read when they are shown.
+    method : {"pca", "tsne"}
+        Method of the map.
+    colour_by : {"class", "domain"}
+        Meaning of the colours.
 
-    `method`, `colour_by` and `selected` (the number of a picture, or None) are traits: assigning to them changes what
-    is shown, a value that isn't there is a TraitError. `neighbors` and `similarities` are those of what is selected.
-    `sentence` is the line of text, `error` the exception that the last change ended in, or None.
+    Attributes
+    ----------
+    method, colour_by, selected : str, str, int or None
+        Traits as above, and the index of the selected picture. Assigning one changes the view; an unknown value raises
+        TraitError.
+    neighbors, similarities : (5,) int, (5,) float
+        Indices of the nearest neighbours of the selected picture, and their cosine similarities.
+    sentence : str
+        The selection in words.
+    error : Exception or None
+        The exception that the last change ended in.
 
-    Raises ValueError for features and images that don't belong together, and as `project_features` does.
+    Raises
+    ------
+    TypeError or ValueError
+        If features and images don't belong together, or `project_features` refuses them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tlkit as tl
+    >>> images = tl.load_images("styles", domain="sketch").few(2)
+    >>> values = np.eye(14, dtype=np.float32)[images.labels]
+    >>> features = tl.Features(values, images.labels, images.classes, images.names, images.groups, {})
+    >>> explorer = FeatureMapExplorer(features, images)
+    >>> explorer.selected = 0
+    >>> explorer.neighbors.shape
+    (5,)
     """
 
     _esm = Path(__file__).with_name("feature_map_explorer.js")
-    _css = _STYLE
+    _css = Path(__file__).with_name("feature_map_explorer.css")
 
     method = traitlets.Unicode().tag(sync=True)
     colour_by = traitlets.Unicode().tag(sync=True)
@@ -82,22 +100,21 @@ class FeatureMapExplorer(anywidget.AnyWidget):
 
     error = None
 
-    def __init__(self, features, images, *, method="pca", colour_by="class"):
+    def __init__(self, features: Features, images: ImageSet, *, method: str = "pca", colour_by: str = "class"):
         check_mappable(features)
-        _check_belong(features, images)
+        _check_same_pictures(features, images)
         check_known("method", method, METHODS)
         check_known("colour_by", colour_by, COLOURINGS)
         self.features, self.images = features, images
         self.neighbors, self.similarities = np.empty(0, int), np.empty(0)
-        # Callbacks may run on a thread of their own beside a cell that assigns to the traits, and beside t-SNE's.
+        # Callbacks may run in a thread of their own while a cell assigns to the traits, and while t-SNE is computed.
         self._lock = threading.RLock()
         self._maps, self._thread = {}, None
         self.share_same_class = share_same_class(features)
-        kinds = {"class": np.array(features.classes)[features.labels], "domain": images.domains}
-        self._kinds = kinds
+        self._kinds = {"class": np.array(features.classes)[features.labels], "domain": images.domains}
         super().__init__(
             names=features.names.tolist(),
-            colourings={name: _describe_kinds(values) for name, values in kinds.items()},
+            colourings={name: _describe_kinds(values) for name, values in self._kinds.items()},
             colour_by=colour_by,
             method=method,
         )
@@ -107,34 +124,41 @@ class FeatureMapExplorer(anywidget.AnyWidget):
 
     @traitlets.validate("method", "colour_by", "selected")
     def _check(self, proposal):
+        """Return a known method, colouring or index; raise TraitError for other values."""
         name, value = proposal["trait"].name, proposal["value"]
-        try:
+        with refuse_value():
             if name == "selected":
                 return None if value is None else check_count("index", value, 0, len(self.features) - 1)
             check_known(name, value, METHODS if name == "method" else COLOURINGS)
-        except (ValueError, TypeError) as error:
-            raise traitlets.TraitError(str(error)) from error
         return value
 
-    def wait(self):
-        """Wait until the map of the present method is computed; returns the explorer."""
+    def wait(self) -> FeatureMapExplorer:
+        """Wait until the map of the current method is computed.
+
+        Returns
+        -------
+        FeatureMapExplorer
+            The explorer itself.
+        """
         thread = self._thread
         if thread is not None:
             thread.join()
         return self
 
     def _show_map(self):
+        """Show the map of the current method; start to compute t-SNE if there is none yet."""
         with self._lock:
             if self.method in self._maps or self.method == "pca":
                 self._take_map("pca" if self.method == "pca" else "tsne")
                 return
             self.computing = True
-            self.sentence = f"Computing t-SNE of {len(self.features)} pictures; the map before it stays until then."
+            self.sentence = f"Computing t-SNE of {len(self.features)} pictures; the old map stays until then."
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=lambda: self._report_failure(self._compute_tsne), daemon=True)
                 self._thread.start()
 
     def _compute_tsne(self):
+        """Compute t-SNE, and show it if it is still selected."""
         try:
             positions = project_features(self.features, "tsne")
         except Exception:
@@ -146,6 +170,7 @@ class FeatureMapExplorer(anywidget.AnyWidget):
                 self._take_map("tsne")
 
     def _take_map(self, method):
+        """Send a map to the front end."""
         if method not in self._maps:
             self._maps[method] = project_features(self.features, method)
         positions = self._maps[method]
@@ -153,25 +178,27 @@ class FeatureMapExplorer(anywidget.AnyWidget):
             self.axes = name_axes(self.features, positions, method)
             self.warning = warn_of_map(method, len(positions))
             self.positions = np.ascontiguousarray(positions, "<f4").tobytes()
-            self.computing, self.sentence, self.error = False, self._say(), None
+            self.computing, self.sentence, self.error = False, self._describe(), None
 
     def _show_selected(self):
+        """Show the selected picture and its neighbours."""
         with self._lock:
             if self.selected is None:
                 self.neighbors, self.similarities = np.empty(0, int), np.empty(0)
-                self.shown, self.sentence, self.error = [], self._say(), None
+                self.shown, self.sentence, self.error = [], self._describe(), None
                 return
             neighbors, similarities = find_neighbors(self.features, self.selected, _N_NEIGHBORS, other_groups=True)
-            shown = [self._describe(self.selected)]
+            shown = [self._describe_picture(self.selected)]
             for index, similarity in zip(neighbors, similarities, strict=True):
                 same = self.features.labels[index] == self.features.labels[self.selected]
                 relation = f"similarity {similarity:.3f}, {'same class' if same else 'another class'}"
-                shown.append(self._describe(int(index)) | {"relation": relation})
+                shown.append(self._describe_picture(int(index)) | {"relation": relation})
             self.neighbors, self.similarities = neighbors, similarities
             with self.hold_sync():
-                self.shown, self.sentence, self.error = shown, self._say(), None
+                self.shown, self.sentence, self.error = shown, self._describe(), None
 
-    def _describe(self, index):
+    def _describe_picture(self, index):
+        """Return a picture for the front end: name, class and domain, and its thumbnail as a data URL."""
         picture = ImageOps.pad(self.images.read(index), (_THUMBNAIL_PX, _THUMBNAIL_PX), color="white")
         content = io.BytesIO()
         picture.save(content, "WEBP", quality=85)
@@ -183,9 +210,10 @@ class FeatureMapExplorer(anywidget.AnyWidget):
             "relation": "chosen",
         }
 
-    def _say(self):
+    def _describe(self):
+        """Return the selection and the share of nearest neighbours of the same class in words."""
         if np.isnan(self.share_same_class):
-            share = "All pictures are of one group, so none has a neighbour of another."
+            share = "All pictures belong to one group, so no picture has a neighbour in another group."
         else:
             share = f"The nearest neighbour of {self.share_same_class:.0%} of the pictures is of the same class."
         if self.selected is None:
@@ -196,15 +224,21 @@ class FeatureMapExplorer(anywidget.AnyWidget):
         return f"{chosen}: {n_same} of its {len(self.neighbors)} nearest neighbours are of its class. {share}"
 
     def _report_failure(self, action):
-        # A failure is said in the line of text instead of ending in a log that nobody sees.
+        """Call an action; if it raises an exception, keep it as `error` and show it as `sentence`."""
         try:
             action()
-        except Exception as error:
+        except Exception as error:  # otherwise it would end in a log that nobody reads
             self.error = error
             self.sentence = f"This could not be shown: {type(error).__name__}: {error}"
 
-    def snapshot(self):
-        """Return the map as a still picture (IPython Image, PNG), once it is computed."""
+    def snapshot(self) -> Image:
+        """Return the map as a still picture when it is computed.
+
+        Returns
+        -------
+        IPython.display.Image
+            The map as PNG.
+        """
         from IPython.display import Image
 
         self.wait()
@@ -213,7 +247,8 @@ class FeatureMapExplorer(anywidget.AnyWidget):
         return Image(render_feature_map(self.features, positions=self._maps[method], method=method, kinds=kinds))
 
     def _repr_mimebundle_(self, **keywords):
-        # anywidget returns a pair, of data and metadata, or None where the front end has no widgets.
+        """Return the widget's display data, with a still picture for front ends without widgets."""
+        # anywidget returns a pair of data and metadata, or None if the front end has no widgets.
         bundle, metadata = super()._repr_mimebundle_(**keywords) or ({}, {})
         still = base64.b64encode(self.snapshot().data).decode()
         return bundle | {"text/plain": repr(self), "image/png": still}, metadata
@@ -223,25 +258,27 @@ class FeatureMapExplorer(anywidget.AnyWidget):
 
 
 def _describe_kinds(values):
-    listed, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    """Return the legend of classes or domains, and for each picture the index of its entry."""
+    listed, indices, counts = np.unique(values, return_inverse=True, return_counts=True)
     looks = choose_looks(len(listed))
     kinds = [
         {"name": f"{name or 'no domain'} ({count})", "colour": colour, "marker": marker}
         for name, count, (colour, marker) in zip(listed, counts.tolist(), looks, strict=True)
     ]
-    return {"kinds": kinds, "places": places.tolist()}
+    return {"kinds": kinds, "indices": indices.tolist()}
 
 
-def _check_belong(features, images):
+def _check_same_pictures(features, images):
+    """Raise ValueError if the features were extracted from other pictures, or in another order."""
     if len(features) != len(images):
         raise ValueError(
             f"images: {len(images)} pictures for the features of {len(features)}; "
-            "give the images that the features were extracted from"
+            "pass the images that the features were extracted from"
         )
     if len(different := np.flatnonzero(features.names != images.names)):
-        place = different[0]
-        given, expected = str(images.names[place]), str(features.names[place])
+        index = different[0]
+        given, expected = str(images.names[index]), str(features.names[index])
         raise ValueError(
-            f"images: picture {place} is {given!r}, the features' is {expected!r}; "
-            "give the images that the features were extracted from, in the same order"
+            f"images: picture {index} is {given!r}, but the features are of {expected!r}; "
+            "pass the images that the features were extracted from, in the same order"
         )

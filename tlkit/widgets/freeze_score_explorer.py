@@ -1,80 +1,87 @@
-"""Paint a freeze score, see what it costs, train it beside the known strategies: the `FreezeScoreExplorer`."""
+"""Paint a freeze score, see its costs, train it and compare it with known strategies: the `FreezeScoreExplorer`."""
+
+from __future__ import annotations
 
 import functools
-import threading
-import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import ipywidgets
 
 from tlkit.arguments import check_known
 from tlkit.names import format_strategy
-from tlkit.plots.freeze_score_runs import RUNS_SIZE_INCHES, render_runs, render_score_and_runs
+from tlkit.plots.freeze_score_runs import render_score_and_runs
 from tlkit.strategies import catalogue
-from tlkit.strategies.freeze_score import make_score, make_strategy, write_python
+from tlkit.strategies.freeze_score import FreezeScore, make_score, make_strategy, write_python
 from tlkit.summaries.freeze_score_painting import list_paintable, make_painting
 from tlkit.summaries.freeze_score_trials import ScoreTrials
-from tlkit.widgets.explorer import Explorer, make_picture
 from tlkit.widgets.freeze_score_painter import FreezeScorePainter
 from tlkit.widgets.jobs import Job
-from tlkit.widgets.status import StatusLine
+from tlkit.widgets.score_runner import WRAP, ScoreRunner
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from IPython.display import Image
+
+    from tlkit.backbones.backbone import Backbone
+    from tlkit.backbones.freezing.costs import FreezingCosts
+    from tlkit.images.imageset import ImageSet
+    from tlkit.strategies.strategy import Strategy
 
 PALETTE = (0, 1e-4, 3e-4, 1e-3, 3e-3)
 _COMPARED = ("linear_probe", "fine_tune", "lp_ft", "gradual")
-# How far a training is, is said and drawn so often at most: a drawing takes a tenth of a second from it.
-_SAY_EVERY_S, _DRAW_EVERY_S = 0.2, 1.0
-# What the columns of the table are called, and how their numbers are written.
-_COLUMNS = {
-    "score": ("score", format_strategy),
-    "accuracy": ("accuracy", "{:.2f}".format),
-    "accuracy_low": ("from", "{:.2f}".format),
-    "accuracy_high": ("to (95 %)", "{:.2f}".format),
-    "n_test": ("test pictures", str),
-    "n_trainable": ("parameters that learn", "{:,}".format),
-    "estimated_s": ("estimated (s)", "{:.1f}".format),
-    "duration_s": ("measured (s)", "{:.1f}".format),
-}
 
 
-class FreezeScoreExplorer(Explorer):
-    """Paint which stage learns in which epoch and how fast: what it costs, what it comes to, and the Python for it.
+class FreezeScoreExplorer(ScoreRunner):
+    """Paint which stage learns in which epoch and how fast: costs, accuracy, and the Python code for it.
 
-    Building it displays nothing. Where there are no widgets, a picture of it is shown instead.
+    Parameters
+    ----------
+    backbone : Backbone
+        The network to train.
+    train, test : ImageSet
+        Each score trains on the same pictures, with the same seed, and is tested on the same pictures.
+    strategy : Strategy or str
+        Strategy, or the name of a known one, to start with.
+    palette : sequence of float
+        The learning rates to paint with, at most ten; 0 is frozen.
+    compare_with : sequence of str, optional
+        Known strategies to compare with, by default linear_probe, fine_tune, lp_ft and gradual.
+    costs : FreezingCosts, optional
+        Result of `measure_freezing` with batches of `batch_size`. By default the costs are measured now, which takes
+        seconds.
+    seed, batch_size : int
+        Seed and batch size as in `transfer`.
 
-    Arguments
-    ---------
-    backbone: Backbone
-    train, test: ImageSet
-        Each score learns from the same training pictures, with the same seed, and is tested on the same test pictures.
-    strategy: Strategy, or the name of a known one
-        To begin with.
-    palette: sequence of float
-        The learning rates to paint with, ten at most; 0 is frozen.
-    compare_with: sequence of str, optional
-        Known strategies to set beside what is painted; by default linear_probe, fine_tune, lp_ft and gradual.
-    costs: FreezingCosts, optional
-        From `measure_freezing` with batches of `batch_size`; by default they are measured now, which takes seconds.
-    seed, batch_size: int
-        As in `transfer`.
+    Raises
+    ------
+    ValueError
+        If the strategy can't be painted, the test pictures are of other classes, or the costs are of another network or
+        batch size.
 
-    `score` is the `FreezeScore` that is painted; assigning another moves the grid. `table` has a row each score that
-    was run. `status` is the line of text, `error` the exception that the last change or run ended in, or None.
-
-    Raises ValueError for a strategy that can't be painted, test pictures of other classes, and costs of another
-    network or batch size.
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> from tlkit.backbones.small import make_small_backbone
+    >>> train, test = tl.load_images("styles", domain="sketch").select(classes=["bird", "bug"]).split(test_fold=0)
+    >>> explorer = FreezeScoreExplorer(make_small_backbone(), train, test, batch_size=2)
+    >>> explorer.load("fine_tune")
+    >>> explorer.painter
+    FreezeScorePainter(3 stages × 6 epochs)
     """
 
     def __init__(
         self,
-        backbone,
-        train,
-        test,
+        backbone: Backbone,
+        train: ImageSet,
+        test: ImageSet,
         *,
-        strategy="lp_ft",
-        palette=PALETTE,
-        compare_with=None,
-        costs=None,
-        seed=0,
-        batch_size=8,
+        strategy: Strategy | str = "lp_ft",
+        palette: Sequence[float] = PALETTE,
+        compare_with: Sequence[str] | None = None,
+        costs: FreezingCosts | None = None,
+        seed: int = 0,
+        batch_size: int = 8,
     ):
         self._paintable = list_paintable(backbone, len(train))
         usual = [name for name in _COMPARED if name in self._paintable]
@@ -89,139 +96,122 @@ class FreezeScoreExplorer(Explorer):
                 f"costs: of {costs.name}, {len(costs.stages)} stages, with batches of {costs.batch_size}; expected "
                 f"{backbone.name}, {len(backbone.stages)} stages, with batches of {n_measured}; see measure_freezing"
             )
-        self._trials = ScoreTrials(backbone, train, test, costs, seed=seed, batch_size=batch_size)
-        # Callbacks may run on a thread of their own, beside a cell and beside a training.
-        self._lock, self._drawing = threading.RLock(), threading.Lock()
-        self._painted, self._job, self._running = {}, None, False
-        self._going_on, self._cancelled_at_s = "", 0.0
-        self._history, self._n_epochs, self._said_at_s, self._drawn_at_s = [], 0, 0.0, 0.0
+        self._painted = {}
         self.painter = FreezeScorePainter(first, palette)
-        self.status = StatusLine("Nothing was trained yet: paint, then run.")
         known = [
             self._make_button(format_strategy(name), functools.partial(self.load, name)) for name in self._paintable
         ]
-        self._run_button = self._make_button(
-            "Run the painted score", lambda: self._start(self.run), button_style="primary"
+        super().__init__(
+            ScoreTrials(backbone, train, test, costs, seed=seed, batch_size=batch_size),
+            [ipywidgets.HBox([ipywidgets.Label("start with"), *known], layout=WRAP), self.painter],
         )
-        self._compare_button = self._make_button("Compare with the catalogue", lambda: self._start(self.compare))
-        self._cancel_button = self._make_button("Cancel", self.cancel, disabled=True)
-        self._progress = ipywidgets.IntProgress(description="progress", min=0, max=1)
-        self._picture = make_picture(RUNS_SIZE_INCHES, value=render_runs([], 1, self.table))
-        self._table_html = ipywidgets.HTML()
         self._show_painting()
-        wrap = {"flex_flow": "row wrap"}
-        rows = [
-            ipywidgets.HBox([ipywidgets.Label("begin with"), *known], layout=wrap),
-            self.painter,
-            ipywidgets.HBox([self._run_button, self._compare_button, self._cancel_button, self._progress], layout=wrap),
-        ]
-        super().__init__([*rows, self.status, self._picture, self._table_html])
         self.painter.observe(lambda _change: self.report_failure(self._show_painting), ["rates", "solves_head"])
 
-    def _make_button(self, text, action, **traits):
-        button = ipywidgets.Button(description=text, layout={"width": "auto"}, **traits)
-        button.on_click(lambda _button: self._click(action))
-        return button
-
-    def _click(self, action):
-        try:
-            action()
-        except Exception as error:
-            self.error = error
-            self.status.text = f"This could not be done: {type(error).__name__}: {error}"
-
-    def _start(self, action):
-        if not self._running:  # else it was a second click, made before the button could be disabled
-            action()
-
     @property
-    def score(self):
-        """The `FreezeScore` that is painted."""
+    def score(self) -> FreezeScore:
+        """The painted score; assigning another one changes the grid.
+
+        Returns
+        -------
+        FreezeScore
+            Learning rate of each stage in each epoch.
+        """
         return self.painter.painting.score()
 
     @score.setter
-    def score(self, score):
+    def score(self, score: FreezeScore):
+        """Change the grid."""
         self.painter.painting = make_painting(score, self._trials.backbone.stages)
 
     @property
-    def table(self):
-        """A row each score that was run (DataFrame).
+    def table(self) -> pd.DataFrame:
+        """Results of the scores that have been run.
 
-        score, accuracy, accuracy_low, accuracy_high, n_test, n_trainable, estimated_s, duration_s.
+        Returns
+        -------
+        DataFrame
+            One row per score, with columns
+
+            - score (str): name of a known strategy, or painted, painted 2, …
+            - accuracy, accuracy_low, accuracy_high (float): share of correct test pictures and its 95 % interval.
+            - n_test (int): number of test pictures.
+            - n_trainable (int): number of parameters that are trained at some time.
+            - estimated_s, duration_s (float): estimated and measured duration of the training, in seconds.
         """
         return self._trials.table
 
-    def load(self, name):
-        """Put a known strategy into the grid; ValueError for one that can't be painted."""
+    def load(self, name: str) -> None:
+        """Copy a known strategy into the grid.
+
+        Parameters
+        ----------
+        name : str
+            Name of the strategy.
+
+        Raises
+        ------
+        ValueError
+            If the strategy is unknown or can't be painted.
+        """
         check_known("name", name, list(self._paintable))
         self.painter.painting = self._paintable[name]
 
     def _show_painting(self):
+        """Show the costs of the painted score and its Python code."""
         with self._lock:
             score = self.score
             self.painter.summary = self._trials.read(score).sentence
             self.painter.python = write_python(score) if score.phases() else ""
 
-    def run(self):
-        """Train and test what is painted, in a thread of its own; returns a `Job`, whose `wait` returns the `Run`.
+    def run(self) -> Job:
+        """Train and test the painted score in a thread of its own.
 
-        Raises ValueError where nothing learns, RuntimeError while something else runs.
+        Returns
+        -------
+        Job
+            Its `wait` returns the `Run`.
+
+        Raises
+        ------
+        ValueError
+            If nothing learns in any epoch.
+        RuntimeError
+            If another training is running.
         """
         score = self.score
         make_strategy(score)
         return self._begin(lambda job: self._run_painted(score, job))
 
-    def compare(self):
-        """Train and test the strategies to compare with, each once, in a thread; returns a `Job` for the `table`.
+    def compare(self) -> Job:
+        """Train and test the strategies of `compare_with`, each once, in a thread of its own.
 
-        Raises RuntimeError while something else runs.
+        Returns
+        -------
+        Job
+            Its `wait` returns the `table`.
+
+        Raises
+        ------
+        RuntimeError
+            If another training is running.
         """
         return self._begin(self._run_known)
 
-    def cancel(self):
-        """End what runs with the step that is going on."""
-        with self._lock:
-            if not self._running or self._job.cancelled.is_set():
-                return
-            self._cancelled_at_s = time.monotonic()
-            self.status.text = f"Cancelling: it ends with {self._going_on}."
-            self._job.cancel()
-
-    def _begin(self, work):
-        with self._lock:
-            if self._running:
-                raise RuntimeError("something is running; wait for it with wait(), or cancel it")
-            self.error = None
-            self._switch(running=True)
-            self._job = Job(functools.partial(self._work, work))
-            return self._job
-
-    def _work(self, work, job):
-        try:
-            return work(job)
-        except Exception as error:
-            self.error = error
-            self.status.text = f"This run failed: {type(error).__name__}: {error}"
-            raise
-        finally:
-            self._switch(running=False)
-
-    def _switch(self, *, running):
-        self._running = self._run_button.disabled = self._compare_button.disabled = running
-        self._cancel_button.disabled = not running
-
     def _run_painted(self, score, job):
+        """Return the `Run` of a painted score."""
         numbered = f"painted {len(self._painted) + 1}" if self._painted else "painted"
         run = self._train(self._painted.setdefault(score, numbered), score, job)
         n_painted = len({*self._painted.values()} & {*self._trials.results})
         if run.completed and n_painted > 1:
             self.status.text += (
-                f" {n_painted} painted scores were tried on these test pictures: the best of them looks better than it "
-                "is."
+                f" {n_painted} painted scores have been tested on these test pictures: the best of them looks better "
+                "than it is."
             )
         return run
 
     def _run_known(self, job):
+        """Run the strategies to compare with that have no result yet; return the table."""
         for name in self.compare_with:
             if name in self._trials.results:
                 continue
@@ -231,64 +221,14 @@ class FreezeScoreExplorer(Explorer):
         self.status.text = f"Compared: {', '.join(map(format_strategy, self.compare_with))}."
         return self.table
 
-    def _train(self, name, score, job):
-        said = format_strategy(name)
+    def snapshot(self) -> Image:
+        """Return the painted score and the results as a still picture.
 
-        def announce(going_on):
-            self._going_on = going_on
-            self.status.text = f"{said}: {going_on}."
-
-        self._history, self._n_epochs = [], score.n_epochs
-        self._progress.value, self._progress.max = 0, 1
-        announce("preparations for the first step")
-        run = self._trials.run(
-            name,
-            score,
-            watch=lambda training: self._watch(training, announce, job),
-            before_test=lambda: announce("prediction of the test pictures"),
-        )
-        self._history = run.history
-        if run.completed:
-            self._progress.value = self._progress.max
-            self.status.text = f"{said}: {self._trials.results[name].sentence}"
-        else:
-            passed_s = time.monotonic() - self._cancelled_at_s
-            self.status.text = (
-                f"{said}: cancelled {passed_s:.1f} s after the click, with {len(run.history)} of {score.n_epochs} "
-                "epochs done."
-            )
-        self._draw()  # after the words, which don't take as long
-        return run
-
-    def _watch(self, training, announce, job):
-        """Say how far a training is, and whether it is to end."""
-        if job.cancelled.is_set():
-            return True
-        now_s = time.monotonic()
-        if now_s - self._said_at_s < _SAY_EVERY_S:
-            return False
-        self._said_at_s = now_s
-        if training.computing:
-            announce("computing once what stays frozen")
-            return False
-        n_done, n_batches = len(training.history), training.n_batches
-        self._progress.max = self._n_epochs * n_batches
-        self._progress.value = n_done * n_batches + training.batch_index
-        announce(f"epoch {n_done + 1} of {self._n_epochs}, step {training.batch_index} of {n_batches}")
-        if n_done > len(self._history) and now_s - self._drawn_at_s >= _DRAW_EVERY_S:
-            self._drawn_at_s = now_s
-            self._history = list(training.history)
-            self._draw()
-        return False
-
-    def _draw(self):
-        table = self.table
-        with self._drawing:
-            self._picture.value = render_runs(self._history, self._n_epochs, table)
-        self._table_html.value = _format_table(table) if len(table) else ""
-
-    def snapshot(self):
-        """Return the score as it is painted, with what was run, as a still picture (IPython Image, PNG)."""
+        Returns
+        -------
+        IPython.display.Image
+            The drawing as PNG.
+        """
         from IPython.display import Image
 
         with self._drawing:
@@ -303,16 +243,10 @@ class FreezeScoreExplorer(Explorer):
 
 
 def _measure(backbone, images, n_pictures, seed):
+    """Return the `FreezingCosts` of a backbone for batches of the first pictures."""
     import torch
 
     from tlkit.backbones.freezing.measurement import measure_freezing
 
     pictures = [torch.from_numpy(backbone.preprocess(images.read(index))) for index in range(n_pictures)]
     return measure_freezing(backbone, torch.stack(pictures), len(images.classes), n_rounds=2, seed=seed)
-
-
-def _format_table(table):
-    said = table.assign(**{name: table[name].map(say) for name, (_, say) in _COLUMNS.items()})
-    return said.rename(columns={name: title for name, (title, _) in _COLUMNS.items()}).to_html(
-        index=False, border=0, justify="left"
-    )

@@ -1,5 +1,5 @@
-// A freeze score: stages down, epochs across, a learning rate in each cell, painted by mouse or keyboard. What a score
-// costs, and the Python that makes it, is said by Python.
+// A freeze score: one row per stage, one column per epoch, a learning rate in each cell, painted by mouse or keyboard.
+// Python computes the costs of the score and the code that makes it.
 
 function make(name, attributes = {}, text = "") {
   const element = document.createElement(name);
@@ -8,7 +8,7 @@ function make(name, attributes = {}, text = "") {
   return element;
 }
 
-function sayRate(rate) {
+function formatRate(rate) {
   return rate ? Number(rate.toPrecision(2)).toExponential().replace("+", "") : "frozen";
 }
 
@@ -22,11 +22,11 @@ function render({ model, el }) {
   const frame = make("div", { class: "tlkit-score-frame" });
   const table = make("table", {
     role: "grid",
-    "aria-label": "freeze score, stages down and epochs across: arrow keys move, Space paints, a digit chooses a rate " +
-      "and paints, an arrow key with Shift paints along",
+    "aria-label": "freeze score, one row per stage, one column per epoch: arrow keys move, Space paints, a digit chooses a " +
+      "rate and paints, Shift with an arrow key moves and paints",
   });
   const here = make("p", { class: "here", "aria-live": "polite" });
-  const reading = make("p", { class: "reading" });
+  const summary = make("p", { class: "summary" });
   const python = make("pre", { tabindex: "0", "aria-label": "Python that makes this score" });
   const copy = make("button", { type: "button" }, "Copy the Python");
   const copied = make("span", { class: "copied", "aria-live": "polite" });
@@ -36,24 +36,24 @@ function render({ model, el }) {
   solveLabel.append(solve, " solve the head before the first epoch");
   settings.append(epochsLabel, solveLabel);
   frame.append(table);
-  box.append(palette, settings, frame, here, reading, python, copy, copied);
+  box.append(palette, settings, frame, here, summary, python, copy, copied);
   el.append(box);
 
-  // Else JupyterLab would take keys that are pressed here for commands of its own.
+  // Otherwise JupyterLab would treat keys that are pressed here as commands.
   box.addEventListener("keydown", (event) => event.stopPropagation());
 
   const parts = [...model.get("stages"), "head"];
   const rates = model.get("palette");
   let chosen = rates.length - 1;
   let cursor = [0, 0];
-  let painted = []; // as it is shown; Python is told after each change
+  let painted = []; // the rates that are shown; they are sent to Python after each change
   let cells = [];
 
   function look(element, rate) {
     element.classList.toggle("frozen", !rate);
     const { low, high, colours } = model.get("scale");
-    const place = Math.log(rate / low) / Math.log(high / low);
-    const nearest = Math.round(Math.min(1, Math.max(0, place)) * (colours.length - 1));
+    const fraction = Math.log(rate / low) / Math.log(high / low);
+    const nearest = Math.round(Math.min(1, Math.max(0, fraction)) * (colours.length - 1));
     const [ground, ink] = rate ? colours[nearest] : ["", ""];
     element.style.background = ground;
     element.style.color = ink;
@@ -63,7 +63,7 @@ function render({ model, el }) {
     const button = make("button", { type: "button", title: `key ${number}` });
     const swatch = make("span", { class: "swatch", "aria-hidden": "true" });
     look(swatch, rate);
-    button.append(swatch, `${number}: ${sayRate(rate)}`);
+    button.append(swatch, `${number}: ${formatRate(rate)}`);
     button.addEventListener("click", () => choose(number));
     palette.append(button);
     return button;
@@ -71,18 +71,18 @@ function render({ model, el }) {
 
   function choose(number) {
     chosen = number;
-    buttons.forEach((button, place) => button.setAttribute("aria-pressed", place === number));
+    buttons.forEach((button, index) => button.setAttribute("aria-pressed", index === number));
   }
 
-  const sayCell = ([row, column]) => {
+  const describeCell = ([row, column]) => {
     const rate = painted[row][column];
-    return `${parts[row]}, epoch ${column + 1}: ${rate ? `learning rate ${sayRate(rate)}` : "frozen"}`;
+    return `${parts[row]}, epoch ${column + 1}: ${rate ? `learning rate ${formatRate(rate)}` : "frozen"}`;
   };
 
   function showCell(row, column) {
     const cell = cells[row][column];
-    cell.textContent = sayRate(painted[row][column]);
-    cell.setAttribute("aria-label", sayCell([row, column]));
+    cell.textContent = formatRate(painted[row][column]);
+    cell.setAttribute("aria-label", describeCell([row, column]));
     look(cell, painted[row][column]);
   }
 
@@ -100,18 +100,18 @@ function render({ model, el }) {
     if (solves) header.append(make("th", { scope: "col" }, "solve"));
     painted[0].forEach((_, column) => header.append(make("th", { scope: "col" }, column + 1)));
     const body = table.createTBody();
-    cells = painted.map((row, place) => {
+    cells = painted.map((row, index) => {
       const line = body.insertRow();
-      line.append(make("th", { scope: "row" }, parts[place]));
-      const isHead = place === parts.length - 1;
+      line.append(make("th", { scope: "row" }, parts[index]));
+      const isHead = index === parts.length - 1;
       if (solves) line.append(make("td", { class: isHead ? "solved" : "solved frozen" }, isHead ? "★" : ""));
       return row.map((_, column) => {
-        const cell = make("td", { role: "gridcell", tabindex: "-1", "data-row": place, "data-column": column });
+        const cell = make("td", { role: "gridcell", tabindex: "-1", "data-row": index, "data-column": column });
         line.append(cell);
         return cell;
       });
     });
-    painted.forEach((row, place) => row.forEach((_, column) => showCell(place, column)));
+    painted.forEach((row, index) => row.forEach((_, column) => showCell(index, column)));
     cursor = [cursor[0], Math.min(cursor[1], painted[0].length - 1)];
     cells[cursor[0]][cursor[1]].tabIndex = 0;
     if (hadFocus) cells[cursor[0]][cursor[1]].focus();
@@ -122,7 +122,7 @@ function render({ model, el }) {
     const same = painted.length && painted[0].length === given[0].length && table.rows.length;
     painted = given.map((row) => [...row]);
     nEpochs.textContent = epochs.value = painted[0].length;
-    if (same) painted.forEach((row, place) => row.forEach((_, column) => showCell(place, column)));
+    if (same) painted.forEach((row, index) => row.forEach((_, column) => showCell(index, column)));
     else build();
   }
 
@@ -132,10 +132,10 @@ function render({ model, el }) {
     const target = cells[cell[0]][cell[1]];
     target.tabIndex = 0;
     target.focus({ preventScroll: true });
-    here.textContent = sayCell(cell);
+    here.textContent = describeCell(cell);
   }
 
-  // All cells on the straight way from one to the other: a fast mouse reports only some of them.
+  // Paint all cells on the straight line between two: a fast mouse reports only some of them.
   function paintTo([row, column], from = [row, column]) {
     const n = Math.max(Math.abs(row - from[0]), Math.abs(column - from[1]), 1);
     for (let step = 0; step <= n; step++) {
@@ -152,7 +152,7 @@ function render({ model, el }) {
     return cell && table.contains(cell) ? [Number(cell.dataset.row), Number(cell.dataset.column)] : null;
   }
 
-  let last = null; // the cell that was painted last while the button is held
+  let last = null; // the last painted cell while the mouse button is held
   table.addEventListener("pointerdown", (event) => {
     const cell = event.button === 0 && findCell(event);
     if (!cell) return;
@@ -170,7 +170,7 @@ function render({ model, el }) {
   for (const name of ["pointerup", "pointercancel"]) table.addEventListener(name, () => (last = null));
   table.addEventListener("focusin", (event) => {
     const { row, column } = event.target.dataset;
-    if (row !== undefined) here.textContent = sayCell([Number(row), Number(column)]);
+    if (row !== undefined) here.textContent = describeCell([Number(row), Number(column)]);
   });
 
   const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
@@ -194,7 +194,7 @@ function render({ model, el }) {
 
   epochs.addEventListener("input", () => {
     const n = Number(epochs.value);
-    // New epochs go on as the last one does.
+    // New epochs copy the last one.
     painted = painted.map((row) => Array.from({ length: n }, (_, column) => row[Math.min(column, row.length - 1)]));
     nEpochs.textContent = n;
     build();
@@ -209,14 +209,14 @@ function render({ model, el }) {
       await navigator.clipboard.writeText(model.get("python"));
       copied.textContent = " copied";
     } catch {
-      // Pages that aren't served securely have no clipboard: what is selected is copied by hand.
+      // Insecure pages have no clipboard: select the text, so that the reader can copy it.
       window.getSelection().selectAllChildren(python);
       copied.textContent = " selected: press Ctrl+C";
     }
   });
 
   function showTexts() {
-    reading.textContent = model.get("reading");
+    summary.textContent = model.get("summary");
     python.textContent = model.get("python");
     copied.textContent = "";
   }
@@ -224,7 +224,7 @@ function render({ model, el }) {
   const reactions = {
     "change:rates": show,
     "change:solves_head": () => { solve.checked = model.get("solves_head"); build(); },
-    "change:reading change:python": showTexts,
+    "change:summary change:python": showTexts,
   };
   for (const [events, react] of Object.entries(reactions)) model.on(events, react);
   choose(chosen);

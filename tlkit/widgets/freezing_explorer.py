@@ -1,111 +1,103 @@
-"""Stages × norm layers → what moves, what learns, memory and time: the `FreezingExplorer`."""
+"""Stages × norm layers → changed tensors, trained parameters, memory and time: the `FreezingExplorer`."""
 
-import threading
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
 
 import ipywidgets
 import traitlets
 
-from tlkit.backbones.freezing.costs import NORM_MODES, FreezingChoice, summarise_freezing
+from tlkit.backbones.freezing.costs import NORM_MODES, FreezingChoice, FreezingCosts, summarise_freezing
 from tlkit.plots.freezing import SIZE_INCHES, FreezingPage
-from tlkit.widgets.explorer import Explorer, make_picture
-from tlkit.widgets.status import StatusLine
+from tlkit.widgets.explorer import ChoiceExplorer, make_buttons
 
 
-class FreezingExplorer(Explorer):
-    """Click stages to freeze them: what still moves in a training step, what it holds in memory, how long it takes.
+class FreezingExplorer(ChoiceExplorer):
+    """Click stages to freeze them: what a training step still changes, its memory and its time.
 
-    Building it displays nothing. Where there are no widgets, a picture of it is shown instead.
+    Parameters
+    ----------
+    costs : FreezingCosts
+        Result of `measure_freezing`; every choice is looked up there.
+    frozen : sequence of str, optional
+        The stages that are frozen first, by default all.
+    norm : {"frozen", "statistics", "trainable"}, optional
+        How norm layers in frozen stages behave, as in `freeze`.
 
-    Arguments
-    ---------
-    costs: FreezingCosts
-        From `measure_freezing`; whatever is clicked is looked up there.
-    frozen: sequence of str, optional
-        The stages to begin with; by default all.
-    norm: "frozen", "statistics" or "trainable"
-        What norm layers in frozen stages do, as in `freeze`.
+    Attributes
+    ----------
+    frozen, norm : tuple of str, str
+        The choice that is shown. Assigning one moves its control; an unknown stage or mode raises TraitError.
 
-    `frozen` and `norm` are traits: assigning to them moves the controls, a stage or mode that isn't there is a
-    TraitError. `status` is the line of text, `error` the exception that the last change ended in, or None.
+    Raises
+    ------
+    ValueError
+        If a stage or the norm mode is unknown.
 
-    Raises ValueError for a stage or norm mode that isn't there.
+    Examples
+    --------
+    >>> import torch
+    >>> from tlkit.backbones.freezing.measurement import measure_freezing
+    >>> from tlkit.backbones.small import make_small_backbone
+    >>> costs = measure_freezing(make_small_backbone(), torch.zeros(2, 3, 32, 32), n_classes=5, n_rounds=1)
+    >>> FreezingExplorer(costs, norm="trainable")
     """
 
     frozen = traitlets.Tuple()
     norm = traitlets.Unicode()
 
-    def __init__(self, costs, *, frozen=None, norm="frozen"):
+    def __init__(self, costs: FreezingCosts, *, frozen: Sequence[str] | None = None, norm: str = "frozen"):
         self.costs = costs
-        first = summarise_freezing(costs, FreezingChoice(costs.stages if frozen is None else frozen, norm))
-        # Callbacks may run on a thread of their own beside a cell that assigns to the traits.
-        self._lock = threading.Lock()
-        self._page = FreezingPage(summarise_freezing(costs, FreezingChoice()))
-        self._stages = {stage: ipywidgets.ToggleButton(layout={"width": "auto"}) for stage in costs.stages}
-        self._norms = ipywidgets.ToggleButtons(options=NORM_MODES, value=norm, style={"button_width": "auto"})
-        self._picture = make_picture(SIZE_INCHES, value=self._page.render(first))
-        self.status = StatusLine(first.sentence)
-        self._shown = first.choice
-        self._press(first.choice.frozen)
-        buttons = ipywidgets.HBox(list(self._stages.values()), layout={"flex_flow": "row wrap"})
-        norms = [ipywidgets.Label("norm layers in frozen stages"), self._norms]
-        rows = [ipywidgets.Label("stages, from picture to head: click to freeze or thaw"), buttons]
-        rows.append(ipywidgets.HBox(norms, layout={"align_items": "center"}))
-        super().__init__([*rows, self.status, self._picture], frozen=first.choice.frozen, norm=norm)
-        for button in self._stages.values():
-            button.observe(self._take_stage, "value")
-        self._norms.observe(self._take_norm, "value")
-        self.observe(self._show, ["frozen", "norm"])
+        super().__init__(
+            FreezingChoice(costs.stages if frozen is None else frozen, norm),
+            {
+                "frozen": functools.partial(StageButtons, costs.stages),
+                "norm": functools.partial(make_buttons, NORM_MODES),
+            },
+            check=costs.check,
+            summarise=functools.partial(summarise_freezing, costs),
+            page=FreezingPage(summarise_freezing(costs, FreezingChoice())),
+            size_inches=SIZE_INCHES,
+            labels={"frozen": "", "norm": "norm layers in frozen stages"},
+            label_width="auto",
+        )
 
     @traitlets.validate("frozen", "norm")
-    def _check(self, proposal):
-        wanted = {"frozen": self.frozen, "norm": self.norm, proposal["trait"].name: proposal["value"]}
-        try:
-            self.costs.check(FreezingChoice(**wanted))
-        except (ValueError, TypeError) as error:
-            raise traitlets.TraitError(str(error)) from error
+    def _validate(self, proposal):
+        """Return the value that a trait takes, stages in the order of the network."""
+        value = self.validate_field(proposal)
         if proposal["trait"].name == "norm":
-            return proposal["value"]
-        return tuple(stage for stage in self.costs.stages if stage in proposal["value"])
-
-    def _press(self, frozen):
-        for stage, button in self._stages.items():
-            button.value = stage in frozen
-            button.description = f"{stage}: {'frozen' if button.value else 'learns'}"
-
-    def _take_stage(self, change):
-        # One stage at a time: buttons that are still being set say nothing about the others.
-        stage = next(stage for stage, button in self._stages.items() if button is change["owner"])
-        frozen = {*self.frozen, stage} if change["new"] else {*self.frozen} - {stage}
-        self.report_failure(lambda: setattr(self, "frozen", tuple(frozen)))
-
-    def _take_norm(self, change):
-        self.report_failure(lambda: setattr(self, "norm", change["new"]))
-
-    def _show(self, _change):
-        self.report_failure(self._show_choice)
-
-    def _show_choice(self):
-        self._press(self.frozen)
-        self._norms.value = self.norm
-        with self._lock:
-            choice = FreezingChoice(self.frozen, self.norm)
-            if choice == self._shown and self.error is None:
-                return
-            summary = summarise_freezing(self.costs, choice)
-            self._picture.value = self._page.render(summary)
-            self.status.text = summary.sentence
-            self._shown, self.error = choice, None
-
-    def snapshot(self, frozen=None, norm=None):
-        """Return what the explorer shows of a choice as a still picture (IPython Image, PNG); by default of this one.
-
-        Raises ValueError for a stage or norm mode that isn't there.
-        """
-        from IPython.display import Image
-
-        choice = FreezingChoice(self.frozen if frozen is None else frozen, self.norm if norm is None else norm)
-        with self._lock:
-            return Image(self._page.render(summarise_freezing(self.costs, choice), compact=True))
+            return value
+        return tuple(stage for stage in self.costs.stages if stage in value)
 
     def __repr__(self):
         return f"FreezingExplorer({self.costs.name}, {len(self.costs.stages)} stages × {len(NORM_MODES)} norm modes)"
+
+
+class StageButtons(ipywidgets.VBox):
+    """A button per stage, pressed if the stage is frozen; `value` lists the frozen stages."""
+
+    value = traitlets.Tuple()
+
+    def __init__(self, stages, value):
+        self.buttons = {stage: ipywidgets.ToggleButton(layout={"width": "auto"}) for stage in stages}
+        buttons = ipywidgets.HBox(list(self.buttons.values()), layout={"flex_flow": "row wrap"})
+        help_text = ipywidgets.Label("stages, from picture to head: click to freeze or unfreeze")
+        super().__init__([help_text, buttons], value=value)
+        self._press()
+        for stage, button in self.buttons.items():
+            button.observe(functools.partial(self._take, stage), "value")
+        self.observe(self._press, "value")
+
+    def _press(self, _change=None):
+        """Make the buttons show the value."""
+        for stage, button in self.buttons.items():
+            button.value = stage in self.value
+            button.description = f"{stage}: {'frozen' if button.value else 'learns'}"
+
+    def _take(self, stage, change):
+        """Freeze or unfreeze the stage of a button."""
+        # One stage at a time: while `_press` sets the buttons, those that come later still show the old value.
+        frozen = {*self.value, stage} if change["new"] else {*self.value} - {stage}
+        self.value = tuple(name for name in self.buttons if name in frozen)

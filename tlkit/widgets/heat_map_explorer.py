@@ -1,71 +1,77 @@
-"""Picture × depth × method → heat maps as trained and made random: the `HeatMapExplorer`."""
+"""Picture × depth × method → heat maps of the trained and of the randomised network: the `HeatMapExplorer`."""
 
-import ipywidgets
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
 import traitlets
 
 from tlkit.plots.heat_maps_page import SIZE_INCHES, HeatStudyPage
 from tlkit.summaries.heat_maps import HeatChoice, check_heat, summarise_heat_maps
-from tlkit.widgets.choice_explorer import ChoiceExplorer, make_buttons
+from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, make_slider
+
+if TYPE_CHECKING:
+    from tlkit.inspection.random_weights import HeatStudy
 
 
 class HeatMapExplorer(ChoiceExplorer):
-    """Make a network random from its head down, and watch what becomes of a heat map.
+    """Make a network random from its head down, and see whether a heat map changes.
 
-    All maps were computed before; building it displays nothing. Where there are no widgets, a picture of it is shown
-    instead.
+    All maps have been computed before. Building the explorer displays nothing.
 
-    Arguments
-    ---------
-    study: HeatStudy
-        As `tlkit.inspection.study_heat_maps` makes it.
-    picture: int
-        Position of the picture to begin with.
-    depth, method: str, optional
-        To begin with; by default the first depth that is random, and the first method.
+    Parameters
+    ----------
+    study : HeatStudy
+        Result of `tlkit.inspection.study_heat_maps`.
+    picture : int
+        Index of the picture to show first.
+    depth, method : str, optional
+        Depth and method to show first, by default the first random depth and the first method.
 
-    `picture`, `depth` and `method` are traits: assigning to them moves the controls, what isn't there is a TraitError.
-    `status` is the line of text, `error` the exception that the last change ended in, or None.
+    Attributes
+    ----------
+    picture, depth, method : int, str, str
+        The choice that is shown. Assigning one moves its control; an unknown value raises TraitError.
 
-    Raises ValueError for a picture, depth or method that isn't there.
+    Raises
+    ------
+    ValueError
+        If the picture, depth or method is unknown.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> from tlkit.backbones.small import make_small_backbone
+    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(1)
+    >>> run = tl.transfer(make_small_backbone(), images, "linear_probe", progress=False)
+    >>> study = tl.inspection.study_heat_maps(run, images, {"Grad-CAM": tl.inspection.grad_cam}, depths=["head"])
+    >>> HeatMapExplorer(study)
     """
 
     picture = traitlets.Int()
     depth = traitlets.Unicode()
     method = traitlets.Unicode()
+    _validate = traitlets.validate("picture", "depth", "method")(ChoiceExplorer.validate_field)
 
-    def __init__(self, study, *, picture=0, depth=None, method=None):
+    def __init__(self, study: HeatStudy, *, picture: int = 0, depth: str | None = None, method: str | None = None):
         self.study = study
-        choice = HeatChoice(
-            picture, depth or study.depths[min(1, len(study.depths) - 1)], method or next(iter(study.maps))
+        depth = depth or study.depths[min(1, len(study.depths) - 1)]
+        pictures = [(f"{index}: {label}", index) for index, label in enumerate(study.labels)]
+        super().__init__(
+            HeatChoice(picture, depth, method or next(iter(study.maps))),
+            {
+                "picture": functools.partial(make_buttons, pictures),
+                "depth": functools.partial(make_slider, study.depths, layout={"width": "30em"}),
+                "method": functools.partial(make_buttons, study.maps),
+            },
+            check=functools.partial(check_heat, study),
+            summarise=functools.partial(summarise_heat_maps, study),
+            page=HeatStudyPage(study),
+            size_inches=SIZE_INCHES,
+            labels={"depth": "random down to"},
+            label_width="9em",
         )
-        check_heat(study, choice)
-        self._page = HeatStudyPage(study)
-        pictures = [(f"{place}: {label}", place) for place, label in enumerate(study.labels)]
-        depths = ipywidgets.SelectionSlider(options=study.depths, value=choice.depth, layout={"width": "30em"})
-        controls = {
-            "picture": make_buttons(pictures, choice.picture),
-            "depth": depths,
-            "method": make_buttons(study.maps, choice.method),
-        }
-        super().__init__(choice, controls, SIZE_INCHES, labels={"depth": "random down to"}, label_width="9em")
-
-    @traitlets.validate("picture", "depth", "method")
-    def _check(self, proposal):
-        return self._validate_choice(proposal)
-
-    def _check_choice(self, choice):
-        check_heat(self.study, choice)
-
-    def _read(self, choice):
-        return summarise_heat_maps(self.study, choice)
-
-    def snapshot(self, picture=None, depth=None, method=None):
-        """Return what the explorer shows of a choice as a still picture (IPython Image, PNG); by default of this one.
-
-        Raises ValueError for a picture, depth or method that isn't there.
-        """
-        choice = HeatChoice(self.picture if picture is None else picture, depth or self.depth, method or self.method)
-        return self._draw_still(choice)
 
     def __repr__(self):
         n_pictures, n_depths = len(self.study.squares), len(self.study.depths)

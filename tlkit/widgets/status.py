@@ -1,4 +1,4 @@
-"""The line that says in words what a widget shows, also to a screen reader."""
+"""The line that describes in words the state of a widget, also to screen readers."""
 
 import html
 
@@ -6,7 +6,7 @@ import ipywidgets
 
 
 class StatusLine(ipywidgets.HTML):
-    """A line of text that is read aloud when it changes.
+    """A line of text that screen readers read aloud when it changes.
 
     >>> line = StatusLine("5 < 6")
     >>> line.text, line.value
@@ -19,10 +19,11 @@ class StatusLine(ipywidgets.HTML):
 
     @property
     def text(self):
-        """What it says, without markup."""
+        """The text without markup."""
         return self._text
 
     @text.setter
     def text(self, text):
+        """Show another text; its markup is escaped."""
         self._text = text
         self.value = f"<span role='status' aria-live='polite'>{html.escape(text)}</span>"

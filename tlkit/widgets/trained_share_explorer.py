@@ -1,75 +1,90 @@
-"""Strategy × cost × score → what training little saves: the `TrainedShareExplorer`."""
+"""Strategy × cost × score → savings of strategies that train few parameters: the `TrainedShareExplorer`."""
+
+from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import traitlets
 
 from tlkit.plots.trained_share import SIZE_INCHES, TrainedSharePage
 from tlkit.summaries.trained_share import COSTS, TrainedShareChoice, TrainedShares, summarise_trained_share
-from tlkit.widgets.choice_explorer import ChoiceExplorer, make_buttons
+from tlkit.widgets.explorer import ChoiceExplorer, make_buttons
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class TrainedShareExplorer(ChoiceExplorer):
-    """Look at what strategies cost, by one measure or another, and how well they do.
+    """Compare the costs of strategies, by one measure or another, with their scores.
 
-    Building it displays nothing. Where there are no widgets, a picture of it is shown instead.
+    Parameters
+    ----------
+    table : DataFrame
+        One row per strategy, as in `tlkit.summaries.trained_share.TrainedShares`.
+    scores : sequence of str
+        Columns of accuracies, each with its interval in columns of the same name with _low and _high.
+    strategy, cost, score : str, optional
+        Choice to show first, by default the first strategy, the trained share and the first score.
 
-    Arguments
-    ---------
-    table: DataFrame
-        A row a strategy, as in `tlkit.summaries.trained_share.TrainedShares`.
-    scores: sequence of str
-        Columns of accuracies, each with its interval in columns of that name with _low and _high.
-    strategy, cost, score: str, optional
-        What to look at first; by default the first strategy, the trained share and the first score.
+    Attributes
+    ----------
+    strategy, cost, score : str
+        The choice that is shown. Assigning one moves its control; an unknown value raises TraitError.
 
-    `strategy`, `cost` and `score` are traits: assigning to them moves the controls, what isn't there is a TraitError.
-    `status` is the line of text, `error` the exception that the last change ended in, or None.
+    Raises
+    ------
+    ValueError
+        If a column, the strategy, cost or score is unknown.
 
-    Raises ValueError for columns, a strategy, cost or score that isn't there.
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> costs = {"trained_share": [0.01, 1.0], "memory_mib": [20.0, 160.0], "stored_mib": [0.1, 12.5]}
+    >>> scores = {"accuracy": [0.7, 0.8], "accuracy_low": [0.6, 0.7], "accuracy_high": [0.8, 0.9]}
+    >>> TrainedShareExplorer(pd.DataFrame({"strategy": ["linear_probe", "lp_ft"]} | costs | scores))
+    TrainedShareExplorer(2 strategies × 3 costs × 1 scores)
     """
 
     strategy = traitlets.Unicode()
     cost = traitlets.Unicode()
     score = traitlets.Unicode()
+    _validate = traitlets.validate("strategy", "cost", "score")(ChoiceExplorer.validate_field)
 
-    def __init__(self, table, *, scores=("accuracy",), strategy=None, cost=COSTS[0], score=None):
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        *,
+        scores: Sequence[str] = ("accuracy",),
+        strategy: str | None = None,
+        cost: str = COSTS[0],
+        score: str | None = None,
+    ):
         self.shares = TrainedShares(table, scores)
-        choice = TrainedShareChoice(strategy or self.shares.strategies[0], cost, score or self.shares.scores[0])
-        self.shares.check(choice)
-        self._page = functools.cache(functools.partial(TrainedSharePage, table))
         options = {"strategy": self.shares.strategies, "cost": COSTS, "score": self.shares.scores}
-        controls = {
-            name: make_buttons(
-                [(value.replace("_mib", " (MiB)").replace("_", " "), value) for value in values], getattr(choice, name)
-            )
-            for name, values in options.items()
-        }
-        super().__init__(choice, controls, SIZE_INCHES)
-
-    @traitlets.validate("strategy", "cost", "score")
-    def _check(self, proposal):
-        return self._validate_choice(proposal)
-
-    def _check_choice(self, choice):
-        self.shares.check(choice)
-
-    def _read(self, choice):
-        return summarise_trained_share(self.shares, choice)
+        super().__init__(
+            TrainedShareChoice(strategy or self.shares.strategies[0], cost, score or self.shares.scores[0]),
+            {
+                name: functools.partial(make_buttons, [(_format_option(value), value) for value in values])
+                for name, values in options.items()
+            },
+            check=self.shares.check,
+            summarise=functools.partial(summarise_trained_share, self.shares),
+            # The axes depend on cost and score, so each pair has a page of its own.
+            page=functools.cache(functools.partial(TrainedSharePage, table)),
+            size_inches=SIZE_INCHES,
+        )
 
     def _render(self, summary, **settings):
+        """Return the picture of a summary (PNG, bytes), drawn on the page of its cost and score."""
         return self._page(summary.choice.cost, summary.choice.score).render(summary, **settings)
 
-    def snapshot(self, strategy=None, cost=None, score=None):
-        """Return what the explorer shows of a choice as a still picture (IPython Image, PNG); by default of this one.
-
-        Raises ValueError for a strategy, cost or score that isn't there.
-        """
-        choice = TrainedShareChoice(strategy or self.strategy, cost or self.cost, score or self.score)
-        return self._draw_still(choice)
-
     def __repr__(self):
-        n_scores = len(self.shares.scores)
-        return (
-            f"TrainedShareExplorer({len(self.shares.strategies)} strategies × {len(COSTS)} costs × {n_scores} scores)"
-        )
+        counts = f"{len(self.shares.strategies)} strategies × {len(COSTS)} costs × {len(self.shares.scores)} scores"
+        return f"TrainedShareExplorer({counts})"
+
+
+def _format_option(name):
+    """Return the text of an option's button."""
+    return name.replace("_mib", " (MiB)").replace("_", " ")
