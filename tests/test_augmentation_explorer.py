@@ -1,22 +1,14 @@
 """The augmentation explorer and what it reads: pictures against the training's own, words, controls, failures."""
 
-import base64
 import dataclasses
-import io
 
 import numpy as np
 import pytest
 import torch
-import traitlets
 from made_ablations import POLICIES, make_ablation
-from made_drawings import count_drawings
 from made_networks import make_tiny_backbone
-from PIL import Image
 
 import tlkit as tl
-from tlkit.plots.augmentation import SIZE_INCHES
-from tlkit.plots.page import DOTS_PER_INCH
-from tlkit.summaries import augmentation as reading_module
 from tlkit.summaries.augmentation import (
     AugmentationChoice,
     Augmentations,
@@ -122,69 +114,5 @@ def test_what_does_not_fit_is_said(images, ablation):
         Augmentations(backbone, images, dataclasses.replace(ablation, description=twice))
 
 
-def test_it_begins_with_the_last_policy_and_says_what_it_is(explorer):
-    assert (explorer.policy, explorer.draw) == ("invert", 0)
-    assert explorer.status.text.startswith("last 2 stages + invert, 5 training pictures a class: accuracy")
-    assert repr(explorer) == "AugmentationExplorer(4 policies × 10 draws, 6 pictures)"
-    assert explorer.error is None
-
-
-def picture_of(explorer):
-    return Image.open(io.BytesIO(explorer._view.value)).convert("RGB")
-
-
-def test_controls_and_traits_move_each_other_and_the_picture(explorer):
-    policies, draws = explorer._controls.values()
-    before = picture_of(explorer).tobytes()
-    policies.value = "crop + cutmix"
-    assert explorer.policy == "crop + cutmix"
-    assert "crop + cutmix" in explorer.status.text
-    cut = picture_of(explorer).tobytes()
-    assert cut != before
-    draws.value = 3
-    assert explorer.draw == 3
-    assert picture_of(explorer).tobytes() != cut
-    explorer.policy, explorer.draw = "none", 7
-    assert (policies.value, draws.value) == ("none", 7)
-
-
 def test_no_key_of_a_control_is_taken_by_jupyterlab(explorer):
     assert [type(control).__name__ for control in explorer._controls.values()] == ["ToggleButtons", "SelectionSlider"]
-
-
-@pytest.mark.parametrize(("trait", "value", "said"), [("policy", "flop", "nearest: 'flip'"), ("draw", 10, "0 to 9")])
-def test_what_is_not_there_is_a_trait_error(explorer, trait, value, said):
-    with pytest.raises(traitlets.TraitError, match=said):
-        setattr(explorer, trait, value)
-
-
-def test_a_failure_is_shown_and_the_next_choice_mends_it(explorer, monkeypatch):
-    def fail(*arguments):
-        raise OSError("the disk is gone")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(reading_module, "see_pictures", fail)
-        explorer.policy = "flip"
-    assert explorer.status.text == "This could not be shown: OSError: the disk is gone"
-    assert isinstance(explorer.error, OSError)
-    explorer.policy = "none"
-    assert explorer.error is None
-    assert "last 2 stages + none" in explorer.status.text
-
-
-def test_a_change_draws_no_whole_figure(explorer, monkeypatch):
-    counts = count_drawings(monkeypatch)
-    explorer.draw = 4
-    explorer.policy = "flip"
-    assert counts == {"pictures": 2}
-
-
-def test_readers_without_widgets_see_a_picture(explorer):
-    bundle = explorer._repr_mimebundle_()
-    picture = Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
-    assert picture.size == tuple(round(side * DOTS_PER_INCH) for side in SIZE_INCHES)
-    other = explorer.snapshot("crop + cutmix", 2)
-    assert other.data != explorer.snapshot().data
-    assert explorer.policy == "invert"
-    with pytest.raises(ValueError, match="nearest: 'flip'"):
-        explorer.snapshot("flop")

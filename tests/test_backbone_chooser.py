@@ -152,20 +152,20 @@ def test_agreement_is_drawn_a_row_a_score_with_its_interval(ax):
 
 
 def is_hidden(chooser):
-    return chooser._picture not in chooser.children and "<td>0.700</td>" not in chooser._left.value
+    return chooser._picture not in chooser.children and "<td>0.700</td>" not in chooser._candidates.value
 
 
 def test_building_a_view_displays_nothing_and_shows_no_score(table, capsys):
     chooser = BackboneChooser(table)
     assert capsys.readouterr() == ("", "")
     assert is_hidden(chooser)
-    assert "<td>small</td><td>0.40</td><td>4.0</td><td>224</td><td>yes</td>" in chooser._left.value
+    assert "<td>small</td><td>0.40</td><td>4.0</td><td>224</td><td>yes</td>" in chooser._candidates.value
 
 
 def test_the_order_of_the_candidates_gives_no_score_away(table):
     chooser = BackboneChooser(table.sort_values("accuracy", ascending=False))
     assert list(chooser._choices.options) == ["tiny", "small", "wide", "large"]
-    assert chooser._left.value.index("tiny") < chooser._left.value.index("large")
+    assert chooser._candidates.value.index("tiny") < chooser._left.value.index("large")
 
 
 def test_a_slider_limits_and_says_who_is_left(chooser):
@@ -198,7 +198,7 @@ def test_scores_are_shown_once_a_prediction_is_kept(chooser):
     assert chooser.status.text.endswith(
         "Best of them by accuracy: large (0.730). You predicted wide: number 3 of 4, 0.070 behind."
     )
-    names = [row.split("</td>")[0] for row in chooser._left.value.split("<tr><td>")[1:]]
+    names = [row.split("</td>")[0] for row in chooser._candidates.value.split("<tr><td>")[1:]]
     assert names == ["large", "small", "wide", "tiny"]
 
 
@@ -270,7 +270,7 @@ def test_wrong_tables_are_refused(table):
         BackboneChooser(table, cost="accuracy")
     with pytest.raises(ValueError, match="table: no candidates"):
         BackboneChooser(table.head(0))
-    with pytest.raises(ValueError, match="names: 'small' is there more than once"):
+    with pytest.raises(ValueError, match="names: 'small' occurs more than once"):
         BackboneChooser(table.replace({"name": {"wide": "small"}}))
 
 

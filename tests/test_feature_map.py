@@ -209,7 +209,7 @@ def test_a_picture_that_cannot_be_read_is_said(view, images, tmp_path):
 
 def test_images_that_do_not_belong_to_the_features_are_refused(images):
     features = features_of(images)
-    with pytest.raises(ValueError, match=r"images: 14 pictures for the features of 15; give the images"):
+    with pytest.raises(ValueError, match=r"images: 14 pictures for the features of 15; pass the images"):
         FeatureMapExplorer(features, images[:14])
     with pytest.raises(ValueError, match=r"images: picture 0 is .* in the same order"):
         FeatureMapExplorer(features, images[::-1])

@@ -14,7 +14,7 @@ import tlkit as tl
 from tlkit.backbones.freezing.measurement import measure_freezing
 from tlkit.strategies.freeze_score import make_score, make_strategy
 from tlkit.training import loop
-from tlkit.widgets import FreezeScoreExplorer, freeze_score_explorer
+from tlkit.widgets import FreezeScoreExplorer, score_runner
 from tlkit.widgets.jobs import Job
 
 TWO_EPOCHS = tl.Strategy([tl.Phase(["all"], 2, 1e-3)])
@@ -126,7 +126,7 @@ def test_the_same_score_keeps_its_row_and_another_gets_one(explorer):
     explorer.painter.rates = [[0], [0], [1e-3]]
     explorer.run().wait()
     assert list(explorer.table["score"]) == ["painted", "painted 2"]
-    assert "2 painted scores were tried on these test pictures" in explorer.status.text
+    assert "2 painted scores have been tested on these test pictures" in explorer.status.text
 
 
 def test_cancel_ends_with_the_step_that_goes_on(explorer, gate):
@@ -152,7 +152,7 @@ def test_a_second_click_starts_nothing_and_a_second_call_is_refused(explorer, ga
     words = explorer.status.text
     explorer._run_button.click()
     assert (explorer.status.text, explorer.error) == (words, None)
-    with pytest.raises(RuntimeError, match="something is running; wait for it"):
+    with pytest.raises(RuntimeError, match="a training is running; wait for it"):
         explorer.compare()
     gate.opened.set()
     assert job.wait().completed
@@ -226,7 +226,7 @@ def test_a_score_in_which_nothing_learns_is_not_run(explorer):
 
 @pytest.mark.parametrize(("passes_s", "n_drawn"), [(0, 1), (1, 2)])
 def test_the_view_is_told_at_most_five_times_a_second(explorer, monkeypatch, passes_s, n_drawn):
-    clock, drawn, real = [1.0], [], freeze_score_explorer.render_runs
+    clock, drawn, real = [1.0], [], score_runner.render_runs
 
     def tell():
         clock[0] += passes_s
@@ -236,8 +236,8 @@ def test_the_view_is_told_at_most_five_times_a_second(explorer, monkeypatch, pas
         drawn.append(len(history))
         return real(history, *arguments)
 
-    monkeypatch.setattr(freeze_score_explorer.time, "monotonic", tell)
-    monkeypatch.setattr(freeze_score_explorer, "render_runs", render)
+    monkeypatch.setattr(score_runner.time, "monotonic", tell)
+    monkeypatch.setattr(score_runner, "render_runs", render)
     explorer.run().wait()
     # Where each step takes a second, the first epoch is shown during the second; the end is shown in either case.
     assert drawn == [1, 2][-n_drawn:]

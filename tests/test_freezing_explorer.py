@@ -1,17 +1,12 @@
 """The freezing explorer and what it looks up: costs of stages against whole steps, words, picture, view."""
 
-import base64
 import copy
-import functools
 import io
 import itertools
 
 import pytest
 import torch
-import traitlets
-from made_drawings import count_drawings
 from made_networks import copy_state, make_batch, make_tiny_backbone, same_bits
-from made_threads import count_inside
 from matplotlib.figure import Figure
 from PIL import Image, ImageChops
 from torch import nn
@@ -266,22 +261,17 @@ def test_a_page_that_is_drawn_again_equals_one_drawn_afresh(costs):
         assert ImageChops.difference(afresh, again).getbbox() is None
 
 
-def test_building_a_view_displays_nothing(costs, capsys):
-    FreezingExplorer(costs)
-    assert capsys.readouterr() == ("", "")
-
-
 def test_clicking_a_stage_thaws_and_freezes_it(explorer):
     words, picture = explorer.status.text, explorer._picture.value
     assert explorer.frozen == STAGES
-    explorer._stages["stage2"].value = False
+    explorer._controls["frozen"].buttons["stage2"].value = False
     assert explorer.frozen == ("stem", "stage1")
-    assert explorer._stages["stage2"].description == "stage2: learns"
+    assert explorer._controls["frozen"].buttons["stage2"].description == "stage2: learns"
     assert explorer.status.text.startswith("2,000 of 4,000 parameters learn")
     assert explorer._picture.value != picture
-    explorer._stages["stage2"].value = True
+    explorer._controls["frozen"].buttons["stage2"].value = True
     assert (explorer.frozen, explorer.status.text, explorer._picture.value) == (STAGES, words, picture)
-    explorer._norms.value = "trainable"
+    explorer._controls["norm"].value = "trainable"
     assert explorer.norm == "trainable"
     assert explorer.status.text.startswith("1,030 of 4,000 parameters learn")
     assert explorer.error is None
@@ -291,64 +281,14 @@ def test_assigning_a_trait_moves_the_controls(explorer):
     with explorer.hold_trait_notifications():
         explorer.frozen, explorer.norm = ["stage2", "stem"], "statistics"
     assert explorer.frozen == ("stem", "stage2")
-    assert [button.value for button in explorer._stages.values()] == [True, False, True]
-    assert [button.description.split()[1] for button in explorer._stages.values()] == ["frozen", "learns", "frozen"]
-    assert explorer._norms.value == "statistics"
+    assert [button.value for button in explorer._controls["frozen"].buttons.values()] == [True, False, True]
+    assert [button.description.split()[1] for button in explorer._controls["frozen"].buttons.values()] == [
+        "frozen",
+        "learns",
+        "frozen",
+    ]
+    assert explorer._controls["norm"].value == "statistics"
     assert "norm statistics still move" in explorer.status.text
-
-
-def test_a_choice_that_is_not_there_is_refused_and_nothing_moves(explorer):
-    words = explorer.status.text
-    with pytest.raises(traitlets.TraitError, match="frozen: 'stage7' is unknown"):
-        explorer.frozen = ("stage7",)
-    with pytest.raises(traitlets.TraitError, match="frozen: 3 is a int"):
-        explorer.frozen = (3,)
-    with pytest.raises(traitlets.TraitError, match="norm: 'thawed' is unknown"):
-        explorer.norm = "thawed"
-    assert (explorer.frozen, explorer.norm, explorer.status.text) == (STAGES, "frozen", words)
-
-
-def test_a_failure_is_shown_and_forgotten_once_something_can_be_shown(explorer, monkeypatch):
-    render = explorer._page.render
-
-    def fail(summary):
-        raise RuntimeError("no <ink>")
-
-    monkeypatch.setattr(explorer._page, "render", fail)
-    explorer._stages["stem"].value = False
-    assert str(explorer.error) == "no <ink>"
-    assert "This could not be shown: RuntimeError: no &lt;ink&gt;" in explorer.status.value
-    monkeypatch.setattr(explorer._page, "render", render)
-    explorer._stages["stem"].value = True
-    assert explorer.error is None
-    assert explorer.status.text.startswith("1,000 of 4,000")
-
-
-def test_two_threads_never_draw_at_once(explorer, monkeypatch):
-    def move(*values):
-        for norm in values * 3:
-            explorer.norm = norm
-
-    moves = [functools.partial(move, *NORM_MODES), functools.partial(move, *NORM_MODES[::-1])]
-    counts = count_inside(monkeypatch, explorer._page, "render", moves)
-    assert explorer.error is None
-    assert max(counts) == 1
-
-
-def test_a_click_makes_one_picture_on_the_figure_that_is_there(explorer, monkeypatch):
-    counts = count_drawings(monkeypatch)
-    explorer._stages["stem"].value = False
-    assert explorer.error is None
-    assert counts == {"pictures": 1}
-    with explorer.hold_trait_notifications():  # of two traits at once
-        explorer.frozen, explorer.norm = (), "trainable"
-    assert counts == {"pictures": 2}
-
-
-def test_readers_without_widgets_see_a_picture(explorer):
-    bundle = explorer._repr_mimebundle_()
-    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
-    assert bundle["text/plain"] == "FreezingExplorer(made_up, 3 stages × 3 norm modes)"
 
 
 def test_a_snapshot_of_another_choice_leaves_the_explorer_where_it_was(explorer):

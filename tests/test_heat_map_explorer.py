@@ -1,22 +1,15 @@
 """The heat map explorer, what it reads and draws: words, controls, failures, drawings in gray."""
 
-import base64
-import io
-
 import numpy as np
 import pandas as pd
 import pytest
-import traitlets
-from made_drawings import count_drawings
 from made_heat import make_random_run
 from made_pictures import make_picture
 from matplotlib.figure import Figure
-from PIL import Image
 
 from tlkit.images.inputs import gather_pictures
 from tlkit.inspection import study_heat_maps
 from tlkit.plots import (
-    HeatStudyPage,
     draw_channels,
     draw_correlations,
     draw_heat_map,
@@ -27,7 +20,6 @@ from tlkit.plots import (
     draw_similarity_curve,
 )
 from tlkit.plots.heat_maps_page import SIZE_INCHES
-from tlkit.plots.page import DOTS_PER_INCH
 from tlkit.summaries.heat_maps import HeatChoice, summarise_heat_maps
 from tlkit.widgets import HeatMapExplorer
 
@@ -71,71 +63,6 @@ def test_a_map_that_is_the_same_everywhere_has_no_correlation(study):
     assert "rank correlation" in summary.words
     flat = dataclasses.replace(summary, correlation=float(table["correlation"].iloc[0]))
     assert flat.words == "one of the maps is the same everywhere, nothing to correlate"
-
-
-def test_it_begins_with_a_random_head(explorer, study):
-    assert (explorer.picture, explorer.depth, explorer.method) == (0, "head", "Grad-CAM")
-    assert explorer.status.text == summarise_heat_maps(study, HeatChoice(0, "head", "Grad-CAM")).sentence
-    other = HeatMapExplorer(study, picture=1, depth="stem", method=GRADIENTS)
-    assert (other.picture, other.depth, other.method) == (1, "stem", GRADIENTS)
-    with pytest.raises(ValueError, match="depth: 'steam' is unknown; nearest: 'stem'"):
-        HeatMapExplorer(study, depth="steam")
-
-
-def test_the_controls_move_what_is_shown(explorer, study):
-    seen = {explorer._view.value}
-    for name, value in (("picture", 2), ("depth", "stem"), ("method", GRADIENTS)):
-        explorer._controls[name].value = value
-        assert getattr(explorer, name) == value
-        assert explorer._view.value not in seen
-        seen.add(explorer._view.value)
-    assert explorer.status.text == summarise_heat_maps(study, HeatChoice(2, "stem", GRADIENTS)).sentence
-    explorer.depth = "trained"
-    assert explorer._controls["depth"].value == "trained"
-    assert explorer.error is None
-
-
-@pytest.mark.parametrize(("name", "value"), [("picture", 3), ("depth", "haed"), ("method", "CAM")])
-def test_assigning_what_is_not_there_is_an_error_and_changes_nothing(explorer, name, value):
-    before = explorer._view.value
-    with pytest.raises(traitlets.TraitError):
-        setattr(explorer, name, value)
-    assert (explorer.picture, explorer.depth, explorer.method) == (0, "head", "Grad-CAM")
-    assert explorer._view.value == before
-
-
-def test_a_failure_is_shown_and_the_next_choice_ends_it(explorer, monkeypatch):
-    def fail(*arguments, **keywords):
-        raise OSError("the picture is gone")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(HeatStudyPage, "render", fail)
-        explorer.depth = "stem"
-    assert explorer.status.text == "This could not be shown: OSError: the picture is gone"
-    explorer.depth = "stage1"
-    assert explorer.error is None
-    assert explorer.status.text.startswith("Grad-CAM, picture 0")
-
-
-def test_readers_without_widgets_get_a_picture(explorer):
-    bundle = explorer._repr_mimebundle_()
-    picture = Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
-    assert picture.size == tuple(round(side * DOTS_PER_INCH) for side in SIZE_INCHES)
-    assert bundle["text/plain"] == repr(explorer) == "HeatMapExplorer(3 pictures × 4 depths × 2 methods)"
-
-
-def test_a_snapshot_of_another_choice_leaves_the_explorer_where_it_was(explorer):
-    words, here = explorer.status.text, explorer.snapshot().data
-    assert explorer.snapshot(2, "stem", GRADIENTS).data != here
-    assert explorer.snapshot().data == here
-    assert (explorer.status.text, explorer.picture) == (words, 0)
-
-
-def test_looking_further_draws_only_what_changed(explorer, monkeypatch):
-    counts = count_drawings(monkeypatch)
-    explorer.depth = "stem"
-    explorer.picture = 1
-    assert counts == {"pictures": 2}
 
 
 def test_the_page_is_the_drawing(study):

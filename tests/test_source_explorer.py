@@ -1,12 +1,9 @@
 """What a source is worth, read and explored: numbers against the tables, words, drawings, controls, failures."""
 
-import base64
 import io
 
 import numpy as np
 import pytest
-import traitlets
-from made_drawings import count_drawings
 from made_worths import CHANGES, make_worths
 from matplotlib.figure import Figure
 from PIL import Image, ImageChops
@@ -127,42 +124,3 @@ def test_the_page_shows_what_is_drawn_at_once(tables, explorer):
     assert len(figure.axes) == 3
     other = Image.open(io.BytesIO(explorer.snapshot(source="near").data)).convert("RGB")
     assert ImageChops.difference(shown, other).getbbox()
-
-
-def test_controls_and_traits_move_each_other(explorer):
-    assert (explorer.source, explorer.weight, explorer.shots) == ("far", "pooled", 1)
-    explorer.weight = 0.25
-    assert explorer._controls["weight"].value == 0.25
-    explorer._controls["shots"].value = 5
-    assert explorer.shots == 5
-    assert explorer.status.text.startswith("far at 0.25 times the weight of 5 shots a class: accuracy")
-    assert explorer.error is None
-
-
-def test_what_was_not_measured_is_a_trait_error_and_changes_nothing(explorer):
-    before = explorer.status.text
-    for name, value in (("source", "nowhere"), ("weight", 3), ("shots", 2)):
-        with pytest.raises(traitlets.TraitError, match=f"{name}: .* was not measured"):
-            setattr(explorer, name, value)
-    assert explorer.status.text == before
-    with pytest.raises(ValueError, match="was not measured"):
-        explorer.snapshot(shots=2)
-
-
-def test_a_failure_is_said_in_the_status_line(explorer, monkeypatch):
-    monkeypatch.setattr(explorer._page, "render", lambda summary: 1 / 0)
-    explorer.shots = 5
-    assert explorer.status.text == "This could not be shown: ZeroDivisionError: division by zero"
-    assert isinstance(explorer.error, ZeroDivisionError)
-
-
-def test_a_change_draws_once_and_makes_no_figure(explorer, monkeypatch):
-    counts = count_drawings(monkeypatch)
-    explorer.shots = 5
-    assert counts == {"pictures": 1}
-
-
-def test_without_widgets_there_is_a_picture(explorer):
-    content = base64.b64decode(explorer._repr_mimebundle_()["image/png"])
-    assert Image.open(io.BytesIO(content)).format == "PNG"
-    assert repr(explorer) == "SourceExplorer(2 sources × 2 weights × 2 numbers of shots, 5 seeds)"

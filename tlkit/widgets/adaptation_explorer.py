@@ -56,10 +56,11 @@ class AdaptationExplorer(ChoiceExplorer):
     --------
     >>> import numpy as np
     >>> import tlkit as tl
-    >>> images = tl.load_images("styles", domain=["photo", "sketch"], role="core")
+    >>> images = tl.load_images("styles", domain=["photo", "sketch"]).select(role="core")
     >>> values = np.eye(14, dtype=np.float32)[images.labels]
     >>> features = tl.Features(values, images.labels, images.classes, images.names, images.groups, {"backbone": "made"})
     >>> AdaptationExplorer(features, images, methods=["coral"])
+    AdaptationExplorer(2 domains × 2 methods, 469 pictures)
     """
 
     source = traitlets.Unicode()

@@ -49,11 +49,13 @@ class AugmentationExplorer(ChoiceExplorer):
     --------
     >>> import tlkit as tl
     >>> from tlkit.backbones.small import make_small_backbone
-    >>> images, backbone = tl.load_images("styles", domain="clipart", role="core"), make_small_backbone()
+    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])
+    >>> backbone = make_small_backbone()
     >>> brief = tl.Strategy([tl.Phase(["head"], 1, 1e-3)], name="brief")
     >>> arms = [tl.strategies.augmented(brief, augment) for augment in (None, "flip")]
     >>> comparison = tl.compare(backbone, images, arms, shots=[1], seeds=[0], progress=False)
     >>> AugmentationExplorer(backbone, images, comparison)
+    AugmentationExplorer(2 policies × 10 draws, 6 pictures)
     """
 
     policy = traitlets.Unicode()

@@ -45,7 +45,7 @@ class BackboneTable(anywidget.AnyWidget):
 
     Examples
     --------
-    >>> BackboneTable("resnet1*", sort_by="n_parameters").shown["name"].tolist()
+    >>> BackboneTable("resnet18*", sort_by="n_parameters").shown["name"].tolist()
     ['resnet18']
     """
 

@@ -45,9 +45,11 @@ class ComparisonExplorer(ChoiceExplorer):
     --------
     >>> import tlkit as tl
     >>> from tlkit.backbones.small import make_small_backbone
-    >>> images, arms = tl.load_images("styles", domain="clipart", role="core"), ["hand_made", "linear_probe"]
+    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])
+    >>> arms = ["hand_made", "linear_probe"]
     >>> comparison = tl.compare(make_small_backbone(), images, arms, shots=[1], seeds=[0], progress=False)
     >>> ComparisonExplorer(comparison, images)
+    ComparisonExplorer(2 strategies × 1 shots, 100 pictures)
     """
 
     strategy = traitlets.Unicode()

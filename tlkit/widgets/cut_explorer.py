@@ -52,10 +52,11 @@ class CutExplorer(ChoiceExplorer):
     >>> import tlkit as tl
     >>> from tlkit.backbones.small import make_small_backbone
     >>> images, backbone = tl.load_images("styles", domain="sketch").few(1), make_small_backbone()
-    >>> features = {cut: tl.extract_features(backbone.until(cut), images) for cut in backbone.stages}
+    >>> features = {cut: tl.extract_features(backbone, images, stage=cut, progress=False) for cut in backbone.stages}
     >>> scores = {"accuracy": 0.5, "accuracy_low": 0.4, "accuracy_high": 0.6}
     >>> table = pd.DataFrame([{"cut": cut, "head": "ridge"} | scores for cut in features])
     >>> CutExplorer(features, table, images)
+    CutExplorer(3 cuts × 1 heads, 14 pictures)
     """
 
     cut = traitlets.Unicode()

@@ -42,6 +42,7 @@ class FreezingExplorer(ChoiceExplorer):
     >>> from tlkit.backbones.small import make_small_backbone
     >>> costs = measure_freezing(make_small_backbone(), torch.zeros(2, 3, 32, 32), n_classes=5, n_rounds=1)
     >>> FreezingExplorer(costs, norm="trainable")
+    FreezingExplorer(small, 3 stages × 3 norm modes)
     """
 
     frozen = traitlets.Tuple()

@@ -45,8 +45,9 @@ class HeatMapExplorer(ChoiceExplorer):
     >>> from tlkit.backbones.small import make_small_backbone
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(1)
     >>> run = tl.transfer(make_small_backbone(), images, "linear_probe", progress=False)
-    >>> study = tl.inspection.study_heat_maps(run, images, {"Grad-CAM": tl.inspection.grad_cam}, depths=["head"])
+    >>> study = tl.inspection.study_heat_maps(run, images)
     >>> HeatMapExplorer(study)
+    HeatMapExplorer(2 pictures × 5 depths × 2 methods)
     """
 
     picture = traitlets.Int()

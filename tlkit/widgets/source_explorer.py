@@ -41,7 +41,7 @@ class SourceExplorer(ChoiceExplorer):
     --------
     >>> import numpy as np
     >>> import tlkit as tl
-    >>> images = tl.load_images("styles", domain=["photo", "sketch"], role="core")
+    >>> images = tl.load_images("styles", domain=["photo", "sketch"]).select(role="core")
     >>> values = np.eye(14, dtype=np.float32)[images.labels]
     >>> features = tl.Features(values, images.labels, images.classes, images.names, images.groups, {"backbone": "made"})
     >>> settings = {"weights": [0.25, "pooled"], "shots": [1], "seeds": 5, "progress": False}

@@ -1,0 +1,190 @@
+"""Everything that all explorers of a choice have in common: controls, traits, refusals, failures, threads, pictures."""
+
+import base64
+import functools
+import io
+
+import numpy as np
+import pytest
+import traitlets
+from made_drawings import count_drawings
+from made_explorers import CASES
+from made_threads import count_inside
+from PIL import Image
+
+from tlkit.plots.page import DOTS_PER_INCH
+
+
+@pytest.fixture(params=list(CASES))
+def case(request):
+    return CASES[request.param]
+
+
+@pytest.fixture
+def explorer(case):
+    return case.make()
+
+
+def get_choice(explorer, case):
+    """Return {trait: value}."""
+    return {trait: getattr(explorer, trait) for trait in case.first}
+
+
+def get_state(explorer, case):
+    """Return everything that a change may change."""
+    return get_choice(explorer, case), explorer.status.text, bytes(explorer._picture.value)
+
+
+def make_last(case):
+    """Return the choice after all moves."""
+    return case.first | {trait: value for trait, value, _ in case.moves}
+
+
+def check_agreement(explorer, case, choice, sentence):
+    """Fail unless traits, controls and the status line all show a choice."""
+    assert explorer.error is None
+    assert get_choice(explorer, case) == choice
+    assert {name: control.value for name, control in explorer._controls.items()} == choice
+    assert explorer.status.text.startswith(sentence)
+    assert explorer.status.text == explorer._summarise(explorer._choose()).sentence
+
+
+def test_building_displays_nothing(case, capsys):
+    case.make()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_it_begins_with_a_choice_and_describes_it(explorer, case):
+    check_agreement(explorer, case, case.first, "")
+    assert explorer.status.text
+
+
+def test_it_begins_with_the_choice_that_is_given(case):
+    if not case.takes_choice:
+        pytest.skip("takes no choice to begin with")
+    choice = make_last(case)
+    check_agreement(case.make(**choice), case, choice, case.moves[-1][2])
+
+
+def test_controls_change_traits_words_and_picture(explorer, case):
+    choice, seen = case.first, {bytes(explorer._picture.value)}
+    for trait, value, sentence in case.moves:
+        explorer._controls[trait].value = value
+        choice = choice | {trait: value}
+        check_agreement(explorer, case, choice, sentence)
+        assert bytes(explorer._picture.value) not in seen
+        seen.add(bytes(explorer._picture.value))
+
+
+def test_traits_change_controls_words_and_picture(explorer, case):
+    choice, seen = case.first, {bytes(explorer._picture.value)}
+    for trait, value, sentence in case.moves:
+        setattr(explorer, trait, value)
+        choice = choice | {trait: value}
+        check_agreement(explorer, case, choice, sentence)
+        assert bytes(explorer._picture.value) not in seen
+        seen.add(bytes(explorer._picture.value))
+
+
+def test_several_traits_at_once_make_one_change(explorer, case, monkeypatch):
+    counts = count_drawings(monkeypatch)
+    with explorer.hold_trait_notifications():
+        for trait, value in make_last(case).items():
+            setattr(explorer, trait, value)
+    check_agreement(explorer, case, make_last(case), case.moves[-1][2])
+    assert counts["pictures"] == 1
+
+
+def test_a_change_makes_one_picture_on_the_figure_that_is_there(explorer, case, monkeypatch):
+    # Of the figures that an explorer keeps for several measures, each is made once.
+    for trait, value, _ in case.moves:
+        setattr(explorer, trait, value)
+    for trait in case.first:
+        setattr(explorer, trait, case.first[trait])
+    counts = count_drawings(monkeypatch)
+    for number, (trait, value, _) in enumerate(case.moves, start=1):
+        explorer._controls[trait].value = value
+        assert explorer.error is None
+        assert counts == {"pictures": number}
+
+
+def test_a_value_that_is_not_there_is_refused_and_nothing_moves(explorer, case):
+    before = get_state(explorer, case)
+    for trait, value, message in case.refused:
+        with pytest.raises(traitlets.TraitError, match=message):
+            setattr(explorer, trait, value)
+        assert get_state(explorer, case) == before
+        assert explorer._controls[trait].value == case.first[trait]
+
+
+def test_beginning_with_a_value_that_is_not_there_is_refused(case):
+    if not case.takes_choice:
+        pytest.skip("takes no choice to begin with")
+    for trait, value, message in case.refused:
+        with pytest.raises((ValueError, TypeError), match=message):
+            case.make(**{trait: value})
+
+
+@pytest.mark.parametrize("part", ["_render", "_summarise"])
+def test_a_failure_is_shown_and_the_next_choice_ends_it(explorer, case, monkeypatch, part):
+    def fail(*arguments, **keywords):
+        raise OSError("no <ink>")
+
+    trait, value, _ = case.moves[0]
+    with monkeypatch.context() as broken:
+        broken.setattr(explorer, part, fail)
+        explorer._controls[trait].value = value
+    assert isinstance(explorer.error, OSError)
+    assert explorer.status.text == "This could not be shown: OSError: no <ink>"
+    assert "role='status'" in explorer.status.value
+    assert "no &lt;ink&gt;" in explorer.status.value
+    explorer._controls[trait].value = case.first[trait]
+    check_agreement(explorer, case, case.first, "")
+
+
+def test_two_threads_never_draw_at_once(explorer, case, monkeypatch):
+    def move(choices):
+        for choice in choices:
+            for trait, value in choice.items():
+                setattr(explorer, trait, value)
+
+    moves = [functools.partial(move, order) for order in ([make_last(case), case.first], [case.first, make_last(case)])]
+    counts = count_inside(monkeypatch, explorer, "_render", moves)
+    assert explorer.error is None
+    assert max(counts) == 1
+    assert explorer.status.text == explorer._summarise(explorer._choose()).sentence
+
+
+def test_readers_without_widgets_see_a_picture(explorer, case):
+    bundle = explorer._repr_mimebundle_()
+    picture = Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
+    assert picture.format == "PNG"
+    assert picture.size == tuple(round(side * DOTS_PER_INCH) for side in case.size_inches)
+    assert bundle["text/plain"] == repr(explorer) == case.text
+
+
+def test_a_snapshot_shows_another_choice_and_leaves_the_explorer_as_it_was(explorer, case):
+    before, here = get_state(explorer, case), explorer.snapshot().data
+    last = make_last(case)
+    assert explorer.snapshot(*last.values()).data == explorer.snapshot(**last).data != here
+    trait, value, _ = case.moves[0]
+    assert explorer.snapshot(**{trait: value}).data not in (here, explorer.snapshot(**last).data)
+    assert explorer.snapshot().data == here
+    assert get_state(explorer, case) == before
+    assert here == case.make().snapshot().data
+
+
+def test_a_snapshot_looks_like_the_view(explorer):
+    shown, still = (
+        np.asarray(Image.open(io.BytesIO(content)).convert("RGB"), float)
+        for content in (explorer._picture.value, explorer.snapshot().data)
+    )
+    assert np.abs(shown - still).mean() < 2  # a snapshot has fewer colours
+
+
+def test_a_snapshot_of_what_is_not_there_is_refused(explorer, case):
+    for trait, value, message in case.refused:
+        with pytest.raises((ValueError, TypeError), match=message):
+            explorer.snapshot(**{trait: value})
+    with pytest.raises(TypeError, match="colour"):
+        explorer.snapshot(colour="red")
