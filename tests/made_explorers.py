@@ -183,7 +183,7 @@ CASES = {
             ("picture", 4, "logistic behind late: 0.50"),
             ("head", "conv", "conv behind late: not measured"),
         ],
-        [("cut", "stage99", "^cut: "), ("head", "svm", "^head: "), ("picture", 12, "^index: ")],
+        [("cut", "stage99", "^cut: "), ("head", "svm", "^head: "), ("picture", 12, "^picture: 12, ")],
         "CutExplorer(2 cuts × 3 heads, 12 pictures)",
         cuts.SIZE_INCHES,
     ),
@@ -197,7 +197,7 @@ CASES = {
             ("depth", "trained", "integrated gradients, picture 2,"),
         ],
         [
-            ("picture", 3, "index: 3"),
+            ("picture", 3, "picture: 3, "),
             ("depth", "steam", "depth: 'steam' is unknown; nearest: 'stem'"),
             ("method", "CAM", "method: "),
         ],

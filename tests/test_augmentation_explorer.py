@@ -91,7 +91,7 @@ def test_captions_say_the_shares_where_pictures_are_mixed(augmentations, images)
     ("choice", "said"),
     [
         (AugmentationChoice("flop"), "policy: 'flop' is unknown; nearest: 'flip'"),
-        (AugmentationChoice("flip", 10), "draw: 10, expected 0 to 9"),
+        (AugmentationChoice("flip", 10), "draw: 10, expected a whole number from 0 to 9"),
         (AugmentationChoice("flip", -1), "draw: -1"),
     ],
 )

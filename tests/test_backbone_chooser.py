@@ -165,7 +165,7 @@ def test_building_a_view_displays_nothing_and_shows_no_score(table, capsys):
 def test_the_order_of_the_candidates_gives_no_score_away(table):
     chooser = BackboneChooser(table.sort_values("accuracy", ascending=False))
     assert list(chooser._choices.options) == ["tiny", "small", "wide", "large"]
-    assert chooser._candidates.value.index("tiny") < chooser._left.value.index("large")
+    assert chooser._candidates.value.index("tiny") < chooser._candidates.value.index("large")
 
 
 def test_a_slider_limits_and_says_who_is_left(chooser):

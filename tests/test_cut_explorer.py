@@ -1,22 +1,18 @@
 """The cut explorer and what it looks up: accuracies, neighbours against a slow search, words, picture, view."""
 
-import base64
 import dataclasses
 import io
 
 import numpy as np
 import pandas as pd
 import pytest
-import traitlets
 from made_cuts import make_cut_table
-from made_drawings import count_drawings
 from made_features import make_features
 from matplotlib.figure import Figure
 from PIL import Image, ImageChops
 
 import tlkit as tl
 from tlkit.plots.cuts import SIZE_INCHES, CutPage, draw_cut
-from tlkit.plots.page import DOTS_PER_INCH
 from tlkit.summaries.cuts import CutChoice, Cuts, summarise_cut
 from tlkit.widgets import CutExplorer
 
@@ -116,50 +112,9 @@ def test_tables_and_features_that_do_not_fit_are_refused(features):
         Cuts(features, pd.concat([make_cut_table(), make_cut_table()]))
 
 
-def test_the_controls_move_what_is_shown(explorer):
-    before = explorer._view.value
-    explorer._controls["cut"].value = "late"
-    explorer._controls["picture"].value = 4
-    assert (explorer.cut, explorer.picture) == ("late", 4)
-    expected = summarise_cut(explorer.cuts, CutChoice("late", "logistic", 4))
-    assert explorer.status.text == expected.sentence
-    assert explorer._view.value not in (b"", before)
-    explorer.head = "conv"
-    assert explorer._controls["head"].value == "conv"
-    assert "not measured" in explorer.status.text
-    assert explorer.error is None
-
-
-def test_assigning_what_is_not_there_is_an_error_and_changes_nothing(explorer):
-    for trait, value in (("cut", "stage99"), ("head", "svm"), ("picture", N_PICTURES)):
-        with pytest.raises(traitlets.TraitError, match=f"^{trait}: "):
-            setattr(explorer, trait, value)
-    assert (explorer.cut, explorer.head, explorer.picture) == ("early", "logistic", 0)
-
-
-def test_a_failure_is_shown_and_the_next_choice_ends_it(explorer, monkeypatch):
-    def fail(*arguments, **keywords):
-        raise OSError("the picture is gone")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(explorer._page, "render", fail)
-        explorer.cut = "late"
-    assert explorer.status.text == "This could not be shown: OSError: the picture is gone"
-    explorer.cut = "early"
-    assert explorer.error is None
-    assert explorer.status.text.startswith("logistic behind early")
-
-
 def test_other_pictures_are_refused(features):
     with pytest.raises(ValueError, match="images: 12 pictures that aren't those of the features"):
         CutExplorer(features, make_cut_table(), tl.load_images("styles", domain="photo")[:N_PICTURES])
-
-
-def test_readers_without_widgets_get_a_picture(explorer):
-    bundle = explorer._repr_mimebundle_()
-    picture = Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
-    assert picture.size == tuple(round(side * DOTS_PER_INCH) for side in SIZE_INCHES)
-    assert bundle["text/plain"] == repr(explorer) == "CutExplorer(2 cuts × 3 heads, 12 pictures)"
 
 
 def open_png(content):
@@ -188,11 +143,3 @@ def test_the_choice_is_marked_and_each_interval_lies_within_the_axis(features, i
     captions = [text.get_text() for text in figure.axes[1].texts]
     assert len(captions) == 6
     assert captions[0].startswith("this picture\nclass")
-
-
-def test_looking_further_draws_only_what_changed(explorer, monkeypatch):
-    counts = count_drawings(monkeypatch)
-    with explorer.hold_trait_notifications():
-        explorer.cut, explorer.picture = "late", 3
-    assert explorer.status.text.startswith("logistic behind late")
-    assert counts == {"pictures": 1}
