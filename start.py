@@ -46,7 +46,7 @@ def check_room(wheels):
 
 
 def set_up(wheels):
-    """Make .venv hold what pyproject.toml and constraints.txt ask for; return at once where it does."""
+    """Make .venv hold what pyproject.toml and constraints.txt list; modules are compiled when first imported."""
     asked_for = [(HERE / name).read_bytes() for name in ("pyproject.toml", "constraints.txt")]
     stamp = hashlib.sha256(b"\0".join([*asked_for, VERSION.encode(), KIT.encode()])).hexdigest()
     if PYTHON.exists() and STAMP.exists() and STAMP.read_text() == stamp:
@@ -61,7 +61,6 @@ def set_up(wheels):
     try:
         STAMP.unlink(missing_ok=True)  # so that the next start takes up an upgrade that is cut short
         run(sys.executable, "venv", VENV)
-        # Of 18,000 modules a session imports a few hundred, and Python compiles those when it first does.
         run(PYTHON, "pip", "install", "--no-compile", *source, "-c", "constraints.txt", "-e", KIT)
         STAMP.write_text(stamp)
     except BaseException as reason:
