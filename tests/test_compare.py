@@ -162,8 +162,9 @@ def test_ctrl_c_returns_the_seeds_that_all_arms_have_done(backbone, images, monk
         return real(self, indices, policy, epoch)
 
     monkeypatch.setattr(TrainingPictures, "batch", interrupted)
-    with pytest.warns(UserWarning, match="interrupted"):
+    with pytest.warns(UserWarning, match="interrupted") as caught:
         comparison = tl.compare(backbone, images, [HAND_MADE, SHORT], shots=3, seeds=3, progress=False)
+    assert caught[-1].filename == __file__
     assert set(comparison.runs["seed"]) == {0}
     assert set(comparison.predictions["seed"]) == {0}
     assert len(comparison.table) == 2
@@ -177,8 +178,8 @@ def test_ctrl_c_returns_the_seeds_that_all_arms_have_done(backbone, images, monk
         ({"strategies": ["linear_probe", "magic"]}, "strategy: 'magic', expected"),
         ({"baseline": "magic"}, "baseline: 'magic' is not compared; expected one of hand_made, linear_probe"),
         ({"shots": []}, r"shots: \[\], expected one or more whole numbers"),
-        ({"shots": [0]}, "shots: 0, expected an int, at least 1"),
-        ({"seeds": 0}, "seeds: 0, expected an int, at least 1"),
+        ({"shots": [0]}, "shots: 0, expected a whole number of at least 1"),
+        ({"seeds": 0}, "seeds: 0, expected a whole number of at least 1"),
         ({"seeds": [1, 1]}, r"seeds: \[1, 1\], expected one or more whole numbers without repetition"),
     ],
 )

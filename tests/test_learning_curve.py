@@ -236,8 +236,9 @@ def test_ctrl_c_keeps_the_seeds_that_all_arms_have_done(backbone, images, monkey
     monkeypatch.setattr("tlkit.heads.fit_head", interrupted)
     arms = [HAND_MADE, tl.Probe("prototype")]
     stop_at = 12  # of four a seed
-    with pytest.warns(UserWarning, match="interrupted; the 2 seeds"):
+    with pytest.warns(UserWarning, match="interrupted; the 2 seeds") as caught:
         curve = tl.learning_curve(backbone, images, arms, shots=[1, 2], seeds=4, progress=False)
+    assert caught[0].filename == __file__
     assert set(curve.runs["seed"]) == set(curve.predictions["seed"]) == {0, 1}
     assert len(curve.runs) == 8
     n_fitted = itertools.count(1)
@@ -253,8 +254,8 @@ def test_ctrl_c_keeps_the_seeds_that_all_arms_have_done(backbone, images, monkey
         ({"strategies": [tl.Probe(), tl.Probe()]}, ValueError, "two are called 'logistic_probe'"),
         ({"strategies": [tl.Probe(stage="stage44")]}, ValueError, "stage44.*nearest: 'stage4'"),
         ({"shots": [1, "every"]}, ValueError, r"shots: \[1, 'every'\], expected whole numbers of at least 1, or 'all'"),
-        ({"shots": [0]}, ValueError, "shots: 0, expected an int, at least 1"),
-        ({"seeds": 0}, ValueError, "seeds: 0, expected an int, at least 1"),
+        ({"shots": [0]}, ValueError, "shots: 0, expected a whole number of at least 1"),
+        ({"seeds": 0}, ValueError, "seeds: 0, expected a whole number of at least 1"),
     ],
 )
 def test_what_cannot_be_run_is_refused_before_anything_is_computed(

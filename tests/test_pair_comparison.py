@@ -3,6 +3,8 @@
 import collections
 import dataclasses
 import itertools
+import sys
+import types
 
 import numpy as np
 import pandas as pd
@@ -269,3 +271,40 @@ def test_a_method_that_tunes_is_refused_where_there_are_features_only(study):
     images, features = study
     with pytest.raises(TypeError, match="methods: 'mcc' tunes a network, but there are features only"):
         compare_pairs(features, images, ["coral", "mcc"], seeds=1, progress=False)
+
+
+def test_ctrl_c_keeps_the_splits_that_all_methods_have_finished(study):
+    images, features = study
+    n_fits = itertools.count(1)
+
+    @dataclasses.dataclass(frozen=True)
+    class Interrupted(Align):
+        def fit(self, *arguments):
+            if next(n_fits) == stop_at:
+                raise KeyboardInterrupt
+            return super().fit(*arguments)
+
+    settings = {"pairs": [("here", "yonder"), ("there", "here")], "seeds": 2, "n_folds": 0, "progress": False}
+    stop_at = 4  # of one per split
+    with pytest.warns(UserWarning, match="interrupted; the 3 splits that all arms have finished are kept") as caught:
+        compared = compare_pairs(features, images, {"slow": Interrupted("mean")}, **settings)
+    assert caught[0].filename == __file__
+    splits = [("here", "yonder", 0), ("here", "yonder", 1), ("there", "here", 0)]
+    keys = ["source", "target", "seed", "method"]
+    expected = [(*split, method) for split in splits for method in ("source_only", "slow", "oracle")]
+    assert list(compared.runs[keys].itertuples(index=False, name=None)) == expected
+    assert set(compared.predictions[keys].itertuples(index=False, name=None)) == set(expected)
+    assert compared.table["method"].tolist() == ["source_only", "slow", "oracle"]
+    n_fits, stop_at = itertools.count(1), 1
+    with pytest.raises(KeyboardInterrupt):
+        compare_pairs(features, images, {"slow": Interrupted("mean")}, **settings)
+
+
+def test_a_training_that_was_interrupted_is_no_result(monkeypatch):
+    images = tl.load_images("styles", domain=["photo", "sketch"]).select(classes=["bird", "bug", "tool"])
+    backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
+    interrupted = types.SimpleNamespace(completed=False)
+    monkeypatch.setattr(sys.modules["tlkit.adaptation.train_time"], "adapt", lambda *_, **__: interrupted)
+    short = tl.Strategy([tl.Phase(["head"], 1, 1e-3)], name="short")
+    with pytest.raises(KeyboardInterrupt):
+        compare_pairs(backbone, images, {"short": short}, pairs=[("photo", "sketch")], seeds=1, progress=False)

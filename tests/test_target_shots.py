@@ -1,12 +1,15 @@
 """A few labels of the target with and without a source: the arms are paired, and the table is that of gains."""
 
 import dataclasses
+import itertools
+import sys
 
 import numpy as np
 import pytest
 from made_studies import make_study
 
 import tlkit as tl
+from tlkit.adaptation.solved_head import solve_head
 from tlkit.adaptation.target_shots import compare_target_shots
 
 
@@ -138,3 +141,26 @@ def test_more_shots_than_there_are_take_all():
     runs, _ = compare_target_shots(features, images, "here", "there", shots=[2, 100], seeds=1, progress=False)
     alone = runs[runs["strategy"] == "target_only"]["n_train"].tolist()
     assert alone == [6, np.sum(images.domains == "there") - len(images.select(domain="there").split(test_fold=0)[1])]
+
+
+def test_ctrl_c_keeps_the_seeds_that_all_arms_have_finished(monkeypatch):
+    images, features = make_study()
+    real, n_solved = solve_head, itertools.count(1)
+
+    def interrupted(*arguments, **settings):
+        if next(n_solved) == stop_at:
+            raise KeyboardInterrupt
+        return real(*arguments, **settings)
+
+    monkeypatch.setattr(sys.modules["tlkit.adaptation.target_shots"], "solve_head", interrupted)
+    settings = {"shots": [1, 2], "seeds": 4, "progress": False}
+    stop_at = 4 * 3 + 3  # four arms per seed, and two of the next number of shots
+    with pytest.warns(UserWarning, match="interrupted; the 3 seeds that all arms have finished are kept") as caught:
+        runs, predictions = compare_target_shots(features, images, "here", "there", **settings)
+    assert caught[0].filename == __file__
+    arms = [(name, shots, seed) for seed in range(3) for shots in (1, 2) for name in ("target_only", "here, pooled")]
+    assert list(runs[["strategy", "shots", "seed"]].itertuples(index=False, name=None)) == arms
+    assert set(predictions[["strategy", "shots", "seed"]].itertuples(index=False, name=None)) == set(arms)
+    n_solved, stop_at = itertools.count(1), 4
+    with pytest.raises(KeyboardInterrupt):
+        compare_target_shots(features, images, "here", "there", **settings)

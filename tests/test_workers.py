@@ -313,11 +313,11 @@ import tlkit as tl
 import tlkit.training.transfer
 
 module = sys.modules["tlkit.training.transfer"]
-
-images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug", "tool", "flower"])
-backbone = tl.load_backbone("mobilenet_v3_small", weights=None, image_size_px=32)
 phases = [tl.Phase(["head"], None), tl.Phase(["all"], 1, 1e-3, norm_statistics="moving")]
-arms = [tl.Strategy(phases[1:], name="tuned"), "hand_made", "linear_probe", tl.Strategy(phases, name="solved")]
+tuned, solved = tl.Strategy(phases[1:], name="tuned"), tl.Strategy(phases, name="solved")
+backbone = tl.load_backbone("mobilenet_v3_small", weights=None, image_size_px=32)
+clipart = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug", "tool", "flower"])
+pair = tl.load_images("styles", domain=["photo", "sketch"]).select(classes=["bird", "bug", "tool"])
 real = module.transfer
 
 def transfer(*arguments, **settings):
@@ -325,30 +325,59 @@ def transfer(*arguments, **settings):
     return real(*arguments, **settings)
 
 module.transfer = transfer
-comparison = tl.compare(backbone, images, arms, shots=3, seeds=3, progress=False, n_workers={n_workers})
+settings = {{"progress": False, "n_workers": {n_workers}}}
+comparison = tl.compare(backbone, clipart, [tuned, "hand_made", "linear_probe", solved], shots=3, seeds=3, **settings)
+curve = tl.learning_curve(backbone, clipart, ["hand_made", tuned], shots=[1, 2], seeds=2, **settings)
+methods = {{"tuned": tuned, "moved": tl.adaptation.Align("mean")}}
+pairs = tl.adaptation.compare_pairs(backbone, pair, methods, pairs=[("photo", "sketch")], seeds=2, **settings)
+shots = tl.adaptation.compare_target_shots(backbone, pair, "photo", "sketch", ["coral"], seeds=2, **settings)
 assert torch.get_num_threads() == {n_threads}
 print("openvino", "openvino" in sys.modules)
-print(comparison.runs.drop(columns=["duration_s", "peak_memory_mib"]).to_csv(index=False))
-print(comparison.predictions.to_csv(index=False, float_format="%.17g"))
+for name, runs, predictions in (
+    ("compare", comparison.runs, comparison.predictions),
+    ("learning_curve", curve.runs, curve.predictions),
+    ("compare_pairs", pairs.runs, pairs.predictions),
+    ("compare_target_shots", *shots),
+):
+    print("table", name)
+    print(runs.drop(columns=["duration_s", "peak_memory_mib"], errors="ignore").to_csv(float_format="%.17g"))
+    print(predictions.to_csv(index=False, float_format="%.17g"))
 """
 
 
-def run_comparison(**settings):
+def run_comparisons(**settings):
+    """Return (names of processes that trained, whether this used OpenVINO, {name: lines of tables}, errors)."""
     answer = subprocess.run(
         [sys.executable, "-c", COMPARING.format(**settings)], capture_output=True, text=True, check=True
     )
     lines = answer.stdout.splitlines()
     processes = {line for line in lines if line.startswith("process")}
     (openvino,) = (line for line in lines if line.startswith("openvino"))
-    return processes, openvino, [line for line in lines if line not in {*processes, openvino}], answer.stderr
+    tables = {}
+    for line in lines:
+        if line.startswith("table"):
+            rows = tables.setdefault(line.removeprefix("table "), [])
+        elif line not in {*processes, openvino}:
+            rows.append(line)
+    return processes, openvino, tables, answer.stderr
 
 
-def test_a_comparison_by_two_processes_says_the_same_bits_as_by_one(monkeypatch, tmp_path):
-    monkeypatch.setenv("TLKIT_CACHE_DIR", str(tmp_path))
-    processes, openvino, by_two, errors = run_comparison(n_threads=2, n_workers=2)
-    # What computes features is not taken along, and so neither is its memory.
-    assert (len(processes), openvino, errors) == (2, "openvino False", "")
-    processes, _, by_one, errors = run_comparison(n_threads=1, n_workers=1)
-    assert (len(processes), errors) == (1, "")
-    assert by_two == by_one
-    assert len(by_one) > 100
+@pytest.fixture(scope="module")
+def comparisons(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TLKIT_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        return [run_comparisons(n_threads=number, n_workers=number) for number in (2, 1)]
+
+
+@pytest.mark.parametrize("name", ["compare", "learning_curve", "compare_pairs", "compare_target_shots"])
+def test_a_comparison_by_two_processes_gives_the_same_bits_as_by_one(comparisons, name):
+    (_, _, by_two, _), (_, _, by_one, _) = comparisons
+    assert by_two[name] == by_one[name]
+    assert len(by_one[name]) > 100
+
+
+def test_two_processes_train_and_neither_takes_along_the_memory_of_features(comparisons):
+    (processes, openvino, _, errors), (alone, _, _, errors_alone) = comparisons
+    assert (openvino, errors, errors_alone) == ("openvino False", "", "")
+    assert len(processes) >= 3  # helpers of each comparison are processes of their own
+    assert len(alone) == 1
