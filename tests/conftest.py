@@ -18,7 +18,8 @@ matplotlib.use("Agg")
 # The networks of tests are tiny: a second thread only waits for the first, and takes the core from what runs beside.
 torch.set_num_threads(1)
 
-BROWSER_TESTS = Path(__file__).parent / "browser"
+HERE = Path(__file__).parent
+BROWSER_TESTS = HERE / "browser"
 # If a test of this file fails, the run ends.
 SET_UP = "test_set_up.py"
 # Files that take longest, in this order: begun last, one of them would leave the other workers without work.
@@ -82,9 +83,19 @@ def pytest_addoption(parser):
     parser.addoption("--quick", action="store_true", help="leave out slow tests and notebooks: a verdict in minutes")
 
 
+    parser.addoption("--folder", help="only the quick tests and examples of a folder of tlkit, such as heads")
+
+
 def pytest_configure(config):
-    if config.option.quick:
+    if config.option.quick or config.option.folder:
         config.option.markexpr = "not slow and not browser and not exhaustive"
+
+
+def _belongs(path, folder):
+    """Return whether a file is of a folder of tlkit, or a test named after the folder or one of its modules."""
+    names = [folder.name, *(module.stem for module in folder.rglob("*.py"))]
+    named = (f"{path.stem}_".startswith(f"test_{name}_") for name in names)
+    return folder in path.parents or (path.parent == HERE and any(named))
 
 
 # Hooks instead of fixtures: these cover the doctests of the package too, which lie outside this folder.
@@ -124,6 +135,9 @@ def pytest_collection_modifyitems(config, items):
     """Order the files so that a fault shows early and all workers end at the same time."""
     if config.option.quick:
         items[:] = [item for item in items if item.path.suffix != ".ipynb"]
+    if config.option.folder:
+        folder = HERE.parent / "tlkit" / config.option.folder
+        items[:] = [item for item in items if _belongs(item.path, folder)]
     items.sort(key=lambda item: _rank(item.path))
 
 
