@@ -82,20 +82,21 @@ def _find_cache():
 def pytest_addoption(parser):
     parser.addoption("--quick", action="store_true", help="leave out slow tests and notebooks: a verdict in minutes")
 
-
     parser.addoption("--folder", help="only the quick tests and examples of a folder of tlkit, such as heads")
 
 
 def pytest_configure(config):
     if config.option.quick or config.option.folder:
         config.option.markexpr = "not slow and not browser and not exhaustive"
+    if config.option.folder:
+        config.args = [str(path) for path in _list_files(HERE.parent / "tlkit" / config.option.folder)]
 
 
-def _belongs(path, folder):
-    """Return whether a file is of a folder of tlkit, or a test named after the folder or one of its modules."""
-    names = [folder.name, *(module.stem for module in folder.rglob("*.py"))]
-    named = (f"{path.stem}_".startswith(f"test_{name}_") for name in names)
-    return folder in path.parents or (path.parent == HERE and any(named))
+def _list_files(folder):
+    """Return a folder of tlkit, for its examples, and the tests named after it or one of its modules."""
+    names = {folder.name, *(module.stem for module in folder.rglob("*.py"))}
+    tests = sorted(HERE.glob("test_*.py"))
+    return [folder, *(path for path in tests if any(f"{path.stem}_".startswith(f"test_{name}_") for name in names))]
 
 
 # Hooks instead of fixtures: these cover the doctests of the package too, which lie outside this folder.
@@ -135,9 +136,6 @@ def pytest_collection_modifyitems(config, items):
     """Order the files so that a fault shows early and all workers end at the same time."""
     if config.option.quick:
         items[:] = [item for item in items if item.path.suffix != ".ipynb"]
-    if config.option.folder:
-        folder = HERE.parent / "tlkit" / config.option.folder
-        items[:] = [item for item in items if _belongs(item.path, folder)]
     items.sort(key=lambda item: _rank(item.path))
 
 
