@@ -26,7 +26,7 @@ from tlkit.adaptation.validators import (
     score_norm,
 )
 from tlkit.arguments import check_count
-from tlkit.comparison.runner import read_seeds, run_cells
+from tlkit.comparison.runner import read_seeds, run_cells, tabulate
 from tlkit.comparison.workers import check_workers
 from tlkit.evaluation.scores import evaluate_probabilities
 from tlkit.features.features import Features
@@ -57,26 +57,25 @@ def compare_pairs(
     Parameters
     ----------
     backbone : Backbone, str or Features
-        Pretrained network, its name, or the features of `images` in their order. Methods that tune a network need a
-        network.
+        A backbone, its name, or the features of `images` in their order. Methods that tune a network need a backbone.
     images : ImageSet
         Pictures of two or more domains. Each pair uses the classes that both domains have, see `split_pair`.
     methods : list of str, or dict, optional
-        Names of `tlkit.adaptation.solved_methods.METHODS` (seconds per split), by default all of these, or of
-        `tlkit.adaptation.names()` (up to two minutes per split). A dict gives objectives and strategies their names,
-        for example {"mine": Align("coral", alignment_parameter=0.5)}.
+        Names of `tlkit.adaptation.solved_methods.METHODS`, which take seconds per split, or of
+        `tlkit.adaptation.names()`, which take up to two minutes if they tune a network. By default all of the former.
+        A dict gives names to objectives and strategies, for example {"mine": Align("coral", amount=0.5)}.
     domains : list of str, optional
         Domains to pair; by default all of the images.
     pairs : list of (source, target), optional
         Pairs to compare instead of all pairs of `domains`.
-    seeds : int or list of int
+    seeds : int or list of int, default 5
         Each seed splits every pair anew; a number n stands for 0 to n - 1.
-    n_folds : int
-        Number of folds of the source for the validators that need its labels. 0 skips these validators and the circular
-        one, which is faster. Methods that tune a network never have them, nor the one that mixes features.
-    progress : bool
+    n_folds : int, default 3
+        Number of folds of the source for the validators that need its labels. 0 skips these and the circular validator,
+        which saves time. If a method tunes a network, it has none of these, nor the validator that mixes features.
+    progress : bool, default True
         Whether to show a progress bar.
-    n_workers : int
+    n_workers : int, default 1
         Number of runs computed at a time, as in `compare`.
 
     Returns
@@ -101,8 +100,6 @@ def compare_pairs(
     >>> compared.table.method.tolist()
     ['source_only', 'align_mean', 'oracle']
     """
-    import pandas as pd
-
     n_workers, seeds = check_workers(n_workers), read_seeds(seeds)
     methods = read_methods(methods, may_tune=not isinstance(backbone, Features))
     pairs = list(itertools.permutations(read_domains(images, domains), 2)) if pairs is None else list(pairs)
@@ -122,17 +119,12 @@ def compare_pairs(
         n_workers=n_workers,
         leave=False,
     )
-    runs, predictions = [], []
-    for cell, (evaluation, row) in results:
-        scores = {"balanced_accuracy": evaluation.balanced_accuracy, "accuracy": evaluation.accuracy}
-        runs.append(cell._asdict() | scores | row)
-        predictions.append(evaluation.predictions[["picture", "group", "label", "predicted"]].assign(**cell._asdict()))
     described = {
         name: method.describe() if tunes(method) else {"function": type(method).__name__} | dataclasses.asdict(method)
         for name, method in methods.items()
     }
     description = {"features": runner.features.read().provenance, "methods": described, "seeds": seeds}
-    return PairComparison(pd.DataFrame(runs), pd.concat(predictions, ignore_index=True), description)
+    return PairComparison(*tabulate(results, _Cell._fields), description)
 
 
 class _Cell(NamedTuple):
@@ -156,33 +148,50 @@ class _PairRunner:
         self.split, self.weigh = functools.lru_cache(1)(self._split), functools.lru_cache(1)(self._weigh)
 
     def __call__(self, cell):
-        """Return (Evaluation on the test half, sizes, validators and duration as a dict) of a run."""
-        pair = cell.source, cell.target, cell.seed
-        rows, source, adapted, tested = self.split(*pair)
+        """Return (Evaluation on the test half, its scores, sizes, validators and duration as a dict) of a run."""
+        method = self.methods.get(cell.method)  # None: the oracle
+        evaluation, row = (self._tune if tunes(method) else self._solve)(method, cell.source, cell.target, cell.seed)
+        scores = {"balanced_accuracy": evaluation.balanced_accuracy, "accuracy": evaluation.accuracy}
+        return evaluation, scores | row
+
+    def _solve(self, method, *split):
+        """Return (Evaluation, row) of a method that is solved on features."""
+        _, source, adapted, tested = self.split(*split)
+        seed, n_classes = split[-1], len(source.classes)
         row = {"n_source": len(source), "n_adapt": len(adapted), "n_test": len(tested)}
-        if cell.method == ORACLE:
-            weight, bias = solve_head(adapted.values, adapted.labels, len(source.classes))
-            return evaluate_probabilities(Solved(weight, bias, None).predict(tested.values), tested), row
-        method = self.methods[cell.method]
-        if tunes(method):
-            return self._tune(method, rows, cell.seed)
+        if method is None:
+            oracle = Solved(*solve_head(adapted.values, adapted.labels, n_classes), None)
+            return evaluate_probabilities(oracle.predict(tested.values), tested), row
         start = time.perf_counter()
-        solved = method.fit(source.values, source.labels, adapted.values, len(source.classes), cell.seed)
+        solved = method.fit(source.values, source.labels, adapted.values, n_classes, seed)
         row["duration_s"] = time.perf_counter() - start
         probabilities = solved.predict(adapted.values)
-        priors = np.bincount(source.labels, minlength=len(source.classes)) / len(source)
-        row |= _score(probabilities, priors) | {"mixed": score_mixed(solved.predict, adapted.values, seed=cell.seed)}
+        priors = np.bincount(source.labels, minlength=n_classes) / len(source)
+        row |= _score(probabilities, priors) | {"mixed": score_mixed(solved.predict, adapted.values, seed=seed)}
         if self.n_folds:
-            folds, weights = self.weigh(*pair)
-            held_out = _hold_out(method, source, adapted, folds, cell.seed)
+            folds, weights = self.weigh(*split)
+            held_out = _hold_out(method, source, adapted, folds, seed)
+            inputs = source.values, source.labels, adapted.values, probabilities.argmax(axis=1), n_classes
             row |= {
                 "source_accuracy": score_source_accuracy(held_out, source.labels),
                 "importance_weighted": score_importance_weighted(held_out, source.labels, weights),
                 "deep_embedded": score_deep_embedded(held_out, source.labels, weights),
+                "circular": score_circular(method, *inputs, seed),
             }
-            inputs = source.values, source.labels, adapted.values, probabilities.argmax(axis=1), len(source.classes)
-            row["circular"] = score_circular(method, *inputs, cell.seed)
         return evaluate_probabilities(solved.predict(tested.values), tested), row
+
+    def _tune(self, strategy, *split):
+        """Return (Evaluation, row) of a strategy that trains a network."""
+        from tlkit.adaptation.train_time import adapt, share_classes
+
+        source, adapted, tested = (self.images[rows] for rows in self.split(*split)[0])
+        run = adapt(self.backbone, source, adapted, strategy, seed=split[-1], progress=False)
+        if not run.completed:
+            raise KeyboardInterrupt
+        source, adapted = share_classes(source, adapted)
+        priors = np.bincount(source.labels, minlength=len(run.classes)) / len(source)
+        row = {"n_source": len(source), "n_adapt": len(adapted), "n_test": len(tested), "duration_s": run.duration_s}
+        return run.evaluate(tested), row | _score(run.predict(adapted), priors)
 
     def _split(self, source, target, seed):
         """Return (rows, Features of the source, of the half to adapt to, of the half to test on)."""
@@ -195,19 +204,6 @@ class _PairRunner:
         _, source, adapted, _ = self.split(source, target, seed)
         folds = assign_folds(source.labels, source.groups, self.n_folds, seed)
         return folds, weigh_source(source.values, adapted.values, source.groups, adapted.groups, seed=seed)
-
-    def _tune(self, strategy, rows, seed):
-        """Return (Evaluation, row) of a strategy that trains a network."""
-        from tlkit.adaptation.train_time import adapt, share_classes
-
-        source, adapted, tested = (self.images[part] for part in rows)
-        run = adapt(self.backbone, source, adapted, strategy, seed=seed, progress=False)
-        if not run.completed:
-            raise KeyboardInterrupt
-        source, adapted = share_classes(source, adapted)
-        priors = np.bincount(source.labels, minlength=len(run.classes)) / len(source)
-        row = {"n_source": len(source), "n_adapt": len(adapted), "n_test": len(tested), "duration_s": run.duration_s}
-        return run.evaluate(tested), row | _score(run.predict(adapted), priors)
 
 
 def _score(probabilities, priors):

@@ -23,7 +23,7 @@ def split_pair(images: ImageSet, source: str, target: str, seed: int = 0) -> tup
         is.
     source, target : str
         Two different domains.
-    seed : int
+    seed : int, default 0
         Seed of the random division.
 
     Returns

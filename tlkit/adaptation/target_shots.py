@@ -13,7 +13,7 @@ from tlkit.adaptation.domain_inputs import SharedFeatures, read_methods
 from tlkit.adaptation.pair_results import BASELINE
 from tlkit.adaptation.solved_head import Solved, solve_head
 from tlkit.arguments import check_known
-from tlkit.comparison.runner import N_FOLDS, read_counts, read_seeds, run_cells, split_for
+from tlkit.comparison.runner import N_FOLDS, read_counts, read_seeds, run_cells, split_for, tabulate
 from tlkit.comparison.workers import check_workers
 from tlkit.evaluation.scores import evaluate_probabilities
 from tlkit.images.splits import draw_shots
@@ -44,34 +44,34 @@ def compare_target_shots(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Solve heads on a few labelled target pictures per class, with and without a source.
 
-    Whether a source harms depends on its weight: hundreds of pictures, pooled with a few shots, outvote these wherever
-    they disagree. So state the weight with any claim of harm. Ctrl-C ends the comparison and keeps the seeds that all
-    arms have finished; without any, it raises KeyboardInterrupt.
+    Whether a source harms depends on its weight: if hundreds of pictures are pooled with a few shots, they outvote
+    these. So state the weight with any claim of harm. Ctrl-C ends the comparison and keeps the seeds that all arms have
+    finished; without any, it raises KeyboardInterrupt.
 
     Parameters
     ----------
     backbone : Backbone, str or Features
-        Pretrained network, its name, or the features of `images` in their order.
+        A backbone, its name, or the features of `images` in their order.
     images : ImageSet
         Pictures of two or more domains. All classes of the source are used, even if the target lacks some.
     source : str or list of str
         One or more domains; each is a source by itself. Pictures of tested concepts (groups) are excluded.
     target : str
-        Another domain. Each seed tests one fold and draws the shots from the other folds; a method sees the remaining
-        pictures of these without their labels.
+        Another domain. Each seed tests one fold of it and draws the shots from the others; a method sees the remaining
+        pictures of these folds without their labels.
     methods : list of str, or dict
         Methods that align the source with the target, as in `compare_pairs`. "source_only", which leaves the source as
         it is, is always included.
     weights : list of float or "pooled"
-        Total weight of the source as a multiple of the total weight of the shots. With "pooled" each picture counts the
+        Total weight of the source, as a multiple of the total weight of the shots. If "pooled", all pictures count the
         same.
     shots : list of int
         Labelled target pictures per class, from different groups first; a class that has fewer gives all of them.
-    seeds : int or list of int
+    seeds : int or list of int, default 5
         A number n stands for 0 to n - 1. Shots of one seed are nested. Use each fold equally often: 5, 10, 15.
-    progress : bool
+    progress : bool, default True
         Whether to show a progress bar.
-    n_workers : int
+    n_workers : int, default 1
         Number of runs computed at a time, as in `compare`.
 
     Returns
@@ -109,8 +109,6 @@ def compare_target_shots(
     >>> tl.evaluation.transfer_gain(runs, baseline="target_only")[["strategy", "shots", "gain"]].values.tolist()
     [['photo × 0.25', 1, 0.0], ['photo, pooled', 1, 0.0]]
     """
-    import pandas as pd
-
     n_workers, seeds, shots = check_workers(n_workers), read_seeds(seeds), read_counts("shots", shots, 1)
     methods, weights = read_methods(methods, may_tune=False), _read_weights(weights)
     sources = _read_sources(images, source, target)
@@ -128,13 +126,7 @@ def compare_target_shots(
         n_workers=n_workers,
         leave=False,
     )
-    runs, predictions = [], []
-    for cell, (evaluation, n_train) in results:
-        scores = {"accuracy": evaluation.accuracy, "balanced_accuracy": evaluation.balanced_accuracy}
-        runs.append(cell._asdict() | {"n_train": n_train} | scores)
-        table = evaluation.predictions[["picture", "group", "label", "predicted"]]
-        predictions.append(table.assign(strategy=cell.strategy, shots=cell.shots, seed=cell.seed, fold=cell.fold))
-    return pd.DataFrame(runs), pd.concat(predictions, ignore_index=True)
+    return tabulate(results, ["strategy", "shots", "seed", "fold"])
 
 
 def name_arm(source, method, weight):
@@ -196,7 +188,7 @@ class _ShotRunner:
         self.split, self.align = functools.lru_cache(1)(self._split), functools.lru_cache(n_arms)(self._align)
 
     def __call__(self, cell):
-        """Return (Evaluation on the test fold, number of training pictures) of a run."""
+        """Return (Evaluation on the test fold, number of training pictures and scores as a dict) of a run."""
         adapted, tested = self.split(cell.seed)
         columns = adapted.labels, adapted.groups, adapted.names, self.images.classes
         few = adapted[draw_shots(*columns, shots=cell.shots, seed=cell.seed)]
@@ -207,7 +199,9 @@ class _ShotRunner:
             values, labels = np.concatenate([source_values, values]), np.concatenate([source_labels, labels])
             weights = np.concatenate([np.full(len(source_labels), weight), weights])
         head = Solved(*solve_head(values, labels, len(self.images.classes), weights=weights), None)
-        return evaluate_probabilities(head.predict(tested.values), tested), len(labels)
+        evaluation = evaluate_probabilities(head.predict(tested.values), tested)
+        scores = {"accuracy": evaluation.accuracy, "balanced_accuracy": evaluation.balanced_accuracy}
+        return evaluation, {"n_train": len(labels)} | scores
 
     def _split(self, seed):
         """Return (Features of the target to draw shots from, Features of the test fold)."""

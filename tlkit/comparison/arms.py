@@ -4,7 +4,9 @@ import contextlib
 import typing
 import warnings
 
-from tlkit.comparison.runner import run_cells, split_for
+import numpy as np
+
+from tlkit.comparison.runner import run_cells, split_for, tabulate
 from tlkit.cpu.measure import measured
 from tlkit.evaluation.paired_gains import PairedGains
 from tlkit.evaluation.scores import evaluate_probabilities
@@ -15,21 +17,16 @@ DEFAULT_SIZE_PX = 96
 _REPEATED_WARNINGS = "shots: |l2_penalty: "
 
 
-def load_network(backbone, image_size_px):
-    """Return a `Backbone`; one given by name is loaded at a size in pixels."""
-    if not isinstance(backbone, str):
-        return backbone
+def read_inputs(backbone, images, strategies, n_least, image_size_px):
+    """Return (Backbone, ImageSet, {name: Strategy, Probe or "hand_made"}), loaded by name or default if need be."""
     from tlkit.backbones.loader import load_backbone
-
-    return load_backbone(backbone, image_size_px=image_size_px)
-
-
-def check_arms(strategies, backbone, n_least):
-    """Return {name: arm} of at least `n_least` arms that can be run: each a `Strategy`, a `Probe` or "hand_made"."""
+    from tlkit.images import load_images
     from tlkit.strategies import get
     from tlkit.strategies.probe import Probe
     from tlkit.strategies.strategy import Strategy
 
+    images = load_images("styles", domain="clipart") if images is None else images
+    backbone = load_backbone(backbone, image_size_px=image_size_px) if isinstance(backbone, str) else backbone
     is_single = isinstance(strategies, (str, Probe, Strategy))
     arms = {}
     for strategy in [strategies] if is_single else strategies:
@@ -43,7 +40,7 @@ def check_arms(strategies, backbone, n_least):
     if len(arms) < n_least:
         expected = {1: "one", 2: "two to compare"}[n_least]
         raise ValueError(f"strategies: {list(arms)}, expected at least {expected}")
-    return arms
+    return backbone, images, arms
 
 
 def describe_arms(backbone, images, arms):
@@ -60,8 +57,6 @@ def describe_arms(backbone, images, arms):
 
 def run_arms(backbone, images, arms, shots, seeds, *, title, progress, n_workers):
     """Run every arm at each number of shots with each seed; return (runs, predictions), two DataFrames."""
-    import pandas as pd
-
     runner = ArmRunner(backbone, images, arms, shots, seeds)
     results = run_cells(
         *(runner.cells, runner, runner.extract),
@@ -73,14 +68,10 @@ def run_arms(backbone, images, arms, shots, seeds, *, title, progress, n_workers
         may_fork=runner.needs_training,
         stacklevel=4,
     )
-    rows, tables = [], []
-    for cell, (evaluation, costs) in results:
-        scores = {"accuracy": evaluation.accuracy, "balanced_accuracy": evaluation.balanced_accuracy}
-        rows.append(cell._asdict() | scores | {"n_train": len(runner.draws[cell.shots, cell.seed][0])} | costs)
-        table = evaluation.predictions[["picture", "group", "label", "predicted"]]
-        table = table.assign(**cell._asdict(), probability=evaluation.probabilities.max(axis=1))
-        tables.append(table[[*cell._fields, "picture", "group", "label", "predicted", "probability"]])
-    return pd.DataFrame(rows), pd.concat(tables, ignore_index=True)
+    runs, predictions = tabulate(results, ArmCell._fields)
+    probabilities = [evaluation.probabilities.max(axis=1) for _, (evaluation, _) in results]
+    columns = [*ArmCell._fields, "picture", "group", "label", "predicted", "probability"]
+    return runs, predictions.assign(probability=np.concatenate(probabilities))[columns]
 
 
 def average_runs(runs):
@@ -147,10 +138,13 @@ class ArmRunner:
             self._extract_features(progress)
 
     def __call__(self, cell):
-        """Return (Evaluation, costs as a dict) of a run."""
+        """Return (Evaluation, its scores and costs as a dict) of a run."""
+        train, test = self.draws[cell.shots, cell.seed]
         with self._warning_once(cell.seed):
             run = self._train if self.needs_training(cell) else self._probe
-            return run(cell.strategy, *self.draws[cell.shots, cell.seed], cell.seed)
+            evaluation, costs = run(cell.strategy, train, test, cell.seed)
+        scores = {"accuracy": evaluation.accuracy, "balanced_accuracy": evaluation.balanced_accuracy}
+        return evaluation, scores | {"n_train": len(train)} | costs
 
     @contextlib.contextmanager
     def _warning_once(self, seed):

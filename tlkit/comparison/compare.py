@@ -5,15 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from tlkit.comparison.arms import (
-    DEFAULT_SIZE_PX,
-    HAND_MADE,
-    average_runs,
-    check_arms,
-    describe_arms,
-    load_network,
-    run_arms,
-)
+from tlkit.comparison.arms import DEFAULT_SIZE_PX, HAND_MADE, average_runs, describe_arms, read_inputs, run_arms
 from tlkit.comparison.runner import N_FOLDS, read_counts, read_seeds
 from tlkit.comparison.workers import check_workers
 from tlkit.evaluation.gains import transfer_gain
@@ -135,23 +127,23 @@ def compare(
 
     Parameters
     ----------
-    backbone : Backbone or str
-        Pretrained network, or its name for `load_backbone`.
+    backbone : Backbone or str, default "efficientnet_lite0"
+        A backbone, or its name for `load_backbone`.
     images : ImageSet, optional
         Labelled pictures; by default the bundled clip-art.
     strategies : list of str, Strategy or Probe
         Two or more. "hand_made" is a ridge classifier on histograms of gradients and colours, without a network.
     shots : int or list of int
         Training pictures per class; a class that has fewer gives all of them.
-    seeds : int or list of int
+    seeds : int or list of int, default 5
         A number n stands for 0 to n - 1. Use each fold equally often: 5, 10, 15.
-    image_size_px : int
+    image_size_px : int, default 96
         Input size of a backbone given by name; a `Backbone` keeps its own.
     baseline : str, optional
         Strategy that the gains refer to; by default "from_scratch" if it is compared, else the first one.
-    progress : bool
+    progress : bool, default True
         Whether to show a progress bar.
-    n_workers : int
+    n_workers : int, default 1
         Number of runs computed at a time, each in a process with its share of the processors. One small network keeps
         only one or two processors busy. Each further process takes about 300 MiB. More than 1 works on Linux only, and
         before this process uses OpenVINO or a GPU. Another number of threads may change the last bits of the results.
@@ -175,12 +167,8 @@ def compare(
     >>> comparison.table[["strategy", "n_train", "n_seeds", "verdict"]].values.tolist()
     [['hand_made', 4.0, 2, 'baseline'], ['linear_probe', 4.0, 2, "can't tell"]]
     """
-    from tlkit.images import load_images
-
     n_workers = check_workers(n_workers)
-    images = load_images("styles", domain="clipart") if images is None else images
-    backbone = load_network(backbone, image_size_px)
-    arms = check_arms(strategies, backbone, 2)
+    backbone, images, arms = read_inputs(backbone, images, strategies, 2, image_size_px)
     shots, seeds = read_counts("shots", shots, 1), read_seeds(seeds)
     if baseline is None:
         baseline = "from_scratch" if "from_scratch" in arms else next(iter(arms))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlkit.comparison.arms import DEFAULT_SIZE_PX, HAND_MADE, check_arms, describe_arms, load_network, run_arms
+from tlkit.comparison.arms import DEFAULT_SIZE_PX, HAND_MADE, describe_arms, read_inputs, run_arms
 from tlkit.comparison.curve_results import LearningCurve, summarise_curve
 from tlkit.comparison.runner import N_FOLDS, read_counts, read_seeds, split_for
 from tlkit.comparison.workers import check_workers
@@ -42,8 +42,8 @@ def learning_curve(
 
     Parameters
     ----------
-    backbone : Backbone or str
-        Pretrained network, or its name for `load_backbone`.
+    backbone : Backbone or str, default "efficientnet_lite0"
+        A backbone, or its name for `load_backbone`.
     images : ImageSet, optional
         Labelled pictures; by default the bundled clip-art.
     strategies : list of str, Strategy or Probe
@@ -51,13 +51,13 @@ def learning_curve(
     shots : list of int or "all"
         Training pictures per class; a class that has fewer gives all of them. "all" takes every training picture; the
         tables then give the number of pictures of the largest class.
-    seeds : int or list of int
+    seeds : int or list of int, default 5
         A number n stands for 0 to n - 1. Use each fold equally often: 5, 10, 15.
-    image_size_px : int
+    image_size_px : int, default 96
         Input size of a backbone given by name; a `Backbone` keeps its own.
-    progress : bool
+    progress : bool, default True
         Whether to show a progress bar.
-    n_workers : int
+    n_workers : int, default 1
         Number of runs computed at a time, as in `compare`.
 
     Returns
@@ -80,12 +80,8 @@ def learning_curve(
     >>> curve.table[["strategy", "shots", "n_train"]].values.tolist()
     [['hand_made', 1, 2.0], ['hand_made', 4, 8.0], ['prototype_probe', 1, 2.0], ['prototype_probe', 4, 8.0]]
     """
-    from tlkit.images import load_images
-
     n_workers = check_workers(n_workers)
-    images = load_images("styles", domain="clipart") if images is None else images
-    backbone = load_network(backbone, image_size_px)
-    arms = check_arms(strategies, backbone, 1)
+    backbone, images, arms = read_inputs(backbone, images, strategies, 1, image_size_px)
     seeds = read_seeds(seeds)
     shots = [shots] if np.ndim(shots) == 0 else list(shots)
     if any(isinstance(number, str) and number != ALL_SHOTS for number in shots):

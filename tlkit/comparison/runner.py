@@ -37,6 +37,17 @@ def split_for(images, seed):
     return fold, *images.split(test_fold=fold, n_folds=N_FOLDS)
 
 
+def tabulate(results, columns):
+    """Return (runs, predictions), DataFrames of [(cell, (Evaluation, row))]; `columns` of a cell go to predictions."""
+    import pandas as pd
+
+    tables = []
+    for cell, (evaluation, _) in results:
+        table = evaluation.predictions[["picture", "group", "label", "predicted"]]
+        tables.append(table.assign(**{name: getattr(cell, name) for name in columns}))
+    return pd.DataFrame([cell._asdict() | row for cell, (_, row) in results]), pd.concat(tables, ignore_index=True)
+
+
 def run_cells(
     cells, run, prepare, *, unit_of, units, title, progress, n_workers, may_fork=None, leave=True, stacklevel=3
 ):
@@ -54,9 +65,8 @@ def run_cells(
         prepare(progress, False)
         try:
             with tqdm(total=len(cells), desc=title, unit="run", disable=not progress, leave=leave) as bar:
-                for index, result in itertools.chain(
-                    ((index, run(cells[index])) for index in own), helpers.share(forked)
-                ):
+                own_results = ((index, run(cells[index])) for index in own)
+                for index, result in itertools.chain(own_results, helpers.share(forked)):
                     results[index] = result
                     bar.set_postfix_str(str(cells[index]))
                     bar.update()
