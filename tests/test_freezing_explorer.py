@@ -137,7 +137,7 @@ def test_a_batch_of_one_is_refused():
 
 
 def test_no_rounds_are_refused():
-    with pytest.raises(ValueError, match="n_rounds: 0, expected a whole number of at least 1"):
+    with pytest.raises(ValueError, match="n_rounds: 0, expected an int, at least 1"):
         measure_freezing(make_tiny_backbone(), make_batch(), N_CLASSES, n_rounds=0)
 
 
@@ -204,9 +204,9 @@ def test_a_stage_behind_one_that_learns_is_reached(costs):
         ),
         (
             FreezingChoice(STAGES),
-            "1,000 of 4,000 parameters learn. A step with 8 pictures holds 4 MiB and takes 80 ms. What",
+            "1,000 of 4,000 parameters learn. A step with 8 pictures holds 4 MiB and takes 80 ms. The frozen",
         ),
-        (FreezingChoice("stem"), "What is frozen stays to the bit."),
+        (FreezingChoice("stem"), "The frozen stages don't change by a single bit."),
         (FreezingChoice("stem", "statistics"), "In the frozen stages norm statistics still move."),
         (FreezingChoice("stem", "trainable"), "In the frozen stages norm weights and norm statistics still move."),
     ],

@@ -99,7 +99,7 @@ def test_a_truncated_file_is_called_incomplete_with_its_size(kind, share, files,
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"\n<!DOCTYPE html><html>Not found</html>", "is a web page, and not weights"),
+        (b"\n<!DOCTYPE html><html>Not found</html>", "is a web page, not weights"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 10\n", "is a Git LFS pointer"),
         (b"\x89HDF\r\n\x1a\n" + bytes(50), "is an HDF5 file, as Keras writes it"),
     ],
@@ -194,7 +194,7 @@ def test_a_published_file_must_have_its_publishers_hash(files):
     right = dataclasses.replace(CATALOGUE[NAME], weights_file=f"own-{sha256[:8]}.pth")
     assert read_weights(files["pth"], right)[1] == sha256
     wrong = dataclasses.replace(CATALOGUE[NAME], weights_file="own-01234567.pth")
-    with pytest.raises(WeightsError, match=rf"damaged: its SHA-256 begins {sha256[:8]}, its publisher says 01234567"):
+    with pytest.raises(WeightsError, match=rf"damaged: its SHA-256 begins {sha256[:8]}, its publisher states 01234567"):
         read_weights(files["pth"], wrong)
 
 
@@ -215,7 +215,7 @@ def test_a_wrong_file_under_a_published_name_is_said_with_what_to_do(files):
     path.write_bytes(files["pth"].read_bytes())
     with pytest.raises(WeightsError) as caught:
         tl.load_backbone(NAME)
-    for part in (str(path), "its publisher says 047dcff4", "Delete it and load again"):
+    for part in (str(path), "its publisher states 047dcff4", "Delete it and load again"):
         assert part in str(caught.value)
     assert path.is_file()
 

@@ -27,7 +27,7 @@ def find_explorer(lab):
 
 def test_stages_are_thawed_by_mouse(lab):
     output, status, picture = find_explorer(lab)
-    expect(status).to_contain_text("What is frozen stays to the bit.")
+    expect(status).to_contain_text("The frozen stages don't change by a single bit.")
     before = picture.get_attribute("src")
     output.get_by_role("button", name="stage1: frozen").click()
     expect(output.get_by_role("button", name="stage1: learns")).to_be_visible()

@@ -1,7 +1,7 @@
-"""Auxiliary classifiers: branches of GoogLeNet and Inception-v3 that help their lower stages learn, and then go.
+"""Auxiliary classifiers of GoogLeNet and Inception-v3: branches that help the lower stages learn.
 
-A branch takes the map behind a stage and classifies it with a small network of its own. Its loss, at a weight, is added
-to that of the head while the whole network is trained; what the network then says never comes from a branch.
+A branch classifies the map behind a stage with a small network of its own. While the whole network is trained, the
+weighted loss of each branch is added to the loss of the head. Predictions never use a branch.
 """
 
 import dataclasses
@@ -12,49 +12,40 @@ from torch import nn
 
 from tlkit.backbones.freezing.freeze import hold_norm_statistics, thaw
 
-# The stage behind which a branch begins, its name in torchvision, the layer that outputs its classes, its weight.
-# GoogLeNet's 0.3 is Szegedy et al.'s (2015, Going deeper with convolutions). The paper of Inception-v3 (Szegedy et al.
-# 2016, Rethinking the Inception architecture) gives no weight; 0.4 is that of torchvision's training reference.
+# The stage in front of a branch, torchvision's name of the branch, its last layer, and the weight of its loss.
+# GoogLeNet's 0.3 is from Szegedy et al. (2015, Going deeper with convolutions). The paper of Inception-v3 (Szegedy et
+# al. 2016, Rethinking the Inception architecture) gives no weight; 0.4 is from torchvision's training reference.
 _BRANCHES = {
     "googlenet": (("inception4a", "aux1", "fc2", 0.3), ("inception4d", "aux2", "fc2", 0.3)),
     "inception_v3": (("mixed6", "AuxLogits", "fc", 0.4),),
 }
-# Inception-v3's branch pools and convolves 5 × 5 each and needs a map of 17 × 17, as 299 px give; GoogLeNet's, any.
+# Inception-v3's branch pools 5 × 5, convolves 5 × 5, and needs a map of 17 × 17, as 299 px give; GoogLeNet's takes any.
 _SMALLEST_SIZE_PX = {"inception_v3": 299}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Branch:
-    """An auxiliary classifier without its last layer.
+    """An auxiliary classifier without its last layer."""
 
-    Arguments
-    ---------
-    module: torch.nn.Module
-        From the map of a stage (n, n_channels, height, width) to (n, n_features).
+    module: nn.Module  # from the map of a stage (n, n_channels, height, width) to (n, n_features)
     n_features: int
-    weight: float
-        Of its loss, beside 1 for the head's.
-    """
-
-    module: nn.Module
-    n_features: int
-    weight: float
+    weight: float  # of its loss; the head's has weight 1
 
 
 def check_auxiliary(name, image_size_px):
-    """Raise ValueError where a network has no auxiliary classifiers, or none that take pictures of this size."""
+    """Raise ValueError if a network has no auxiliary classifiers, or none that take pictures of this size."""
     if name not in _BRANCHES:
         raise ValueError(f"auxiliary: True, but {name} has no auxiliary classifiers; {', '.join(_BRANCHES)} have")
     smallest = _SMALLEST_SIZE_PX.get(name, 0)
     if image_size_px < smallest:
         raise ValueError(
-            f"image_size_px: {image_size_px} with auxiliary=True, expected at least {smallest}: of a smaller picture "
-            f"the auxiliary classifier of {name} leaves nothing"
+            f"image_size_px: {image_size_px} with auxiliary=True, expected at least {smallest}: the map of a smaller "
+            f"picture is too small for the auxiliary classifier of {name}"
         )
 
 
 def take_branches(name, network):
-    """Return {stage: Branch} of one of torchvision's networks, in forward order; their last layers are cut off it."""
+    """Return {stage: Branch} of one of torchvision's networks, in forward order; cuts off their last layers."""
     branches = {}
     for stage, path, last, weight in _BRANCHES[name]:
         module = network.get_submodule(path)
@@ -65,16 +56,7 @@ def take_branches(name, network):
 
 
 class AuxiliaryLoss(nn.Module):
-    """The branches of a backbone, each with a new last layer, and what they add to the loss.
-
-    Arguments
-    ---------
-    backbone: Backbone
-        One that was loaded with `auxiliary=True`; its branches are trained in place.
-    n_classes: int
-    seed: int
-        Of the new layers.
-    """
+    """The branches of a backbone, trained in place, with new last layers of n_classes outputs drawn by `seed`."""
 
     def __init__(self, backbone, n_classes, *, seed):
         super().__init__()
@@ -87,10 +69,7 @@ class AuxiliaryLoss(nn.Module):
         self.weights = {stage: branch.weight for stage, branch in found.items()}
 
     def prepare(self, phase):
-        """Make ready for a phase that trains the whole network; return [(learning_rate, parameters)].
-
-        A branch learns at the rate of "all", its new layer at that of "head" where the phase has one.
-        """
+        """Get ready for a phase that trains the whole network; return [(learning_rate, parameters)]."""
         thaw(self).train()
         if phase.norm_statistics == "frozen":
             hold_norm_statistics(self)
@@ -101,7 +80,7 @@ class AuxiliaryLoss(nn.Module):
         ]
 
     def forward(self, backbone, batch, labels):
-        """Return the backbone's features of a batch, and the sum of each branch's weight × cross-entropy."""
+        """Return the backbone's features of a batch, and the weighted sum of the branches' cross-entropies."""
         maps = {}
         hooks = [
             backbone.body[stage].register_forward_hook(functools.partial(_keep, maps, stage)) for stage in self.branches
@@ -119,4 +98,5 @@ class AuxiliaryLoss(nn.Module):
 
 
 def _keep(maps, stage, module, inputs, output):
+    """Keep the output of a stage (a forward hook)."""
     maps[stage] = output

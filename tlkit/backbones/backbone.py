@@ -1,25 +1,31 @@
-"""A pretrained network without its classifier: the `Backbone`."""
+"""`Backbone`: a pretrained network without its classifier."""
 
 import dataclasses
 import hashlib
+from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from tlkit.backbones.stage_names import find_stage
+from tlkit.backbones.networks import find_stage
+from tlkit.backbones.recipe import Recipe
 
-# These change no shape and are not counted as operations, but without values each is worked through in Python, which
-# would take most of the time.
+# These layers change no shape and count no operations, but PyTorch infers their shapes in Python, which would take most
+# of the time.
 _KEEP_SHAPE = (nn.BatchNorm2d, nn.ReLU, nn.Hardtanh, nn.Hardswish, nn.SiLU)
 
 
-def _hand_on(batch):
+def _return_input(batch):
+    """Return a batch as it is."""
     return batch
 
 
 def hash_tensors(tensors, heading=""):
-    """Return a SHA-256 of the names, types, shapes and bits of {name: tensor}, after those of a heading."""
+    """Return a SHA-256 of a heading and the names, types, shapes and bits of {name: tensor}."""
     content = hashlib.sha256(heading.encode())
     for name, tensor in tensors.items():
         content.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
@@ -29,88 +35,150 @@ def hash_tensors(tensors, heading=""):
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """What a network costs.
-
-    Arguments
-    ---------
-    n_parameters: int
-    n_flops: int
-        Of one picture, forward; a multiplication with its addition counts as 2.
-    parameters_mib: float
-        Memory that the parameters take, in MiB.
-    """
+    """Parameters and operations of a network."""
 
     n_parameters: int
-    n_flops: int
-    parameters_mib: float
+    n_flops: int  # forward, one picture; a multiplication with its addition counts as 2
+    parameters_mib: float  # memory of the parameters
 
 
 class Backbone(nn.Module):
-    """A network without its classifier, with the preprocessing of its weights and with named stages.
+    """Hold a network without its classifier, with its preprocessing and named stages.
 
-    `load_backbone` makes one. Called on a batch (n, 3, height, width) it returns features (n, n_features).
+    `load_backbone` makes one. Called on a batch (n, 3, height, width), it returns features (n, n_features).
 
-    Arguments
-    ---------
-    name: str
-    stages: dict of str to torch.nn.Module
-        In forward order; together they hold every parameter once.
-    tail: torch.nn.Module
+    Parameters
+    ----------
+    name : str
+        Name of the network.
+    stages : dict of str to torch.nn.Module
+        Stages in forward order; together they hold every parameter once.
+    tail : torch.nn.Module
         Turns the output of the last stage into features; it has no parameters.
-    recipe: Recipe
-        Preprocessing, at the size that this backbone is to see.
-    provenance: dict
-        Where the weights come from: source, file, sha256, licence.
+    recipe : Recipe
+        Preprocessing, at the size of this backbone's input.
+    provenance : dict
+        Origin of the weights: source, file, sha256, licence.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
+    >>> backbone(torch.zeros(2, 3, 32, 32)).shape
+    torch.Size([2, 512])
     """
 
-    def __init__(self, name, stages, tail, recipe, provenance):
+    def __init__(
+        self, name: str, stages: Mapping[str, nn.Module], tail: nn.Module, recipe: Recipe, provenance: Mapping[str, Any]
+    ) -> None:
         super().__init__()
         self.name = name
         self.recipe = recipe
         self.provenance = dict(provenance)
         self.body = nn.ModuleDict(stages)
         self.tail = tail
-        self.auxiliary = {}  # {stage: Branch} where asked for; they are no part of the network that gives features
+        self.auxiliary = {}  # {stage: Branch}, if loaded with auxiliary=True; no part of the forward pass
         self.n_features = self.infer_shape(recipe.crop_size_px)[1]
 
     @property
-    def stages(self):
+    def stages(self) -> tuple[str, ...]:
         """Names of the stages, in forward order."""
         return tuple(self.body)
 
     @property
-    def image_size_px(self):
-        """Height and width of the pictures that the network sees."""
+    def image_size_px(self) -> int:
+        """Height and width of the pictures that the network takes, in pixels."""
         return self.recipe.crop_size_px
 
-    def preprocess(self, picture):
-        """Return (3, image_size_px, image_size_px) float32 NumPy values of a PIL picture, as the weights want it."""
+    def preprocess(self, picture: Image.Image) -> np.ndarray:
+        """Return a picture as the network takes it.
+
+        Parameters
+        ----------
+        picture : PIL.Image.Image
+            A picture of any size.
+
+        Returns
+        -------
+        numpy.ndarray
+            Standardised float32 values of shape (3, image_size_px, image_size_px).
+        """
         return self.recipe(picture)
 
-    def forward(self, batch):
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        """Return the features of a batch.
+
+        Parameters
+        ----------
+        batch : torch.Tensor
+            Preprocessed pictures of shape (n, 3, height, width).
+
+        Returns
+        -------
+        torch.Tensor
+            Features of shape (n, n_features).
+        """
         for stage in self.body.values():
             batch = stage(batch)
         return self.tail(batch)
 
-    def until(self, stage):
-        """Return the part of the network up to and including a stage, sharing its parameters."""
+    def until(self, stage: str | int) -> nn.Sequential:
+        """Return the part of the network up to and including a stage.
+
+        Parameters
+        ----------
+        stage : str or int
+            Name of a stage, or a negative number (-1 is the last stage).
+
+        Returns
+        -------
+        torch.nn.Sequential
+            The stages, which share this backbone's parameters.
+        """
         return nn.Sequential(*list(self.body.values())[: self.find_stage(stage) + 1])
 
-    def after(self, stage):
-        """Return the part of the network behind a stage, sharing its parameters; it leaves its input as it was."""
+    def after(self, stage: str | int) -> nn.Sequential:
+        """Return the part of the network behind a stage.
+
+        Parameters
+        ----------
+        stage : str or int
+            Name of a stage, or a negative number (-1 is the last stage).
+
+        Returns
+        -------
+        torch.nn.Sequential
+            The later stages and the tail, which share this backbone's parameters. It doesn't overwrite its input.
+        """
         return nn.Sequential(*list(self.body.values())[self.find_stage(stage) + 1 :], self.tail)
 
-    def find_stage(self, stage):
-        """Return the place of a stage, by its name or by a negative number (-1 is the last)."""
+    def find_stage(self, stage: str | int) -> int:
+        """Return the index of a stage.
+
+        Parameters
+        ----------
+        stage : str or int
+            Name of a stage, or a negative number (-1 is the last stage).
+
+        Returns
+        -------
+        int
+            Index of the stage in `stages`, from 0.
+        """
         return find_stage(self.name, self.stages, stage)
 
-    def cost(self, stage=None):
-        """Return the `Cost`: parameters, operations for one picture, memory of the parameters.
+    def cost(self, stage: str | int | None = None) -> Cost:
+        """Return the number of parameters and operations.
 
-        Arguments
-        ---------
-        stage: str or negative int, optional
-            Of what is left when the network is cut behind this stage; by default of all of it.
+        Parameters
+        ----------
+        stage : str or int, optional
+            Last stage that counts; by default the whole network counts.
+
+        Returns
+        -------
+        Cost
+            Has n_parameters, n_flops (one picture, 2 per multiply-add) and parameters_mib (memory in MiB).
         """
         parameters = list((self if stage is None else self.until(stage)).parameters())
         n_bytes = sum(parameter.nbytes for parameter in parameters)
@@ -119,37 +187,52 @@ class Backbone(nn.Module):
             self.infer_shape(self.image_size_px, stage)
         return Cost(n_parameters, counter.get_total_flops(), n_bytes / 2**20)
 
-    def infer_shape(self, image_size_px, stage=None):
-        """Return the shape of the features of one picture at a size, by shapes alone: nothing is computed.
+    def infer_shape(self, image_size_px: int, stage: str | int | None = None) -> tuple[int, ...]:
+        """Return the shape of the output for one picture, without computing it.
 
-        With the name of a stage, the shape of that stage's output.
+        Parameters
+        ----------
+        image_size_px : int
+            Height and width of the picture, in pixels.
+        stage : str or int, optional
+            The stage whose output is meant; by default the features.
 
-        On the meta device tensors have shapes and no values, so the largest network takes neither memory nor time, and
-        operations counted meanwhile are the same whatever device and kernels the network itself runs on.
+        Returns
+        -------
+        tuple of int
+            Shape of the output, (1, …).
         """
+        # On the meta device tensors have shapes and no values. So even the largest network takes neither memory nor
+        # time, and counted operations don't depend on the network's own device and kernels.
         network = self if stage is None else self.until(stage)
         state = {n: value.detach().to("meta") for n, value in (*network.named_parameters(), *network.named_buffers())}
         picture = torch.zeros(1, 3, image_size_px, image_size_px, device="meta")
         mode = {module: module.training for module in self.modules()}
-        stepped_over = [module for module in network.modules() if isinstance(module, _KEEP_SHAPE)]
+        skipped = [module for module in network.modules() if isinstance(module, _KEEP_SHAPE)]
         try:
             with torch.no_grad():
                 self.eval()
-                for module in stepped_over:
-                    module.forward = _hand_on
-                features = torch.func.functional_call(network, state, (picture,))
+                for module in skipped:
+                    module.forward = _return_input
+                output = torch.func.functional_call(network, state, (picture,))
         finally:
-            for module in stepped_over:
+            for module in skipped:
                 del module.forward
             for module, training in mode.items():
                 module.training = training
-        return tuple(features.shape)
+        return tuple(output.shape)
 
-    def fingerprint(self):
-        """Return a SHA-256 of the weights, buffers, architecture and preprocessing: whatever decides the features."""
+    def fingerprint(self) -> str:
+        """Return a hash of everything that decides the features.
+
+        Returns
+        -------
+        str
+            SHA-256 of weights, buffers, architecture and preprocessing.
+        """
         return hash_tensors(self.state_dict(), f"{self.name}\n{self.recipe}\n{self.body}\n{self.tail}")
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         n_parameters = sum(parameter.numel() for parameter in self.parameters())
         return (
             f"Backbone({self.name}, {self.provenance['source']}, {n_parameters / 1e6:.1f} M parameters, "

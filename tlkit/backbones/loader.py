@@ -1,4 +1,7 @@
-"""`load_backbone`: a network by name, with pretrained, random or one's own weights."""
+"""`load_backbone`: a network by name, with pretrained weights, random weights, or weights from a file."""
+
+import os
+from collections.abc import Sequence
 
 import torch
 
@@ -14,34 +17,52 @@ LARGEST_SIZE_PX = 1024
 
 
 def load_backbone(
-    name="efficientnet_lite0", weights="pretrained", image_size_px=None, *, seed=0, allow=(), auxiliary=False
-):
+    name: str = "efficientnet_lite0",
+    weights: str | os.PathLike | None = "pretrained",
+    image_size_px: int | None = None,
+    *,
+    seed: int = 0,
+    allow: Sequence[str] = (),
+    auxiliary: bool = False,
+) -> Backbone:
     """Load a network without its classifier, in evaluation mode, with nothing frozen.
 
-    Arguments
-    ---------
-    name: str
-        One of `tlkit.backbones.networks.CATALOGUE`, or "timm:" and the name of one of timm's networks.
-    weights: "pretrained", the tag of one of its sets of weights, None, or the path of a .safetensors or .pth file of it
-        "pretrained" is the publisher's default set; None gives random weights, the same for the same `seed`.
-    image_size_px: int, optional
-        Height and width of what the network sees; by default what its weights were trained with. ViT and MaxViT take
-        the sizes of their sets of weights and no other.
-    seed: int
-        Of what is random: everything where `weights` is None, else what `allow` lets stay so.
-    allow: sequence of str
-        Patterns of names of tensors, as in "blocks.*", that may be missing from the file or of another shape, of whole
-        numbers or not finite, and then stay random, or that the network doesn't have. Said in `provenance`.
-    auxiliary: bool
-        Keep the auxiliary classifiers of GoogLeNet or Inception-v3, up to their last layer, in `backbone.auxiliary`.
-        They give no features; `transfer` trains them along in phases that train "all", and drops them. torchvision says
-        that in its weights those of GoogLeNet aren't trained.
+    Parameters
+    ----------
+    name : str
+        Name of a network in `tl.backbones.table()`, or "timm:" and the name of a network of timm.
+    weights : str, path-like or None
+        "pretrained" for the publisher's default set; the tag of another set; the path of a .safetensors or .pth file;
+        None for random weights.
+    image_size_px : int, optional
+        Height and width of the network's input, in pixels; by default the size that its weights were trained with. ViT
+        and MaxViT only take the sizes of their sets of weights.
+    seed : int
+        Seed of all weights if `weights` is None, else of the tensors that `allow` leaves random. The same seed gives
+        the same weights.
+    allow : sequence of str
+        Patterns of tensor names, for example "blocks.*", that need not fit. A matching tensor stays random if the file
+        lacks it, or has it in another shape, as whole numbers or with values that are not finite. It is ignored if the
+        network lacks it. `provenance` lists these tensors.
+    auxiliary : bool
+        Keep the auxiliary classifiers of GoogLeNet or Inception-v3, without their last layers, in
+        `backbone.auxiliary`. `transfer` trains them in phases that train "all", then drops them. torchvision states
+        that they are not trained in its weights.
 
-    Returns a `Backbone`.
+    Returns
+    -------
+    Backbone
+        The network, its preprocessing and its named stages.
 
-    Raises ValueError for an unknown name or a size that the network can't take, and `WeightsError` where weights are
-    not at hand or not those of this network.
+    Raises
+    ------
+    ValueError
+        If the name is unknown or the network can't take this size.
+    WeightsError
+        If the weights are not available or belong to another network.
 
+    Examples
+    --------
     >>> backbone = load_backbone("efficientnet_lite0", weights=None, image_size_px=64)
     >>> backbone.n_features, backbone.stages[:2]
     (1280, ('stem', 'stage1'))
@@ -50,17 +71,17 @@ def load_backbone(
     recipe = entry.recipe if image_size_px is None else entry.recipe.at(image_size_px)
     if auxiliary:
         check_auxiliary(name, recipe.crop_size_px)
-    # The weights are looked for before the network is built: what is not there is said at once.
+    # Missing weights are reported before the network is built.
     path = None if weights is None else find_weights(entry, weights)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network, stages, tail, left_out = build_network(name, entry)
+        network, stages, tail, classifier = build_network(name, entry)
     if path is None:
         provenance = {"source": f"random weights, seed {seed}", "file": None, "sha256": None, "licence": "none needed"}
     else:
         published = weights in ("pretrained", entry.weights)
         tensors, sha256 = read_weights(path, entry if published else None)
-        state, changes, allowed = fit_to_network(tensors, network, left_out, path, allow, published=published)
+        state, changes, allowed = fit_to_network(tensors, network, classifier, path, allow, published=published)
         network.load_state_dict(state)
         provenance = {
             "source": entry.source if published else "a file of the user's",
@@ -72,7 +93,7 @@ def load_backbone(
         }
     try:
         backbone = Backbone(name, stages, tail, recipe, provenance).eval()
-    except (RuntimeError, AssertionError, ValueError) as error:  # timm doesn't say beforehand which sizes are possible
+    except (RuntimeError, AssertionError, ValueError) as error:  # timm doesn't list the sizes that are possible
         raise ValueError(
             f"image_size_px: {recipe.crop_size_px}, which {name} can't take ({error}); its weights were trained with "
             f"{entry.recipe.crop_size_px}"
@@ -83,7 +104,7 @@ def load_backbone(
 
 
 def _choose_entry(name, weights, image_size_px):
-    # Where weights aren't published ones, the size says which of a network's sets of a fixed size is meant.
+    """Return the `Entry` of these weights; for weights that aren't published, the size decides between fixed sizes."""
     entry = find_entry(name)
     entries = [entry]
     if weights != "pretrained":
@@ -97,13 +118,14 @@ def _choose_entry(name, weights, image_size_px):
         return _choose_by_size(entries, image_size_px)
     if not entry.smallest_size_px <= image_size_px <= LARGEST_SIZE_PX:
         raise ValueError(
-            f"image_size_px: {image_size_px}, expected {entry.smallest_size_px} to {LARGEST_SIZE_PX}: of a smaller "
-            f"picture the layers of {name}, which halve it again and again, leave nothing"
+            f"image_size_px: {image_size_px}, expected {entry.smallest_size_px} to {LARGEST_SIZE_PX}: {name} halves "
+            "the picture again and again, and nothing is left of a smaller one"
         )
     return entries[0]
 
 
 def _choose_by_size(entries, image_size_px):
+    """Return the first entry of this input size, or raise ValueError with the sizes that exist."""
     fitting = [entry for entry in entries if entry.recipe.crop_size_px == image_size_px]
     if fitting:
         return fitting[0]

@@ -1,4 +1,4 @@
-"""The networks that can be loaded by name, as one table. Without torch."""
+"""`table`: the networks that can be loaded by name, as one table. Without torch."""
 
 import pandas as pd
 
@@ -12,22 +12,38 @@ COLUMNS = (
 _WHOLE_NUMBERS = {name: "Int64" for name in ("year", "n_parameters", "n_flops", "n_features", "image_size_px")}
 
 
-def table(pattern="*", *, all_weights=False):
-    """Return a table of the networks that `load_backbone` knows, a row a network, in the catalogue's order.
+def table(pattern: str = "*", *, all_weights: bool = False) -> pd.DataFrame:
+    """List the networks that `load_backbone` knows.
 
-    Arguments
-    ---------
-    pattern: str
-        Of names, as in "resnet*". Those of timm are listed where it begins with "timm:".
-    all_weights: bool
-        A row for each set of weights of a network instead of one for its default set.
+    Parameters
+    ----------
+    pattern : str
+        Pattern of names, for example "resnet*". It begins with "timm:" for timm's networks.
+    all_weights : bool
+        If True, one row per set of weights; if False, one row per network with its default set.
 
-    Returns a DataFrame with the columns name, weights (the tag), family, year, n_parameters (without the classifier),
-    n_flops (2 × multiply-adds, one picture of image_size_px), n_features, image_size_px, pretrained_on, kind
-    ("general", "domain" or "task"), accuracy (published top-1, fraction), accuracy_source, licence (of the weights,
-    "unknown" where none is stated) and offline (whether the weights are on this machine). What
-    isn't known is missing (NA).
+    Returns
+    -------
+    pandas.DataFrame
+        One row per network, in the catalogue's order. A value that isn't known is missing (NA). Columns:
 
+        - name (str): name for `load_backbone`.
+        - weights (str): tag of the set of weights.
+        - family (str): family of networks.
+        - year (Int64): year of the family's paper.
+        - n_parameters (Int64): parameters without the classifier.
+        - n_flops (Int64): operations for one picture of image_size_px, 2 per multiply-add.
+        - n_features (Int64): features per picture.
+        - image_size_px (Int64): height and width of the pictures, in pixels.
+        - pretrained_on (str): data that the weights were trained on.
+        - kind (str): "general", "domain" or "task", for pictures of everything, of one domain or of the very task.
+        - accuracy (Float64): published top-1 accuracy on ImageNet-1k, 0 to 1.
+        - accuracy_source (str): address of the published accuracy.
+        - licence (str): licence of the weights, "unknown" if none is stated.
+        - offline (bool): whether the weights are on this machine.
+
+    Examples
+    --------
     >>> row = table("efficientnet_lite0").iloc[0]
     >>> row["name"], int(row.n_features), bool(row.offline)
     ('efficientnet_lite0', 1280, True)

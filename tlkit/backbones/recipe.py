@@ -1,4 +1,4 @@
-"""What a network's pictures must go through before it sees them: size, crop, scale. Without torch."""
+"""Preprocessing of pictures: size, crop, scale. Without torch."""
 
 import dataclasses
 import functools
@@ -11,41 +11,27 @@ _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.B
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """The preprocessing that a network's weights were trained with.
+    """The preprocessing that a network's weights were trained with."""
 
-    Arguments
-    ---------
-    resize_size_px: int
-        The shorter side after resizing.
-    crop_size_px: int
-        The side of the square cut out of the middle, which is what the network sees.
-    interpolation: str
-        "bilinear" or "bicubic", both with antialiasing, as Pillow does it.
-    mean, std: 3 floats each
-        Of red, green and blue on a scale of 0 to 1.
-    crop_mode: "center" or "squash"
-        "squash" resizes both sides to `resize_size_px`, whatever the picture's shape, so that nothing is cut off.
-    """
-
-    resize_size_px: int
-    crop_size_px: int
-    interpolation: str
-    mean: tuple
+    resize_size_px: int  # the shorter side after resizing
+    crop_size_px: int  # the side of the central square that is cut out, the network's input
+    interpolation: str  # "bilinear" or "bicubic", both with antialiasing, as Pillow does it
+    mean: tuple  # of red, green and blue, 0 to 1
     std: tuple
-    crop_mode: str = "center"
+    crop_mode: str = "center"  # "squash" resizes both sides to `resize_size_px`, so that nothing is cut off
 
     def __repr__(self):
-        # Fingerprints of features hash this text, so a field that has its default must not appear in it.
+        # Fingerprints of features hash this text, so a field with its default value must not appear in it.
         fields = [(field.name, getattr(self, field.name), field.default) for field in dataclasses.fields(self)]
         return f"Recipe({', '.join(f'{name}={value!r}' for name, value, default in fields if value != default)})"
 
     def at(self, image_size_px):
-        """Return the recipe for another input size; the share that the crop keeps stays as it was."""
+        """Return the recipe for another input size; the crop keeps the same share of the picture."""
         resize_size_px = round(self.resize_size_px * image_size_px / self.crop_size_px)
         return dataclasses.replace(self, resize_size_px=resize_size_px, crop_size_px=image_size_px)
 
     def find_size(self, width_px, height_px):
-        """Return (width_px, height_px) to which a picture of this size is resized."""
+        """Return (width_px, height_px) after resizing, for a picture of this size."""
         if self.crop_mode == "squash":
             return self.resize_size_px, self.resize_size_px
         short, long = min(width_px, height_px), max(width_px, height_px)
@@ -53,40 +39,32 @@ class Recipe:
         return (self.resize_size_px, stretched) if width_px <= height_px else (stretched, self.resize_size_px)
 
     def resize(self, picture):
-        """Return the picture (PIL, RGB) with its shorter side at `resize_size_px`; both sides where it is squashed."""
+        """Return the picture (PIL, RGB) with its shorter side at `resize_size_px`, or both sides if squashed."""
         return picture.resize(self.find_size(*picture.size), _FILTERS[self.interpolation])
 
     def crop(self, picture):
-        """Return the square of `crop_size_px` in the middle of a resized picture, with black around a smaller one."""
+        """Return the central square of `crop_size_px` of a resized picture, with a black border if it is smaller."""
         left, top = self._find_corner(*picture.size)
         return picture.crop((left, top, left + self.crop_size_px, top + self.crop_size_px))
 
     def resize_middle(self, picture, size_px, width_px, height_px):
-        """Return the cropped square at once, of a picture that was decoded at a reduced scale; within rounding.
-
-        Only the pixels that the square shows are computed; the borders are where those of the whole picture would be.
-
-        Arguments
-        ---------
-        picture: PIL picture
-        size_px: (width, height)
-            Of the picture before it was reduced.
-        width_px, height_px: float
-            The part of the reduced picture, from its left upper corner, that the whole one has become.
-        """
+        """Return the cropped square directly, within rounding, of a picture decoded at a reduced scale."""
+        # `size_px` is the picture's size before it was reduced; `width_px` and `height_px` (float) are the size of its
+        # part in the reduced picture, from the top left corner. Only the pixels of the square are computed.
         resized = self.find_size(*size_px)
-        if min(resized) < self.crop_size_px:  # it has a black border, which is no part of the picture
+        if min(resized) < self.crop_size_px:  # the black border is no part of the picture
             whole = (0, 0, width_px, height_px)
             return self.crop(picture.resize(resized, _FILTERS[self.interpolation], whole))
         scales = [width_px / resized[0], height_px / resized[1]]
         box = [
-            min((place + extra) * scale, side)
+            min((corner + extra) * scale, side)
             for extra in (0, self.crop_size_px)
-            for place, scale, side in zip(self._find_corner(*resized), scales, picture.size, strict=True)
+            for corner, scale, side in zip(self._find_corner(*resized), scales, picture.size, strict=True)
         ]
         return picture.resize((self.crop_size_px, self.crop_size_px), _FILTERS[self.interpolation], box)
 
     def _find_corner(self, *size_px):
+        """Return [left, top] of the central square in a picture of this size; negative if the picture is smaller."""
         spare = [side - self.crop_size_px for side in size_px]
         return [round(pixels / 2) if pixels > 0 else -(-pixels // 2) for pixels in spare]
 
@@ -104,6 +82,7 @@ class Recipe:
 
 @functools.cache
 def _tables(mean, std):
-    # A channel has 256 possible values: looking the standardised one up gives the very bits that computing it would.
+    """Return the 256 standardised values of each channel, (256,) float32 per channel."""
+    # Looking the values up gives the same bits as computing them for every pixel.
     values = np.arange(256, dtype=np.float32) / np.float32(255)
     return [(values - np.float32(m)) / np.float32(s) for m, s in zip(mean, std, strict=True)]

@@ -10,21 +10,13 @@ _N_CHANNELS = (16, 32, 64)
 
 
 def make_small_backbone(image_size_px=32, seed=0):
-    """Make a backbone of three convolutions with norm layers, each halving height and width, and random weights.
-
-    Arguments
-    ---------
-    image_size_px: int
-        Height and width of what it sees.
-    seed: int
-        Of the weights.
-
-    Returns a `Backbone` of the stages "stage1" to "stage3", with 256 features: the means over the quarters of the map.
-    It is in no list of networks, so that a run of it can't be loaded again.
+    """Return a `Backbone` of three stages (convolution, norm, rectifier; each halves the map) with random weights.
 
     >>> make_small_backbone().n_features
     256
     """
+    # The 256 features are the means over the quarters of the last map. It is in no list of networks, so a run of it
+    # can't be loaded again.
     widths = (3, *_N_CHANNELS)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -40,5 +32,6 @@ def redraw_small(backbone, seed):
 
 
 def _make_stage(n_in, n_out):
+    """Return convolution, batch norm and rectifier from n_in to n_out channels."""
     convolution = nn.Conv2d(n_in, n_out, 3, stride=2, padding=1, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(n_out), nn.ReLU(inplace=True))

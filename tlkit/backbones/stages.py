@@ -1,54 +1,42 @@
-"""How each network is cut into stages: named parts in forward order, with boundaries behind activations.
+"""Building a network and cutting it into stages: named parts in forward order that hold every parameter once."""
 
-Some activations overwrite their input. A boundary right before one would let the later part change what the earlier
-part returned, so each stage here begins with a layer that leaves its input alone. GoogLeNet and Inception have a
-boundary where each of their auxiliary classifiers branches off. Dropout right before the last layer belongs to the
-classifier, and is left out with it, as are layers that output classes.
-"""
-
-import itertools
 import re
 
+import torch
 from torch import nn
 
 from tlkit.backbones.entry import TIMM
+from tlkit.backbones.families import FAMILIES
 from tlkit.backbones.networks import find_entry
-from tlkit.backbones.stage_modules import ClassToken, ToInceptionScale, Tokens
 
 
 def build_network(name, entry=None):
-    """Build a network with random weights from torch's global random state.
+    """Build a network with random weights; return (network, {stage: module}, tail, names of classifier layers).
 
-    Arguments
-    ---------
-    name: str
-    entry: Entry, optional
-        Of the weights that the network is to take; by default of its default weights.
-
-    Returns (network, stages, tail, left_out). `stages` maps names to modules that share the network's parameters and
-    hold each of them once, except those of `left_out` (names of the layers that output classes).
-    `tail` turns the last stage's output into features and has no parameters.
-
-    >>> network, stages, tail, left_out = build_network("squeezenet1_1")
-    >>> list(stages), left_out
+    >>> network, stages, tail, classifier = build_network("squeezenet1_1")
+    >>> list(stages), classifier
     (['stem', 'stage1', 'stage2', 'stage3'], ('classifier.1',))
     """
+    # The weights come from torch's global random state. `entry` is for the set of weights that the network will load;
+    # by default its default set. Stages share the network's parameters, and hold each of them once except those of the
+    # classifier layers. The tail turns the output of the last stage into features.
     if name.startswith(TIMM):
         from tlkit.backbones.timm_networks import build_timm
 
-        # With the tag: timm builds some networks otherwise for some sets of weights, as for larger pictures.
+        # With the tag: timm builds some networks differently for some sets of weights, for example larger pictures.
         return build_timm(name if entry is None or not entry.weights_file else f"{entry.name}.{entry.weights}")
     entry = entry or find_entry(name)
     network = _create(entry)
-    stages, tail, left_out = _LAYOUTS[entry.family](network)
+    stages, tail, classifier = FAMILIES[entry.family].lay_out(network)
     if name == "vgg16" and entry.weights == "IMAGENET1K_FEATURES":
-        # These weights end with the convolutions: what would be the layers behind them is NaN.
+        # These weights end with the convolutions; the layers behind them are NaN in the file.
         del stages["fc6"], stages["fc7"]
-        tail, left_out = "avgpool FLATTEN", ("classifier",)
-    return network, {stage: _join(network, parts) for stage, parts in stages.items()}, _join(network, tail), left_out
+        tail, classifier = "avgpool FLATTEN", ("classifier",)
+    return network, {stage: _join(network, parts) for stage, parts in stages.items()}, _join(network, tail), classifier
 
 
 def _create(entry):
+    """Return the whole network with random weights, from timm (EfficientNet-Lite) or torchvision."""
     if entry.family == "EfficientNet-Lite":
         import timm
 
@@ -57,7 +45,7 @@ def _create(entry):
 
     options = {}
     if entry.family in ("GoogLeNet", "Inception"):
-        # What torchvision sets for its own weights only. It decides what the network computes, whoever loads them.
+        # torchvision sets these for its own weights only. They decide the computation, whoever loads the weights.
         options = {"transform_input": True, "aux_logits": True, "init_weights": False}
     if entry.family == "ViT":
         options = {"image_size": entry.recipe.crop_size_px}
@@ -65,17 +53,16 @@ def _create(entry):
 
 
 def _join(network, parts):
-    # One module of parts that stand in a str, with spaces between: paths of the network's modules, "features[2:4]" for
-    # some of a sequence, and capitals for what the network has as code only. A sequence among others is taken apart.
+    """Return one module of the parts of a layout (str, see families.py)."""
     modules = []
     parts = parts.split()
     for part in parts:
-        if part in _CODE:
-            modules.append(_CODE[part](network))
+        if part in CODE_STEPS:
+            modules.append(CODE_STEPS[part](network))
         elif found := re.fullmatch(r"(.+)\[(\d+):(\d+)\]", part):
             path, start, end = found.groups()
             sequence = network.get_submodule(path)[int(start) : int(end)]
-            modules += [sequence] if len(parts) == 1 else sequence
+            modules += [sequence] if len(parts) == 1 else sequence  # a sequence among others is flattened
         else:
             modules.append(network.get_submodule(part))
     if len(modules) == 1:
@@ -83,174 +70,54 @@ def _join(network, parts):
     return nn.Sequential(*modules) if modules else nn.Identity()
 
 
-_CODE = {
+# Steps that the authors of networks wrote as code between the layers, as modules that a stage can hold. The names of
+# these classes are part of a backbone's fingerprint, so they must not change.
+
+
+class ToInceptionScale(nn.Module):
+    """Turn pictures standardised for ImageNet into values from -1 to 1, as Google trained GoogLeNet and Inception."""
+
+    # torchvision does this inside these two networks, but only if it loads the weights itself.
+    def forward(self, batch):
+        """Return (n, 3, height, width) of the same."""
+        # The same operations in the same order as torchvision's, so that every bit agrees.
+        channels = [
+            batch[:, channel].unsqueeze(1) * (std / 0.5) + (mean - 0.5) / 0.5
+            for channel, (mean, std) in enumerate(((0.485, 0.229), (0.456, 0.224), (0.406, 0.225)))
+        ]
+        return torch.cat(channels, 1)
+
+
+class Tokens(nn.Module):
+    """The first stage of torchvision's ViT, whose parameters it shares: patches, class token, position embedding."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.conv_proj = network.conv_proj
+        self.class_token = network.class_token
+        self.pos_embedding = network.encoder.pos_embedding
+        self.dropout = network.encoder.dropout
+
+    def forward(self, batch):
+        """Return (n, 1 + n_patches, n_features) of pictures (n, 3, height, width)."""
+        patches = self.conv_proj(batch).flatten(2).transpose(1, 2)
+        class_token = self.class_token.expand(len(batch), -1, -1)
+        return self.dropout(torch.cat([class_token, patches], 1) + self.pos_embedding)
+
+
+class ClassToken(nn.Module):
+    """The input of a ViT's classifier: the first token."""
+
+    def forward(self, tokens):
+        """Return (n, n_features) of tokens (n, 1 + n_patches, n_features)."""
+        return tokens[:, 0]
+
+
+CODE_STEPS = {
     "CLASS_TOKEN": lambda network: ClassToken(),
     "FLATTEN": lambda network: nn.Flatten(1),
     "INCEPTION_SCALE": lambda network: ToInceptionScale(),
     "MEAN": lambda network: nn.AdaptiveAvgPool2d(1),
     "RELU": lambda network: nn.ReLU(),
     "TOKENS": Tokens,
-}
-
-
-def _number(parts):
-    return {f"stage{number}": part for number, part in enumerate(parts, start=1)}
-
-
-def _lay_out_alexnet(network):
-    parts = ("features[0:3]", "features[3:6]", "features[6:8]", "features[8:10]", "features[10:13]")
-    stages = _number(parts) | {"fc6": "avgpool FLATTEN classifier[0:3]", "fc7": "classifier[3:6]"}
-    return stages, "", ("classifier.6",)
-
-
-def _lay_out_vgg(network):
-    stages = _number(_cut_behind_pools(network.features))
-    return stages | {"fc6": "avgpool FLATTEN classifier[0:3]", "fc7": "classifier[3:6]"}, "", ("classifier.6",)
-
-
-def _lay_out_squeezenet(network):
-    stem, *rest = _cut_behind_pools(network.features)
-    return {"stem": stem} | _number(rest), "MEAN FLATTEN", ("classifier.1",)
-
-
-def _cut_behind_pools(features):
-    bounds = [0] + [place + 1 for place, layer in enumerate(features) if isinstance(layer, nn.MaxPool2d)]
-    if bounds[-1] < len(features):
-        bounds.append(len(features))
-    return [f"features[{start}:{end}]" for start, end in itertools.pairwise(bounds)]
-
-
-def _lay_out_googlenet(network):
-    stages = {
-        "stem": "INCEPTION_SCALE conv1 maxpool1 conv2 conv3 maxpool2",
-        "inception3": "inception3a inception3b maxpool3",
-        "inception4a": "inception4a",
-        "inception4d": "inception4b inception4c inception4d",
-        "inception4e": "inception4e maxpool4",
-        "inception5": "inception5a inception5b",
-    }
-    return stages, "avgpool FLATTEN", ("fc", "aux1", "aux2")
-
-
-def _lay_out_inception(network):
-    stages = {
-        "stem": "INCEPTION_SCALE Conv2d_1a_3x3 Conv2d_2a_3x3 Conv2d_2b_3x3 maxpool1 "
-        "Conv2d_3b_1x1 Conv2d_4a_3x3 maxpool2",
-        "mixed5": "Mixed_5b Mixed_5c Mixed_5d",
-        "mixed6": "Mixed_6a Mixed_6b Mixed_6c Mixed_6d Mixed_6e",
-        "mixed7": "Mixed_7a Mixed_7b Mixed_7c",
-    }
-    return stages, "avgpool FLATTEN", ("fc", "AuxLogits")
-
-
-def _lay_out_resnet(network):
-    stages = {"stem": "conv1 bn1 relu maxpool"} | _number(["layer1", "layer2", "layer3", "layer4"])
-    return stages, "avgpool FLATTEN", ("fc",)
-
-
-def _lay_out_densenet(network):
-    blocks = [f"features.denseblock{number} features.transition{number}" for number in (1, 2, 3)]
-    stages = {"stem": "features[0:4]"} | _number([*blocks, "features.denseblock4 features.norm5 RELU"])
-    return stages, "MEAN FLATTEN", ("classifier",)
-
-
-def _lay_out_shufflenet(network):
-    stages = {"stem": "conv1 maxpool"} | _number(["stage2", "stage3", "stage4"])
-    return stages | {"conv_head": "conv5"}, "MEAN FLATTEN", ("fc",)
-
-
-def _lay_out_mnasnet(network):
-    stages = {"stem": "layers[0:8]"} | _number([f"layers.{place}" for place in range(8, 14)])
-    return stages | {"conv_head": "layers[14:17]"}, "MEAN FLATTEN", ("classifier.1",)
-
-
-def _lay_out_mobilenet_v2(network):
-    # Here and in MobileNetV3 a stage ends where the map is halved; the last convolution is a stage of its own.
-    parts = ("features[1:2]", "features[2:4]", "features[4:7]", "features[7:14]", "features[14:18]")
-    return (
-        {"stem": "features[0:1]"} | _number(parts) | {"conv_head": "features[18:19]"},
-        "MEAN FLATTEN",
-        ("classifier.1",),
-    )
-
-
-def _lay_out_mobilenet_v3(network):
-    large = len(network.features) == 17
-    bounds = (1, 2, 4, 7, 13, 16) if large else (1, 2, 4, 9, 12)
-    stages = {"stem": "features[0:1]"}
-    stages |= _number([f"features[{start}:{end}]" for start, end in itertools.pairwise(bounds)])
-    stages |= {"conv_head": f"features[{bounds[-1]}:{bounds[-1] + 1}]", "fc": "avgpool FLATTEN classifier[0:3]"}
-    return stages, "", ("classifier.3",)
-
-
-def _lay_out_efficientnet(network):
-    last = len(network.features) - 1
-    stages = {"stem": "features.0"} | _number([f"features.{place}" for place in range(1, last)])
-    return stages | {"conv_head": f"features.{last}"}, "avgpool FLATTEN", ("classifier.1",)
-
-
-def _lay_out_efficientnet_lite(network):
-    stages = {"stem": "conv_stem bn1"} | _number([f"blocks.{place}" for place in range(len(network.blocks))])
-    return stages | {"conv_head": "conv_head bn2"}, "global_pool", ("classifier",)
-
-
-def _lay_out_regnet(network):
-    stages = {"stem": "stem"} | _number([f"trunk_output.block{number}" for number in (1, 2, 3, 4)])
-    return stages, "avgpool FLATTEN", ("fc",)
-
-
-def _lay_out_convnext(network):
-    # A halving begins the stage of the blocks that it serves, here and in Swin, as in their papers.
-    parts = [
-        "features.1",
-        "features.2 features.3",
-        "features.4 features.5",
-        "features.6 features.7 avgpool classifier.0 classifier.1",
-    ]
-    return {"stem": "features.0"} | _number(parts), "", ("classifier.2",)
-
-
-def _lay_out_swin(network):
-    parts = ["features.1", "features.2 features.3", "features.4 features.5", "features.6 features.7 norm"]
-    return {"stem": "features.0"} | _number(parts), "permute avgpool flatten", ("head",)
-
-
-def _lay_out_vit(network):
-    n_blocks = len(network.encoder.layers)
-    blocks = {
-        f"blocks{number}": f"encoder.layers[{n_blocks * (number - 1) // 4}:{n_blocks * number // 4}]"
-        for number in (1, 2, 3, 4)
-    }
-    blocks["blocks4"] += " encoder.ln"
-    return {"stem": "TOKENS"} | blocks, "CLASS_TOKEN", ("heads",)
-
-
-def _lay_out_maxvit(network):
-    stages = {"stem": "stem"} | _number([f"blocks.{place}" for place in range(4)])
-    return stages | {"fc": "classifier[0:5]"}, "", ("classifier.5",)
-
-
-_LAYOUTS = {
-    "AlexNet": _lay_out_alexnet,
-    "ConvNeXt": _lay_out_convnext,
-    "DenseNet": _lay_out_densenet,
-    "EfficientNet": _lay_out_efficientnet,
-    "EfficientNet-Lite": _lay_out_efficientnet_lite,
-    "EfficientNetV2": _lay_out_efficientnet,
-    "GoogLeNet": _lay_out_googlenet,
-    "Inception": _lay_out_inception,
-    "MNASNet": _lay_out_mnasnet,
-    "MaxViT": _lay_out_maxvit,
-    "MobileNetV2": _lay_out_mobilenet_v2,
-    "MobileNetV3": _lay_out_mobilenet_v3,
-    "RegNet": _lay_out_regnet,
-    "ResNeXt": _lay_out_resnet,
-    "ResNet": _lay_out_resnet,
-    "ShuffleNetV2": _lay_out_shufflenet,
-    "SqueezeNet": _lay_out_squeezenet,
-    "Swin": _lay_out_swin,
-    "SwinV2": _lay_out_swin,
-    "VGG": _lay_out_vgg,
-    "ViT": _lay_out_vit,
-    "Wide ResNet": _lay_out_resnet,
 }

@@ -1,4 +1,4 @@
-"""The networks of timm under the names `timm:<name>`: what is known of them, and building them."""
+"""The networks of timm under the names "timm:…": their entries in the catalogue, and building them."""
 
 import dataclasses
 import fnmatch
@@ -8,35 +8,24 @@ from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from tlkit.arguments import suggest
-from tlkit.backbones.entry import TIMM, Entry
+from tlkit.backbones.entry import TIMM, Entry, read_tag
 from tlkit.backbones.recipe import Recipe
-from tlkit.backbones.timm_pretraining import read_tag
 
-# Computing what a network costs takes about half a second, so a longer list comes without.
+# Computing the cost of a network takes about half a second, so a longer list comes without costs.
 MOST_WITH_COSTS = 30
-# Nearly all networks halve a picture five times. Those that need a larger one say so when they are tried.
+# Nearly all networks halve a picture five times. If one needs a larger picture, trying it raises an error.
 _SMALLEST_SIDE_PX, _CHECKED_SIDE_PX = 32, 64
 
 
 def find_timm_entry(name, weights="pretrained"):
-    """Return the catalogue's entry of one of timm's networks.
-
-    Arguments
-    ---------
-    name: str
-        "timm:resnet18", or with the tag of the weights, "timm:resnet18.tv_in1k".
-    weights: "pretrained" or a tag
-        "pretrained" is the tag of the name where it has one, else timm's default.
-
-    Returns an `Entry` without costs (`compute_costs` adds them), accuracy and year, which timm doesn't state. Its name
-    is that of the network, without tag. Where timm has no weights its tag is "none" and only `weights=None` will load.
-
-    Raises ValueError for what timm doesn't have, and for weights whose preprocessing `Recipe` doesn't cover.
+    """Return the `Entry` of one of timm's networks, without costs, accuracy and year; its name is without the tag.
 
     >>> entry = find_timm_entry("timm:resnet18.tv_in1k")
     >>> entry.name, entry.weights, entry.recipe.resize_size_px, entry.licence
     ('timm:resnet18', 'tv_in1k', 256, 'bsd-3-clause')
     """
+    # "pretrained" is the tag in the name, or else timm's default. A network without weights gets the tag "none", and
+    # only `weights=None` will load it.
     architecture, tag = _split(name)
     tags = _tags()[architecture]
     if weights != "pretrained":
@@ -49,16 +38,8 @@ def find_timm_entry(name, weights="pretrained"):
 
 
 def list_timm_entries(pattern):
-    """Return the entries of timm's networks whose name matches a pattern, with every set of weights, as a list.
-
-    Arguments
-    ---------
-    pattern: str
-        Such as "timm:convnext*", or with tags, "timm:convnext*.fb_in22k".
-
-    Weights whose preprocessing `Recipe` doesn't cover are left out, as are networks without weights. Up to 30 networks
-    come with their costs, a longer list without.
-    """
+    """Return the entries of timm's networks that match a pattern such as "timm:convnext*" or "timm:*.fb_in22k"."""
+    # Networks without weights are skipped, as are weights whose preprocessing `Recipe` doesn't cover.
     pattern = pattern.removeprefix(TIMM)
     named = [(architecture, tag) for architecture, tags in _tags().items() for tag in tags]
     chosen = [
@@ -66,32 +47,20 @@ def list_timm_entries(pattern):
         for architecture, tag in named
         if fnmatch.fnmatchcase(architecture, pattern) or fnmatch.fnmatchcase(f"{architecture}.{tag}", pattern)
     ]
-    entries = [_make_entry(*names) for names in chosen if _refusal(_configuration(*names)) is None]
+    entries = [_make_entry(*names) for names in chosen if _find_obstacle(_configuration(*names)) is None]
     if len({entry.name for entry in entries}) <= MOST_WITH_COSTS:
         return [compute_costs(entry) for entry in entries]
     return entries
 
 
 def compute_costs(entry):
-    """Return a copy of one of timm's entries with n_parameters, n_flops and n_features.
-
-    They are computed on a network without memory (torch's meta device). Where timm can't build one they stay None.
-    """
+    """Return a copy of one of timm's entries with n_parameters, n_flops and n_features, or None if timm can't build."""
     costs = _costs(entry.name.removeprefix(TIMM), entry.recipe.crop_size_px)
     return dataclasses.replace(entry, **dict(zip(("n_parameters", "n_flops", "n_features"), costs, strict=True)))
 
 
 def build_timm(name):
-    """Build one of timm's networks with random weights from torch's global random state.
-
-    Arguments
-    ---------
-    name: str
-        As of `find_timm_entry`.
-
-    Returns (network, stages, tail, left_out) as `tlkit.backbones.stages.build_network` does. A network that can't be
-    cut into stages whose composition is verified has one stage, "network".
-    """
+    """Build one of timm's networks, "timm:name" or "timm:name.tag"; returns as `stages.build_network` does."""
     import timm
 
     from tlkit.backbones.timm_stages import cut_network
@@ -99,17 +68,18 @@ def build_timm(name):
     architecture, tag = _split(name)
     network = timm.create_model(f"{architecture}.{tag}" if tag else architecture, pretrained=False)
     configuration = network.pretrained_cfg
-    left_out = _classifier(network)
+    classifier = _list_classifier(network)
     side = configuration["input_size"][1]
     sides = (side,) if configuration["fixed_input_size"] else (_CHECKED_SIDE_PX, side)
     try:
-        stages, tail = cut_network(network, left_out, sides)
+        stages, tail = cut_network(network, classifier, sides)
     except ValueError as error:
         raise ValueError(f"name: {name!r} can't be used as a backbone: {error}; choose another network") from error
-    return network, stages, tail, left_out
+    return network, stages, tail, classifier
 
 
 def _split(name):
+    """Return (architecture, tag or "") of a name, or raise ValueError if timm doesn't have it."""
     import timm
 
     architecture, _, tag = name.removeprefix(TIMM).partition(".")
@@ -123,7 +93,7 @@ def _split(name):
 
 @functools.cache
 def _tags():
-    # Architecture -> the tags of its weights, timm's default first.
+    """Return {architecture: tags of its weights}, timm's default first."""
     import timm
 
     tags = {architecture: [] for architecture in timm.list_models()}
@@ -137,13 +107,14 @@ def _tags():
 
 
 def _configuration(architecture, tag):
+    """Return timm's configuration of a set of weights."""
     import timm
 
     return timm.get_pretrained_cfg(f"{architecture}.{tag}" if tag else architecture)
 
 
-def _refusal(configuration):
-    # Says why a configuration's preprocessing is none that `Recipe` can do; None where it can.
+def _find_obstacle(configuration):
+    """Return why `Recipe` can't do the preprocessing of a configuration; None if it can."""
     n_channels, height, width = configuration.input_size
     if n_channels != 3 or height != width:
         return f"pictures of {height} × {width} px with {n_channels} channels, and tlkit's are square and of 3 colours"
@@ -153,11 +124,12 @@ def _refusal(configuration):
 
 
 def _make_entry(architecture, tag):
+    """Return the `Entry` of an architecture with the weights of a tag ("" for none)."""
     import timm
 
     configuration = _configuration(architecture, tag)
-    if (refusal := _refusal(configuration)) is not None:
-        raise ValueError(f"name: the weights {tag!r} of 'timm:{architecture}' want {refusal}; choose other weights")
+    if (obstacle := _find_obstacle(configuration)) is not None:
+        raise ValueError(f"name: the weights {tag!r} of 'timm:{architecture}' want {obstacle}; choose other weights")
     pretrained_on, kind = read_tag(architecture, tag) if tag else ("nothing", "general")
     file, url = _find_file(configuration) if tag else ("", None)
     return Entry(
@@ -186,8 +158,9 @@ def _make_entry(architecture, tag):
 
 
 def _read_recipe(configuration):
-    # As `timm.data.create_transform` does it: the shorter side is rounded down, and the size is that of training,
-    # also where timm has measured a larger one for tests.
+    """Return the `Recipe` of a configuration."""
+    # As in `timm.data.create_transform`: the shorter side is rounded down. The size is the one of training, even if
+    # timm has tested the weights at a larger one.
     side = configuration.input_size[1]
     return Recipe(
         resize_size_px=math.floor(side / configuration.crop_pct),
@@ -200,7 +173,7 @@ def _read_recipe(configuration):
 
 
 def _find_file(configuration):
-    # The hub's files are preferred: safetensors, already converted where the original had timm convert it.
+    """Return (file name, URL) of the weights; the hub's safetensors are preferred, already in timm's names."""
     if configuration.hf_hub_id:
         published = configuration.hf_hub_filename or "model.safetensors"
         suffix = PurePosixPath(published).suffix
@@ -211,6 +184,7 @@ def _find_file(configuration):
 
 @functools.cache
 def _costs(architecture, side):
+    """Return (n_parameters, n_flops, n_features), computed on torch's meta device without memory; None if it fails."""
     import timm
     import torch
     from torch.utils.flop_counter import FlopCounterMode
@@ -221,11 +195,12 @@ def _costs(architecture, side):
             features = network.forward_head(network.forward_features(torch.zeros(1, 3, side, side)), pre_logits=True)
     except (RuntimeError, NotImplementedError, ValueError):  # some need real numbers while they are built
         return None, None, None
-    left_out = {id(value) for layer in _classifier(network) for value in network.get_submodule(layer).parameters()}
-    n_parameters = sum(value.numel() for value in network.parameters() if id(value) not in left_out)
+    excluded = {id(value) for layer in _list_classifier(network) for value in network.get_submodule(layer).parameters()}
+    n_parameters = sum(value.numel() for value in network.parameters() if id(value) not in excluded)
     return n_parameters, counter.get_total_flops(), features.shape[-1]
 
 
-def _classifier(network):
+def _list_classifier(network):
+    """Return the names of the layers that output classes."""
     layers = network.pretrained_cfg["classifier"] or ()
     return (layers,) if isinstance(layers, str) else tuple(layers)

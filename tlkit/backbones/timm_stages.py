@@ -1,8 +1,9 @@
 """Cutting one of timm's networks into stages, and verifying the cut on the network itself.
 
-timm's networks share no layout, but two methods: `forward_features` and `forward_head`. Which modules the first one
-calls, and in which order, is watched on one picture. A cut is believed only when its parts, one after the other, give
-the very bits of these two methods and leave their inputs as they were. What can't be cut so stays in one piece.
+timm's networks share no layout, but two methods: `forward_features` and `forward_head`. One picture goes through the
+network while hooks record the modules that `forward_features` calls, in order. They become parts: the calls before the
+blocks, groups of blocks, the calls behind. A cut is used only if its parts, one after the other, give the same bits as
+the two methods, leave their inputs as they were, and hold every parameter once. Otherwise the network stays whole.
 """
 
 import contextlib
@@ -13,99 +14,83 @@ import re
 import torch
 from torch import nn
 
-from tlkit.backbones.stage_names import WHOLE
+from tlkit.backbones.entry import WHOLE
 
 _MANY_BLOCKS = 8
 _N_GROUPS = 4
 
+# The names of the two classes and `extra_repr` are part of a backbone's fingerprint, so they must not change.
+
 
 class Part(nn.Module):
-    """Some of a network's modules and parameters, and the methods of the network that use them.
+    """Some of a network's modules and parameters (`names`), and the `steps` that a batch goes through."""
 
-    Needed where a network does more between two of its modules than to hand a tensor on.
-
-    Arguments
-    ---------
-    network: torch.nn.Module
-    names: collection of str
-        Modules, parameters and buffers that this part holds, as the network's attributes.
-    steps: sequence of str
-        Modules or methods of the network that a batch goes through; "forward_head" stops before the classifier.
-    left_out: sequence of str
-        Layers that output classes, which this part does without.
-    """
-
-    def __init__(self, network, names, steps, left_out=()):
+    # Needed if a network does more between two of its modules than pass a tensor on. Steps are modules or methods of
+    # the network; "forward_head" stops before the classifier, whose layers are removed.
+    def __init__(self, network, names, steps, classifier=()):
         super().__init__()
         self.network = _copy_shallow(network, names)
         self.steps = tuple(steps)
-        for path in left_out:
+        for path in classifier:
             _drop(self.network, path.split("."))
 
     def forward(self, batch):
+        """Return the output of the last step."""
         for step in self.steps:
             options = {"pre_logits": True} if step == "forward_head" else {}
             batch = getattr(self.network, step)(batch, **options)
         return batch
 
     def extra_repr(self):
+        """Return the steps, for the representation."""
         return f"steps={self.steps}"
 
 
 class Copy(nn.Module):
-    """Hands a copy on, for a part that begins by overwriting its input."""
+    """Passes a copy on, for a part that begins by overwriting its input."""
 
     def forward(self, batch):
+        """Return a copy of a batch."""
         return batch.clone()
 
 
-def cut_network(network, left_out, sides):
-    """Cut a network of timm into verified stages; it is in evaluation mode afterwards, its weights as they were.
-
-    Arguments
-    ---------
-    network: torch.nn.Module
-    left_out: sequence of str
-        Names of the layers that output classes.
-    sides: sequence of int
-        Sides of the square picture to verify with, in pixels, tried in turn: not every network takes every size.
-
-    Returns (stages, tail) as `build_network` does. Where no cut can be verified there is one stage, "network".
-
-    Raises ValueError where the network doesn't give one vector a picture.
-    """
+def cut_network(network, classifier, sides):
+    """Return (stages, tail), verified with a square picture of the first of `sides` (pixels) that the network takes."""
+    # Afterwards the network is in evaluation mode, with its weights as they were. `classifier` names the layers that
+    # output classes.
     network.eval()
-    whole = {WHOLE: Part(network, _names(network), ("forward_features", "forward_head"), left_out)}, nn.Identity()
+    whole = {WHOLE: Part(network, _names(network), ("forward_features", "forward_head"), classifier)}, nn.Identity()
     with torch.no_grad(), _lively_weights(network):
         for side in sides:
             batch = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
             try:
-                calls, wanted = _watch(network, batch)
+                calls, expected = _record_calls(network, batch)
                 break
-            except Exception as error:  # each network has its own way of saying that a picture is too small
+            except Exception as error:  # if a picture is too small, each network raises an error of its own
                 failure = error
         else:
             raise ValueError(f"name: timm's network takes no square picture of {sides} px ({failure})") from failure
-        if not torch.is_tensor(wanted) or wanted.ndim != 2:
-            shape = tuple(wanted.shape) if torch.is_tensor(wanted) else type(wanted).__name__
+        if not torch.is_tensor(expected) or expected.ndim != 2:
+            shape = tuple(expected.shape) if torch.is_tensor(expected) else type(expected).__name__
             raise ValueError(f"name: timm's network gives {shape} for one picture, expected (1, n_features)")
-        with contextlib.suppress(Exception):  # a part that lacks what it needs fails in any of many ways
-            stages, tail = _cut(network, left_out, calls)
+        with contextlib.suppress(Exception):  # a part that lacks something fails in any of many ways
+            stages, tail = _cut(network, classifier, calls)
             _, changed = _compose(stages, tail, batch)
             stages = {name: nn.Sequential(Copy(), part) if name in changed else part for name, part in stages.items()}
             features, changed = _compose(stages, tail, batch)
-            if not changed and torch.equal(features, wanted) and _holds_all(network, left_out, stages):
+            if not changed and torch.equal(features, expected) and _holds_all(network, classifier, stages):
                 return stages, tail
     return whole
 
 
-def _cut(network, left_out, calls):
-    # One part for what comes before the blocks, one for each block or group of them, one for what follows.
+def _cut(network, classifier, calls):
+    """Return (stages, tail): a stem, one stage per block or group of blocks, and one for the calls behind them."""
     stages, owned = {}, set()
     paths = [path for path, _ in calls]
     start, end, groups = _group_blocks(network, calls)
     leading, trailing = paths[:start], paths[end:]
     if hasattr(network, "_pos_embed"):
+        # A transformer: its position embedding and class token are parameters of the network, added by a method.
         owned |= {path.partition(".")[0] for path in leading} | set(network._parameters) | set(network._buffers)
         behind = [path for path in leading if path not in ("patch_embed", "pos_drop")]
         stages["stem"] = Part(network, owned, ("patch_embed", "_pos_embed", *behind))
@@ -117,7 +102,7 @@ def _cut(network, left_out, calls):
     elif trailing:
         stages[_name_end(network, trailing)] = _chain(network, trailing)
     owned |= {path.partition(".")[0] for path in paths}
-    rest = Part(network, _names(network) - owned, ("forward_head",), left_out)
+    rest = Part(network, _names(network) - owned, ("forward_head",), classifier)
     if not list(rest.parameters()):
         return stages, rest
     name = _name_end(rest.network, rest.network._modules)
@@ -125,7 +110,10 @@ def _cut(network, left_out, calls):
 
 
 def _group_blocks(network, calls):
-    # Returns (start, end, groups): which calls are blocks, and the paths of the blocks of each stage.
+    """Return (start, end, groups): the range of calls that are blocks, and the paths of each stage's blocks."""
+    # The blocks are the module that holds most parameters in three calls or more; else numbered modules such as layer1
+    # to layer4; else all calls. More than 8 blocks are grouped: a stage ends when the map shrinks, or else the blocks
+    # are dealt into four groups of about the same number.
     paths = [path for path, _ in calls]
     tops = [path.partition(".")[0] for path in paths]
     n_parameters = {top: sum(value.numel() for value in network.get_submodule(top).parameters()) for top in tops}
@@ -134,10 +122,10 @@ def _group_blocks(network, calls):
     if tops.count(largest) >= 3 and 2 * n_parameters[largest] > sum(n_parameters.values()):
         start, end = tops.index(largest), len(tops) - tops[::-1].index(largest)
     elif any(numbered):
-        # Such as layer1 to layer4 of a ResNet; what stands between two of them belongs to the earlier one.
-        places = [place for place, match in enumerate(numbered) if match]
-        start, end = places[0], places[-1] + 1
-        bounds = [place for place in places if place == start or tops[place] != tops[place - 1]] + [end]
+        # Calls between two numbered modules belong to the earlier one.
+        indices = [index for index, match in enumerate(numbered) if match]
+        start, end = indices[0], indices[-1] + 1
+        bounds = [index for index in indices if index == start or tops[index] != tops[index - 1]] + [end]
         if len(bounds) <= _MANY_BLOCKS:
             return start, end, [paths[low:high] for low, high in itertools.pairwise(bounds)]
     else:
@@ -145,12 +133,12 @@ def _group_blocks(network, calls):
     n_blocks = end - start
     if n_blocks <= _MANY_BLOCKS:
         return start, end, [[path] for path in paths[start:end]]
-    # A stage ends where the map gets smaller, behind the pooling layer where one does that.
-    shrinks = [place for place in range(start + 1, end) if calls[place][1][-2:] != calls[place - 1][1][-2:]]
+    # If a pooling layer, which has no parameters, shrinks the map, the stage ends behind it.
+    shrinks = [index for index in range(start + 1, end) if calls[index][1][-2:] != calls[index - 1][1][-2:]]
     bounds = [
-        place + (not any(True for _ in network.get_submodule(paths[place]).parameters()))
-        for place in shrinks
-        if len(calls[place][1]) == len(calls[place - 1][1]) == 4
+        index + (not any(True for _ in network.get_submodule(paths[index]).parameters()))
+        for index in shrinks
+        if len(calls[index][1]) == len(calls[index - 1][1]) == 4
     ]
     bounds = sorted({start, *bounds, end})
     if not 3 <= len(bounds) - 1 <= _MANY_BLOCKS:
@@ -158,8 +146,8 @@ def _group_blocks(network, calls):
     return start, end, [paths[low:high] for low, high in itertools.pairwise(bounds)]
 
 
-def _watch(network, batch):
-    # Returns the path and output's shape of each module that `forward_features` calls, and the features.
+def _record_calls(network, batch):
+    """Return ([(path, output shape) of each module that `forward_features` calls], features)."""
     calls, hooks = [], []
     for name, child in network.named_children():
         is_list = isinstance(child, nn.ModuleList) or type(child).forward is nn.Sequential.forward
@@ -180,7 +168,7 @@ def _watch(network, batch):
 
 
 def _compose(stages, tail, batch):
-    # Returns the features, and the names of the parts whose input was changed by them or by what follows.
+    """Return (features, names of the parts whose input was overwritten, by themselves or by a later part)."""
     boundaries = {}
     for name, part in (*stages.items(), ("tail", tail)):
         boundaries[name] = (batch, batch.clone())
@@ -188,17 +176,19 @@ def _compose(stages, tail, batch):
     return batch, {name for name, (now, before) in boundaries.items() if not torch.equal(now, before)}
 
 
-def _holds_all(network, left_out, stages):
-    without = {id(value) for layer in left_out for value in network.get_submodule(layer).parameters()}
-    own = [id(value) for value in network.parameters() if id(value) not in without]
+def _holds_all(network, classifier, stages):
+    """Return whether the stages hold every parameter once, without those of the classifier."""
+    excluded = {id(value) for layer in classifier for value in network.get_submodule(layer).parameters()}
+    own = [id(value) for value in network.parameters() if id(value) not in excluded]
     held = [id(value) for part in stages.values() for value in part.parameters()]
     return sorted(own) == sorted(held)
 
 
 @contextlib.contextmanager
 def _lively_weights(network):
-    # Norm layers and scales that begin with 0 or 1e-6 hide what is behind them, so that a wrong order of the parts
-    # would give the same features. While the cut is verified, constants are replaced by random numbers.
+    """Replace constant weights by random numbers while the cut is verified."""
+    # Norm layers and scales that begin with 0 or 1e-6 hide the layers behind them, so that parts in a wrong order would
+    # give the same features.
     constants = [(p, p.flatten()[0].clone()) for p in network.parameters() if p.numel() and (p == p.flatten()[0]).all()]
     generator = torch.Generator().manual_seed(1)
     for parameter, _ in constants:
@@ -211,25 +201,26 @@ def _lively_weights(network):
 
 
 def _chain(network, paths):
+    """Return the modules at these paths as one module."""
     modules = [network.get_submodule(path) for path in paths]
     return modules[0] if len(modules) == 1 else nn.Sequential(*modules)
 
 
 def _name_end(network, paths):
+    """Return the name of a last stage of modules at these paths."""
     if any("conv" in path.partition(".")[0] for path in paths):
         return "conv_head"
-    return (
-        "head"
-        if any(value.ndim > 1 for path in paths for value in network.get_submodule(path).parameters())
-        else "norm"
-    )
+    has_weights = any(value.ndim > 1 for path in paths for value in network.get_submodule(path).parameters())
+    return "head" if has_weights else "norm"
 
 
 def _names(network):
+    """Return the names of a network's own modules, parameters and buffers."""
     return {*network._modules, *network._parameters, *network._buffers}
 
 
 def _copy_shallow(module, names=None):
+    """Return a module that shares the parts with these names (by default all) and has no others."""
     copied = copy.copy(module)
     for kind in ("_modules", "_parameters", "_buffers"):
         values = getattr(module, kind)
@@ -238,6 +229,7 @@ def _copy_shallow(module, names=None):
 
 
 def _drop(module, path):
+    """Replace the layer at a path (list of str) by nothing, copying the modules around it."""
     name, *deeper = path
     if name in module._modules:
         if deeper:

@@ -11,9 +11,8 @@ import hashlib
 import importlib.metadata
 import json
 
-from tlkit.backbones.networks import find_entry
+from tlkit.backbones.networks import find_entry, find_stage
 from tlkit.backbones.recipe import Recipe
-from tlkit.backbones.stage_names import find_stage
 from tlkit.backbones.weights.hashes import known_sha256
 from tlkit.backbones.weights.weight_files import find_file
 from tlkit.storage import cache_folder, written_whole

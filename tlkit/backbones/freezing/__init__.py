@@ -1,1 +1,1 @@
-"""Freeze parts of a backbone, audit it, and measure what it saves."""
+"""Freezing parts of a backbone, auditing it, and measuring what it saves."""

@@ -1,4 +1,9 @@
-"""`audit_freezing`: one training step on a copy, and a table of what it moved."""
+"""`audit_freezing`: one training step on a copy of a model, and a table of what moved.
+
+The step is signed: each value moves by the same amount, up or down, if its gradient isn't zero (signSGD, Bernstein et
+al. 2018, arXiv:1802.04434). So a small gradient can't hide a movement, and neither momentum nor weight decay moves a
+value without a gradient.
+"""
 
 import copy
 import functools
@@ -10,48 +15,62 @@ from torch import nn
 from tlkit.backbones.backbone import Backbone
 from tlkit.backbones.freezing.freeze import has_moving_statistics, is_norm
 
-# Each value moves by this, up or down, wherever its gradient isn't zero: small gradients hide nothing, and there is no
-# momentum or weight decay that would move what has none. Bernstein et al. 2018 train so (signSGD).
 _STEP_SIZE = 1e-3
 
 
-def audit_freezing(model, batch, labels=None, *, seed=0):
-    """Train a copy of a model for one step and tell what moved, beside what `requires_grad` claims.
+def audit_freezing(
+    model: nn.Module, batch: torch.Tensor, labels: torch.Tensor | None = None, *, seed: int = 0
+) -> pd.DataFrame:
+    """Train a copy of a model for one step and compare what moved with `requires_grad`.
 
-    `requires_grad=False` holds parameters. It holds neither the running statistics of batch norm, which follow every
-    batch seen in training mode, nor dropout, which then goes on dropping in frozen parts. This table shows both:
-    `audit[~audit.ok]` is what is wrong.
+    `requires_grad=False` freezes parameters. It freezes neither the running statistics of batch norm, which follow
+    every batch in training mode, nor dropout, which keeps dropping in frozen parts. The table shows both:
+    `audit[~audit.ok]` lists the faults.
 
-    Arguments
-    ---------
-    model: torch.nn.Module
-        A `Backbone`, or any network; left as it is, to the bit. The copy is put into training mode, as the loop of a
-        tutorial does. The loss is the cross-entropy of what the model returns, (n, k) scores or features; where it
-        returns a tuple, as torchvision's Inception does in training mode, the sum over its members.
-    batch: torch.Tensor
-        (n, …), what the model takes; two pictures or more where the statistics of norm layers would move.
-    labels: torch.Tensor, optional
-        (n,) int64 below k; by default drawn at random, since which way parameters move doesn't matter here.
-    seed: int
-        Of the labels and of dropout.
+    Parameters
+    ----------
+    model : torch.nn.Module
+        A `Backbone` or any network; it stays unchanged. The copy is put into training mode, as in the training loop of
+        a tutorial. The loss is the cross-entropy of the output, (n, k) scores or features; if the model returns a
+        tuple, as torchvision's Inception does in training mode, the sum over its members.
+    batch : torch.Tensor
+        Input of the model, (n, …); two pictures or more if statistics of norm layers would move.
+    labels : torch.Tensor, optional
+        (n,) int64, 0 to k - 1. By default they are drawn at random, since the direction of the step doesn't matter.
+    seed : int
+        Seed of the labels and of dropout.
 
-    Returns a DataFrame, a row for each module that itself holds parameters or buffers, is a norm layer or drops:
+    Returns
+    -------
+    pandas.DataFrame
+        One row per module that holds parameters or buffers of its own, is a norm layer, or drops. Columns:
 
-    - stage: of a `Backbone`; else the name of the model's part that holds the module
-    - module: its name, which `model.get_submodule` and `freeze(names=…)` take
-    - kind: "norm", "dropout" or "other"
-    - claimed: "frozen", "partly" or "trainable", by `requires_grad` of its parameters; where it has none, of those of
-      the next larger module that has some
-    - parameters_moved, buffers_moved: how many single values changed
-    - mode: "train" or "eval", as it was in the forward pass; of what wasn't called, that of the module around it
-    - ok: False where something frozen moved, where dropout is at work in a frozen part, and where something trainable
-      had no gradient, because the outputs don't depend on it or something on the way cuts gradients off
+        - stage (str): stage of a `Backbone`; for other models, the top-level part that holds the module.
+        - module (str): name for `model.get_submodule` and `freeze(names=…)`.
+        - kind (str): "norm", "dropout" or "other".
+        - claimed (str): "frozen", "partly" or "trainable", by `requires_grad` of the module's parameters; if it has
+          none, by those of the smallest module around it that has some.
+        - parameters_moved (int): number of single values in parameters that changed.
+        - buffers_moved (int): number of single values in buffers that changed.
+        - mode (str): "train" or "eval" during the forward pass; a module that wasn't called has the mode of the module
+          around it.
+        - ok (bool): False if something frozen moved, if dropout is active in a frozen part, or if something trainable
+          got no gradient.
 
-    A layer frozen with `norm="statistics"` is not ok either: whether its statistics are meant to move, only you know.
+    Raises
+    ------
+    TypeError
+        If the outputs are not scores.
+    ValueError
+        If the labels don't fit, norm layers get a single picture, or the outputs are not finite.
 
-    Raises TypeError for outputs without scores, ValueError for labels that don't fit, a single picture and outputs
-    that are not finite.
+    Notes
+    -----
+    A layer frozen with `norm="statistics"` is not ok either, since the audit can't know that its statistics are meant
+    to move.
 
+    Examples
+    --------
     >>> model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(16, 2))
     >>> for parameter in model[:2].parameters():
     ...     parameter.requires_grad = False
@@ -62,7 +81,7 @@ def audit_freezing(model, batch, labels=None, *, seed=0):
     trained = copy.deepcopy(model)
     trained.train()
     if len(batch) < 2 and has_moving_statistics(trained):
-        raise ValueError("batch: one picture, of which norm layers can't take statistics; give two or more")
+        raise ValueError("batch: one picture, but norm layers need two or more for their statistics")
     devices = {tensor.device.index for tensor in model.parameters() if tensor.is_cuda}
     with torch.random.fork_rng(devices=devices), torch.enable_grad():
         torch.manual_seed(seed)
@@ -81,7 +100,7 @@ def audit_freezing(model, batch, labels=None, *, seed=0):
 
 
 def _train_a_step(model, batch, labels):
-    """Train one step in place; return "train" or "eval" by the name of each module that was called."""
+    """Train one step in place; return {name: "train" or "eval"} of each module that was called."""
     modes = {}
     for name, module in model.named_modules():
         module.register_forward_hook(functools.partial(_note_mode, modes, name))
@@ -98,11 +117,11 @@ def _train_a_step(model, batch, labels):
         )
     n_columns = min(value.shape[1] for value in outputs)
     if not all(torch.isfinite(value).all() for value in outputs):
-        raise ValueError("model: its outputs hold NaN or infinity; look for them in the batch and in the weights")
+        raise ValueError("model: its outputs contain NaN or infinity; look for them in the batch and in the weights")
     if labels is None:
         labels = torch.randint(n_columns, (len(batch),))
     elif len(labels) != len(batch) or not ((labels >= 0) & (labels < n_columns)).all():
-        raise ValueError(f"labels: expected {len(batch)} numbers from 0 to {n_columns - 1}, one for each picture")
+        raise ValueError(f"labels: expected {len(batch)} numbers from 0 to {n_columns - 1}, one per picture")
     loss = sum(nn.functional.cross_entropy(value, labels.to(value.device)) for value in outputs)
     if loss.requires_grad:
         loss.backward()
@@ -114,17 +133,19 @@ def _train_a_step(model, batch, labels):
 
 
 def _note_mode(modes, name, module, inputs, output):
+    """Note the mode of a module (a forward hook)."""
     modes[name] = "train" if module.training else "eval"
 
 
 def _compare(module, trained, holder, mode):
-    """Return what a row says of a module, before and after the step; `holder` is the one whose parameters claim."""
+    """Return the row of a module before and after the step; the parameters of `holder` decide what is claimed."""
     pairs = list(zip(module.parameters(recurse=False), trained.parameters(recurse=False), strict=True))
     moved = [_count_moved(before, after) for before, after in pairs]
     buffers = zip(module.buffers(recurse=False), trained.buffers(recurse=False), strict=True)
     buffers_moved = sum(_count_moved(before, after) for before, after in buffers)
     claimed = _claim(holder.parameters(recurse=not pairs))
     kind = "norm" if is_norm(module) else "dropout" if _drops(module) else "other"
+    # Something trainable without a gradient: the outputs don't depend on it, or gradients are cut off on the way.
     ok = all(
         after.grad is not None if before.requires_grad else not n_moved
         for (before, after), n_moved in zip(pairs, moved, strict=True)
@@ -138,13 +159,15 @@ def _compare(module, trained, holder, mode):
 
 
 def _count_moved(before, after):
+    """Return the number of values that differ; NaN equals NaN."""
     moved = before != after
     if moved.any():
-        moved &= ~((before != before) & (after != after))  # what was and is NaN
+        moved &= ~((before != before) & (after != after))
     return int(moved.sum())
 
 
 def _claim(parameters):
+    """Return "frozen", "partly" or "trainable"."""
     claims = {parameter.requires_grad for parameter in parameters}
     return "partly" if len(claims) > 1 else "trainable" if claims == {True} else "frozen"
 
@@ -157,6 +180,7 @@ def _find_around(name, values):
 
 
 def _find_stage(name, backbones):
+    """Return the stage of a module's name, or its top-level part outside of the backbones."""
     for backbone in backbones:
         if name.startswith(f"{backbone}." if backbone else ""):
             part, _, rest = name[len(backbone) :].removeprefix(".").partition(".")
@@ -165,14 +189,13 @@ def _find_stage(name, backbones):
 
 
 def _has_own_state(module):
+    """Return whether a module holds parameters or buffers itself."""
     return any(True for _ in (*module.parameters(recurse=False), *module.buffers(recurse=False)))
 
 
 def _drops(module):
-    """Say whether a module drops at a rate above 0: dropout's and its like's own, attention's, a dense layer's.
-
-    Some keep the rate for themselves and ask for the mode in their `forward`, without a layer that could be seen.
-    """
+    """Return whether a module drops values at a rate above 0."""
+    # Attention and some dense layers have no dropout layer: they keep a rate and check the mode in their `forward`.
     names = {name for name in vars(module) if "drop" in name}
     if type(module).__name__.startswith(("Dropout", "AlphaDropout", "FeatureAlphaDropout", "StochasticDepth")):
         names.add("p")

@@ -1,27 +1,19 @@
-"""What a choice of frozen stages costs and moves, looked up in what was measured once. Without torch."""
+"""The cost of a training step for any choice of frozen stages, from measurements of each stage. Without torch."""
 
 import dataclasses
 
 from tlkit.arguments import check_known
 
-LEARNS = "learns"
+TRAINED = "learns"
 NORM_MODES = ("frozen", "statistics", "trainable")
 KINDS = ("weights", "norm weights", "norm statistics")
-# AdamW keeps two numbers for each that it trains: running means of the gradient and of its square.
+# AdamW keeps two numbers per trained parameter: running means of the gradient and of its square.
 _OPTIMIZER_NUMBERS = 2
 
 
 @dataclasses.dataclass(frozen=True)
 class FreezingChoice:
-    """Which stages are frozen, and what their norm layers do.
-
-    Arguments
-    ---------
-    frozen: sequence of str
-        Names of stages; the head always learns.
-    norm: "frozen", "statistics" or "trainable"
-        As in `freeze`.
-    """
+    """A choice of frozen stages (names) and of the mode of their norm layers, as in `freeze`; the head is trained."""
 
     frozen: tuple = ()
     norm: str = "frozen"
@@ -33,108 +25,56 @@ class FreezingChoice:
 
 @dataclasses.dataclass(frozen=True)
 class PartStep:
-    """One training step of one part of a network.
-
-    Arguments
-    ---------
-    n_trainable: int
-        Parameters that learn.
-    moves: dict of str to bool or None
-        For each of `KINDS` whether the step changed a bit of it; None where the part has none.
-    inside_bytes: int
-        Kept for the backward pass, without the part's input and output.
-    keeps_input, keeps_output: bool
-        Whether these are kept for the backward pass too.
-    duration_s: float
-        Forward, backward and the optimizer's update; the shortest of several.
-    """
+    """One training step of one part of a network."""
 
     n_trainable: int
-    moves: dict
-    inside_bytes: int
-    keeps_input: bool
+    moves: dict  # for each of `KINDS`, whether the step changed a bit; None if the part has none
+    inside_bytes: int  # kept for the backward pass, without the part's input and output
+    keeps_input: bool  # kept for the backward pass too
     keeps_output: bool
-    duration_s: float
+    duration_s: float  # forward, backward and the optimizer's update; the shortest of several
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FreezingCosts:
-    """What `measure_freezing` found.
-
-    Arguments
-    ---------
-    name: str
-        Of the network.
-    stages: tuple of str
-    batch_size: int
-    n_parameters: int
-        Of the network with its head.
-    parameters_bytes: dict of str to int
-        A part's parameters, trained or not.
-    input_bytes: dict of str to int
-        What enters a part.
-    steps: dict of (part, treatment, reached) to PartStep
-        Parts are the stages and "head"; a treatment is "learns" or a norm mode of a frozen stage; a part is reached if
-        something before it learns, so that its gradient has to be passed on.
-    """
+    """Measured training steps of each part of a network; `measure_freezing` makes one."""
 
     name: str
     stages: tuple
     batch_size: int
-    n_parameters: int
-    parameters_bytes: dict
-    input_bytes: dict
+    n_parameters: int  # with the head
+    parameters_bytes: dict  # {part: bytes}, trained or not; parts are the stages and "head"
+    input_bytes: dict  # {part: bytes of its input}
+    # {(part, treatment, reached): PartStep}. A treatment is "learns", or the norm mode of a frozen stage. A part is
+    # reached if an earlier part is trained, so that the gradient has to be passed on.
     steps: dict
 
     def check(self, choice):
-        """Raise ValueError, with the nearest name, for a `FreezingChoice` of stages or a norm mode that isn't there."""
+        """Raise ValueError if a `FreezingChoice` has an unknown stage or norm mode."""
         check_known("frozen", choice.frozen, self.stages)
         check_known("norm", choice.norm, NORM_MODES)
 
 
 @dataclasses.dataclass(frozen=True)
 class FreezingSummary:
-    """What one choice of frozen stages costs and moves; `summarise_freezing` makes one.
-
-    Arguments
-    ---------
-    choice: FreezingChoice
-    parts: tuple of str
-        The stages, then "head".
-    moves: dict of str to tuple of (bool or None)
-        For each of `KINDS`, a part each.
-    n_trainable: int
-    activations_mib, durations_s: tuple of float
-        A part each: memory kept for the backward pass, and time, of one step.
-    memory_mib: dict of str to float
-        parameters, gradients, optimizer state, activations: what a step holds at once.
-    sentence: str
-    """
+    """Cost of a step and moved parts for one choice of frozen stages; `summarise_freezing` makes one."""
 
     choice: FreezingChoice
-    parts: tuple
-    moves: dict
+    parts: tuple  # the stages, then "head"
+    moves: dict  # for each of `KINDS`, one bool or None per part
     n_trainable: int
-    activations_mib: tuple
-    durations_s: tuple
-    memory_mib: dict
+    activations_mib: tuple  # per part, kept for the backward pass of one step
+    durations_s: tuple  # per part, of one step
+    memory_mib: dict  # parameters, gradients, optimizer state, activations: all that a step holds at once
     sentence: str
 
 
 def summarise_freezing(costs, choice):
-    """Look up what a choice of frozen stages costs.
-
-    Arguments
-    ---------
-    costs: FreezingCosts
-    choice: FreezingChoice
-
-    Returns a `FreezingSummary`. Raises ValueError for a stage or norm mode that isn't there.
-    """
+    """Return the `FreezingSummary` of a `FreezingChoice`, from measured `FreezingCosts`."""
     costs.check(choice)
     parts, steps, reached = (*costs.stages, "head"), {}, False
     for part in parts:
-        treatment = choice.norm if part in choice.frozen else LEARNS
+        treatment = choice.norm if part in choice.frozen else TRAINED
         steps[part] = costs.steps[part, treatment, reached]
         reached = reached or steps[part].n_trainable > 0
     activations = _count_activations(costs, steps)
@@ -156,22 +96,23 @@ def summarise_freezing(costs, choice):
 
 
 def _count_activations(costs, steps):
-    """Return MiB kept by each part; what two neighbours keep, the earlier one's output, is counted once, there."""
+    """Return MiB kept by each part; an output that the next part keeps as its input is counted once, at the former."""
     counted, parts = [], list(steps)
-    for place, (part, step) in enumerate(steps.items()):
+    for index, (part, step) in enumerate(steps.items()):
         n_bytes = step.inside_bytes
-        if step.keeps_output and place + 1 < len(parts):
-            n_bytes += costs.input_bytes[parts[place + 1]]
-        if step.keeps_input and not (place and steps[parts[place - 1]].keeps_output):
+        if step.keeps_output and index + 1 < len(parts):
+            n_bytes += costs.input_bytes[parts[index + 1]]
+        if step.keeps_input and not (index and steps[parts[index - 1]].keeps_output):
             n_bytes += costs.input_bytes[part]
         counted.append(n_bytes / 2**20)
     return tuple(counted)
 
 
 def _format_moves(steps, choice):
+    """Return a sentence about what still moves in frozen stages."""
     if not choice.frozen:
         return "No stage is frozen."
     moving = [kind for kind in KINDS if any(steps[stage].moves[kind] for stage in choice.frozen)]
     if not moving:
-        return "What is frozen stays to the bit."
+        return "The frozen stages don't change by a single bit."
     return f"In the frozen stages {' and '.join(moving)} still move."

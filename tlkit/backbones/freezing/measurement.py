@@ -1,6 +1,6 @@
-"""What freezing saves and what still moves: each stage is measured once, alone, in every way it can be treated.
+"""Measuring training steps: each stage once, alone, in each way that it can be frozen or trained.
 
-A step of the whole network is then looked up rather than run, so that any choice of stages can be answered at once.
+The cost of any choice of frozen stages is then a sum over its stages, so that no further step has to run.
 """
 
 import copy
@@ -12,41 +12,25 @@ import torch
 from torch import nn
 
 from tlkit.arguments import check_count
-from tlkit.backbones.freezing.costs import KINDS, LEARNS, NORM_MODES, FreezingCosts, PartStep
+from tlkit.backbones.freezing.costs import KINDS, NORM_MODES, TRAINED, FreezingCosts, PartStep
 from tlkit.backbones.freezing.freeze import freeze, is_norm, thaw
 from tlkit.cpu.convolutions import QuickConvolutions
 
 
 def measure_freezing(backbone, batch, n_classes, *, n_rounds=3, seed=0):
-    """Measure a training step of each stage, with AdamW, in each way that it can be frozen or trained.
-
-    Arguments
-    ---------
-    backbone: Backbone
-        Left as it was.
-    batch: (n, 3, height, width) float32 tensor
-        Prepared pictures, two or more: of one, norm layers can't take statistics.
-    n_classes: int
-        Outputs of the new head.
-    n_rounds: int
-        How often each step is timed. The shortest counts; rounds lie apart, so that what else the computer does for
-        a moment spoils one of them only.
-    seed: int
-        Of the head, the labels and dropout.
-
-    Returns `FreezingCosts`. The durations of the stages are measured one at a time and leave out what only a whole
-    network has, such as the loading of pictures. Raises ValueError for a batch of other shape or of one,
-    and for no rounds.
-    """
+    """Return the `FreezingCosts` of a `Backbone` with a new head, for an (n, 3, height, width) float32 batch, n ≥ 2."""
+    # The shortest of `n_rounds` durations counts. The rounds are apart in time, so that other programs on the computer
+    # disturb only one of them. Stages are measured one at a time, so steps of the whole network, such as loading
+    # pictures, are not included. `seed` is for the head, the labels and dropout.
     if batch.ndim != 4 or len(batch) < 2:
         raise ValueError(f"batch: shape {tuple(batch.shape)}, expected (n, 3, height, width) with n of at least 2")
-    check_count("n_rounds", n_rounds, 1)
+    n_rounds = check_count("n_rounds", n_rounds, 1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         parts = _split(backbone, n_classes)
-        given = batch.to(next(parts["head"].parameters()).device).contiguous(memory_format=torch.channels_last)
-        labels = torch.randint(n_classes, (len(batch),), device=given.device)
-        rounds = [_measure_parts(parts, given, labels) for _ in range(n_rounds)]
+        batch = batch.to(next(parts["head"].parameters()).device).contiguous(memory_format=torch.channels_last)
+        labels = torch.randint(n_classes, (len(batch),), device=batch.device)
+        rounds = [_measure_parts(parts, batch, labels) for _ in range(n_rounds)]
     shortest = operator.attrgetter("duration_s")
     return FreezingCosts(
         name=backbone.name,
@@ -60,33 +44,37 @@ def measure_freezing(backbone, batch, n_classes, *, n_rounds=3, seed=0):
 
 
 def _split(backbone, n_classes):
+    """Return {part: module} of a copy: its stages, and "head" with the tail."""
     copied = thaw(copy.deepcopy(backbone)).to(memory_format=torch.channels_last).eval()
     head = nn.Linear(backbone.n_features, n_classes, device=next(copied.parameters()).device)
     return dict(copied.body.items()) | {"head": nn.Sequential(copied.tail, head)}
 
 
-def _measure_parts(parts, given, labels):
-    """Return {(part, treatment, reached): PartStep} and {part: bytes of what enters it}."""
+def _measure_parts(parts, batch, labels):
+    """Return {(part, treatment, reached): PartStep} and {part: bytes of its input}."""
     steps, input_bytes = {}, {}
     for name, part in parts.items():
-        input_bytes[name] = given.untyped_storage().nbytes()
+        input_bytes[name] = batch.untyped_storage().nbytes()
         is_head = name == "head"
-        for treatment, reached in itertools.product((LEARNS,) if is_head else (LEARNS, *NORM_MODES), (False, True)):
-            step = _measure(part, treatment, reached, given, labels if is_head else None)
+        for treatment, reached in itertools.product((TRAINED,) if is_head else (TRAINED, *NORM_MODES), (False, True)):
+            step = _measure(part, treatment, reached, batch, labels if is_head else None)
             steps[name, treatment, reached] = step
         with torch.no_grad():
-            given = part(given)
+            batch = part(batch)
     return steps, input_bytes
 
 
-def _measure(part, treatment, reached, given, labels):
+def _measure(part, treatment, reached, batch, labels):
+    """Return the `PartStep` of a copy of a part; if it is reached, it passes the gradient on to its input."""
     part = copy.deepcopy(part).train()
-    if treatment != LEARNS:
+    if treatment != TRAINED:
         freeze(part, norm=treatment)
     values = [value for value in part.parameters() if value.requires_grad]
     optimizer = torch.optim.AdamW(values, fused=True) if values else None
-    given = given.detach().requires_grad_(reached)
+    batch = batch.detach().requires_grad_(reached)
     before = {name: value.clone() for name, value in part.state_dict().items()}
+    # autograd passes each tensor that it keeps for the backward pass to this hook. By their storages, parameters and
+    # buffers are then subtracted, and the input and the output are counted apart, since neighbours share them.
     kept = {}
 
     def keep(tensor):
@@ -94,11 +82,11 @@ def _measure(part, treatment, reached, given, labels):
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        out = _forward(part, given, labels)
+        out = _forward(part, batch, labels)
     for value in (*part.parameters(), *part.buffers()):
         kept.pop(value.untyped_storage().data_ptr(), None)
     keeps_input, keeps_output = (
-        kept.pop(value.untyped_storage().data_ptr(), None) is not None for value in (given, out)
+        kept.pop(value.untyped_storage().data_ptr(), None) is not None for value in (batch, out)
     )
     inside_bytes = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
     kept.clear()
@@ -110,17 +98,19 @@ def _measure(part, treatment, reached, given, labels):
         inside_bytes=inside_bytes,
         keeps_input=keeps_input,
         keeps_output=keeps_output,
-        duration_s=_time_step(part, given, labels, optimizer),
+        duration_s=_time_step(part, batch, labels, optimizer),
     )
 
 
-def _forward(part, given, labels):
-    with QuickConvolutions():  # as a training step computes it
-        out = part(given)
+def _forward(part, batch, labels):
+    """Return the output of a part, or the head's loss if there are labels."""
+    with QuickConvolutions():  # a training step uses the same convolutions
+        out = part(batch)
     return out if labels is None else nn.functional.cross_entropy(out, labels)
 
 
 def _learn(out, optimizer):
+    """Run the backward pass and the optimizer's update, as far as there are any."""
     if out.requires_grad:
         out.backward(torch.ones_like(out))
     if optimizer is not None:
@@ -128,22 +118,24 @@ def _learn(out, optimizer):
         optimizer.zero_grad()
 
 
-def _time_step(part, given, labels, optimizer):
-    given.grad = None
-    _wait_for(given.device)
+def _time_step(part, batch, labels, optimizer):
+    """Return the duration of one step in seconds."""
+    batch.grad = None
+    _wait_for(batch.device)
     start = time.perf_counter()
-    _learn(_forward(part, given, labels), optimizer)
-    _wait_for(given.device)
+    _learn(_forward(part, batch, labels), optimizer)
+    _wait_for(batch.device)
     return time.perf_counter() - start
 
 
 def _wait_for(device):
+    """Wait until an accelerator has finished its work."""
     if device.type != "cpu":
         torch.accelerator.synchronize(device)
 
 
 def _compare(part, before):
-    """Return {kind: whether a bit of it changed}, None for a kind that the part has nothing of."""
+    """Return {kind: whether a bit changed}, None for a kind that the part doesn't have."""
     found = dict.fromkeys(KINDS)
     for path, module in part.named_modules():
         own_kind = "norm weights" if is_norm(module) else "weights"

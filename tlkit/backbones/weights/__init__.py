@@ -1,1 +1,1 @@
-"""Find, download, check and read weights files."""
+"""Finding, downloading, checking and reading weights files."""

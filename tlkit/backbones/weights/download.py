@@ -1,4 +1,9 @@
-"""Downloading one file so that it is either whole and the right one, or not there. Without torch."""
+"""Downloading one file so that it is either complete and correct, or not there. Without torch.
+
+If a connection breaks off, the download continues at the byte that is missing: the request names the range of bytes and
+the version of the file (its ETag or date), so that a server with a newer version can't complete the older one. Length
+and hash are checked before the file gets its name.
+"""
 
 import hashlib
 import http.client
@@ -13,12 +18,12 @@ import filelock
 
 from tlkit.storage import written_whole
 
-TIMEOUT_S = 4.0  # to connect, and between two pieces
+TIMEOUT_S = 4.0  # to connect, and between two blocks
 N_TRIES = 5
 PAUSE_S = 0.5
-_PIECE_BYTES = 1 << 20
+_BLOCK_BYTES = 1 << 20
 
-# What a broken answer raises is no OSError.
+# A broken response raises errors that are no OSError.
 _FAILURES = (OSError, ValueError, http.client.HTTPException)
 
 
@@ -27,25 +32,10 @@ class DownloadError(OSError):
 
 
 def download(url, target, *, expected_prefix="", progress=False, replace=False):
-    """Download `url` to `target`, which appears only when length and hash are right; returns the SHA-256.
-
-    A connection that breaks off is taken up where it broke, up to four times, where the server can do that.
-
-    Arguments
-    ---------
-    url: str
-        Where `TLKIT_WEIGHTS_URL` is set, the file with the name of `target` is taken from there instead.
-    target: path
-        A second process that wants the same waits for the first.
-    expected_prefix: str
-        First digits of the SHA-256.
-    progress: bool
-        Show a bar.
-    replace: bool
-        Download also where `target` is there already; else nothing is done then, and None returned.
-
-    Raises DownloadError (an OSError), within 5 s where the server doesn't answer.
-    """
+    """Download `url` to the path `target`; return the SHA-256, or None if the file is there and not to be replaced."""
+    # If TLKIT_WEIGHTS_URL is set, the file of the same name is taken from that folder. A second process that wants the
+    # same file waits for the first. `expected_prefix` has the first digits of the SHA-256. If the server doesn't
+    # answer, a DownloadError is raised within 5 s.
     mirror = os.environ.get("TLKIT_WEIGHTS_URL")
     if mirror:
         url = f"{mirror.rstrip('/')}/{target.name}"
@@ -65,7 +55,7 @@ def download(url, target, *, expected_prefix="", progress=False, replace=False):
 
 
 def _fetch(url, temporary, title, expected_prefix):
-    """Write what `url` gives to a file; returns its SHA-256."""
+    """Write the content of `url` to a file and return its SHA-256; a `title` shows a progress bar."""
     from tqdm.auto import tqdm
 
     content, n_bytes = hashlib.sha256(), 0
@@ -79,11 +69,11 @@ def _fetch(url, temporary, title, expected_prefix):
         for n_left in reversed(range(N_TRIES)):
             cause = ""
             try:
-                for piece in _read_pieces(response):
-                    file.write(piece)
-                    content.update(piece)
-                    n_bytes += len(piece)
-                    bar.update(len(piece))
+                for block in _read_blocks(response):
+                    file.write(block)
+                    content.update(block)
+                    n_bytes += len(block)
+                    bar.update(len(block))
             except DownloadError as error:
                 cause = f": {error}"
             else:
@@ -99,7 +89,8 @@ def _fetch(url, temporary, title, expected_prefix):
 
 
 def _open(url, headers=None):
-    # Looking a name up has no time limit of its own, so the request runs in a thread that can be left behind.
+    """Return the response to a request, or raise DownloadError."""
+    # Looking up a host name has no time limit of its own, so the request runs in a thread that can be abandoned.
     outcome = {}
 
     def request():
@@ -107,7 +98,7 @@ def _open(url, headers=None):
             response = urllib.request.urlopen(urllib.request.Request(url, headers=headers or {}), timeout=TIMEOUT_S)
         except _FAILURES as error:
             outcome["error"] = error
-            if isinstance(error, urllib.error.HTTPError):  # which is an open answer at the same time
+            if isinstance(error, urllib.error.HTTPError):  # it is an open response too
                 error.close()
         else:
             outcome["response"] = response
@@ -121,26 +112,29 @@ def _open(url, headers=None):
     raise DownloadError(f"{url}: {getattr(error, 'reason', None) or error}")
 
 
-def _read_pieces(response):
+def _read_blocks(response):
+    """Yield the content of a response in blocks."""
     with response:
         try:
-            while piece := response.read1(_PIECE_BYTES):
-                yield piece
+            while block := response.read1(_BLOCK_BYTES):
+                yield block
         except _FAILURES as error:
             raise DownloadError(str(error)) from error
 
 
 def _read_length(response, url, expected_prefix):
+    """Return the length in bytes, or None if a complete file can be recognised without it."""
     announced = response.headers.get("Content-Length")
     if announced is not None and announced.isdecimal():
         return int(announced)
-    # Sent in chunks, the end is marked; else only the hash could tell the end from a broken connection.
+    # A response in chunks marks its end; otherwise only the hash can tell the end from a broken connection.
     if not expected_prefix and response.headers.get("Transfer-Encoding") != "chunked":
-        raise DownloadError(f"{url} says no length, so nothing would tell whether the file is whole; try a mirror")
+        raise DownloadError(f"{url} states no length, so an incomplete file would not be noticed; try a mirror")
     return None
 
 
 def _check_room(folder, n_bytes, url):
+    """Raise DownloadError if the disk has too little room."""
     free = shutil.disk_usage(folder).free
     if n_bytes is not None and n_bytes > free:
         raise DownloadError(
@@ -150,23 +144,24 @@ def _check_room(folder, n_bytes, url):
 
 
 def _find_version(response, expected_prefix):
-    """Return the headers that ask for the rest of the same file; None where the server can't give it."""
+    """Return the headers that request the rest of the same version; None if the server can't send it."""
     if response.headers.get("Accept-Ranges") != "bytes":
         return None
     version = response.headers.get("ETag") or response.headers.get("Last-Modified")
     if version and not version.startswith("W/"):
         return {"If-Range": version}
-    return {} if expected_prefix else None  # the hash would find two versions in one file
+    return {} if expected_prefix else None  # the hash would reveal a mixture of two versions
 
 
 def _resume(url, n_bytes, n_expected, version, broken):
+    """Return the response to a request for the bytes from `n_bytes` on."""
     try:
         response = _open(url, {"Range": f"bytes={n_bytes}-", **version})
     except DownloadError as error:
         raise DownloadError(f"{broken}; then {error}") from error
     if response.headers.get("Content-Range") != f"bytes {n_bytes}-{n_expected - 1}/{n_expected}":
         response.close()
-        raise DownloadError(f"{broken}; asked for the rest, the server answered with something else")
+        raise DownloadError(f"{broken}; the server answered the request for the rest with something else")
     return response
 
 
@@ -180,7 +175,7 @@ _STARTS = {
 
 
 def name_impostor(start):
-    """Say what a file is that begins with `start` (bytes) and can't be weights; None where it can.
+    """Return the kind of a file that can't be weights, from its first bytes; None if it can be weights.
 
     >>> name_impostor(b"<!DOCTYPE html>")
     'a web page'

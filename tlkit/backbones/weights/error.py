@@ -1,4 +1,4 @@
-"""The error for weights that can't be used, with what is wrong tensor by tensor. Without torch."""
+"""The error for weights that can't be used, with one row per tensor that doesn't fit. Without torch."""
 
 import dataclasses
 
@@ -7,32 +7,16 @@ N_SHOWN = 20
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
-    """One tensor of a file that doesn't fit.
+    """One tensor of a file that doesn't fit."""
 
-    Arguments
-    ---------
-    tensor: str
-        Its name in the network, or in the file where the network has none of that name.
-    fault: "missing", "unexpected", "shape", "type", "NaN or infinity" or "comes twice"
-    given, expected: str
-        What the file and the network hold.
-    """
-
-    tensor: str
-    fault: str
-    given: str
-    expected: str
+    tensor: str  # its name in the network, or in the file if the network has no such tensor
+    fault: str  # "missing", "unexpected", "shape", "type", "NaN or infinity" or "comes twice"
+    given: str  # in the file
+    expected: str  # in the network
 
 
 class WeightsError(RuntimeError):
-    """Weights that are not at hand, damaged, or not those of the network.
-
-    Arguments
-    ---------
-    message: str
-    faults: sequence of Fault
-        The first 20 are part of the text; `faults` and `table` have all of them.
-    """
+    """Weights that are not available, damaged, or of another network; `faults` and `table` list all faults."""
 
     def __init__(self, message, faults=()):
         super().__init__("\n".join([message, *_write_table(faults)]))
@@ -48,6 +32,7 @@ class WeightsError(RuntimeError):
 
 
 def _write_table(faults):
+    """Yield the lines of a table of the first faults."""
     if not faults:
         return
     rows = [("tensor", "fault", "given", "expected"), *map(dataclasses.astuple, faults[:N_SHOWN])]

@@ -1,4 +1,4 @@
-"""ArmSummary and checking a weights file. No code in it is ever run."""
+"""Reading and checking a weights file. No code in it is ever run."""
 
 import hashlib
 import io
@@ -13,34 +13,23 @@ from tlkit.backbones.weights.download import name_impostor
 from tlkit.backbones.weights.error import WeightsError
 from tlkit.backbones.weights.hashes import check_sha256, record_sha256
 
-# Where checkpoints keep a state, the one to be preferred first: what was averaged while training is what its authors
-# evaluate.
+# Keys of a state dict in a checkpoint, in order of preference: its authors evaluate the averaged weights.
 _CONTAINERS = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model")
-_EXPORT = "save `model.state_dict()` where the model was made, best as .safetensors"
+_EXPORT = "save `model.state_dict()` from the program that made the model, best as .safetensors"
 
 
 def read_weights(path, entry=None):
-    """Read a weights file; returns ({name: tensor}, SHA-256).
-
-    A state that a checkpoint keeps under "state_dict", "model" or the like gets that word before its names, which
-    `tlkit.backbones.weights.fit.fit_to_network` strips.
-
-    Arguments
-    ---------
-    path: path of a .safetensors file, or of a .pth file that holds tensors only
-    entry: Entry, optional
-        Where given, the file must have the hash that its publisher gave it, or, where the publisher gave none, the one
-        that it had when it was first read. A file of the user's may be rewritten, which is said, but not change by
-        itself.
-    """
+    """Return ({name: tensor}, SHA-256) of a .safetensors or .pth file, which must be the published one of `entry`."""
+    # Without an entry, it is a file of the user's. If a checkpoint has its state dict under a key such as "model", each
+    # name begins with that key, which `fit_to_network` strips.
     with open(path, "rb") as file:
         status = os.fstat(file.fileno())
         content = file.read()
     sha256 = hashlib.sha256(content).hexdigest()
     if impostor := name_impostor(content):
-        raise WeightsError(f"{path} is {impostor}, and not weights: the download went wrong, fetch the file itself")
+        raise WeightsError(f"{path} is {impostor}, not weights: the download went wrong, fetch the file itself")
     check_sha256(path, status, sha256, entry)
-    # A name may lie; only safetensors begins with the length of a description in braces.
+    # A suffix may be wrong; only a safetensors file begins with the length of a header in braces.
     is_safetensors = Path(path).suffix == ".safetensors" or content[8:9] == b"{"
     tensors = _read_safetensors(content, path) if is_safetensors else _read_pickled(content, path)
     record_sha256(path, status, sha256, entry)
@@ -48,6 +37,7 @@ def read_weights(path, entry=None):
 
 
 def _read_safetensors(content, path):
+    """Return {name: tensor} of a safetensors file (bytes)."""
     import safetensors.torch
 
     try:
@@ -57,12 +47,13 @@ def _read_safetensors(content, path):
 
 
 def _read_pickled(content, path):
+    """Return {name: tensor} of a file of torch.save (bytes) that holds tensors only."""
     if _is_program(content):
         raise WeightsError(f"{path} is a TorchScript program, not weights: {_EXPORT}")
     try:
         loaded = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
     except Exception as error:  # torch raises a dozen kinds for a damaged file
-        # Their own words advise to load the file in the way that runs code, so only the object's name is passed on.
+        # torch's messages advise to load the file in the way that runs code, so we only repeat the object's name.
         if refused := re.search(r"GLOBAL ([\w.]+)", str(error)):
             raise WeightsError(
                 f"{path} holds {refused[1]}, which is no tensor, and is not loaded, since that could run any code. It "
@@ -74,12 +65,13 @@ def _read_pickled(content, path):
     states = {key: value for key, value in loaded.items() if _is_state(value)} if isinstance(loaded, dict) else {}
     key = next((key for key in (*_CONTAINERS, *states) if key in states), None)
     if key is None or (key not in _CONTAINERS and len(states) > 1):
-        beside = f"; it holds {', '.join(map(repr, states))}" if states else ""
-        raise WeightsError(f"{path} doesn't hold a state dict{beside}: {_EXPORT}")
+        held = f"; it holds {', '.join(map(repr, states))}" if states else ""
+        raise WeightsError(f"{path} doesn't hold a state dict{held}: {_EXPORT}")
     return {f"{key}.{name}": tensor for name, tensor in states[key].items()}
 
 
 def _is_program(content):
+    """Return whether a file (bytes) is a TorchScript archive."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return any(name.endswith("/constants.pkl") for name in archive.namelist())
@@ -88,6 +80,7 @@ def _is_program(content):
 
 
 def _is_state(loaded):
+    """Return whether an object is a non-empty {name: tensor}."""
     return (
         isinstance(loaded, dict)
         and bool(loaded)
@@ -96,17 +89,18 @@ def _is_state(loaded):
 
 
 def _measure_safetensors(content):
-    # Its description of known length says where the last tensor ends.
-    n_described = int.from_bytes(content[:8], "little")
-    ends = re.findall(rb'"data_offsets":\[\d+,(\d+)\]', content[8 : 8 + n_described])
-    return 8 + n_described + max(map(int, ends)) if ends and len(content) >= 8 + n_described else None
+    """Return the length in bytes that the header announces; None if the header is incomplete."""
+    n_header = int.from_bytes(content[:8], "little")
+    ends = re.findall(rb'"data_offsets":\[\d+,(\d+)\]', content[8 : 8 + n_header])
+    return 8 + n_header + max(map(int, ends)) if ends and len(content) >= 8 + n_header else None
 
 
 def _describe_unreadable(path, content, whole_bytes=None):
+    """Return the message for a file that can't be read."""
     size_mb = len(content) / 1e6
     if whole_bytes is not None and len(content) < whole_bytes:
         return f"{path} is incomplete: {size_mb:.1f} of {whole_bytes / 1e6:.1f} MB; fetch it again"
     return (
-        f"{path} ({size_mb:.1f} MB) can't be read as weights: it is incomplete, damaged or something else. An "
-        f"incomplete file must be fetched again; else {_EXPORT}"
+        f"{path} ({size_mb:.1f} MB) can't be read as weights: it is incomplete, damaged or something else. If it is "
+        f"incomplete, fetch it again; else {_EXPORT}"
     )

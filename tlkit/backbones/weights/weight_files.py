@@ -1,4 +1,4 @@
-"""Where the weights files of the catalogue lie, and fetching those that don't lie there yet. Without torch."""
+"""Finding the catalogue's weights files on this machine, and fetching missing ones. Without torch."""
 
 import importlib.util
 import os
@@ -12,16 +12,7 @@ from tlkit.storage import cache_folder
 
 
 def find_weights(entry, weights, *, progress=True):
-    """Return the path of a network's weights, downloading them where that is needed and possible.
-
-    Arguments
-    ---------
-    entry: Entry
-        Of the catalogue.
-    weights: "pretrained", the entry's own tag, or the path of a file
-    progress: bool
-        Show a bar while downloading.
-    """
+    """Return the path of weights ("pretrained", the entry's own tag, or a path), downloaded if necessary."""
     if weights not in ("pretrained", entry.weights):
         path = Path(weights).expanduser()
         if not path.is_file():
@@ -35,7 +26,7 @@ def find_weights(entry, weights, *, progress=True):
 
 
 def find_file(entry):
-    """Return the path of an entry's file on this machine; None where there is none."""
+    """Return the path of an entry's file on this machine, or None."""
     spec = importlib.util.find_spec(entry.weights_package) if entry.weights_package else None
     packaged = Path(spec.origin).parent.rglob(entry.weights_file) if spec else []
     paths = [*packaged, *(folder / entry.weights_file for folder in weights_folders())]
@@ -43,16 +34,7 @@ def find_file(entry):
 
 
 def fetch_file(entry, *, progress=True, replace=False):
-    """Download an entry's file into tlkit's folder of weights; returns its path.
-
-    Arguments
-    ---------
-    entry: Entry
-    progress: bool
-        Show a bar.
-    replace: bool
-        Also where a file of that name is there.
-    """
+    """Download an entry's file into tlkit's folder of weights, or replace it; return its path."""
     if not entry.weights_file:
         raise WeightsError(f"timm has no weights of {entry.name}: take weights=None, or a file of your own")
     target = weights_folders()[0] / entry.weights_file
@@ -79,12 +61,7 @@ def fetch_file(entry, *, progress=True, replace=False):
 
 
 def find_published(sha256):
-    """Return the first entry of the catalogue whose publisher names the hash of a file; None where there is none.
-
-    Arguments
-    ---------
-    sha256: str or None
-    """
+    """Return the first entry of the catalogue whose publisher states this hash (str or None), or None."""
     for entry in list_entries() if sha256 else ():
         prefix = hash_prefix(entry.weights_file)
         if prefix and sha256.startswith(prefix):
@@ -93,11 +70,11 @@ def find_published(sha256):
 
 
 def is_offline(entry):
-    """Say whether an entry's weights are on this machine."""
+    """Return whether an entry's weights are on this machine."""
     return find_file(entry) is not None
 
 
 def weights_folders():
-    """Return the folders that are searched for weights: tlkit's own, then torch's, where torchvision downloads to."""
+    """Return the folders that are searched for weights: tlkit's own, then torch's, which torchvision downloads to."""
     torch_home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "torch"
     return [cache_folder() / "weights", Path(torch_home).expanduser() / "hub" / "checkpoints"]

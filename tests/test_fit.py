@@ -54,7 +54,7 @@ def find_faults(tensors, network, allow=()):
 def test_a_state_of_the_network_fits_as_it_is(network, state):
     fitted, changes, allowed = fit(state, network)
     assert same_bits(fitted, state)
-    assert (changes, allowed) == (["fc was left out: a backbone has no classifier"], ())
+    assert (changes, allowed) == (["fc was dropped: a backbone has no classifier"], ())
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_other_names_in_the_same_order_and_shape_are_understood_and_said(network
     renamed = {f"layer{number}.{name.split('.')[-1]}": value for number, (name, value) in enumerate(state.items())}
     fitted, changes, _ = fit(renamed, network)
     assert same_bits(fitted, state)
-    assert changes[0].startswith("all 9 names are others; the tensors were taken in their order")
+    assert changes[0].startswith("all 9 names differ; the tensors were matched in their order")
 
 
 def test_other_names_that_say_another_order_are_refused(network, state):
@@ -155,7 +155,7 @@ def test_a_fault_is_refused_with_its_row_and_let_pass_where_allowed(change, faul
     assert find_faults(state, network) == (fault,)
     fitted, changes, allowed = fit(state, network, allow=(fault.tensor.replace(".weight", ".*"),))
     assert allowed == (fault.tensor,)
-    assert f"left as they were, as allowed: {fault.tensor}" in changes
+    assert f"kept at the network's own values, as allowed: {fault.tensor}" in changes
     expected = {name: value for name, value in state.items() if name != fault.tensor}
     if fault.fault != "unexpected":
         expected[FIRST] = network.state_dict()[FIRST]
@@ -188,7 +188,7 @@ def test_a_classifier_of_other_size_or_none_is_left_out_and_said(network, state)
     state["fc.weight"] = torch.full((7, 4), torch.nan)
     fitted, changes, allowed = fit(state, network)
     assert torch.equal(fitted["fc.weight"], network.fc.weight)
-    assert (changes, allowed) == (["fc was left out: a backbone has no classifier"], ())
+    assert (changes, allowed) == (["fc was dropped: a backbone has no classifier"], ())
     del state["fc.weight"], state["fc.bias"]
     assert fit(state, network)[1] == []
 

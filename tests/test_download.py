@@ -69,7 +69,7 @@ def test_a_cut_connection_without_announced_length_leaves_nothing(server, target
 
 
 def test_what_nothing_could_tell_to_be_whole_is_refused(server, target):
-    assert "says no length" in refuse(server.url("unannounced.pth"), target)
+    assert "states no length" in refuse(server.url("unannounced.pth"), target)
 
 
 def test_a_broken_download_is_taken_up_where_it_broke(server, target):
@@ -92,7 +92,7 @@ def test_a_connection_that_always_breaks_is_given_up(server, target):
 
 @pytest.mark.parametrize("path", ["changed.pth", "elsewhere.pth"])
 def test_two_files_are_never_joined_to_one(path, server, target):
-    assert "answered with something else" in refuse(server.url(path), target)
+    assert "answered the request for the rest with something else" in refuse(server.url(path), target)
     assert server.n_requests == 2
 
 
@@ -114,14 +114,14 @@ def test_a_disk_without_room_is_said_before_anything_is_written(server, target, 
 
 
 def test_ctrl_c_leaves_nothing(server, target, monkeypatch):
-    real, begun = download_module._read_pieces, []
+    real, begun = download_module._read_blocks, []
 
     def read_pieces(response):
         yield next(real(response))
         begun.extend(target.parent.glob(".partial-*"))
         signal.raise_signal(signal.SIGINT)  # in the midst of it, whatever else this machine does
 
-    monkeypatch.setattr(download_module, "_read_pieces", read_pieces)
+    monkeypatch.setattr(download_module, "_read_blocks", read_pieces)
     with pytest.raises(KeyboardInterrupt):
         download(server.url("whole.pth"), target)
     assert begun

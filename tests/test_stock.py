@@ -97,7 +97,7 @@ def test_a_file_from_a_stick_finds_its_name(entry, tmp_path):
 def test_a_damaged_copy_of_a_published_file_is_recognised_by_its_name(entry, tmp_path):
     path = tmp_path / FILE
     path.write_bytes(CONTENT[:-1] + b"x")
-    with pytest.raises(WeightsError, match=f"is damaged: its SHA-256 begins .*, its publisher says {SHA256[:8]}"):
+    with pytest.raises(WeightsError, match=f"is damaged: its SHA-256 begins .*, its publisher states {SHA256[:8]}"):
         identify(path)
 
 

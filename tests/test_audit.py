@@ -220,14 +220,14 @@ def test_norm_layers_trained_among_frozen_ones_are_fine():
 
 def test_bad_input_is_named():
     backbone = make_tiny_backbone()
-    with pytest.raises(ValueError, match=r"batch: one picture, of which norm layers can't take statistics; give two"):
+    with pytest.raises(ValueError, match=r"batch: one picture, but norm layers need two or more"):
         tl.audit_freezing(backbone, make_batch(1))
     assert len(tl.audit_freezing(tl.freeze(copy.deepcopy(backbone)), make_batch(1))) == 5
-    with pytest.raises(ValueError, match="labels: expected 4 numbers from 0 to 5, one for each picture"):
+    with pytest.raises(ValueError, match="labels: expected 4 numbers from 0 to 5, one per picture"):
         tl.audit_freezing(backbone, make_batch(), torch.tensor([0, 1, 2, 6]))
     with pytest.raises(ValueError, match="labels: expected 4 numbers"):
         tl.audit_freezing(backbone, make_batch(), torch.tensor([0, 1]))
     with pytest.raises(TypeError, match=r"model: returns a tensor \(4, 3, 8, 8\), expected \(n, k\) scores or feat"):
         tl.audit_freezing(nn.AvgPool2d(2), make_batch())
-    with pytest.raises(ValueError, match="model: its outputs hold NaN or infinity"):
+    with pytest.raises(ValueError, match="model: its outputs contain NaN or infinity"):
         tl.audit_freezing(backbone, make_batch() * torch.inf)
