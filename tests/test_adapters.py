@@ -297,9 +297,9 @@ def test_a_training_that_was_stopped_gives_an_ordinary_backbone(images, tmp_path
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"rank": -1}, ValueError, "rank: -1, expected 0"),
-        ({"rank": 2.0}, TypeError, r"rank: 2\.0, expected a whole number"),
-        ({"rank": True}, TypeError, "rank: True, expected a whole number"),
+        ({"rank": -1}, ValueError, "rank: -1, expected a whole number of at least 0"),
+        ({"rank": 2.0}, TypeError, r"rank: 2\.0 is a float, expected a whole number"),
+        ({"rank": True}, ValueError, "rank: True, expected a whole number"),
         ({"scale": 0}, ValueError, r"scale: 0, expected a number above 0; for no adapters take rank=0"),
         ({"scale": float("nan")}, ValueError, "scale: nan, expected a number above 0"),
         ({"scale": "1"}, TypeError, "scale: '1', expected a number"),

@@ -192,7 +192,7 @@ def test_changes_without_their_pretrained_weights_are_not_loaded(runs, tmp_path,
     monkeypatch.setattr(
         "tlkit.training.changed_weights.load_backbone", functools.partial(tl.load_backbone, weights=None, seed=1)
     )
-    with pytest.raises(WeightsError, match=r"folder: .* holds only what a training changed, and the run started from"):
+    with pytest.raises(WeightsError, match=r"folder: .* has only the changes of a training, and the run started from"):
         tl.load_run(tmp_path)
 
     def not_at_hand(*_, **__):
@@ -313,7 +313,7 @@ def cut_description(folder):
         (
             lambda folder: change_description(folder, lambda described: described.update(weights="here")),
             ValueError,
-            r"run\.json doesn't say which weights are its own",
+            r"run\.json doesn't name its weights",
         ),
         (
             lambda folder: change_description(folder, lambda described: described["backbone"].pop("name")),

@@ -42,32 +42,34 @@ def predict_slowly(run, images, augment, n_views, seed):
 
 @pytest.mark.parametrize(("augment", "n_views"), [("crop", 3), (("flip", "colour"), 2), ("invert", 1)])
 def test_predictions_are_means_over_views(run, images, augment, n_views):
-    found = run.predict(images, n_views=n_views, augment=augment, seed=4)
+    found = run.predict(images, test_time_augmentation=augment, n_views=n_views, seed=4)
     assert found == pytest.approx(predict_slowly(run, images, augment, n_views, 4), abs=1e-5)
     assert found.sum(axis=1) == pytest.approx(np.ones(len(images)))
 
 
 def test_views_repeat_by_seed_and_differ_without(run, images):
-    first, again, other = (run.predict(images, n_views=2, augment="crop", seed=seed) for seed in (1, 1, 2))
+    settings = {"test_time_augmentation": "crop", "n_views": 2}
+    first, again, other = (run.predict(images, **settings, seed=seed) for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
 def test_a_single_view_without_augmentation_is_the_picture_as_it_is(run, images):
-    assert np.array_equal(run.predict(images), run.predict(images, n_views=1, augment=None, seed=9))
+    assert np.array_equal(run.predict(images), run.predict(images, test_time_augmentation=None, n_views=1, seed=9))
 
 
 def test_pixels_and_paths_can_be_asked_about_in_views_too(run, images):
     pixels = [images.read(index) for index in range(3)]
-    assert run.predict(pixels, n_views=2, augment="crop") == pytest.approx(
-        run.predict(images[:3], n_views=2, augment="crop")
+    assert run.predict(pixels, test_time_augmentation="crop", n_views=2) == pytest.approx(
+        run.predict(images[:3], test_time_augmentation="crop", n_views=2)
     )
 
 
 def test_evaluating_in_views_counts_one_look(run, images):
     looks = dict(run.looks)
-    evaluation = run.evaluate(images, n_views=2, augment="crop", seed=3)
-    assert np.array_equal(evaluation.probabilities, run.predict(images, n_views=2, augment="crop", seed=3))
+    settings = {"test_time_augmentation": "crop", "n_views": 2, "seed": 3}
+    evaluation = run.evaluate(images, **settings)
+    assert np.array_equal(evaluation.probabilities, run.predict(images, **settings))
     assert run.looks[images.content_hash] == looks.get(images.content_hash, 0) + 1
 
 
@@ -75,11 +77,11 @@ def test_evaluating_in_views_counts_one_look(run, images):
     ("settings", "said"),
     [
         ({"n_views": 4}, "n_views: 4 without augmentation are all alike"),
-        ({"n_views": 0, "augment": "crop"}, "n_views: 0"),
-        ({"n_views": 2, "augment": "mixup"}, "augment: 'mixup' mixes pictures of several classes"),
-        ({"n_views": 2, "augment": ["crop", "cutmix"]}, "augment: 'cutmix' mixes pictures"),
-        ({"n_views": 2, "augment": "crob"}, "augment: 'crob'.*nearest: 'crop'"),
-        ({"n_views": 2, "augment": "crop", "seed": -1}, "seed: -1"),
+        ({"n_views": 0, "test_time_augmentation": "crop"}, "n_views: 0"),
+        ({"n_views": 2, "test_time_augmentation": "mixup"}, "augmentation: 'mixup' mixes pictures of several classes"),
+        ({"n_views": 2, "test_time_augmentation": ["crop", "cutmix"]}, "augmentation: 'cutmix' mixes pictures"),
+        ({"n_views": 2, "test_time_augmentation": "crob"}, "test_time_augmentation: 'crob'.*nearest: 'crop'"),
+        ({"n_views": 2, "test_time_augmentation": "crop", "seed": -1}, "seed: -1"),
     ],
 )
 def test_what_can_not_be_asked_is_said_before_a_look_is_counted(run, images, settings, said):

@@ -10,7 +10,7 @@ MIXINGS = ("mixup", "cutmix")
 CROPS = {"crop": 0.6, "crop_wide": 0.35}
 
 
-def check_policies(augment):
+def check_policies(augment, argument="augment"):
     """Return an augmentation (None, a name or several) as None, a name or a tuple, if it can be used.
 
     >>> check_policies(["crop", "mixup"]), check_policies(["flip"])
@@ -21,17 +21,17 @@ def check_policies(augment):
     known = POLICIES + MIXINGS
     names = (augment,) if isinstance(augment, str) else augment
     if not isinstance(names, (list, tuple)):
-        raise TypeError(f"augment: a {type(augment).__name__}, expected None, a policy or a list of policies")
+        raise TypeError(f"{argument}: a {type(augment).__name__}, expected None, a policy or a list of policies")
     if not names:
-        raise ValueError(f"augment: {augment!r}, expected None or at least one of {', '.join(known)}")
+        raise ValueError(f"{argument}: {augment!r}, expected None or at least one of {', '.join(known)}")
     for name in names:
         if name not in known:
-            raise ValueError(f"augment: {name!r}, expected None or a policy; {suggest(name, known)}")
+            raise ValueError(f"{argument}: {name!r}, expected None or a policy; {suggest(name, known)}")
     for alternatives, effect in ((tuple(CROPS), "cut out a part"), (MIXINGS, "mix pictures")):
         if len(both := [name for name in names if name in alternatives]) > 1:
-            raise ValueError(f"augment: {both[0]!r} and {both[1]!r} both {effect}: use only one of them")
+            raise ValueError(f"{argument}: {both[0]!r} and {both[1]!r} both {effect}: use only one of them")
     if len(set(names)) < len(names):
-        raise ValueError(f"augment: {list(names)} has one twice")
+        raise ValueError(f"{argument}: {list(names)} has one twice")
     return names[0] if len(names) == 1 else tuple(names)
 
 

@@ -1,4 +1,4 @@
-"""What a training changed of a pretrained backbone, and the backbone put together from it again."""
+"""The tensors that a training changed in a pretrained backbone, and the backbone composed of them again."""
 
 import torch
 
@@ -9,15 +9,13 @@ from tlkit.training.lora import merge
 
 
 def list_changed(tensors, start):
-    """Return the names of tensors whose bits differ from those of the same name in `start`, or that it hasn't."""
+    """Return the names of the tensors that have other bits than in `start`, or are missing there."""
     return [name for name, value in tensors.items() if name not in start or not _same_bits(value, start[name])]
 
 
 def list_changed_since(backbone, *runs):
-    """Return the names of what differs in a backbone from the one that the last of some runs started from.
-
-    The start itself isn't kept; what runs that began there left as it was tells.
-    """
+    """Return the names of the tensors of a backbone that differ from the start of the last of some runs."""
+    # The start itself isn't kept; it is composed of the tensors that runs with the same start left unchanged.
     start = {
         name: value
         for run in runs
@@ -29,17 +27,7 @@ def list_changed_since(backbone, *runs):
 
 
 def compose(start, changed, adapters):
-    """Return the tensors of a backbone, put together from those it started from and what differs.
-
-    Arguments
-    ---------
-    start: dict of str to tensor
-        Of the pretrained backbone.
-    changed: dict of str to tensor
-        What takes the place of tensors of `start`.
-    adapters: dict of str to tensor
-        As `merge_lora` leaves them.
-    """
+    """Return a backbone's tensors: those of its start, then those that changed, then weights with merged adapters."""
     composed = dict(start) | changed
     for name, down in adapters.items():
         path, _, matrix = name.rpartition(".")
@@ -49,21 +37,22 @@ def compose(start, changed, adapters):
 
 
 def load_start(name, image_size_px, start_hash):
-    """Return the pretrained backbone of a name once its tensors are known to have a hash; else WeightsError."""
+    """Return the pretrained backbone of a name if its tensors have this hash; else WeightsError."""
     try:
         backbone = load_backbone(name, image_size_px=image_size_px)
     except (WeightsError, ValueError, TypeError) as error:
         raise WeightsError(f"the pretrained weights of {name} can't be loaded: {error}") from error
     if hash_tensors(backbone.state_dict()) != start_hash:
         raise WeightsError(
-            f"the run started from other weights than the pretrained ones that {name} has here, such as random ones, "
-            "those of a file, or those of another version of the package they come with"
+            f"the run started from other weights than the pretrained ones that {name} has here, for example random "
+            "ones, those of a file, or those of another version of the package"
         )
     return backbone
 
 
 def _same_bits(tensor, other):
+    """Return whether two tensors have the same type, shape and bits."""
     if tensor.dtype != other.dtype or tensor.shape != other.shape:
         return False
-    # As bytes: -0 is 0 by value and NaN isn't NaN.
+    # Compared as bytes, because -0 equals 0 and NaN does not equal NaN.
     return torch.equal(*(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8) for value in (tensor, other)))

@@ -1,4 +1,4 @@
-"""Checkpoints: a training's whole state on disk, so that one that was killed goes on and ends with the same bits."""
+"""Checkpoints: the whole state of a training on disk, so that a killed one resumes and ends with the same bits."""
 
 import contextlib
 import hashlib
@@ -18,9 +18,9 @@ from tlkit.features.cache.inventory import PARTIAL_PREFIX
 from tlkit.storage import written_whole
 from tlkit.training.state import put_state, take_state
 
-# The one before the newest is kept too, in case that the newest is damaged.
+# The newest and the one before it, in case the newest is damaged.
 _N_KEPT = 2
-# Another version of these may compute other last bits.
+# Other versions of these packages may compute other last bits.
 _PACKAGES = ("torch", "torchvision", "openvino", "numpy", "pillow", "scikit-learn")
 
 
@@ -43,13 +43,13 @@ class Checkpoints:
             self._lock.acquire(timeout=0)
         except filelock.Timeout:
             raise ValueError(
-                f"checkpoint: another training uses {self.folder} now: wait for its end, or take another folder"
+                f"checkpoint: another training uses {self.folder} now: wait until it ends, or take another folder"
             ) from None
         except OSError as error:
             raise ValueError(
                 f"checkpoint: {self.folder} can't be used as a folder to write to ({error.strerror}): take another"
             ) from error
-        except NotImplementedError:  # a disk that knows no locks
+        except NotImplementedError:  # a file system without locks
             pass
         self._tidy()
         return self
@@ -66,8 +66,8 @@ class Checkpoints:
         except (OSError, SafetensorError) as error:
             if self.could_write:
                 warnings.warn(
-                    f"checkpoint: none could be written to {self.folder} ({error}); the training goes on without, and "
-                    "tries again later",
+                    f"checkpoint: none could be written to {self.folder} ({error}); the training continues without "
+                    "one and tries again later",
                     stacklevel=2,
                 )
             self.could_write = False
@@ -94,6 +94,7 @@ class Checkpoints:
             return
 
     def _write(self, training):
+        """Write a checkpoint."""
         tensors, facts = take_state(training)
         duration_s = self.before_s + time.monotonic() - self.started_s
         facts |= {"run": self.described, "conditions": _describe_conditions(training), "duration_s": duration_s}
@@ -102,14 +103,14 @@ class Checkpoints:
         with written_whole(weights) as temporary:
             save_file(_lay_out(tensors), temporary)
             facts["weights_sha256"] = _hash_file(temporary)
-        # Written last: a checkpoint is one where both are whole.
+        # Written last, so that a checkpoint with a description is whole.
         with written_whole(description) as temporary:
             temporary.write_text(json.dumps(facts | {"sha256": _hash_facts(facts)}), encoding="utf-8")
         self.numbers = [*self.numbers, number][-_N_KEPT:]
         self._tidy()
 
     def _tidy(self):
-        """Remove damaged and old checkpoints, where a new one was written, and what killed writers left."""
+        """Remove damaged and older checkpoints once there is a new one, and files that killed writers left."""
         described = self._list_numbers("json")
         unwanted = set(described) - set(self.numbers) if self.numbers else set()
         paths = [path for number in sorted(unwanted) for path in reversed(self._paths(number))]
@@ -119,6 +120,7 @@ class Checkpoints:
                 path.unlink(missing_ok=True)
 
     def _read(self, number):
+        """Return the (tensors, facts) of a checkpoint; an error if it is damaged."""
         weights, description = self._paths(number)
         facts = json.loads(description.read_text(encoding="utf-8"))
         if not isinstance(facts, dict):
@@ -128,6 +130,7 @@ class Checkpoints:
         return load_file(weights), facts
 
     def _check_run(self, found):
+        """Raise ValueError if a checkpoint belongs to another run."""
         differences = _compare(found, self.described)
         if differences:
             raise ValueError(
@@ -136,21 +139,24 @@ class Checkpoints:
             )
 
     def _paths(self, number):
+        """Return the paths of a checkpoint's weights and description."""
         return tuple(self.folder / f"checkpoint-{number:08}.{suffix}" for suffix in ("safetensors", "json"))
 
     def _list_numbers(self, suffix):
+        """Return the numbers of the files with a suffix, in order."""
         found = (path.stem.removeprefix("checkpoint-") for path in self.folder.glob(f"checkpoint-*.{suffix}"))
         return sorted(int(number) for number in found if number.isdecimal())
 
 
 def _describe_conditions(training):
-    """Return what changes no more than the last bits of what a run computes."""
+    """Return the conditions that change only the last bits of a run."""
     versions = {name: _find_version(name) for name in _PACKAGES}
     processor = {"processor": torch.backends.cpu.get_cpu_capability(), "n_threads": torch.get_num_threads()}
     return versions | processor | {"device": str(training.device)}
 
 
 def _find_version(name):
+    """Return the version of a package, or None if it isn't installed."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
@@ -158,6 +164,7 @@ def _find_version(name):
 
 
 def _check_conditions(found, present):
+    """Warn if a checkpoint was written under other conditions."""
     differences = _compare(found, present)
     if differences:
         warnings.warn(
@@ -168,7 +175,7 @@ def _check_conditions(found, present):
 
 
 def _compare(found, wanted):
-    """Return what differs between two dicts, as in ["strategy.phases.0.n_epochs (8 there, 4 here)"]."""
+    """Return the differences of two dicts, for example ["strategy.phases.0.n_epochs (8 there, 4 here)"]."""
     differences = []
     for name in sorted(found.keys() | wanted.keys()):
         there, here = found.get(name), wanted.get(name)
@@ -182,25 +189,28 @@ def _compare(found, wanted):
 
 
 def _shorten(value):
+    """Return the text of a value in at most 40 characters."""
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}…"
 
 
 def _hash_facts(facts):
+    """Return the SHA-256 of plain values."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def _hash_file(path):
+    """Return the SHA-256 of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _lay_out(tensors):
-    """Return tensors as a file can hold them: in the order of their axes, none in the memory of another."""
-    places, laid_out = set(), {}
+    """Return tensors in a form that files can hold: contiguous, none sharing memory with another."""
+    addresses, laid_out = set(), {}
     for name, value in tensors.items():
         value = value.detach().contiguous()
-        place = value.untyped_storage().data_ptr()
-        laid_out[name] = value.clone() if place in places else value
-        places.add(place)
+        address = value.untyped_storage().data_ptr()
+        laid_out[name] = value.clone() if address in addresses else value
+        addresses.add(address)
     return laid_out

@@ -107,10 +107,7 @@ def connect_inputs(training):
 
 
 def list_views(pictures, policy, epochs):
-    """Return the views [(policy, number)] that a phase sees in its epochs; none if each epoch draws or mixes new ones.
-
-    The epochs are counted within the run.
-    """
+    """Return the views [(policy, number)] of some epochs of the run; none if each epoch draws or mixes new ones."""
     if policy is None:
         return [PLAIN]
     if not pictures.n_views or split_policies(policy)[1]:

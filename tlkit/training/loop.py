@@ -60,7 +60,7 @@ class Training:
         self.history = []  # one row per epoch, as documented in `Run`
         self.n_trained = 0  # parameters: the most that a phase has trained so far
         self.total_loss = self.total_objective_loss = self.n_correct = 0  # of this epoch
-        # Of the present phase: what it runs, and on what; `mixed_precision` is None until it was decided.
+        # Of the present phase: the part of the network that is run, and its inputs (see `connect_inputs`).
         self.network = self.inputs = self.validation_inputs = self.target_inputs = self.frozen_prefix = None
         self.optimizer = self.critic = self.pseudo_labels = self.mixed_precision = self.best = None
         self.start = None  # {name: parameter} at the start of the phase, for its penalty
@@ -104,7 +104,7 @@ class Training:
                 return False
             except KeyboardInterrupt:
                 n_epochs = len(self.history)
-                warnings.warn(f"interrupted after {n_epochs} epochs; the run has what was reached", stacklevel=3)
+                warnings.warn(f"interrupted after {n_epochs} epochs; the run is kept as far as it got", stacklevel=3)
                 return False
         return True
 

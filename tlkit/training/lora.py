@@ -1,51 +1,25 @@
-"""Low-rank adapters (LoRA) beside the pretrained weights: inserted before the phases, merged into them afterwards."""
+"""Low-rank adapters (LoRA): inserted before the phases, trained, and merged into the weights afterwards."""
 
 import copy
-import math
 
 import torch
 from torch import nn
 
-# What peft calls the adapter that it is given no name for.
+from tlkit.arguments import check_count, check_number
+
+# The name that peft gives an adapter without a name.
 _ADAPTER = "default"
 
 
 def insert_lora(backbone, seed, *, rank=4, scale=1.0):
-    """Return a copy of a backbone with low-rank adapters in its linear layers and ungrouped convolutions.
-
-    Hu et al. 2022 (LoRA: low-rank adaptation of large language models): a layer with weights W gives
-    W x + scale · B A x, where A maps to `rank` channels and B, zero at first, back. So the network starts as it was,
-    bit for bit. The paper has only the projections of attention adapted; we take every layer that can be merged, since
-    convolutional networks have no attention: in a convolution A has its kernel size and stride and B is 1 × 1. The
-    paper's alpha is `scale * rank`; it divides by the rank for the reason that we leave it out, so that `rank` can
-    be changed and the learning rate kept.
-
-    Left without adapters are grouped and dilated convolutions, layers that change their weights before they use them
-    (weight standardisation), and those whose weights the network uses past the layer itself, such as the projections
-    of torchvision's ViT and Swin. A is drawn as peft does.
-
-    Arguments
-    ---------
-    backbone: Backbone
-    seed: int
-        Of A; torch's own random state stays as it is.
-    rank: int
-        0 inserts nothing.
-    scale: float
-        Above 0.
-
-    Returns a Backbone for phases that train "adapter"; `merge_lora` ends them. Needs peft: `tlkit[adapters]`.
-
-    Raises ValueError or TypeError for a rank or scale out of range, ModuleNotFoundError without peft.
-    """
-    if isinstance(rank, bool) or not isinstance(rank, int):
-        raise TypeError(f"rank: {rank!r}, expected a whole number")
-    if rank < 0:
-        raise ValueError(f"rank: {rank}, expected 0, which inserts nothing, or more")
-    if isinstance(scale, bool) or not isinstance(scale, (int, float)):
-        raise TypeError(f"scale: {scale!r}, expected a number")
-    if not 0 < scale < math.inf:
-        raise ValueError(f"scale: {scale!r}, expected a number above 0; for no adapters take rank=0")
+    """Return a copy of a backbone with low-rank adapters in linear layers and ungrouped convolutions."""
+    # Hu et al. 2022 (LoRA: low-rank adaptation of large language models): a layer with weights W returns
+    # W x + scale · B A x, and B is zero at first, so the network starts as it was, bit for bit. The paper adapts only
+    # the projections of attention. We adapt every layer that can be merged, since convolutional networks have no
+    # attention: in a convolution A has its kernel size and stride, and B is 1 × 1. The paper's alpha is scale × rank.
+    # It divides by the rank, and we do not, for the same reason: if the rank changes, the learning rate can stay.
+    rank = check_count("rank", rank, 0)
+    scale = check_number("scale", scale, above=0, hint="; for no adapters take rank=0")
     backbone = copy.deepcopy(backbone)
     if rank == 0:
         return backbone
@@ -66,12 +40,9 @@ def insert_lora(backbone, seed, *, rank=4, scale=1.0):
 
 
 def merge_lora(training):
-    """End a training with `insert_lora`'s adapters merged into the weights, and the plain layers back in their places.
-
-    `training.adapters` gets A ("….lora_A") and B times the scale ("….lora_B") of each layer whose own weights are
-    still those of the pretrained network, from which `merge` gives the layer's weights again. Where a phase trained
-    these as well, only the merged weights say what the layer does.
-    """
+    """Merge the adapters of `insert_lora` into the weights and put the plain layers back, to end a training."""
+    # `training.adapters` gets A and scale × B of each layer whose own weights are still the pretrained ones. If a phase
+    # trained these as well, only the merged weights describe the layer.
     pretrained = training.original.state_dict()
     for path, adapted in list(training.backbone.named_modules()):
         if not hasattr(adapted, "lora_A"):
@@ -84,39 +55,33 @@ def merge_lora(training):
             training.adapters |= {f"{path}.lora_A": down, f"{path}.lora_B": up}
         with torch.no_grad():
             layer.weight.copy_(merge(layer.weight, down, up))
-        parent, _, place = path.rpartition(".")
-        setattr(training.backbone.get_submodule(parent), place, layer)
+        parent, _, attribute = path.rpartition(".")
+        setattr(training.backbone.get_submodule(parent), attribute, layer)
     if hasattr(training.backbone, "peft_config"):
         del training.backbone.peft_config
 
 
 def merge(weight, down, up):
-    """Return weights with a low-rank change added, the same bits on each machine: nothing but sums in a fixed order.
-
-    Arguments
-    ---------
-    weight: (n_out, n_in) or (n_out, n_in, height, width)
-    down: (rank, n_in) or (rank, n_in, height, width)
-        LoRA's A.
-    up: (n_out, rank) or (n_out, rank, 1, 1)
-        LoRA's B, times the scale.
+    """Return weights (n_out, n_in, …) + B (n_out, rank, …) × A (rank, n_in, …), the same bits on every machine.
 
     >>> merge(torch.eye(2), torch.tensor([[1.0, 2.0]]), torch.tensor([[10.0], [0.0]])).tolist()
     [[11.0, 20.0], [0.0, 1.0]]
     """
     down, up = down.flatten(1), up.flatten(1)
-    # A matrix product may sum in another order elsewhere.
+    # Sums in a fixed order: a matrix product may sum in another order on another machine.
     change = up[:, :1] * down[:1]
-    for place in range(1, len(down)):
-        change += up[:, place : place + 1] * down[place : place + 1]
+    for row in range(1, len(down)):
+        change += up[:, row : row + 1] * down[row : row + 1]
     return weight + change.reshape(weight.shape)
 
 
 def _find_layers(backbone):
-    """Return the names of the layers that take an adapter and can be merged with it."""
+    """Return the names of the layers that can have an adapter and be merged with it."""
     from timm.layers import Conv2dSame
 
-    # Exact types: a subclass may change its weights before it uses them, and then can't be merged.
+    # Exact types, because a subclass may change its weights before it uses them (weight standardisation), and then
+    # can't be merged. Layers that are never called can't be adapted: torchvision's ViT and Swin use only the weights of
+    # some projections.
     layers = {
         name: module
         for name, module in backbone.named_modules()

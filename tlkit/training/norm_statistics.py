@@ -1,4 +1,4 @@
-"""What may come before and after the phases of a strategy."""
+"""Norm statistics estimated anew, and random weights: steps before and after the phases of a strategy."""
 
 import math
 
@@ -9,7 +9,7 @@ from tlkit.backbones.freezing.freeze import NORM_LAYERS, thaw
 from tlkit.backbones.loader import load_backbone
 
 N_PASSES = 2
-LARGEST_BATCH = 64
+BATCH_SIZE = 64
 STATISTICS = ("running_mean", "running_var")
 
 
@@ -20,23 +20,10 @@ def reinitialise(backbone, seed):
 
 
 def reestimate_norm_statistics(backbone, pictures, seed, names=None):
-    """Replace the running statistics of norm layers by the mean over the training pictures, as they are now.
-
-    While weights move fast, a running mean lags behind them, and some networks' are slow by design (EfficientNet's
-    keeps 99 % of the old value at each step): after a few hundred steps it still remembers weights that are gone.
-    Wu and Johnson 2021 (Rethinking "batch" in batch norm) call this precise batch norm.
-
-    Arguments
-    ---------
-    backbone: Backbone
-        Changed in place.
-    pictures: TrainingPictures
-        Seen without augmentation.
-    seed: int
-        Of the batches.
-    names: list of str, optional
-        Paths of norm layers; the others keep their statistics. By default all are estimated.
-    """
+    """Replace the running statistics of norm layers (all, or those at some paths) by means over the pictures."""
+    # Wu and Johnson 2021 (Rethinking "batch" in batch norm) call this precise batch norm. Running means lag behind
+    # weights that move fast. EfficientNet's keep 99 % of the old value at each step, so after a few hundred steps they
+    # still contain values of earlier weights.
     thaw(backbone).eval()
     modules = [module for name, module in backbone.named_modules() if names is None or name in names]
     layers = [layer for layer in modules if isinstance(layer, NORM_LAYERS)]
@@ -50,7 +37,7 @@ def reestimate_norm_statistics(backbone, pictures, seed, names=None):
     random = np.random.default_rng(seed)
     with torch.no_grad():
         for _ in range(N_PASSES):
-            for indices in np.array_split(random.permutation(n_pictures), math.ceil(n_pictures / LARGEST_BATCH)):
+            for indices in np.array_split(random.permutation(n_pictures), math.ceil(n_pictures / BATCH_SIZE)):
                 batch, _labels = pictures.batch(indices, None, 0)
                 backbone(batch.to(next(backbone.parameters()).device, memory_format=torch.channels_last))
     for layer, momentum in zip(layers, momenta, strict=True):
@@ -59,7 +46,7 @@ def reestimate_norm_statistics(backbone, pictures, seed, names=None):
 
 
 def find_norm_layers(names):
-    """Return the paths of the norm layers of which a running statistic is among the names of some tensors.
+    """Return the paths of the norm layers with a running statistic among the names of some tensors.
 
     >>> find_norm_layers(["body.stem.0.weight", "body.stem.1.running_mean", "body.stem.1.running_var"])
     ['body.stem.1']
@@ -69,5 +56,5 @@ def find_norm_layers(names):
 
 
 def finish_norm_statistics(training):
-    """End a training with `reestimate_norm_statistics`."""
+    """End a training with statistics estimated anew on its pictures."""
     reestimate_norm_statistics(training.backbone, training.pictures, training.settings.seed)

@@ -1,4 +1,4 @@
-"""The start of a phase: what is frozen, what is computed once, and what the optimizer updates."""
+"""The start of a phase: freezing, the frozen prefix, the optimizer, and mixed precision."""
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from tlkit.training.trainable import apply_phase, is_source_free
 
 
 def start_phase(training):
-    """Freeze what the present phase doesn't train, connect its inputs and make its optimizer."""
+    """Freeze all that the present phase doesn't train, connect its inputs and make its optimizer."""
     phase, backbone, settings = training.phase, training.backbone, training.settings
     if training.parent is None and training.strategy.finish and set(phase.train) != {"head"}:
         training.parent = copy_tensors(take_tensors(backbone, training.head))
@@ -22,7 +22,7 @@ def start_phase(training):
     if training.auxiliary and "all" in phase.train:
         groups += training.auxiliary.to(training.device, memory_format=torch.channels_last).prepare(phase)
     groups += _make_critic(training)
-    # What dropout draws later must not depend on whether features are computed now or found on the disk.
+    # Later draws of dropout must not depend on whether features are computed now or found on the disk.
     with torch.random.fork_rng(devices=[]):
         connect_inputs(training)
     training.optimizer = make_optimizer(settings.optimizer, groups, settings.weight_decay)

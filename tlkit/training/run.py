@@ -1,15 +1,22 @@
-"""`Run`: one strategy that was trained once, with what it predicts, cost and was made from."""
+"""`Run`: one strategy that was trained once, with its predictions, its cost and its origin."""
 
+from __future__ import annotations
+
+import collections.abc
 import dataclasses
+from pathlib import Path
 
 import numpy as np
+import torch
 from torch import nn
 
 from tlkit.arguments import check_count
+from tlkit.backbones.backbone import Backbone
 from tlkit.backbones.loader import load_backbone
 from tlkit.backbones.weights.error import WeightsError
-from tlkit.evaluation.scores import evaluate_probabilities
+from tlkit.evaluation.scores import Evaluation, evaluate_probabilities
 from tlkit.features.extract import extract_features
+from tlkit.images.imageset import ImageSet
 from tlkit.images.inputs import gather_pictures
 from tlkit.training.changed_weights import compose, list_changed, load_start
 from tlkit.training.run_files import (
@@ -25,60 +32,86 @@ from tlkit.training.test_time_augmentation import check_views, extract_views
 
 # The parts of a run that are tensors.
 _TENSORS = ("backbone", "head", "adapters")
-# Fields that runs which were saved before don't have.
+# Fields that older saved runs don't have.
 _ADDED_LATER = {"adapted_to"}
 
 
 @dataclasses.dataclass(eq=False)
 class Run:
-    """A trained backbone with its head; `transfer` makes one.
+    """Hold one trained strategy: the backbone with its head, its training, and its cost.
 
-    Arguments
-    ---------
-    backbone: Backbone
-    head: torch.nn.Linear
-    classes: list of str
-        What the head's outputs stand for.
-    strategy: dict
-        The description of what was trained, with batch size and weight decay.
-    seed: int
-    history: list of dict
-        A row an epoch: epoch, loss, accuracy, learning_rate, n_steps, front, autocast, as `Training.history` has them.
-    n_train: int
+    `transfer` makes runs, and `load_run` loads saved ones.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        The trained backbone, in evaluation mode.
+    head : torch.nn.Linear
+        Maps features to scores of the classes.
+    classes : list of str
+        The class of each output of the head.
+    strategy : dict
+        Description of the strategy with the settings of the training, as plain values.
+    seed : int
+        Seed of the training.
+    history : list of dict
+        One row per epoch, with these columns:
+
+        - epoch (int): number of the epoch in the run, from 1.
+        - loss (float): mean over the epoch's steps.
+        - accuracy (float): share of training pictures predicted correctly in these steps, 0 to 1. The label of a mixed
+          picture is the class with the larger share. NaN for phases that see no source.
+        - learning_rate (float): largest of the phase, at its last step of the epoch.
+        - n_steps (int): optimizer steps.
+        - frozen_prefix (str or None): last stage whose output was computed once for the phase.
+        - mixed_precision (bool): whether steps were taken in bfloat16.
+        - objective_loss (float): part of the loss from the objective, if the phase has one.
+        - validation_loss, validation_accuracy (float): on held-out pictures, if there are any.
+    n_train : int
         Number of training pictures.
-    train_hash: str
-        Of the training pictures and labels.
-    tuned: bool
+    train_hash : str
+        Hash of the training pictures and their labels.
+    tuned : bool
         Whether anything but the head was trained.
-    completed: bool
-        False where the training was interrupted.
-    duration_s: float
-    peak_memory_mib: float
-        Of the whole process while it was trained.
-    n_trained: int
-        Number of parameters that learned: the most that a phase trained.
-    start_hash: str
-        Of the weights and buffers of the backbone that it started from.
-    changed: list of str
-        Names of the backbone's weights and buffers that have other bits than those that it started from.
-    adapters: dict of str to tensor
-        Low-rank adapters that were merged into the weights, as `tlkit.training.lora.merge_lora` leaves them.
-    looks: dict
-        How often each test set, by its hash, was evaluated on.
-    adapted_to: list of str
-        The pictures of a target domain that it was adapted to, by the digests of their contents.
-    versions: dict, optional
-        Of tlkit, Python and the libraries that it was trained with; by default those of this process.
-    processor: str
-        Of the machine that it was trained on; by default this one.
+    completed : bool
+        False if the training was interrupted.
+    duration_s : float
+        Duration of the training in seconds.
+    peak_memory_mib : float
+        Largest memory of the whole process during the training, in MiB.
+    n_trained : int
+        Number of parameters that the largest phase trained.
+    start_hash : str
+        Hash of the weights and buffers from which the backbone started.
+    changed : list of str
+        Names of the weights and buffers of the backbone that differ from the start.
+    adapters : dict of str to torch.Tensor, optional
+        Low-rank adapters that were merged into the weights: A as "….lora_A", B × scale as "….lora_B".
+    looks : dict of str to int, optional
+        Number of evaluations on each test set, by its hash.
+    adapted_to : list of str, optional
+        Hashes of the pictures of a target domain that the run was adapted to.
+    versions : dict of str to str, optional
+        Versions of tlkit, Python and libraries; by default those of this process.
+    processor : str, optional
+        Name of the machine's processor; by default of this machine.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
+    >>> images = tl.load_images("styles", domain="photo").few(1)
+    >>> run = tl.transfer(backbone, images, tl.Strategy([tl.Phase(["head"], 2, 1e-2)]), progress=False)
+    >>> run.n_steps, run.predict(images).shape == (len(images), len(run.classes))
+    (4, True)
     """
 
-    backbone: nn.Module
-    head: nn.Module
-    classes: list
+    backbone: Backbone
+    head: nn.Linear
+    classes: list[str]
     strategy: dict
     seed: int
-    history: list
+    history: list[dict]
     n_train: int
     train_hash: str
     tuned: bool
@@ -87,11 +120,11 @@ class Run:
     peak_memory_mib: float
     n_trained: int
     start_hash: str
-    changed: list
-    adapters: dict = dataclasses.field(default_factory=dict)
-    looks: dict = dataclasses.field(default_factory=dict)
-    adapted_to: list = dataclasses.field(default_factory=list)
-    versions: dict | None = None
+    changed: list[str]
+    adapters: dict[str, torch.Tensor] = dataclasses.field(default_factory=dict)
+    looks: dict[str, int] = dataclasses.field(default_factory=dict)
+    adapted_to: list[str] = dataclasses.field(default_factory=list)
+    versions: dict[str, str] | None = None
     processor: str = dataclasses.field(default_factory=name_processor)
 
     def __post_init__(self):
@@ -99,29 +132,51 @@ class Run:
             self.versions = read_versions(with_adapters=bool(self.adapters))
 
     @property
-    def n_steps(self):
-        """Number of optimiser steps; a head that was solved took none."""
+    def n_steps(self) -> int:
+        """Number of optimizer steps; 0 for a head that was solved."""
         return sum(row["n_steps"] for row in self.history)
 
-    def predict(self, pictures, *, n_views=1, augment=None, seed=0, progress=False):
-        """Return (n, n_classes) float64 probabilities.
+    def predict(
+        self,
+        pictures: ImageSet | collections.abc.Sequence,
+        *,
+        test_time_augmentation: str | collections.abc.Sequence | None = None,
+        n_views: int = 1,
+        seed: int = 0,
+        progress: bool = False,
+    ) -> np.ndarray:
+        """Predict the class probabilities of pictures.
 
-        Arguments
-        ---------
-        pictures: ImageSet, or a list of paths, PIL pictures or arrays (height, width, 3) of uint8
-        n_views: int
-            With `augment`: the probabilities are the mean over so many drawn views of each picture (Krizhevsky,
-            Sutskever and Hinton 2012, ImageNet classification with deep convolutional neural networks, who take ten
-            fixed crops). The picture as it is isn't among them.
-        augment: str or list of str, optional
-            What changes the pictures, as in `Phase`; policies that mix pictures can't be asked about.
-        seed: int
-            Of the views, which depend also on the picture's place.
-        progress: bool
+        Parameters
+        ----------
+        pictures : ImageSet, or list of path, PIL.Image or (height, width, 3) uint8
+            Pictures of any size.
+        test_time_augmentation : str or list of str, optional
+            Augmentation as in `Phase`, except policies that mix pictures. The prediction is then the mean over views
+            [1]_; the picture without augmentation is not among them.
+        n_views : int, default=1
+            Number of augmented views per picture.
+        seed : int, default=0
+            Seed of the views, which also depend on the index of the picture.
+        progress : bool, default=False
+            Whether to show a bar.
 
-        Raises ValueError for several views without `augment`, and for policies that mix pictures.
+        Returns
+        -------
+        (n, n_classes) float64
+            Probabilities of the classes.
+
+        Raises
+        ------
+        ValueError
+            If several views are wanted without augmentation, or the augmentation is unknown or mixes pictures.
+
+        References
+        ----------
+        .. [1] Krizhevsky, Sutskever and Hinton 2012, ImageNet classification with deep convolutional neural networks;
+           their views are ten fixed crops.
         """
-        n_views, augment = check_views(n_views, augment)
+        n_views, augment = check_views(n_views, test_time_augmentation, "test_time_augmentation")
         seed = check_count("seed", seed, 0)
         pictures = gather_pictures(pictures)
         if augment is not None:
@@ -129,44 +184,76 @@ class Run:
             settings = {"seed": seed, "pretrained": pretrained, "progress": progress}
             views = extract_views(self.backbone, pictures, augment, n_views, **settings)
             return sum(map(self._apply_head, views)) / n_views
-        # What a frozen network says of a picture is asked again and kept; what a tuned one says is used once. To
-        # convert it for another engine would not pay, nor would it for a network that was prepared for this run.
+        # Features of a frozen network are needed again, so they are kept; those of a tuned one are used once. It would
+        # take longer to convert a tuned or prepared network for a faster engine than that saves.
         engine = "torch" if self.tuned or "prepare" in self.strategy else "auto"
         features = extract_features(self.backbone, pictures, engine=engine, cache=not self.tuned, progress=progress)
         return self._apply_head(features.values)
 
     def _apply_head(self, values):
+        """Return the probabilities (n, n_classes) float64 of features (n, n_features)."""
         weight, bias = (value.detach().cpu().numpy() for value in (self.head.weight, self.head.bias))
         scores = values.astype(np.float64) @ weight.T.astype(np.float64) + bias
         exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
         return exponentials / exponentials.sum(axis=1, keepdims=True)
 
-    def evaluate(self, images, *, n_views=1, augment=None, seed=0, progress=False):
-        """Return the `Evaluation` on an ImageSet, whose looks are counted.
+    def evaluate(
+        self,
+        images: ImageSet,
+        *,
+        test_time_augmentation: str | collections.abc.Sequence | None = None,
+        n_views: int = 1,
+        seed: int = 0,
+        progress: bool = False,
+    ) -> Evaluation:
+        """Score the run on labelled pictures and count the look at them.
 
-        It says whether it is transductive: whether the run was adapted, without labels, to some of these pictures.
-
-        Arguments
-        ---------
-        images: ImageSet
-        n_views, augment, seed, progress
+        Parameters
+        ----------
+        images : ImageSet
+            Pictures with labels, usually of a test set.
+        test_time_augmentation, n_views, seed, progress : object
             As in `predict`.
 
-        Raises ValueError where it has pictures of a class that the run wasn't trained for, and what `predict` raises.
+        Returns
+        -------
+        Evaluation
+            Scores and predictions. It is `transductive` if the run was adapted to some of these pictures.
+
+        Raises
+        ------
+        ValueError
+            If there are pictures of a class that the run does not know, or `predict` raises it.
         """
-        check_views(n_views, augment)  # before the look is counted
+        check_views(n_views, test_time_augmentation, "test_time_augmentation")  # before the look is counted
         images = images.with_classes(self.classes)
         test_hash = images.content_hash
         self.looks[test_hash] = self.looks.get(test_hash, 0) + 1
         transductive = not set(self.adapted_to).isdisjoint(list_digests(images))
-        probabilities = self.predict(images, n_views=n_views, augment=augment, seed=seed, progress=progress)
+        probabilities = self.predict(
+            images,
+            test_time_augmentation=test_time_augmentation,
+            n_views=n_views,
+            seed=seed,
+            progress=progress,
+        )
         return evaluate_probabilities(probabilities, images, self.looks[test_hash], transductive=transductive)
 
-    def cost(self):
-        """Return what the run took, and what it takes to keep and to use it.
+    def cost(self) -> dict[str, float]:
+        """Measure the cost of training, storing and using the run.
 
-        A dict: n_steps, duration_s, peak_memory_mib; n_trained, the parameters that learned, of n_parameters;
-        stored_mib, the size of `changes`; n_flops, of one picture, forward.
+        Returns
+        -------
+        dict
+            With these entries:
+
+            - n_steps (int): optimizer steps.
+            - duration_s (float): duration of the training in seconds.
+            - peak_memory_mib (float): largest memory of the process during the training, in MiB.
+            - n_trained (int): trained parameters.
+            - n_parameters (int): all parameters of backbone and head.
+            - stored_mib (float): size of `changes` in MiB.
+            - n_flops (int): floating-point operations of the forward pass per picture.
         """
         cost = self.backbone.cost()
         return {
@@ -179,11 +266,14 @@ class Run:
             "n_flops": cost.n_flops,
         }
 
-    def changes(self):
-        """Return what has to be stored where the backbone that the run started from is at hand: {name: tensor}.
+    def changes(self) -> dict[str, torch.Tensor]:
+        """List the tensors to store if the backbone that the run started from is available.
 
-        "backbone.…" are the weights and buffers, such as norm statistics, that have other bits now; "adapters.…" take
-        the place of the weights that they were merged into; "head.…" is all of the head.
+        Returns
+        -------
+        dict of str to torch.Tensor
+            By name: "backbone.…" for weights and buffers that changed, "adapters.…" for low-rank adapters instead of
+            the weights that they were merged into, and "head.…" for the whole head.
         """
         merged = {f"{name.removesuffix('.lora_A')}.weight" for name in self.adapters if name.endswith(".lora_A")}
         state = self.backbone.state_dict()
@@ -194,20 +284,24 @@ class Run:
         }
         return _join(parts)
 
-    def save(self, folder, only_changes=False):
-        """Write the run into a folder: its weights, and run.json with everything else.
+    def save(self, folder: str | Path, only_changes: bool = False) -> None:
+        """Save the run in a folder: its weights, and run.json with everything else.
 
-        Both are whole and belong together, whatever happens meanwhile; an earlier run in the folder is replaced.
+        An earlier run in the folder is replaced. Whatever happens meanwhile, the folder has the earlier or the new run.
 
-        Arguments
-        ---------
-        folder: str or Path
-        only_changes: bool
-            Write only `changes`, which takes far less room after a training of few parameters. To load it again the
-            pretrained weights must be at hand.
+        Parameters
+        ----------
+        folder : str or Path
+            Folder, which is created if there is none.
+        only_changes : bool, default=False
+            Whether to save only `changes`, which is much smaller if few parameters were trained. Loading then needs
+            the pretrained weights.
 
-        Raises ValueError where only changes can't be written: the run didn't start from the pretrained weights that
-        `load_backbone` finds by the backbone's name, or its backbone was changed after the training.
+        Raises
+        ------
+        ValueError
+            If only changes cannot be saved, because the run started from other weights than `load_backbone` finds for
+            the backbone's name, or because the backbone was changed after the training.
         """
         if only_changes:
             self._check_that_changes_suffice()
@@ -215,7 +309,7 @@ class Run:
         else:
             parts = {"backbone": self.backbone.state_dict(), "head": self.head.state_dict(), "adapters": self.adapters}
             tensors = _join(parts)
-        described = {name: getattr(self, name) for name in _names_of_fields() if name not in _TENSORS}
+        described = {name: getattr(self, name) for name in _list_fields() if name not in _TENSORS}
         described["backbone"] = {
             "name": self.backbone.name,
             "image_size_px": self.backbone.image_size_px,
@@ -224,6 +318,7 @@ class Run:
         write_run(folder, tensors, described | {"only_changes": only_changes})
 
     def _check_that_changes_suffice(self):
+        """Raise ValueError if the pretrained weights and the changes don't give the run's backbone."""
         remedy = "save the run whole, with only_changes=False"
         try:
             start = load_start(self.backbone.name, self.backbone.image_size_px, self.start_hash).state_dict()
@@ -243,34 +338,63 @@ class Run:
 
 
 def check_run(argument, run):
-    """Raise TypeError where `run` is none; `argument` is what the caller calls it."""
+    """Raise TypeError if the argument of that name is no `Run`."""
     if not isinstance(run, Run):
         raise TypeError(f"{argument}: {run!r} is a {type(run).__name__}, expected a Run, as transfer returns one")
 
 
-def load_run(folder):
-    """Load a `Run` that `Run.save` wrote; it predicts the same bits.
+def load_run(folder: str | Path) -> Run:
+    """Load a run that `Run.save` saved.
 
-    Raises FileNotFoundError where a file is missing, ValueError where one is damaged or is another run's, and
-    `WeightsError` where only changes were saved and the pretrained weights that they belong to aren't at hand.
+    Parameters
+    ----------
+    folder : str or Path
+        Folder of the run.
+
+    Returns
+    -------
+    Run
+        The run, which predicts the same bits.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is missing.
+    ValueError
+        If a file is damaged or belongs to another run.
+    WeightsError
+        If only changes were saved and the pretrained weights are not available.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import tlkit as tl
+    >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
+    >>> images = tl.load_images("styles", domain="photo").few(1)
+    >>> run = tl.transfer(backbone, images, tl.Strategy([tl.Phase(["head"], 1, 1e-2)]), progress=False)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run.save(folder)
+    ...     loaded = load_run(folder)
+    >>> (loaded.predict(images) == run.predict(images)).all()
+    np.True_
     """
     tensors, described = read_run(folder)
-    expected = {*_names_of_fields(), "only_changes"} - {"head", "adapters"}
+    expected = {*_list_fields(), "only_changes"} - {"head", "adapters"}
     expected -= _ADDED_LATER - described.keys()
     check_description(folder, described, expected)
-    made, only_changes = described.pop("backbone"), described.pop("only_changes")
-    check_description(folder, made, {"name", "image_size_px", "provenance"})
+    saved, only_changes = described.pop("backbone"), described.pop("only_changes")
+    check_description(folder, saved, {"name", "image_size_px", "provenance"})
     parts = _split(tensors)
     if only_changes:
         try:
-            backbone = load_start(made["name"], made["image_size_px"], described["start_hash"])
+            backbone = load_start(saved["name"], saved["image_size_px"], described["start_hash"])
         except WeightsError as error:
-            raise WeightsError(f"folder: {folder} holds only what a training changed, and {error}") from error
+            raise WeightsError(f"folder: {folder} has only the changes of a training, and {error}") from error
         state = compose(backbone.state_dict(), parts["backbone"], parts["adapters"])
     else:
-        backbone = load_backbone(made["name"], weights=None, image_size_px=made["image_size_px"])
+        backbone = load_backbone(saved["name"], weights=None, image_size_px=saved["image_size_px"])
         state = parts["backbone"]
-    backbone.provenance = made["provenance"]
+    backbone.provenance = saved["provenance"]
     head = nn.Linear(backbone.n_features, len(described["classes"]))
     for module, values in ((backbone, state), (head, parts["head"])):
         check_tensors(folder, values, module.state_dict())
@@ -278,15 +402,18 @@ def load_run(folder):
     return Run(backbone=backbone.eval(), head=head.eval(), adapters=parts["adapters"], **described)
 
 
-def _names_of_fields():
+def _list_fields():
+    """Return the names of a run's fields."""
     return [field.name for field in dataclasses.fields(Run)]
 
 
 def _join(parts):
+    """Return {"part.name": tensor} of {part: {name: tensor}}."""
     return {f"{part}.{name}": value for part, values in parts.items() for name, value in values.items()}
 
 
 def _split(tensors):
+    """Return {part: {name: tensor}} of {"part.name": tensor}."""
     parts = {part: {} for part in _TENSORS}
     for name, value in tensors.items():
         part, _, rest = name.partition(".")

@@ -1,4 +1,4 @@
-"""What a run keeps on disk: its tensors and its description, written and read as one."""
+"""The files of a run: its tensors and its description, written and read together."""
 
 import hashlib
 import json
@@ -14,27 +14,19 @@ from tlkit.storage import written_whole
 
 _DESCRIPTION = "run.json"
 _WEIGHTS = "weights-{}.safetensors"
-# Of the hash that is part of the name of a file of weights.
+# Digits of the hash in the name of a file of weights.
 _N_DIGITS = 16
 
 
 def write_run(folder, tensors, described):
-    """Write tensors and description into a folder; whatever happens meanwhile, it holds the earlier run or the new one.
-
-    Arguments
-    ---------
-    folder: str or Path
-    tensors: dict of str to tensor
-    described: dict
-        Plain values that JSON can hold.
-    """
+    """Write tensors and plain values into a folder, which has the earlier or the new run at any moment."""
     folder = Path(folder)
     data = save({name: value.detach().cpu().contiguous() for name, value in tensors.items()})
     digest = hashlib.sha256(data).hexdigest()
     weights = _WEIGHTS.format(digest[:_N_DIGITS])
     text = json.dumps(described | {"weights": {"file": weights, "sha256": digest}}, indent=1)
     try:
-        # Under a name of its own, so that the earlier description keeps its weights until it is replaced.
+        # Under a new name, so that the earlier description has its weights until it is replaced.
         with written_whole(folder / weights) as temporary:
             temporary.write_bytes(data)
         with written_whole(folder / _DESCRIPTION) as temporary:
@@ -44,17 +36,14 @@ def write_run(folder, tensors, described):
 
 
 def read_run(folder):
-    """Return the (tensors, description) that `write_run` wrote.
-
-    Raises FileNotFoundError where a file is missing, ValueError where one is damaged.
-    """
+    """Return the (tensors, description) that `write_run` wrote; an error if files are missing or damaged."""
     folder = Path(folder)
     described = _read_description(folder)
     match described.pop("weights", None):
         case {"file": str(weights), "sha256": str(digest)}:
             pass
         case _:
-            raise ValueError(_describe_damage(folder, f"{_DESCRIPTION} doesn't say which weights are its own"))
+            raise ValueError(_describe_damage(folder, f"{_DESCRIPTION} doesn't name its weights"))
     if not (folder / weights).is_file():
         raise FileNotFoundError(_describe_missing(folder, weights))
     data = (folder / weights).read_bytes()
@@ -67,7 +56,7 @@ def read_run(folder):
 
 
 def check_tensors(folder, given, expected):
-    """Raise ValueError where a folder's tensors haven't the names and shapes of what they are for."""
+    """Raise ValueError if the tensors of a folder don't have the expected names and shapes."""
     for name in sorted(given.keys() ^ expected.keys()):
         fault = "lacks" if name in expected else "has"
         raise ValueError(_describe_damage(folder, f"its weights are another network's: it {fault} {name}"))
@@ -78,20 +67,20 @@ def check_tensors(folder, given, expected):
 
 
 def check_description(folder, described, expected):
-    """Raise ValueError where a description hasn't just the entries that are expected."""
+    """Raise ValueError if a description doesn't have exactly the expected entries."""
     for name in sorted(described.keys() ^ expected):
         fault = "lacks" if name in expected else "has an unknown"
         raise ValueError(_describe_damage(folder, f"{_DESCRIPTION} {fault} {name!r}"))
 
 
 def read_versions(with_adapters):
-    """Return the versions that decide what a training gives: {name: str}."""
+    """Return the versions that decide the results of a training, {name: str}."""
     names = ("torch", "torchvision", "numpy", *(("peft",) if with_adapters else ()))
     return {"tlkit": __version__, "python": platform.python_version()} | {name: version(name) for name in names}
 
 
 def name_processor():
-    """Return what the machine calls its processor."""
+    """Return the name of the machine's processor."""
     if (path := Path("/proc/cpuinfo")).exists():
         for line in path.read_text(encoding="utf-8").splitlines():
             key, _, value = line.partition(":")
@@ -101,6 +90,7 @@ def name_processor():
 
 
 def _read_description(folder):
+    """Return the description in a folder, a dict."""
     path = folder / _DESCRIPTION
     if not path.is_file():
         raise FileNotFoundError(_describe_missing(folder, _DESCRIPTION))
@@ -114,21 +104,23 @@ def _read_description(folder):
 
 
 def _remove_others(folder):
-    """Remove weights that the description doesn't name: those of the run before, or of a save that failed."""
+    """Remove weights that the description doesn't name, of an earlier run or of a save that failed."""
     try:
         kept = _read_description(folder)["weights"]["file"]
     except FileNotFoundError:
         kept = None
     except (ValueError, KeyError, TypeError):
-        return  # damaged: what it named may still be wanted
+        return  # damaged; the weights that it named may still be needed
     for path in folder.glob(_WEIGHTS.format("*")):
         if path.name != kept:
             path.unlink()
 
 
 def _describe_missing(folder, name):
+    """Return the message for a file that is missing."""
     return f"folder: {folder.absolute()} has no {name}, expected a folder that Run.save wrote, with all its files"
 
 
-def _describe_damage(folder, what):
-    return f"folder: {Path(folder).absolute()} is damaged, {what}: copy it again from where it is whole, or train again"
+def _describe_damage(folder, damage):
+    """Return the message for a folder that is damaged."""
+    return f"folder: {Path(folder).absolute()} is damaged, {damage}: copy it again from an intact one, or train again"

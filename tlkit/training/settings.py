@@ -1,4 +1,4 @@
-"""The settings of a training, checked on construction, and checks of what is trained. Without torch."""
+"""The settings of a training, checked on construction, and checks of the pictures. Without torch."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class TrainingSettings:
         return cls(**{field.name: arguments[field.name] for field in dataclasses.fields(cls)})
 
     def describe(self):
-        """Return the settings that decide what is trained, as plain values that JSON can hold."""
+        """Return the settings that change the result, as plain values that JSON can hold."""
         recorded = (field.name for field in dataclasses.fields(self) if field.metadata["recorded"])
         return {name: getattr(self, name) for name in recorded}
 

@@ -19,7 +19,13 @@ _OUT_OF_MEMORY = ("out of memory", "allocate memory", "not enough memory")
 
 
 class TrainingError(RuntimeError):
-    """Training cannot continue, for example after a loss that is not a number."""
+    """Report that a training cannot continue, for example because the loss is not a number.
+
+    Examples
+    --------
+    >>> issubclass(TrainingError, RuntimeError)
+    True
+    """
 
 
 class DomainBatch(typing.NamedTuple):
@@ -70,7 +76,7 @@ def compute_gradients(training, indices, target_indices):
 
 
 def compute_loss(training, micro_batch, *, is_first):
-    """Return what a micro-batch adds to the loss of its step, and the scores (n, n_classes) of its source pictures."""
+    """Return the part of a micro-batch in the loss of its step, and its source's scores (n, n_classes)."""
     phase, labels = training.phase, micro_batch.labels
     loss, features, branch_loss = 0.0, None, 0.0
     with torch.autocast(training.device.type, torch.bfloat16, enabled=training.mixed_precision), QuickConvolutions():
@@ -218,7 +224,7 @@ def _find_loss_share(training, micro_batch):
 
 
 def _apply_objective(training, micro_batch, features, scores):
-    """Return what the phase's objective adds to the loss of a step, given features and scores of a micro-batch."""
+    """Return the objective's part in the loss of a step, for features and scores of a micro-batch."""
     n_source = len(micro_batch.labels)
     source = DomainBatch(features[:n_source], scores[:n_source], micro_batch.labels)
     target = DomainBatch(features[n_source:], scores[n_source:], micro_batch.target_labels)
@@ -235,7 +241,7 @@ def _name_step(training, n_ahead):
 
 
 def _advise(training):
-    """Return what to do about values that are not finite."""
+    """Return the advice for values that are not finite."""
     if training.step == 0 and training.phase_index == 0:
         return "nothing was learned yet, so look for NaN or very large values in the pictures, weights or penalty"
     rate = max(training.phase.learning_rate.values())

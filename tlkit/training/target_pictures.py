@@ -1,24 +1,24 @@
-"""The pictures of a target domain, of which no label is used, and how it is known again that a run saw them."""
+"""Pictures of a target domain, whose labels are never used, and the hashes by which a run recognises them."""
 
 import dataclasses
 import hashlib
 
 import numpy as np
 
-# Hexadecimal digits of a picture's SHA-256 that are kept: of a million pictures, two have the same by a chance of 1e-7.
+# Hexadecimal digits of a picture's SHA-256. Among a million pictures, two have the same digits with probability 1e-7.
 _N_DIGITS = 16
 
 
 def hide_labels(images):
-    """Return an ImageSet without what its labels say: all are 0."""
+    """Return an ImageSet with all labels 0."""
     return dataclasses.replace(images, labels=np.zeros(len(images), np.int64))
 
 
 def list_digests(images):
-    """Return a short hash of each picture of an ImageSet, as a list of str."""
+    """Return a short hash (str) for each picture of an ImageSet."""
     return [images.digest(index)[:_N_DIGITS] for index in range(len(images))]
 
 
 def hash_digests(digests):
-    """Return one hash (64 hexadecimal digits) of what `list_digests` gave, which depends on the order too."""
+    """Return one hash (64 hexadecimal digits) of the hashes from `list_digests`, in their order."""
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()

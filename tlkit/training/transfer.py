@@ -1,7 +1,16 @@
-"""`transfer`: one strategy, trained once, on one set of pictures with one seed."""
+"""`transfer`: one strategy, trained once, on one set of pictures with one seed.
 
+A step goes from `transfer` to `Training.run`, which calls `_train_phase` and `_train_epoch` (loop.py), and on to
+`take_step`, which calls `compute_gradients`, `clip_gradients` and `optimizer.step()` (step.py). Before the steps of a
+phase, `start_phase` freezes stages, computes the frozen prefix and makes the optimizer (phase_start.py).
+"""
+
+from __future__ import annotations
+
+import collections.abc
 import copy
 import warnings
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,8 +19,10 @@ from torch import nn
 from tlkit.backbones.auxiliary import AuxiliaryLoss
 from tlkit.backbones.backbone import Backbone, hash_tensors
 from tlkit.cpu.measure import measured
+from tlkit.images.imageset import ImageSet
 from tlkit.images.splits import assign_folds
 from tlkit.strategies import catalogue
+from tlkit.strategies.strategy import Strategy
 from tlkit.training.changed_weights import list_changed
 from tlkit.training.checkpoints import Checkpoints
 from tlkit.training.loop import Training
@@ -22,111 +33,122 @@ from tlkit.training.target_pictures import hash_digests, hide_labels, list_diges
 
 
 def transfer(
-    backbone,
-    images,
-    strategy="linear_probe",
+    backbone: Backbone | str,
+    images: ImageSet,
+    strategy: Strategy | str = "linear_probe",
     *,
-    target=None,
-    seed=0,
-    batch_size=8,
-    micro_batch_size=None,
-    optimizer="adamw",
-    weight_decay=0.01,
-    label_smoothing=0.0,
-    balance=None,
-    max_grad_norm=None,
-    mixed_precision=False,
-    validation=0.0,
-    patience=None,
-    n_views=None,
-    frozen_prefix_mib=1024,
-    checkpoint=None,
-    checkpoint_every_s=60.0,
-    callbacks=(),
-    progress=True,
-):
+    target: ImageSet | None = None,
+    seed: int = 0,
+    batch_size: int = 8,
+    micro_batch_size: int | None = None,
+    optimizer: str = "adamw",
+    weight_decay: float = 0.01,
+    label_smoothing: float = 0.0,
+    balance: str | None = None,
+    max_grad_norm: float | None = None,
+    mixed_precision: bool = False,
+    validation: float = 0.0,
+    patience: int | None = None,
+    n_views: int | None = None,
+    frozen_prefix_mib: float = 1024.0,
+    checkpoint: str | Path | None = None,
+    checkpoint_every_s: float = 60.0,
+    callbacks: collections.abc.Sequence = (),
+    progress: bool = True,
+) -> Run:
     """Train a copy of a backbone, with a new head, by a strategy.
 
-    The same call gives the same bits on one machine, unless `precision` is "fast". What a phase leaves frozen at the
-    front of the network is computed once for all its epochs.
+    The same call gives the same bits on one machine, unless `mixed_precision` is used. If a phase freezes the first
+    stages of the network, their outputs are computed once for all its epochs.
 
-    Arguments
-    ---------
-    backbone: Backbone, or a name for `load_backbone`
-        Left as it was. One loaded with `auxiliary=True` trains with its auxiliary classifiers in phases that train
-        "all"; the run holds none of them.
-    images: ImageSet
-        Training pictures of two classes or more.
-    strategy: Strategy, or the name of a known one
-    target: ImageSet, optional
-        Pictures of a target domain, two or more, for a strategy that adapts to it, as those of `tlkit.adaptation`;
-        their labels are never used. Each step of a phase with an objective sees as many of them as of `images`.
-    seed: int
-        0 to 2³² - 1. Of the head, the order of the pictures, augmentation, dropout, what is held out and
-        random weights.
-    batch_size: int
-        The most pictures of a step: those of an epoch are dealt into batches of nearly equal size.
-    micro_batch_size: int, optional
-        The most pictures that are computed at once: the gradients of a step are summed up over such parts, which takes
-        less memory and gives the same step within float tolerance, but for what dropout draws, and for objectives and
-        norm layers with moving statistics, which see the parts. With an objective as many target pictures come along.
-    optimizer: "adamw" or "sgd"
-        AdamW is Loshchilov and Hutter's (2019, Decoupled weight decay regularization). SGD has Nesterov momentum of 0.9
-        and wants learning rates about a hundred times those of the catalogue. Either warms up over the first tenth of a
-        phase's steps and falls to zero along half a cosine.
-    weight_decay: float
-        Of all parameters that learn; AdamW shrinks them apart from the gradient, SGD adds it to the gradient.
-    label_smoothing: float
-        The share, below 1, of each picture's target that is spread evenly over all classes (Szegedy et al. 2016,
-        Rethinking the Inception architecture). With `balance` "weights" each class's part of the target counts with its
-        weight, and the sum over the pictures is divided by the sum of the weights of their labels, as in torch.
-    balance: "weights" or "sampling", optional
-        "weights": a picture counts in the loss with n_pictures / (n_classes × n_pictures of its class), classes without
-        pictures left out of account. "sampling": each place of an epoch is drawn, with a chance that is the same for
-        all classes, so pictures of rare classes come several times and some others not at all. Heads that are solved
-        aren't balanced.
-    max_grad_norm: float, optional
-        The gradient of a step, over all parameters that learn, is shortened to this norm where it is longer (Pascanu et
-        al. 2013, On the difficulty of training recurrent neural networks).
-    precision: "exact" or "fast"
-        "fast" trains under `torch.autocast` in bfloat16 where a few steps, tried before each phase, are faster so;
-        weights stay float32. What is faster is measured, so where both are close another call may decide otherwise and
-        give other bits; `autocast` in the history says what was taken.
-    validation: float
-        About this share of the training pictures, one of round(1 / validation) folds, groups whole, is not learned
-        from: it says after each epoch how well the rest does, by the plain loss, and the best epoch's weights are taken
-        at the end of each phase.
-    patience: int, optional
-        A phase ends early when so many epochs bring nothing better on the `validation` pictures.
-    n_views: int, optional
-        Where phases augment, each picture has so many drawn views, which take turns; then frozen stages see each view
-        once only. By default a new view is drawn in each epoch, and nothing can be computed once; nor can it where
-        pictures are mixed, which is done anew in each step, whatever the number of views.
-    frozen_prefix_mib: float
-        How much memory the outputs of frozen stages may take, in MiB; where it isn't enough, and with 0, these stages
-        are run in each epoch, with the same result within float tolerance.
-    checkpoint: str or Path, optional
-        A folder of this run's own. What is there of the same run, killed at any moment, is gone on with, and the end is
-        the same bit for bit; a run that has ended is given again. Two checkpoints are kept, each up to six times as
-        large as the weights; where the newest is damaged, the one before it is taken. A disk that is full is warned of
-        and ends nothing.
-    checkpoint_every_s: float
-        A checkpoint is written when so much time has passed, and at the end of each phase; 0: after each step.
-    callbacks: list of callable
-        Each is called after each step with the `Training`, whose attributes say how far it is, and every few pictures
-        while frozen stages are computed once, when its `computing` is True; one that returns True ends the run there,
-        with `completed` False.
-    progress: bool
-        Show a bar.
+    Parameters
+    ----------
+    backbone : Backbone or str
+        Backbone, which stays as it is, or a name for `load_backbone`. If it was loaded with `auxiliary=True`, its
+        auxiliary classifiers train along in phases that train "all"; the run has none of them.
+    images : ImageSet
+        Training pictures of at least two classes.
+    strategy : Strategy or str, default="linear_probe"
+        Strategy, or the name of one in `tlkit.strategies`.
+    target : ImageSet, optional
+        At least two pictures of a target domain, for strategies that adapt to it such as those of `tlkit.adaptation`.
+        Their labels are never used. Each step of a phase with an objective sees as many of them as of `images`.
+    seed : int, default=0
+        Seed from 0 to 2³² - 1 for everything random: the new head, order of the pictures, augmentation, dropout,
+        held-out pictures and random weights.
+    batch_size : int, default=8
+        Largest number of pictures per step. The pictures of an epoch are divided into batches of nearly equal size.
+    micro_batch_size : int, optional
+        Largest number of pictures computed at once (gradient accumulation). It takes less memory and gives the same
+        step up to rounding, except for dropout, objectives, and norm layers with moving statistics.
+    optimizer : {"adamw", "sgd"}, default="adamw"
+        AdamW [1]_, or SGD with a Nesterov momentum of 0.9, which needs learning rates about a hundred times larger
+        than those in `tlkit.strategies`. Both warm up over the first tenth of the steps of a phase, and then decrease
+        to zero along half a cosine.
+    weight_decay : float, default=0.01
+        Weight decay of all trained parameters; AdamW applies it apart from the gradient, SGD adds it to the gradient.
+    label_smoothing : float, default=0.0
+        Share of each label, from 0 to below 1, that is spread evenly over all classes [2]_.
+    balance : {"weights", "sampling"}, optional
+        "weights" gives each picture the weight n_pictures / (n_classes × n_pictures of its class) in the loss. Classes
+        without pictures do not count. "sampling" draws each picture of an epoch anew, all classes with the same
+        probability. Heads that are solved are not balanced.
+    max_grad_norm : float, optional
+        Gradient clipping: longer gradients of a step are scaled down to this norm over all parameters [3]_.
+    mixed_precision : bool, default=False
+        Whether to train in bfloat16 (`torch.autocast`) if this is faster in a few trial steps before each phase.
+        Weights stay float32. A close trial may decide differently in another call.
+    validation : float, default=0.0
+        Share of the training pictures, up to 0.5, that is held out: one of round(1 / validation) folds with whole
+        groups. Each epoch is scored on it, and each phase ends with the weights of its best epoch.
+    patience : int, optional
+        Early stopping: a phase ends after so many epochs without a lower validation loss.
+    n_views : int, optional
+        Number of augmented views per picture, which take turns over the epochs. Frozen stages then see each view once.
+        By default each epoch draws a new view, and nothing can be computed once; nor if a phase mixes pictures.
+    frozen_prefix_mib : float, default=1024.0
+        Largest memory for the outputs of frozen stages, in MiB. If they need more, and with 0, frozen stages are
+        computed in each epoch, with the same result up to rounding.
+    checkpoint : str or Path, optional
+        Folder of this run's own. A killed run resumes from its newest intact checkpoint with the same bits, and a
+        finished one is returned again. Two checkpoints are kept, each up to six times as large as the weights.
+    checkpoint_every_s : float, default=60.0
+        Seconds between checkpoints; 0 for one per step. There is one more at the end of each phase.
+    callbacks : list of callable, optional
+        Functions called with the `Training` after each step, and, when its attribute `computing` is True, every few
+        pictures while frozen stages are computed. If one returns True, the run ends with `completed` False.
+    progress : bool, default=True
+        Whether to show a bar.
 
-    Returns a `Run`. Ctrl-C ends the training and returns what was reached, with a warning and `completed` False.
+    Returns
+    -------
+    Run
+        The trained run. Ctrl-C ends the training with a warning, and returns the run as far as it got.
 
-    Raises ValueError or TypeError for settings that can't be used, a strategy or stage that isn't there, checkpoints of
-    another run or tlkit, a folder of them that another training uses, and a strategy that adapts without a target or
-    a target without such a strategy; TrainingError where loss or weights are not finite, memory runs out, or norm
-    layers or an objective would take statistics of a single picture. What a callback raises passes. The given backbone
-    is as it was then, too.
+    Raises
+    ------
+    ValueError
+        If a setting, strategy, stage or target cannot be used, or the folder of checkpoints has another run or is in
+        use.
+    TypeError
+        If an argument has the wrong type.
+    TrainingError
+        If loss or weights are not finite, memory runs out, or a batch of one picture meets norm layers with moving
+        statistics or an objective.
 
+    Notes
+    -----
+    With `balance="weights"`, each class's part of a smoothed or mixed label counts with the weight of that class, and
+    the sum over the pictures is divided by the sum of the weights of their labels, as in torch.
+
+    References
+    ----------
+    .. [1] Loshchilov and Hutter 2019, Decoupled weight decay regularization.
+    .. [2] Szegedy et al. 2016, Rethinking the Inception architecture for computer vision.
+    .. [3] Pascanu et al. 2013, On the difficulty of training recurrent neural networks.
+
+    Examples
+    --------
     >>> import tlkit as tl
     >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     >>> images = tl.load_images("styles", domain="photo").few(1)
@@ -214,28 +236,29 @@ def transfer(
 
 
 def _hold_out(images, validation, seed):
-    """Return (pictures to learn from, pictures held out or None), groups whole on one side."""
+    """Return the pictures to train on and those held out for validation, or None; groups stay whole."""
     if not validation:
         return images, None
     n_folds = max(2, round(1 / validation))
     try:
-        # Not images.split: its published folds are those of the tests, of which one is left out here already.
-        is_held = assign_folds(images.labels, images.groups, n_folds, seed) == seed % n_folds
+        # Not `images.split`: its published folds are those of the tests, and one of them is left out here already.
+        is_held_out = assign_folds(images.labels, images.groups, n_folds, seed) == seed % n_folds
     except ValueError as error:
         raise ValueError(
             f"validation: {validation} holds out one of {n_folds} folds, a larger share one of fewer; {error}"
         ) from error
-    learned, held = images[~is_held], images[is_held]
-    n_learned = len(np.unique(learned.labels))
-    if not len(held) or n_learned < 2:
+    training_images, held_out = images[~is_held_out], images[is_held_out]
+    n_classes = len(np.unique(training_images.labels))
+    if not len(held_out) or n_classes < 2:
         raise ValueError(
             f"validation: {validation} of {len(images)} pictures in {len(np.unique(images.groups))} groups holds out "
-            f"{len(held)} and leaves {n_learned} of the classes to learn: take another seed or share, or more pictures"
+            f"{len(held_out)} and leaves {n_classes} of the classes to learn: take another seed or share, or more "
+            "pictures"
         )
-    if unlearned := [images.classes[label] for label in np.setdiff1d(held.labels, learned.labels)]:
+    if missing := [images.classes[label] for label in np.setdiff1d(held_out.labels, training_images.labels)]:
         warnings.warn(
-            f"validation: every picture of {', '.join(unlearned)} is held out, so this can't be learned: take another "
+            f"validation: every picture of {', '.join(missing)} is held out, so this can't be learned: take another "
             "seed or share, or more pictures",
             stacklevel=3,
         )
-    return learned, held
+    return training_images, held_out

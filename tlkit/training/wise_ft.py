@@ -1,36 +1,30 @@
-"""WiSE-FT: weights between those of a pretrained network with its probe and those that tuning made of it."""
+"""WiSE-FT: weights between those of a pretrained network with its linear probe and those of the tuned network."""
 
+from __future__ import annotations
+
+import collections.abc
 import copy
 import dataclasses
 
 import pandas as pd
 import torch
 
+from tlkit.arguments import check_number
+from tlkit.images.imageset import ImageSet
 from tlkit.training.batches import TrainingPictures
 from tlkit.training.changed_weights import list_changed_since
 from tlkit.training.early_stopping import put_back, take_tensors
 from tlkit.training.norm_statistics import STATISTICS, find_norm_layers, reestimate_norm_statistics
-from tlkit.training.run import check_run
+from tlkit.training.run import Run, check_run
 
 MIXING_COEFFICIENTS = tuple(step / 10 for step in range(11))
 
 
 def interpolate_with_parent(training, *, mixing_coefficient):
-    """End a training with the weights (1 - mixing_coefficient) × before tuning + mixing_coefficient × after it.
-
-    Wortsman et al. 2022 (Robust fine-tuning of zero-shot models). Their parent is a zero-shot classifier; ours, for
-    networks that have none, is the pretrained network with its linear probe, from which tuning has to start. Running
-    statistics of norm layers that moved belong to neither mixture, and are estimated anew on the training pictures.
-
-    Arguments
-    ---------
-    training: Training
-        Its network is changed in place. Where no phase tuned anything, nothing is.
-    mixing_coefficient: float
-        From 0, the parent, to 1, the tuned network.
-
-    Raises ValueError for a mixing_coefficient out of range.
-    """
+    """End a training with the weights (1 - c) × before tuning + c × after it, c the mixing coefficient."""
+    # Wortsman et al. 2022 (Robust fine-tuning of zero-shot models). Their parent is a zero-shot classifier; ours, for
+    # networks that have none, is the pretrained network with its linear probe, from which tuning has to start. Running
+    # statistics that moved suit neither mixture, so they are estimated anew on the training pictures.
     _check_mixing_coefficient(mixing_coefficient)
     if training.parent is None:
         return
@@ -41,28 +35,48 @@ def interpolate_with_parent(training, *, mixing_coefficient):
         reestimate_norm_statistics(training.backbone, training.pictures, training.settings.seed, moved)
 
 
-def interpolate_runs(parent, tuned, mixing_coefficient, *, train=None):
-    """Return a `Run` with the weights (1 - c) × parent + c × tuned, where c is the mixing coefficient.
+def interpolate_runs(parent: Run, tuned: Run, mixing_coefficient: float, *, train: ImageSet | None = None) -> Run:
+    """Interpolate the weights of two runs, (1 - c) × parent + c × tuned, where c is the mixing coefficient.
 
-    Between a run and what it was tuned from, such as a "linear_probe" and the "lp_ft" of the same pictures and seed,
-    the weights lie on a line along which accuracy often rises before it falls (Wortsman et al. 2022, Robust fine-tuning
-    of zero-shot models). Between runs that share no start, such as two from scratch, there is no such line.
+    Between a run and another tuned from it, such as a "linear_probe" and the "lp_ft" of the same pictures and seed,
+    accuracy often rises before it falls [1]_. Runs without a common start, such as two from scratch, don't mix.
 
-    Arguments
-    ---------
-    parent, tuned: Run
-        Of the same network, size and classes.
-    mixing_coefficient: float
-        From 0 to 1; at both ends the weights are those of the run there, bit for bit.
-    train: ImageSet, optional
-        Training pictures, by which running statistics of norm layers are estimated anew; needed where the two runs
-        differ in them.
+    Parameters
+    ----------
+    parent, tuned : Run
+        Runs of the same network, size and classes.
+    mixing_coefficient : float
+        From 0 to 1. At both ends the weights are those of the run there, bit for bit.
+    train : ImageSet, optional
+        Training pictures, on which running statistics of norm layers are estimated anew. Needed if the runs differ in
+        them.
 
-    Returns a `Run` like the tuned one. Looks at test sets are counted together with those of the tuned run: who tries
-    mixing_coefficients on a test set has looked at it with all of them.
+    Returns
+    -------
+    Run
+        A run like the tuned one. Looks at test sets are counted together with those of the tuned run, because whoever
+        tries several coefficients on a test set has looked at it with all of them.
 
-    Raises ValueError for a coefficient out of range, for runs that don't fit together, and without `train` if norm
-    statistics differ; TypeError for what is no run.
+    Raises
+    ------
+    ValueError
+        If the coefficient is out of range, the runs do not fit, or norm statistics differ and `train` is missing.
+    TypeError
+        If an argument has the wrong type.
+
+    References
+    ----------
+    .. [1] Wortsman et al. 2022, Robust fine-tuning of zero-shot models.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
+    >>> images = tl.load_images("styles", domain="photo").few(1)
+    >>> strategies = [tl.Strategy([tl.Phase([part], 1, 1e-3)], name=part) for part in ("head", "all")]
+    >>> parent, tuned = (tl.transfer(backbone, images, strategy, progress=False) for strategy in strategies)
+    >>> interpolate_runs(parent, tuned, 0.5).strategy["name"]
+    'all at 0.5'
     """
     _check_mixing_coefficient(mixing_coefficient)
     _check_fit(parent, tuned)
@@ -95,19 +109,49 @@ def interpolate_runs(parent, tuned, mixing_coefficient, *, train=None):
     )
 
 
-def interpolation_curve(parent, tuned, images, mixing_coefficients=MIXING_COEFFICIENTS, *, train=None, progress=False):
-    """Return the scores of `interpolate_runs` at several coefficients: mixing_coefficient, accuracy, balanced_accuracy.
+def interpolation_curve(
+    parent: Run,
+    tuned: Run,
+    images: ImageSet,
+    mixing_coefficients: collections.abc.Sequence = MIXING_COEFFICIENTS,
+    *,
+    train: ImageSet | None = None,
+    progress: bool = False,
+) -> pd.DataFrame:
+    """Score the interpolation of two runs at several mixing coefficients.
 
-    Arguments
-    ---------
-    parent, tuned, train
+    Parameters
+    ----------
+    parent, tuned : Run
         As in `interpolate_runs`.
-    images: ImageSet
-        What is predicted. Each coefficient is one more look at it, counted with the tuned run's: the best one on a
-        test set is not an honest result on that set.
-    mixing_coefficients: sequence of float
-    progress: bool
-        Show a bar for each.
+    images : ImageSet
+        Pictures to score on. Each coefficient is one more look at them, counted with the tuned run's, so the best one
+        on a test set is not an honest result on that set.
+    mixing_coefficients : sequence of float, default=(0, 0.1, …, 1)
+        Coefficients from 0, the parent, to 1, the tuned run.
+    train : ImageSet, optional
+        As in `interpolate_runs`.
+    progress : bool, default=False
+        Whether to show a bar for each coefficient.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per coefficient with these columns:
+
+        - mixing_coefficient (float): weight of the tuned run, 0 to 1.
+        - accuracy (float): share of the pictures predicted correctly, 0 to 1.
+        - balanced_accuracy (float): mean over the classes of that share, 0 to 1.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
+    >>> images = tl.load_images("styles", domain="photo").few(1)
+    >>> strategies = [tl.Strategy([tl.Phase([part], 1, 1e-3)], name=part) for part in ("head", "all")]
+    >>> parent, tuned = (tl.transfer(backbone, images, strategy, progress=False) for strategy in strategies)
+    >>> interpolation_curve(parent, tuned, images, [0, 0.5])["mixing_coefficient"].tolist()
+    [0.0, 0.5]
     """
     rows = []
     for mixing_coefficient in mixing_coefficients:
@@ -117,10 +161,10 @@ def interpolation_curve(parent, tuned, images, mixing_coefficients=MIXING_COEFFI
 
 
 def _interpolate(parent, tuned, mixing_coefficient):
-    """Return the tensors between two networks; counters, which are integers, are those of the tuned one."""
+    """Return the tensors between two networks; integers, such as counters, are those of the tuned one."""
     if mixing_coefficient in (0, 1):  # a product with 0 would lose the sign of a zero
         return parent if mixing_coefficient == 0 else tuned
-    # Unlike a sum of two products, lerp leaves a value that both have as it is: what was frozen keeps its bits.
+    # Unlike a sum of two products, lerp keeps a value that both have: frozen weights keep their bits.
     return {
         name: torch.lerp(parent[name].to(value.device), value, mixing_coefficient)
         if value.is_floating_point()
@@ -130,34 +174,29 @@ def _interpolate(parent, tuned, mixing_coefficient):
 
 
 def _moved_norm_layers(parent, tuned):
-    """Return the paths, within the backbone, of the norm layers of which running statistics differ."""
+    """Return the paths, within the backbone, of the norm layers whose running statistics differ."""
     statistics = {name: value for name, value in tuned.items() if name.endswith(STATISTICS)}
     differing = [name for name, value in statistics.items() if not torch.equal(parent[name].to(value.device), value)]
     return find_norm_layers(name.removeprefix("backbone.") for name in differing)
 
 
-def _check_mixing_coefficient(mixing_coefficient):
-    if isinstance(mixing_coefficient, bool) or not isinstance(mixing_coefficient, (int, float)):
-        raise TypeError(
-            f"mixing_coefficient: {mixing_coefficient!r}, expected a number from 0, the parent, to 1, the tuned network"
-        )
-    if not 0 <= mixing_coefficient <= 1:
-        raise ValueError(
-            f"mixing_coefficient: {mixing_coefficient!r}, expected a number from 0, the parent, to 1, the tuned network"
-        )
+def _check_mixing_coefficient(value):
+    """Raise TypeError or ValueError if a mixing coefficient is not between 0, the parent, and 1, the tuned network."""
+    check_number("mixing_coefficient", value, at_least=0, at_most=1, hint=", where 0 is the parent and 1 the tuned run")
 
 
 def _check_fit(parent, tuned):
+    """Raise TypeError or ValueError if two runs can't be interpolated."""
     for argument, run in (("parent", parent), ("tuned", tuned)):
         check_run(argument, run)
-    for what, of_parent, of_tuned in (
+    for fact, of_parent, of_tuned in (
         ("network", parent.backbone.name, tuned.backbone.name),
         ("image_size_px", parent.backbone.image_size_px, tuned.backbone.image_size_px),
         ("classes", list(parent.classes), list(tuned.classes)),
     ):
         if of_parent != of_tuned:
             raise ValueError(
-                f"parent: its {what} is {of_parent}, that of tuned is {of_tuned}; weights can be interpolated only "
+                f"parent: its {fact} is {of_parent}, that of tuned is {of_tuned}; weights can be interpolated only "
                 "between runs of one network at one size with the same classes"
             )
     shapes = [
