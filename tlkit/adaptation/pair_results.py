@@ -37,8 +37,8 @@ class PairComparison:
         - balanced_accuracy (float), accuracy (float): scores on the test half, 0 to 1.
         - n_source (int), n_adapt (int), n_test (int): numbers of pictures.
         - duration_s (float): time in seconds to solve or train.
-        - alarm (str): warning of a collapse, or None.
-        - source_accuracy, entropy, … (float): one column per validator, higher is better; NaN for the oracle.
+        - alarm (str): warning if the predictions collapse, else None.
+        - source_accuracy, entropy, … (float): one column per validator, higher is better; NaN if it was skipped.
     predictions : DataFrame
         One row per picture of a test half and run:
 
@@ -72,7 +72,7 @@ class PairComparison:
         - seed_spread (float): standard deviation over seeds of the mean over pairs.
         - n_pairs_worse (int): number of pairs with a lower score than "source_only".
         - n_alarms (int): number of runs with an alarm.
-        - verdict (str): conclusion from the interval of the gain; None for "source_only".
+        - verdict (str): conclusion from the interval of the gain; None if the method is "source_only".
 
         Intervals hold with 95 % confidence. They are percentiles of a bootstrap over seeds and groups of pictures. If a
         group is drawn, it is drawn in all pairs, because pairs share domains, and domains share concepts.

@@ -12,7 +12,7 @@ from tlkit.images.splits import assign_folds
 def split_pair(images: ImageSet, source: str, target: str, seed: int = 0) -> tuple[ImageSet, ImageSet, ImageSet]:
     """Split two domains into a source to train on, a target half to adapt to, and a target half to test on.
 
-    Groups that both domains have, such as emoji and sketches of one code point, are divided between them, so that no
+    If both domains have a group, such as emoji and sketches of one code point, only one of them keeps it, so that no
     concept of the source is in the target. The target is halved by group, stratified by class. A method sees the first
     half without its labels; it neither trains on the second half nor chooses by it.
 
