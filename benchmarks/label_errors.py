@@ -13,7 +13,7 @@ import pandas as pd
 
 import tlkit as tl
 from tlkit.features.projection import find_neighbors
-from tlkit.inspection.label_errors import find_label_errors, predict_left_out
+from tlkit.inspection.label_errors import find_label_errors, predict_by_cross_validation
 
 N_NEIGHBORS = 10
 
@@ -48,7 +48,7 @@ def measure(features, kind, l2_penalty, arguments):
     from sklearn.metrics import roc_auc_score
 
     found = {}
-    alike = predict_left_out(features) if kind == "alike" else None
+    alike = predict_by_cross_validation(features) if kind == "alike" else None
     neighbors = find_others(features)
     for seed in range(arguments.seeds):
         labels, is_planted = plant(features.labels, alike, len(features.classes), arguments.share, seed)
@@ -84,7 +84,7 @@ def find_others(features):
 def score(features, neighbors, l2_penalty, seed):
     """Return {score: (n,) suspicion} of several scores."""
     table = find_label_errors(features, seed=seed, l2_penalty=l2_penalty).set_index("picture").loc[features.names]
-    probabilities = predict_left_out(features, seed=seed, l2_penalty=l2_penalty)
+    probabilities = predict_by_cross_validation(features, seed=seed, l2_penalty=l2_penalty)
     own, margin = table["probability"].to_numpy(), table["margin"].to_numpy()
     entropy = -(probabilities * np.log(np.maximum(probabilities, 1e-15))).sum(axis=1)
     agreement = (features.labels[neighbors] == features.labels[:, None]).mean(axis=1)

@@ -56,7 +56,7 @@ def test_of_a_group_only_the_most_exciting_picture_is_shown():
     images = dataclasses.replace(images, groups=["a", "b", "b", "c"])
     backbone = make_colour_run().backbone
     assert find_maximally_activating(backbone, images, "colours", 0)[0].tolist() == [1, 3, 0]
-    assert find_maximally_activating(backbone, images, "colours", 0, other_groups=False)[0].tolist() == [1, 2, 3, 0]
+    assert find_maximally_activating(backbone, images, "colours", 0, one_per_group=False)[0].tolist() == [1, 2, 3, 0]
     with pytest.raises(ValueError, match="channel: 3, expected a whole number from 0 to 2"):
         find_maximally_activating(backbone, images, "colours", 3)
     features = tl.extract_features(backbone, images[:2], stage="colours", progress=False)
@@ -94,5 +94,5 @@ def test_stages_are_compared_by_name_or_each_with_each():
 
 
 def test_networks_without_a_stage_in_common_are_told_what_to_do():
-    with pytest.raises(ValueError, match=r"second: colours has no stage named .* every_pair=True"):
+    with pytest.raises(ValueError, match=r"second: colours has no stage with the name of .* every_pair=True"):
         compare_stages(make_tiny_backbone(), make_colour_run().backbone, PICTURES)

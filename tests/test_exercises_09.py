@@ -69,7 +69,7 @@ def damage():
     ]
     everything = [(policy, "all", *shares) for policy, *shares in rows]
     one_class = [(policy, "6", *shares[::-1]) for policy, *shares in rows]
-    return pd.DataFrame(everything + one_class, columns=["policy", "class", "plain", "asked", "learned"])
+    return pd.DataFrame(everything + one_class, columns=["policy", "class", "plain", "views", "trained_on_views"])
 
 
 def test_the_policy_that_breaks_most_passes(damage):

@@ -146,7 +146,7 @@ def test_maps_with_channels_last_have_a_heat_map_and_tokens_have_none():
         (ValueError, "stage: 'stagge' is not a stage of tiny", {"stage": "stagge"}),
         (ValueError, "label: 'rid' is unknown; nearest: 'red'", {"label": "rid"}),
         (ValueError, "label: 3, expected 0 to 2", {"label": 3}),
-        (TypeError, "label: \\[0, 1\\], expected a class by name or number, or 5 numbers", {"label": [0, 1]}),
+        (TypeError, "label: \\[0, 1\\], expected a class by name or index, or 5 indices", {"label": [0, 1]}),
         (TypeError, "label: 0.5, expected", {"label": 0.5}),
     ],
 )

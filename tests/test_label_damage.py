@@ -35,15 +35,15 @@ def table(images):
 
 def test_what_takes_a_label_away_is_found_class_by_class(table):
     rows = table.set_index(["policy", "class"])
-    assert rows.loc[("flip", "all"), ["plain", "asked", "learned"]].tolist() == [1, 1, 1]
-    assert rows.loc[("gray", "red"), "asked"] < 1 or rows.loc[("gray", "green"), "asked"] < 1
-    assert rows.loc[("gray", "dark"), "asked"] == rows.loc[("gray", "light"), "learned"] == 1
+    assert rows.loc[("flip", "all"), ["plain", "views", "trained_on_views"]].tolist() == [1, 1, 1]
+    assert rows.loc[("gray", "red"), "views"] < 1 or rows.loc[("gray", "green"), "views"] < 1
+    assert rows.loc[("gray", "dark"), "views"] == rows.loc[("gray", "light"), "trained_on_views"] == 1
     for name, other in (("dark", "light"), ("light", "dark")):
         row = rows.loc[("invert", name)]
-        assert (row["plain"], row["taken_for"]) == (1, other)
-        assert 0.2 < row["asked"] < 0.8, "half of the views are negatives"
-        assert row["learned"] < 0.85, "nothing in the picture says which it was"
-        assert row["taken_share"] == pytest.approx(1 - row["asked"])
+        assert (row["plain"], row["mistaken_for"]) == (1, other)
+        assert 0.2 < row["views"] < 0.8, "half of the views are negatives"
+        assert row["trained_on_views"] < 0.85, "nothing in the picture says which it was"
+        assert row["mistaken_share"] == pytest.approx(1 - row["views"])
     assert table["policy"].unique().tolist() == ["flip", "gray", "invert", "crop + flip"]
     assert table["class"].tolist()[:5] == ["all", "dark", "green", "light", "red"]
 
@@ -71,12 +71,12 @@ def test_shares_are_those_of_a_slow_version(images, table):
         return fit_head(Features(values, labels, images.classes, names, names, {}))
 
     plain, views = features(None), [features(view) for view in range(4)]
-    asked = fit(plain[learn], train.labels)
-    learned = fit(np.concatenate([values[learn] for values in views]), np.tile(train.labels, 4))
+    plain_head = fit(plain[learn], train.labels)
+    view_head = fit(np.concatenate([values[learn] for values in views]), np.tile(train.labels, 4))
     shares = {
-        "plain": [asked.predict(plain[places]).argmax(1) == test.labels],
-        "asked": [asked.predict(values[places]).argmax(1) == test.labels for values in views],
-        "learned": [learned.predict(values[places]).argmax(1) == test.labels for values in views],
+        "plain": [plain_head.predict(plain[places]).argmax(1) == test.labels],
+        "views": [plain_head.predict(values[places]).argmax(1) == test.labels for values in views],
+        "trained_on_views": [view_head.predict(values[places]).argmax(1) == test.labels for values in views],
     }
     row = table.set_index(["policy", "class"]).loc[("invert", "all")]
     for column, right in shares.items():
@@ -88,7 +88,7 @@ def test_shares_are_those_of_a_slow_version(images, table):
     ("policies", "said"),
     [
         (["mixup"], "augment: 'mixup' mixes pictures"),
-        ([None], "policies: None among them changes nothing"),
+        ([None], "policies: contains None, which changes nothing"),
         (["flop"], "augment: 'flop'.*nearest: 'flip'"),
     ],
 )

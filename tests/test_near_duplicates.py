@@ -149,8 +149,8 @@ def test_within_a_set_each_pair_stands_once(drawings):
 def test_what_is_no_set_or_no_similarity_is_said(drawings):
     with pytest.raises(TypeError, match="second: a list, expected an ImageSet"):
         find_near_duplicates(drawings, [1])
-    with pytest.raises(ValueError, match="least_similarity: 0, expected a number above 0 and at most 1"):
-        find_near_duplicates(drawings, least_similarity=0)
+    with pytest.raises(ValueError, match="min_similarity: 0, expected a number above 0 and at most 1"):
+        find_near_duplicates(drawings, min_similarity=0)
     with pytest.raises(TypeError, match="train: a list"):
         find_leaks([], drawings)
 
@@ -203,8 +203,8 @@ def test_leaks_are_shared_groups_files_and_copies(sides, drawings):
     assert rows.loc["same file", ["same_group", "same_class"]].tolist() == [True, True]
     assert rows.loc["near", ["same_group", "same_class"]].tolist() == [False, False]
     assert repr(leaks) == (
-        "3 of 22 test pictures are leaked to, by 3 of 30 training pictures: 2 groups on both sides, 1 pair of the same "
-        "file, 1 pair of near duplicates (1 of all pairs in no common group)"
+        "3 of 30 training pictures leak into 3 of 22 test pictures: 2 shared groups, 1 pair of the same file, "
+        "1 pair of near duplicates (1 of all pairs in different groups)"
     )
 
 

@@ -63,7 +63,7 @@ def test_the_recipe_passes(backbone, images, labels):
     assert found.largest_difference < 1e-5
     assert found.accuracy == found.accuracy_tested == found.accuracy_both
     assert (found.change_tested_low, found.change_both_high) == (0, 0)
-    assert repr(found).startswith("Passed: 24 pictures are prepared as the weights want it")
+    assert repr(found).startswith("Passed: 24 pictures are preprocessed as the weights require")
 
 
 @pytest.mark.parametrize(
@@ -98,16 +98,16 @@ def test_the_recipe_passes(backbone, images, labels):
         ),
         (
             [v2.Resize(32, InterpolationMode.BICUBIC), v2.CenterCrop(32), *VALUES, STANDARDISE],
-            {"other crop": "shorter side to 32 px, bicubic, 32 px cut out, instead of shorter side to 36 px"},
+            {"other crop": "shorter side to 32 px, bicubic, 32 px centre crop, instead of shorter side to 36 px"},
         ),
         (
             [v2.Resize((32, 32), InterpolationMode.BICUBIC), *VALUES, STANDARDISE],
-            {"other crop": "squeezed to 32 × 32 px, bicubic"},
+            {"other crop": "stretched to 32 × 32 px, bicubic"},
         ),
         ([v2.RandomResizedCrop(32), *VALUES, STANDARDISE], {"augmented": "gives other values each time"}),
         (
             [v2.Resize((32, 32)), *VALUES, lambda values: values.flip(0)],
-            {"BGR": "", "not standardised": "", "other interpolation": "bilinear", "other crop": "squeezed"},
+            {"BGR": "", "not standardised": "", "other interpolation": "bilinear", "other crop": "stretched"},
         ),
     ],
 )
@@ -125,7 +125,7 @@ def test_some_mirrored_pictures_are_augmentation_even_in_a_list(backbone, images
     batches = [torch.cat([batch[:4].flip(3), batch[4:]]) for batch in batches]
     found = check_preprocessing(batches, backbone, images, n_seeds=2, progress=False)
     assert found.mismatches.keys() == {"augmented"}
-    assert "pictures looked at are mirrored" in found.mismatches["augmented"]
+    assert "examined pictures are mirrored" in found.mismatches["augmented"]
 
 
 def test_changes_that_no_recipe_explains_are_said(backbone, images):
@@ -178,7 +178,7 @@ def test_a_network_that_cannot_take_the_size_says_so(backbone, images):
     fussy = Fussy("tiny", dict(backbone.body.items()), backbone.tail, RECIPE, backbone.provenance).eval()
     found = check([v2.Resize((48, 48)), *VALUES, STANDARDISE], fussy, images)
     assert np.isnan(found.accuracy_tested) and found.accuracy > 0
-    assert "The network can't take such pictures" in repr(found)
+    assert "The network can't process such pictures" in repr(found)
 
 
 def test_the_backbone_is_left_as_it_was(images):
@@ -213,7 +213,7 @@ def test_what_cannot_be_compared_is_refused(backbone, images, change, error, mes
 
 def test_labels_in_another_order_are_refused(backbone, images):
     batches = [(batch, labels.flip(0)) for batch, labels in Loader(images, RIGHT)]
-    with pytest.raises(ValueError, match="its labels are not those of images in their order: take shuffle=False"):
+    with pytest.raises(ValueError, match="its labels are not those of images in their order: use shuffle=False"):
         check_preprocessing(batches, backbone, images, progress=False)
 
 

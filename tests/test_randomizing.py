@@ -61,7 +61,7 @@ def test_a_study_keeps_each_map_and_how_like_the_trained_one_it_is():
     assert study.depths == ["trained", "head", "stem"]
     labels = run.predict(PICTURES).argmax(axis=1)
     assert study.labels == [run.classes[label] for label in labels]
-    assert study.squares.shape == (4, 16, 16, 3)
+    assert study.inputs.shape == (4, 16, 16, 3)
     for place, depth in enumerate(study.depths):
         expected = grad_cam(randomize(run, depth, seed=5), PICTURES, label=labels)
         assert np.array_equal(study.maps["Grad-CAM"][place], expected)

@@ -1,4 +1,4 @@
-"""Looking into what a network is given, what it makes of it, and what a training did to it."""
+"""Inspection of a trained network: checks of data, predictions, features and weights."""
 
 from tlkit.lazy import attach as _attach
 

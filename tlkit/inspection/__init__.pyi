@@ -9,7 +9,7 @@ from .label_errors import find_label_errors as find_label_errors
 from .leak_costs import measure_leak as measure_leak
 from .leaks import find_leaks as find_leaks
 from .near_duplicates import find_near_duplicates as find_near_duplicates
-from .paired_scores import show_inputs as show_inputs
+from .network_inputs import show_inputs as show_inputs
 from .preprocessing import PreprocessingCheck as PreprocessingCheck
 from .preprocessing import check_preprocessing as check_preprocessing
 from .random_weights import randomize as randomize

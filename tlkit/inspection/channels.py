@@ -1,4 +1,8 @@
-"""What the channels of a stage react to: their maps of one picture, and the pictures that excite one most."""
+"""Channels of a stage: their maps of one picture, and the pictures that activate one most."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -6,19 +10,36 @@ from tlkit.arguments import check_count
 from tlkit.features.extract import extract_features
 from tlkit.images.inputs import gather_pictures
 
+if TYPE_CHECKING:
+    from tlkit.backbones.backbone import Backbone
+    from tlkit.features.features import Features
+    from tlkit.images.imageset import ImageSet
 
-def feature_maps(backbone, picture, stage):
-    """Return the map of each channel behind a stage, for one picture.
 
-    Arguments
-    ---------
-    backbone: Backbone, or a name for `load_backbone`
-    picture: PIL picture, path, array (height, width, 3) of uint8, or an ImageSet of one picture
-    stage: str or negative int
+def feature_maps(backbone: Backbone | str, picture: object, stage: str | int) -> np.ndarray:
+    """Compute the map of each channel behind a stage, for one picture.
 
-    Returns (n_channels, height, width) float32. Raises ValueError for an unknown stage, one without maps of height and
-    width, or more than one picture.
+    Parameters
+    ----------
+    backbone : Backbone or str
+        A backbone, or a name for `load_backbone`.
+    picture : PIL.Image, path, ndarray or ImageSet
+        One picture; an array has shape (height, width, 3) and type uint8.
+    stage : str or int
+        Name of the stage, or a negative index (-1 is the last).
 
+    Returns
+    -------
+    ndarray of float32, shape (n_channels, height, width)
+        The maps.
+
+    Raises
+    ------
+    ValueError
+        If the stage is unknown or has no maps of height and width, or if there is more than one picture.
+
+    Examples
+    --------
     >>> import tlkit as tl
     >>> backbone = tl.load_backbone(weights=None, image_size_px=32)
     >>> feature_maps(backbone, tl.load_images("styles").read(0), "stage1").shape
@@ -31,33 +52,58 @@ def feature_maps(backbone, picture, stage):
     return extract_features(backbone, pictures, stage=stage, pooled=False, **settings).values[0]
 
 
-def find_maximally_activating(backbone, images, stage, channel, n=8, *, other_groups=True, progress=False):
-    """Find the pictures to which a channel reacts most, by the mean of its map.
+def find_maximally_activating(
+    backbone: Backbone | Features | str,
+    images: ImageSet,
+    stage: str | int,
+    channel: int,
+    n: int = 8,
+    *,
+    one_per_group: bool = True,
+    progress: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the pictures that activate a channel most, by the mean of its map.
 
-    A channel is what its pictures have in common, if they have anything in common; look at the least exciting too
-    before giving it a name.
+    Parameters
+    ----------
+    backbone : Backbone, str or Features
+        A backbone, a name for `load_backbone`, or the features of `images` behind the stage.
+    images : ImageSet
+        The pictures to search.
+    stage : str or int
+        Name of the stage, or a negative index.
+    channel : int
+        Index of the channel.
+    n : int, default 8
+        Number of pictures; fewer are returned if there are no more.
+    one_per_group : bool, default True
+        Return only the best picture of each group (for example, of a drawing and its variants).
+    progress : bool, default False
+        Show a progress bar.
 
-    Arguments
-    ---------
-    backbone: Backbone, or a name for `load_backbone`; or Features
-        Features are those of `images` behind the stage, which then isn't computed again.
-    images: ImageSet
-    stage: str or negative int
-    channel: int
-    n: int
-        How many pictures, fewer where there are no more.
-    other_groups: bool
-        Of each group, such as a drawing and its variants, only the most exciting one.
-    progress: bool
+    Returns
+    -------
+    indices : ndarray of int, shape (n,)
+        Indices of the pictures in `images`, highest activation first.
+    activations : ndarray of float32, shape (n,)
+        Mean activation of the channel.
 
-    Returns (indices, reactions): (n,) int positions in `images`, and (n,) float32, the greatest first. Raises
-    ValueError for an unknown stage or channel.
+    Raises
+    ------
+    ValueError
+        If the stage or channel is unknown, or the features belong to other pictures.
 
+    Notes
+    -----
+    Before you name a channel by what its pictures have in common, look at the least activating pictures too.
+
+    Examples
+    --------
     >>> import tlkit as tl
     >>> backbone = tl.load_backbone(weights=None, image_size_px=32)
     >>> images = tl.load_images("styles", domain="clipart")[:10]
-    >>> indices, reactions = find_maximally_activating(backbone, images, "stage1", 0, n=3)
-    >>> len(indices), bool(reactions[0] >= reactions[2])
+    >>> indices, activations = find_maximally_activating(backbone, images, "stage1", 0, n=3)
+    >>> len(indices), bool(activations[0] >= activations[2])
     (3, True)
     """
     n = check_count("n", n, 1)
@@ -68,6 +114,6 @@ def find_maximally_activating(backbone, images, stage, channel, n=8, *, other_gr
         raise ValueError(f"backbone: Features of {len(features)} pictures, expected those of the {len(images)} images")
     values = features.values[:, check_count("channel", channel, 0, features.values.shape[1] - 1)]
     order = np.argsort(-values, kind="stable")
-    if other_groups:
+    if one_per_group:
         order = order[np.sort(np.unique(features.groups[order], return_index=True)[1])]
     return order[:n], values[order[:n]]

@@ -1,35 +1,64 @@
-"""Where in a picture a network's score comes from: Grad-CAM, and integrated gradients. By captum."""
+"""Heat maps of a network's score over a picture: Grad-CAM and integrated gradients, computed by captum."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tlkit.arguments import check_count
 from tlkit.features.frozen_network import find_places
-from tlkit.inspection.paired_scores import choose_labels, held_still, load_captum, read_batch
+from tlkit.inspection.network_inputs import choose_labels, evaluation_mode, load_captum, read_batch
+
+if TYPE_CHECKING:
+    from tlkit.images.imageset import ImageSet
+    from tlkit.training.run import Run
 
 _N_AT_ONCE = 8
 
 
-def grad_cam(run, pictures, *, stage=-1, label=None):
-    """Say where a run's network sees a class, by the maps of one stage weighted with how much they matter.
+def grad_cam(
+    run: Run, pictures: ImageSet | list, *, stage: str | int = -1, label: str | ArrayLike | None = None
+) -> np.ndarray:
+    """Show which parts of pictures raise the score of a class, by Grad-CAM.
 
-    Selvaraju et al. 2017 (Grad-CAM): each channel of the stage's map is weighted by the mean over places of the score's
-    gradient, the weighted maps are summed, what is negative becomes 0. Then we divide by the largest value, so that
-    maps of different pictures can be drawn alike, and enlarge bilinearly.
+    Parameters
+    ----------
+    run : Run
+        The run; it stays bit-identical.
+    pictures : ImageSet or list
+        Pictures; a list contains paths, PIL pictures or uint8 arrays of shape (height, width, 3).
+    stage : str or int, default -1
+        Stage whose maps are weighted. The last stage has the smallest maps (7 × 7 for 224 px) and is closest to the
+        classes.
+    label : str, int or array-like of int, shape (n,), optional
+        Class to explain, by name or index; one for all pictures or one per picture. By default the predicted class.
 
-    Arguments
-    ---------
-    run: Run
-        It is left as it was, to the bit.
-    pictures: ImageSet, or a list of paths, PIL pictures or arrays (height, width, 3) of uint8
-    stage: str or negative int
-        Whose output is weighted: by default the last, whose map is small (7 × 7 for 224 px) and knows most of classes.
-    label: str, int or (n,) int, optional
-        The class that is asked for, by name or number, one for all or one each; by default what the run predicts.
+    Returns
+    -------
+    ndarray of float32, shape (n, image_size_px, image_size_px)
+        Heat maps from 0 to 1, aligned with `show_inputs`. A map is 0 everywhere if nothing raises the score.
 
-    Returns (n, image_size_px, image_size_px) float32 from 0 to 1, over what `show_inputs` shows; all 0 where nothing
-    speaks for the class. Raises ValueError for an unknown stage or class, or a stage that has no map of height and
-    width, ModuleNotFoundError without captum: `tlkit[inspection]`.
+    Raises
+    ------
+    ValueError
+        If the stage or class is unknown, or the stage has no maps of height and width.
+    ModuleNotFoundError
+        If captum is missing: pip install "tlkit[inspection]".
 
+    Notes
+    -----
+    Each channel of the stage's map is weighted by the mean gradient of the score. The weighted maps are summed, and
+    negative values become 0. Unlike the paper, we divide each map by its largest value, so that maps of several
+    pictures are comparable. Maps are enlarged bilinearly.
+
+    References
+    ----------
+    Selvaraju et al. 2017, Grad-CAM: visual explanations from deep networks via gradient-based localization.
+
+    Examples
+    --------
     >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])[::9]
     >>> backbone = tl.load_backbone(weights=None, image_size_px=32)
@@ -47,14 +76,14 @@ def grad_cam(run, pictures, *, stage=-1, label=None):
     captum = load_captum()
     backbone, head = run.backbone, run.head
     stage = backbone.stages[backbone.find_stage(stage)]
-    channels_last = _find_map(backbone, stage) == (1, 2)
+    channels_last = _find_map_axes(backbone, stage) == (1, 2)
     back = Permute([0, 2, 3, 1]) if channels_last else nn.Identity()
-    # Gradients are needed from the stage on only; what comes before it is computed without.
+    # Gradients are needed from the stage on only; earlier stages run without them.
     rest = nn.Sequential(nn.Identity(), back, backbone.after(stage), head)
     batch, size_px, heat = read_batch(backbone, pictures), backbone.image_size_px, []
-    with held_still(backbone, head):
+    with evaluation_mode(backbone, head):
         method = captum.LayerGradCam(rest, rest[0])
-        labels = _choose_all(run, batch, label)
+        labels = _choose_labels(run, batch, label)
         for start in range(0, len(batch), _N_AT_ONCE):
             rows = slice(start, start + _N_AT_ONCE)
             with torch.no_grad():
@@ -68,27 +97,54 @@ def grad_cam(run, pictures, *, stage=-1, label=None):
     return heat / np.maximum(heat.max(axis=(1, 2), keepdims=True), np.finfo(np.float32).tiny)
 
 
-def integrated_gradients(run, pictures, *, label=None, n_steps=32, baseline=(0, 0, 0)):
-    """Share the score of a class out among the pixels, on the way from a plain colour to the picture.
+def integrated_gradients(
+    run: Run,
+    pictures: ImageSet | list,
+    *,
+    label: str | ArrayLike | None = None,
+    n_steps: int = 32,
+    baseline: tuple[int, int, int] = (0, 0, 0),
+) -> np.ndarray:
+    """Distribute the score of a class over the pixels, by integrated gradients.
 
-    Sundararajan et al. 2017 (Axiomatic attribution for deep networks): gradients of the score are averaged over
-    pictures between the baseline and this one, and multiplied by the difference of the two. What all pixels get sums
-    to the difference of the two scores (completeness). As in the paper the baseline is black by default; what has the
-    baseline's colour gets nothing, so for drawings on white take white.
+    Parameters
+    ----------
+    run : Run
+        The run; it stays bit-identical.
+    pictures : ImageSet or list
+        Pictures, as in `grad_cam`.
+    label : str, int or array-like of int, shape (n,), optional
+        Class to explain, as in `grad_cam`.
+    n_steps : int, default 32
+        Number of pictures between the baseline and each picture, placed by the Gauss-Legendre rule.
+    baseline : tuple of int, default (0, 0, 0)
+        Red, green and blue of the plain baseline picture, 0 to 255.
 
-    Arguments
-    ---------
-    run, pictures, label
-        As in `grad_cam`.
-    n_steps: int
-        How many pictures on the way are asked, by Gauss-Legendre's rule.
-    baseline: (int, int, int)
-        Red, green and blue from 0 to 255.
+    Returns
+    -------
+    ndarray of float32, shape (n, image_size_px, image_size_px)
+        Contributions in units of the score (the head's output before softmax), summed over colours: positive if a
+        pixel speaks for the class, negative if it speaks against it.
 
-    Returns (n, image_size_px, image_size_px) float32, summed over colours, in units of the score (the head's output
-    before it becomes a probability): above 0 what speaks for the class, below 0 what speaks against it. Raises as
-    `grad_cam` does.
+    Raises
+    ------
+    ValueError
+        If the class is unknown, or a setting is out of range.
+    ModuleNotFoundError
+        If captum is missing: pip install "tlkit[inspection]".
 
+    Notes
+    -----
+    Gradients of the score are averaged over pictures between the baseline and the picture, and multiplied by the
+    difference of the two. The contributions sum to the difference of the two scores (completeness). As in the paper,
+    the baseline is black by default. Pixels of the baseline's colour get 0, so choose white for drawings on white.
+
+    References
+    ----------
+    Sundararajan et al. 2017, Axiomatic attribution for deep networks.
+
+    Examples
+    --------
     >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])[::9]
     >>> backbone = tl.load_backbone(weights=None, image_size_px=32)
@@ -108,9 +164,9 @@ def integrated_gradients(run, pictures, *, label=None, n_steps=32, baseline=(0, 
     backbone, head = run.backbone, run.head
     start = read_batch(backbone, [Image.new("RGB", (backbone.image_size_px,) * 2, _check_colour(baseline))])
     batch, shares = read_batch(backbone, pictures), []
-    with held_still(backbone, head):
+    with evaluation_mode(backbone, head):
         method = captum.IntegratedGradients(nn.Sequential(backbone, head))
-        labels = _choose_all(run, batch, label)
+        labels = _choose_labels(run, batch, label)
         for picture, target in zip(batch, labels, strict=True):
             settings = {"n_steps": n_steps, "internal_batch_size": _N_AT_ONCE}
             share = method.attribute(picture[None].clone().requires_grad_(), start, target=target, **settings)
@@ -118,18 +174,20 @@ def integrated_gradients(run, pictures, *, label=None, n_steps=32, baseline=(0, 
     return torch.cat(shares).float().cpu().numpy()
 
 
-def _find_map(backbone, stage):
+def _find_map_axes(backbone, stage):
+    """Return the axes of height and width of a stage's output; ValueError if it has none."""
     shape = backbone.infer_shape(backbone.image_size_px, stage)
-    places = find_places(shape)
-    if len(places) != 2:
+    axes = find_places(shape)
+    if len(axes) != 2:
         raise ValueError(
-            f"stage: {stage!r} of {backbone.name} gives {' × '.join(map(str, shape[1:]))} numbers a picture, which is "
-            "no map of height and width; take an earlier stage, or integrated_gradients"
+            f"stage: {stage!r} of {backbone.name} gives {' × '.join(map(str, shape[1:]))} numbers per picture, which "
+            "is no map of height and width; use an earlier stage, or integrated_gradients"
         )
-    return places
+    return axes
 
 
-def _choose_all(run, batch, label):
+def _choose_labels(run, batch, label):
+    """Return the class to explain for each picture of a batch, an (n,) tensor."""
     import torch
 
     with torch.no_grad():
@@ -138,6 +196,7 @@ def _choose_all(run, batch, label):
 
 
 def _check_colour(colour):
+    """Return a colour as a tuple; ValueError unless it is three whole numbers from 0 to 255."""
     colour = tuple(colour)
     if len(colour) != 3 or not all(isinstance(value, int) and 0 <= value <= 255 for value in colour):
         raise ValueError(f"baseline: {colour!r}, expected red, green and blue, three whole numbers from 0 to 255")

@@ -1,4 +1,8 @@
-"""Pictures whose label is likely to be wrong: those that a head which never saw them is sure of otherwise."""
+"""Suspected label errors: pictures that a head not trained on them assigns confidently to another class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,37 +13,64 @@ from tlkit.heads.logistic import L2_PENALTY
 from tlkit.heads.numerics import pool
 from tlkit.images.splits import assign_folds
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def find_label_errors(features, *, n_folds=5, seed=0, l2_penalty=L2_PENALTY):
-    """Sort pictures by how likely it is that their label is wrong, the most suspicious first.
+    from tlkit.features.features import Features
 
-    Each picture is judged by a linear probe that learned from the other folds, groups whole on one side. A picture is
-    the more suspicious the less probable its own label is: the self-confidence of Northcutt, Jiang and Chuang 2021
-    (Confident learning: estimating uncertainty in dataset labels). `margin` is their other score, and finds more where
-    labels were mixed up with classes that look alike: sort by it there. `confident` is their rule for which pictures
-    are wrong: the likeliest of the classes whose probability is as high as it is, on average, for the pictures with
-    that label, is another than its label. We depart from them in the probabilities, which are a linear probe's on
-    features of a frozen network instead of those of a network that was trained for it; and we sort all pictures,
-    whatever the rule says, and drop none.
 
-    A suspect may be a wrong label, a picture of two things, or one that is just hard: look at it before it is changed.
+def find_label_errors(
+    features: Features, *, n_folds: int = 5, seed: int = 0, l2_penalty: float = L2_PENALTY
+) -> pd.DataFrame:
+    """Rank pictures by how likely their label is wrong, most suspicious first.
 
-    Arguments
-    ---------
-    features: Features
-        Of pictures with two labels or more.
-    n_folds: int
-        Learning from more of the pictures at a time takes longer.
-    seed: int
-        Of the folds.
-    l2_penalty: float
-        Of the probe's penalty, as in `tlkit.heads.logistic.fit_logistic`.
+    Parameters
+    ----------
+    features : Features
+        Features of pictures with at least two labels.
+    n_folds : int, default 5
+        Number of folds of the cross-validation, which keeps groups together. With more folds each probe is trained on
+        more pictures, and it takes longer.
+    seed : int, default 0
+        Seed of the folds.
+    l2_penalty : float, default 10.0
+        Penalty of the linear probe, as in `tlkit.heads.logistic.fit_logistic`.
 
-    Returns a DataFrame, a row a picture: picture, group, label, suggested (the likeliest other class), probability (of
-    the label), suggested_probability, margin (the one less the other, -1 to 1), confident (bool). Raises ValueError
-    where there are fewer groups, or pictures in the largest class, than folds, and where a fold leaves one class to
-    learn.
+    Returns
+    -------
+    DataFrame
+        One row per picture, sorted by probability, with the columns:
 
+        - picture, group, label (str): the picture and its label.
+        - suggested (str): most probable other class.
+        - probability, suggested_probability (float): predicted probabilities of the two.
+        - margin (float): the first minus the second, -1 to 1.
+        - confident (bool): whether the label is wrong by the rule of confident learning.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer groups, or fewer pictures of the largest class, than folds; or if a fold leaves only one
+        class for training.
+
+    Notes
+    -----
+    A linear probe trained on the other folds predicts each picture. A low probability of the picture's own label is
+    suspicious: the self-confidence of the paper. The margin is its second score; sorting by it finds more errors
+    between similar classes. `confident` compares probabilities with the class's mean probability among pictures of
+    that label: the label is wrong if another class passes this threshold with the highest probability.
+
+    We depart from the paper in the probabilities: they come from a linear probe on frozen features instead of a network
+    trained on the data. We rank all pictures and remove none.
+
+    A suspect may be mislabelled, show two things, or just be hard. Look at it before you change its label.
+
+    References
+    ----------
+    Northcutt, Jiang and Chuang 2021, Confident learning: estimating uncertainty in dataset labels.
+
+    Examples
+    --------
     >>> from tlkit.features.features import Features
     >>> values = np.repeat([[0.0, 1.0], [1.0, 0.0]], 10, axis=0).astype(np.float32)
     >>> names, labels = np.array([f"{number}.png" for number in range(20)]), np.repeat([0, 1], 10)
@@ -50,7 +81,7 @@ def find_label_errors(features, *, n_folds=5, seed=0, l2_penalty=L2_PENALTY):
     """
     import pandas as pd
 
-    probabilities = predict_left_out(features, n_folds=n_folds, seed=seed, l2_penalty=l2_penalty)
+    probabilities = predict_by_cross_validation(features, n_folds=n_folds, seed=seed, l2_penalty=l2_penalty)
     labels, classes = features.labels, np.array(features.classes)
     rows = np.arange(len(labels))
     own = probabilities[rows, labels]
@@ -69,15 +100,12 @@ def find_label_errors(features, *, n_folds=5, seed=0, l2_penalty=L2_PENALTY):
             "confident": find_confident(probabilities, labels),
         }
     )
-    # Equal ones by name: the order must not depend on that of the pictures.
+    # Ties are sorted by name, so that the result does not depend on the order of the pictures.
     return table.sort_values(["probability", "picture"], ignore_index=True)
 
 
-def predict_left_out(features, *, n_folds=5, seed=0, l2_penalty=L2_PENALTY):
-    """Return (n, n_classes) probabilities of each picture by a probe that learned from the other folds.
-
-    Arguments and errors are those of `find_label_errors`.
-    """
+def predict_by_cross_validation(features, *, n_folds=5, seed=0, l2_penalty=L2_PENALTY):
+    """Return probabilities (n, n_classes) of each picture by a linear probe trained on the other folds."""
     n_folds, seed = check_count("n_folds", n_folds, 2), check_count("seed", seed, 0)
     check_features(features)
     check_finite("features", features.values)
@@ -90,25 +118,16 @@ def predict_left_out(features, *, n_folds=5, seed=0, l2_penalty=L2_PENALTY):
 
 
 def find_confident(probabilities, labels):
-    """Say which labels are wrong by the rule of confident learning (Northcutt et al. 2021, section 3.1).
-
-    A class counts for a picture if its probability is at least as high as it is, on average, for the pictures with that
-    label; the label is wrong where the likeliest of these is another. Where no class counts, nothing is said.
-
-    Arguments
-    ---------
-    probabilities: (n, n_classes)
-        Of pictures that they were not learned from.
-    labels: (n,) int
-
-    Returns (n,) bool.
+    """Return which labels are wrong, (n,) bool, by confident learning from held-out probabilities (n, n_classes).
 
     >>> find_confident(np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.1, 0.9]]), np.array([0, 1, 1, 1]))
     array([False, False, False, False])
     """
+    # Northcutt et al. 2021, section 3.1. A class passes if its probability is at least its mean over the pictures with
+    # that label. The label is wrong if the most probable passing class is another one; if none passes, it stands.
     probabilities, labels = np.asarray(probabilities), np.asarray(labels)
-    thresholds = np.full(probabilities.shape[1], np.inf)  # no picture has a class that none is labelled with
+    thresholds = np.full(probabilities.shape[1], np.inf)  # a class without labelled pictures never passes
     for label in np.unique(labels):
         thresholds[label] = probabilities[labels == label, label].mean()
-    counted = np.where(probabilities >= thresholds, probabilities, -1.0)
-    return (counted.max(axis=1) >= 0) & (counted.argmax(axis=1) != labels)
+    passing = np.where(probabilities >= thresholds, probabilities, -1.0)
+    return (passing.max(axis=1) >= 0) & (passing.argmax(axis=1) != labels)

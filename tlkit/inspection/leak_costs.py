@@ -1,6 +1,9 @@
-"""What a leak is worth: accuracy with the leaked pictures in training and without, from equally many. Without torch."""
+"""Cost of data leakage: accuracy with and without the leaked training pictures, from equally many. Without torch."""
+
+from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -8,67 +11,79 @@ from tlkit.arguments import check_count
 from tlkit.evaluation.intervals import two_way_interval
 from tlkit.features.extract import extract_features
 from tlkit.heads import fit_head
-from tlkit.inspection.leaks import find_leaks
+from tlkit.inspection.leaks import Leaks, find_leaks
+
+if TYPE_CHECKING:
+    from tlkit.backbones.backbone import Backbone
+    from tlkit.images.imageset import ImageSet
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LeakCost:
-    """What a leak adds to a score; `measure_leak` makes one, displays in words.
+    """Inflation of a score by a leak; `measure_leak` makes one, and it displays in words."""
 
-    Arguments
-    ---------
-    accuracy_with, accuracy_without: float
-        Shares of the test pictures that are labelled right: trained with the leaked pictures, and with as many others.
-    inflation, low, high: float
-        The difference, and its 95 % interval over seeds and groups of test pictures; NaN where there is one seed.
-    right_with, right_without: (n_seeds, n_test) bool
-        Which test pictures are labelled right.
-    n_leaked: int
-        Training pictures that leak.
-    n_with, n_without: int
-        Training pictures of each arm. Where a class has fewer others than leaked pictures, the first has more.
-    """
-
-    accuracy_with: float
-    accuracy_without: float
-    inflation: float
-    low: float
+    accuracy_with: float  # trained with the leaked pictures
+    accuracy_without: float  # trained with as many others
+    inflation: float  # the first minus the second
+    low: float  # its 95 % interval over seeds and groups of test pictures, NaN with one seed
     high: float
-    right_with: np.ndarray
+    right_with: np.ndarray  # (n_seeds, n_test) bool: test pictures predicted correctly
     right_without: np.ndarray
-    n_leaked: int
-    n_with: int
+    n_leaked: int  # training pictures that leak
+    n_with: int  # training pictures of each arm; the first has more if a class has fewer others than leaked ones
     n_without: int
 
     def __repr__(self):
         interval = f" ({self.low:+.2f} to {self.high:+.2f})" if np.isfinite(self.low) else ""
         return (
             f"accuracy {self.accuracy_with:.2f} with the leak, {self.accuracy_without:.2f} without: "
-            f"{self.inflation:+.2f}{interval}; {self.n_leaked} training pictures leak, heads learned "
-            f"{self.n_with} and {self.n_without}"
+            f"{self.inflation:+.2f}{interval}; {self.n_leaked} training pictures leak, heads were trained on "
+            f"{self.n_with} and {self.n_without} pictures"
         )
 
 
-def measure_leak(backbone, train, test, leaks=None, *, kind="logistic", seeds=5):
-    """Measure what a leak adds to the accuracy of a head on frozen features.
+def measure_leak(
+    backbone: Backbone | str,
+    train: ImageSet,
+    test: ImageSet,
+    leaks: Leaks | None = None,
+    *,
+    kind: str = "logistic",
+    seeds: int = 5,
+) -> LeakCost:
+    """Measure by how much a leak inflates the accuracy of a head on frozen features.
 
-    Two heads are fitted a seed and asked for the same test pictures. One learns without the training pictures that
-    leak. The other keeps them and goes without as many others of the same classes, drawn at random: to leave pictures
-    out costs accuracy whether they leak or not, and this must not be counted as leak.
+    Parameters
+    ----------
+    backbone : Backbone or str
+        A backbone, or a name for `load_backbone`.
+    train, test : ImageSet
+        Training and test pictures.
+    leaks : Leaks, optional
+        By default the result of `find_leaks`.
+    kind : str, default "logistic"
+        Kind of head, as in `fit_head`.
+    seeds : int, default 5
+        Number of times that the removed pictures are drawn.
 
-    Arguments
-    ---------
-    backbone: Backbone, or a name for `load_backbone`
-    train, test: ImageSet
-    leaks: Leaks, optional
-        By default those that `find_leaks` finds.
-    kind: str
-        Of the head, as in `fit_head`.
-    seeds: int
-        How many times the others are drawn.
+    Returns
+    -------
+    LeakCost
+        Accuracies with and without the leak, their difference (`inflation`) and its 95 % interval (`low`, `high`).
 
-    Returns a `LeakCost`. Raises ValueError where nothing leaks, or nothing else is left of a class.
+    Raises
+    ------
+    ValueError
+        If nothing leaks, or every picture of a class leaks.
 
+    Notes
+    -----
+    Two heads are fitted per seed and tested on the same pictures. One is trained without the leaking pictures. The
+    other keeps them, but equally many other pictures of the same classes, drawn at random, are removed: training on
+    fewer pictures lowers the accuracy, and this must not count as part of the leak.
+
+    Examples
+    --------
     >>> import tlkit as tl
     >>> clipart = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])
     >>> backbone = tl.load_backbone(weights=None, image_size_px=32)
@@ -89,25 +104,26 @@ def measure_leak(backbone, train, test, leaks=None, *, kind="logistic", seeds=5)
     only_leaked = np.setdiff1d(train.labels[leaks.in_train], train.labels[~leaks.in_train])
     if len(only_leaked):
         raise ValueError(
-            f"train: every picture of {train.classes[only_leaked[0]]!r} leaks, so nothing is left to learn it from; "
-            "leave the class out with select(classes=…), or add pictures"
+            f"train: every picture of {train.classes[only_leaked[0]]!r} leaks, so no other is left to train on; "
+            "remove the class with select(classes=…), or add pictures"
         )
-    learned, asked = (extract_features(backbone, images, progress=False) for images in (train, test))
+    train_features, test_features = (extract_features(backbone, images, progress=False) for images in (train, test))
     rows = [_draw_rows(train.labels, leaks.in_train, seed) for seed in range(seeds)]
-    right_with = np.array([_find_right(learned[kept], asked, kind) for kept in rows])
-    right_without = np.tile(_find_right(learned[~leaks.in_train], asked, kind), (seeds, 1))
+    right_with = np.array([_find_right(train_features[kept], test_features, kind) for kept in rows])
+    right_without = np.tile(_find_right(train_features[~leaks.in_train], test_features, kind), (seeds, 1))
     low, high = two_way_interval(right_with.astype(float) - right_without, test.groups)
     accuracies = float(right_with.mean()), float(right_without.mean())
     sizes = int(leaks.in_train.sum()), len(rows[0]), int((~leaks.in_train).sum())
     return LeakCost(*accuracies, accuracies[0] - accuracies[1], low, high, right_with, right_without, *sizes)
 
 
-def _find_right(learned, asked, kind):
-    return fit_head(learned, kind).predict(asked.values).argmax(axis=1) == asked.labels
+def _find_right(train, test, kind):
+    """Return which test features, (n_test,) bool, a head trained on others predicts correctly."""
+    return fit_head(train, kind).predict(test.values).argmax(axis=1) == test.labels
 
 
 def _draw_rows(labels, leaking, seed):
-    """Return the rows (m,) of all leaking pictures, and of the others less as many of each class."""
+    """Return rows (m,) of all leaking pictures, and of the others minus equally many of each class."""
     random = np.random.default_rng(seed)
     kept = [np.flatnonzero(leaking)]
     for label in np.unique(labels):

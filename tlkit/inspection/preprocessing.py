@@ -1,44 +1,59 @@
-"""`check_preprocessing`: does a loader prepare pictures as the network's weights want it, and what does it cost?"""
+"""`check_preprocessing`: does a loader preprocess pictures as the network's weights require, and what does it cost?"""
+
+from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tlkit.arguments import check_count
 from tlkit.evaluation.gains import give_verdict
 from tlkit.evaluation.intervals import two_way_interval
-from tlkit.inspection.loader_fit import explain, name_mismatches
+from tlkit.features.extract import extract_features
+from tlkit.inspection.loader_fit import fit_loader, name_mismatches
 
-# Of standardised values; conversions of the same pixels differ by less.
-_TOLERANCE = 1e-3
-_N_EXPLAINED = 12
-# How many other orders an order is held against, and the share of them that may fit as well.
-_N_ORDERS, _LARGEST_CHANCE = 1000, 0.01
+if TYPE_CHECKING:
+    from tlkit.backbones.backbone import Backbone
+    from tlkit.images.imageset import ImageSet
+
+_TOLERANCE = 1e-3  # of standardised values; conversions of the same pixels differ by less
+_N_EXAMINED = 12
+# Number of random orders that the loader's order is compared with, and the share of them that may fit as well.
+_N_ORDERS, _MAX_SHARE = 1000, 0.01
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PreprocessingCheck:
-    """What `check_preprocessing` found; displays as sentences.
+    """Result of `check_preprocessing`, displayed as sentences.
 
-    Arguments
-    ---------
-    passed: bool
-        The loader's tensors are those of the recipe.
-    mismatches: dict of str to str
-        What is otherwise, and how: "not standardised", "0–255", "other mean and standard deviation", "BGR", "channels
-        last", "other size", "other interpolation", "other crop", "mirrored", "augmented", "other values".
-    largest_difference: float
-        Between a value of the loader and the recipe's, in standardised units; NaN where sizes differ.
-    n_pictures: int
-    accuracy: float
-        Of a linear probe that learns and is tested on pictures prepared by the recipe.
-    accuracy_tested, change_tested, change_tested_low, change_tested_high: float
-        Of the same probe, tested on the loader's tensors, and what that changes, with its 95 % interval.
-    accuracy_both, change_both, change_both_low, change_both_high: float
-        Of a probe that learns from the loader's tensors too.
+    Parameters
+    ----------
+    passed : bool
+        Whether the loader's tensors are those of the recipe.
+    mismatches : dict of str to str
+        Descriptions by mismatch: "not standardised", "0–255", "other mean and standard deviation", "BGR", "channels
+        last", "other size", "other interpolation", "other crop", "mirrored", "augmented" or "other values".
+    largest_difference : float
+        Largest difference between the loader's values and the recipe's, in standardised units; NaN if sizes differ.
+    n_pictures : int
+        Number of pictures.
+    accuracy : float
+        Accuracy of a linear probe trained and tested on pictures preprocessed by the recipe.
+    accuracy_tested, change_tested, change_tested_low, change_tested_high : float
+        Accuracy of the same probe tested on the loader's tensors, and the change with its 95 % interval.
+    accuracy_both, change_both, change_both_low, change_both_high : float
+        The same for a probe that is trained on the loader's tensors too.
+
+    Examples
+    --------
+    >>> PreprocessingCheck(True, {}, 1e-6, 24, 0.9, 0.9, 0.0, 0.0, 0.0, 0.9, 0.0, 0.0, 0.0)
+    Passed: 24 pictures are preprocessed as the weights require (values differ by at most 1e-06).
     """
 
     passed: bool
-    mismatches: dict
+    mismatches: dict[str, str]
     largest_difference: float
     n_pictures: int
     accuracy: float
@@ -54,91 +69,112 @@ class PreprocessingCheck:
     def __repr__(self):
         if self.passed:
             return (
-                f"Passed: {self.n_pictures} pictures are prepared as the weights want it "
+                f"Passed: {self.n_pictures} pictures are preprocessed as the weights require "
                 f"(values differ by at most {self.largest_difference:.1g})."
             )
         lines = [f"Not the preprocessing of these weights ({self.n_pictures} pictures):"]
-        lines += [f"  {name}: {words}." for name, words in self.mismatches.items()]
+        lines += [f"  {name}: {description}." for name, description in self.mismatches.items()]
         if np.isnan(self.accuracy_tested):
-            return "\n".join([*lines, "  The network can't take such pictures, so there is no accuracy."])
+            return "\n".join([*lines, "  The network can't process such pictures, so there is no accuracy."])
         tested = _format_change(self.change_tested, self.change_tested_low, self.change_tested_high)
         both = _format_change(self.change_both, self.change_both_low, self.change_both_high)
         lines += [
             f"  Accuracy of a linear probe with the right preprocessing: {self.accuracy:.3f}.",
             f"  The same probe tested on the loader's pictures: {self.accuracy_tested:.3f} ({tested}).",
-            f"  Learned and tested on the loader's pictures: {self.accuracy_both:.3f} ({both}).",
+            f"  A probe trained and tested on the loader's pictures: {self.accuracy_both:.3f} ({both}).",
         ]
         return "\n".join(lines)
 
 
-def check_preprocessing(loader, backbone, images, *, n_seeds=5, progress=True):
-    """Compare what a loader makes of pictures with what the weights were trained on, and say what it costs.
+def check_preprocessing(
+    loader: Iterable, backbone: Backbone, images: ImageSet, *, n_seeds: int = 5, progress: bool = True
+) -> PreprocessingCheck:
+    """Compare a loader's tensors with the preprocessing that the weights require, and measure the cost in accuracy.
 
-    Which mismatch it is comes from making twelve of the pictures in other ways: other sizes, crops and filters, and a
-    line through the values of each channel. The cost is that of linear probes in five folds, all pictures of a
-    group in one, folded anew with each seed; the interval takes seeds and groups into account.
+    Parameters
+    ----------
+    loader : iterable
+        A DataLoader or another iterable of batches (n, 3, height, width), or of pairs of a batch and labels; tensors or
+        arrays, with `images` in their order.
+    backbone : Backbone
+        The network; it stays as it is.
+    images : ImageSet
+        Pictures of at least two classes.
+    n_seeds : int, default 5
+        Number of seeds of the folds, at least 2.
+    progress : bool, default True
+        Show a progress bar while features are extracted.
 
-    Arguments
-    ---------
-    loader: iterable of (n, 3, height, width) batches, or of (batch, labels)
-        A DataLoader or any other, of torch tensors or arrays, that gives `images` in their order.
-    backbone: Backbone
-        Left as it was.
-    images: ImageSet
-        Of two classes or more.
-    n_seeds: int
-    progress: bool
-        Show a bar while features are computed.
+    Returns
+    -------
+    PreprocessingCheck
+        The mismatches, and the accuracy of linear probes with and without them.
 
-    Returns a `PreprocessingCheck`. Raises ValueError where the loader gives another number of pictures, or in another
-    order (shuffled), and TypeError for batches that aren't any.
+    Raises
+    ------
+    ValueError
+        If the loader gives another number of pictures, or another order (shuffled).
+    TypeError
+        If the loader gives anything but batches.
+
+    Notes
+    -----
+    To identify a mismatch, twelve of the pictures are preprocessed with other sizes, crops and filters, and a line is
+    fitted to the values of each channel. The cost is measured by linear probes in five-fold cross-validation that keeps
+    groups together, with new folds for each seed; the interval takes seeds and groups into account.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])[::4]
+    >>> backbone = tl.load_backbone(weights=None, image_size_px=32)
+    >>> batch = np.stack([backbone.preprocess(images.read(index)) for index in range(len(images))])
+    >>> check_preprocessing([batch], backbone, images, n_seeds=2, progress=False).passed
+    True
     """
-    from tlkit.arguments import check_count
-    from tlkit.features.extract import extract_features
-
     check_count("n_seeds", n_seeds, 2)
     n_pictures = len(images)
     if len(np.unique(images.labels)) < 2:
         raise ValueError("images: pictures of fewer than two classes, expected two or more for the probes")
-    places = np.unique(np.linspace(0, n_pictures - 1, _N_EXPLAINED).round().astype(int))
-    right = np.stack([backbone.preprocess(images.read(place)) for place in places])
-    some, values, channels_last, difference = _read_loader(loader, backbone, images, places)
-    again = None if iter(loader) is loader else _read_some(loader, images, places)
-    _check_order([some] if again is None else [some, again], right)
-    random = again is not None and not np.array_equal(some, again)
+    indices = np.unique(np.linspace(0, n_pictures - 1, _N_EXAMINED).round().astype(int))
+    expected = np.stack([backbone.preprocess(images.read(index)) for index in indices])
+    examined, values, channels_last, difference = _read_loader(loader, backbone, images, indices)
+    again = None if iter(loader) is loader else _read_examined(loader, indices)
+    _check_order([examined] if again is None else [examined, again], expected)
+    random = again is not None and not np.array_equal(examined, again)
     mismatches = {}
     if channels_last:
-        mismatches["channels last"] = "(height, width, channels): the network wants the channels first"
+        mismatches["channels last"] = "(height, width, channels): the network expects the channels first"
     if random or not difference <= _TOLERANCE:
-        fit = explain(some, [images.read(place) for place in places], backbone.recipe)
+        fit = fit_loader(examined, [images.read(index) for index in indices], backbone.recipe)
         mismatches |= name_mismatches(fit, backbone.recipe, random=random)
     own = extract_features(backbone, images, progress=progress).values
-    # Where nothing is wrong the rest of the digits makes no difference that a probe could see.
+    # Without a mismatch, the remaining digits make no difference to a probe.
     cost = _measure_cost(own, values if mismatches else own, images, n_seeds)
     return PreprocessingCheck(not mismatches, mismatches, difference, n_pictures, **cost)
 
 
-def _read_loader(loader, backbone, images, places):
-    """Return (tensors of some pictures, features of all or None, whether channels are last, largest difference)."""
+def _read_loader(loader, backbone, images, indices):
+    """Return (examined tensors, features of all or None, whether channels come last, largest difference)."""
     import torch
 
     device = next(backbone.parameters()).device
     modes = {module: module.training for module in backbone.modules()}
-    some, features, start, channels_last, largest = [], [], 0, False, 0.0
+    examined, features, start, channels_last, largest = [], [], 0, False, 0.0
     backbone.eval()
     try:
-        for batch, labels in map(_take_apart, loader):
-            turned = _find_channels(batch)
-            channels_last |= turned
-            batch = batch.transpose(0, 3, 1, 2) if turned else batch
+        for batch, labels in map(_split_item, loader):
+            is_last = _has_channels_last(batch)
+            channels_last |= is_last
+            batch = batch.transpose(0, 3, 1, 2) if is_last else batch
             end = start + len(batch)
             if end > len(images):
                 raise ValueError(f"loader: more than the {len(images)} pictures of images")
             if labels is not None and not np.array_equal(labels, images.labels[start:end]):
                 raise ValueError(
-                    "loader: its labels are not those of images in their order: take shuffle=False and the same classes"
+                    "loader: its labels are not those of images in their order: use shuffle=False and the same classes"
                 )
-            some.append(batch[[place - start for place in places if start <= place < end]])
+            examined.append(batch[[index - start for index in indices if start <= index < end]])
             largest = _find_largest(largest, batch, backbone, images, start)
             if features is not None:
                 features = _append(features, backbone, torch.from_numpy(np.ascontiguousarray(batch)).float().to(device))
@@ -152,44 +188,49 @@ def _read_loader(loader, backbone, images, places):
             "drop_last=False keeps the last batch"
         )
     values = None if features is None else np.concatenate(features)
-    return _join(some), values, channels_last, largest
+    return _join(examined), values, channels_last, largest
 
 
 def _append(features, backbone, batch):
+    """Return the list of features with those of a batch; None if the network can't process its size."""
     import torch
 
     try:
         with torch.inference_mode():
             return [*features, backbone(batch).float().cpu().numpy()]
-    except RuntimeError:  # torch's word for a size that a layer can't take
+    except RuntimeError:  # torch's error if a layer can't process a size
         return None
 
 
 def _find_largest(largest, batch, backbone, images, start):
+    """Return the largest difference so far, including a batch (n, 3, height, width); NaN if its size differs."""
     side = backbone.image_size_px
     if batch.shape[2:] != (side, side) or np.isnan(largest):
         return np.nan
-    right = np.stack([backbone.preprocess(images.read(start + place)) for place in range(len(batch))])
-    return max(largest, float(np.abs(batch - right).max()))
+    expected = np.stack([backbone.preprocess(images.read(start + row)) for row in range(len(batch))])
+    return max(largest, float(np.abs(batch - expected).max()))
 
 
-def _read_some(loader, images, places):
-    some, start = [], 0
-    for batch, _ in map(_take_apart, loader):
-        batch = batch.transpose(0, 3, 1, 2) if _find_channels(batch) else batch
-        some.append(batch[[place - start for place in places if start <= place < start + len(batch)]])
+def _read_examined(loader, indices):
+    """Return the examined tensors (m, 3, height, width) of another pass over the loader."""
+    examined, start = [], 0
+    for batch, _ in map(_split_item, loader):
+        batch = batch.transpose(0, 3, 1, 2) if _has_channels_last(batch) else batch
+        examined.append(batch[[index - start for index in indices if start <= index < start + len(batch)]])
         start += len(batch)
-    return _join(some)
+    return _join(examined)
 
 
-def _join(some):
-    sizes = sorted({part.shape[2:] for part in some})
+def _join(parts):
+    """Return parts of batches (n, 3, height, width) as one array; ValueError if their sizes differ."""
+    sizes = sorted({part.shape[2:] for part in parts})
     if len(sizes) > 1:
         raise ValueError(f"loader: batches of several sizes, {' and '.join(map(str, sizes))}, expected one")
-    return np.concatenate(some)
+    return np.concatenate(parts)
 
 
-def _take_apart(item):
+def _split_item(item):
+    """Return (batch, labels or None) of an item of the loader, as arrays."""
     labels = None
     if isinstance(item, (tuple, list)) and len(item) == 2:
         item, labels = item
@@ -202,7 +243,8 @@ def _take_apart(item):
     return batch, None if labels is None else np.asarray(labels)
 
 
-def _find_channels(batch):
+def _has_channels_last(batch):
+    """Return whether the channels of a batch come last; TypeError if there are not three."""
     if batch.shape[1] == 3:
         return False
     if batch.shape[3] == 3:
@@ -210,24 +252,25 @@ def _find_channels(batch):
     raise TypeError(f"loader: batches of shape {batch.shape}, expected (n, 3, height, width): three channels")
 
 
-def _check_order(passes, right):
-    """Refuse tensors that look no more like their own pictures than in some other order.
-
-    Augmented ones may look little like them; that is why all passes count, and colours beside shapes.
-    """
-    n_pictures, random = len(right), np.random.default_rng(0)
+def _check_order(passes, expected):
+    """Raise ValueError if tensors (m, 3, height, width) match their pictures no better than in random orders."""
+    # Augmented pictures resemble the originals only a little, so all passes count, and colours as well as shapes.
+    n_pictures, random = len(expected), np.random.default_rng(0)
     orders = [random.permutation(n_pictures) for _ in range(_N_ORDERS)]
-    chances = []
-    for swapped in (right, right[:, ::-1]):  # red and blue may have changed places
-        alike = sum(_shrink(given) @ _shrink(right).T + _average(given) @ _average(swapped).T for given in passes)
-        others = [alike[np.arange(n_pictures), order].sum() for order in orders]
-        chances.append(np.mean(others >= np.trace(alike)))
-    if n_pictures > 3 and min(chances) > _LARGEST_CHANCE:
-        raise ValueError("loader: its pictures are not those of images in their order: take shuffle=False")
+    shares = []
+    for swapped in (expected, expected[:, ::-1]):  # the loader may give BGR
+        similarity = sum(
+            _shrink(given) @ _shrink(expected).T + _average(given) @ _average(swapped).T for given in passes
+        )
+        others = [similarity[np.arange(n_pictures), order].sum() for order in orders]
+        shares.append(np.mean(others >= np.trace(similarity)))
+    if n_pictures > 3 and min(shares) > _MAX_SHARE:
+        raise ValueError("loader: its pictures are not those of images in their order: use shuffle=False")
 
 
 def _shrink(tensors):
-    # Columns are put together with their mirror images, so that a mirrored picture is still itself.
+    """Return coarse gray shapes (m, 64) of norm 1."""
+    # Columns are added to their mirror images, so that a mirrored picture still matches itself.
     height, width = tensors.shape[2:]
     rows, columns = (np.arange(8) * side // 8 for side in (height, width))
     coarse = np.add.reduceat(np.add.reduceat(tensors.mean(axis=1, dtype=float), rows, axis=1), columns, axis=2)
@@ -237,21 +280,23 @@ def _shrink(tensors):
 
 
 def _average(tensors):
-    # Less the mean of all pictures, so that it doesn't matter how values are standardised.
+    """Return mean colours (m, 3) of norm 1."""
+    # Minus the mean over pictures, so that the standardisation does not matter.
     colours = tensors.mean(axis=(2, 3), dtype=float)
     colours -= colours.mean(axis=0)
     return colours / np.maximum(np.linalg.norm(colours, axis=1, keepdims=True), 1e-12)
 
 
 def _measure_cost(own, given, images, n_seeds):
+    """Return the accuracies and changes of a `PreprocessingCheck` from features (n, d) by recipe and by loader."""
     from tlkit.selection.transferability import predict_unseen
 
     arms = {"tested": (own, given), "both": (given, given)} if given is not None else {}
     labels = np.unique(images.labels, return_inverse=True)[1]
 
-    def measure(learned, tested):
-        # (n_seeds, n_pictures): whether each was labelled right
-        predicted = [predict_unseen(learned, tested, labels, images.groups, seed=seed) for seed in range(n_seeds)]
+    def measure(train, test):
+        # (n_seeds, n_pictures): 1 if a picture was predicted correctly, else 0
+        predicted = [predict_unseen(train, test, labels, images.groups, seed=seed) for seed in range(n_seeds)]
         return (np.stack(predicted) == labels).astype(float)
 
     right = measure(own, own)
@@ -268,5 +313,6 @@ def _measure_cost(own, given, images, n_seeds):
 
 
 def _format_change(change, low, high):
+    """Return a change of accuracy with its interval and verdict, in words."""
     verdict = give_verdict(low, high)
     return f"{change:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}: {verdict}"

@@ -1,20 +1,30 @@
-"""A network made random from its head down, and what its heat maps say of it then: a check of the maps themselves."""
+"""Runs randomised from the head down, and their heat maps: a sanity check of the heat maps themselves."""
+
+from __future__ import annotations
 
 import copy
 import dataclasses
 import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tlkit.arguments import check_count, check_known
 from tlkit.inspection.heat_maps import grad_cam, integrated_gradients
-from tlkit.inspection.paired_scores import choose_labels, show_inputs
+from tlkit.inspection.network_inputs import choose_labels, show_inputs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tlkit.images.imageset import ImageSet
+    from tlkit.training.run import Run
 
 TRAINED, HEAD = "trained", "head"
 
 
 def list_depths(backbone):
-    """Return how far down a run can be made random: "trained" (not at all), "head", then stages from last to first.
+    """Return the depths to which a run can be randomised: "trained" (not at all), "head", then stages from the last.
 
     >>> import tlkit as tl
     >>> list_depths(tl.load_backbone(weights=None, image_size_px=32))[:3]
@@ -23,23 +33,39 @@ def list_depths(backbone):
     return [TRAINED, HEAD, *reversed(backbone.stages)]
 
 
-def randomize(run, depth=HEAD, *, seed=0):
-    """Return a copy of a run that has forgotten what it learned, from its head down to a stage.
+def randomize(run: Run, depth: str = HEAD, *, seed: int = 0) -> Run:
+    """Copy a run and randomise its weights from the head down to a stage.
 
-    Adebayo et al. 2018 (Sanity checks for saliency maps) give the layers new random weights, one after the other from
-    the last one on. We shuffle the numbers within each tensor, buffers of norm layers too: the same scale as before,
-    for any network, and nothing left of which number stood where.
+    Parameters
+    ----------
+    run : Run
+        The run; it stays as it is.
+    depth : str, default "head"
+        "trained" (nothing is randomised), "head", or a stage; everything from this stage to the head is randomised.
+    seed : int, default 0
+        Seed of the permutations. Each part is permuted in the same way whatever the depth.
 
-    Arguments
-    ---------
-    run: Run
-        It stays as it was.
-    depth: str
-        One of `list_depths`; what lies between it and the output is shuffled too, the same way whatever the depth.
-    seed: int
+    Returns
+    -------
+    Run
+        The randomised copy.
 
-    Returns a Run. Raises ValueError for an unknown depth.
+    Raises
+    ------
+    ValueError
+        If the depth is unknown.
 
+    Notes
+    -----
+    The paper draws new weights for one layer after the other, from the last. We permute the numbers within each tensor,
+    including the buffers of norm layers: this keeps their scale, for any network, and destroys their arrangement.
+
+    References
+    ----------
+    Adebayo et al. 2018, Sanity checks for saliency maps.
+
+    Examples
+    --------
     >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])[::9]
     >>> run = tl.transfer(tl.load_backbone(weights=None, image_size_px=32), images, "linear_probe", progress=False)
@@ -56,11 +82,12 @@ def randomize(run, depth=HEAD, *, seed=0):
     backbone, head = copy.deepcopy(run.backbone), copy.deepcopy(run.head)
     parts = [head, *reversed(backbone.body.values())][: depths.index(depth)]
     for number, part in enumerate(parts):
-        _shuffle(part, np.random.default_rng([seed, number]))
+        _permute(part, np.random.default_rng([seed, number]))
     return dataclasses.replace(run, backbone=backbone, head=head, looks={}, changed=list(run.changed))
 
 
-def _shuffle(module, random):
+def _permute(module, random):
+    """Permute the numbers within each parameter and buffer of a module, in place."""
     import torch
 
     with torch.no_grad():
@@ -71,58 +98,65 @@ def _shuffle(module, random):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class HeatStudy:
-    """Heat maps of some pictures, trained and ever more random; `study_heat_maps` makes one.
+    """Heat maps of some pictures for a trained and increasingly random network; `study_heat_maps` makes one."""
 
-    Arguments
-    ---------
-    squares: (n, side, side, 3) uint8
-        What the network sees.
-    labels: list of str
-        The class whose score is explained, for each picture: what the trained run predicts.
-    names: list of str
-        Of the pictures.
-    depths: list of str
-        As in `list_depths`, those that were tried, "trained" first.
-    maps: dict of str to (n_depths, n, side, side) float32
-        By the name of the method.
-    correlations: DataFrame
-        A row a method, depth and picture: method, depth, picture (position), correlation (Spearman's, with the map of
-        the trained run; NaN where a map is the same everywhere).
-    """
-
-    squares: np.ndarray
-    labels: list
-    names: list
-    depths: list
-    maps: dict
-    correlations: object
+    inputs: np.ndarray  # (n, side, side, 3) uint8: the pictures as the network gets them
+    labels: list[str]  # the explained class of each picture: the one that the trained run predicts
+    names: list[str]
+    depths: list[str]  # as in `list_depths`, "trained" first
+    maps: dict[str, np.ndarray]  # by method, (n_depths, n, side, side) float32
+    correlations: pd.DataFrame  # method, depth, picture (index), correlation (Spearman's, NaN if a map is constant)
 
     @functools.cached_property
     def means(self):
-        """DataFrame: mean correlation over pictures, a row a depth, a column a method."""
+        """DataFrame of mean correlations over pictures: one row per depth, one column per method."""
         return self.correlations.pivot_table(index="depth", columns="method", values="correlation").loc[self.depths]
 
 
-def study_heat_maps(run, pictures, methods=None, *, depths=None, seed=0):
-    """Compute heat maps while a run is made random from its head down, and how like the first ones they stay.
+def study_heat_maps(
+    run: Run,
+    pictures: ImageSet | list,
+    methods: dict[str, Callable] | None = None,
+    *,
+    depths: list[str] | None = None,
+    seed: int = 0,
+) -> HeatStudy:
+    """Compute heat maps while a run is randomised from its head down, and compare them with the first ones.
 
-    A map that stays the same while the network forgets all that it learned can't show what it learned.
+    Parameters
+    ----------
+    run : Run
+        The trained run.
+    pictures : ImageSet or list
+        A few pictures; each is explained once per method and depth.
+    methods : dict of str to callable, optional
+        Functions `method(run, pictures, label=…)` that return maps (n, side, side). By default Grad-CAM, and the
+        absolute value of integrated gradients (white baseline, 16 steps).
+    depths : list of str, optional
+        "head" or names of stages, as in `randomize`. By default all.
+    seed : int, default 0
+        Seed of the permutations.
 
-    Arguments
-    ---------
-    run: Run
-    pictures: ImageSet, or a list of pictures
-        A few; each is explained once a method and depth.
-    methods: dict of str to callable, optional
-        `method(run, pictures, label=…)` gives (n, side, side) maps; by default Grad-CAM, and the size of integrated
-        gradients from white in 16 steps.
-    depths: list of str, optional
-        Of `list_depths`; by default all.
-    seed: int
-        Of what `randomize` shuffles.
+    Returns
+    -------
+    HeatStudy
+        `maps` by method, rank `correlations` with the map of the trained run, and their `means` over pictures.
 
-    Returns a `HeatStudy`. Raises ValueError for an unknown depth.
+    Raises
+    ------
+    ValueError
+        If a depth is unknown.
 
+    Notes
+    -----
+    If a map stays the same while the network loses everything it learned, the map cannot show what was learned.
+
+    References
+    ----------
+    Adebayo et al. 2018, Sanity checks for saliency maps.
+
+    Examples
+    --------
     >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])[::9]
     >>> run = tl.transfer(tl.load_backbone(weights=None, image_size_px=32), images, "linear_probe", progress=False)
@@ -138,10 +172,11 @@ def study_heat_maps(run, pictures, methods=None, *, depths=None, seed=0):
 
     check_run("run", run)
     known = list_depths(run.backbone)
-    wanted = known if depths is None else check_known("depths", depths, known)
-    depths = [depth for depth in known if depth == TRAINED or depth in wanted]
+    chosen = known if depths is None else check_known("depths", depths, known)
+    depths = [depth for depth in known if depth == TRAINED or depth in chosen]
     methods = methods or {"Grad-CAM": grad_cam, "integrated gradients": _measure_gradients}
     pictures = gather_pictures(pictures)
+    # The class stays the one that the trained run predicts: a map of another class would differ for that reason alone.
     labels = choose_labels(run, torch.from_numpy(run.predict(pictures)), None)
     maps = {name: [] for name in methods}
     for depth in depths:
@@ -150,9 +185,9 @@ def study_heat_maps(run, pictures, methods=None, *, depths=None, seed=0):
             maps[name].append(method(random, pictures, label=labels))
     maps = {name: np.stack(of_depths) for name, of_depths in maps.items()}
     rows = [
-        (name, depth, picture, correlate_ranks(of_depths[0, picture], of_depths[place, picture]))
+        (name, depth, picture, correlate_ranks(of_depths[0, picture], of_depths[index, picture]))
         for name, of_depths in maps.items()
-        for place, depth in enumerate(depths)
+        for index, depth in enumerate(depths)
         for picture in range(len(pictures))
     ]
     table = pd.DataFrame(rows, columns=["method", "depth", "picture", "correlation"])
@@ -161,7 +196,7 @@ def study_heat_maps(run, pictures, methods=None, *, depths=None, seed=0):
 
 
 def correlate_ranks(first, second):
-    """Return Spearman's rank correlation of two maps of one shape, NaN where one is the same everywhere.
+    """Return Spearman's rank correlation of two maps of one shape; NaN if one is constant.
 
     >>> correlate_ranks(np.array([[0, 1], [2, 3]]), np.array([[1, 10], [100, 1000]]))
     1.0
@@ -175,4 +210,5 @@ def correlate_ranks(first, second):
 
 
 def _measure_gradients(run, pictures, label):
+    """Return absolute integrated gradients (n, side, side) from white, in 16 steps."""
     return np.abs(integrated_gradients(run, pictures, label=label, n_steps=16, baseline=(255, 255, 255)))

@@ -1,58 +1,87 @@
-"""How alike two networks represent the same pictures: centred kernel alignment (CKA). Without torch."""
+"""Similarity of two networks' features of the same pictures: centred kernel alignment (CKA). Without torch."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tlkit.arguments import check_count, check_finite
 from tlkit.evaluation.intervals import percentile_interval
 
 
-def cka(a, b, *, debiased=True):
-    """Return the centred kernel alignment of two sets of features of the same pictures, with a linear kernel.
+def cka(a: ArrayLike, b: ArrayLike, *, debiased: bool = True) -> float:
+    """Compute the linear centred kernel alignment (CKA) of two sets of features of the same pictures.
 
-    Kornblith et al. 2019 (Similarity of neural network representations revisited): compare which pictures are alike in
-    the one with which are alike in the other. It doesn't mind rotations, reflections and a common scale, so that any
-    two layers can be compared, also of different width.
+    Parameters
+    ----------
+    a : array-like of shape (n, d)
+        Features of n pictures, at least four.
+    b : array-like of shape (n, e)
+        Other features of the same pictures in the same order; e may differ from d.
+    debiased : bool, default True
+        Use the unbiased estimate. If False, use the one of Kornblith et al.
 
-    Their estimate is biased upwards where there are few pictures for many features: two sets of noise look alike. By
-    default the Hilbert-Schmidt criteria are the unbiased ones of Song et al. 2012 (Feature selection via dependence
-    maximization), as Nguyen et al. 2021 (Do wide and deep networks learn the same things?) take them, computed as
-    products of U-centred kernels (Székely and Rizzo 2014). Murphy et al. 2024 (Correcting biased centered kernel
-    alignment measures in biological and artificial neural networks) show what difference it makes.
+    Returns
+    -------
+    float
+        1 if the features are equal up to rotation and scale. Debiased, it is 0 on average for unrelated features, and
+        sometimes below.
 
-    Arguments
-    ---------
-    a: (n, d) float
-    b: (n, e) float
-        Of the same pictures in the same order, four or more.
-    debiased: bool
-        False: as in the paper of 2019.
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, values are not finite, or all pictures have the same features.
 
-    Returns a float, 1 for the same up to rotation and scale; debiased, 0 on average where there is nothing in common
-    and sometimes below. Raises ValueError for other shapes, values that aren't finite, features alike for all pictures.
+    Notes
+    -----
+    CKA compares which pictures are similar in `a` with which are similar in `b`. It does not change under rotation,
+    reflection and a common scale, so layers of any width can be compared. The biased estimate of Kornblith et al. is
+    too high for few pictures with many features: two sets of noise look alike. The default uses the unbiased
+    Hilbert-Schmidt criterion of Song et al., as Nguyen et al. do, computed from U-centred kernels (Székely and Rizzo).
 
+    References
+    ----------
+    Kornblith et al. 2019, Similarity of neural network representations revisited.
+    Song et al. 2012, Feature selection via dependence maximization.
+    Székely and Rizzo 2014, Partial distance correlation with methods for dissimilarities.
+    Nguyen et al. 2021, Do wide and deep networks learn the same things?
+    Murphy et al. 2024, Correcting biased centered kernel alignment measures in biological and artificial neural
+    networks.
+
+    Examples
+    --------
     >>> random = np.random.default_rng(0)
     >>> a, b = random.normal(size=(2, 128, 1280))
     >>> round(cka(a, b, debiased=False), 2), abs(cka(a, b)) < 0.02
     (0.91, True)
     """
-    ours, theirs = _center_both(a, b, debiased)
-    return float(np.sum(ours * theirs))
+    first, second = _center_both(a, b, debiased)
+    return float(np.sum(first * second))
 
 
-def cka_band(a, b, *, debiased=True, n_permutations=199, seed=0):
-    """Return between which values CKA lies for the same features where pictures are matched at random.
+def cka_band(
+    a: ArrayLike, b: ArrayLike, *, debiased: bool = True, n_permutations: int = 199, seed: int = 0
+) -> tuple[float, float]:
+    """Compute the range of CKA that chance produces: the same features, with pictures matched at random.
 
-    A similarity inside the band is no more than chance gives; biased, the band may lie near 1.
+    Parameters
+    ----------
+    a, b : array-like of shape (n, d) and (n, e)
+        Features, as in `cka`.
+    debiased : bool, default True
+        As in `cka`. The band of the biased estimate may lie near 1.
+    n_permutations : int, default 199
+        Number of random matchings.
+    seed : int, default 0
+        Seed of the matchings.
 
-    Arguments
-    ---------
-    a, b, debiased
-        As in `cka`.
-    n_permutations: int
-    seed: int
+    Returns
+    -------
+    low : float
+        Lower limit of the middle 95 % of the permutations.
+    high : float
+        Upper limit; a CKA between the two is no higher than chance.
 
-    Returns (low, high) floats, which hold the middle 95 % of the permutations.
-
+    Examples
+    --------
     >>> random = np.random.default_rng(0)
     >>> a, b = random.normal(size=(2, 64, 500))
     >>> low, high = cka_band(a, b)
@@ -60,24 +89,24 @@ def cka_band(a, b, *, debiased=True, n_permutations=199, seed=0):
     (True, True)
     """
     n_permutations, seed = check_count("n_permutations", n_permutations, 1), check_count("seed", seed, 0)
-    ours, theirs = _center_both(a, b, debiased)
+    first, second = _center_both(a, b, debiased)
     random = np.random.default_rng(seed)
     values = np.empty(n_permutations)
     for number in range(n_permutations):
-        order = random.permutation(len(ours))
-        values[number] = np.sum(ours * theirs[np.ix_(order, order)])
+        order = random.permutation(len(first))
+        values[number] = np.sum(first * second[np.ix_(order, order)])
     return percentile_interval(values)
 
 
 def _center_both(a, b, debiased):
-    """Return the two centred kernels, (n, n) each and of norm 1, whose product is the alignment."""
+    """Return two centred kernels, (n, n) each and of norm 1, whose inner product is the alignment."""
     kernels = []
     for name, values in (("a", a), ("b", b)):
         values = np.asarray(values, dtype=np.float64)
         if values.ndim != 2 or len(values) < 4:
-            raise ValueError(f"{name}: shape {values.shape}, expected (n, n_features) with four pictures or more")
+            raise ValueError(f"{name}: shape {values.shape}, expected (n, n_features) with at least four pictures")
         check_finite(name, values)
-        # Centred first: the same kernel in the end, without the digits that a large mean would cost.
+        # Centring the features first gives the same kernel, and avoids the rounding errors of a large mean.
         centred = values - values.mean(axis=0)
         kernel = (_center_unbiased if debiased else _center)(centred @ centred.T)
         norm = np.linalg.norm(kernel)
@@ -90,12 +119,15 @@ def _center_both(a, b, debiased):
 
 
 def _center(kernel):
+    """Return a kernel (n, n) whose rows and columns have mean 0."""
     means = kernel.mean(axis=0)
     return kernel - means - means[:, None] + means.mean()
 
 
 def _center_unbiased(kernel):
-    # Each picture's likeness to itself is what biases: it is left out.
+    """Return the U-centred kernel (n, n): rows and columns sum to 0, with a zero diagonal."""
+    # The bias comes from the similarity of each picture to itself, which is large in any features. U-centring removes
+    # the diagonal, and divides by n - 2 and (n - 1)(n - 2), the degrees of freedom that are left without it.
     n = len(kernel)
     kernel = kernel - np.diag(np.diag(kernel))
     sums = kernel.sum(axis=0)

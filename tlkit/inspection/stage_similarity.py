@@ -1,40 +1,78 @@
-"""Two networks compared stage by stage: where do they represent the same pictures alike?"""
+"""Two networks compared stage by stage: how similarly do they represent the same pictures?"""
+
+from __future__ import annotations
 
 import itertools
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tlkit.arguments import check_count
 from tlkit.features.frozen_network import find_places
-from tlkit.inspection.paired_scores import held_still, read_batch
+from tlkit.inspection.network_inputs import evaluation_mode, read_batch
 from tlkit.inspection.similarity import cka, cka_band
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tlkit.backbones.backbone import Backbone
+    from tlkit.images.imageset import ImageSet
 
 _N_AT_ONCE = 8
 
 
-def compare_stages(first, second, images, *, every_pair=False, debiased=True, n_permutations=99, seed=0):
-    """Measure the CKA of two networks behind their stages, such as one network before and after it was tuned.
+def compare_stages(
+    first: Backbone,
+    second: Backbone,
+    images: ImageSet | list,
+    *,
+    every_pair: bool = False,
+    debiased: bool = True,
+    n_permutations: int = 99,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Measure the CKA of two networks by stage, for example of one network before and after fine-tuning.
 
-    Features are means over places, as a head would get them; Kornblith et al. 2019 take whole maps, in which the same
-    thing at another place counts as another thing. Each network runs once over the pictures, and is left as it was.
-
-    Arguments
-    ---------
-    first, second: Backbone
-    images: ImageSet, or a list of pictures
-        Some hundred are enough.
-    every_pair: bool
-        Compare each stage of the first with each of the second; else stages of the same name, and with none in common
-        ValueError.
-    debiased: bool
+    Parameters
+    ----------
+    first, second : Backbone
+        The networks; they stay as they are.
+    images : ImageSet or list
+        Pictures; a few hundred are enough.
+    every_pair : bool, default False
+        Compare every stage of the first network with every stage of the second, not only stages of the same name.
+    debiased : bool, default True
         As in `cka`.
-    n_permutations: int
-        For the band of each pair; 0 for none.
-    seed: int
+    n_permutations : int, default 99
+        Number of permutations for the band of each pair; 0 for no bands.
+    seed : int, default 0
+        Seed of the permutations.
 
-    Returns a DataFrame, a row a pair: first, second (stages), cka, low, high (the band that chance gives; NaN without
-    permutations).
+    Returns
+    -------
+    DataFrame
+        One row per pair of stages, with the columns:
 
+        - first, second (str): names of the stages.
+        - cka (float): their similarity.
+        - low, high (float): the band that chance produces, see `cka_band`; NaN without permutations.
+
+    Raises
+    ------
+    ValueError
+        If no stage has the same name in both networks, without `every_pair`.
+
+    Notes
+    -----
+    Features are means over height and width, as a head gets them. Kornblith et al. compare whole maps, in which an
+    object at another position counts as another object.
+
+    References
+    ----------
+    Kornblith et al. 2019, Similarity of neural network representations revisited.
+
+    Examples
+    --------
     >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart")[:12]
     >>> networks = [tl.load_backbone(weights=None, image_size_px=32, seed=seed) for seed in (0, 0)]
@@ -50,38 +88,31 @@ def compare_stages(first, second, images, *, every_pair=False, debiased=True, n_
         pairs = [(stage, stage) for stage in first.stages if stage in second.stages]
     if not pairs:
         raise ValueError(
-            f"second: {second.name} has no stage named as one of {first.name}'s; compare each with each by "
+            f"second: {second.name} has no stage with the name of one of {first.name}'s; compare all pairs with "
             "every_pair=True"
         )
-    ours, theirs = (extract_stages(network, images) for network in (first, second))
+    first_features, second_features = (extract_stages(network, images) for network in (first, second))
     rows = []
-    for here, there in pairs:
-        features = ours[here], theirs[there]
+    for one, other in pairs:
+        features = first_features[one], second_features[other]
         band = np.nan, np.nan
         if n_permutations:
             band = cka_band(*features, debiased=debiased, n_permutations=n_permutations, seed=seed)
-        rows.append((here, there, cka(*features, debiased=debiased), *band))
+        rows.append((one, other, cka(*features, debiased=debiased), *band))
     return pd.DataFrame(rows, columns=["first", "second", "cka", "low", "high"])
 
 
 def extract_stages(backbone, images):
-    """Return {stage: (n, n_channels) float32} of the means over places behind every stage, in one run of the network.
-
-    Arguments
-    ---------
-    backbone: Backbone
-        In whatever mode it is, it runs in evaluation mode and is left as it was.
-    images: ImageSet, or a list of pictures
-    """
+    """Return {stage: (n, n_channels) float32}, means over height and width behind each stage, in one pass."""
     import torch
 
     batch = read_batch(backbone, images)
-    places = {stage: find_places(backbone.infer_shape(backbone.image_size_px, stage)) for stage in backbone.stages}
+    axes = {stage: find_places(backbone.infer_shape(backbone.image_size_px, stage)) for stage in backbone.stages}
     found = {stage: [] for stage in backbone.stages}
-    with held_still(backbone), torch.no_grad():
+    with evaluation_mode(backbone), torch.no_grad():
         for values in batch.split(_N_AT_ONCE):
             for stage, module in backbone.body.items():
                 values = module(values)
-                pooled = values.mean(dim=places[stage]) if places[stage] else values
+                pooled = values.mean(dim=axes[stage]) if axes[stage] else values
                 found[stage].append(pooled.float().cpu().numpy())
     return {stage: np.concatenate(parts) for stage, parts in found.items()}

@@ -1,27 +1,57 @@
-"""How far a training took the weights from those it started from, stage by stage."""
+"""Distance of a run's weights from those it started from, by stage."""
+
+from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tlkit.backbones.backbone import Backbone
+    from tlkit.training.run import Run
 
 
-def measure_weight_distance(run, start=None):
-    """Measure how far the weights of each stage of a run are from those that it started from.
+def measure_weight_distance(run: Run, start: Backbone | None = None) -> pd.DataFrame:
+    """Measure by stage how far training moved the weights.
 
-    The distance is that of L2-SP (Li, Grandvalet and Davoine 2018, Explicit inductive bias for transfer learning with
-    convolutional networks), over the length of what it started from, so that stages of any size are compared. The norm
-    layers' scales and shifts are weights as well; their statistics are buffers, which count on their own.
+    Parameters
+    ----------
+    run : Run
+        The trained run.
+    start : Backbone, optional
+        The backbone that the run started from. By default the pretrained backbone of its name is loaded.
 
-    Arguments
-    ---------
-    run: Run
-    start: Backbone, optional
-        What the run started from; by default the pretrained backbone of its name is loaded.
+    Returns
+    -------
+    DataFrame
+        One row per stage, early to late, with the columns:
 
-    Returns a DataFrame, a row a stage, early to late: stage, n_parameters, distance (length of the difference of all
-    weights), relative_distance (over the length of the weights at the start; NaN where that is 0, or without weights),
-    weights_moved (share of the weights' numbers whose value is another), n_buffers, buffers_moved (share of the buffers
-    that are others; NaN without any). Raises ValueError where `start` isn't what the run started from, and
-    `WeightsError` where that isn't at hand.
+        - stage (str): name of the stage.
+        - n_parameters (int): number of weights, including scales and shifts of norm layers.
+        - distance (float): Euclidean norm of the change of all weights.
+        - relative_distance (float): distance over the norm at the start; NaN if that is 0.
+        - weights_moved (float): share of weights that changed; NaN without weights.
+        - n_buffers (int): number of buffers (for example, statistics of norm layers).
+        - buffers_moved (float): share of buffers that changed; NaN without buffers.
 
+    Raises
+    ------
+    ValueError
+        If the run did not start from `start`.
+    WeightsError
+        If the weights that the run started from are not available.
+
+    Notes
+    -----
+    The distance is that of the L2-SP penalty; dividing it by the norm makes stages of any size comparable.
+
+    References
+    ----------
+    Li, Grandvalet and Davoine 2018, Explicit inductive bias for transfer learning with convolutional networks.
+
+    Examples
+    --------
     >>> import tlkit as tl
     >>> start = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     >>> images = tl.load_images("styles", domain="photo").few(1)
@@ -41,18 +71,19 @@ def measure_weight_distance(run, start=None):
         start = load_start(run.backbone.name, run.backbone.image_size_px, run.start_hash)
     elif hash_tensors(start.state_dict()) != run.start_hash:
         raise ValueError(
-            f"start: {start.name} with other weights than those that {run} started from; give the backbone that was "
-            "given to transfer, or nothing to have the pretrained one loaded"
+            f"start: {start.name} with other weights than those that {run} started from; pass the backbone that was "
+            "given to transfer, or omit it to load the pretrained one"
         )
     rows = [{"stage": name, **_compare(stage, start.body[name])} for name, stage in run.backbone.body.items()]
     return pd.DataFrame(rows)
 
 
 def _compare(stage, start):
+    """Return the numbers of one row of the table, for a stage and the same stage at the start."""
     squares = start_squares = n_parameters = n_moved = 0
     before = dict(start.named_parameters())
     for name, value in stage.named_parameters():
-        # In double precision: of a stage that hardly moved the difference has few digits left.
+        # Double precision: if a stage hardly moved, the difference has few digits left.
         value, old = value.detach().cpu().double(), before[name].detach().cpu().double()
         squares += ((value - old) ** 2).sum().item()
         start_squares += (old**2).sum().item()

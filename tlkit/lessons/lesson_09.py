@@ -73,16 +73,17 @@ def _check_policy(answer, *, damage):
         return Check(False, f"this should be the name of a policy (str), and is a {type(answer).__name__}.")
     if answer not in rows.index:
         return Check(False, f"{answer!r} is not in the table, which has {', '.join(rows.index)}.")
-    lost = rows["plain"] - rows["learned"]
+    lost = rows["plain"] - rows["trained_on_views"]
     chosen = rows.loc[answer]
+    relearned = chosen["trained_on_views"]
     if lost[answer] == lost.max():
         return Check(
             True,
-            f"{answer}: of {chosen['plain']:.2f} a head that learned such views is left with {chosen['learned']:.2f}: "
+            f"{answer}: of {chosen['plain']:.2f} a head that learned such views is left with {relearned:.2f}: "
             "the pictures no longer say it.",
         )
-    numbers = f"{chosen['plain']:.2f} as they are, {chosen['asked']:.2f} asked, {chosen['learned']:.2f} learned"
-    if chosen["asked"] == rows["asked"].min():
+    numbers = f"{chosen['plain']:.2f} as they are, {chosen['views']:.2f} asked, {relearned:.2f} learned"
+    if chosen["views"] == rows["views"].min():
         return Check(
             False,
             f"{answer} has the lowest share asked ({numbers}), but much of that is learned back: it was only new.",

@@ -64,7 +64,7 @@ class HeatStudyPage(Page):
 def _draw_what_stays(study, figure):
     places = (0.01, 0.05, 0.2, 0.72), (0.22, 0.05, 0.2, 0.72), (0.43, 0.05, 0.2, 0.72), (0.72, 0.28, 0.27, 0.6)
     picture, trained, random, curves = (figure.add_axes(place) for place in places)
-    side_px = study.squares.shape[1]
+    side_px = study.inputs.shape[1]
     for ax in (picture, trained, random):
         ax.set(xlim=(0, side_px), ylim=(side_px, 0), xticks=[], yticks=[], aspect="equal")
     draw_correlations(study, curves)
@@ -74,7 +74,7 @@ def _draw_what_stays(study, figure):
 
 def _draw_what_changes(summary, study, axes):
     picture, trained, random, curves = axes
-    choice, square = summary.choice, study.squares[summary.choice.picture]
+    choice, square = summary.choice, study.inputs[summary.choice.picture]
     draw_input(square, picture)
     for ax, heat in ((trained, summary.trained), (random, summary.random)):
         draw_heat_map(heat, square, ax)

@@ -60,7 +60,7 @@ class HeatMapSummary:
 
 def check_heat(study, choice):
     """Raise ValueError for a picture, depth or method that a `HeatStudy` doesn't have, TypeError for another type."""
-    check_count("picture", choice.picture, 0, len(study.squares) - 1)
+    check_count("picture", choice.picture, 0, len(study.inputs) - 1)
     check_known("depth", [choice.depth], study.depths)
     check_known("method", [choice.method], list(study.maps))
 

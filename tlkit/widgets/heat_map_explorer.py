@@ -75,5 +75,5 @@ class HeatMapExplorer(ChoiceExplorer):
         )
 
     def __repr__(self):
-        n_pictures, n_depths = len(self.study.squares), len(self.study.depths)
+        n_pictures, n_depths = len(self.study.inputs), len(self.study.depths)
         return f"HeatMapExplorer({n_pictures} pictures × {n_depths} depths × {len(self.study.maps)} methods)"

@@ -1,15 +1,23 @@
-"""A run's network as what asks it for reasons needs it: with gradients, held still, and left as it was found."""
+"""Pictures as a run's network gets them, and the network prepared for gradients of its inputs."""
+
+from __future__ import annotations
 
 import contextlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tlkit.arguments import check_known
 from tlkit.images.inputs import gather_pictures
 
+if TYPE_CHECKING:
+    from tlkit.backbones.backbone import Backbone
+    from tlkit.images.imageset import ImageSet
+    from tlkit.training.run import Run
+
 
 def load_captum():
-    """Return captum's module of methods; ModuleNotFoundError names the extra where it is not installed."""
+    """Return captum's module of methods; if captum is missing, ModuleNotFoundError names the extra."""
     try:
         from captum import attr
     except ModuleNotFoundError as error:
@@ -21,16 +29,25 @@ def load_captum():
     return attr
 
 
-def show_inputs(run, pictures):
-    """Return what the network of a run sees of pictures, (n, image_size_px, image_size_px, 3) uint8.
+def show_inputs(run: Run | Backbone, pictures: ImageSet | list) -> np.ndarray:
+    """Resize and crop pictures as a network gets them.
 
-    Arguments
-    ---------
-    run: Run, or Backbone
-    pictures: ImageSet, or a list of paths, PIL pictures or arrays (height, width, 3) of uint8
+    Draw a heat map over this square, not over the picture, whose border may have been cropped.
 
-    A heat map is drawn over this square, not over the picture: its border may have been cropped away.
+    Parameters
+    ----------
+    run : Run or Backbone
+        The run, or a backbone.
+    pictures : ImageSet or list
+        Pictures; a list contains paths, PIL pictures or uint8 arrays of shape (height, width, 3).
 
+    Returns
+    -------
+    ndarray of uint8, shape (n, image_size_px, image_size_px, 3)
+        The squares.
+
+    Examples
+    --------
     >>> import tlkit as tl
     >>> backbone = tl.load_backbone(weights=None, image_size_px=32)
     >>> show_inputs(backbone, tl.load_images("styles")[:2]).shape
@@ -41,7 +58,7 @@ def show_inputs(run, pictures):
 
 
 def read_batch(backbone, pictures):
-    """Return pictures as a backbone takes them, (n, 3, image_size_px, image_size_px) float32 on its device."""
+    """Return preprocessed pictures, (n, 3, image_size_px, image_size_px) float32, on the backbone's device."""
     import torch
 
     pictures = gather_pictures(pictures)
@@ -52,8 +69,8 @@ def read_batch(backbone, pictures):
 
 
 @contextlib.contextmanager
-def held_still(*modules):
-    """Put modules into evaluation mode, with gradients for inputs alone; afterwards all is as it was found."""
+def evaluation_mode(*modules):
+    """Put modules into evaluation mode without gradients of parameters; afterwards restore both."""
     parts = [part for module in modules for part in module.modules()]
     parameters = [parameter for module in modules for parameter in module.parameters()]
     modes, gradients = [part.training for part in parts], [parameter.requires_grad for parameter in parameters]
@@ -71,15 +88,7 @@ def held_still(*modules):
 
 
 def choose_labels(run, scores, label):
-    """Return the class whose score is to be explained for each picture, (n,) int64.
-
-    Arguments
-    ---------
-    run: Run
-    scores: (n, n_classes) tensor
-    label: str, int, (n,) int, or None
-        A class by name or by place, one for all or one each; None takes what the run predicts.
-    """
+    """Return the class to explain for each picture, (n,) int64; `label` as in `grad_cam`, scores (n, n_classes)."""
     n, n_classes = scores.shape
     if label is None:
         return scores.argmax(dim=1).cpu().numpy()
@@ -88,7 +97,7 @@ def choose_labels(run, scores, label):
         label = run.classes.index(label)
     labels = np.asarray(label)
     if labels.dtype.kind not in "iu" or labels.shape not in ((), (n,)):
-        raise TypeError(f"label: {label!r}, expected a class by name or number, or {n} numbers, one a picture")
+        raise TypeError(f"label: {label!r}, expected a class by name or index, or {n} indices, one per picture")
     if labels.size and not 0 <= labels.min() <= labels.max() < n_classes:
-        raise ValueError(f"label: {label!r}, expected 0 to {n_classes - 1}, places in {run.classes}")
+        raise ValueError(f"label: {label!r}, expected 0 to {n_classes - 1}, indices in {run.classes}")
     return np.broadcast_to(labels, (n,)).astype(np.int64)
