@@ -54,7 +54,7 @@ def compare_speed(paths, size_px, n_threads, n_repeats):
     import torch
 
     from tlkit.backbones.recipe import Recipe
-    from tlkit.features.picture_batches import read_squares
+    from tlkit.features.crops import read_crops
     from tlkit.images.inputs import gather_pictures
 
     torch.set_num_threads(1)  # the chain's own threads are the pool's
@@ -68,7 +68,7 @@ def compare_speed(paths, size_px, n_threads, n_repeats):
                     pass
 
     def run(precision):
-        for _ in read_squares(images, indices, recipe, precision, n_threads):
+        for _ in read_crops(images, indices, recipe, precision, n_threads):
             pass
 
     ways = {"tutorial": run_chain, "exact": lambda: run("exact"), "fast": lambda: run("fast")}
@@ -85,7 +85,7 @@ def compare_speed(paths, size_px, n_threads, n_repeats):
             f"  {way:9s} {rate:8.0f} pictures a second, {min(seconds['tutorial']) / min(times_s):5.2f} times the chain"
         )
     some = range(min(48, len(paths)))
-    pairs = zip(read_squares(images, some, recipe), read_squares(images, some, recipe, "fast"), strict=True)
+    pairs = zip(read_crops(images, some, recipe), read_crops(images, some, recipe, "fast"), strict=True)
     differences = [np.abs(exact.astype(float) - fast).mean() for exact, fast in pairs]
     print(f"  fast from exact, mean levels of 255: {np.mean(differences):.2f}, worst picture {max(differences):.2f}")
 
@@ -95,9 +95,9 @@ def compare_probes(folder, shots, short_side_px):
     from sklearn.linear_model import LogisticRegression
 
     import tlkit as tl
+    from tlkit.features.crops import read_crops
     from tlkit.features.engines import choose_engine, open_engine, run_in_batches
     from tlkit.features.frozen_network import FrozenNetwork
-    from tlkit.features.picture_batches import read_squares
 
     drawn = tl.load_images("styles", domain="clipart").few(shots)
     is_test = np.zeros(len(drawn), bool)
@@ -108,7 +108,7 @@ def compare_probes(folder, shots, short_side_px):
     for precision in ("exact", "fast"):
         # The same float32 engine for both: only the decoding differs.
         engine = open_engine(choose_engine("auto"), network, network.output(None, True), "exact")
-        squares = read_squares(images, range(len(images)), network.recipe, precision)
+        squares = read_crops(images, range(len(images)), network.recipe, precision)
         values = np.concatenate([np.array(batch) for batch in run_in_batches(engine, squares)])
         head = LogisticRegression(max_iter=1000).fit(values[~is_test], images.labels[~is_test])
         correct[precision] = head.predict(values[is_test]) == images.labels[is_test]

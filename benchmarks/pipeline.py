@@ -48,13 +48,13 @@ def main():
 def measure(backbone, images, precision):
     """Return pictures a second of decoding alone, the forward pass alone, and from files to features."""
     import tlkit as tl
+    from tlkit.features.crops import read_crops
     from tlkit.features.engines import choose_engine, open_engine, run_in_batches
     from tlkit.features.frozen_network import FrozenNetwork
-    from tlkit.features.picture_batches import read_squares
     from tlkit.storage import cache_folder
 
     start = time.perf_counter()
-    squares = list(read_squares(images, range(len(images)), backbone.recipe, precision))
+    squares = list(read_crops(images, range(len(images)), backbone.recipe, precision))
     decoding_s = time.perf_counter() - start
     network = FrozenNetwork.of(backbone)
     engine = open_engine(choose_engine("auto"), network, network.output(None, True), precision)

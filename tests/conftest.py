@@ -167,13 +167,13 @@ def n_preprocessed(monkeypatch):
     """A list that grows by one with each picture that is read to be computed."""
     from tlkit.features import extract
 
-    counted, real = [], extract.read_squares
+    counted, real = [], extract.read_crops
 
-    def read_squares(images, indices, *arguments):
+    def read_crops(images, indices, *arguments):
         counted.extend(indices)
         return real(images, indices, *arguments)
 
-    monkeypatch.setattr(extract, "read_squares", read_squares)
+    monkeypatch.setattr(extract, "read_crops", read_crops)
     return counted
 
 

@@ -157,7 +157,7 @@ def test_a_damaged_file_is_computed_again_with_a_warning(damage, images, n_prepr
     if damage == "flipped":
         content[content.index(expected[2].tobytes())] ^= 1
     path.write_bytes(content[: {"flipped": None, "truncated": len(content) // 2, "empty": 0}[damage]])
-    with pytest.warns(UserWarning, match=r"\.shard is damaged .*; what it held is computed again"):
+    with pytest.warns(UserWarning, match=r"\.shard is damaged .*; its features are computed again"):
         values = extract(make_tiny_backbone(), images)
     assert np.array_equal(values, expected)
     assert len(n_preprocessed) == 14
@@ -394,16 +394,16 @@ def test_an_unwritable_cache_folder_costs_no_features(images, tmp_path, monkeypa
 def test_what_is_rewritten_while_it_is_computed_is_not_kept_under_its_old_digest(images, pictures, monkeypatch):
     from tlkit.features import extract as extract_module
 
-    path, backbone, real = pictures / "bird" / "0.png", make_tiny_backbone(), extract_module.read_squares
+    path, backbone, real = pictures / "bird" / "0.png", make_tiny_backbone(), extract_module.read_crops
     content = path.read_bytes()
     expected = extract(backbone, images, cache=False)
 
-    def read_squares(*arguments):
+    def read_crops(*arguments):
         make_picture(70).save(path)  # after the digests were taken
         return real(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(extract_module, "read_squares", read_squares)
+        patch.setattr(extract_module, "read_crops", read_crops)
         assert not np.array_equal(extract(backbone, images), expected)
     path.write_bytes(content)
     assert np.array_equal(extract(backbone, images), expected)

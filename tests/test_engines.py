@@ -10,8 +10,7 @@ from made_networks import make_batch, make_tiny_backbone
 from torch import nn
 
 from tlkit.features import engines
-from tlkit.features.arithmetic import find_arithmetic
-from tlkit.features.engines import choose_engine, describe_engine, has_gpu, open_engine
+from tlkit.features.engines import choose_engine, describe_engine, find_arithmetic, has_gpu, open_engine
 from tlkit.features.frozen_network import FrozenNetwork
 from tlkit.features.torch_engine import TorchEngine, fold_norms
 

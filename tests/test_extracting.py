@@ -112,7 +112,7 @@ def test_the_bundled_set_and_a_second_call(extract, backbone, monkeypatch):
     for _ in range(2):
         assert extract("styles", "--engine", "torch")[0] == 0
         monkeypatch.setattr(
-            extract_module, "read_squares", lambda *arguments: pytest.fail("a picture was computed again")
+            extract_module, "read_crops", lambda *arguments: pytest.fail("a picture was computed again")
         )
     assert np.array_equal(read("features.npz")["labels"], few.labels)
 
@@ -160,9 +160,9 @@ def test_bad_arguments_are_said_before_a_picture_is_read(arguments, words, extra
 
 
 def test_an_interrupted_call_says_that_the_next_goes_on_and_it_does(extract, backbone, folder, monkeypatch):
-    counted, real = [], extract_module.read_squares
+    counted, real = [], extract_module.read_crops
 
-    def read_squares(images, indices, *rest):
+    def read_crops(images, indices, *rest):
         counted.append(len(indices))
         squares = real(images, indices, *rest)
         for number, square in enumerate(squares):
@@ -170,7 +170,7 @@ def test_an_interrupted_call_says_that_the_next_goes_on_and_it_does(extract, bac
                 raise KeyboardInterrupt
             yield square
 
-    monkeypatch.setattr(extract_module, "read_squares", read_squares)
+    monkeypatch.setattr(extract_module, "read_crops", read_crops)
     status, output, errors = extract(folder, "--engine", "torch")
     assert status != 0
     assert output == ""

@@ -51,13 +51,13 @@ def values(backbone, images):
 def n_computed(monkeypatch, tmp_path):
     """An empty cache, and a list that holds how many pictures each extraction really computed."""
     monkeypatch.setenv("TLKIT_CACHE_DIR", str(tmp_path / "cache"))
-    counted, real = [], extract.read_squares
+    counted, real = [], extract.read_crops
 
-    def read_squares(images, indices, *rest):
+    def read_crops(images, indices, *rest):
         counted.append(len(indices))
         return real(images, indices, *rest)
 
-    monkeypatch.setattr(extract, "read_squares", read_squares)
+    monkeypatch.setattr(extract, "read_crops", read_crops)
     return counted
 
 

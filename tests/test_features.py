@@ -11,11 +11,11 @@ from made_pictures import make_picture, write_classes
 
 import tlkit as tl
 from tlkit.backbones.networks import find_entry
-from tlkit.features import openvino_model
+from tlkit.features import openvino_engine
 from tlkit.features.engines import choose_engine, open_engine, run_in_batches
 from tlkit.features.extract import extract_values
 from tlkit.features.frozen_network import FrozenNetwork
-from tlkit.features.openvino_model import BATCH_SIZE
+from tlkit.features.openvino_engine import BATCH_SIZE
 
 N_PICTURES = BATCH_SIZE + 3
 ENGINES = ["openvino", "torch"]
@@ -45,7 +45,7 @@ def translated():
 @pytest.fixture
 def n_converted(monkeypatch, translated):
     """A list that grows by one with each conversion; the same network is really converted once for all tests."""
-    counted, real = [], openvino_model._translate
+    counted, real = [], openvino_engine._convert
 
     def translate(backbone):
         counted.append(backbone.name)
@@ -54,7 +54,7 @@ def n_converted(monkeypatch, translated):
             translated[fingerprint] = real(backbone)
         return translated[fingerprint]
 
-    monkeypatch.setattr(openvino_model, "_translate", translate)
+    monkeypatch.setattr(openvino_engine, "_convert", translate)
     return counted
 
 
@@ -259,7 +259,7 @@ def test_auto_depends_only_on_what_is_installed(monkeypatch):
 @pytest.mark.parametrize(
     ("options", "kind", "words"),
     [
-        ({"engine": "onnx"}, ValueError, r"engine: 'onnx', expected one of auto, openvino, torch, cuda"),
+        ({"engine": "onnx"}, ValueError, r"engine: 'onnx' is unknown; known: 'auto', 'cuda', 'openvino', 'torch'"),
         ({"precision": "half"}, ValueError, r"precision: 'half', expected one of exact, fast"),
         ({"engine": "cuda"}, ValueError, r"engine: 'cuda' needs an NVIDIA GPU that torch can use.*take engine='auto'"),
         ({"stage": "stage9"}, ValueError, r"stage: 'stage9' is not a stage of tiny.*nearest: 'stage1'"),

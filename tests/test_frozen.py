@@ -11,7 +11,7 @@ from made_networks import make_tiny_backbone
 import tlkit as tl
 from tlkit.backbones.weights.hashes import known_sha256
 from tlkit.features import frozen_network
-from tlkit.features.frozen_network import FrozenNetwork, find_places
+from tlkit.features.frozen_network import FrozenNetwork, find_spatial_axes
 
 LITE = "efficientnet_lite0"
 WITHOUT_TORCH = f"""
@@ -109,4 +109,4 @@ def test_without_a_stage_maps_are_those_of_the_last():
 
 
 def test_a_map_as_wide_as_it_has_channels_is_taken_channels_first():
-    assert find_places((1, 7, 7, 7)) == (2, 3)
+    assert find_spatial_axes((1, 7, 7, 7)) == (2, 3)

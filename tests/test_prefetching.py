@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from tlkit.features.picture_batches import run_ahead
+from tlkit.features.crops import run_ahead
 
 
 def count_threads():

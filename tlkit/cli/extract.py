@@ -38,8 +38,7 @@ def extract(
     """Compute the features of pictures with a frozen network, and write them to one file."""
     _check_output(output)
     from tlkit.arguments import check_known
-    from tlkit.features.arithmetic import PRECISIONS
-    from tlkit.features.engines import choose_engine
+    from tlkit.features.engines import PRECISIONS, choose_engine
     from tlkit.features.extract import extract_features
     from tlkit.features.frozen_network import FrozenNetwork
     from tlkit.images.load import load_with_or_without_classes

@@ -1,4 +1,4 @@
-"""Features of a frozen network, computed once and kept."""
+"""Features of a frozen network, computed once and kept on disk."""
 
 from tlkit.lazy import attach as _attach
 

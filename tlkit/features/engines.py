@@ -1,7 +1,7 @@
-"""What runs a frozen network forward: OpenVINO where it is installed, else torch; a GPU where there is one.
+"""Engines that run a frozen network forward: OpenVINO or torch, on a CPU or a GPU. Without torch until one is opened.
 
-All see batches of one fixed size, the last filled up with zeros, so that a picture's features don't depend on which
-pictures are computed beside it.
+All engines compute batches of one fixed size and fill up the last one with zeros. So the features of a picture don't
+depend on the other pictures in its batch.
 """
 
 import importlib.metadata
@@ -11,13 +11,13 @@ import shutil
 import numpy as np
 
 from tlkit.arguments import check_known
-from tlkit.features.arithmetic import find_arithmetic
 
 ENGINES = ("auto", "openvino", "torch", "cuda")
+PRECISIONS = ("exact", "fast")
 
 
 def choose_engine(engine):
-    """Return the engine's name that `engine` stands for; "auto" depends only on what is installed."""
+    """Return the name of the engine to use; the choice of "auto" depends only on the installation."""
     check_known("engine", [engine], ENGINES)
     installed = importlib.util.find_spec("openvino") is not None
     if engine == "openvino" and not installed:
@@ -32,7 +32,7 @@ def choose_engine(engine):
 
 
 def has_gpu():
-    """Say whether torch can use an NVIDIA GPU; where there is no driver, torch isn't asked, and not imported."""
+    """Return whether torch can use an NVIDIA GPU; torch is imported only if there is a driver."""
     if shutil.which("nvidia-smi") is None:
         return False
     import torch
@@ -40,56 +40,55 @@ def has_gpu():
     return torch.cuda.is_available()
 
 
+def find_arithmetic(engine, precision):
+    """Return the arithmetic of an engine, "f32" or "bf16"; "fast" is bf16 if the processor has units for it."""
+    if precision == "exact" or engine == "torch":
+        return "f32"
+    if engine == "openvino":
+        import openvino
+
+        offered = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    else:
+        import torch
+
+        offered = torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bf16" if offered else "f32"
+
+
 def open_engine(engine, network, output, precision):
-    """Make ready what computes one output of a network.
-
-    Arguments
-    ---------
-    engine: "openvino", "torch" or "cuda"
-    network: FrozenNetwork
-    output: Output
-        Of this network.
-    precision: "exact" or "fast"
-
-    Returns an object with `batch_size` and `run`, which takes an iterable of batches (batch_size, height, width, 3)
-    uint8 and gives for each, in order, (batch_size, *output.shape) float32.
-    """
+    """Return an engine with `batch_size` and `run` for one `Output` of a `FrozenNetwork`."""
+    # `run` takes an iterable of batches (batch_size, height, width, 3) uint8 and yields (batch_size, *output.shape)
+    # float32 for each, in order.
     if engine == "openvino":
         from tlkit.features.openvino_engine import OpenVINOEngine
 
-        return OpenVINOEngine(network, output, precision)
+        return OpenVINOEngine(network, output, find_arithmetic(engine, precision))
     from tlkit.features.torch_engine import TorchEngine
 
     return TorchEngine(network, output, precision, "cuda" if engine == "cuda" else None)
 
 
 def describe_engine(engine, precision):
-    """Return what of an engine decides the features' bits, library and arithmetic, such as "openvino 2026.4 f32"."""
+    """Return what in an engine decides the bits of the features, for example "openvino 2026.4 f32"."""
     package = "openvino" if engine == "openvino" else "torch"
     device = " on a GPU" if engine == "cuda" else ""
     return f"{package} {importlib.metadata.version(package)}{device} {find_arithmetic(engine, precision)}"
 
 
-def run_in_batches(engine, squares):
-    """Yield (n, *shape) float32 of pictures, in order.
-
-    Arguments
-    ---------
-    engine: what `open_engine` returns
-    squares: iterable of (height, width, 3) uint8
-        Pictures, resized and cropped; read one by one.
-    """
+def run_in_batches(engine, crops):
+    """Yield the outputs (n, *shape) float32 of crops, an iterable of (height, width, 3) uint8, batch by batch."""
     counts = []
-    for values in engine.run(_make_batches(squares, engine.batch_size, counts)):
+    for values in engine.run(_make_batches(crops, engine.batch_size, counts)):
         yield values[: counts.pop(0)]
 
 
-def _make_batches(squares, batch_size, counts):
+def _make_batches(crops, batch_size, counts):
+    """Yield batches (batch_size, height, width, 3) uint8, and append the number of crops in each to `counts`."""
     batch, filled = None, 0
-    for square in squares:
+    for crop in crops:
         if batch is None:
-            batch = np.zeros((batch_size, *square.shape), np.uint8)
-        batch[filled] = square
+            batch = np.zeros((batch_size, *crop.shape), np.uint8)
+        batch[filled] = crop
         filled += 1
         if filled == batch_size:
             counts.append(filled)

@@ -1,73 +1,95 @@
-"""`extract_features`: a frozen network over pictures, each computed once and kept on disk. Without torch."""
+"""Feature extraction with a frozen network; each picture is computed once and kept on disk. Without torch."""
+
+from __future__ import annotations
 
 import itertools
 import math
 import tempfile
 import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm.auto import tqdm
 
 import tlkit
-from tlkit.features.arithmetic import PRECISIONS
+from tlkit.arguments import check_known
 from tlkit.features.cache.feature_cache import FeatureCache
-from tlkit.features.engines import choose_engine, describe_engine, open_engine, run_in_batches
+from tlkit.features.crops import describe_decoder, read_crops
+from tlkit.features.engines import PRECISIONS, choose_engine, describe_engine, open_engine, run_in_batches
 from tlkit.features.features import Features
 from tlkit.features.frozen_network import FrozenNetwork
-from tlkit.features.picture_batches import describe_decoder, read_squares
-from tlkit.images import ImageSet
+from tlkit.images.imageset import ImageSet, check_images
 from tlkit.storage import cache_folder
 
+if TYPE_CHECKING:
+    from tlkit.backbones.backbone import Backbone
+
 _SHARD_BYTES = 8 * 2**20
-_LARGEST_SHARD = 1024
-_MOST_BYTES_IN_MEMORY = 2**30
+_MAX_SHARD_ROWS = 1024
+_MAX_BYTES_IN_MEMORY = 2**30
 
 
 def extract_features(
-    backbone,
-    images,
-    engine="auto",
-    precision="exact",
-    cache=True,
-    progress=True,
+    backbone: Backbone | str,
+    images: ImageSet,
+    engine: str = "auto",
+    precision: str = "exact",
+    cache: bool = True,
+    progress: bool = True,
     *,
-    stage=None,
-    pooled=True,
-    report=None,
-):
+    stage: str | int | None = None,
+    pooled: bool = True,
+    report: Callable[[int], object] | None = None,
+) -> Features:
     """Compute the features of pictures with a frozen network.
 
-    The network runs in evaluation mode and is left as it was. The same pictures, weights and engine give the same bits,
-    whichever pictures are computed beside them. Ctrl-C keeps what was computed, and the next call goes on from there.
-    Features of more than 1 GiB lie in a file of the cache folder that goes with them, and are read from there.
+    The network runs in evaluation mode and is not changed. The same pictures, weights and engine give the same bits,
+    whatever other pictures are computed with them. After Ctrl-C the next call continues with the remaining pictures.
 
-    By name, a network that was converted before is run without torch, which starts in a second and in little memory.
+    Parameters
+    ----------
+    backbone : Backbone or str
+        A network, or its name for `load_backbone`. If a network given by name was converted before, it runs without
+        torch, which starts in a second and needs little memory.
+    images : ImageSet
+        The pictures.
+    engine : {"auto", "openvino", "torch", "cuda"}
+        Software that runs the network. "auto" depends only on the installation: an NVIDIA GPU if torch can use one,
+        else OpenVINO, else torch.
+    precision : {"exact", "fast"}
+        "exact" computes in float32, equal on every machine within 1e-4 of the features' scale. "fast" computes in
+        bfloat16 if the processor supports it, and decodes JPEG pictures at a reduced size.
+    cache : bool
+        Keep the features on disk, and reuse those of the same pictures, weights, preprocessing, stage, engine and
+        precision.
+    progress : bool
+        Show a progress bar.
+    stage : str or negative int, optional
+        Stage whose output is taken instead of the network's features.
+    pooled : bool
+        Take the mean over the spatial axes, (n_samples, n_channels). If False, return the maps (n_samples, n_channels,
+        height, width), without `stage` those of the last stage.
+    report : callable, optional
+        `report(n_pictures)` is called with the number of newly computed pictures. An exception in it ends the
+        extraction like Ctrl-C.
 
-    Arguments
-    ---------
-    backbone: Backbone, or a name for `load_backbone`
-    images: ImageSet
-    engine: "auto", "openvino", "torch" or "cuda"
-        "auto" depends only on what is installed: an NVIDIA GPU where torch can use one, else OpenVINO, else torch.
-    precision: "exact" or "fast"
-        "exact" is float32, the same on every machine within 1e-4 of the features' scale. "fast" computes in bfloat16
-        where the processor has units for it, and decodes JPEG pictures at a reduced scale.
-    cache: bool
-        Keep the features on disk, and take from there what is kept of the same pictures, weights, preprocessing, stage,
-        engine and precision.
-    progress: bool
-        Show a bar with pictures a second and the time left while pictures are computed.
-    stage: str or negative int, optional
-        Take the output of this stage instead of the network's features.
-    pooled: bool
-        The mean over places of that output, (n, n_channels); False: the maps themselves, (n, n_channels, height,
-        width), without `stage` those of the last stage.
-    report: callable, optional
-        `report(n_pictures)` is called each time that so many more pictures were computed. What it raises ends this,
-        and keeps what was computed as Ctrl-C does.
+    Returns
+    -------
+    Features
+        One row per picture. Values of more than 1 GiB are read from a temporary file.
 
-    Returns `Features`.
+    Raises
+    ------
+    TypeError
+        If the backbone or the images have a wrong type.
+    ValueError
+        If the engine isn't installed, or the stage is unknown or has no maps.
+    PictureError
+        If a picture can't be read.
 
+    Examples
+    --------
     >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart")[:6]
     >>> backbone = tl.load_backbone(weights=None, image_size_px=32)
@@ -82,25 +104,20 @@ def extract_features(
 
 
 def extract_values(backbone, images, engine, precision, stage, pooled, *, cache, progress, report=None):
-    """Return the values of `extract_features`, and what they depend on besides the pictures, a dict of str to str.
-
-    Arguments as there; `pooled` may also be None: then a stage's output comes in the network's own order of axes, which
-    the rest of the network takes, (n, …) float32.
-    """
-    if not isinstance(images, ImageSet):
-        raise TypeError(f"images: a {type(images).__name__}, expected an ImageSet, as load_images makes it")
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision: {precision!r}, expected one of {', '.join(PRECISIONS)}")
+    """Return the values (n, …) of `extract_features` and their cache key, a dict of str to str."""
+    # `pooled` may also be None: then a stage's output keeps the order of axes that the rest of the network takes.
+    check_images("images", images)
+    check_known("precision", [precision], PRECISIONS)
     engine = choose_engine(engine)
     network = _find_network(backbone)
     output = network.output(stage, pooled)
+    # The key holds everything but the picture that decides the bits of a row. A picture is identified by its own hash.
     key = {
         "backbone": network.name,
         "fingerprint": network.fingerprint,
         "image_size_px": str(network.image_size_px),
         "engine": describe_engine(engine, precision),
         "precision": precision,
-        # What decodes and resizes the pictures.
         "software": f"tlkit {tlkit.__version__}, {describe_decoder(precision)}",
     }
     if output.stage is not None:
@@ -109,14 +126,14 @@ def extract_values(backbone, images, engine, precision, stage, pooled, *, cache,
     values = _allocate((len(images), *output.shape))
     store = FeatureCache(key) if cache else None
     missing = store.load(digests, values) if cache else range(len(images))
-    # A picture that stands twice in the set is computed once.
+    # A picture that occurs twice in the set is computed once.
     first = {}
     for index in missing:
         first.setdefault(digests[index], index)
     if first:
-        squares = read_squares(images, list(first.values()), network.recipe, precision)
+        crops = read_crops(images, list(first.values()), network.recipe, precision)
         with tqdm(total=len(first), desc="features", unit="picture", disable=not progress, leave=False) as bar:
-            rows = run_in_batches(open_engine(engine, network, output, precision), squares)
+            rows = run_in_batches(open_engine(engine, network, output, precision), crops)
             _fill(values, rows, first, images, store, [bar.update, report] if report else [bar.update])
         for index in missing:
             values[index] = values[first[digests[index]]]
@@ -124,6 +141,7 @@ def extract_values(backbone, images, engine, precision, stage, pooled, *, cache,
 
 
 def _find_network(backbone):
+    """Return the `FrozenNetwork` of a `Backbone` or a name."""
     if isinstance(backbone, FrozenNetwork):
         return backbone
     if isinstance(backbone, str):
@@ -136,16 +154,18 @@ def _find_network(backbone):
 
 
 def _allocate(shape):
-    if math.prod(shape) * 4 <= _MOST_BYTES_IN_MEMORY:
+    """Return an empty float32 array; a large one lies in a file that the system deletes with the array."""
+    if math.prod(shape) * 4 <= _MAX_BYTES_IN_MEMORY:
         return np.empty(shape, np.float32)
     return np.memmap(tempfile.TemporaryFile(dir=cache_folder()), np.float32, "w+", shape=shape)
 
 
+# Rows are kept shard by shard, so that a crash costs the pictures of one shard at most. Whatever Python can still
+# handle, such as Ctrl-C, costs none.
 def _fill(values, rows, first, images, store, reports):
-    # `first` says for each digest where its row goes, in the order of `rows`. Kept shard by shard, so that whatever
-    # ends this costs the pictures of one shard at most, and none where Python still runs.
-    n_in_shard = max(1, min(_LARGEST_SHARD, _SHARD_BYTES // max(1, values[0].nbytes)))
-    places, done = iter(first.items()), []
+    """Write computed rows into `values` at the indices of `first`, {digest: index} in their order, and keep them."""
+    n_in_shard = max(1, min(_MAX_SHARD_ROWS, _SHARD_BYTES // max(1, values[0].nbytes)))
+    targets, done = iter(first.items()), []
 
     def keep():
         same = [(digest, index) for digest, index in done if _is_same(images, index, digest)] if store else []
@@ -155,7 +175,7 @@ def _fill(values, rows, first, images, store, reports):
 
     try:
         for batch in rows:
-            for row, (digest, index) in zip(batch, itertools.islice(places, len(batch)), strict=True):
+            for row, (digest, index) in zip(batch, itertools.islice(targets, len(batch)), strict=True):
                 values[index] = row
                 done.append((digest, index))
             for report in reports:
@@ -167,7 +187,7 @@ def _fill(values, rows, first, images, store, reports):
 
 
 def _is_same(images, index, digest):
-    # What was rewritten since its digest was taken must not be kept under that digest.
+    """Return whether a picture's file still has its digest; features of a changed file must not be kept under it."""
     try:
         return images.digest(index) == digest
     except OSError:
@@ -175,9 +195,10 @@ def _is_same(images, index, digest):
 
 
 def _keep(store, digests, values):
+    """Keep rows in the cache, with a warning if that fails."""
     try:
         store.store(digests, values)
-    except OSError as error:  # a full disk must not cost what was computed
+    except OSError as error:  # a full disk must not lose the computed features
         warnings.warn(
             f"the features can't be kept in {store.folder.parent} ({error}) and will be computed again: make room "
             "there, or set TLKIT_CACHE_DIR to a folder on another disk",

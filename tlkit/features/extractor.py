@@ -1,71 +1,82 @@
-"""`FeatureExtractor`: a frozen network as a step of scikit-learn's pipelines. Without torch."""
+"""`FeatureExtractor`: a frozen network as a transformer for scikit-learn's pipelines. Without torch."""
+
+from __future__ import annotations
 
 import copy
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from tlkit.arguments import check_known
-from tlkit.features.arithmetic import PRECISIONS
-from tlkit.features.engines import choose_engine
+from tlkit.features.engines import PRECISIONS, choose_engine
 from tlkit.features.extract import extract_features
 from tlkit.features.frozen_network import FrozenNetwork
 from tlkit.images.inputs import gather_pictures
 
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
 
-# The heading of the parameters is scikit-learn's: its diagram reads the docstring and warns of other headings.
+    from tlkit.backbones.backbone import Backbone
+    from tlkit.images.imageset import ImageSet
+
+
 class FeatureExtractor(TransformerMixin, BaseEstimator):
-    """Turns pictures into the features of a frozen network, as a transformer of scikit-learn.
+    """Turn pictures into the features of a frozen network, as a transformer for scikit-learn.
 
-    `fit` learns nothing. In `GridSearchCV` and `cross_val_score` each picture is computed once, however often the
-    pipeline is fitted, since `transform` keeps features on disk and finds them there by the pictures' content. With
-    `cache=False` each `transform` computes its pictures anew, and nothing is kept, in memory neither.
-
-    A clone shares its network with the original. A pickle of an extractor by name holds no network, a few hundred bytes
-    in all; that of one with a `Backbone` holds its weights.
+    `fit` learns nothing. `transform` keeps features on disk and finds them by the content of the pictures. So
+    `GridSearchCV` and `cross_val_score` compute each picture once, however often they fit the pipeline.
 
     Parameters
     ----------
     backbone : str or Backbone
-        A network, or its name. By name, one that was converted before is run without torch.
+        A network, or its name. If a network given by name was converted before, it runs without torch.
     weights : str, path or None
-        Of a backbone by name: "pretrained", a tag, a file, or None for random ones, as in `load_backbone`.
+        Weights of a backbone given by name: "pretrained", a tag, a file, or None for random weights.
     image_size_px : int, optional
-        Height and width of what a backbone by name sees.
+        Height and width of the input of a backbone given by name.
     stage : str or negative int, optional
-        Take the output of this stage instead of the network's features.
+        Stage whose output is taken instead of the network's features.
     pooled : bool
-        The mean over places; False gives maps (n, n_channels, height, width), which only steps made for them take.
-    engine : "auto", "openvino", "torch" or "cuda"
-        What computes, as in `extract_features`.
-    precision : "exact" or "fast"
-        As in `extract_features`.
+        Take the mean over the spatial axes. If False, return maps (n_samples, n_channels, height, width).
+    engine : {"auto", "openvino", "torch", "cuda"}
+        Software that runs the network, as in `extract_features`.
+    precision : {"exact", "fast"}
+        Precision, as in `extract_features`.
     cache : bool
-        Keep features on disk, and find them there.
+        Keep features on disk. If False, each `transform` computes its pictures again.
     progress : bool
-        Show a bar while pictures are computed.
+        Show a progress bar.
 
+    Notes
+    -----
+    A clone shares its network with the original. A pickle holds the weights of a `Backbone`, but only the name of a
+    network given by name.
+
+    Examples
+    --------
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.pipeline import make_pipeline
     >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])[::9]
-    >>> pipeline = make_pipeline(FeatureExtractor(weights=None, image_size_px=32), LogisticRegression())
+    >>> pipeline = make_pipeline(tl.FeatureExtractor(weights=None, image_size_px=32), LogisticRegression())
     >>> pipeline.fit(images, images.labels).predict(images[:4]).shape
     (4,)
     """
 
     def __init__(
         self,
-        backbone="efficientnet_lite0",
+        backbone: str | Backbone = "efficientnet_lite0",
         *,
-        weights="pretrained",
-        image_size_px=None,
-        stage=None,
-        pooled=True,
-        engine="auto",
-        precision="exact",
-        cache=True,
-        progress=False,
+        weights: str | os.PathLike | None = "pretrained",
+        image_size_px: int | None = None,
+        stage: str | int | None = None,
+        pooled: bool = True,
+        engine: str = "auto",
+        precision: str = "exact",
+        cache: bool = True,
+        progress: bool = False,
     ):
         self.backbone = backbone
         self.weights = weights
@@ -77,24 +88,50 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         self.cache = cache
         self.progress = progress
 
-    def fit(self, X, y=None):
-        """Check the parameters that can be checked at once; the pictures are not looked at. Returns self."""
+    def fit(self, X: object, y: object = None) -> FeatureExtractor:
+        """Check the parameters; nothing is learned.
+
+        Parameters
+        ----------
+        X : ImageSet or sequence of pictures
+            Pictures, which are not read.
+        y : object
+            Ignored.
+
+        Returns
+        -------
+        FeatureExtractor
+            The extractor itself.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range.
+        """
         choose_engine(self.engine)
         check_known("precision", self.precision, PRECISIONS)
         if not isinstance(self.backbone, str):
             self._check_backbone()
         return self
 
-    def transform(self, X):
+    def transform(self, X: ImageSet | Sequence | np.ndarray) -> np.ndarray:
         """Compute the features of pictures.
 
-        Arguments
-        ---------
-        X: ImageSet, or a sequence of paths, PIL pictures, arrays of uint8 or (picture, label)
-            Also one array (n, height, width, 3), or (n, height, width) of gray pictures. Labels are not looked at.
+        Parameters
+        ----------
+        X : ImageSet, or sequence of paths, PIL pictures, uint8 arrays or (picture, label)
+            Pictures. One array (n, height, width, 3), or (n, height, width) of gray pictures, is accepted too. Labels
+            are ignored.
 
-        Returns (n, n_features) float32, or the maps. Raises as `extract_features` and `load_backbone` do, and TypeError
-        or ValueError for what is no picture.
+        Returns
+        -------
+        (n_samples, n_features) or (n_samples, n_channels, height, width) ndarray of float32
+            Features, or maps if `pooled` is False.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `X` holds something else than pictures, or a parameter is out of range.
         """
         return extract_features(
             self._find_network(),
@@ -107,10 +144,23 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
             pooled=self.pooled,
         ).values
 
-    def get_feature_names_out(self, input_features=None):
-        """Return (n_features,) object: names like "resnet18_0", or "resnet18_layer3_0" of a stage.
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
+        """Return names of the features, such as "resnet18_0", or "resnet18_layer3_0" for a stage.
 
-        Raises ValueError for maps, whose numbers have no names.
+        Parameters
+        ----------
+        input_features : object
+            Ignored.
+
+        Returns
+        -------
+        (n_features,) ndarray of object
+            One name per feature.
+
+        Raises
+        ------
+        ValueError
+            If `pooled` is False, since the values of maps have no names.
         """
         network = self._find_network()
         output = network.output(self.stage, self.pooled)
@@ -120,12 +170,14 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         return np.array([f"{prefix}_{number}" for number in range(output.shape[0])], dtype=object)
 
     def _find_network(self):
+        """Return the `FrozenNetwork` of the backbone."""
         if isinstance(self.backbone, str):
             return FrozenNetwork.named(self.backbone, self.weights, self.image_size_px)
         self._check_backbone()
         return FrozenNetwork.of(self.backbone)
 
     def _check_backbone(self):
+        """Raise TypeError if the backbone is none, ValueError if it is loaded but has weights or a size set."""
         if not hasattr(self.backbone, "fingerprint"):
             raise TypeError(
                 f"backbone: a {type(self.backbone).__name__}, expected a Backbone, as load_backbone makes it, or a name"
@@ -141,7 +193,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         return True
 
     def __sklearn_clone__(self):
-        # A network isn't copied: nothing here changes it, and a grid search clones for each of its fits.
+        # The network isn't copied: nothing here changes it, and a grid search clones once per fit.
         bare = copy.copy(self).set_params(backbone="")
         return super(FeatureExtractor, bare).__sklearn_clone__().set_params(backbone=self.backbone)
 

@@ -1,4 +1,6 @@
-"""`Features`: what a frozen network says of pictures, with their labels. Without torch."""
+"""`Features`: the outputs of a frozen network for pictures, with their labels. Without torch."""
+
+from __future__ import annotations
 
 import dataclasses
 
@@ -7,19 +9,31 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Features:
-    """Features of pictures, a row a picture.
+    """Features of labelled pictures, one row per picture.
 
-    Arguments
-    ---------
-    values: (n_samples, n_features) float32, or maps (n_samples, n_features, height, width) float32
-        Maps are what a stage gives before it is pooled.
-    labels: (n_samples,) int64
+    `features[rows]` returns the features of some pictures (`rows` is a slice, indices or a mask).
+
+    Parameters
+    ----------
+    values : (n_samples, n_features) or (n_samples, n_channels, height, width) ndarray of float32
+        Pooled features, or the maps of a stage.
+    labels : (n_samples,) ndarray of int64
         Indices into `classes`.
-    classes: list of str
-    names, groups: (n_samples,) str
-        Of the pictures, as in their ImageSet.
-    provenance: dict
-        What made them: backbone, fingerprint of its weights, recipe, engine, precision.
+    classes : list of str
+        Class names.
+    names, groups : (n_samples,) ndarray of str
+        Names and groups of the pictures, as in their `ImageSet`.
+    provenance : dict of str to str
+        Origin of the values: backbone, fingerprint of its weights, engine, precision and software.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> images = tl.load_images("styles", domain="clipart")[:6]
+    >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
+    >>> features = tl.extract_features(backbone, images, engine="torch", progress=False)
+    >>> features[:2].values.shape, features.labels.tolist()
+    ((2, 512), [0, 0, 0, 0, 0, 0])
     """
 
     values: np.ndarray
@@ -33,14 +47,13 @@ class Features:
         if self.values.ndim not in (2, 4) or len(self.values) != len(self.labels):
             raise ValueError(
                 f"values: shape {self.values.shape} with {len(self.labels)} labels, expected (n_samples, n_features) "
-                "or maps (n_samples, n_features, height, width), and a label each"
+                "or maps (n_samples, n_features, height, width), and one label per sample"
             )
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.values)
 
-    def __getitem__(self, index):
-        """Return the features of some pictures (a slice, indices or a mask)."""
+    def __getitem__(self, index) -> Features:
         rows = np.arange(len(self))[index]
         if rows.ndim != 1:
             raise TypeError(f"index: {index!r}, expected a slice, indices or a mask; .values[i] is one row")
@@ -55,6 +68,6 @@ class Features:
 
 
 def check_features(features):
-    """Raise TypeError for anything but `Features`."""
+    """Raise TypeError if the argument is no `Features`."""
     if not isinstance(features, Features):
         raise TypeError(f"features: a {type(features).__name__}, expected Features, as extract_features returns them")

@@ -1,7 +1,7 @@
-"""A frozen network as extraction sees it: what decides its features, and the network itself only where it must run.
+"""A frozen network for feature extraction; torch is imported only if the network itself must run.
 
-What a published network of the catalogue is, its stages and the fingerprint of its weights, is remembered on disk once
-it was loaded, so that a converted network can serve later calls by name without torch.
+After a published network has been loaded once, its stages and the fingerprint of its weights are recorded on disk.
+Later calls by name then use its converted form without torch.
 """
 
 import contextlib
@@ -20,47 +20,25 @@ from tlkit.storage import cache_folder, written_whole
 
 @dataclasses.dataclass(frozen=True)
 class Output:
-    """What is taken from a network.
+    """One output of a network: features, or a stage's pooled output, maps, or output as it is."""
 
-    Arguments
-    ---------
-    stage: str or None
-        Name of a stage; None: the network's features.
-    pooled: bool or None
-        Whether the mean over places is taken; None: what comes is left in its own order of axes.
-    places: tuple of int
-        Axes of the output that are places.
-    shape: tuple of int
-        Of one row, as it is kept: (n_features,), or (n_channels, height, width) of a map.
-    """
-
-    stage: str | None
-    pooled: bool | None
-    places: tuple
-    shape: tuple
+    stage: str | None  # None for the features
+    pooled: bool | None  # whether the mean over the spatial axes is taken; None leaves the order of axes
+    spatial_axes: tuple  # of the stage's output
+    shape: tuple  # of one row: (n_features,), or (n_channels, height, width) of maps
 
 
 class FrozenNetwork:
-    """A network that gives features.
+    """A network's name, fingerprint, recipe and stages, and functions for output shapes and the backbone."""
 
-    Arguments
-    ---------
-    name, fingerprint: str
-    recipe: Recipe
-    shapes: callable
-        Gives the shape of a stage's output for one picture, (1, …), by the stage's name; of the features by None.
-    stages: tuple of str
-    load: callable
-        Gives the Backbone.
-    """
-
+    # `shapes` returns the shape (1, …) of a stage's output for one picture, or of the features for None.
     def __init__(self, name, fingerprint, recipe, stages, shapes, load):
         self.name, self.fingerprint, self.recipe, self.stages = name, fingerprint, recipe, tuple(stages)
         self._shapes, self._load = shapes, load
 
     @classmethod
     def of(cls, backbone):
-        """Return the one for a `Backbone`."""
+        """Return the frozen network of a `Backbone`."""
 
         def find_shape(stage):
             if stage is None:
@@ -73,60 +51,49 @@ class FrozenNetwork:
 
     @classmethod
     def named(cls, name, weights="pretrained", image_size_px=None):
-        """Return the one that `load_backbone` would load; what is remembered of it is not loaded.
-
-        Arguments as in `load_backbone`, whose errors it raises.
-        """
+        """Return the frozen network of `load_backbone`, from its record if there is one."""
         load = functools.partial(_load, name, weights, image_size_px)
-        remembered = _read_record(_find_record(name, weights, image_size_px))
-        if remembered:
-            return cls(name, **remembered, load=load)
+        record = _read_record(_find_record(name, weights, image_size_px))
+        if record:
+            return cls(name, **record, load=load)
         network = cls.of(load())
-        # Looked for again: the hash of the weights is known only now that they were read.
+        # Looked up again, since the hash of the weights is known only after they were read.
         if path := _find_record(name, weights, image_size_px):
-            network._remember(path)
+            network._write_record(path)
         return network
 
     @functools.cached_property
     def backbone(self):
-        """The `Backbone`; torch is imported at the latest here."""
+        """The `Backbone`; torch is imported here at the latest."""
         return self._load()
 
     @property
     def image_size_px(self):
-        """Height and width of what the network sees."""
+        """Height and width of the network's input."""
         return self.recipe.crop_size_px
 
     def output(self, stage, pooled):
-        """Return the `Output` that is meant; ValueError where there is no such stage, or it has no map.
-
-        Arguments
-        ---------
-        stage: str, negative int or None
-        pooled: bool or None
-            False without a stage means the map that comes out of the last. None means a stage's output as it comes, in
-            its own order of axes.
-        """
+        """Return the `Output` of a stage (str, negative int or None); without one, `pooled=False` means the last."""
         if stage is None and not pooled:
             stage = -1
         if stage is not None:
             stage = self.stages[find_stage(self.name, self.stages, stage)]
         shape = self._shapes(stage)
-        places = find_places(shape)
-        if pooled is None and places != (2, 3):
+        axes = find_spatial_axes(shape)
+        if pooled is None and axes != (2, 3):
             return Output(stage, None, (), shape[1:])
+        channels = tuple(n for axis, n in enumerate(shape) if axis and axis not in axes)
         if pooled or stage is None:
-            channels = [n for axis, n in enumerate(shape) if axis and axis not in places]
-            return Output(stage, True, places, tuple(channels))
-        if len(places) != 2:
+            return Output(stage, True, axes, channels)
+        if len(axes) != 2:
             raise ValueError(
-                f"pooled: False, but {stage} of {self.name} gives {' × '.join(map(str, shape[1:]))} numbers a picture, "
-                "which is no map of height and width; take pooled=True"
+                f"pooled: False, but {stage} of {self.name} gives {' × '.join(map(str, shape[1:]))} numbers per "
+                "picture, which is no map of height and width; take pooled=True"
             )
-        (channels,) = (n for axis, n in enumerate(shape) if axis and axis not in places)
-        return Output(stage, False, places, (channels, shape[places[0]], shape[places[1]]))
+        return Output(stage, False, axes, (*channels, shape[axes[0]], shape[axes[1]]))
 
-    def _remember(self, path):
+    def _write_record(self, path):
+        """Write what `named` needs to know without loading the network."""
         record = {
             "name": self.name,
             "fingerprint": self.fingerprint,
@@ -134,12 +101,13 @@ class FrozenNetwork:
             "stages": self.stages,
             "shapes": {stage or "": self._shapes(stage) for stage in (*self.stages, None)},
         }
-        # A full disk costs the next call its quick start, nothing else.
+        # If the disk is full, only the next call starts more slowly.
         with contextlib.suppress(OSError), written_whole(path) as temporary:
             temporary.write_text(json.dumps(record), encoding="utf-8")
 
 
 def _read_record(path):
+    """Return the arguments of `FrozenNetwork` from a record; None if there is none or it is damaged."""
     try:
         record = json.loads(path.read_text(encoding="utf-8")) if path else None
         if record is None:
@@ -148,21 +116,24 @@ def _read_record(path):
         recipe = {name: tuple(value) if isinstance(value, list) else value for name, value in record["recipe"].items()}
         kept = {"fingerprint": record["fingerprint"], "stages": record["stages"], "recipe": Recipe(**recipe)}
         return kept | {"shapes": shapes.__getitem__}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # not remembered, or damaged
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
 def _load(name, weights, image_size_px):
+    """Return `load_backbone` of the arguments."""
     from tlkit.backbones.loader import load_backbone
 
     return load_backbone(name, weights, image_size_px)
 
 
+# The name of the record covers all that its content depends on: name and hash of the weights, size, recipe and
+# versions.
 def _find_record(name, weights, image_size_px):
-    # Where it stands what is known of a network; None where its weights aren't known by their hash.
+    """Return the path of a network's record; None if the hash of its weights isn't known."""
     try:
         entry = find_entry(name, weights) if isinstance(weights, str) else None
-    except ValueError:  # an unknown name, or a file of the user's: load_backbone says more
+    except ValueError:  # an unknown name or a file of the user; load_backbone explains it
         return None
     path = find_file(entry) if entry else None
     sha256 = known_sha256(path) if path else None
@@ -174,20 +145,16 @@ def _find_record(name, weights, image_size_px):
     return cache_folder() / "converted" / f"{key}.json"
 
 
-def find_places(shape):
-    """Return the axes of places in the output of a stage for one square picture.
+def find_spatial_axes(shape):
+    """Return the axes that are positions in the picture, of a stage's output shape (n, …) for square pictures.
 
-    (n, channels, side, side) is what most networks have; Swin has (n, side, side, channels), ViT (n, tokens, channels),
-    the class token among them; (n, channels) has no places.
-
-    Arguments
-    ---------
-    shape: tuple of int
-        With the number of pictures first.
-
-    >>> find_places((1, 64, 7, 7)), find_places((1, 7, 7, 64)), find_places((1, 197, 768)), find_places((1, 512))
-    ((2, 3), (1, 2), (1,), ())
+    >>> find_spatial_axes((1, 64, 7, 7)), find_spatial_axes((1, 7, 7, 64))
+    ((2, 3), (1, 2))
+    >>> find_spatial_axes((1, 197, 768)), find_spatial_axes((1, 512))
+    ((1,), ())
     """
+    # Most networks give (n, channels, side, side), Swin (n, side, side, channels), and ViT (n, tokens, channels) with
+    # the class token among the tokens. (n, channels) has no spatial axes.
     if len(shape) == 4:
         return (1, 2) if shape[1] == shape[2] != shape[3] else (2, 3)
     return tuple(range(1, len(shape) - 1))

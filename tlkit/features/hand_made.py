@@ -1,4 +1,4 @@
-"""Features that no network learned: shapes and colours, the baseline from before deep learning. Without torch."""
+"""Hand-made features, shapes and colours: the baseline from before deep learning. Without torch."""
 
 import numpy as np
 
@@ -8,20 +8,10 @@ _CELL_PX, _N_ORIENTATIONS, _COLOUR_BINS = 16, 9, 4
 
 
 def extract_hand_made(images, image_size_px=96):
-    """Describe pictures by histograms of oriented gradients and of colours.
-
-    Gradients as in Dalal and Triggs 2005 (Histograms of oriented gradients for human detection), on cells of 16 px and
-    blocks of 2 × 2 cells; colours as a histogram of 4 × 4 × 4 bins of red, green and blue. Square roots of the colours'
-    shares (Hellinger) and both halves scaled to length 1, so that neither outweighs the other.
-
-    Arguments
-    ---------
-    images: ImageSet
-    image_size_px: int
-        Pictures are squeezed to this height and width, 32 or more.
-
-    Returns `Features`. Raises ValueError for a size below that of one block.
-    """
+    """Return `Features` of pictures: histograms of oriented gradients and of colours, each half with length 1."""
+    # Gradients as in Dalal and Triggs 2005 (Histograms of oriented gradients for human detection), with cells of 16 px
+    # and blocks of 2 × 2 cells. Colours are a histogram of 4 × 4 × 4 bins of red, green and blue; the square roots of
+    # the shares (Hellinger) keep large uniform areas from dominating.
     from PIL import Image
     from skimage.feature import hog
 
@@ -45,6 +35,7 @@ def extract_hand_made(images, image_size_px=96):
 
 
 def _count_colours(pixels):
+    """Return the share of each colour bin (n_bins,) in pixels (height, width, 3) uint8."""
     bins = pixels.reshape(-1, 3) // (256 // _COLOUR_BINS)
     numbers = bins @ np.array([_COLOUR_BINS**2, _COLOUR_BINS, 1])
     return np.bincount(numbers, minlength=_COLOUR_BINS**3) / len(numbers)

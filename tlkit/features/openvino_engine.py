@@ -1,69 +1,73 @@
-"""OpenVINO runs a converted network on the processor; torch is not imported once the network is kept converted."""
+"""OpenVINO: networks are converted once, kept on disk, and later run on the CPU without torch."""
 
 import collections
+import contextlib
+import copy
+import hashlib
+import importlib.metadata
+import tempfile
+import warnings
+from pathlib import Path
 
 import numpy as np
 
-from tlkit.features.arithmetic import find_arithmetic
-from tlkit.features.openvino_model import BATCH_SIZE, read_converted
+from tlkit.storage import cache_folder
+
+BATCH_SIZE = 8
 
 
 class OpenVINOEngine:
-    """One output of a network, compiled for this processor; arguments as in `open_engine`."""
+    """One output of a network, compiled for this processor in "f32" or "bf16" arithmetic."""
 
     batch_size = BATCH_SIZE
 
-    def __init__(self, network, output, precision):
+    def __init__(self, network, output, arithmetic):
         import openvino
 
-        self._compiled = openvino.Core().compile_model(
-            _arrange(read_converted(network), network, output),
-            "CPU",
-            # Where the processor has bf16 units OpenVINO would use them unasked and change the features' third digit.
-            {
-                "INFERENCE_PRECISION_HINT": find_arithmetic("openvino", precision),
-                "PERFORMANCE_HINT": "THROUGHPUT",
-            },
-        )
+        # The arithmetic is always given: by default OpenVINO would use bf16 units and change the third digit.
+        settings = {"INFERENCE_PRECISION_HINT": arithmetic, "PERFORMANCE_HINT": "THROUGHPUT"}
+        model = _adapt(read_converted(network), network, output)
+        self._compiled = openvino.Core().compile_model(model, "CPU", settings)
 
     def run(self, batches):
-        """Yield (batch_size, *shape) float32 of each batch; while some are computed the next are made."""
-        # OpenVINO's queue with a callback would be shorter, but the thread that called back may still be waiting for
-        # Python's lock when the network is thrown away; that waits for the thread and holds the lock: a deadlock, seen
-        # on a busy machine.
+        """Yield (batch_size, *shape) float32 for each batch; the next batches are made while some are computed."""
+        # OpenVINO's queue with a callback would be shorter but can deadlock: when the network is deleted, OpenVINO
+        # waits for its thread while holding Python's lock, and the callback in that thread waits for the lock.
         n_requests = self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         free = [self._compiled.create_infer_request() for _ in range(n_requests)]
         running = collections.deque()
         for batch in batches:
+            values = None
             if not free:
-                request = running.popleft()
-                request.wait()
-                values = request.get_output_tensor(0).data.copy()
-                free.append(request)
-            else:
-                values = None
+                free.append(running.popleft())
+                values = _wait_for(free[-1])
             request = free.pop()
             request.start_async({0: batch})
             running.append(request)
             if values is not None:
                 yield values
         for request in running:
-            request.wait()
-            yield request.get_output_tensor(0).data.copy()
+            yield _wait_for(request)
 
 
-def _arrange(converted, network, output):
-    # Puts standardising before the network and the mean over places behind the wanted output.
+def _wait_for(request):
+    """Return a copy of the output of a running request, once it has finished."""
+    request.wait()
+    return request.get_output_tensor(0).data.copy()
+
+
+def _adapt(converted, network, output):
+    """Return a model of one output: standardisation in front, and the mean over spatial axes behind."""
     import openvino
     from openvino import opset15 as operations
     from openvino.preprocess import PrePostProcessor
 
     converted = converted.clone()
-    place = len(network.stages) if output.stage is None else network.stages.index(output.stage)
-    wanted = converted.outputs[place].node.input_value(0)
-    if output.stage is not None and output.pooled and output.places:
-        wanted = operations.reduce_mean(wanted, np.array(output.places), False).output(0)
-    elif not output.pooled and output.places == (1, 2):
+    index = len(network.stages) if output.stage is None else network.stages.index(output.stage)
+    wanted = converted.outputs[index].node.input_value(0)
+    if output.stage is not None and output.pooled and output.spatial_axes:
+        wanted = operations.reduce_mean(wanted, np.array(output.spatial_axes), False).output(0)
+    elif not output.pooled and output.spatial_axes == (1, 2):
         wanted = operations.transpose(wanted, np.array([0, 3, 1, 2])).output(0)
     model = openvino.Model([wanted], converted.get_parameters())
     side = network.image_size_px
@@ -75,3 +79,90 @@ def _arrange(converted, network, output):
         [255 * mean for mean in network.recipe.mean]
     ).scale([255 * std for std in network.recipe.std])
     return prepared.build()
+
+
+def read_converted(network):
+    """Return a `FrozenNetwork` as an `openvino.Model` with one output per stage, then the features."""
+    # One conversion with the outputs of all stages serves every cut of the network. It needs torch and takes seconds;
+    # the file that is kept is read in a fraction of a second.
+    import openvino
+
+    version = importlib.metadata.version("openvino")
+    path = cache_folder() / "converted" / f"{network.fingerprint[:32]}-openvino-{version}-stages.xml"
+    if is_intact(path):
+        with contextlib.suppress(OSError, RuntimeError):  # another process may just have cleared the cache
+            path.touch()  # the cache removes files by the time of their last use
+            return openvino.Core().read_model(path)
+    converted = _convert(network.backbone)
+    try:
+        _keep(converted, path)
+    except (OSError, RuntimeError) as error:  # OpenVINO raises the latter if the disk is full
+        warnings.warn(f"the converted network can't be kept in {path.parent} ({error}): make room there", stacklevel=2)
+    return converted
+
+
+def _keep(converted, path):
+    """Write a converted network as three files; the hash comes last, and without it the others are not read."""
+    import openvino
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        made = Path(folder) / path.name
+        openvino.save_model(converted, made, compress_to_fp16=False)
+        made.with_suffix(".sha256").write_text(_digest(made))
+        for suffix in (".bin", ".xml", ".sha256"):
+            made.with_suffix(suffix).replace(path.with_suffix(suffix))
+
+
+def is_intact(path):
+    """Return whether a converted network (path of its .xml) has the hash that was written with it."""
+    try:
+        return path.with_suffix(".sha256").read_text() == _digest(path)
+    except (OSError, ValueError):
+        return False
+
+
+def _digest(path):
+    """Return the SHA-256 of the .xml and .bin files of a converted network, 64 hexadecimal digits."""
+    content = hashlib.sha256()
+    for part in (path, path.with_suffix(".bin")):
+        with open(part, "rb") as file:
+            content.update(hashlib.file_digest(file, "sha256").digest())
+    return content.hexdigest()
+
+
+def _convert(backbone):
+    """Return a `Backbone` as an `openvino.Model` of the outputs of all stages, by way of torch.export."""
+    import openvino
+    import torch
+
+    if next(backbone.parameters()).device.type != "cpu":
+        backbone = copy.deepcopy(backbone).cpu()
+
+    class EveryStage(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.backbone = backbone
+
+        def forward(self, batch):
+            outputs = []
+            for layer in (*self.backbone.body.values(), self.backbone.tail):
+                batch = layer(batch)
+                outputs.append(batch * 1)  # OpenVINO refuses some operations, such as hard swish, as an output
+            return tuple(outputs)
+
+    example = torch.zeros(BATCH_SIZE, 3, backbone.image_size_px, backbone.image_size_px)
+    with torch.no_grad(), _evaluating(backbone):
+        return openvino.convert_model(torch.export.export(EveryStage(), (example,)))
+
+
+@contextlib.contextmanager
+def _evaluating(network):
+    """Put all modules of a network into evaluation mode within a block, then back into their own mode."""
+    training = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, mode in training.items():
+            module.training = mode

@@ -1,4 +1,4 @@
-"""Features in two dimensions to look at, and the nearest neighbours that the features themselves have."""
+"""Projections of features into the plane, and nearest neighbours among the features themselves."""
 
 import numpy as np
 
@@ -8,31 +8,19 @@ from tlkit.heads.numerics import limit_threads
 
 METHODS = {"pca": "PCA", "tsne": "t-SNE"}
 METRICS = ("cosine", "euclidean")
-FEWEST_PICTURES = 4
+MIN_PICTURES = 4
 USUAL_PERPLEXITY = 30
-# What t-SNE is given: its authors reduce to some 30 to 50 principal components first.
-_N_COMPONENTS_BEFORE_TSNE = 50
+_N_COMPONENTS_BEFORE_TSNE = 50  # its authors first reduce to about 30 to 50 principal components
 
 
 def project_features(features, method="pca"):
-    """Return a place in the plane for each picture, so that features can be looked at.
-
-    Arguments
-    ---------
-    features: Features
-        Pooled, of at least 4 pictures.
-    method: "pca" or "tsne"
-        The two principal components; or t-SNE (van der Maaten & Hinton 2008) of the first 50 components, started from
-        the first two. Its perplexity is that of `choose_perplexity`.
-
-    Returns (n_samples, 2) float32: of PCA in the features' unit, of t-SNE without a unit. Raises ValueError for an
-    unknown method, maps, too few pictures, and features that are not finite or all the same.
+    """Return positions (n_samples, 2) float32 of features by "pca" or "tsne" (van der Maaten & Hinton 2008).
 
     >>> from tlkit.features.features import Features
     >>> values = np.array([[0, 0, 0], [4, 0, 0], [0, 2, 0], [4, 2, 0]], np.float32)
     >>> names = np.array(list("abcd"))
     >>> features = Features(values, np.zeros(4, int), ["cat"], names, names, {})
-    >>> project_features(features).round(3) + 0  # the longer side lies along the first axis
+    >>> project_features(features).round(3) + 0  # the longer side is along the first axis
     array([[-2., -1.],
            [ 2., -1.],
            [-2.,  1.],
@@ -46,13 +34,13 @@ def project_features(features, method="pca"):
 
     values = _reduce(values, min(_N_COMPONENTS_BEFORE_TSNE, *values.shape))
     with limit_threads(values):
-        # Nothing is drawn at random, since it starts from principal components.
+        # Nothing is random, since t-SNE starts from the first two principal components.
         tsne = TSNE(2, perplexity=choose_perplexity(len(values)), init="pca", random_state=0)
         return tsne.fit_transform(values).astype(np.float32)
 
 
 def choose_perplexity(n_pictures):
-    """Return the perplexity for t-SNE, roughly how many neighbours each picture minds: 30, less for few pictures.
+    """Return the perplexity for t-SNE, roughly its number of neighbours per picture: 30, less for few pictures.
 
     >>> choose_perplexity(1000), choose_perplexity(31)
     (30.0, 10.0)
@@ -61,21 +49,7 @@ def choose_perplexity(n_pictures):
 
 
 def find_neighbors(features, index, n_neighbors=5, metric="cosine", *, other_groups=False):
-    """Find the pictures whose features are most like those of one picture.
-
-    Arguments
-    ---------
-    features: Features
-        Pooled.
-    index: int
-        Of the picture, which is never its own neighbour.
-    n_neighbors: int
-        Fewer are returned where there are no more.
-    metric: "cosine" or "euclidean"
-    other_groups: bool
-        Leave out the pictures of its own group, such as drawings of the same thing.
-
-    Returns (indices, similarities), each (n_neighbors,), the most similar first: the cosine, or minus the distance.
+    """Return (indices, similarities) of the pictures most similar to one: cosine, or minus the distance.
 
     >>> from tlkit.features.features import Features
     >>> values = np.array([[1, 0], [2, 0], [1, 1], [0, 1]], np.float32)
@@ -89,27 +63,25 @@ def find_neighbors(features, index, n_neighbors=5, metric="cosine", *, other_gro
     check_known("metric", metric, METRICS)
     n_neighbors = check_count("n_neighbors", n_neighbors, 1)
     index = check_count("index", index, 0, len(features) - 1)
+    # The picture itself is never its neighbour; with `other_groups` no picture of its group is, such as copies.
     candidates = np.arange(len(features)) != index
     if other_groups:
         candidates &= features.groups != features.groups[index]
-    places = np.flatnonzero(candidates)
-    if not len(places):
-        return places, np.empty(0)
+    rows = np.flatnonzero(candidates)
+    if not len(rows):
+        return rows, np.empty(0)
     from sklearn.neighbors import NearestNeighbors
 
-    # In float64: 1 - cosine of two pictures much alike has few digits left.
-    search = NearestNeighbors(n_neighbors=min(n_neighbors, len(places)), metric=metric, algorithm="brute")
+    # In float64, since 1 - cosine of two similar pictures has few digits left.
+    search = NearestNeighbors(n_neighbors=min(n_neighbors, len(rows)), metric=metric, algorithm="brute")
     with limit_threads(values):
-        search.fit(values[places].astype(np.float64))
+        search.fit(values[rows].astype(np.float64))
         distances, found = search.kneighbors(values[[index]].astype(np.float64))
-    return places[found[0]], (1 - distances[0] if metric == "cosine" else -distances[0])
+    return rows[found[0]], (1 - distances[0] if metric == "cosine" else -distances[0])
 
 
 def share_same_class(features, metric="cosine"):
-    """Return the share of pictures whose nearest neighbour of another group is of the same class (float, 0 to 1).
-
-    Unlike a map it is taken from all dimensions. Pictures that no picture of another group stands beside are left out;
-    NaN where that is all of them.
+    """Return the share of pictures whose nearest neighbour of another group has the same class; NaN if none has one.
 
     >>> from tlkit.features.features import Features
     >>> names = np.array(list("abcd"))
@@ -138,11 +110,11 @@ def share_same_class(features, metric="cosine"):
 
 
 def check_mappable(features):
-    """Return the (n_samples, n_features) values of features that have a map; else ValueError says what is missing."""
+    """Return the values (n_samples, n_features) of features that can be projected, else raise ValueError."""
     values = _check_pooled(features)
-    if len(values) < FEWEST_PICTURES or values.shape[1] < 2:
+    if len(values) < MIN_PICTURES or values.shape[1] < 2:
         raise ValueError(
-            f"features: {len(values)} pictures × {values.shape[1]} features, expected at least {FEWEST_PICTURES} × 2; "
+            f"features: {len(values)} pictures × {values.shape[1]} features, expected at least {MIN_PICTURES} × 2; "
             "take more pictures"
         )
     check_finite("features", values)
@@ -152,6 +124,7 @@ def check_mappable(features):
 
 
 def _check_pooled(features):
+    """Return the values (n_samples, n_features) of pooled features, else raise ValueError."""
     check_features(features)
     if features.values.ndim != 2:
         raise ValueError(
@@ -162,9 +135,10 @@ def _check_pooled(features):
 
 
 def _reduce(values, n_components):
+    """Return the principal components (n_samples, n_components) float32 of values."""
     from sklearn.decomposition import PCA
 
-    # ARPACK finds few components exactly and fast, but never all that there are. scikit-learn fixes the signs.
+    # ARPACK finds a few components exactly and fast, but can't find all. scikit-learn fixes the signs.
     solver = "arpack" if n_components < min(values.shape) else "full"
     with limit_threads(values):
         return PCA(n_components, svd_solver=solver, random_state=0).fit_transform(values).astype(np.float32)

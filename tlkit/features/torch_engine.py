@@ -1,4 +1,4 @@
-"""torch runs a frozen network, where OpenVINO isn't installed, or on a GPU: channels last, norm layers folded."""
+"""torch as an engine, on a GPU or if OpenVINO isn't installed: channels last, with BatchNorm folded."""
 
 import contextlib
 import copy
@@ -10,34 +10,33 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 class TorchEngine:
-    """One output of a network; arguments as in `open_engine`, and the device, by default the backbone's own."""
+    """One `Output` of a `FrozenNetwork`, on a device or the backbone's own."""
 
     def __init__(self, network, output, precision, device=None):
         backbone, stage = network.backbone, output.stage
         self.output = output
         self.device = torch.device(device or next(backbone.parameters()).device)
-        # A GPU needs more pictures at once to be kept busy.
-        self.batch_size = 64 if self.device.type == "cuda" else 8
+        self.batch_size = 64 if self.device.type == "cuda" else 8  # a GPU needs more pictures at once to be busy
         part, side = backbone if stage is None else backbone.until(stage), network.image_size_px
         example = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0)).to(self.device)
         with torch.inference_mode(), _exact_convolutions():
-            self.network = self._lay_out(part)
+            self.network = self._copy(part)
             if not fold_norms(self.network, example):
-                self.network = self._lay_out(part)
+                self.network = self._copy(part)
         values = [
             255 * torch.tensor(values, device=self.device) for values in (network.recipe.mean, network.recipe.std)
         ]
         self.mean, self.std = (value.view(1, 3, 1, 1) for value in values)
         self.autocast = precision == "fast" and self.device.type == "cuda" and torch.cuda.is_bf16_supported(False)
 
-    def _lay_out(self, part):
-        # A copy: the backbone itself stays where it is and as it is.
+    def _copy(self, part):
+        """Return a copy of a module for evaluation on the device, so that the backbone stays as it is."""
         return copy.deepcopy(part).eval().to(self.device).to(memory_format=torch.channels_last)
 
     def run(self, batches):
-        """Yield (batch_size, *shape) float32 of each batch."""
+        """Yield (batch_size, *shape) float32 for each batch."""
         for batch in batches:
-            # Not around the loop: what is set here must not hold where the caller goes on between two batches.
+            # Within the loop, since these settings must not hold in the caller's code between two batches.
             with (
                 torch.inference_mode(),
                 _exact_convolutions(),
@@ -45,9 +44,9 @@ class TorchEngine:
             ):
                 pictures = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2)
                 values = self.network((pictures.float() - self.mean) / self.std)
-                if self.output.stage is not None and self.output.pooled and self.output.places:
-                    values = values.mean(dim=self.output.places)
-                elif not self.output.pooled and self.output.places == (1, 2):
+                if self.output.stage is not None and self.output.pooled and self.output.spatial_axes:
+                    values = values.mean(dim=self.output.spatial_axes)
+                elif not self.output.pooled and self.output.spatial_axes == (1, 2):
                     values = values.permute(0, 3, 1, 2)
                 values = np.ascontiguousarray(values.float().cpu().numpy())
             yield values
@@ -55,7 +54,7 @@ class TorchEngine:
 
 @contextlib.contextmanager
 def _exact_convolutions():
-    # cuDNN rounds float32 to TensorFloat-32 unless told otherwise, and changes the features' third digit.
+    """Forbid TensorFloat-32 within a block; cuDNN uses it by default, which changes the features' third digit."""
     kept = torch.backends.cudnn.conv.fp32_precision, torch.backends.cuda.matmul.fp32_precision
     try:
         torch.backends.cudnn.conv.fp32_precision = torch.backends.cuda.matmul.fp32_precision = "ieee"
@@ -65,36 +64,28 @@ def _exact_convolutions():
 
 
 def fold_norms(network, batch):
-    """Fold each BatchNorm into the convolution before it: the same function in fewer passes over memory.
-
-    Which norm layer follows which convolution is watched on a batch.
-
-    Arguments
-    ---------
-    network: torch.nn.Module
-        In evaluation mode. It is changed.
-    batch: (n, 3, height, width) float32
-
-    Returns whether the network still computes what it did. Where the output of a convolution goes to its norm layer and
-    elsewhere too, it doesn't, and is of no use any more.
-    """
+    """Fold each BatchNorm of a network into the convolution before it; return whether its output stays the same."""
+    # Folding saves a pass over memory per layer. The pairs are observed on a batch (n, 3, height, width). If the output
+    # of a convolution goes to its norm layer and elsewhere too, the folded network computes something else; the
+    # comparison shows it, and the caller starts again from a copy.
     before = network(batch)
     for convolution, name, norm in _find_pairs(network, batch):
         folded = fuse_conv_bn_eval(convolution, norm)
         convolution.weight, convolution.bias = folded.weight, folded.bias
-        # timm's norm layers hold the activation that follows them.
+        # timm's norm layers contain the activation that follows them.
         rest = [layer for layer in (getattr(norm, "drop", None), getattr(norm, "act", None)) if layer is not None]
         network.set_submodule(name, nn.Sequential(*rest))
     return bool((network(batch) - before).abs().max() <= 1e-5 * before.abs().max())
 
 
 def _find_pairs(network, batch):
+    """Return [(convolution, name of norm layer, norm layer)] for norm layers whose input is a convolution's output."""
     made, pairs, seen = {}, [], []
 
     def watch(layer, inputs, output):
         seen.append(layer)
         if isinstance(layer, nn.Conv2d):
-            made[id(output)] = layer, output  # the output is kept, so that no other takes its id
+            made[id(output)] = layer, output  # the output is kept, so that no other tensor gets its id
         elif id(inputs[0]) in made:
             pairs.append((made[id(inputs[0])][0], layer))
 
@@ -106,5 +97,5 @@ def _find_pairs(network, batch):
         for hook in hooks:
             hook.remove()
     names = {layer: name for name, layer in network.named_modules()}
-    # A layer that is used twice serves two masters.
+    # A layer that is called twice can't be folded for both calls.
     return [(c, names[norm], norm) for c, norm in pairs if seen.count(c) == seen.count(norm) == 1]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tlkit.arguments import check_count
-from tlkit.features.frozen_network import find_places
+from tlkit.features.frozen_network import find_spatial_axes
 from tlkit.inspection.network_inputs import choose_labels, evaluation_mode, load_captum, read_batch
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def integrated_gradients(
 def _find_map_axes(backbone, stage):
     """Return the axes of height and width of a stage's output; ValueError if it has none."""
     shape = backbone.infer_shape(backbone.image_size_px, stage)
-    axes = find_places(shape)
+    axes = find_spatial_axes(shape)
     if len(axes) != 2:
         raise ValueError(
             f"stage: {stage!r} of {backbone.name} gives {' × '.join(map(str, shape[1:]))} numbers per picture, which "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tlkit.arguments import check_count
-from tlkit.features.frozen_network import find_places
+from tlkit.features.frozen_network import find_spatial_axes
 from tlkit.inspection.network_inputs import evaluation_mode, read_batch
 from tlkit.inspection.similarity import cka, cka_band
 
@@ -107,7 +107,7 @@ def extract_stages(backbone, images):
     import torch
 
     batch = read_batch(backbone, images)
-    axes = {stage: find_places(backbone.infer_shape(backbone.image_size_px, stage)) for stage in backbone.stages}
+    axes = {stage: find_spatial_axes(backbone.infer_shape(backbone.image_size_px, stage)) for stage in backbone.stages}
     found = {stage: [] for stage in backbone.stages}
     with evaluation_mode(backbone), torch.no_grad():
         for values in batch.split(_N_AT_ONCE):

@@ -1,1 +1,1 @@
-"""The cache of features and converted networks on disk."""
+"""Cache of features on disk: shards, their folder, its size limit, and checks for damage."""

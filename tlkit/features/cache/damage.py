@@ -1,20 +1,12 @@
-"""Whether what is kept in the cache is still what was written. Without torch."""
+"""Check whether kept files still hold what was written. Without torch."""
 
 from tlkit.backbones.weights.hashes import compute_sha256, hash_prefix, known_sha256
 from tlkit.features.cache.shards import SUFFIX, DamagedShardError, open_shard
-from tlkit.features.openvino_model import is_intact
+from tlkit.features.openvino_engine import is_intact
 
 
 def find_damage(kept):
-    """Read all of something that is kept and say what is wrong with it (str), or None.
-
-    Weights are compared with the hash in their name, else with the one they had when they were last loaded; where
-    neither is known, nothing is found.
-
-    Arguments
-    ---------
-    kept: Kept
-    """
+    """Read all of a `Kept` and return a text on its damage, or None."""
     try:
         return _CHECKS[kept.kind](kept.paths)
     except FileNotFoundError:
@@ -24,9 +16,10 @@ def find_damage(kept):
 
 
 def _check_features(paths):
+    """Return the damage of a shard of features."""
     (path,) = paths
     if path.suffix != SUFFIX:
-        return None  # of an older release, which nobody reads any more
+        return None  # from an older release, and never read
     try:
         with open_shard(path) as shard:
             shard.read_values()
@@ -36,10 +29,12 @@ def _check_features(paths):
 
 
 def _check_converted(paths):
+    """Return the damage of a converted network."""
     return None if is_intact(paths[0].with_suffix(".xml")) else "it isn't what was written, or a part is missing"
 
 
 def _check_weights(paths):
+    """Return the damage of weights, by the hash in their name, or else by that of their last loading."""
     (path,) = paths
     expected = hash_prefix(path.name) or known_sha256(path)
     sha256 = compute_sha256(path)

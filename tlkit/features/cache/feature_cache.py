@@ -1,8 +1,8 @@
 """Features kept on disk, by the content of pictures, weights, preprocessing and engine. Without torch.
 
-A folder a network, in it shards: files of rows that were computed together, each whole or absent, and each with the
-pictures that its rows belong to. A picture that is in some shard is never computed again; a damaged shard is computed
-anew. Any number of threads and processes may load, store and remove at the same time.
+There is one folder per network, named by the hash of its key. It holds shards: files of rows that were computed
+together, with the hashes of their pictures. A picture in any shard is not computed again, and a damaged shard is
+replaced. Any number of threads and processes may load, store and remove at the same time.
 """
 
 import contextlib
@@ -17,45 +17,25 @@ from tlkit.features.cache.limit import make_room, read_limit_bytes
 from tlkit.features.cache.shards import SUFFIX, DamagedShardError, open_shard, size_bytes, write_shard
 from tlkit.storage import cache_folder, written_whole
 
-# Part of each key: what was kept in another arrangement lies in another folder.
-_LAYOUT = "2"
-# Others may remove an empty folder time and again just before a shard is written into it, though hardly so often.
+_LAYOUT = "2"  # part of each key, so that files of another layout are in another folder
+# Other processes may remove the empty folder just before a shard is written into it, but hardly this often.
 _N_TRIES = 20
 
 
 class FeatureCache:
-    """The kept features of one network run in one way; one call's view of them.
-
-    Arguments
-    ---------
-    key: dict of str to str
-        Everything but the picture that decides a row: another value anywhere, another folder.
-
-    Raises ValueError where the limit of the cache's size is set to nonsense, before anything is computed.
-    """
+    """One call's view of the kept features for a key, a dict of all but the picture that decides a row."""
 
     def __init__(self, key):
         name = hashlib.sha256(json.dumps(key | {"layout": _LAYOUT}, sort_keys=True).encode()).hexdigest()[:32]
         self.folder = cache_folder() / "features" / name
         self.key = key
-        self._limit_bytes = read_limit_bytes()
-        # What is used from now on is what this call reads and writes, and is not removed for it.
-        self._start_s = time.time() - 1
-        self._room_bytes = 0  # what can still be written before the cache's size is looked at again
+        self._limit_bytes = read_limit_bytes()  # raises before anything is computed if it is no number
+        self._start_s = time.time() - 1  # files used since then belong to this call and are not removed for it
+        self._room_bytes = 0  # bytes to write before the size of the cache is computed again
         self._is_full = False
 
     def load(self, digests, values):
-        """Fill in the rows that are kept, each checked.
-
-        Arguments
-        ---------
-        digests: list of n str
-            SHA-256 of the pictures, 64 hexadecimal digits each. One that stands there twice gets two rows.
-        values: (n, *shape) float32
-            The rows that are kept are written into it; in the others nothing is to be relied on.
-
-        Returns the indices of the rows that aren't kept (list of int).
-        """
+        """Write kept rows into values (n, *shape) by n digests (str), and return the indices of the missing rows."""
         first = {}
         for index, digest in enumerate(digests):
             first.setdefault(digest, index)
@@ -74,18 +54,7 @@ class FeatureCache:
         return absent
 
     def store(self, digests, values):
-        """Keep rows in one shard, which is there whole or not at all.
-
-        What was used longest ago is removed where the cache would outgrow its limit. What this call alone would put
-        there beyond the limit is not kept, with one warning.
-
-        Arguments
-        ---------
-        digests: list of n str
-        values: (n, *shape) float32
-
-        Raises OSError where it can't be written.
-        """
+        """Keep rows (n, *shape) float32 of n digests (str) in one shard, if the cache has room; may raise OSError."""
         needed_bytes = size_bytes(len(values), values[:1].nbytes)
         if not self._has_room(needed_bytes):
             return
@@ -96,17 +65,18 @@ class FeatureCache:
             try:
                 write_shard(path, pictures, values)
                 break
-            except (FileNotFoundError, FileExistsError):  # the folder was removed as it was being made, or just after
+            except (FileNotFoundError, FileExistsError):  # another process removed the folder while it was made
                 if not n_left:
                     raise
         self._name_folder()
 
     def _has_room(self, needed_bytes):
+        """Return whether a shard fits, after removing the least recently used files; warn once if it doesn't."""
         if self._is_full:
             return False
         if needed_bytes > self._room_bytes:
             free_bytes = make_room(needed_bytes, self._limit_bytes, self._start_s)
-            # Others write too, so a part of it only.
+            # Only a part of the free room, since other processes write too.
             self._room_bytes = max(needed_bytes, free_bytes / 4)
             if needed_bytes > free_bytes:
                 self._is_full = True
@@ -118,6 +88,7 @@ class FeatureCache:
         return not self._is_full
 
     def _list_shards(self):
+        """Return the paths of all complete shards, sorted."""
         try:
             with os.scandir(self.folder) as entries:
                 names = [entry.name for entry in entries]
@@ -127,7 +98,7 @@ class FeatureCache:
         return [self.folder / name for name in sorted(kept)]
 
     def _name_folder(self):
-        # For `tlkit cache`; the features don't depend on it.
+        """Write the key into the folder, for `tlkit cache` alone."""
         path = self.folder / KEY_NAME
         with contextlib.suppress(OSError):
             if not path.exists():
@@ -136,7 +107,7 @@ class FeatureCache:
 
 
 def _take(path, wanted, values):
-    # Moves the rows of a shard that are wanted into values; what was found is wanted no more.
+    """Copy wanted rows of a shard into values; `wanted`, {digest: index}, loses the digests that were found."""
     try:
         with open_shard(path) as shard:
             found = [(row, wanted[digest]) for row, digest in enumerate(shard.digests) if digest in wanted]
@@ -148,13 +119,13 @@ def _take(path, wanted, values):
             values[list(indices)] = shard.read_values()[list(rows)]
             for row in rows:
                 wanted.pop(shard.digests[row], None)
-        with contextlib.suppress(OSError):  # in a folder of somebody else's
-            os.utime(path)  # the time of its last use: what was used longest ago is removed first
+        with contextlib.suppress(OSError):  # in another user's folder
+            os.utime(path)  # time of last use, which decides what is removed first
     except FileNotFoundError:
         pass  # another process has just removed it
     except OSError as error:
-        warnings.warn(f"{path} can't be read ({error}); what it holds is computed again", stacklevel=4)
+        warnings.warn(f"{path} can't be read ({error}); its features are computed again", stacklevel=4)
     except DamagedShardError as error:
-        warnings.warn(f"{path} is damaged ({error}); what it held is computed again", stacklevel=4)
-        with contextlib.suppress(OSError):  # where it can't go, it is passed over the next time too
+        warnings.warn(f"{path} is damaged ({error}); its features are computed again", stacklevel=4)
+        with contextlib.suppress(OSError):  # if it can't be removed, it is skipped the next time too
             path.unlink()

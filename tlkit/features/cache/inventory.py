@@ -1,7 +1,4 @@
-"""What lies in the cache folder: features, converted networks, weights; when it was last used, and removing it.
-
-Without torch and NumPy.
-"""
+"""List and remove files of the cache folder: features, converted networks and weights. Without torch and NumPy."""
 
 import contextlib
 import dataclasses
@@ -14,33 +11,23 @@ from pathlib import Path
 from tlkit.storage import cache_folder
 
 KINDS = ("features", "converted", "weights")
-KEY_NAME = "key.json"  # in each folder of features: what made them
-PARTIAL_PREFIX = ".partial-"  # begins the name of a file that is still being written
+KEY_NAME = "key.json"  # in each folder of features: network, engine and precision
+PARTIAL_PREFIX = ".partial-"  # of files that are still being written
 _ABANDONED_AFTER_S = 24 * 60 * 60
 
 
 @dataclasses.dataclass(frozen=True)
 class Kept:
-    """What is removed as one: a shard of features, a converted network or a file of weights.
+    """Files that are removed together: a shard of features, a converted network or a file of weights."""
 
-    Arguments
-    ---------
-    kind: one of KINDS
-    paths: tuple of Path
-        Its files, in the order in which they are to be removed.
+    kind: str  # one of KINDS
+    paths: tuple  # in the order of removal
     size_bytes: int
-    used_s: float
-        When it was last written or read, in seconds since 1970.
-    """
-
-    kind: str
-    paths: tuple
-    size_bytes: int
-    used_s: float
+    used_s: float  # time of the last use, in seconds since 1970
 
 
 def list_kept(kinds=KINDS):
-    """Return what there is of some kinds (list of Kept)."""
+    """Return a list of `Kept` of some kinds."""
     kept = []
     if "features" in kinds:
         for folder in _list_folders(cache_folder() / "features"):
@@ -48,9 +35,9 @@ def list_kept(kinds=KINDS):
     if "converted" in kinds:
         networks = {}
         for file in _list_files(cache_folder() / "converted"):
-            if file.suffix != ".json":  # some hundred bytes that are remembered of a network
+            if file.suffix != ".json":  # the small record of a network
                 networks.setdefault(file.stem, []).append(file)
-        # A network without its hash isn't read, so nobody reads a half of it while the others go.
+        # The hash is removed first: without it, no process reads the rest of a network.
         kept += [
             _weigh("converted", sorted(files, key=lambda file: file.suffix != ".sha256")) for files in networks.values()
         ]
@@ -61,7 +48,7 @@ def list_kept(kinds=KINDS):
 
 
 def describe(kept):
-    """Say what made features, which network was converted, or whose weights these are (str)."""
+    """Return a text on the content: network, size, stage, engine and precision of features, or the file name."""
     path = kept.paths[0]
     if kept.kind == "features":
         key = _read_json(path.parent / KEY_NAME)
@@ -83,7 +70,7 @@ def describe(kept):
 
 
 def remove(kept):
-    """Remove files from the cache; returns whether they are gone. What a program holds open may stay, on Windows."""
+    """Remove files from the cache and return whether that worked; on Windows, files in use may stay."""
     try:
         for path in kept.paths:
             path.unlink(missing_ok=True)
@@ -93,7 +80,7 @@ def remove(kept):
 
 
 def tidy():
-    """Remove what killed writers left more than a day ago, and folders of features that hold nothing any more."""
+    """Remove partial files of killed processes after a day, and empty folders of features."""
     now_s = time.time()
     folders = _list_folders(cache_folder() / "features")
     for folder in (*folders, cache_folder() / "converted"):
@@ -103,21 +90,24 @@ def tidy():
                 if is_partial and now_s - path.stat().st_mtime > _ABANDONED_AFTER_S:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
     for folder in folders:
-        with contextlib.suppress(OSError):  # somebody writes into it again
+        with contextlib.suppress(OSError):  # another process writes into it again
             if [path.name for path in folder.iterdir()] in ([], [KEY_NAME]):
                 (folder / KEY_NAME).unlink(missing_ok=True)
                 folder.rmdir()
 
 
 def _list_folders(folder):
+    """Return the paths of the folders in a folder."""
     return [Path(entry) for entry in _scan(folder) if entry.is_dir()]
 
 
 def _list_files(folder):
+    """Return the paths of the files in a folder, without hidden ones."""
     return [Path(entry) for entry in _scan(folder) if entry.is_file() and not entry.name.startswith(".")]
 
 
 def _scan(folder):
+    """Return the entries of a folder; none if it doesn't exist."""
     try:
         with os.scandir(folder) as entries:
             return list(entries)
@@ -126,7 +116,7 @@ def _scan(folder):
 
 
 def _weigh(kind, paths):
-    # None where another process has just removed it.
+    """Return the `Kept` of some files; None if another process has just removed them."""
     try:
         status = [path.stat() for path in paths]
     except FileNotFoundError:
@@ -135,6 +125,7 @@ def _weigh(kind, paths):
 
 
 def _read_json(path):
+    """Return the content of a JSON file; None if it is missing or damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The size that the cache keeps to: what was used longest ago goes first. Without torch."""
+"""Size limit of the cache: the least recently used files are removed first. Without torch."""
 
 import contextlib
 import os
@@ -8,18 +8,15 @@ import filelock
 from tlkit.features.cache.inventory import list_kept, remove, tidy
 from tlkit.storage import cache_folder
 
-# Weights don't count: they are not computed but fetched, maybe where there was internet for once.
+# Weights don't count: they are downloaded, perhaps during the only time with internet.
 LIMITED = ("features", "converted")
 _DEFAULT_LIMIT_GB = 20
-_FILLED_AFTERWARDS = 0.9  # of the limit, so that not each file that is written has the folder searched
+_FILLED_AFTERWARDS = 0.9  # of the limit, so that the next files don't require another search at once
 _LOCK_TIMEOUT_S = 10
 
 
 def read_limit_bytes():
-    """Return the limit of features and converted networks together, in bytes: `TLKIT_CACHE_LIMIT_GB`, or 20 GB.
-
-    Raises ValueError where that isn't a number above 0. "inf" is no limit.
-    """
+    """Return the limit for features and converted networks in bytes: `TLKIT_CACHE_LIMIT_GB`, or 20 GB."""
     text = os.environ.get("TLKIT_CACHE_LIMIT_GB") or str(_DEFAULT_LIMIT_GB)
     with contextlib.suppress(ValueError):
         limit_gb = float(text)
@@ -29,21 +26,10 @@ def read_limit_bytes():
 
 
 def make_room(needed_bytes, limit_bytes, start_s):
-    """Remove what was used longest ago, where otherwise the limit would be passed.
-
-    Arguments
-    ---------
-    needed_bytes: int
-        About to be written.
-    limit_bytes: float
-    start_s: float
-        What was used at that time or later stays, in seconds since 1970.
-
-    Returns how many bytes can be written then (float); fewer than needed where too much is in use.
-    """
+    """Remove the least recently used files, but none used since `start_s`, and return the free room in bytes."""
     lock = filelock.FileLock(cache_folder() / "features.lock", timeout=_LOCK_TIMEOUT_S)
     with contextlib.ExitStack() as stack:
-        # On a disk that knows no locks two may remove at once, which costs what is removed too much and no more.
+        # On a disk without locks, two processes may remove files at once; then only too much is removed.
         with contextlib.suppress(OSError, NotImplementedError):
             stack.enter_context(lock)
         kept = list_kept(LIMITED)
@@ -59,6 +45,7 @@ def make_room(needed_bytes, limit_bytes, start_s):
 
 
 def _was_used_since(kept):
+    """Return whether files were read or written after they were listed."""
     try:
         return max(path.stat().st_mtime for path in kept.paths) > kept.used_s
     except FileNotFoundError:

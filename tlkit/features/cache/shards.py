@@ -1,11 +1,11 @@
-"""Files of rows that were computed together: each says of what pictures, and no changed byte goes unnoticed.
+"""Shards: files of rows that were computed together, with the hashes of their pictures and of their content.
 
-    head      magic, number of rows, shape of a row, SHA-256 of the values, SHA-256 of all before and of the digests
-    digests   32 bytes a row: the SHA-256 of the picture
+    head      magic, number of rows, shape of a row, SHA-256 of the values, SHA-256 of these and of the digests
+    digests   32 bytes per row: the SHA-256 of the picture
     values    float32, little-endian, row by row
 
-The head and the digests, some thousandths of a file, tell whose rows it holds, so that the values are read only where
-some of them are wanted.
+Head and digests are a few thousandths of a file. They list its pictures, so the values are read only if some of them
+are needed. Every changed byte is noticed.
 """
 
 import contextlib
@@ -19,27 +19,18 @@ from tlkit.storage import written_whole
 
 SUFFIX = ".shard"
 _MAGIC = b"tlkit-2\n"
-_MOST_AXES = 3
-_HEAD = struct.Struct(f"<{len(_MAGIC)}s{1 + _MOST_AXES}Q32s")
+_MAX_AXES = 3
+_HEAD = struct.Struct(f"<{len(_MAGIC)}s{1 + _MAX_AXES}Q32s")
 _N_HASH_BYTES = 32
 _DTYPE = np.dtype("<f4")
 
 
 class DamagedShardError(ValueError):
-    """What a file holds is not what was written into it."""
+    """The content of a file is not what was written into it."""
 
 
 class Shard:
-    """An open file of rows.
-
-    Arguments
-    ---------
-    file: binary file
-        At its beginning.
-
-    Its `digests` are those of the pictures (list of n bytes), its `shape` that of a row. Raises DamagedShardError where
-    they aren't intact.
-    """
+    """An open file, with the `digests` (list of n bytes) of its pictures and the `shape` of a row, both checked."""
 
     def __init__(self, file):
         head = file.read(_HEAD.size)
@@ -47,7 +38,7 @@ class Shard:
         if len(expected) < _N_HASH_BYTES or not head.startswith(_MAGIC):
             raise DamagedShardError("the head is missing")
         _, n_rows, *axes, self._values_hash = _HEAD.unpack(head)
-        # The size first: a damaged number of rows must not ask for terabytes of memory.
+        # The size is checked first: a damaged number of rows must not allocate terabytes.
         if n_rows * _N_HASH_BYTES > file.seek(0, 2):
             raise DamagedShardError("the file ends too early")
         file.seek(_HEAD.size + _N_HASH_BYTES)
@@ -56,10 +47,10 @@ class Shard:
             raise DamagedShardError("the head is damaged")
         self._file = file
         self.shape = tuple(axis for axis in axes if axis)
-        self.digests = [digests[place : place + _N_HASH_BYTES] for place in range(0, len(digests), _N_HASH_BYTES)]
+        self.digests = [digests[start : start + _N_HASH_BYTES] for start in range(0, len(digests), _N_HASH_BYTES)]
 
     def read_values(self):
-        """Return the rows, (n, *shape) float32; DamagedShardError where they aren't those that were written."""
+        """Return the rows (n, *shape) float32; DamagedShardError if they aren't those that were written."""
         n_numbers = len(self.digests) * math.prod(self.shape)
         values = np.empty(n_numbers, _DTYPE)
         n_bytes = self._file.readinto(values)
@@ -72,41 +63,32 @@ class Shard:
 
 @contextlib.contextmanager
 def open_shard(path):
-    """Give the `Shard` in a file; it is closed at the end."""
+    """Open the `Shard` of a file for a block."""
     with open(path, "rb") as file:
         yield Shard(file)
 
 
 def count_rows(path):
-    """Return the number of rows that the head of a file states, unchecked; None where there is no head."""
+    """Return the number of rows in the head of a file, unchecked; None if there is no head."""
     with open(path, "rb") as file:
         head = file.read(_HEAD.size)
     return _HEAD.unpack(head)[1] if len(head) == _HEAD.size and head.startswith(_MAGIC) else None
 
 
 def size_bytes(n_rows, row_bytes):
-    """Return the size of a file of so many rows."""
+    """Return the size of a file with this number of rows."""
     return _HEAD.size + _N_HASH_BYTES + n_rows * (_N_HASH_BYTES + row_bytes)
 
 
 def write_shard(path, digests, values):
-    """Write rows into a file, whole or not at all.
-
-    Arguments
-    ---------
-    path: Path
-    digests: list of n bytes
-        32 of each picture.
-    values: (n, *shape) float32
-        At most three axes a row, none of length 0.
-    """
+    """Write rows (n, *shape) float32 and their digests (list of n bytes) into a file, whole or not at all."""
     shape = values.shape[1:]
-    if len(digests) != len(values) or len(shape) > _MOST_AXES or 0 in shape:
+    if len(digests) != len(values) or len(shape) > _MAX_AXES or 0 in shape:
         raise ValueError(
-            f"values: shape {values.shape} of {len(digests)} pictures, expected a row of up to {_MOST_AXES} axes each"
+            f"values: shape {values.shape} of {len(digests)} pictures, expected rows of up to {_MAX_AXES} axes each"
         )
     values = np.ascontiguousarray(values, _DTYPE)
-    axes = (*shape, *(0,) * (_MOST_AXES - len(shape)))
+    axes = (*shape, *(0,) * (_MAX_AXES - len(shape)))
     head = _HEAD.pack(_MAGIC, len(digests), *axes, hashlib.sha256(values).digest())
     digests = b"".join(digests)
     with written_whole(path) as temporary, open(temporary, "wb") as file:

@@ -1,4 +1,4 @@
-"""From files to the squares that a network sees, (height, width, 3) uint8, in threads and in order. Without torch."""
+"""Resized and cropped pictures as a network takes them, read ahead in threads but in order. Without torch."""
 
 import collections
 import concurrent.futures
@@ -12,36 +12,22 @@ import numpy as np
 from PIL import Image
 
 from tlkit.arguments import check_count, check_known
-from tlkit.features.arithmetic import PRECISIONS
+from tlkit.features.engines import PRECISIONS
 from tlkit.images.decode import decode_picture, open_picture, read_orientation, turn_upright
 
-# Eight batches: enough that a slow picture doesn't hold up the network, 10 MB at 224 px.
+# Eight batches, 10 MB at 224 px: enough that a slow picture doesn't hold up the network.
 _N_AHEAD = 64
 
-# How much larger than needed a reduced JPEG must be. At 1 drawings of fine lines differ by 3.6 levels in the mean, at
-# 1.25 by 2.2, and a phone's picture is still reduced by four; at 1.5 by 1.2, but that one only by two.
-_LEAST_EXCESS = 1.25
+# A reduced JPEG must be this much larger than needed. At 1, drawings of fine lines differ by 3.6 levels in the mean; at
+# 1.25 by 2.2, and a phone's picture is still reduced by four; at 1.5 by 1.2, but that picture only by two.
+_MIN_EXCESS = 1.25
 
 
-def read_squares(images, indices, recipe, precision="exact", n_threads=None):
-    """Decode, resize and crop pictures, some of them ahead of the reader.
-
-    Arguments
-    ---------
-    images: ImageSet
-    indices: iterable of int
-        Which pictures, in which order.
-    recipe: Recipe
-    precision: "exact" or "fast"
-        "exact" gives every pixel of `recipe.crop(recipe.resize(images.read(index)))`. "fast" lets the JPEG decoder
-        itself halve (or quarter, …) what is larger than 2.5 times what is needed, and resizes by OpenCV where that is
-        installed: a picture's mean difference is at most 3 of 255 levels, and of other formats nothing changes.
-    n_threads: int, optional
-        By default one for each processor core that this process may use.
-
-    Returns an iterator of (crop_size_px, crop_size_px, 3) uint8 arrays. A picture that can't be read raises
-    PictureError at its turn, the same in either precision.
-    """
+def read_crops(images, indices, recipe, precision="exact", n_threads=None):
+    """Return an iterator of crops (crop_size_px, crop_size_px, 3) uint8 of some pictures, in the order of indices."""
+    # "exact" gives the pixels of `recipe.crop(recipe.resize(images.read(index)))`. "fast" lets the JPEG decoder halve
+    # (or quarter, …) pictures that are over 2.5 times too large, and resizes by OpenCV if it is installed. The mean
+    # difference of a picture is at most 3 of 255 levels; other formats don't change. Errors are the same in both.
     check_known("precision", [precision], PRECISIONS)
     if n_threads is None:
         n_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -51,7 +37,7 @@ def read_squares(images, indices, recipe, precision="exact", n_threads=None):
 
 
 def describe_decoder(precision):
-    """Return what decides the pixels that `read_squares` gives, library and version, as in "pillow 13.0.0"."""
+    """Return the libraries that decide the pixels of `read_crops`, for example "pillow 13.0.0"."""
     name = f"pillow {importlib.metadata.version('pillow')}"
     if precision == "exact":
         return name
@@ -59,28 +45,31 @@ def describe_decoder(precision):
 
 
 def _read_exact(images, recipe, index):
+    """Return one crop (height, width, 3) uint8, exactly as the recipe makes it."""
     return np.array(recipe.crop(recipe.resize(images.read(index))))
 
 
 def _read_fast(images, recipe, index):
+    """Return one crop (height, width, 3) uint8, from a JPEG decoded at a reduced size if possible."""
     file = images.pictures[index]
     data = file.read_bytes()
-    if data[:2] == b"\xff\xd8" and (square := _reduce_jpeg(data, file.location, recipe)) is not None:
-        return square
+    if data[:2] == b"\xff\xd8" and (crop := _reduce_jpeg(data, file.location, recipe)) is not None:
+        return crop
     return np.array(recipe.crop(recipe.resize(decode_picture(data, file.location))))
 
 
 def _reduce_jpeg(data, location, recipe):
-    # None where the JPEG isn't one of the plain kinds, or is broken: then the exact way decides, and words the error.
+    """Return the crop of a JPEG's bytes decoded at a reduced size; None for unusual or damaged files."""
+    # For None the caller decodes the file in the exact way, which decides whether it is damaged and raises the error.
     picture = open_picture(data, location)
     if picture.format != "JPEG" or picture.mode not in ("L", "RGB"):
         return None
     try:
         size_px, orientation = picture.size, read_orientation(picture)
-        if find_version() and (pixels := decode_resized(data, size_px, recipe, _LEAST_EXCESS)) is not None:
+        if find_version() and (pixels := decode_resized(data, size_px, recipe, _MIN_EXCESS)) is not None:
             return np.array(recipe.crop(turn_upright(Image.fromarray(pixels), orientation)))
-        least_px = math.ceil(_LEAST_EXCESS * recipe.resize_size_px)
-        drafted = picture.draft(None, (least_px, least_px))
+        min_px = math.ceil(_MIN_EXCESS * recipe.resize_size_px)
+        drafted = picture.draft(None, (min_px, min_px))
         width_px, height_px = drafted[1][2:] if drafted else size_px
         picture.load()
     except MemoryError:
@@ -94,24 +83,14 @@ def _reduce_jpeg(data, location, recipe):
 
 
 def run_ahead(function, items, n_threads, n_ahead):
-    """Yield `function(item)` of each item in order, while threads compute the next.
-
-    What the function raises is raised at its item's turn, and ends it. Threads end with the generator, also when it is
-    closed or thrown away early: they finish the items that they are at, and begin no other.
-
-    Arguments
-    ---------
-    function: callable of one item
-        Called in threads; worth it where it lets go of Python's lock, as decoding does.
-    items: iterable
-        Read as they are needed.
-    n_threads: int
-    n_ahead: int
-        How many results may exist or be under way that aren't yet yielded.
+    """Yield `function(item)` for each item in order, while threads compute up to `n_ahead` results in advance.
 
     >>> list(run_ahead(str.upper, "abc", n_threads=2, n_ahead=2))
     ['A', 'B', 'C']
     """
+    # A queue of futures keeps the order: the generator waits for the oldest one while the threads work on the others.
+    # Decoding releases Python's lock, so it runs beside the network. An exception is raised at its item's turn. When
+    # the generator ends or is thrown away, the threads finish their current items and start no others.
     pool = concurrent.futures.ThreadPoolExecutor(n_threads, thread_name_prefix="tlkit-ahead")
     waiting = collections.deque()
     try:
@@ -125,10 +104,10 @@ def run_ahead(function, items, n_threads, n_ahead):
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-# OpenCV's linear filter takes the two nearest pixels in each direction, however much a picture shrinks. From here on it
-# would skip some, and of a picture that the decoder has reduced every pixel counts: these go to twice the wanted size
-# first, and pairs of pixels are averaged.
-_LARGEST_SINGLE_STEP = 1.6
+# OpenCV's linear filter uses the two nearest pixels in each direction, however much a picture shrinks. Above this
+# factor it would skip pixels, and in a picture that the decoder has reduced each pixel counts. Such pictures are
+# resized to twice the wanted size first, then pairs of pixels are averaged.
+_MAX_SINGLE_STEP = 1.6
 
 _REDUCED = {
     1: "IMREAD_COLOR_RGB",
@@ -141,7 +120,7 @@ _END_OF_IMAGE = b"\xff\xd9"
 
 @functools.cache
 def find_version():
-    """Return OpenCV's version (str), None where it isn't installed."""
+    """Return OpenCV's version (str), or None if it isn't installed."""
     if importlib.util.find_spec("cv2") is None:
         return None
     for name in ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python"):
@@ -149,41 +128,30 @@ def find_version():
             return importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return "of another distribution"  # conda's has no such record
+    return "of another distribution"  # conda's package has no such record
 
 
-def decode_resized(data, size_px, recipe, least_excess):
-    """Return a picture as `recipe.resize` does, (height, width, 3) uint8, but not yet turned upright.
-
-    Arguments
-    ---------
-    data: bytes
-        A JPEG file of mode L or RGB.
-    size_px: (width, height)
-        Of the stored picture.
-    recipe: Recipe
-    least_excess: float
-        The decoder may reduce the picture to not less than so many times the wanted size.
-
-    None where the file isn't plainly whole, since OpenCV would fill up what is missing and say nothing, or where the
-    picture is smaller than wanted.
-    """
+def decode_resized(data, size_px, recipe, min_excess):
+    """Return a JPEG's bytes decoded and resized, (height, width, 3) uint8, not turned upright; None if it can't be."""
+    # The decoder reduces the stored picture of `size_px` (width, height) to no less than `min_excess` times the wanted
+    # size. Files that don't end properly are left to Pillow, since OpenCV would fill up missing parts without an error.
+    # So are pictures that are smaller than wanted.
     import cv2
 
     wanted = recipe.find_size(*size_px)
     excess = min(side / target for side, target in zip(size_px, wanted, strict=True))
     if excess < 1 or not data.rstrip(b"\0").endswith(_END_OF_IMAGE):
         return None
-    reduction = max(n for n in _REDUCED if n == 1 or excess / n >= least_excess)
+    reduction = max(n for n in _REDUCED if n == 1 or excess / n >= min_excess)
     flags = getattr(cv2, _REDUCED[reduction]) | cv2.IMREAD_IGNORE_ORIENTATION
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if pixels is None:
         return None
-    factor = 1 if reduction == 1 and excess <= _LARGEST_SINGLE_STEP else 2
+    factor = 1 if reduction == 1 and excess <= _MAX_SINGLE_STEP else 2
     cubic = factor > 1 and recipe.interpolation == "bicubic"
     interpolation = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
     pixels = cv2.resize(pixels, (factor * wanted[0], factor * wanted[1]), interpolation=interpolation)
     if factor > 1:
         pixels = cv2.resize(pixels, wanted, interpolation=cv2.INTER_AREA)
-    # The flags that reduce give blue first.
+    # With flags that reduce, OpenCV returns blue first.
     return pixels if reduction == 1 else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)

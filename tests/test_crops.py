@@ -7,8 +7,8 @@ from PIL import Image
 
 import tlkit as tl
 from tlkit.backbones.recipe import Recipe
-from tlkit.features import picture_batches as picture_batches_module
-from tlkit.features.picture_batches import describe_decoder, read_squares
+from tlkit.features import crops as crops_module
+from tlkit.features.crops import describe_decoder, read_crops
 from tlkit.images.decode import PictureError
 from tlkit.images.inputs import gather_pictures
 
@@ -33,7 +33,7 @@ def drawings():
 def tolerance(request, monkeypatch):
     """With OpenCV, and as if it was not installed; the mean difference in levels of 255 that each may have."""
     if request.param == "pillow":
-        monkeypatch.setattr(picture_batches_module, "find_version", lambda: None)
+        monkeypatch.setattr(crops_module, "find_version", lambda: None)
         return 1
     pytest.importorskip("cv2")
     return 3
@@ -46,7 +46,7 @@ def write(folder, data, name="picture.jpg"):
 
 
 def read_one(images, recipe, precision):
-    (square,) = read_squares(images, [0], recipe, precision)
+    (square,) = read_crops(images, [0], recipe, precision)
     return square
 
 
@@ -95,7 +95,7 @@ def test_fast_squares_are_turned_as_exact_ones_are(tmp_path, drawings, orientati
 
 
 def test_fast_decodes_a_large_jpeg_at_a_reduced_scale(tmp_path, drawings, monkeypatch):
-    monkeypatch.setattr(picture_batches_module, "find_version", lambda: None)
+    monkeypatch.setattr(crops_module, "find_version", lambda: None)
     sizes, real = [], Recipe.resize_middle
     monkeypatch.setattr(
         Recipe, "resize_middle", lambda self, picture, *rest: sizes.append(picture.size) or real(self, picture, *rest)
@@ -109,7 +109,7 @@ def test_opencv_decodes_a_large_jpeg_at_a_reduced_scale_and_skips_no_pixel(drawi
     flags, shapes, decode, resize = [], [], cv2.imdecode, cv2.resize
     monkeypatch.setattr(cv2, "imdecode", lambda data, flag: flags.append(flag) or decode(data, flag))
     monkeypatch.setattr(cv2, "resize", lambda array, size, **rest: shapes.append(size) or resize(array, size, **rest))
-    pixels = picture_batches_module.decode_resized(encode(drawings[0], "JPEG"), (640, 520), RECIPE, 1.25)
+    pixels = crops_module.decode_resized(encode(drawings[0], "JPEG"), (640, 520), RECIPE, 1.25)
     assert flags == [cv2.IMREAD_REDUCED_COLOR_4 | cv2.IMREAD_IGNORE_ORIENTATION]
     assert shapes == [(156, 128), (78, 64)], "160 pixels are shrunk to 78 in one step"
     assert pixels.shape == (64, 78, 3)
@@ -118,8 +118,8 @@ def test_opencv_decodes_a_large_jpeg_at_a_reduced_scale_and_skips_no_pixel(drawi
 @pytest.mark.parametrize("end", [-1, -2, -40])
 def test_a_jpeg_without_its_end_is_left_to_the_exact_way(tmp_path, end):
     data = encode(make_picture(size=(300, 200)), "JPEG")
-    assert picture_batches_module.decode_resized(data + bytes(9), (300, 200), RECIPE, 1.25) is not None
-    assert picture_batches_module.decode_resized(data[:end], (300, 200), RECIPE, 1.25) is None
+    assert crops_module.decode_resized(data + bytes(9), (300, 200), RECIPE, 1.25) is not None
+    assert crops_module.decode_resized(data[:end], (300, 200), RECIPE, 1.25) is None
 
 
 @pytest.mark.parametrize("format", ["PNG", "WEBP", "GIF", "BMP", "TIFF"])
@@ -146,7 +146,7 @@ def test_broken_pictures_give_the_same_error_at_their_turn(tmp_path, kind):
     images = gather_pictures([tmp_path / "good.jpg", tmp_path / "bad.jpg"])
     messages = []
     for precision in ("exact", "fast"):
-        squares = read_squares(images, [0, 1, 0], RECIPE, precision)
+        squares = read_crops(images, [0, 1, 0], RECIPE, precision)
         next(squares)
         with pytest.raises(PictureError) as caught:
             next(squares)
@@ -158,7 +158,7 @@ def test_broken_pictures_give_the_same_error_at_their_turn(tmp_path, kind):
 def test_squares_come_in_the_order_of_the_indices(n_threads):
     images = tl.load_images("styles")[:30]
     indices = [7, 3, 3, *range(29, -1, -1)]
-    squares = list(read_squares(images, indices, RECIPE, n_threads=n_threads))
+    squares = list(read_crops(images, indices, RECIPE, n_threads=n_threads))
     assert len(squares) == len(indices)
     for index, square in zip(indices, squares, strict=True):
         assert (square == np.asarray(RECIPE.crop(RECIPE.resize(images.read(index))))).all()
@@ -169,7 +169,7 @@ def test_squares_come_in_the_order_of_the_indices(n_threads):
 )
 def test_wrong_arguments_are_named_at_once(wrong, message):
     with pytest.raises(ValueError, match=message):
-        read_squares(tl.load_images("styles")[:1], [0], RECIPE, **wrong)
+        read_crops(tl.load_images("styles")[:1], [0], RECIPE, **wrong)
 
 
 def test_decoders_are_told_apart():
@@ -178,8 +178,8 @@ def test_decoders_are_told_apart():
 
 
 def test_what_opencv_decodes_is_kept_apart(monkeypatch):
-    monkeypatch.setattr(picture_batches_module, "find_version", lambda: "5.0")
+    monkeypatch.setattr(crops_module, "find_version", lambda: "5.0")
     with_opencv = describe_decoder("fast"), describe_decoder("exact")
-    monkeypatch.setattr(picture_batches_module, "find_version", lambda: None)
+    monkeypatch.setattr(crops_module, "find_version", lambda: None)
     assert with_opencv[0] == describe_decoder("fast") + ", opencv 5.0"
     assert with_opencv[1] == describe_decoder("exact")
