@@ -378,7 +378,7 @@ def test_a_file_that_can_not_be_read_now_is_left_alone(monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(shards.Shard, "read_values", fail)
-        with pytest.warns(UserWarning, match=r"can't be read \(.*Input/output error\); what it holds is"):
+        with pytest.warns(UserWarning, match=r"can't be read \(.*Input/output error\); its features are"):
             assert load(cache) == {}
     assert holds_right_rows(cache)
 

@@ -260,7 +260,7 @@ def test_auto_depends_only_on_what_is_installed(monkeypatch):
     ("options", "kind", "words"),
     [
         ({"engine": "onnx"}, ValueError, r"engine: 'onnx' is unknown; known: 'auto', 'cuda', 'openvino', 'torch'"),
-        ({"precision": "half"}, ValueError, r"precision: 'half', expected one of exact, fast"),
+        ({"precision": "half"}, ValueError, r"precision: 'half' is unknown; known: 'exact', 'fast'"),
         ({"engine": "cuda"}, ValueError, r"engine: 'cuda' needs an NVIDIA GPU that torch can use.*take engine='auto'"),
         ({"stage": "stage9"}, ValueError, r"stage: 'stage9' is not a stage of tiny.*nearest: 'stage1'"),
         ({"stage": -3}, ValueError, r"stage: -3 is not a stage of tiny, nor -1 to -2"),
