@@ -44,7 +44,7 @@ def test_the_smallest_p_is_that_of_all_orders_counted(n_candidates):
         ("small", "a p-value is a number"),
         (True, "a p-value is a number"),
         (float("nan"), "lies between 0 and 1"),
-        (..., "put a number between 0 and 1"),
+        (..., "replace the three dots with a number between 0 and 1"),
     ],
 )
 def test_a_wrong_p_gets_a_hint(answer, hint):
@@ -56,7 +56,7 @@ def test_a_wrong_p_gets_a_hint(answer, hint):
 def test_the_best_network_within_the_budget_passes(networks):
     result = check("02_best", "good", networks=networks, most_flops=1e9)
     assert result.passed
-    assert result.sentence == "0.780, the highest of 3 networks that need no more."
+    assert result.sentence == "0.780, the highest of 3 networks within the budget."
 
 
 def test_of_two_equally_good_networks_either_passes(networks):
@@ -67,12 +67,12 @@ def test_of_two_equally_good_networks_either_passes(networks):
 @pytest.mark.parametrize(
     ("answer", "hint"),
     [
-        ("large", "large needs 1.60 GFLOP a picture, too many; a multiplication with its addition counts as 2"),
+        ("large", "large needs 1.60 GFLOP per picture, too many; a multiplication and its addition count as 2"),
         ("small", "small fits, and 2 that fit as well have a higher accuracy"),
         ("god", "the table has no 'god'; nearest: 'good'"),
         ("unmeasured", "the table has no 'unmeasured'"),
         (0.78, "a network is named by a str, and this is a float"),
-        (..., "put the name of a network"),
+        (..., "replace the three dots with the name of a network"),
     ],
 )
 def test_a_wrong_network_gets_a_hint(networks, answer, hint):
@@ -82,4 +82,4 @@ def test_a_wrong_network_gets_a_hint(networks, answer, hint):
 
 
 def test_a_network_far_over_the_budget_is_not_a_matter_of_counting(networks):
-    assert "counts as 2" not in check("02_best", "large", networks=networks, most_flops=0.5e9).sentence
+    assert "count as 2" not in check("02_best", "large", networks=networks, most_flops=0.5e9).sentence

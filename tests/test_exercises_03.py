@@ -65,13 +65,16 @@ def test_a_loop_that_moves_nothing_frozen_passes(backbone, function):
 @pytest.mark.parametrize(
     ("answer", "hint"),
     [
-        (train_in_training_mode, "6 of 6 buffers moved, such as body.stem.1.running_mean: norm layers that run in"),
-        (train_with_eval_before, "one network.eval() before the loop doesn't outlast it"),
-        (train_all, "8 weights and biases moved: give only the head's"),
+        (
+            train_in_training_mode,
+            "6 of 6 buffers changed, such as body.stem.1.running_mean: norm layers in training mode update",
+        ),
+        (train_with_eval_before, "a single network.eval() before the loop is undone"),
+        (train_all, "8 weights and biases changed: pass only those of the head"),
         (do_nothing, "the head didn't learn either"),
         (train_wrongly_shaped, "the function ended in RuntimeError: mat1 and mat2"),
-        (3, "should be your function, without brackets behind it, and is a int"),
-        (..., "no answer so far; put the name of your function"),
+        (3, "should be your function, without brackets after it, and is a int"),
+        (..., "no answer yet; replace the three dots with the name of your function"),
     ],
 )
 def test_each_slip_of_a_loop_gets_its_own_hint(backbone, answer, hint):
@@ -114,12 +117,12 @@ def test_the_count_by_hand_passes(backbone):
         (STAGE1 + 6 * 7, "a bias for each of the 7 classes"),
         (STAGE1 + HEAD + 6 + 6 + 1, "are buffers, not parameters"),
         (STEM + STAGE1 + HEAD, "that is everything"),
-        (STEM, "that is what is frozen"),
-        (HEAD, "that is the head alone; the stages behind stem learn too"),
-        (1, "add up the parameters of the stages behind the frozen ones"),
+        (STEM, "that is the number of frozen parameters"),
+        (HEAD, "that is the head alone; the stages after stem learn too"),
+        (1, "add up the parameters of the stages after the frozen ones"),
         (1.0, "is a whole number, and this is a float"),
         (True, "and this is a bool"),
-        (..., "no answer so far; put a whole number"),
+        (..., "no answer yet; replace the three dots with a whole number"),
     ],
 )
 def test_each_slip_of_a_count_gets_its_own_hint(backbone, answer, hint):

@@ -43,7 +43,7 @@ def check_ridge(features, answer):
 
 def test_ridge_by_hand_passes_and_is_the_librarys(features):
     result = check_ridge(features, ridge)
-    assert repr(result) == "Passed: the same head, from 60 equations in the place of 4."
+    assert repr(result) == "Passed: the same head, from 60 equations instead of 4."
     head = tl.fit_head(features, "ridge", l2_penalty=L2_PENALTY)
     for by_hand, by_kit in zip(ridge(features, L2_PENALTY), head.linear(), strict=True):
         np.testing.assert_allclose(by_hand, by_kit, atol=1e-6)
@@ -74,7 +74,7 @@ def fail(features, l2_penalty):
 @pytest.mark.parametrize(
     ("answer", "hint"),
     [
-        (leave_out(centred=False), "take away the mean over the pictures first"),
+        (leave_out(centred=False), "subtract the mean over the pictures first"),
         (leave_out(low=0.0), "the targets are +1 and -1, not 1 and 0"),
         (leave_out(times_n=False), "l2_penalty times the number of pictures"),
         (leave_out(divided=False), "divide by it before"),
@@ -88,12 +88,12 @@ def fail(features, l2_penalty):
             lambda features, l2_penalty: [part * 2 for part in ridge(features, l2_penalty)],
             "other weights: centre values",
         ),
-        (lambda features, l2_penalty: (ridge(features, l2_penalty)[0].T, np.zeros(3)), "the weight lies on its side"),
+        (lambda features, l2_penalty: (ridge(features, l2_penalty)[0].T, np.zeros(3)), "the weight is transposed"),
         (lambda features, l2_penalty: np.zeros((2, 3)), "shapes (3,) and (3,), expected (3, 4) and (3,)"),
         (lambda features, l2_penalty: 3, "the function ended in TypeError"),
         (fail, "the function ended in LinAlgError: Singular matrix"),
-        (ridge(make_features(), 1.0), "should be your function, without brackets behind it, and is a tuple"),
-        (..., "no answer so far; put the name of your function"),
+        (ridge(make_features(), 1.0), "should be your function, without brackets after it, and is a tuple"),
+        (..., "no answer yet; replace the three dots with the name of your function"),
     ],
 )
 def test_each_slip_of_a_ridge_gets_its_own_hint(features, answer, hint):
@@ -145,22 +145,22 @@ def probe_with_tested_labels(learned, tested):
 def test_a_probe_without_a_leak_passes(features, answer):
     result = check("04_leak", answer, features=features)
     assert result.passed
-    assert "depends on that picture and on those learned" in result.sentence
+    assert "depends on that picture and on the training pictures only" in result.sentence
 
 
 @pytest.mark.parametrize(
     ("answer", "hint"),
     [
-        (probe_that_saw_all, "when strange ones were tested beside them: something was fitted"),
-        (probe_that_saw_the_tested, "when strange ones were tested beside them: something was fitted"),
+        (probe_that_saw_all, "when strange ones were tested together with them: something was fitted"),
+        (probe_that_saw_the_tested, "when strange ones were tested together with them: something was fitted"),
         (probe_scaled_apart, "nothing changed: they were scaled by their own mean"),
         (probe_without_scaler, "nothing is scaled either"),
-        (probe_with_tested_labels, "with other labels for the tested pictures it says something else"),
-        (lambda learned, tested: np.zeros(len(tested), int), "it says the same of every picture"),
+        (probe_with_tested_labels, "with other labels for the test pictures it predicts something else"),
+        (lambda learned, tested: np.zeros(len(tested), int), "it predicts the same class for every picture"),
         (lambda learned, tested: probe(learned, tested)[:5], "shape (5,), expected (30,)"),
         (lambda learned, tested: probe(tested), "the function ended in TypeError"),
-        (7, "should be your function, without brackets behind it, and is a int"),
-        (..., "no answer so far; put the name of your function"),
+        (7, "should be your function, without brackets after it, and is a int"),
+        (..., "no answer yet; replace the three dots with the name of your function"),
     ],
 )
 def test_each_slip_of_a_probe_gets_its_own_hint(features, answer, hint):

@@ -28,7 +28,7 @@ def backbone():
 )
 def test_phases_that_come_to_the_same_pass(backbone, answer):
     result = check("05_lp_ft", answer, backbone=backbone)
-    assert repr(result) == "Passed: your phases come to the catalogue's in each of the 2 stages."
+    assert repr(result) == "Passed: your phases are equivalent to the catalogue's in each of the 2 stages."
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_phases_that_come_to_the_same_pass(backbone, answer):
         ([SOLVE, tl.Phase(["all"], 3, 2e-4), tl.Phase(["all"], 3, 2e-4)], "3 phases, expected two"),
         ([SOLVE, tl.Phase([-1, "head"], 6, 2e-4)], "in the second phase stem stay frozen"),
         ([SOLVE, tl.Phase([-1, -2], 6, 2e-4)], "in the second phase head stay frozen"),
-        ([SOLVE, tl.Phase(["all", "norm"], 6, 2e-4)], "names norm layers or biases besides"),
+        ([SOLVE, tl.Phase(["all", "norm"], 6, 2e-4)], "also names norm layers or biases"),
         ([SOLVE, tl.Phase(["all"], 6, 2e-3)], "learns at 0.002; the catalogue's at 0.0002 throughout"),
         (
             [SOLVE, tl.Phase(["all", "head"], 6, {"all": 2e-4, "head": 2e-3})],
@@ -56,7 +56,7 @@ def test_phases_that_come_to_the_same_pass(backbone, answer):
         ([SOLVE, tl.Phase([-3, "head"], 6, 2e-4)], "one phase can't be resolved"),
         ("lp_ft", "should be a list of tl.Phase(…), and is a str"),
         ([SOLVE, "all"], "should be a list of tl.Phase(…), and is a list"),
-        (..., "no answer so far; put a list of phases"),
+        (..., "no answer yet; replace the three dots with a list of phases"),
     ],
 )
 def test_each_slip_of_phases_gets_its_own_hint(backbone, answer, hint):
@@ -99,13 +99,21 @@ def check_grid(runs, answer):
 @pytest.mark.parametrize(
     ("effects", "choice", "said"),
     [
-        ({"norms": -0.1}, "norms", "the head makes +0.000 on average, moving norms -0.100; the norms matter most"),
+        (
+            {"norms": -0.1},
+            "norms",
+            "the effect of the head is +0.000 on average, that of moving norms -0.100; the norms matter most",
+        ),
         (
             {"head": 0.2, "norms": -0.1},
             "head",
-            "the head makes +0.200 on average, moving norms -0.100; the head matters most, above",
+            "the effect of the head is +0.200 on average, that of moving norms -0.100; the head matters most, above",
         ),
-        ({"head": -0.07}, "head", "the head makes -0.070 on average, moving norms +0.000; the head matters most"),
+        (
+            {"head": -0.07},
+            "head",
+            "the effect of the head is -0.070 on average, that of moving norms +0.000; the head matters most",
+        ),
         ({"head": 0.05, "norms": -0.05}, "can't tell", "neither is above the margin of 0.060"),
     ],
 )
@@ -130,23 +138,26 @@ def test_where_two_rates_tie_in_domain_either_will_do():
 @pytest.mark.parametrize(
     ("answer", "hint"),
     [
-        (lambda runs: (fill(runs, by="outside"), "norms"), "the rate was chosen on the photographs themselves"),
-        (lambda runs: (fill(runs, "inside"), "norms"), "these are accuracies in domain"),
+        (lambda runs: (fill(runs, by="outside"), "norms"), "the rate was chosen on the photographs; choose it"),
+        (lambda runs: (fill(runs, "inside"), "norms"), "these are accuracies in the domain"),
         (lambda runs: (runs.pivot_table("outside", "head", "norms"), "norms"), "these are means over both rates"),
-        (lambda runs: (fill(runs, best=False), "norms"), "the rate was chosen on the photographs themselves"),
-        (lambda runs: (spoil(fill(runs)), "norms"), "1 of 4 are off, as random head with moving norms"),
+        (lambda runs: (fill(runs, best=False), "norms"), "the rate was chosen on the photographs; choose it"),
+        (lambda runs: (spoil(fill(runs)), "norms"), "1 of 4 are wrong, such as random head with moving norms"),
         (lambda runs: (fill(runs)[["frozen"]], "norms"), "should have the rows probe and random, the columns"),
         (lambda runs: (fill(runs).astype(object).replace(0.4, "?"), "norms"), "should be a DataFrame of numbers"),
         (
             lambda runs: ([[0.1, 0.2], [0.3, 0.4]], "norms"),
-            "should be a DataFrame of numbers, one a head and norm mode",
+            "should be a DataFrame of numbers, one per head and norm mode",
         ),
-        (lambda runs: (fill(runs), "head"), "the head makes +0.000 on average, moving norms -0.100, and the margin"),
+        (
+            lambda runs: (fill(runs), "head"),
+            "the effect of the head is +0.000 on average, that of moving norms -0.100, and the margin",
+        ),
         (lambda runs: (fill(runs), "rate"), "the table is right; now choose one of 'head', 'norms', \"can't tell\""),
         (lambda runs: (fill(runs), ...), "the table is right; now choose one of"),
-        (lambda runs: (..., ...), "no table so far: a row each head"),
+        (lambda runs: (..., ...), "no table yet: one row per head"),
         (lambda runs: fill(runs), "should be a pair, (table, word), and is a DataFrame"),
-        (lambda runs: ..., "no answer so far; put a pair, table and word,"),
+        (lambda runs: ..., "no answer yet; replace the three dots with a pair, table and word"),
     ],
 )
 def test_each_slip_of_a_grid_gets_its_own_hint(answer, hint):

@@ -46,7 +46,7 @@ def test_the_count_of_a_by_hand_formula_passes_and_is_the_librarys(backbone):
     peft = pytest.importorskip("peft", reason="needs the extra 'adapters'")
     by_hand = RANK * (3 * 9 + 4) + RANK * (4 * 9 + 6)
     assert repr(check_count(backbone, count)) == (
-        f"Passed: {by_hand} parameters beside the {4 * 3 * 9 + 6 * 4 * 9} of the 2 layers that take an adapter."
+        f"Passed: {by_hand} parameters, next to the {4 * 3 * 9 + 6 * 4 * 9} of the 2 layers that take an adapter."
     )
     for layer in (nn.Linear(7, 5), nn.Conv2d(7, 5, (3, 2))):
         model = nn.ModuleDict({"layer": copy.deepcopy(layer)})
@@ -66,10 +66,13 @@ def test_the_count_of_a_by_hand_formula_passes_and_is_the_librarys(backbone):
         (lambda weight, rank: count(weight, 1), "That is right for rank 1"),
         (lambda weight, rank: rank * count(weight, rank), "The rank counts once"),
         (lambda weight, rank: count(weight, rank) + 1, "Add up the numbers in A"),
-        (lambda weight, rank: float(count(weight, rank)), "it returns a float, expected a whole number"),
+        (
+            lambda weight, rank: float(count(weight, rank)),
+            "a number of parameters is a whole number, and this is a float",
+        ),
         (lambda weight: 3, "the function ended in TypeError"),
-        (93, "should be your function, without brackets behind it, and is a int"),
-        (..., "no answer so far; put the name of your function"),
+        (93, "should be your function, without brackets after it, and is a int"),
+        (..., "no answer yet; replace the three dots with the name of your function"),
     ],
 )
 def test_each_slip_of_a_count_gets_its_own_hint(backbone, answer, hint):
@@ -141,8 +144,8 @@ def test_the_kits_own_interpolation_passes(runs):
     ("answer", "hint"),
     [
         (by_formula(lambda a, b, s: a + s * (b - a), keeps_counters=True), "a + (b - a) need not be b"),
-        (by_formula(lambda a, b, s: (1 - s) * a + s * b), "It counts, in whole numbers"),
-        (take_counters_of_tuned, "It counts, in whole numbers"),
+        (by_formula(lambda a, b, s: (1 - s) * a + s * b), "It counts in whole numbers"),
+        (take_counters_of_tuned, "It counts in whole numbers"),
         (by_formula(lambda a, b, s: (1 - s) * a + s * b, keeps_counters=True), "loses the sign of a negative zero"),
         (
             lambda parent, tuned, mixing_coefficient: interpolate(tuned, parent, mixing_coefficient),
@@ -157,8 +160,8 @@ def test_the_kits_own_interpolation_passes(runs):
         (change_given, "the tensors that it was given changed"),
         (lambda parent, tuned: parent, "the function ended in TypeError"),
         (lambda parent, tuned, mixing_coefficient: 3, "the function ended in AttributeError"),
-        (0.5, "should be your function, without brackets behind it, and is a float"),
-        (..., "no answer so far; put the name of your function"),
+        (0.5, "should be your function, without brackets after it, and is a float"),
+        (..., "no answer yet; replace the three dots with the name of your function"),
     ],
 )
 def test_each_slip_of_an_interpolation_gets_its_own_hint(runs, answer, hint):

@@ -78,7 +78,7 @@ SLIPS = {
     "another number: move the source": lambda toy: 0.123456,
     "this should be a number, and is a str": lambda toy: "most",
     "this should be a number, and is a ndarray": lambda toy: toy[1],
-    "no answer so far; put a number": lambda toy: ...,
+    "no answer yet; replace the three dots with a number": lambda toy: ...,
 }
 
 
@@ -143,7 +143,7 @@ BLIND_SLIPS = {
         [choose(runs, "bnm")[:3], choose(runs, "bnm", highest=False)[3:]]
     ),
     "should be a DataFrame or a Series by source, target and seed, not a str": lambda runs: "coral",
-    "no answer so far; put a method for each pair and seed": lambda runs: ...,
+    "no answer yet; replace the three dots with a method for each pair and seed": lambda runs: ...,
 }
 
 

@@ -39,7 +39,7 @@ def test_the_largest_weight_without_harm_passes():
         (0.3, "0.3 was not measured; there are 0.1, 0.25, 0.5, 1."),
         ("0.25", "this should be one of the weights, and is a str."),
         (True, "this should be one of the weights, and is a bool."),
-        (..., "no answer so far; put a weight"),
+        (..., "no answer yet; replace the three dots with a weight"),
     ],
 )
 def test_a_wrong_weight_gets_a_hint(answer, hint):
@@ -60,7 +60,7 @@ def test_where_all_harm_there_is_nothing_to_choose():
 
 def test_another_weight_without_harm_is_sent_on():
     gains = make_gains((-0.05, 0.04), (-0.09, 0.03), (-0.12, 0.01), (-0.2, -0.05))
-    assert "go on, up to where it is" in ask_weight(0.1, gains).sentence
+    assert "go on to the last one without harm" in ask_weight(0.1, gains).sentence
 
 
 def test_the_verdict_by_hand_passes():
@@ -73,16 +73,19 @@ def test_the_verdict_by_hand_passes():
     ("answer", "hint"),
     [
         (lambda low, high: "helps" if low + high > 0 else "harms", "zero isn't excluded"),
-        (lambda low, high: give_verdict(low, high).replace("can't tell", "no difference that matters"), "no equality"),
+        (
+            lambda low, high: give_verdict(low, high).replace("can't tell", "no difference that matters"),
+            "no proof of equality",
+        ),
         (lambda low, high: give_verdict(low, high, margin=0.0), "within two points of zero"),
         (
             lambda low, high: "no difference that matters" if high - low < 0.02 else give_verdict(low, high),
             "above zero",
         ),
-        (lambda low, high: "harm", "it says 'harm'; expected one of"),
-        (lambda low, high: "can't tell", "below zero, however little"),
-        ("helps", "this should be a function of low and high, and is a str."),
-        (..., "put a function"),
+        (lambda low, high: "harm", "it returns 'harm'; expected one of"),
+        (lambda low, high: "can't tell", "below zero, even if only by a little"),
+        ("helps", "this should be your function, without brackets after it, and is a str."),
+        (..., "replace the three dots with a function"),
     ],
 )
 def test_each_slip_of_a_verdict_gets_its_own_hint(answer, hint):

@@ -33,21 +33,24 @@ def test_an_exact_a_rounded_and_a_thrown_answer_pass():
     for answer in (right, round(right, 2), thrown, np.float32(right)):
         result = check("09_maximum", answer, **GIVEN)
         assert result.passed
-        assert result.sentence == f"{right:.2f}, where each is worth 0.50: {right - 0.5:+.2f} by looking 10 times."
+        assert (
+            result.sentence
+            == f"{right:.2f}, although each is worth 0.50: {right - 0.5:+.2f} from taking the best of 10."
+        )
 
 
 MAXIMUM_SLIPS = {
-    "that is what each epoch is worth": 0.5,
+    "that is the accuracy of each epoch": 0.5,
     "that is a number of pictures": expect_slowly(0.5, 14, 10) * 14,
     "that is in per cent": expect_slowly(0.5, 14, 10) * 100,
-    "that is the best that could ever come": 1,
+    "that is the best possible result": 1,
     "that is the worst of them": 1 - expect_slowly(0.5, 14, 10),
     "that is the best of two": expect_slowly(0.5, 14, 2),
     "that is the best on ten times as many pictures": expect_slowly(0.5, 140, 10),
     "that is one standard deviation above": 0.5 + math.sqrt(0.25 / 14),
-    "another number: throw 10 epochs, each 14 pictures right by a chance of 0.5": 0.1234,
+    "another number: draw 10 epochs, each with 14 pictures that are right with probability 0.5": 0.1234,
     "this should be a number, and is a str": "most",
-    "no answer so far; put a number": ...,
+    "no answer yet; replace the three dots with a number": ...,
 }
 
 
@@ -75,16 +78,16 @@ def damage():
 def test_the_policy_that_breaks_most_passes(damage):
     result = check("09_policy", "turned", damage=damage)
     assert result.passed
-    assert result.sentence.startswith("turned: of 0.90 a head that learned such views is left with 0.40")
+    assert result.sentence.startswith("turned: a head trained on such views recognises 0.40 instead of 0.90")
 
 
 POLICY_SLIPS = {
-    "negative has the lowest share asked (0.90 as they are, 0.30 asked, 0.88 learned)": "negative",
-    "mirrored breaks some (0.90 as they are, 0.70 asked, 0.80 learned), another policy more": "mirrored",
+    "negative has the lowest share in the column views (0.90 plain, 0.30 views, 0.88 trained on views)": "negative",
+    "mirrored breaks some (0.90 plain, 0.70 views, 0.80 trained on views), another policy more": "mirrored",
     "gray breaks nothing": "gray",
     "'blur' is not in the table, which has turned, negative, mirrored, gray": "blur",
     "this should be the name of a policy (str), and is a list": ["turned"],
-    "no answer so far; put the name of a policy": ...,
+    "no answer yet; replace the three dots with the name of a policy": ...,
 }
 
 

@@ -46,20 +46,20 @@ def test_a_function_of_ones_own_passes():
     for answer in (make(center), cka):
         result = check("10_debiased", answer)
         assert result.passed
-        assert "where the biased one gives 0.91" in result.sentence
+        assert "and the biased one 0.91" in result.sentence
 
 
 SLIPS = {
     "that is still the biased one": lambda a, b: cka(a, b, debiased=False),
-    "nothing centred after it": make(empty_only),
+    "nothing was centred after it": make(empty_only),
     "with n where n - 2 belongs": make(lambda values: center(values, shrink=0)),
     "emptied once more": make(lambda values: center(values, last=False)),
     "not divided by the two norms": lambda a, b: np.sum(center(a) * center(b)),
     "another number: empty the diagonal": lambda a, b: 0.1234,
-    "it stops with ZeroDivisionError": lambda a, b: 1 / 0,
+    "the function ended in ZeroDivisionError": lambda a, b: 1 / 0,
     "it changes the features": spoil,
-    "should be the function itself, without brackets, and is a float": 0.5,
-    "no answer so far; put your function": ...,
+    "should be your function, without brackets after it, and is a float": 0.5,
+    "no answer yet; replace the three dots with your function": ...,
 }
 
 
@@ -84,7 +84,7 @@ def test_the_groups_on_both_sides_pass(sides):
     for answer in (3, np.int64(3), 3.0):
         result = check("10_groups", answer, train=train, test=test)
         assert result.passed
-        assert result.sentence.startswith("3 groups straddle, and with them 6 of 10 test pictures")
+        assert result.sentence.startswith("3 groups are on both sides, and with them 6 of 10 test pictures")
 
 
 GROUP_SLIPS = {
@@ -94,12 +94,12 @@ GROUP_SLIPS = {
     "these are all groups": 13,
     "these are the groups of the test side": 7,
     "these are the groups of the training side": 9,
-    "don't straddle": 4,
+    "the groups of the test side alone": 4,
     "with one name on both sides": 0,
     "another number: take the groups of both sides as sets": 5,
     "this should be a whole number, and is a str": "many",
     "this should be a whole number, and is a list": [3],
-    "no answer so far; put a whole number": ...,
+    "no answer yet; replace the three dots with a whole number": ...,
 }
 
 

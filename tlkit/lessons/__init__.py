@@ -1,33 +1,9 @@
-"""Exercises of the lessons: `check` says whether an answer is right and, kindly, what is missing.
+"""Exercises of the lessons: `check` compares an answer with the right one and gives a hint if they differ.
 
-What is right is computed from the reader's own data each time; no answer is written down here. One module a lesson.
+The right answer is computed from the reader's own data each time. Each lesson has a module of its own, which is
+imported when one of its exercises is checked.
 """
 
-from tlkit.lessons import (
-    lesson_01,
-    lesson_02,
-    lesson_03,
-    lesson_04,
-    lesson_05,
-    lesson_06,
-    lesson_07,
-    lesson_08,
-    lesson_09,
-    lesson_10,
-)
-from tlkit.lessons.exercise import Check, check
+from tlkit.lazy import attach
 
-__all__ = [
-    "Check",
-    "check",
-    "lesson_01",
-    "lesson_02",
-    "lesson_03",
-    "lesson_04",
-    "lesson_05",
-    "lesson_06",
-    "lesson_07",
-    "lesson_08",
-    "lesson_09",
-    "lesson_10",
-]
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

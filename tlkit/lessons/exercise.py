@@ -1,19 +1,35 @@
-"""`check` an answer to an exercise; each lesson's module registers what it asks with `exercise`."""
+"""`check` an answer to an exercise, and the parts that exercises are made of. Without torch."""
 
+from __future__ import annotations
+
+import contextlib
 import dataclasses
-import difflib
+import importlib
 import inspect
+import numbers
+import operator
+import pkgutil
+from collections.abc import Callable
+from pathlib import Path
+
+from tlkit.arguments import check_known
 
 
 @dataclasses.dataclass(frozen=True)
 class Check:
     """The verdict on an answer; displays as a sentence.
 
-    Arguments
-    ---------
-    passed: bool
-    sentence: str
-        Why, or what to look at.
+    Parameters
+    ----------
+    passed : bool
+        Whether the answer is right.
+    sentence : str
+        Why it is right, or a hint.
+
+    Examples
+    --------
+    >>> Check(False, "the lower end comes first.")
+    Not yet: the lower end comes first.
     """
 
     passed: bool
@@ -23,31 +39,43 @@ class Check:
         return f"{'Passed' if self.passed else 'Not yet'}: {self.sentence}"
 
 
+class NotYet(Exception):
+    """An answer isn't right yet; the message is a hint."""
+
+
 _EXERCISES = {}
 
 
-def check(name, answer, **given):
+def check(name: str, answer: object, **given: object) -> Check:
     """Check the answer to an exercise.
 
-    Arguments
-    ---------
-    name: str
-        Of the exercise, as in the lesson: number of the lesson, underscore, word.
-    answer: object
-        `...` stands for none yet.
-    given: keyword arguments
-        The data that the answer was computed from; which ones, the exercise says.
+    Parameters
+    ----------
+    name : str
+        Name of the exercise as in the lesson: number of the lesson, underscore, word.
+    answer : object
+        The answer; `...` stands for none yet.
+    **given : object
+        The data that the answer was computed from, by the names that the exercise gives.
 
-    Returns a `Check`. Raises ValueError for an unknown exercise, with the nearest; TypeError where data is missing.
+    Returns
+    -------
+    Check
+        Whether the answer is right, and a sentence.
 
+    Raises
+    ------
+    ValueError
+        If there is no such exercise; the message has the nearest names.
+    TypeError
+        If data is missing, or isn't used by the exercise.
+
+    Examples
+    --------
     >>> check("01_pictures", ..., train=None, shots=20)
-    Not yet: no answer so far; put a whole number in the place of the three dots.
+    Not yet: no answer yet; replace the three dots with a whole number.
     """
-    if name not in _EXERCISES:
-        nearest = difflib.get_close_matches(str(name), _EXERCISES, n=1, cutoff=0.4)
-        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-        raise ValueError(f"name: {name!r} is no exercise; {hint}There are {', '.join(_EXERCISES)}")
-    check_answer, asked_for = _EXERCISES[name]
+    check_answer, expected = _find(name)
     needed = set(inspect.signature(check_answer).parameters) - {"answer"}
     if needed != given.keys():
         raise TypeError(
@@ -55,23 +83,85 @@ def check(name, answer, **given):
             f"{' and '.join(f'{word}=…' for word in sorted(needed))}"
         )
     if answer is None or answer is ...:
-        return Check(False, f"no answer so far; put {asked_for} in the place of the three dots.")
-    return check_answer(answer, **given)
+        return Check(False, f"no answer yet; replace the three dots with {expected}.")
+    try:
+        return Check(True, check_answer(answer, **given))
+    except NotYet as hint:
+        return Check(False, str(hint))
 
 
-def exercise(name, asked_for):
-    """Return a decorator that registers a function (answer, *, data…) → `Check` as an exercise.
+def _find(name):
+    """Return the registered (function, expected answer) of an exercise; import the module of its lesson."""
+    modules = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
+    lessons = [module for module in modules if module.startswith("lesson_")]
+    own = [module for module in lessons if module == f"lesson_{str(name).partition('_')[0]}"]
+    for module in own:
+        importlib.import_module(f"tlkit.lessons.{module}")
+    if name not in _EXERCISES:
+        for module in lessons:  # all names, to suggest the nearest
+            importlib.import_module(f"tlkit.lessons.{module}")
+        check_known("name", name, list(_EXERCISES))
+    return _EXERCISES[name]
 
-    Arguments
-    ---------
-    name: str
-        Number of the lesson, underscore, word.
-    asked_for: str
-        What to put in the place of the three dots, as in "a whole number".
-    """
 
+def exercise(name: str, expected: str) -> Callable:
+    """Return a decorator that registers a function (answer, *, data …); `expected` describes the answer."""
+
+    # The function returns a sentence if the answer is right, and raises NotYet with a hint if it isn't.
     def register(function):
-        _EXERCISES[name] = (function, asked_for)
+        _EXERCISES[name] = (function, expected)
         return function
 
     return register
+
+
+def find_slip(answer, slips, are_equal=operator.eq):
+    """Return the hint of the first usual wrong answer in {hint: wrong answer} that the answer equals, or None."""
+    return next((hint for hint, wrong in slips.items() if are_equal(answer, wrong)), None)
+
+
+def compare(answer, right, slips, otherwise, are_equal=operator.eq):
+    """Raise NotYet if the answer isn't right, with the hint of the slip that it equals, or else with `otherwise`."""
+    if not are_equal(answer, right):
+        raise NotYet(find_slip(answer, slips, are_equal) or otherwise)
+
+
+def sort_by_distance(answer, slips):
+    """Return the slips {hint: wrong number} of a number, the nearest to the answer first."""
+    return dict(sorted(slips.items(), key=lambda slip: abs(answer - slip[1])))
+
+
+def name_type(answer):
+    """Return the name of an answer's type."""
+    return type(answer).__name__
+
+
+def expect_function(answer):
+    """Raise NotYet if the answer isn't a function."""
+    if not callable(answer):
+        raise NotYet(f"this should be your function, without brackets after it, and is a {name_type(answer)}.")
+
+
+def expect_whole_number(answer, quantity):
+    """Raise NotYet if the answer, a quantity such as "a number of pictures", isn't a whole number."""
+    if isinstance(answer, bool) or not isinstance(answer, numbers.Integral):
+        raise NotYet(f"{quantity} is a whole number, and this is a {name_type(answer)}.")
+
+
+def expect_number(answer):
+    """Return the answer as float; raise NotYet if it isn't a number."""
+    try:
+        return float(answer)
+    except (TypeError, ValueError):
+        raise NotYet(f"this should be a number, and is a {name_type(answer)}.") from None
+
+
+@contextlib.contextmanager
+def calling_answer():
+    """Turn any exception of the reader's function into a hint."""
+    try:
+        yield
+    except NotYet:
+        raise
+    except Exception as error:
+        raise NotYet(f"the function ended in {name_type(error)}: {error}") from error

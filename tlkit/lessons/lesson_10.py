@@ -1,8 +1,8 @@
-"""Exercises of lesson 10: alignment without its bias, and the groups that stand on both sides of a split."""
+"""Exercises of lesson 10: CKA without its bias, and groups on both sides of a split."""
 
 import numpy as np
 
-from tlkit.lessons.exercise import Check, exercise
+from tlkit.lessons.exercise import NotYet, calling_answer, compare, exercise, expect_function, name_type
 
 _TOLERANCE = 1e-6
 _SHAPES = ((24, 60), (24, 60)), ((30, 5), (30, 8))  # with more features than pictures, and with fewer
@@ -10,80 +10,78 @@ _SHAPES = ((24, 60), (24, 60)), ((30, 5), (30, 8))  # with more features than pi
 
 @exercise("10_debiased", "your function")
 def _check_debiased(answer):
-    """A function (a, b) → the debiased CKA of features (n, d) and (n, e)."""
-    if not callable(answer):
-        return Check(False, f"this should be the function itself, without brackets, and is a {type(answer).__name__}.")
+    """Return the verdict on a function (a, b) → the debiased CKA of features (n, d) and (n, e)."""
+    from tlkit.inspection import cka
+
+    expect_function(answer)
     random = np.random.default_rng(0)
     for ours, theirs in _SHAPES:
         a = random.normal(size=ours)
         b = a[:, : theirs[1]] @ random.normal(size=(min(ours[1], theirs[1]), theirs[1])) + random.normal(size=theirs)
-        b = b + 3.0  # a mean that isn't 0: who forgets to centre sees it
-        kept = a.copy(), b.copy()
-        try:
+        b = b + 3.0  # a mean that isn't 0 shows missing centring
+        before = a.copy(), b.copy()
+        with calling_answer():
             given = float(answer(a, b))
-        except Exception as error:
-            return Check(False, f"it stops with {type(error).__name__}: {error}.")
-        if not (np.array_equal(a, kept[0]) and np.array_equal(b, kept[1])):
-            return Check(False, "it changes the features that it is given; work on a copy.")
-        if hint := _judge(given, a, b):
-            return Check(False, hint)
+        if not (np.array_equal(a, before[0]) and np.array_equal(b, before[1])):
+            raise NotYet("it changes the features that it is given; work on a copy.")
+        compare(
+            given,
+            cka(a, b),
+            _list_slips(a, b),
+            "another number: empty the diagonal, subtract the means with n - 2 and n - 1, empty it again, then divide.",
+            lambda value, other: abs(value - other) <= _TOLERANCE * max(1.0, abs(other)),
+        )
     noise = random.normal(size=(2, 64, 640))
-    from tlkit.inspection import cka
-
-    return Check(
-        True,
-        f"of noise, 64 pictures × 640 features, yours gives {answer(*noise):+.2f} where the biased one gives "
-        f"{cka(*noise, debiased=False):.2f}.",
+    return (
+        f"for noise, 64 pictures × 640 features, yours gives {answer(*noise):+.2f} and the biased one "
+        f"{cka(*noise, debiased=False):.2f}."
     )
 
 
-def _judge(given, a, b):
-    """Return what is wrong with an alignment of these features, None where it is right."""
+def _list_slips(a, b):
+    """Return {hint: number} of usual wrong alignments of features (n, d) and (n, e)."""
     from tlkit.inspection import cka
 
-    if abs(given - cka(a, b)) <= _TOLERANCE:
-        return None
-    slips = {
-        "that is still the biased one: the diagonal has to go before the means are taken away.": (
-            cka(a, b, debiased=False)
-        ),
-        "the diagonal was taken out, but nothing centred after it.": _align(a, b, _empty_diagonal),
+    biased, not_divided = cka(a, b, debiased=False), np.sum(_center(_kernel(a)) * _center(_kernel(b)))
+    return {
+        "that is still the biased one: the diagonal has to be emptied before the means are subtracted.": biased,
+        "the diagonal was emptied, but nothing was centred after it.": _align(a, b, _empty_diagonal),
         "the kernels were centred as before, with n where n - 2 belongs.": _align(a, b, _center_wrongly),
         "after centring, the diagonal has to be emptied once more.": _align(a, b, _leave_diagonal),
-        "that is not divided by the two norms: it should be 1 for features with themselves.": (
-            np.sum(_center(_kernel(a)) * _center(_kernel(b)))
-        ),
+        "that is not divided by the two norms: it should be 1 for features with themselves.": not_divided,
     }
-    for hint, value in slips.items():
-        if abs(given - value) <= _TOLERANCE * max(1.0, abs(value)):
-            return hint
-    return "another number: empty the diagonal, take the means away with n - 2 and n - 1, empty it again, then divide."
 
 
 def _align(a, b, center):
+    """Return the alignment of the kernels of two sets of features after centring."""
     ours, theirs = center(_kernel(a)), center(_kernel(b))
     return np.sum(ours * theirs) / np.sqrt(np.sum(ours**2) * np.sum(theirs**2))
 
 
 def _kernel(values):
+    """Return the linear kernel (n, n) of features (n, d)."""
     return values @ values.T
 
 
 def _empty_diagonal(kernel):
+    """Return a kernel with zeros on its diagonal."""
     return kernel - np.diag(np.diag(kernel))
 
 
 def _leave_diagonal(kernel):
+    """Return the kernel with an empty diagonal, centred without bias, but with the new diagonal left in."""
     kernel = _empty_diagonal(kernel)
     n, sums = len(kernel), kernel.sum(axis=0)
     return kernel - (sums + sums[:, None]) / (n - 2) + sums.sum() / ((n - 1) * (n - 2))
 
 
 def _center(kernel):
+    """Return the kernel centred without bias."""
     return _empty_diagonal(_leave_diagonal(kernel))
 
 
 def _center_wrongly(kernel):
+    """Return the kernel with an empty diagonal, centred with its plain means."""
     kernel = _empty_diagonal(kernel)
     means = kernel.mean(axis=0)
     return _empty_diagonal(kernel - means - means[:, None] + means.mean())
@@ -91,29 +89,26 @@ def _center_wrongly(kernel):
 
 @exercise("10_groups", "a whole number")
 def _check_groups(answer, *, train, test):
-    """How many groups have pictures both in `train` and in `test`, two ImageSets."""
+    """Return the verdict on the number of groups with pictures in both `train` and `test`, two ImageSets."""
     try:
         number = int(answer)
     except (TypeError, ValueError):
-        return Check(False, f"this should be a whole number, and is a {type(answer).__name__}.")
-    shared = set(train.groups) & set(test.groups)
-    in_train, in_test = (int(np.isin(images.groups, list(shared)).sum()) for images in (train, test))
-    if number == len(shared):
-        return Check(
-            True,
-            f"{len(shared)} groups straddle, and with them {in_test} of {len(test)} test pictures: for those the score "
-            "says how well it remembers.",
-        )
+        raise NotYet(f"this should be a whole number, and is a {name_type(answer)}.") from None
+    both = set(train.groups) & set(test.groups)
+    in_train, in_test = (int(np.isin(images.groups, list(both)).sum()) for images in (train, test))
     slips = {
-        in_test: "these are the test pictures of such groups; a group counts once.",
-        in_train: "these are the training pictures of such groups; a group counts once.",
-        in_train + in_test: "these are the pictures of such groups, on both sides; a group counts once.",
-        len(set(train.groups) | set(test.groups)): "these are all groups; count those that both sides have.",
-        len(set(test.groups)): "these are the groups of the test side; count those that the training side has too.",
-        len(set(train.groups)): "these are the groups of the training side; count those that the test side has too.",
-        len(set(test.groups) - shared): "these are the test side's groups that don't straddle; the others do.",
-        len(set(train.names) & set(test.names)): "these are pictures with one name on both sides; compare .groups.",
+        "these are pictures with one name on both sides; compare .groups.": len(set(train.names) & set(test.names)),
+        "these are the groups of the test side alone; count the others.": len(set(test.groups) - both),
+        "these are the groups of the training side; count those that the test side has too.": len(set(train.groups)),
+        "these are the groups of the test side; count those that the training side has too.": len(set(test.groups)),
+        "these are all groups; count those that both sides have.": len(set(train.groups) | set(test.groups)),
+        "these are the pictures of such groups, on both sides; a group counts once.": in_train + in_test,
+        "these are the training pictures of such groups; a group counts once.": in_train,
+        "these are the test pictures of such groups; a group counts once.": in_test,
     }
-    if number in slips:
-        return Check(False, slips[number])
-    return Check(False, "another number: take the groups of both sides as sets, and count what they have in common.")
+    otherwise = "another number: take the groups of both sides as sets, and count the groups that they have in common."
+    compare(number, len(both), slips, otherwise)
+    return (
+        f"{len(both)} groups are on both sides, and with them {in_test} of {len(test)} test pictures: for those the "
+        "score measures memory."
+    )
