@@ -108,10 +108,13 @@ def test_concepts_that_are_tested_are_not_learned_from_another_domain():
     assert 0 < min(n_left) < max(n_left) < 64  # folds differ in size, so another seed's source would be noticed
 
 
-@pytest.mark.parametrize("weights", [[0], [-1], ["pool"], [True], [], [1, 1], [float("inf")]])
-def test_weights_that_say_nothing_are_refused(weights):
+@pytest.mark.parametrize(
+    ("weights", "error"),
+    [([True], TypeError), *[(weights, ValueError) for weights in ([0], [-1], ["pool"], [], [1, 1], [float("inf")])]],
+)
+def test_weights_that_say_nothing_are_refused(weights, error):
     images, features = make_study()
-    with pytest.raises(ValueError, match="weights: "):
+    with pytest.raises(error, match="weights: "):
         compare_target_shots(features, images, "here", "there", weights=weights, progress=False)
 
 

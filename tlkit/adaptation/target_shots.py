@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from tlkit.adaptation.domain_inputs import SharedFeatures, read_methods
 from tlkit.adaptation.pair_results import BASELINE
 from tlkit.adaptation.solved_head import Solved, solve_head
-from tlkit.arguments import check_known
+from tlkit.arguments import check_known, check_number
 from tlkit.comparison.runner import N_FOLDS, read_counts, read_seeds, run_cells, split_for, tabulate
 from tlkit.comparison.workers import check_workers
 from tlkit.evaluation.scores import evaluate_probabilities
@@ -143,11 +142,8 @@ def _read_weights(weights):
     """Return one or more different weights as a list."""
     weights = [weights] if isinstance(weights, (str, int, float)) else list(weights)
     for weight in weights:
-        is_number = isinstance(weight, (int, float, np.number)) and not isinstance(weight, bool)
-        if weight != POOLED and not (is_number and 0 < weight < math.inf):
-            raise ValueError(
-                f'weights: {weight!r}, expected numbers above 0, or "pooled"; the baseline "{ALONE}" has no source'
-            )
+        hint = f'; the baseline "{ALONE}" has no source'
+        check_number("weights", weight, above=0, or_text=POOLED, hint=hint)
     if len(set(weights)) != len(weights) or not weights:
         raise ValueError(f"weights: {weights}, expected one or more without repetition")
     return weights

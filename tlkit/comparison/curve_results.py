@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-import numbers
 from typing import TYPE_CHECKING, Any
 
+from tlkit.arguments import check_number
 from tlkit.comparison.arms import average_runs, select_folds
 from tlkit.comparison.crossings import CROSSES, find_crossings
 from tlkit.evaluation.gains import transfer_gain
@@ -100,8 +100,7 @@ class LearningCurve:
         """
         import pandas as pd
 
-        if not isinstance(accuracy, numbers.Real) or not 0 < accuracy < 1:
-            raise ValueError(f"accuracy: {accuracy!r}, expected a fraction above 0 and below 1")
+        check_number("accuracy", accuracy, above=0, below=1)
         rows = []
         for strategy, arm in self.runs.groupby("strategy", sort=False):
             by_shots = arm.sort_values("seed").groupby("shots")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tlkit.arguments import check_count, check_known, check_number
-from tlkit.images.imageset import ImageSet
+from tlkit.images.imageset import check_images
 
 OPTIMIZERS = ("adamw", "sgd")
 BALANCES = ("weights", "sampling")
@@ -90,10 +90,9 @@ class TrainingSettings:
         return {name: getattr(self, name) for name in recorded}
 
 
-def check_images(images):
+def check_training_pictures(images):
     """Raise TypeError or ValueError if training pictures are no ImageSet, or of fewer than two classes."""
-    if not isinstance(images, ImageSet):
-        raise TypeError(f"images: a {type(images).__name__}, expected an ImageSet, as load_images makes it")
+    check_images("images", images)
     n_present = len({images.classes[label] for label in images.labels})
     if n_present < 2:
         raise ValueError(f"images: pictures of {n_present} class, expected two classes or more")
@@ -122,7 +121,6 @@ def check_target(strategy, target, backbone):
 
 def check_target_pictures(target):
     """Raise TypeError or ValueError if the pictures of a target domain are no ImageSet, or fewer than two."""
-    if not isinstance(target, ImageSet):
-        raise TypeError(f"target: a {type(target).__name__}, expected an ImageSet, as load_images makes it")
+    check_images("target", target)
     if len(target) < 2:
         raise ValueError(f"target: {len(target)} pictures, expected two or more of the target domain")

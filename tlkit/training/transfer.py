@@ -28,7 +28,7 @@ from tlkit.training.checkpoints import Checkpoints
 from tlkit.training.loop import Training
 from tlkit.training.lora import merge_lora
 from tlkit.training.run import Run
-from tlkit.training.settings import TrainingSettings, check_images, check_target
+from tlkit.training.settings import TrainingSettings, check_target, check_training_pictures
 from tlkit.training.target_pictures import hash_digests, hide_labels, list_digests
 
 
@@ -163,7 +163,7 @@ def transfer(
     if not isinstance(backbone, Backbone):
         raise TypeError(f"backbone: a {type(backbone).__name__}, expected a Backbone or a name for load_backbone")
     strategy = catalogue.get(strategy)
-    check_images(images)
+    check_training_pictures(images)
     settings = TrainingSettings.pick(locals())
     training_images, validation_images = _hold_out(images, settings.validation, settings.seed)
     planned = strategy.adjusted(backbone, len(training_images))

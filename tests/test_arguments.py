@@ -1,0 +1,90 @@
+"""Checks of arguments: each refuses with the argument's name, the value, and what was expected."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tlkit.arguments import (
+    check_class_indices,
+    check_count,
+    check_number,
+    check_predictions,
+    check_shape,
+    resolve_index,
+)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "inside", "outside", "expected"),
+    [
+        ({"above": 0}, [1e-9, 5], [0, -1, math.inf, math.nan], "a number above 0"),
+        ({"at_least": 0}, [0, 5], [-1e-9, math.inf, math.nan], "a number of at least 0"),
+        ({"above": 0, "at_most": 1}, [0.1, 1], [0, 1.1, math.nan], "a number above 0 and at most 1"),
+        ({"above": 0.5, "below": 1}, [0.6], [0.5, 1, math.nan], "a number above 0.5 and below 1"),
+        ({"at_least": 0, "at_most": 1}, [0, 1], [-0.1, 1.1, math.nan], "a number from 0 to 1"),
+        ({"at_least": 0, "below": 1}, [0, 0.9], [-0.1, 1, math.nan], "a number from 0 to below 1"),
+        ({"at_least": 1, "at_most": math.inf}, [1, math.inf], [0.9, math.nan], "a number from 1 to inf"),
+    ],
+)
+def test_numbers_within_bounds_are_returned_and_others_refused(bounds, inside, outside, expected):
+    for value in inside:
+        for kind in (float, np.float32, np.float64):
+            checked = check_number("share", kind(value), **bounds)
+            assert type(checked) is float and checked == kind(value)
+    for value in outside:
+        with pytest.raises(ValueError) as caught:
+            check_number("share", value, **bounds)
+        assert str(caught.value) == f"share: {value!r}, expected {expected}"
+    for value in (True, np.True_, None, "1", 1j, [1], np.array([1.0])):
+        with pytest.raises(TypeError) as caught:
+            check_number("share", value, **bounds, hint="; see the notes")
+        assert str(caught.value) == f"share: {value!r}, expected {expected}; see the notes"
+
+
+def test_a_text_in_place_of_a_number():
+    assert check_number("penalty", "auto", above=0, or_text="auto") == "auto"
+    assert check_number("penalty", 2, above=0, or_text="auto") == 2.0
+    with pytest.raises(ValueError, match=r"^penalty: 'none', expected a number above 0 or 'auto'$"):
+        check_number("penalty", "none", above=0, or_text="auto")
+    with pytest.raises(TypeError, match=r"^penalty: None, expected a number above 0 or 'auto'$"):
+        check_number("penalty", None, above=0, or_text="auto")
+
+
+def test_whole_numbers():
+    assert type(check_count("n", np.int64(3), 1)) is int
+    with pytest.raises(TypeError, match=r"^n: 2.0 is a float, expected a whole number of at least 1$"):
+        check_count("n", 2.0, 1)
+    for value in (0, 6, True):
+        with pytest.raises(ValueError, match=rf"^n: {value}, expected a whole number from 1 to 5$"):
+            check_count("n", value, 1, 5)
+
+
+def test_shapes():
+    check_shape("groups", ["a", "b"], (2,), "one group per picture")
+    with pytest.raises(ValueError, match=r"^groups: shape \(1,\), expected \(2,\), one group per picture$"):
+        check_shape("groups", ["a"], (2,), "one group per picture")
+
+
+def test_class_indices_and_predictions():
+    assert check_class_indices("labels", [1, 0], 2, 2).dtype == np.int64
+    for labels in ([1], [[1, 0]], [0.5, 1.0], ["a", "b"], [True, False]):
+        with pytest.raises(TypeError, match=r"^labels: shape .* expected \(2,\) whole numbers from 0 to 1"):
+            check_class_indices("labels", labels, 2, 2)
+    for wrong in (-1, 2):
+        with pytest.raises(ValueError, match=rf"^labels: {wrong}, expected class indices from 0 to 1"):
+            check_class_indices("labels", [0, wrong], 2, 2)
+    probabilities, labels = check_predictions([[0.5, 0.5]], [1])
+    assert probabilities.dtype == np.float64 and labels.tolist() == [1]
+    with pytest.raises(ValueError, match="probabilities: no rows"):
+        check_predictions(np.empty((0, 2)), [])
+
+
+@pytest.mark.parametrize("index", [1.5, "a", [[0, 1]], [0.5], None])
+def test_an_index_that_selects_nothing_is_refused(index):
+    with pytest.raises(
+        TypeError, match=r"^index: .*expected an int, a slice, a list of int or an \(n,\) mask of bool$"
+    ):
+        resolve_index(index, 3)
+    assert resolve_index([], 3).tolist() == []
+    assert resolve_index([-1, 0], 3).tolist() == [2, 0]
