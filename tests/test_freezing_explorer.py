@@ -137,7 +137,7 @@ def test_a_batch_of_one_is_refused():
 
 
 def test_no_rounds_are_refused():
-    with pytest.raises(ValueError, match="n_rounds: 0, expected an int, at least 1"):
+    with pytest.raises(ValueError, match="n_rounds: 0, expected a whole number of at least 1"):
         measure_freezing(make_tiny_backbone(), make_batch(), N_CLASSES, n_rounds=0)
 
 

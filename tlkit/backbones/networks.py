@@ -15,11 +15,12 @@ from tlkit.backbones.families import find_family
 from tlkit.backbones.recipe import Recipe
 
 TABLE = importlib.resources.files("tlkit") / "backbones" / "data" / "networks.csv"
+_WHOLE_NUMBERS = ("weights_size_mb", "n_parameters", "n_flops", "n_features", "smallest_size_px")
 
 
 def make_entry(row):
     """Return the `Entry` of a row of the table (dict of str)."""
-    family, pretraining = find_family(row["name"]), find_pretraining(row["name"], row["weights"])
+    family = find_family(row["name"])
     mean, std = (tuple(float(value) for value in row[field].split()) for field in ("mean", "std"))
     size = int(row["resize_size_px"]), int(row["crop_size_px"])
     return Entry(
@@ -29,21 +30,14 @@ def make_entry(row):
         year=family.year,
         recipe=Recipe(*size, row["interpolation"], mean, std),
         weights_file=row["weights_file"],
-        weights_size_mb=int(row["weights_size_mb"]),
         weights_url=row["weights_url"] or None,
         weights_package=row["weights_package"] or None,
-        licence=pretraining.licence,
-        source=pretraining.publisher,
-        pretrained_on=pretraining.pretrained_on,
-        kind=pretraining.kind,
         accuracy=float(row["accuracy"]) if row["accuracy"] else None,
         accuracy_source=row["accuracy_source"] or None,
-        n_parameters=int(row["n_parameters"]),
-        n_flops=int(row["n_flops"]),
-        n_features=int(row["n_features"]),
-        smallest_size_px=int(row["smallest_size_px"]),
         fixed_size=family.fixed_size,
         paper=family.paper,
+        **{column: int(row[column]) for column in _WHOLE_NUMBERS},
+        **vars(find_pretraining(row["name"], row["weights"])),
     )
 
 
