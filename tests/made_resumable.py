@@ -31,7 +31,7 @@ def pull_back(backbone, start):
     return 1e-2 * sum(((value - start[name]) ** 2).sum() for name, value in backbone.named_parameters())
 
 
-# Solved, with a front, tuned with all that moves, a front that was tuned before, and a finish.
+# Solved, with a frozen prefix, tuned with all that moves, a prefix that was tuned before, and a finish.
 SCORE = tl.Strategy(
     [
         tl.Phase(["head"], None),

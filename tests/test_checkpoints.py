@@ -78,10 +78,10 @@ OPTIONS = {
     "sgd": {"optimizer": "sgd", "max_grad_norm": 0.5, "micro_batch_size": 4},
     "balanced": {"balance": "sampling", "label_smoothing": 0.1, "validation": 0.0, "patience": None},
     "weighted": {"balance": "weights", "weight_decay": 0.1, "n_views": None},
-    "no front": {"frozen_prefix_mib": 0},
+    "no frozen prefix": {"frozen_prefix_mib": 0},
     "penalty": {"strategy": tl.Strategy([tl.Phase(["all", "head"], 3, 1e-2, penalty=pull_back)])},
     "prepared": {"strategy": tl.Strategy([TUNE, tl.Phase(["head"], None)], prepare=reinitialise_here)},
-    "front that was tuned": {"strategy": tl.Strategy([tl.Phase(["all"], 1, 1e-2), tl.Phase(["head"], 1, 1e-2)])},
+    "prefix that was tuned": {"strategy": tl.Strategy([tl.Phase(["all"], 1, 1e-2), tl.Phase(["head"], 1, 1e-2)])},
     "adapting": {"strategy": tl.Strategy([ADAPT, TUNE, ADAPT]), "target": make_images()[:13]},
     "branches": {"backbone": make_backbone_with_a_branch(), "strategy": tl.Strategy([TUNE])},
 }
@@ -302,7 +302,7 @@ OTHERS = {
     "order of pictures": ({"images": make_images()[::-1]}, r"pictures \("),
     "weights": ({"backbone": make_tiny_backbone(1)}, r"backbone \('[0-9a-f]{36}… there, '[0-9a-f]{36}… here\):"),
     "validation": ({"validation": 0.5}, r"strategy.validation \(0.25 there, 0.5 here\)"),
-    "front": ({"frozen_prefix_mib": 0}, r"strategy.frozen_prefix_mib \(1024.0 there, 0.0 here\)"),
+    "prefix": ({"frozen_prefix_mib": 0}, r"strategy.frozen_prefix_mib \(1024.0 there, 0.0 here\)"),
 }
 
 

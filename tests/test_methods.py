@@ -54,7 +54,7 @@ def test_a_method_trains_what_it_says_and_sees_the_target_where_it_needs_it(name
     assert ("target" in run.strategy) == bool(run.adapted_to) == (not name.startswith("source_only"))
     moves_statistics = any("running_" in key for key in run.changed)
     assert moves_statistics == (name == "adabn")
-    # Whatever is trained lies behind a front that is computed once.
+    # Whatever is trained lies behind a frozen prefix that is computed once.
     assert all(row["frozen_prefix"] for row in run.history)
 
 

@@ -56,7 +56,7 @@ from .strategies.probe import Probe as Probe
 from .strategies.strategy import Phase as Phase
 from .strategies.strategy import Strategy as Strategy
 from .training.run import Run as Run
-from .training.run import load_run as load_run
+from .training.saved_run import load_run as load_run
 from .training.transfer import transfer as transfer
 
 __all__ = [

@@ -17,12 +17,12 @@ from tlkit.backbones.backbone import hash_tensors
 from tlkit.backbones.freezing.freeze import thaw
 from tlkit.cpu.measure import measured
 from tlkit.images.imageset import ImageSet
+from tlkit.training.batches import hash_digests, hide_labels, list_digests
 from tlkit.training.changed_weights import list_changed_since
 from tlkit.training.checkpoints import Checkpoints
 from tlkit.training.loop import Training
 from tlkit.training.run import Run, check_run
 from tlkit.training.settings import TrainingSettings, check_target_pictures
-from tlkit.training.target_pictures import hash_digests, hide_labels, list_digests
 
 _PLANS = {"adabn": plan_adabn, "tent": plan_tent, "shot": plan_shot}
 METHODS = tuple(_PLANS)
@@ -68,9 +68,8 @@ def adapt_run(
     Returns
     -------
     Run
-        The adapted run. Its `strategy` has a record of each adaptation in the list "adapted". Looks at test sets are
-        counted together with those of the given run, because whoever tries several methods on a test set has looked
-        at it with all of them.
+        The adapted run, with a record of each adaptation in its `strategy` under "adapted". Looks at test sets are
+        counted with those of the given run, because trying several methods on a test set looks at it several times.
 
     Raises
     ------
@@ -84,9 +83,9 @@ def adapt_run(
 
     Notes
     -----
-    TENT in the paper predicts each batch as it comes. Here norm layers get the statistics of the whole target at the
-    end, so that a prediction depends on its picture alone. SHOT in the paper trains all stages with SGD and lets norm
-    statistics move. Here it trains the last stages with AdamW and keeps the statistics.
+    The authors of TENT predict each batch as it comes; here norm layers get the statistics of the whole target at the
+    end, so that a prediction depends on its picture alone. The authors of SHOT train all stages with SGD and let norm
+    statistics move; here the last stages are trained with AdamW and the statistics stay.
 
     References
     ----------
@@ -113,11 +112,7 @@ def adapt_run(
     layers = [] if method == "shot" else list_moved_layers(run.backbone, run.changed, method)
     strategy, training_settings = _PLANS[method](layers, **settings)
     training_settings = TrainingSettings(
-        seed=seed,
-        checkpoint_every_s=checkpoint_every_s,
-        callbacks=callbacks,
-        progress=progress,
-        **training_settings,
+        seed=seed, checkpoint_every_s=checkpoint_every_s, callbacks=callbacks, progress=progress, **training_settings
     )
     target = hide_labels(target)
     digests = list_digests(target)
@@ -145,9 +140,9 @@ def adapt_run(
         completed = training.run()
     thaw(backbone).to(memory_format=torch.contiguous_format).eval()
     thaw(head).eval()
-    record |= {"losses": [row["loss"] for row in training.history]}
-    record |= {"n_steps": sum(row["n_steps"] for row in training.history)}
-    record |= {"duration_s": measurement.duration_s + (checkpoints.before_s if checkpoints else 0.0)}
+    rows, before_s = training.history, checkpoints.before_s if checkpoints else 0.0
+    record |= {"losses": [row["loss"] for row in rows], "n_steps": sum(row["n_steps"] for row in rows)}
+    record |= {"duration_s": measurement.duration_s + before_s}
     name = f"{run.strategy['name']}, then {method}"
     return dataclasses.replace(
         run,
@@ -170,12 +165,12 @@ def _complete(method, settings):
     for name in settings:
         if name not in defaults:
             raise TypeError(f"{name}: no setting of method {method!r}; {suggest(name, defaults)}")
-    completed = defaults | settings
-    if "train" in completed:
-        completed["train"] = list(completed["train"])
-    for name, lowest in (("n_epochs", 1), ("batch_size", 2)):  # norm layers can't take statistics of one picture
-        if name in completed:
-            completed[name] = check_count(name, completed[name], lowest)
-    if "learning_rate" in completed:
-        completed["learning_rate"] = check_number("learning_rate", completed["learning_rate"], above=0)
-    return completed
+    checks = {
+        "train": lambda name, value: list(value),
+        "n_epochs": lambda name, value: check_count(name, value, 1),
+        "batch_size": lambda name, value: check_count(name, value, 2),  # one picture gives norm layers no statistics
+        "learning_rate": lambda name, value: check_number(name, value, above=0),
+    }
+    return {
+        name: checks[name](name, value) if name in checks else value for name, value in (defaults | settings).items()
+    }

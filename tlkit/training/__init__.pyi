@@ -1,5 +1,5 @@
 from .run import Run as Run
-from .run import load_run as load_run
+from .saved_run import load_run as load_run
 from .step import TrainingError as TrainingError
 from .transfer import transfer as transfer
 from .wise_ft import interpolate_runs as interpolate_runs

@@ -1,4 +1,7 @@
-"""The pictures of a training as batches: resized once, augmented anew in each epoch."""
+"""The pictures of a training as batches, and those of a target domain, whose labels are never used."""
+
+import dataclasses
+import hashlib
 
 import numpy as np
 import torch
@@ -7,6 +10,8 @@ from tlkit.training.augment import draw_view
 
 # The number of resized pictures that are kept in memory; others are read again in each epoch.
 KEPT_PICTURES = 5000
+# Hexadecimal digits of a picture's SHA-256. Among a million pictures, two have the same digits with probability 1e-7.
+_N_DIGITS = 16
 
 
 class TrainingPictures:
@@ -38,3 +43,18 @@ class TrainingPictures:
     def view(self, epoch):
         """Return the number of the view in an epoch."""
         return epoch % self.n_views if self.n_views else epoch
+
+
+def hide_labels(images):
+    """Return an ImageSet with all labels 0."""
+    return dataclasses.replace(images, labels=np.zeros(len(images), np.int64))
+
+
+def list_digests(images):
+    """Return a short hash (str) for each picture of an ImageSet."""
+    return [images.digest(index)[:_N_DIGITS] for index in range(len(images))]
+
+
+def hash_digests(digests):
+    """Return one hash (64 hexadecimal digits) of the hashes from `list_digests`, in their order."""
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()

@@ -46,8 +46,8 @@ class Training:
         self.original, self.auxiliary, self.checkpoints = original, auxiliary, checkpoints
         self.device = next(head.parameters()).device
         self.pictures, self.validation_pictures, self.target = (
-            None if some is None else TrainingPictures(some, backbone.recipe, settings.seed, settings.n_views)
-            for some in (images, validation_images, target)
+            None if part is None else TrainingPictures(part, backbone.recipe, settings.seed, settings.n_views)
+            for part in (images, validation_images, target)
         )
         self.class_weights = None  # (n_classes,)
         if settings.balance == "weights":

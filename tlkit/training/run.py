@@ -12,35 +12,21 @@ from torch import nn
 
 from tlkit.arguments import check_count
 from tlkit.backbones.backbone import Backbone
-from tlkit.backbones.loader import load_backbone
 from tlkit.backbones.weights.error import WeightsError
 from tlkit.evaluation.scores import Evaluation, evaluate_probabilities
 from tlkit.features.extract import extract_features
+from tlkit.heads.numerics import softmax
 from tlkit.images.imageset import ImageSet
 from tlkit.images.inputs import gather_pictures
+from tlkit.training.batches import list_digests
 from tlkit.training.changed_weights import compose, list_changed, load_start
-from tlkit.training.run_files import (
-    check_description,
-    check_tensors,
-    name_processor,
-    read_run,
-    read_versions,
-    write_run,
-)
-from tlkit.training.target_pictures import list_digests
+from tlkit.training.run_files import TENSOR_PARTS, join_parts, name_processor, read_versions, split_parts, write_run
 from tlkit.training.test_time_augmentation import check_views, extract_views
-
-# The parts of a run that are tensors.
-_TENSORS = ("backbone", "head", "adapters")
-# Fields that older saved runs don't have.
-_ADDED_LATER = {"adapted_to"}
 
 
 @dataclasses.dataclass(eq=False)
 class Run:
-    """Hold one trained strategy: the backbone with its head, its training, and its cost.
-
-    `transfer` makes runs, and `load_run` loads saved ones.
+    """Hold a trained strategy: the backbone with its head, the training, and its cost; `transfer` returns one.
 
     Parameters
     ----------
@@ -71,14 +57,10 @@ class Run:
         Number of training pictures.
     train_hash : str
         Hash of the training pictures and their labels.
-    tuned : bool
-        Whether anything but the head was trained.
-    completed : bool
-        False if the training was interrupted.
-    duration_s : float
-        Duration of the training in seconds.
-    peak_memory_mib : float
-        Largest memory of the whole process during the training, in MiB.
+    tuned, completed : bool
+        Whether anything but the head was trained, and whether the training came to its end.
+    duration_s, peak_memory_mib : float
+        Duration of the training in seconds, and largest memory of the process meanwhile in MiB.
     n_trained : int
         Number of parameters that the largest phase trained.
     start_hash : str
@@ -193,9 +175,7 @@ class Run:
     def _apply_head(self, values):
         """Return the probabilities (n, n_classes) float64 of features (n, n_features)."""
         weight, bias = (value.detach().cpu().numpy() for value in (self.head.weight, self.head.bias))
-        scores = values.astype(np.float64) @ weight.T.astype(np.float64) + bias
-        exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return exponentials / exponentials.sum(axis=1, keepdims=True)
+        return softmax(values.astype(np.float64) @ weight.T.astype(np.float64) + bias)
 
     def evaluate(
         self,
@@ -282,7 +262,7 @@ class Run:
             "head": self.head.state_dict(),
             "adapters": self.adapters,
         }
-        return _join(parts)
+        return join_parts(parts)
 
     def save(self, folder: str | Path, only_changes: bool = False) -> None:
         """Save the run in a folder: its weights, and run.json with everything else.
@@ -308,8 +288,9 @@ class Run:
             tensors = self.changes()
         else:
             parts = {"backbone": self.backbone.state_dict(), "head": self.head.state_dict(), "adapters": self.adapters}
-            tensors = _join(parts)
-        described = {name: getattr(self, name) for name in _list_fields() if name not in _TENSORS}
+            tensors = join_parts(parts)
+        names = [field.name for field in dataclasses.fields(self) if field.name not in TENSOR_PARTS]
+        described = {name: getattr(self, name) for name in names}
         described["backbone"] = {
             "name": self.backbone.name,
             "image_size_px": self.backbone.image_size_px,
@@ -324,7 +305,7 @@ class Run:
             start = load_start(self.backbone.name, self.backbone.image_size_px, self.start_hash).state_dict()
         except WeightsError as error:
             raise ValueError(f"only_changes: {error}; {remedy}") from error
-        parts = _split({name: value.detach().cpu() for name, value in self.changes().items()})
+        parts = split_parts({name: value.detach().cpu() for name, value in self.changes().items()})
         composed = compose(start, parts["backbone"], parts["adapters"])
         if differing := list_changed(self.backbone.state_dict(), composed):
             raise ValueError(f"only_changes: {differing[0]} was changed after the training; {remedy}")
@@ -341,81 +322,3 @@ def check_run(argument, run):
     """Raise TypeError if the argument of that name is no `Run`."""
     if not isinstance(run, Run):
         raise TypeError(f"{argument}: {run!r} is a {type(run).__name__}, expected a Run, as transfer returns one")
-
-
-def load_run(folder: str | Path) -> Run:
-    """Load a run that `Run.save` saved.
-
-    Parameters
-    ----------
-    folder : str or Path
-        Folder of the run.
-
-    Returns
-    -------
-    Run
-        The run, which predicts the same bits.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a file is missing.
-    ValueError
-        If a file is damaged or belongs to another run.
-    WeightsError
-        If only changes were saved and the pretrained weights are not available.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import tlkit as tl
-    >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
-    >>> images = tl.load_images("styles", domain="photo").few(1)
-    >>> run = tl.transfer(backbone, images, tl.Strategy([tl.Phase(["head"], 1, 1e-2)]), progress=False)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     run.save(folder)
-    ...     loaded = load_run(folder)
-    >>> (loaded.predict(images) == run.predict(images)).all()
-    np.True_
-    """
-    tensors, described = read_run(folder)
-    expected = {*_list_fields(), "only_changes"} - {"head", "adapters"}
-    expected -= _ADDED_LATER - described.keys()
-    check_description(folder, described, expected)
-    saved, only_changes = described.pop("backbone"), described.pop("only_changes")
-    check_description(folder, saved, {"name", "image_size_px", "provenance"})
-    parts = _split(tensors)
-    if only_changes:
-        try:
-            backbone = load_start(saved["name"], saved["image_size_px"], described["start_hash"])
-        except WeightsError as error:
-            raise WeightsError(f"folder: {folder} has only the changes of a training, and {error}") from error
-        state = compose(backbone.state_dict(), parts["backbone"], parts["adapters"])
-    else:
-        backbone = load_backbone(saved["name"], weights=None, image_size_px=saved["image_size_px"])
-        state = parts["backbone"]
-    backbone.provenance = saved["provenance"]
-    head = nn.Linear(backbone.n_features, len(described["classes"]))
-    for module, values in ((backbone, state), (head, parts["head"])):
-        check_tensors(folder, values, module.state_dict())
-        module.load_state_dict(values)
-    return Run(backbone=backbone.eval(), head=head.eval(), adapters=parts["adapters"], **described)
-
-
-def _list_fields():
-    """Return the names of a run's fields."""
-    return [field.name for field in dataclasses.fields(Run)]
-
-
-def _join(parts):
-    """Return {"part.name": tensor} of {part: {name: tensor}}."""
-    return {f"{part}.{name}": value for part, values in parts.items() for name, value in values.items()}
-
-
-def _split(tensors):
-    """Return {part: {name: tensor}} of {"part.name": tensor}."""
-    parts = {part: {} for part in _TENSORS}
-    for name, value in tensors.items():
-        part, _, rest = name.partition(".")
-        parts[part][rest] = value
-    return parts

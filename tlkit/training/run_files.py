@@ -14,8 +14,24 @@ from tlkit.storage import written_whole
 
 _DESCRIPTION = "run.json"
 _WEIGHTS = "weights-{}.safetensors"
+# The parts of a run that are tensors.
+TENSOR_PARTS = ("backbone", "head", "adapters")
 # Digits of the hash in the name of a file of weights.
 _N_DIGITS = 16
+
+
+def join_parts(parts):
+    """Return {"part.name": tensor} of {part: {name: tensor}}."""
+    return {f"{part}.{name}": value for part, values in parts.items() for name, value in values.items()}
+
+
+def split_parts(tensors):
+    """Return {part: {name: tensor}}, with all parts, of {"part.name": tensor}."""
+    parts = {part: {} for part in TENSOR_PARTS}
+    for name, value in tensors.items():
+        part, _, rest = name.partition(".")
+        parts[part][rest] = value
+    return parts
 
 
 def write_run(folder, tensors, described):

@@ -23,13 +23,13 @@ from tlkit.images.imageset import ImageSet
 from tlkit.images.splits import assign_folds
 from tlkit.strategies import catalogue
 from tlkit.strategies.strategy import Strategy
+from tlkit.training.batches import hash_digests, hide_labels, list_digests
 from tlkit.training.changed_weights import list_changed
 from tlkit.training.checkpoints import Checkpoints
 from tlkit.training.loop import Training
 from tlkit.training.lora import merge_lora
 from tlkit.training.run import Run
 from tlkit.training.settings import TrainingSettings, check_target, check_training_pictures
-from tlkit.training.target_pictures import hash_digests, hide_labels, list_digests
 
 
 def transfer(

@@ -181,8 +181,8 @@ def _moved_norm_layers(parent, tuned):
 
 
 def _check_mixing_coefficient(value):
-    """Raise TypeError or ValueError if a mixing coefficient is not between 0, the parent, and 1, the tuned network."""
-    check_number("mixing_coefficient", value, at_least=0, at_most=1, hint=", where 0 is the parent and 1 the tuned run")
+    """Raise TypeError or ValueError if a mixing coefficient is not from 0, the parent, to 1, the tuned network."""
+    check_number("mixing_coefficient", value, at_least=0, at_most=1, hint=", 0 for the parent and 1 for the tuned run")
 
 
 def _check_fit(parent, tuned):

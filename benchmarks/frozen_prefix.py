@@ -37,9 +37,9 @@ def main():
     pictures = [backbone.preprocess(picture) for picture, _ in images]
     read_s = time.perf_counter() - start
     print(f"{arguments.network}, {arguments.image_size} px, {len(images)} pictures, batches of {BATCH_SIZE}")
-    print(f"whole job: {arguments.n_epochs} epochs and reading the pictures; ours also computes the front")
+    print(f"whole job: {arguments.n_epochs} epochs and reading the pictures; ours also computes the prefix")
     for words, n_stages in PARTS.items():
-        rows = [("front computed once", *time_tlkit(backbone, images, n_stages, arguments.n_epochs))]
+        rows = [("frozen prefix computed once", *time_tlkit(backbone, images, n_stages, arguments.n_epochs))]
         for peer, channels_last in (
             ("best naive: channels last, frozen part without gradient", True),
             ("eager", False),

@@ -68,12 +68,12 @@ def take_state(run):
     return copy_state(torch.nn.ModuleDict({"backbone": run.backbone, "head": run.head}))
 
 
-def check_both_ways(backbone, images, phases, fronts, **settings):
+def check_both_ways(backbone, images, phases, prefixes, **settings):
     """Train with and without computing once, and compare to how far training went; returns the first's run."""
     untrained = settings.get("prepare", lambda network, seed: network)(backbone, 0).state_dict()
     once, plain = (transfer(backbone, images, phases, frozen_prefix_mib=mib, **settings) for mib in (64, 0))
-    assert [row["frozen_prefix"] for row in once.history] == fronts
-    assert [row["frozen_prefix"] for row in plain.history] == [None] * len(fronts)
+    assert [row["frozen_prefix"] for row in once.history] == prefixes
+    assert [row["frozen_prefix"] for row in plain.history] == [None] * len(prefixes)
     states = take_state(once), take_state(plain)
     before = {f"backbone.{name}": value for name, value in untrained.items()}
     moved = difference = 0.0
@@ -89,21 +89,21 @@ def check_both_ways(backbone, images, phases, fronts, **settings):
     return once
 
 
-def name_fronts(backbone, phases):
-    """The front of each epoch, by hand: all stages before the first that learns."""
-    fronts = []
+def name_prefixes(backbone, phases):
+    """The frozen prefix of each epoch, by hand: all stages before the first that learns."""
+    prefixes = []
     for phase in phases:
         learning = [backbone.find_stage(key) for key in phase.train if key not in ("all", "head")]
         n_frozen = 0 if "all" in phase.train else min(learning, default=len(backbone.stages))
-        fronts += [backbone.stages[n_frozen - 1] if n_frozen else None] * phase.n_epochs
-    return fronts
+        prefixes += [backbone.stages[n_frozen - 1] if n_frozen else None] * phase.n_epochs
+    return prefixes
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("make", [make_tiny_backbone, make_backbone_of_all_axes, make_backbone_of_all_kinds])
 def test_the_end_is_that_of_the_plain_way(make, schedule, images):
     backbone, phases = make(), SCHEDULES[schedule]
-    check_both_ways(backbone, images, phases, name_fronts(backbone, phases))
+    check_both_ways(backbone, images, phases, name_prefixes(backbone, phases))
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_the_end_is_that_of_the_plain_way_for_networks_of_the_libraries(name, si
     else:
         backbone, _, _ = make_library_pair(find_entry(name), side)
     phases = [tl.Phase(phase.train, 1, 0.01) for phase in (HEAD, LAST, LAST_TWO)]
-    check_both_ways(backbone, images[::2], phases, name_fronts(backbone, phases))
+    check_both_ways(backbone, images[::2], phases, name_prefixes(backbone, phases))
 
 
 def test_adamw_comes_to_the_same_probabilities(images):
@@ -138,7 +138,7 @@ def test_adamw_comes_to_the_same_probabilities(images):
 
 
 @pytest.mark.parametrize(("kind", "stage"), [("norm", "biased"), ("bias", "bare")])
-def test_the_front_ends_before_the_first_stage_with_parameters_of_the_trained_kind(kind, stage, images):
+def test_the_prefix_ends_before_the_first_stage_with_parameters_of_the_trained_kind(kind, stage, images):
     phases = [tl.Phase([kind, "head"], 2, 0.05)]
     check_both_ways(make_backbone_of_all_kinds(), images, phases, [stage, stage])
 
@@ -153,7 +153,7 @@ def test_a_prepared_network_is_computed_with_its_own_weights_and_not_kept(images
 
 def test_from_scratch_with_frozen_stages_equals_the_plain_way(images):
     backbone = tl.load_backbone("mobilenet_v3_small", weights=None, image_size_px=32, seed=1)
-    check_both_ways(backbone, images, [LAST], name_fronts(backbone, [LAST]), prepare=reinitialise)
+    check_both_ways(backbone, images, [LAST], name_prefixes(backbone, [LAST]), prepare=reinitialise)
 
 
 def test_what_a_phase_before_trained_is_computed_from_the_trained_weights_and_not_kept(images, own_cache):
@@ -162,7 +162,7 @@ def test_what_a_phase_before_trained_is_computed_from_the_trained_weights_and_no
     assert not list(own_cache.rglob("features/*"))
 
 
-def test_held_out_pictures_go_through_the_same_front(images, n_drawn):
+def test_held_out_pictures_go_through_the_same_prefix(images, n_drawn):
     once = check_both_ways(make_tiny_backbone(), images, [LAST, HEAD], ["stem"] * 2 + ["stage1"] * 2, validation=0.5)
     assert all("validation_loss" in row for row in once.history)
     n_drawn.clear()
@@ -182,13 +182,13 @@ def test_without_a_number_of_views_each_epoch_draws_new_ones_and_nothing_is_comp
     assert {view for _, view, _ in n_drawn} == {0, 1, 2}
 
 
-def test_a_picture_is_computed_once_for_all_epochs_and_all_phases_with_that_front(images, n_preprocessed):
+def test_a_picture_is_computed_once_for_all_epochs_and_all_phases_with_that_prefix(images, n_preprocessed):
     other_rate = tl.Phase([-1, "head"], 2, 0.01)
     transfer(make_tiny_backbone(), images, [LAST, other_rate, HEAD, HEAD])
-    assert len(n_preprocessed) == 2 * len(images), "once for each of the two fronts"
+    assert len(n_preprocessed) == 2 * len(images), "once for each of the two prefixes"
 
 
-def test_a_trained_front_is_computed_once_for_all_phases_in_turn_that_have_it(images, n_preprocessed):
+def test_a_trained_prefix_is_computed_once_for_all_phases_in_turn_that_have_it(images, n_preprocessed):
     transfer(make_tiny_backbone(), images, [ALL, LAST, LAST, LAST])
     assert len(n_preprocessed) == len(images)
     n_preprocessed.clear()
@@ -222,8 +222,8 @@ def test_views_are_listed_by_the_epochs_of_the_run(images):
     assert list_views(pictures, "crop", range(9)) == []
 
 
-def test_other_runs_find_a_pretrained_front_on_the_disk_with_the_same_bits(images, n_preprocessed):
-    first = transfer(make_tiny_backbone(), images, [LAST])  # it has dropout behind the front
+def test_other_runs_find_a_pretrained_prefix_on_the_disk_with_the_same_bits(images, n_preprocessed):
+    first = transfer(make_tiny_backbone(), images, [LAST])  # it has dropout behind the prefix
     n_preprocessed.clear()
     second = transfer(make_tiny_backbone(), images, [LAST])
     assert n_preprocessed == []
@@ -310,7 +310,7 @@ def test_views_that_a_later_phase_does_not_see_are_let_go(images):
 @pytest.mark.parametrize(
     ("pretrained", "n_rows", "expected"), [(True, 12, "torch"), (True, 24, "openvino"), (False, 24, "torch")]
 )
-def test_only_many_rows_of_a_pretrained_front_are_worth_a_conversion(pretrained, n_rows, expected, images, monkeypatch):
+def test_only_many_rows_of_a_pretrained_prefix_are_converted(pretrained, n_rows, expected, images, monkeypatch):
     asked = []
 
     def open_engine(engine, network, output, precision):
