@@ -11,8 +11,8 @@ from made_studies import make_study
 from tlkit.adaptation import compare_pairs
 from tlkit.adaptation.solved_methods import METHODS
 from tlkit.adaptation.solved_objectives import Align
-from tlkit.summaries import adaptation as reading_module
-from tlkit.summaries.adaptation import AdaptationChoice, Adaptations, summarise_adaptation
+from tlkit.summaries import adaptation as summary_module
+from tlkit.summaries.adaptation import AdaptationChoice, AdaptationResults, summarise_adaptation
 from tlkit.widgets import AdaptationExplorer
 
 DOMAINS = ("here", "there", "yonder")
@@ -44,7 +44,7 @@ class Counting:
 def read(study, source, target, method, **methods):
     images, features = study
     return summarise_adaptation(
-        Adaptations(features, images, methods=methods or None), AdaptationChoice(source, target, method)
+        AdaptationResults(features, images, methods=methods or None), AdaptationChoice(source, target, method)
     )
 
 
@@ -53,7 +53,7 @@ def test_scores_are_those_of_a_comparison(study, method):
     images, features = study
     compared = compare_pairs(features, images, NAMES, seeds=[3], n_folds=0, progress=False)
     summary = summarise_adaptation(
-        Adaptations(features, images, methods=NAMES, seed=3), AdaptationChoice("yonder", "here", method)
+        AdaptationResults(features, images, methods=NAMES, seed=3), AdaptationChoice("yonder", "here", method)
     )
     rows = compared.runs.query("source == 'yonder' and target == 'here'").set_index("method")["balanced_accuracy"]
     assert summary.accuracy == pytest.approx(rows[method])
@@ -70,12 +70,12 @@ def test_scores_are_those_of_a_comparison(study, method):
 
 def test_the_maps_are_of_the_source_as_it_came_and_as_the_method_brought_it(study):
     images, features = study
-    adaptations = Adaptations(features, images, methods=NAMES)
+    adaptations = AdaptationResults(features, images, methods=NAMES)
     learned, adapted, _tested = adaptations.split("here", "there")
     summary = summarise_adaptation(adaptations, AdaptationChoice("here", "there", "coral"))
     solved = METHODS["coral"].fit(learned.values, learned.labels, adapted.values, 3, 0)
-    assert summary.before.source == pytest.approx(summary.before.place(learned.values))
-    assert summary.after.source == pytest.approx(summary.before.place(solved.source))
+    assert summary.before.source == pytest.approx(summary.before.project(learned.values))
+    assert summary.after.source == pytest.approx(summary.before.project(solved.source))
     assert np.array_equal(summary.after.target, summary.before.target)
     unmoved = summarise_adaptation(adaptations, AdaptationChoice("here", "there"))
     assert unmoved.after.source == pytest.approx(unmoved.before.source)
@@ -151,7 +151,7 @@ def test_a_collapse_is_said_with_the_name_of_the_class(study):
 def test_what_is_not_there_is_refused(study, choice, said):
     images, features = study
     with pytest.raises(ValueError, match=said):
-        summarise_adaptation(Adaptations(features, images, methods=NAMES), choice)
+        summarise_adaptation(AdaptationResults(features, images, methods=NAMES), choice)
 
 
 def test_a_pair_and_method_is_solved_once(study):
@@ -187,7 +187,7 @@ def test_features_are_extracted_once(study, monkeypatch):
         calls.append((backbone, len(asked)))
         return dataclasses.replace(features, values=features.values.astype(float))
 
-    monkeypatch.setattr(reading_module, "read_features", extract)
+    monkeypatch.setattr(summary_module, "read_features", extract)
     explorer = AdaptationExplorer("some_network", images, methods=NAMES)
     explorer.target = "yonder"
     assert calls == [("some_network", len(images))]

@@ -15,7 +15,7 @@ from PIL import Image, ImageChops
 from tlkit.adaptation import compare_pairs, measure_gaps
 from tlkit.plots import AdaptationPage, draw_adaptation, draw_domain_map, draw_gap_matrix, draw_pairs, draw_recalls
 from tlkit.plots.adaptation import SIZE_INCHES
-from tlkit.summaries.adaptation import AdaptationChoice, Adaptations, summarise_adaptation
+from tlkit.summaries.adaptation import AdaptationChoice, AdaptationResults, summarise_adaptation
 from tlkit.summaries.domain_map import map_domains
 
 DOMAINS = ("here", "there", "yonder")
@@ -30,7 +30,7 @@ def study():
 @pytest.fixture(scope="module")
 def adaptations(study):
     images, features = study
-    return Adaptations(features, images, methods=["align_mean", "coral"])
+    return AdaptationResults(features, images, methods=["align_mean", "coral"])
 
 
 @pytest.fixture(scope="module")
@@ -82,15 +82,15 @@ def test_moving_the_source_leaves_plane_and_target():
 def test_means_are_those_of_the_classes_that_both_have():
     source, target = np.array([[0.0, 0], [2, 0], [5, 5]]), np.array([[1.0, 1], [3, 1], [9, 9]])
     placed = map_domains(source, [0, 0, 2], target, [0, 0, 1], CLASSES)
-    assert placed.numbers == {"cat": 1, "eel": 2}
-    ((name, here, there),) = placed.list_means()
+    assert placed.class_numbers == {"cat": 1, "eel": 2}
+    ((name, here, there),) = placed.list_class_means()
     assert (name, here.tolist(), there.tolist()) == ("cat", [1, 0], [2, 1])
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (([[0.0], [1]], [0, 1], [[0.0], [1]], [0, 1]), "source: 1 feature, expected two or more"),
+        (([[0.0], [1]], [0, 1], [[0.0], [1]], [0, 1]), "source: 1 feature, expected at least two for a plane"),
         (([[0.0, 0], [1, 1]], [0, 1], [[0.0], [1]], [0, 1]), "target: 1 features per picture, expected 2"),
         (([[0.0, 0], [1, 1]], [0], [[0.0, 0], [1, 1]], [0, 1]), r"source_labels: shape \(1,\), expected \(2,\)"),
         (([[0.0, 0], [1, 1]], [0, 1], [[0.0, 0], [1, 1]], [0]), r"target_labels: shape \(1,\), expected \(2,\)"),
@@ -116,7 +116,7 @@ def test_domains_differ_in_marker_and_colour_and_each_class_has_its_tie():
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["photo (40)", "sketch (30)"]
     assert ax.get_xlabel().startswith("principal component 1: ")
     assert texts(ax) == ["1", "1", "2", "2", "3", "3"]
-    for tie, (_name, here, there) in zip(ties, placed.list_means(), strict=True):
+    for tie, (_name, here, there) in zip(ties, placed.list_class_means(), strict=True):
         assert tie.get_xydata() == pytest.approx(np.stack([here, there]))
 
 

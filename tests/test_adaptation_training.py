@@ -18,7 +18,7 @@ from tlkit.adaptation.adabn_tent import finish_on_target
 from tlkit.adaptation.losses import entropy_loss
 from tlkit.adaptation.trained_objectives import Cdan, Dan, Dann, DeepCoral, Mcc
 from tlkit.strategies.freeze_score import make_score, make_strategy
-from tlkit.summaries.freeze_score_painting import make_painting
+from tlkit.summaries.freeze_score_painting import make_painted_score
 from tlkit.training.batches import TrainingPictures
 from tlkit.training.frozen_prefix import PrefixOutputs
 from tlkit.training.optimizer import order_pictures, order_target
@@ -386,7 +386,7 @@ def test_a_score_keeps_objectives_and_none_with_one_is_painted(backbone):
     assert make_strategy(score) == strategy
     for phases in (strategy.phases[:1], strategy.phases[1:], (tl.Phase(["head"], None), *strategy.phases[1:])):
         with pytest.raises(ValueError, match="can be painted; this one has more"):
-            make_painting(make_score(tl.Strategy(phases), backbone, 10), backbone.stages)
+            make_painted_score(make_score(tl.Strategy(phases), backbone, 10), backbone.stages)
 
 
 @pytest.mark.parametrize("kind", OBJECTIVES)

@@ -10,13 +10,13 @@ from made_networks import make_tiny_backbone
 
 import tlkit as tl
 from tlkit.summaries.augmentation import (
+    AugmentationAblation,
     AugmentationChoice,
-    Augmentations,
-    see_pictures,
-    show_values,
+    augment_pictures,
+    restore_colours,
     summarise_augmentation,
 )
-from tlkit.summaries.comparison import Choice, summarise_arm
+from tlkit.summaries.comparison import ArmChoice, summarise_arm
 from tlkit.training.augment import draw_view, mix_batch
 from tlkit.training.batches import TrainingPictures
 from tlkit.widgets import AugmentationExplorer
@@ -39,25 +39,25 @@ def explorer(images, ablation):
 
 @pytest.fixture(scope="module")
 def augmentations(images, ablation):
-    return Augmentations(make_tiny_backbone(), images, ablation)
+    return AugmentationAblation(make_tiny_backbone(), images, ablation)
 
 
 def test_values_are_put_back_into_the_very_colours(images):
     recipe = make_tiny_backbone().recipe
     squares = [recipe.crop(recipe.resize(images.read(index))) for index in range(3)]
-    shown = show_values(np.stack([recipe.to_array(square) for square in squares]), recipe)
+    shown = restore_colours(np.stack([recipe.to_array(square) for square in squares]), recipe)
     assert np.array_equal(shown, np.stack([np.asarray(square) for square in squares]))
 
 
 def test_what_is_seen_is_what_a_training_draws(images):
     recipe = make_tiny_backbone().recipe
     pictures = TrainingPictures(images, recipe, 3)
-    seen, shares = see_pictures(pictures, "crop", 2)
+    seen, shares = augment_pictures(pictures, "crop", 2)
     for index in range(len(images)):
         drawn = draw_view(recipe.resize(images.read(index)), "crop", recipe, draw=(3, 2, index))
         assert np.array_equal(seen[index], np.asarray(drawn))
     assert (shares.argmax(axis=1) == images.labels).all() and (shares.max(axis=1) == 1).all()
-    seen, shares = see_pictures(pictures, ("crop", "cutmix"), 2)
+    seen, shares = augment_pictures(pictures, ("crop", "cutmix"), 2)
     batch, labels = pictures.batch(np.arange(len(images)), "crop", 2)
     mixed, slow = mix_batch(batch, labels, "cutmix", len(images.classes), draw=(3, 2, 0))
     assert np.array_equal(shares, slow.numpy())
@@ -70,21 +70,21 @@ def test_what_is_seen_is_what_a_training_draws(images):
 def test_the_words_are_those_of_the_arm(augmentations, ablation, policy):
     summary = summarise_augmentation(augmentations, AugmentationChoice(policy, 1))
     arm = f"last_2_stages + {policy}"
-    assert summary.sentence == summarise_arm(ablation, Choice(arm, 5)).sentence
+    assert summary.sentence == summarise_arm(ablation, ArmChoice(arm, 5)).sentence
     assert summary.strategy == arm
-    assert len(summary.captions) == len(summary.seen) == len(summary.plain) == 6
+    assert len(summary.captions) == len(summary.augmented) == len(summary.plain) == 6
 
 
 def test_captions_say_the_shares_where_pictures_are_mixed(augmentations, images):
     summary = summarise_augmentation(augmentations, AugmentationChoice("crop + cutmix", 0))
-    _, shares = see_pictures(augmentations.pictures, ("crop", "cutmix"), 0)
+    _, shares = augment_pictures(augmentations.pictures, ("crop", "cutmix"), 0)
     for caption, row in zip(summary.captions, shares, strict=True):
         for line in caption.split("\n"):
             name, _, number = line.partition(": ")
             assert float(number or 1) == pytest.approx(row[images.classes.index(name)], abs=0.006)
     plain = summarise_augmentation(augmentations, AugmentationChoice("none", 0))
     assert plain.captions == [images.classes[label] for label in images.labels]
-    assert np.array_equal(plain.seen, plain.plain)
+    assert np.array_equal(plain.augmented, plain.plain)
 
 
 @pytest.mark.parametrize(
@@ -103,15 +103,15 @@ def test_a_choice_that_is_not_there_is_said(augmentations, choice, said):
 def test_what_does_not_fit_is_said(images, ablation):
     backbone = make_tiny_backbone()
     with pytest.raises(ValueError, match="comparison: at 2 numbers of shots, expected one"):
-        Augmentations(backbone, images, make_ablation(images, (1, 5)))
+        AugmentationAblation(backbone, images, make_ablation(images, (1, 5)))
     with pytest.raises(ValueError, match="expected an ImageSet of two pictures or more"):
-        Augmentations(backbone, images[:1], ablation)
+        AugmentationAblation(backbone, images[:1], ablation)
     with pytest.raises(ValueError, match="trains for no epochs, so it augments nothing"):
-        Augmentations(backbone, images, dataclasses.replace(ablation, description={}))
+        AugmentationAblation(backbone, images, dataclasses.replace(ablation, description={}))
     one = next(iter(ablation.description["strategies"].values()))
     twice = {"strategies": dict.fromkeys(ablation.description["strategies"], one)}
     with pytest.raises(ValueError, match="both augment by none, expected one each"):
-        Augmentations(backbone, images, dataclasses.replace(ablation, description=twice))
+        AugmentationAblation(backbone, images, dataclasses.replace(ablation, description=twice))
 
 
 def test_no_key_of_a_control_is_taken_by_jupyterlab(explorer):

@@ -7,7 +7,7 @@ from made_networks import make_tiny_backbone
 from matplotlib.figure import Figure
 
 import tlkit as tl
-from tlkit.summaries.augmentation import see_pictures
+from tlkit.summaries.augmentation import augment_pictures
 from tlkit.training.batches import TrainingPictures
 
 
@@ -28,7 +28,7 @@ def test_a_row_an_augmentation_a_column_a_draw(images, ax):
     pictures = TrainingPictures(images, make_tiny_backbone().recipe, 5)
     for row, augment in enumerate((None, "crop_wide", ("flip", "mixup"))):
         for draw in range(4):
-            seen, _ = see_pictures(pictures, augment, draw)
+            seen, _ = augment_pictures(pictures, augment, draw)
             assert np.array_equal(shown[4 * row + draw], seen[draw % 3])
     assert [label.get_text() for label in ax.get_yticklabels()] == ["none", "crop wide", "flip + mixup"]
 
@@ -39,7 +39,7 @@ def test_shares_stand_below_mixed_pictures_only(images, ax):
     pictures = TrainingPictures(images, make_tiny_backbone().recipe, 0)
     assert len(texts) == 3
     for draw, text in enumerate(texts):
-        _, shares = see_pictures(pictures, "cutmix", draw)
+        _, shares = augment_pictures(pictures, "cutmix", draw)
         for line in text.split("\n"):
             name, _, number = line.partition(": ")
             assert float(number or 1) == pytest.approx(shares[draw, images.classes.index(name)], abs=0.006)

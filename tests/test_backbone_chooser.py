@@ -74,7 +74,7 @@ def test_a_budget_is_checked(table):
 def test_the_best_within_a_budget_is_chosen_and_the_prediction_ranked(table):
     selection = choose(table, Budget(n_flops=1e9), score="accuracy", predicted="wide")
     assert (selection.best, selection.fits.tolist()) == (1, [True, True, True, False])
-    assert selection.sentence == "3 of 4 candidates fit (at most 1.00 GFLOP a picture)."
+    assert selection.sentence == "3 of 4 candidates fit (at most 1.00 GFLOP per picture)."
     assert selection.outcome == (
         "Best of them by accuracy: small (0.700). You predicted wide: number 2 of 3, 0.040 behind."
     )
@@ -91,7 +91,7 @@ def test_rows_are_told_by_position_whatever_the_index(table):
 def test_a_budget_that_nobody_keeps_is_said(table):
     selection = choose(table, Budget(n_flops=1, offline=True), score="accuracy")
     assert selection.best is None
-    assert selection.sentence == "0 of 4 candidates fit (at most 0.00 GFLOP a picture, weights on this machine)."
+    assert selection.sentence == "0 of 4 candidates fit (at most 0.00 GFLOP per picture, weights on this machine)."
     assert "allow more" in selection.outcome
     table["accuracy"] = np.nan
     assert choose(table, Budget(), score="accuracy").best is None
@@ -145,7 +145,7 @@ def test_agreement_is_drawn_a_row_a_score_with_its_interval(ax):
         }
     )
     draw_agreement(agreement, ax)
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["logme", "GFLOP a picture"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["logme", "GFLOP per picture"]
     bars = [collection.get_segments()[0].tolist() for collection in ax.collections]
     assert np.allclose(bars, [[[0.5, 0], [0.8, 0]], [[-0.1, 1], [0.7, 1]]])
     assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first row is at the top
@@ -171,15 +171,15 @@ def test_the_order_of_the_candidates_gives_no_score_away(table):
 def test_a_slider_limits_and_says_who_is_left(chooser):
     limit = chooser._limits["n_flops"]
     assert [label for label, _ in limit.options] == [
-        "0.10 GFLOP a picture",
-        "0.40 GFLOP a picture",
-        "0.80 GFLOP a picture",
+        "0.10 GFLOP per picture",
+        "0.40 GFLOP per picture",
+        "0.80 GFLOP per picture",
         "no limit",
     ]
     limit.value = 0.4e9
     assert chooser.budget == Budget(n_flops=0.4e9)
     assert list(chooser._choices.options) == ["tiny", "small"]
-    assert chooser.status.text.startswith("2 of 4 candidates fit (at most 0.40 GFLOP a picture).")
+    assert chooser.status.text.startswith("2 of 4 candidates fit (at most 0.40 GFLOP per picture).")
     assert is_hidden(chooser)
     chooser._offline.value = True
     assert chooser.budget.offline

@@ -13,7 +13,7 @@ from PIL import Image, ImageChops
 
 import tlkit as tl
 from tlkit.plots.cuts import SIZE_INCHES, CutPage, draw_cut
-from tlkit.summaries.cuts import CutChoice, Cuts, summarise_cut
+from tlkit.summaries.cuts import CutChoice, CutComparison, summarise_cut
 from tlkit.widgets import CutExplorer
 
 N_PICTURES = 12
@@ -48,7 +48,7 @@ def find_slowly(features, picture):
 
 @pytest.mark.parametrize("picture", range(N_PICTURES))
 def test_neighbours_are_those_of_a_slow_search(features, picture):
-    summary = summarise_cut(Cuts(features, make_cut_table()), CutChoice("late", "knn", picture))
+    summary = summarise_cut(CutComparison(features, make_cut_table()), CutChoice("late", "knn", picture))
     assert summary.neighbors.tolist() == find_slowly(features["late"], picture)
     labels = features["late"].labels
     assert summary.same_class.tolist() == [labels[other] == labels[picture] for other in summary.neighbors]
@@ -56,32 +56,32 @@ def test_neighbours_are_those_of_a_slow_search(features, picture):
 
 
 def test_the_sentence_says_score_interval_and_neighbours(features):
-    summary = summarise_cut(Cuts(features, make_cut_table()), CutChoice("late", "logistic", 3))
+    summary = summarise_cut(CutComparison(features, make_cut_table()), CutChoice("late", "logistic", 3))
     late = features["late"]
     nearest = [find_slowly(late, place)[0] for place in range(N_PICTURES)]
     share = np.mean(late.labels[nearest] == late.labels)
     assert summary.accuracy == 0.5
     assert summary.sentence == (
-        f"logistic behind late: 0.50 of test pictures right (0.45 to 0.55). {summary.same_class.sum()} of the 5 "
-        f"nearest neighbours of this picture are of its class, class{late.labels[3]}; over all pictures the nearest "
-        f"is in {share:.0%}."
+        f"logistic behind late: accuracy 0.50 (0.45 to 0.55). {summary.same_class.sum()} of the 5 "
+        f"nearest neighbours of this picture belong to its class, class{late.labels[3]}; for {share:.0%} of all "
+        "pictures the nearest neighbour does."
     )
 
 
 def test_a_head_that_was_not_measured_on_a_cut_is_said_to_be(features):
-    summary = summarise_cut(Cuts(features, make_cut_table()), CutChoice("late", "conv"))
+    summary = summarise_cut(CutComparison(features, make_cut_table()), CutChoice("late", "conv"))
     assert np.isnan(summary.accuracy)
     assert summary.sentence.startswith("conv behind late: not measured.")
 
 
 def test_without_an_interval_none_is_said(features):
     table = make_cut_table().assign(accuracy_low=np.nan, accuracy_high=np.nan)
-    assert "right. " in summarise_cut(Cuts(features, table), CutChoice("late", "knn")).sentence
+    assert "accuracy 0.40. " in summarise_cut(CutComparison(features, table), CutChoice("late", "knn")).sentence
 
 
 def test_few_pictures_have_few_neighbours(features):
     few = {cut: part[:5] for cut, part in features.items()}
-    summary = summarise_cut(Cuts(few, make_cut_table()), CutChoice("early", "knn", 4))
+    summary = summarise_cut(CutComparison(few, make_cut_table()), CutChoice("early", "knn", 4))
     assert sorted(summary.neighbors.tolist()) == [0, 1, 2, 3]
 
 
@@ -96,20 +96,20 @@ def test_few_pictures_have_few_neighbours(features):
 )
 def test_what_is_not_there_is_refused(features, choice, said):
     with pytest.raises(ValueError, match=said):
-        summarise_cut(Cuts(features, make_cut_table()), choice)
+        summarise_cut(CutComparison(features, make_cut_table()), choice)
 
 
 def test_tables_and_features_that_do_not_fit_are_refused(features):
     with pytest.raises(ValueError, match="features: empty"):
-        Cuts({}, make_cut_table())
+        CutComparison({}, make_cut_table())
     with pytest.raises(ValueError, match="late is of other pictures than early"):
-        Cuts({"early": features["early"], "late": features["late"][::-1]}, make_cut_table())
+        CutComparison({"early": features["early"], "late": features["late"][::-1]}, make_cut_table())
     with pytest.raises(ValueError, match="table: 'accuracy_low' is unknown"):
-        Cuts(features, make_cut_table().drop(columns="accuracy_low"))
+        CutComparison(features, make_cut_table().drop(columns="accuracy_low"))
     with pytest.raises(ValueError, match="table: 'late' is unknown"):
-        Cuts({"early": features["early"]}, make_cut_table())
-    with pytest.raises(ValueError, match="logistic on early stands twice; keep the rows of one number of shots"):
-        Cuts(features, pd.concat([make_cut_table(), make_cut_table()]))
+        CutComparison({"early": features["early"]}, make_cut_table())
+    with pytest.raises(ValueError, match="logistic on early occurs twice; keep the rows of one number of shots"):
+        CutComparison(features, pd.concat([make_cut_table(), make_cut_table()]))
 
 
 def test_other_pictures_are_refused(features):
@@ -122,7 +122,7 @@ def open_png(content):
 
 
 def test_a_page_draws_again_what_it_would_draw_afresh(features, images):
-    cuts = Cuts(features, make_cut_table())
+    cuts = CutComparison(features, make_cut_table())
     choices = [CutChoice("early", "knn", 1), CutChoice("late", "conv", 5), CutChoice("late", "logistic", 2)]
     page = CutPage(cuts, images.read)
     drawn = [page.render(summarise_cut(cuts, choice)) for choice in choices]
@@ -133,7 +133,7 @@ def test_a_page_draws_again_what_it_would_draw_afresh(features, images):
 
 
 def test_the_choice_is_marked_and_each_interval_lies_within_the_axis(features, images):
-    cuts = Cuts(features, make_cut_table())
+    cuts = CutComparison(features, make_cut_table())
     figure = draw_cut(summarise_cut(cuts, CutChoice("late", "knn")), cuts, images.read, Figure(SIZE_INCHES))
     bottom, top = figure.axes[0].get_ylim()
     assert bottom < make_cut_table()["accuracy_low"].min()

@@ -46,7 +46,7 @@ def test_a_reading_has_both_maps_and_how_like_each_other_they_are(study):
     assert summary.correlation == row["correlation"].item()
     assert summary.mean == pytest.approx(study.means.loc["stage1", GRADIENTS])
     assert summary.sentence == (
-        f"integrated gradients, picture 2, {study.labels[2]}, random down to stage1: {summary.words}; mean over "
+        f"integrated gradients, picture 2, {study.labels[2]}, random down to stage1: {summary.similarity}; mean over "
         f"pictures {summary.mean:.2f}."
     )
     trained = summarise_heat_maps(study, HeatChoice(2, "trained", GRADIENTS))
@@ -60,9 +60,9 @@ def test_a_map_that_is_the_same_everywhere_has_no_correlation(study):
     summary = summarise_heat_maps(
         dataclasses.replace(study, correlations=study.correlations), HeatChoice(0, "head", GRADIENTS)
     )
-    assert "rank correlation" in summary.words
+    assert "rank correlation" in summary.similarity
     flat = dataclasses.replace(summary, correlation=float(table["correlation"].iloc[0]))
-    assert flat.words == "one of the maps is the same everywhere, nothing to correlate"
+    assert flat.similarity == "one of the maps is constant, so there is no rank correlation"
 
 
 def test_the_page_is_the_drawing(study):

@@ -19,7 +19,7 @@ from tlkit.plots.comparison_page import SIZE_INCHES
 from tlkit.plots.confusion import draw_confusion_cells
 from tlkit.plots.mistakes import N_COLUMNS, N_ROWS
 from tlkit.plots.page import DOTS_PER_INCH
-from tlkit.summaries.comparison import Choice, summarise_arm
+from tlkit.summaries.comparison import ArmChoice, summarise_arm
 
 HERE = Path(__file__).parent
 PATH = os.pathsep.join([str(HERE), str(HERE.parent)])
@@ -75,7 +75,7 @@ def test_confusion_of_another_size_is_refused():
 
 
 def test_mistakes_carry_the_true_class_and_what_it_was_taken_for(comparison):
-    mistakes = summarise_arm(comparison, Choice("random_features", 1)).mistakes
+    mistakes = summarise_arm(comparison, ArmChoice("random_features", 1)).mistakes
     ax = draw_mistakes(mistakes, read_made, Figure().subplots())
     first = mistakes.iloc[0]
     assert texts(ax)[0] == f"{first['label']}\n→ {first['predicted']} ({first['probability']:.2f})"
@@ -83,7 +83,7 @@ def test_mistakes_carry_the_true_class_and_what_it_was_taken_for(comparison):
 
 
 def test_mistakes_keep_the_shape_of_their_pictures(comparison):
-    mistakes = summarise_arm(comparison, Choice("random_features", 1)).mistakes.head(1)
+    mistakes = summarise_arm(comparison, ArmChoice("random_features", 1)).mistakes.head(1)
     ax = draw_mistakes(mistakes, read_made, Figure().subplots())
     left, right, bottom, top = ax.images[0].get_extent()
     assert (right - left) / (bottom - top) == pytest.approx(60 / 40, rel=0.02)
@@ -91,13 +91,13 @@ def test_mistakes_keep_the_shape_of_their_pictures(comparison):
 
 def test_no_mistakes_are_said(comparison):
     ax = draw_mistakes(
-        summarise_arm(comparison, Choice("linear_probe", 1)).mistakes.head(0), read_made, Figure().subplots()
+        summarise_arm(comparison, ArmChoice("linear_probe", 1)).mistakes.head(0), read_made, Figure().subplots()
     )
     assert texts(ax) == ["no mistakes"]
 
 
 def test_a_page_that_is_drawn_again_equals_one_drawn_afresh(comparison):
-    choices = [Choice("random_features", 1), Choice("linear_probe", 20), Choice("linear_probe", 5)]
+    choices = [ArmChoice("random_features", 1), ArmChoice("linear_probe", 20), ArmChoice("linear_probe", 5)]
     summaries = [summarise_arm(comparison, choice) for choice in choices]
     page = ComparisonPage(comparison, summaries[0].classes, read_made)
     n_artists = [len(ax.get_children()) for ax in page.axes]
@@ -111,7 +111,7 @@ def test_a_page_that_is_drawn_again_equals_one_drawn_afresh(comparison):
 
 
 def test_a_page_survives_a_picture_that_cannot_be_read(comparison):
-    summary = summarise_arm(comparison, Choice("random_features", 1))
+    summary = summarise_arm(comparison, ArmChoice("random_features", 1))
     broken = [True]
 
     def read(name):
@@ -129,13 +129,13 @@ def test_a_page_survives_a_picture_that_cannot_be_read(comparison):
 def test_a_page_marks_the_arm_with_one_number_of_shots_too(images):
     comparison = make_comparison(images, shots=(5,))
     figure = Figure()
-    summary = summarise_arm(comparison, Choice("linear_probe", 5))
+    summary = summarise_arm(comparison, ArmChoice("linear_probe", 5))
     draw_arm(summary, comparison, read_made, figure)
     assert figure.axes[0].lines[-1].get_xydata().tolist() == [[summary.accuracy, 1]]
 
 
 def test_a_compact_page_is_a_smaller_file(comparison):
-    summary = summarise_arm(comparison, Choice("random_features", 1))
+    summary = summarise_arm(comparison, ArmChoice("random_features", 1))
     page = ComparisonPage(comparison, summary.classes, read_made)
     assert len(page.render(summary, compact=True)) < len(page.render(summary)) / 1.5
 

@@ -15,7 +15,7 @@ from tlkit.backbones.freezing.costs import NORM_MODES, FreezingCosts, PartStep
 from tlkit.backbones.freezing.freeze import NORM_LAYERS
 from tlkit.strategies.freeze_score import FreezeScore, Mark, make_score, make_strategy, write_python
 from tlkit.strategies.freeze_score_costs import summarise_freeze_score
-from tlkit.summaries.freeze_score_painting import MOST_EPOCHS, Painting, list_paintable, make_painting
+from tlkit.summaries.freeze_score_painting import MAX_EPOCHS, PaintedScore, list_paintable, make_painted_score
 from tlkit.summaries.freeze_score_trials import ScoreTrials
 from tlkit.training.trainable import apply_phase
 
@@ -273,20 +273,20 @@ def test_what_can_be_painted_comes_back_as_it_was(network):
     for name, painting in found.items():
         read = make_strategy(painting.score())
         assert list_rates(read.phases, network) == list_rates(find(name).adjusted(network, N_TRAIN).phases, network)
-        assert make_painting(painting.score(), network.stages) == painting
+        assert make_painted_score(painting.score(), network.stages) == painting
     assert found["linear_probe"].rates == ((0.0,),) * (len(network.stages) + 1)
 
 
 def test_what_cannot_be_painted_is_refused(network):
     with pytest.raises(ValueError, match=r"score: of .*norm, head; expected the parts"):
-        make_painting(make_score(find("norm_only"), network, N_TRAIN), network.stages)
+        make_painted_score(make_score(find("norm_only"), network, N_TRAIN), network.stages)
     with pytest.raises(ValueError, match="only learning rates and a head that is solved first can be painted"):
-        make_painting(make_score(find("l2_sp"), network, N_TRAIN), network.stages)
-    for rates in ([[], []], 3, [[1e-3] * (MOST_EPOCHS + 1)] * 2):
+        make_painted_score(make_score(find("l2_sp"), network, N_TRAIN), network.stages)
+    for rates in ([[], []], 3, [[1e-3] * (MAX_EPOCHS + 1)] * 2):
         with pytest.raises(ValueError, match="columns, expected 1 to 12 epochs"):
-            Painting(("stem",), rates)
+            PaintedScore(("stem",), rates)
     with pytest.raises(TypeError, match="solves_head: 1"):
-        Painting(("stem",), [[1e-3], [0]], 1)
+        PaintedScore(("stem",), [[1e-3], [0]], 1)
 
 
 def test_trials_keep_what_scores_came_to(images):

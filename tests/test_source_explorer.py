@@ -12,7 +12,7 @@ import tlkit as tl
 from tlkit.plots import draw_gains, draw_source_worth, draw_transfer_map
 from tlkit.plots.page import DOTS_PER_INCH
 from tlkit.plots.source_worth import SIZE_INCHES
-from tlkit.summaries.source_worth import SourceChoice, SourceWorths, summarise_source
+from tlkit.summaries.source_worth import SourceChoice, SourceGains, summarise_source
 from tlkit.widgets import SourceExplorer
 
 
@@ -34,13 +34,13 @@ def gains_of(tables, source):
 
 def test_a_reading_has_the_numbers_of_the_tables(tables):
     runs, predictions = tables
-    summary = summarise_source(SourceWorths(*tables), SourceChoice("far", "pooled", 5))
+    summary = summarise_source(SourceGains(*tables), SourceChoice("far", "pooled", 5))
     row = gains_of(tables, "far").set_index(["strategy", "shots"]).loc[("far, pooled", 5)]
     assert (summary.row["gain_low"], summary.row["gain_high"]) == (row["gain_low"], row["gain_high"])
     scores = runs[runs["shots"] == 5].pivot(index="seed", columns="strategy", values="accuracy")
-    assert summary.by_seed == pytest.approx((scores["far, pooled"] - scores["target_only"]).to_numpy())
-    assert summary.alone == pytest.approx(scores["target_only"].mean())
-    for column, strategy in (("alone", "target_only"), ("with_source", "far, pooled")):
+    assert summary.gains_by_seed == pytest.approx((scores["far, pooled"] - scores["target_only"]).to_numpy())
+    assert summary.target_only == pytest.approx(scores["target_only"].mean())
+    for column, strategy in (("target_only", "target_only"), ("with_source", "far, pooled")):
         own = predictions[(predictions["strategy"] == strategy) & (predictions["shots"] == 5)]
         for name, recall in summary.recalls.set_index("class")[column].items():
             of_class = own[own["label"] == name]
@@ -52,24 +52,24 @@ def test_intervals_of_one_source_hold_together_whatever_other_sources_there_are(
     runs, predictions = tables
     alone = runs[runs["source"] != "near"]
     summaries = [
-        summarise_source(SourceWorths(rows, predictions), SourceChoice("far", 0.25, 1)).row for rows in (runs, alone)
+        summarise_source(SourceGains(rows, predictions), SourceChoice("far", 0.25, 1)).row for rows in (runs, alone)
     ]
     assert summaries[0]["gain_low"] == summaries[1]["gain_low"]
 
 
 def test_the_words_say_verdict_and_which_classes_pay(tables):
-    summary = summarise_source(SourceWorths(*tables), SourceChoice("far", "pooled", 1))
-    changes = summary.recalls.set_index("class")["with_source"] - summary.recalls.set_index("class")["alone"]
+    summary = summarise_source(SourceGains(*tables), SourceChoice("far", "pooled", 1))
+    changes = summary.recalls.set_index("class")["with_source"] - summary.recalls.set_index("class")["target_only"]
     loser = changes.idxmin()
     row = summary.recalls.set_index("class").loc[loser]
     assert summary.row["verdict"] == "harms"
     assert summary.sentence.startswith(
-        f"far pooled with 1 shot a class: accuracy {summary.alone + summary.row['gain']:.2f}. It harms: "
+        f"far pooled with 1 shot per class: accuracy {summary.target_only + summary.row['gain']:.2f}. It harms: "
         f"{summary.row['gain']:+.2f} against target only ("
     )
-    assert f"{loser} loses most, {row['alone']:.2f} → {row['with_source']:.2f}." in summary.sentence
+    assert f"{loser} loses most, {row['target_only']:.2f} → {row['with_source']:.2f}." in summary.sentence
     assert "gains most" not in summary.sentence
-    unchanged = summarise_source(SourceWorths(*tables), SourceChoice("far", 0.25, 1))
+    unchanged = summarise_source(SourceGains(*tables), SourceChoice("far", 0.25, 1))
     assert unchanged.sentence.endswith("No difference that matters: +0.00 against target only (+0.00 to +0.00).")
 
 
@@ -83,15 +83,15 @@ def test_the_words_say_verdict_and_which_classes_pay(tables):
 )
 def test_what_was_not_measured_is_refused(tables, choice, said):
     with pytest.raises(ValueError, match=said):
-        summarise_source(SourceWorths(*tables), choice)
+        summarise_source(SourceGains(*tables), choice)
 
 
 def test_runs_without_a_source_are_refused(tables):
     runs, predictions = tables
     with pytest.raises(ValueError, match="runs: without a source"):
-        SourceWorths(runs[runs["strategy"] == "target_only"], predictions)
+        SourceGains(runs[runs["strategy"] == "target_only"], predictions)
     with pytest.raises(ValueError, match="runs: has no weight"):
-        SourceWorths(runs.drop(columns="weight"), predictions)
+        SourceGains(runs.drop(columns="weight"), predictions)
 
 
 def test_bars_are_the_intervals_that_verdicts_come_from(tables):
@@ -118,7 +118,7 @@ def test_the_map_says_each_gain_and_verdict_and_frames_the_chosen_cell(tables):
 
 def test_the_page_shows_what_is_drawn_at_once(tables, explorer):
     figure = Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH)
-    draw_source_worth(summarise_source(SourceWorths(*tables), SourceChoice("far", "pooled", 1)), figure)
+    draw_source_worth(summarise_source(SourceGains(*tables), SourceChoice("far", "pooled", 1)), figure)
     shown = Image.open(io.BytesIO(explorer.snapshot().data)).convert("RGB")
     assert shown.size == tuple(round(inches * DOTS_PER_INCH) for inches in SIZE_INCHES)
     assert len(figure.axes) == 3

@@ -55,12 +55,12 @@ def _draw_domains(domain_map, ax):
     # Boxes of texts would fit the numbers, and take half of the time that all the rest takes.
     box = {"markersize": 10, "markerfacecolor": "white", "markeredgewidth": 1.5, "linestyle": "none"}
     fixed = {"scalex": False, "scaley": False}
-    for name, here, there in domain_map.list_means():
+    for name, here, there in domain_map.list_class_means():
         ax.plot(*np.stack([here, there]).T, color="black", linewidth=1.2, zorder=4, **fixed)
         for place, marker, colour in ((here, "o", _SOURCE), (there, "s", _TARGET)):
             ax.plot(*place, marker, color=colour, zorder=5, **box, **fixed)
             style = {"ha": "center", "va": "center_baseline", "zorder": 5, "clip_on": True}
-            ax.text(*place, domain_map.numbers[name], fontsize=7, **style)
+            ax.text(*place, domain_map.class_numbers[name], fontsize=7, **style)
 
 
 def draw_gap_matrix(gaps, ax, *, distance="mmd"):
@@ -182,7 +182,7 @@ def _draw_what_changes(summary, axes):
         _draw_domains(_rescale(domain_map, *scale), ax)
         ax.text(0, -1.05, domain_map.axis_names[0], fontsize=9, ha="center", va="top")
     before.text(-1.04, 0, summary.before.axis_names[1], fontsize=9, ha="right", va="center", rotation="vertical")
-    draw_recall_rows(summary.recalls, recalls, summary.before.numbers)
+    draw_recall_rows(summary.recalls, recalls, summary.before.class_numbers)
     heading = (
         (0.96, format_scores(summary), "bold"),
         (0.9, f"{format_recovered(summary)}; {summary.alarm or 'no alarm'}", "normal"),

@@ -5,7 +5,7 @@ import numpy as np
 from tlkit.plots.comparison import COLOURS, MARKERS
 from tlkit.plots.page import Page
 from tlkit.strategies.augmentation import check_policies, format_augment, split_policies
-from tlkit.summaries.augmentation import format_shares, see_pictures
+from tlkit.summaries.augmentation import augment_pictures, format_label
 
 SIZE_INCHES = (10.4, 3.9)
 _GAP = 0.06  # between pictures, in sides
@@ -45,10 +45,10 @@ def draw_augmentations(backbone, images, policies, ax, *, n_draws=6, seed=0):
     for augment in map(check_policies, policies):
         captions = []
         for draw in range(n_draws):
-            seen, shares = see_pictures(pictures, augment, draw)
+            seen, shares = augment_pictures(pictures, augment, draw)
             place = draw % len(images)
             _draw_picture(seen[place], ax, draw * (1 + _GAP), top)
-            captions.append(format_shares(shares[place], images.classes) if split_policies(augment)[1] else "")
+            captions.append(format_label(shares[place], images.classes) if split_policies(augment)[1] else "")
         ticks.append((top + 0.5, format_augment(augment).replace("_", " ")))
         top = _draw_captions(captions, ax, top)
     _finish_gallery(ax, n_draws, top)
@@ -111,7 +111,10 @@ class AugmentationPage(Page):
 
         def draw_what_changes(summary, axes):
             gallery, ablation = axes
-            for top, squares, captions in ((0.0, summary.plain, None), (_SECOND_ROW, summary.seen, summary.captions)):
+            for top, squares, captions in (
+                (0.0, summary.plain, None),
+                (_SECOND_ROW, summary.augmented, summary.captions),
+            ):
                 for place, square in enumerate(squares):
                     _draw_picture(square, gallery, place * (1 + _GAP), top)
                 if captions:

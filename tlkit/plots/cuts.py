@@ -18,7 +18,7 @@ def draw_cut(summary, cuts, read_picture, figure):
     Arguments
     ---------
     summary: CutSummary
-    cuts: Cuts
+    cuts: CutComparison
         That the reading was taken from.
     read_picture: callable
         Returns the PIL picture of a position.
@@ -35,7 +35,7 @@ class CutPage(Page):
 
     Arguments
     ---------
-    cuts: Cuts
+    cuts: CutComparison
     read_picture: callable
         As in `draw_cut`.
     """

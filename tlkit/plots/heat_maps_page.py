@@ -82,7 +82,7 @@ def _draw_what_changes(summary, study, axes):
     for ax, caption in zip((picture, trained, random), captions, strict=True):
         ax.text(0.5, 1.03, caption, transform=ax.transAxes, ha="center", va="bottom", fontsize=9.5)
     heading = {"transform": picture.figure.transFigure, "va": "center", "fontsize": 10.5, "weight": "bold"}
-    picture.text(0.01, 0.94, f"{choice.method}: {summary.words}", **heading)
+    picture.text(0.01, 0.94, f"{choice.method}: {summary.similarity}", **heading)
     place = study.depths.index(choice.depth)
     ring = {"markersize": 15, "markerfacecolor": "none", "markeredgecolor": "black", "markeredgewidth": 1.8}
     curves.plot(place, study.means[choice.method].iloc[place], "o", zorder=10, scalex=False, scaley=False, **ring)

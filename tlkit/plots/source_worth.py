@@ -10,7 +10,7 @@ from tlkit.plots.recalls import AFTER, BEFORE, draw_recall_frame, draw_recall_ro
 from tlkit.summaries.source_worth import format_source
 
 SIZE_INCHES = (11.6, 4.4)
-_COLUMNS = ("alone", "with_source")
+_COLUMNS = ("target_only", "with_source")
 
 
 def draw_source_worth(summary, figure):
@@ -47,7 +47,7 @@ class SourceWorthPage(Page):
 def _find_span(summaries):
     values = np.concatenate(
         [
-            [*summary.by_seed, summary.row["gain_low"], summary.row["gain_high"], -MARGIN, MARGIN]
+            [*summary.gains_by_seed, summary.row["gain_low"], summary.row["gain_high"], -MARGIN, MARGIN]
             for summary in summaries
         ]
     )
@@ -77,8 +77,8 @@ def _draw_what_changes(summary, axes):
     frame_cell(summary.gains, inset, summary.row["strategy"], summary.choice.shots)
     row, fixed = summary.row, {"scalex": False, "scaley": False}
     # A little apart, so that seeds of the same gain can be told.
-    heights = 0.25 * np.linspace(-1, 1, len(summary.by_seed)) if len(summary.by_seed) > 1 else [0.0]
-    seeds.plot(summary.by_seed, heights, "o", color=COLOURS[0], markersize=6, alpha=0.8, **fixed)
+    heights = 0.25 * np.linspace(-1, 1, len(summary.gains_by_seed)) if len(summary.gains_by_seed) > 1 else [0.0]
+    seeds.plot(summary.gains_by_seed, heights, "o", color=COLOURS[0], markersize=6, alpha=0.8, **fixed)
     seeds.plot([row["gain_low"], row["gain_high"]], [1, 1], color="black", linewidth=2.5, marker="|", **fixed)
     seeds.plot(row["gain"], 1, "s", color=COLOURS[1], markeredgecolor="black", markersize=8, **fixed)
     seeds.text(row["gain"], 1.28, row["verdict"], ha="center", va="center", fontsize=9, clip_on=False)

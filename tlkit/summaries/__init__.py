@@ -1,1 +1,1 @@
-"""Plain tables and texts behind figures and widgets."""
+"""Tables and sentences behind figures and widgets."""

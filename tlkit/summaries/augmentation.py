@@ -1,7 +1,4 @@
-"""What a network sees of augmented pictures, and what each augmentation was worth, read in words.
-
-Without torch until pictures are drawn.
-"""
+"""Augmented pictures as a network gets them, and the gain by augmentation. Without torch until they are drawn."""
 
 import dataclasses
 
@@ -10,23 +7,15 @@ import numpy as np
 from tlkit.arguments import check_count, check_known
 from tlkit.images.imageset import ImageSet
 from tlkit.strategies.augmentation import check_policies, format_augment, split_policies
-from tlkit.summaries.comparison import Choice, summarise_arm
+from tlkit.summaries.comparison import ArmChoice, summarise_arm
 from tlkit.training.augment import mix_batch
 
-MOST_SHOWN = 6
+MAX_SHOWN = 6
 
 
 @dataclasses.dataclass(frozen=True)
 class AugmentationChoice:
-    """What to look at.
-
-    Arguments
-    ---------
-    policy: str
-        As `format_augment` says it: "none", "crop", "crop + mixup" …
-    draw: int
-        Number of the draw, from 0.
-    """
+    """A policy, as `format_augment` returns it (for example, "crop + mixup"), and the index of a draw."""
 
     policy: str
     draw: int = 0
@@ -34,46 +23,18 @@ class AugmentationChoice:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class AugmentationSummary:
-    """What a network sees under an augmentation, and what that was worth; `summarise_augmentation` makes one.
-
-    Arguments
-    ---------
-    choice: AugmentationChoice
-    plain, seen: (n, side, side, 3) uint8
-        The pictures as they are, and as the network sees them in this draw.
-    captions: list of str
-        What each is labelled, with the shares where pictures are mixed.
-    strategy: str
-        The arm of the comparison.
-    sentence: str
-    """
+    """Pictures under an augmentation, and its gain in words; `summarise_augmentation` makes one."""
 
     choice: AugmentationChoice
-    plain: np.ndarray
-    seen: np.ndarray
-    captions: list
-    strategy: str
+    plain: np.ndarray  # (n, side, side, 3) uint8
+    augmented: np.ndarray  # the same pictures as the network gets them in this draw
+    captions: list  # of str: label of each picture, with shares if pictures are mixed
+    strategy: str  # the arm of the comparison
     sentence: str
 
 
-class Augmentations:
-    """Some pictures, and an ablation that says what each augmentation of it was worth.
-
-    Arguments
-    ---------
-    backbone: Backbone
-        Whose recipe says what the network sees.
-    images: ImageSet
-        The first six are shown.
-    comparison: Comparison
-        At one number of shots, of strategies that differ in their augmentation, as `tlkit.strategies.augmented` makes
-        them.
-    n_draws: int
-    seed: int
-        Of the draws.
-
-    Raises ValueError or TypeError for what doesn't fit.
-    """
+class AugmentationAblation:
+    """The first six of some pictures, and a `Comparison` at one number of shots whose arms differ in augmentation."""
 
     def __init__(self, backbone, images, comparison, *, n_draws=10, seed=0):
         from tlkit.training.batches import TrainingPictures
@@ -85,11 +46,11 @@ class Augmentations:
             raise ValueError(f"comparison: at {len(shots)} numbers of shots, expected one: compare again with one")
         self.backbone, self.comparison, self.n_draws, self.shots = backbone, comparison, n_draws, shots[0]
         self.arms, self.augments = _find_arms(comparison)
-        self.pictures = TrainingPictures(images[:MOST_SHOWN], backbone.recipe, seed)
-        self.plain, _ = see_pictures(self.pictures, None, 0)
+        self.pictures = TrainingPictures(images[:MAX_SHOWN], backbone.recipe, seed)
+        self.plain, _ = augment_pictures(self.pictures, None, 0)
 
     def check(self, choice):
-        """Raise ValueError for a policy or draw that isn't there."""
+        """Raise ValueError if a policy or draw is not available."""
         check_known("policy", [choice.policy], list(self.arms))
         check_count("draw", choice.draw, 0, self.n_draws - 1)
 
@@ -103,8 +64,8 @@ def _find_arms(comparison):
         trained = [phase for phase in phases if phase.get("n_epochs") is not None]
         if not trained:
             raise ValueError(
-                f"comparison: {name} trains for no epochs, so it augments nothing: compare strategies that "
-                "tlkit.strategies.augmented makes"
+                f"comparison: {name} trains for no epochs, so it augments nothing: compare strategies made by "
+                "tlkit.strategies.augmented"
             )
         augment = check_policies(trained[-1].get("augment"))
         policy = format_augment(augment)
@@ -114,19 +75,8 @@ def _find_arms(comparison):
     return arms, augments
 
 
-def see_pictures(pictures, augment, draw):
-    """Return what a network sees of all pictures in an epoch, as the one batch of a step.
-
-    Arguments
-    ---------
-    pictures: TrainingPictures
-    augment: str, tuple of str or None
-    draw: int
-        Number of the epoch.
-
-    Returns (n, side, side, 3) uint8, what it is given put back into colours, and (n, n_classes) float32, the labels'
-    shares.
-    """
+def augment_pictures(pictures, augment, draw):
+    """Return `TrainingPictures` of an epoch (n, side, side, 3) uint8, and shares of labels (n, n_classes) float32."""
     from torch.nn.functional import one_hot
 
     policy, mixing = split_policies(augment)
@@ -135,21 +85,21 @@ def see_pictures(pictures, augment, draw):
     shares = one_hot(labels, n_classes).float()
     if mixing:
         batch, shares = mix_batch(batch, labels, mixing, n_classes, draw=(pictures.seed, draw, 0))
-    return show_values(batch.numpy(), pictures.recipe), shares.numpy()
+    return restore_colours(batch.numpy(), pictures.recipe), shares.numpy()
 
 
-def show_values(batch, recipe):
-    """Return standardised values, (n, 3, height, width) float32, put back into colours: (n, height, width, 3) uint8."""
+def restore_colours(batch, recipe):
+    """Return colours (n, height, width, 3) uint8 of standardised values (n, 3, height, width) float32."""
     values = batch.transpose(0, 2, 3, 1) * np.float32(recipe.std) + np.float32(recipe.mean)
     return np.clip(np.round(values * 255), 0, 255).astype(np.uint8)
 
 
-def format_shares(shares, classes):
-    """Return a label in words, a line a class: the class, and its share where there are several.
+def format_label(shares, classes):
+    """Return a label in words from shares (n_classes,): one line per class, with its share if there are several.
 
-    >>> format_shares(np.array([0.0, 1.0]), ["bird", "bug"])
+    >>> format_label(np.array([0.0, 1.0]), ["bird", "bug"])
     'bug'
-    >>> print(format_shares(np.array([0.25, 0.75]), ["bird", "bug"]))
+    >>> print(format_label(np.array([0.25, 0.75]), ["bird", "bug"]))
     bug: 0.75
     bird: 0.25
     """
@@ -159,19 +109,11 @@ def format_shares(shares, classes):
     return "\n".join(f"{classes[label]}: {shares[label]:.2f}" for label in present)
 
 
-def summarise_augmentation(augmentations, choice):
-    """Draw what the network sees, and look up what the augmentation was worth.
-
-    Arguments
-    ---------
-    augmentations: Augmentations
-    choice: AugmentationChoice
-
-    Returns an `AugmentationSummary`. Raises ValueError for a choice that isn't there.
-    """
-    augmentations.check(choice)
-    arm, augment = augmentations.arms[choice.policy], augmentations.augments[choice.policy]
-    seen, shares = see_pictures(augmentations.pictures, augment, choice.draw)
-    captions = [format_shares(row, augmentations.pictures.images.classes) for row in shares]
-    sentence = summarise_arm(augmentations.comparison, Choice(arm, augmentations.shots)).sentence
-    return AugmentationSummary(choice, augmentations.plain, seen, captions, arm, sentence)
+def summarise_augmentation(ablation, choice):
+    """Return the `AugmentationSummary` of a choice of an `AugmentationAblation`."""
+    ablation.check(choice)
+    arm, augment = ablation.arms[choice.policy], ablation.augments[choice.policy]
+    augmented, shares = augment_pictures(ablation.pictures, augment, choice.draw)
+    captions = [format_label(row, ablation.pictures.images.classes) for row in shares]
+    sentence = summarise_arm(ablation.comparison, ArmChoice(arm, ablation.shots)).sentence
+    return AugmentationSummary(choice, ablation.plain, augmented, captions, arm, sentence)

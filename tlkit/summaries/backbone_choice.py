@@ -1,4 +1,4 @@
-"""Choosing under a budget: which candidates fit it, which of them a prediction named, in words. Without torch."""
+"""Choosing a network under a budget: which candidates fit, and how a prediction compares. Without torch."""
 
 import dataclasses
 import math
@@ -12,24 +12,12 @@ LIMITED = ("n_flops", "n_parameters", "image_size_px")
 
 @dataclasses.dataclass(frozen=True)
 class Budget:
-    """What a network may cost at most.
+    """Upper limits of the costs of a network; `math.inf` for no limit."""
 
-    Arguments
-    ---------
-    n_flops: float
-        Operations a picture, a multiplication with its addition counted as 2.
-    n_parameters: float
-        Each takes 4 bytes of memory.
-    image_size_px: float
-        Height and width of the pictures.
-    offline: bool
-        Only those whose weights are on this machine.
-    """
-
-    n_flops: float = math.inf
+    n_flops: float = math.inf  # operations per picture; a multiplication with its addition counts as 2
     n_parameters: float = math.inf
     image_size_px: float = math.inf
-    offline: bool = False
+    offline: bool = False  # only networks whose weights are on this machine
 
     def __post_init__(self):
         for column in LIMITED:
@@ -38,16 +26,7 @@ class Budget:
 
 
 def find_fitting(table, budget):
-    """Return which rows of a table of candidates a budget leaves, (n,) bool.
-
-    Arguments
-    ---------
-    table: DataFrame
-        With the columns that the budget limits: n_flops, n_parameters, image_size_px, offline. A cost that is missing
-        fits no limit, and any budget without one.
-    budget: Budget
-
-    Raises ValueError for a column that is limited and isn't there.
+    """Return which rows of a table of candidates fit a budget, (n,) bool; a missing cost fits no limit.
 
     >>> import pandas as pd
     >>> find_fitting(pd.DataFrame({"n_flops": [0.8e9, 31e9]}), Budget(n_flops=1e9))
@@ -67,42 +46,16 @@ def find_fitting(table, budget):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Selection:
-    """What a budget leaves, and how a prediction about it came out; `choose` makes one.
+    """Candidates that fit a budget, the best of them, and how a prediction compares; `choose` makes one."""
 
-    Arguments
-    ---------
-    fits: (n,) bool
-        Of each candidate.
-    best: int or None
-        Position of the candidate with the highest score among those that fit; None where there is none.
-    sentence: str
-        How many fit, and under which limits.
-    outcome: str
-        The best, and how the predicted one compares.
-    """
-
-    fits: np.ndarray
-    best: int | None
-    sentence: str
-    outcome: str
+    fits: np.ndarray  # (n,) bool
+    best: int | None  # index of the fitting candidate with the highest score
+    sentence: str  # how many fit, and the limits
+    outcome: str  # the best candidate, and the predicted one
 
 
 def choose(table, budget, *, score, predicted=None, names="name"):
-    """Choose the best candidate within a budget.
-
-    Arguments
-    ---------
-    table: DataFrame
-        A row a candidate: its name, costs and scores.
-    budget: Budget
-    score: str
-        The column to choose by; more is better.
-    predicted: str, optional
-        Name of the candidate that was predicted to be the best.
-    names: str
-        The column with the names.
-
-    Returns a `Selection`. Raises ValueError for a column or a name that isn't there.
+    """Return the `Selection` of the candidate with the highest score (a column) within a budget.
 
     >>> import pandas as pd
     >>> nets = pd.DataFrame({"name": ["a", "b"], "n_flops": [0.8e9, 31e9], "accuracy": [0.6, 0.7]})
@@ -114,7 +67,8 @@ def choose(table, budget, *, score, predicted=None, names="name"):
     sentence = f"{fits.sum()} of {len(table)} candidates fit ({_format_budget(budget)})."
     scores = np.where(fits, table[score].to_numpy(float, na_value=np.nan), np.nan)
     if np.isnan(scores).all():
-        return Selection(fits, None, sentence, f"None that fits has a value of {_format_score(score)}: allow more.")
+        outcome = f"No candidate that fits has a value of {_format_score(score)}: allow more."
+        return Selection(fits, None, sentence, outcome)
     best, known = int(np.nanargmax(scores)), list(table[names])
     outcome = f"Best of them by {_format_score(score)}: {known[best]} ({scores[best]:.3f})."
     if predicted is not None:
@@ -124,6 +78,7 @@ def choose(table, budget, *, score, predicted=None, names="name"):
 
 
 def _compare(scores, predicted):
+    """Return the end of a sentence on the predicted candidate (an index) from scores (n,), NaN if one does not fit."""
     if np.isnan(scores[predicted]):
         return ", which doesn't fit this budget."
     rank, n_known = int((scores > scores[predicted]).sum()) + 1, int(np.isfinite(scores).sum())
@@ -136,10 +91,10 @@ def format_limit(column, value):
     """Return a cost in words, with its unit.
 
     >>> format_limit("n_flops", 0.77e9)
-    '0.77 GFLOP a picture'
+    '0.77 GFLOP per picture'
     """
     words = {
-        "n_flops": f"{value / 1e9:.2f} GFLOP a picture",
+        "n_flops": f"{value / 1e9:.2f} GFLOP per picture",
         "n_parameters": f"{value / 1e6:.1f} million parameters",
         "image_size_px": f"{value:.0f} px",
     }
@@ -147,10 +102,12 @@ def format_limit(column, value):
 
 
 def _format_score(score):
+    """Return the name of a score with spaces."""
     return score.replace("_", " ")
 
 
 def _format_budget(budget):
+    """Return the limits of a budget in words."""
     limits = [
         f"at most {format_limit(column, getattr(budget, column))}"
         for column in LIMITED

@@ -1,4 +1,4 @@
-"""A table of networks as it is read: its cells in words, sorted by a column, filtered by words. Without torch."""
+"""A table of networks for reading: formatted cells, sorted by a column, filtered by words. Without torch."""
 
 import html
 import numbers
@@ -9,15 +9,16 @@ from tlkit.arguments import check_known
 
 
 def _format_yes(value):
+    """Return "yes" or "no"."""
     return "yes" if value else "no"
 
 
-# What a column is called where it is shown, with its unit, and how its values are said.
-_SAID = {
+# Title of each column, with its unit, and the format of its values.
+_FORMATS = {
     "name": ("network", str),
     "year": ("year", lambda value: f"{value:.0f}"),
     "n_parameters": ("parameters (M)", lambda value: f"{value / 1e6:.1f}"),
-    "n_flops": ("GFLOP a picture", lambda value: f"{value / 1e9:.2f}"),
+    "n_flops": ("GFLOP per picture", lambda value: f"{value / 1e9:.2f}"),
     "n_features": ("features", lambda value: f"{value:.0f}"),
     "image_size_px": ("input (px)", lambda value: f"{value:.0f}"),
     "pretrained_on": ("pretrained on", str),
@@ -30,16 +31,16 @@ _SAID = {
 
 
 def format_column(column):
-    """Return what a column is called where people read it, with its unit.
+    """Return the title of a column, with its unit.
 
     >>> format_column("n_flops"), format_column("year")
-    ('GFLOP a picture', 'year')
+    ('GFLOP per picture', 'year')
     """
-    return _SAID[column][0] if column in _SAID else column.replace("_", " ")
+    return _FORMATS[column][0] if column in _FORMATS else column.replace("_", " ")
 
 
 def format_cells(table):
-    """Return a table's cells as they are read: a list a row, of one str a column; "" where a value is missing.
+    """Return a table's cells as one list of str per row; "" for a missing value.
 
     >>> import pandas as pd
     >>> format_cells(pd.DataFrame({"name": ["a", "b"], "n_flops": [1.6e9, None]}))
@@ -50,43 +51,33 @@ def format_cells(table):
 
 
 def _format_value(column, value):
+    """Return one cell as str."""
     import pandas as pd
 
     if pd.isna(value):
         return ""
-    if column in _SAID:
-        return _SAID[column][1](value)
+    if column in _FORMATS:
+        return _FORMATS[column][1](value)
     return f"{value:.3f}" if isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral) else str(value)
 
 
 def format_html(table):
-    """Return a table of these cells in HTML, under what its columns are called.
+    """Return a table in HTML, with titles and formatted cells.
 
     >>> import pandas as pd
     >>> format_html(pd.DataFrame({"name": ["a<b"]}))
     '<table><tr><th>network</th></tr><tr><td>a&lt;b</td></tr></table>'
     """
 
-    def format_row(kind, texts):
-        return "<tr>" + "".join(f"<{kind}>{html.escape(text)}</{kind}>" for text in texts) + "</tr>"
+    def format_row(tag, texts):
+        return "<tr>" + "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in texts) + "</tr>"
 
     rows = [format_row("th", map(format_column, table)), *(format_row("td", row) for row in format_cells(table))]
     return f"<table>{''.join(rows)}</table>"
 
 
 def arrange(table, *, sort_by=None, descending=False, words=""):
-    """Return which rows of a table are shown, in which order.
-
-    Arguments
-    ---------
-    table: DataFrame
-    sort_by: str, optional
-        A column; rows of equal value keep their order, those without a value come last either way.
-    descending: bool
-    words: str
-        Only rows in whose cells, addresses apart, all of these words occur, in any column, in upper or lower case.
-
-    Returns positions of rows, (n,) int64. Raises ValueError for a column that isn't there, with the nearest.
+    """Return the rows to show, (n,) int64: those that contain all words, sorted by a column, missing values last.
 
     >>> import pandas as pd
     >>> networks = pd.DataFrame({"name": ["VGG-11", "ResNet-18", "ResNet-50"], "n_flops": [15.2, 3.6, 8.2]})
@@ -96,14 +87,14 @@ def arrange(table, *, sort_by=None, descending=False, words=""):
     import pandas as pd
 
     wanted = words.casefold().split()
-    # An address names other networks as well: AlexNet's source is a page on "alexnet-and-vgg".
+    # Addresses may contain names of other networks: AlexNet's source is a page on "alexnet-and-vgg".
     texts = [" ".join(text for text in row if "://" not in text).casefold() for row in format_cells(table)]
-    positions = np.array([place for place, text in enumerate(texts) if all(word in text for word in wanted)], np.int64)
+    rows = np.array([row for row, text in enumerate(texts) if all(word in text for word in wanted)], np.int64)
     if sort_by is None:
-        return positions
+        return rows
     (column,) = check_known("sort_by", sort_by, list(table))
-    values = table[column].iloc[positions].reset_index(drop=True)
+    values = table[column].iloc[rows].reset_index(drop=True)
     if not pd.api.types.is_numeric_dtype(values):
         values = values.map(lambda value: value.casefold(), na_action="ignore")
     order = values.sort_values(ascending=not descending, kind="stable", na_position="last").index
-    return positions[order.to_numpy()]
+    return rows[order.to_numpy()]

@@ -1,4 +1,4 @@
-"""One network cut behind several stages: how well each head does there, and which pictures become neighbours."""
+"""One network cut behind several stages: accuracies of heads, and nearest neighbours of pictures, at each cut."""
 
 import dataclasses
 import functools
@@ -15,14 +15,7 @@ _COLUMNS = ("cut", "head", "accuracy", "accuracy_low", "accuracy_high")
 
 @dataclasses.dataclass(frozen=True)
 class CutChoice:
-    """What to look at.
-
-    Arguments
-    ---------
-    cut, head: str
-    picture: int
-        Its position among the pictures.
-    """
+    """A cut and a head by name, and the index of a picture."""
 
     cut: str
     head: str
@@ -30,26 +23,15 @@ class CutChoice:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Cuts:
-    """Features of the same pictures behind several stages, and accuracies of heads on them.
+class CutComparison:
+    """Features of the same pictures behind several stages, and accuracies of heads on them."""
 
-    Arguments
-    ---------
-    features: dict of str to Features
-        By the name of the cut, early to late.
-    table: DataFrame
-        cut, head, accuracy, accuracy_low, accuracy_high: a row each head on each cut that was measured.
-
-    Raises ValueError for features of different pictures, a column that isn't there, a cut that the table names and
-    that has no features, or a head that stands twice on one cut.
-    """
-
-    features: dict
-    table: object
+    features: dict  # of str to Features: by the name of the cut, early to late
+    table: object  # DataFrame, one row per measured head and cut: cut, head, accuracy, accuracy_low, accuracy_high
 
     def __post_init__(self):
         if not self.features:
-            raise ValueError("features: empty, expected the Features of one cut or more, by its name")
+            raise ValueError("features: empty, expected the Features of at least one cut, by its name")
         first, *others = self.features.items()
         for cut, features in others:
             if not np.array_equal(features.names, first[1].names):
@@ -61,7 +43,7 @@ class Cuts:
         check_known("table", self.table["cut"].tolist(), list(self.features))
         if self.table.duplicated(["head", "cut"]).any():
             head, cut = self.table[self.table.duplicated(["head", "cut"])][["head", "cut"]].iloc[0]
-            raise ValueError(f"table: {head} on {cut} stands twice; keep the rows of one number of shots")
+            raise ValueError(f"table: {head} on {cut} occurs twice; keep the rows of one number of shots")
 
     @functools.cached_property
     def heads(self):
@@ -70,16 +52,16 @@ class Cuts:
 
     @functools.cached_property
     def n_pictures(self):
-        """How many pictures there are."""
+        """Number of pictures."""
         return len(next(iter(self.features.values())))
 
     @functools.cached_property
     def shares(self):
-        """{cut: share of the pictures whose nearest neighbour is of their class}."""
+        """{cut: share of pictures whose nearest neighbour has their class}."""
         return {cut: share_same_class(features) for cut, features in self.features.items()}
 
     def check(self, choice):
-        """Raise ValueError for a choice that isn't there, TypeError for one of another type."""
+        """Raise ValueError if a choice is not available, TypeError if it has another type."""
         check_known("cut", [choice.cut], list(self.features))
         check_known("head", [choice.head], self.heads)
         check_count("picture", choice.picture, 0, self.n_pictures - 1)
@@ -87,39 +69,18 @@ class Cuts:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class CutSummary:
-    """What a choice of cut, head and picture comes to; `summarise_cut` makes one.
-
-    Arguments
-    ---------
-    choice: CutChoice
-    accuracy: float
-        NaN where this head wasn't measured on this cut.
-    neighbors: (N_NEIGHBORS,) int
-        Positions of the pictures whose features are most alike, none of the picture's own group; nearest first.
-    same_class: (N_NEIGHBORS,) bool
-    labels: list of str
-        Of the picture, then of its neighbours.
-    sentence: str
-    """
+    """Accuracy of a head at a cut, and nearest neighbours of a picture there; `summarise_cut` makes one."""
 
     choice: CutChoice
-    accuracy: float
-    neighbors: np.ndarray
-    same_class: np.ndarray
-    labels: list
+    accuracy: float  # NaN if this head was not measured at this cut
+    neighbors: np.ndarray  # (N_NEIGHBORS,) indices of the most similar pictures of other groups, nearest first
+    same_class: np.ndarray  # (N_NEIGHBORS,) bool
+    labels: list  # of str: of the picture, then of its neighbours
     sentence: str
 
 
 def summarise_cut(cuts, choice):
-    """Look up a head's accuracy on a cut, and a picture's nearest neighbours by cosine there.
-
-    Arguments
-    ---------
-    cuts: Cuts
-    choice: CutChoice
-
-    Returns a `CutSummary`. Raises ValueError for a choice that isn't there.
-    """
+    """Return the `CutSummary` of a choice of a `CutComparison`; similarity is by cosine."""
     cuts.check(choice)
     features = cuts.features[choice.cut]
     neighbors, _ = find_neighbors(features, choice.picture, N_NEIGHBORS, other_groups=True)
@@ -131,9 +92,9 @@ def summarise_cut(cuts, choice):
     if len(row):
         low, high = row["accuracy_low"].item(), row["accuracy_high"].item()
         interval = "" if math.isnan(low) else f" ({low:.2f} to {high:.2f})"
-        score = f"{choice.head} behind {choice.cut}: {accuracy:.2f} of test pictures right{interval}."
+        score = f"{choice.head} behind {choice.cut}: accuracy {accuracy:.2f}{interval}."
     sentence = (
-        f"{score} {same_class.sum()} of the {len(neighbors)} nearest neighbours of this picture are of its class, "
-        f"{labels[0]}; over all pictures the nearest is in {cuts.shares[choice.cut]:.0%}."
+        f"{score} {same_class.sum()} of the {len(neighbors)} nearest neighbours of this picture belong to its class, "
+        f"{labels[0]}; for {cuts.shares[choice.cut]:.0%} of all pictures the nearest neighbour does."
     )
     return CutSummary(choice, accuracy, neighbors, same_class, labels, sentence)

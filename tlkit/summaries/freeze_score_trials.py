@@ -1,4 +1,4 @@
-"""Scores tried out on the same pictures, side by side. Without torch until one is run."""
+"""Freeze scores trained and tested on the same pictures, side by side. Without torch until one is run."""
 
 import dataclasses
 
@@ -9,37 +9,22 @@ from tlkit.strategies.freeze_score_costs import summarise_freeze_score
 
 @dataclasses.dataclass(frozen=True)
 class ScoreResult:
-    """One score that was trained and tested.
+    """Test result and costs of one freeze score."""
 
-    Arguments
-    ---------
-    score: str
-        Its name.
-    n_right, n_test: int
-        Test pictures.
-    n_trainable: int
-        Parameters that learn at once, the most of all phases.
-    estimated_s, duration_s: float
-        Of the training: beforehand, and measured.
-    """
-
-    score: str
-    n_right: int
+    score: str  # its name
+    n_right: int  # test pictures predicted correctly
     n_test: int
-    n_trainable: int
-    estimated_s: float
+    n_trainable: int  # parameters trained at the same time, maximum over phases
+    estimated_s: float  # duration of the training, estimated and measured
     duration_s: float
 
     @property
     def accuracy(self):
-        """A fraction."""
+        """Share of test pictures predicted correctly."""
         return self.n_right / self.n_test
 
     def interval(self):
-        """Return (low, high) of the accuracy at 95 %, as if each test picture were drawn by itself.
-
-        Wilson 1927 (Probable inference, the law of succession, and statistical inference). What another seed would
-        change is not in it.
+        """Return Wilson's 95 % interval (low, high) of the accuracy; variation over seeds is not included.
 
         >>> low, high = ScoreResult("painted", 8, 10, 100, 1.0, 1.1).interval()
         >>> round(low, 3), round(high, 3)
@@ -57,41 +42,20 @@ class ScoreResult:
 
 
 class ScoreTrials:
-    """Trains and tests scores on the same pictures with the same seed, and keeps what they came to.
-
-    Arguments
-    ---------
-    backbone: Backbone
-    train, test: ImageSet
-    costs: FreezingCosts
-    seed, batch_size: int
-        As in `transfer`.
-
-    `results` holds a `ScoreResult` each by name.
-    """
+    """Trains and tests freeze scores on the same pictures with the same seed; `results` are `ScoreResult`s by name."""
 
     def __init__(self, backbone, train, test, costs, *, seed=0, batch_size=8):
         self.backbone, self.train, self.test, self.costs = backbone, train, test, costs
         self.seed, self.batch_size = seed, batch_size
         self.results = {}
 
-    def read(self, score):
-        """Return what a score costs, as `summarise_freeze_score` does."""
+    def estimate(self, score):
+        """Return the costs of a score, as `summarise_freeze_score` does."""
         return summarise_freeze_score(score, self.costs, len(self.train))
 
     def run(self, name, score, *, watch=None, before_test=None):
-        """Train a score, and test it where the training was completed; returns the `Run`.
-
-        Arguments
-        ---------
-        name: str
-            Of the result; another of that name is replaced.
-        score: FreezeScore
-        watch: callable, optional
-            A callback, as of `transfer`: it may end the training.
-        before_test: callable, optional
-            Called without arguments before the test pictures are predicted.
-        """
+        """Train a score, test it if training was completed, and return the `Run`; a result of that name is replaced."""
+        # `watch` is a callback of `transfer`, which may end the training; `before_test` is called without arguments.
         from tlkit.training.transfer import transfer
 
         run = transfer(
@@ -108,19 +72,16 @@ class ScoreTrials:
                 before_test()
             predictions = run.evaluate(self.test).predictions
             n_right = int((predictions["label"] == predictions["predicted"]).sum())
-            summary = self.read(score)
-            times = summary.duration_s, run.duration_s
-            # Replaced as a whole: another thread may be reading it.
-            result = ScoreResult(name, n_right, len(predictions), summary.n_trainable, *times)
+            estimate = self.estimate(score)
+            durations = estimate.duration_s, run.duration_s
+            result = ScoreResult(name, n_right, len(predictions), estimate.n_trainable, *durations)
+            # The dict is replaced, not changed: another thread may be reading it.
             self.results = self.results | {name: result}
         return run
 
     @property
     def table(self):
-        """The results, a row each (DataFrame).
-
-        score, accuracy, accuracy_low, accuracy_high, n_test, n_trainable, estimated_s, duration_s.
-        """
+        """DataFrame, one row per result: score, accuracy with _low and _high, n_test, n_trainable, and durations."""
         import pandas as pd
 
         rows = [

@@ -10,7 +10,7 @@ from tlkit.arguments import check_count, check_known
 
 @dataclasses.dataclass(frozen=True)
 class HeatChoice:
-    """What to look at: a picture by its position, a depth and a method of a `HeatStudy`."""
+    """The index of a picture, a depth and a method of a `HeatStudy`."""
 
     picture: int
     depth: str
@@ -19,63 +19,42 @@ class HeatChoice:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class HeatMapSummary:
-    """What a choice comes to; `summarise_heat_maps` makes one.
-
-    Arguments
-    ---------
-    choice: HeatChoice
-    label: str
-        The class whose score is explained.
-    trained, random: (side, side) float32
-        The heat map as trained, and of the run that is random down to the depth.
-    correlation: float
-        Of the two by ranks; NaN where one is the same everywhere.
-    mean: float
-        Of this depth and method over all pictures.
-    """
+    """Heat maps of a picture, trained and random, and their correlation; `summarise_heat_maps` makes one."""
 
     choice: HeatChoice
-    label: str
-    trained: np.ndarray
-    random: np.ndarray
-    correlation: float
-    mean: float
+    label: str  # the explained class
+    trained: np.ndarray  # (side, side) float32: map of the trained run
+    random: np.ndarray  # (side, side) float32: map of the run randomised down to the depth
+    correlation: float  # rank correlation of the two, NaN if one is constant
+    mean: float  # correlation of this depth and method, mean over pictures
 
     @property
-    def words(self):
-        """How like each other the two maps are, in a few words."""
+    def similarity(self):
+        """The similarity of the two maps in a few words."""
         if math.isnan(self.correlation):
-            return "one of the maps is the same everywhere, nothing to correlate"
-        return f"rank correlation {self.correlation:.2f} with the map as trained ({_judge(self.correlation)})"
+            return "one of the maps is constant, so there is no rank correlation"
+        return f"rank correlation {self.correlation:.2f} with the map as trained ({_describe(self.correlation)})"
 
     @property
     def sentence(self):
-        """All of it in words."""
-        known = "nothing is random" if self.choice.depth == "trained" else f"random down to {self.choice.depth}"
+        """The summary in words."""
+        depth = "nothing is random" if self.choice.depth == "trained" else f"random down to {self.choice.depth}"
         return (
-            f"{self.choice.method}, picture {self.choice.picture}, {self.label}, {known}: {self.words}; mean over "
+            f"{self.choice.method}, picture {self.choice.picture}, {self.label}, {depth}: {self.similarity}; mean over "
             f"pictures {self.mean:.2f}."
         )
 
 
-def check_heat(study, choice):
-    """Raise ValueError for a picture, depth or method that a `HeatStudy` doesn't have, TypeError for another type."""
+def check_heat_choice(study, choice):
+    """Raise ValueError if a `HeatStudy` lacks a picture, depth or method, TypeError for another type."""
     check_count("picture", choice.picture, 0, len(study.inputs) - 1)
     check_known("depth", [choice.depth], study.depths)
     check_known("method", [choice.method], list(study.maps))
 
 
 def summarise_heat_maps(study, choice):
-    """Look up what a picture's heat map becomes where the network is random down to a depth.
-
-    Arguments
-    ---------
-    study: HeatStudy
-    choice: HeatChoice
-
-    Returns a `HeatMapSummary`. Raises as `check_heat` does.
-    """
-    check_heat(study, choice)
+    """Return the `HeatMapSummary` of a choice of a `HeatStudy`."""
+    check_heat_choice(study, choice)
     table = study.correlations
     row = table[
         (table["method"] == choice.method) & (table["depth"] == choice.depth) & (table["picture"] == choice.picture)
@@ -91,7 +70,8 @@ def summarise_heat_maps(study, choice):
     )
 
 
-def _judge(correlation):
+def _describe(correlation):
+    """Return a correlation in words."""
     if correlation > 0.7:
         return "much the same"
     return "partly the same" if correlation > 0.3 else "another map"

@@ -12,7 +12,7 @@ import traitlets
 from tlkit.arguments import check_known
 from tlkit.names import format_strategy
 from tlkit.plots.adaptation import SIZE_INCHES, AdaptationPage
-from tlkit.summaries.adaptation import AdaptationChoice, Adaptations, summarise_adaptation
+from tlkit.summaries.adaptation import AdaptationChoice, AdaptationResults, summarise_adaptation
 from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, refuse_value
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class AdaptationExplorer(ChoiceExplorer):
         methods: Sequence[str] | dict | None = None,
         seed: int = 0,
     ):
-        self.adaptations = Adaptations(backbone, images, domains, methods, seed=seed)
+        self.adaptations = AdaptationResults(backbone, images, domains, methods, seed=seed)
         domains, methods = self.adaptations.domains, list(self.adaptations.methods)
         options = {"source": domains, "target": domains, "method": methods}
         super().__init__(
@@ -110,7 +110,7 @@ class AdaptationExplorer(ChoiceExplorer):
     def _show_choice(self):
         """Show the choice; announce it before if it takes time to compute."""
         choice = self._choose()
-        if not self.adaptations.is_measured(choice):
+        if not self.adaptations.is_computed(choice):
             self.status.text = f"{choice.source} → {choice.target}, {format_strategy(choice.method)}: computing …"
         super()._show_choice()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import traitlets
 
 from tlkit.plots.augmentation import SIZE_INCHES, AugmentationPage
-from tlkit.summaries.augmentation import AugmentationChoice, Augmentations, summarise_augmentation
+from tlkit.summaries.augmentation import AugmentationAblation, AugmentationChoice, summarise_augmentation
 from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, make_slider
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class AugmentationExplorer(ChoiceExplorer):
     def __init__(
         self, backbone: Backbone, images: ImageSet, comparison: Comparison, *, n_draws: int = 10, seed: int = 0
     ):
-        self.augmentations = Augmentations(backbone, images, comparison, n_draws=n_draws, seed=seed)
+        self.augmentations = AugmentationAblation(backbone, images, comparison, n_draws=n_draws, seed=seed)
         policies = list(self.augmentations.arms)
         super().__init__(
             AugmentationChoice(policies[-1]),

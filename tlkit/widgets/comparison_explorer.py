@@ -9,7 +9,7 @@ import traitlets
 
 from tlkit.names import format_strategy
 from tlkit.plots.comparison_page import SIZE_INCHES, ComparisonPage
-from tlkit.summaries.comparison import Choice, check_choice, summarise_arm
+from tlkit.summaries.comparison import ArmChoice, check_arm, summarise_arm
 from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, make_slider, make_thumbnails
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class ComparisonExplorer(ChoiceExplorer):
         self.comparison, self.images = comparison, images
         self._strategies = list(dict.fromkeys(comparison.table["strategy"]))
         self._all_shots = sorted({int(number) for number in comparison.table["shots"]})
-        choice = Choice(
+        choice = ArmChoice(
             self._strategies[-1] if strategy is None else strategy,
             self._all_shots[len(self._all_shots) // 2] if shots is None else shots,
         )
@@ -74,7 +74,7 @@ class ComparisonExplorer(ChoiceExplorer):
                 "strategy": functools.partial(make_buttons, strategies),
                 "shots": functools.partial(make_slider, self._all_shots),
             },
-            check=functools.partial(check_choice, comparison),
+            check=functools.partial(check_arm, comparison),
             summarise=functools.partial(summarise_arm, comparison),
             page=ComparisonPage(comparison, classes, _read_thumbnails(comparison, images)),
             size_inches=SIZE_INCHES,

@@ -10,7 +10,7 @@ import numpy as np
 import traitlets
 
 from tlkit.plots.cuts import SIZE_INCHES, CutPage
-from tlkit.summaries.cuts import CutChoice, Cuts, summarise_cut
+from tlkit.summaries.cuts import CutChoice, CutComparison, summarise_cut
 from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, make_thumbnails
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class CutExplorer(ChoiceExplorer):
         head: str | None = None,
         picture: int = 0,
     ):
-        self.cuts, self.images = Cuts(features, table), images
+        self.cuts, self.images = CutComparison(features, table), images
         first = next(iter(features.values()))
         if not np.array_equal(first.names, images.names):
             raise ValueError(

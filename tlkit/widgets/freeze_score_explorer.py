@@ -13,7 +13,7 @@ from tlkit.names import format_strategy
 from tlkit.plots.freeze_score_runs import render_score_and_runs
 from tlkit.strategies import catalogue
 from tlkit.strategies.freeze_score import FreezeScore, make_score, make_strategy, write_python
-from tlkit.summaries.freeze_score_painting import list_paintable, make_painting
+from tlkit.summaries.freeze_score_painting import list_paintable, make_painted_score
 from tlkit.summaries.freeze_score_trials import ScoreTrials
 from tlkit.widgets.freeze_score_painter import FreezeScorePainter
 from tlkit.widgets.jobs import Job
@@ -87,7 +87,7 @@ class FreezeScoreExplorer(ScoreRunner):
         usual = [name for name in _COMPARED if name in self._paintable]
         names = usual if compare_with is None else compare_with
         self.compare_with = check_known("compare_with", names, list(self._paintable))
-        first = make_painting(make_score(catalogue.get(strategy), backbone, len(train)), backbone.stages)
+        first = make_painted_score(make_score(catalogue.get(strategy), backbone, len(train)), backbone.stages)
         test = test.with_classes(train.classes)
         n_measured = min(batch_size, len(train))
         costs = _measure(backbone, train, n_measured, seed) if costs is None else costs
@@ -122,7 +122,7 @@ class FreezeScoreExplorer(ScoreRunner):
     @score.setter
     def score(self, score: FreezeScore):
         """Change the grid."""
-        self.painter.painting = make_painting(score, self._trials.backbone.stages)
+        self.painter.painting = make_painted_score(score, self._trials.backbone.stages)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -161,7 +161,7 @@ class FreezeScoreExplorer(ScoreRunner):
         """Show the costs of the painted score and its Python code."""
         with self._lock:
             score = self.score
-            self.painter.summary = self._trials.read(score).sentence
+            self.painter.summary = self._trials.estimate(score).sentence
             self.painter.python = write_python(score) if score.phases() else ""
 
     def run(self) -> Job:

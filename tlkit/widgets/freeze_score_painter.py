@@ -7,7 +7,7 @@ import traitlets
 
 from tlkit.arguments import check_number
 from tlkit.plots.freeze_score import list_rate_colours
-from tlkit.summaries.freeze_score_painting import MOST_EPOCHS, Painting
+from tlkit.summaries.freeze_score_painting import MAX_EPOCHS, PaintedScore
 from tlkit.widgets.explorer import refuse_value
 
 _MAX_RATES = 10  # each has a digit on the keyboard
@@ -26,7 +26,7 @@ class FreezeScorePainter(anywidget.AnyWidget):
     solves_head = traitlets.Bool(False).tag(sync=True)
     palette = traitlets.List().tag(sync=True)
     scale = traitlets.Dict().tag(sync=True)
-    most_epochs = traitlets.Int(MOST_EPOCHS).tag(sync=True)
+    most_epochs = traitlets.Int(MAX_EPOCHS).tag(sync=True)
     summary = traitlets.Unicode().tag(sync=True)
     python = traitlets.Unicode().tag(sync=True)
 
@@ -47,13 +47,13 @@ class FreezeScorePainter(anywidget.AnyWidget):
     def _check(self, proposal):
         """Return the rates of a valid painting; raise TraitError for others."""
         with refuse_value():
-            rates = Painting(self.stages, proposal["value"]).rates
+            rates = PaintedScore(self.stages, proposal["value"]).rates
         return [list(row) for row in rates]
 
     @property
     def painting(self):
-        """The current `Painting`; assigning another one changes the grid."""
-        return Painting(self.stages, self.rates, self.solves_head)
+        """The current `PaintedScore`; assigning another one changes the grid."""
+        return PaintedScore(self.stages, self.rates, self.solves_head)
 
     @painting.setter
     def painting(self, painting):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import traitlets
 
 from tlkit.plots.heat_maps_page import SIZE_INCHES, HeatStudyPage
-from tlkit.summaries.heat_maps import HeatChoice, check_heat, summarise_heat_maps
+from tlkit.summaries.heat_maps import HeatChoice, check_heat_choice, summarise_heat_maps
 from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, make_slider
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class HeatMapExplorer(ChoiceExplorer):
                 "depth": functools.partial(make_slider, study.depths, layout={"width": "30em"}),
                 "method": functools.partial(make_buttons, study.maps),
             },
-            check=functools.partial(check_heat, study),
+            check=functools.partial(check_heat_choice, study),
             summarise=functools.partial(summarise_heat_maps, study),
             page=HeatStudyPage(study),
             size_inches=SIZE_INCHES,

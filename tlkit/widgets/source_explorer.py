@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import traitlets
 
 from tlkit.plots.source_worth import SIZE_INCHES, SourceWorthPage
-from tlkit.summaries.source_worth import SourceChoice, SourceWorths, summarise_source
+from tlkit.summaries.source_worth import SourceChoice, SourceGains, summarise_source
 from tlkit.widgets.explorer import ChoiceExplorer, make_buttons
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class SourceExplorer(ChoiceExplorer):
     _validate = traitlets.validate("source", "weight", "shots")(ChoiceExplorer.validate_field)
 
     def __init__(self, runs: pd.DataFrame, predictions: pd.DataFrame):
-        self.worths = worths = SourceWorths(runs, predictions)
+        self.worths = worths = SourceGains(runs, predictions)
         options = {"source": worths.sources, "weight": worths.weights, "shots": worths.shots}
         choices = [SourceChoice(*cell) for cell in itertools.product(*options.values())]
         summaries = {choice: summarise_source(worths, choice) for choice in choices}

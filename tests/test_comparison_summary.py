@@ -7,7 +7,7 @@ from made_comparisons import make_comparison
 
 import tlkit as tl
 from tlkit.comparison.compare import summarise
-from tlkit.summaries.comparison import Choice, check_choice, summarise_arm
+from tlkit.summaries.comparison import ArmChoice, check_arm, summarise_arm
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +41,14 @@ def make_by_hand():
 
 
 def test_confusion_counts_true_classes_in_rows():
-    summary = summarise_arm(make_by_hand(), Choice("clever", 1))
+    summary = summarise_arm(make_by_hand(), ArmChoice("clever", 1))
     assert summary.classes == ["ant", "bee"]
     assert summary.confusion.tolist() == [[0, 2], [1, 1]]
     assert (summary.n_wrong, summary.n_tested) == (3, 4)
 
 
 def test_the_most_confident_mistake_comes_first():
-    summary = summarise_arm(make_by_hand(), Choice("clever", 1))
+    summary = summarise_arm(make_by_hand(), ArmChoice("clever", 1))
     assert summary.mistakes["picture"].tolist() == ["b1", "a2", "a1"]
     assert summary.mistakes.iloc[0].tolist() == ["b1", "bee", "ant", 0.9]
 
@@ -62,42 +62,42 @@ def test_a_picture_that_several_seeds_got_wrong_is_shown_once(images):
         first.baseline,
         {},
     )
-    summary = summarise_arm(both, Choice("random_features", 1))
+    summary = summarise_arm(both, ArmChoice("random_features", 1))
     assert summary.mistakes["picture"].is_unique
     assert len(summary.mistakes) < summary.n_wrong
 
 
 def test_every_test_picture_is_in_the_confusion(images, comparison):
-    summary = summarise_arm(comparison, Choice("linear_probe", 5))
+    summary = summarise_arm(comparison, ArmChoice("linear_probe", 5))
     assert summary.confusion.sum() == len(images) == summary.n_tested
     assert summary.n_wrong == summary.n_tested - np.trace(summary.confusion) == len(summary.mistakes)
 
 
 def test_the_sentence_agrees_with_the_table(comparison):
     row = comparison.table.set_index(["strategy", "shots"]).loc[("linear_probe", 20)]
-    sentence = summarise_arm(comparison, Choice("linear_probe", 20)).sentence
+    sentence = summarise_arm(comparison, ArmChoice("linear_probe", 20)).sentence
     for number in (f"{row['accuracy']:.2f}", f"{row['accuracy_low']:.2f} to {row['accuracy_high']:.2f}"):
         assert number in sentence
     assert f"It helps: {row['gain']:+.2f} against random features" in sentence
-    assert "baseline" in summarise_arm(comparison, Choice("random_features", 20)).sentence
+    assert "baseline" in summarise_arm(comparison, ArmChoice("random_features", 20)).sentence
 
 
 def test_one_seed_is_said_to_have_no_interval():
-    sentence = summarise_arm(make_by_hand(), Choice("clever", 1)).sentence
-    assert "1 training picture a class" in sentence
+    sentence = summarise_arm(make_by_hand(), ArmChoice("clever", 1)).sentence
+    assert "1 training picture per class" in sentence
     assert "no interval from one seed" in sentence
-    assert "can't be told" in sentence
+    assert "can't tell" in sentence
     assert "nan" not in sentence
 
 
 @pytest.mark.parametrize(
     ("choice", "said"),
     [
-        (Choice("linear_prob", 5), "did you mean 'linear_probe'"),
-        (Choice("linear_probe", 3), "shots: 3 was not compared for linear_probe; there are 1, 5, 20"),
+        (ArmChoice("linear_prob", 5), "did you mean 'linear_probe'"),
+        (ArmChoice("linear_probe", 3), "shots: 3 was not compared for linear_probe; there are 1, 5, 20"),
     ],
 )
 def test_an_arm_that_was_not_compared_is_named(comparison, choice, said):
-    for ask in (summarise_arm, check_choice):
+    for ask in (summarise_arm, check_arm):
         with pytest.raises(ValueError, match=said):
             ask(comparison, choice)
