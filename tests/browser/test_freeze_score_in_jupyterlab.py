@@ -59,7 +59,7 @@ def find_middle(cell):
 def test_cells_are_painted_by_dragging(lab):
     output, mouse = lab.output(1), lab.page.mouse
     assert read_grid(lab) == [["1e-4"] * 4] * 3
-    summary = output.locator(".reading")
+    summary = output.locator(".summary")
     before = summary.inner_text()
     output.get_by_role("button", name="0: frozen").click()
     find_cell(lab, 0, 4).scroll_into_view_if_needed()

@@ -59,7 +59,7 @@ def test_strategy_changes_by_keyboard(lab):
 
 def test_shots_change_by_keyboard(lab):
     output, status, picture = find_explorer(lab)
-    expect(output.get_by_text("training pictures a class", exact=True)).to_be_visible()
+    expect(output.get_by_text("training pictures per class", exact=True)).to_be_visible()
     handle = output.locator(".noUi-handle")
     handle.focus()
     lab.page.keyboard.press("Home")
@@ -86,7 +86,7 @@ def test_a_prediction_is_kept_beside_the_result(lab):
     expect(output.get_by_role("status")).to_contain_text("Your prediction: shrinks")
     lab.run_cell(3)
     expect(lab.output(3)).to_have_text(
-        re.compile("You predicted: shrinks\\s+Measured: grows\\s+It came out otherwise.")
+        re.compile("You predicted: shrinks\\s+Measured: grows\\s+The result is different.")
     )
     expect(output.get_by_role("status")).to_contain_text("Measured: grows")
 
