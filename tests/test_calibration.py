@@ -152,11 +152,11 @@ def test_over_and_underconfidence_are_distinguished():
 
 
 def test_the_same_seed_gives_the_same_bits_however_many_are_drawn_at_once(monkeypatch):
-    from tlkit.evaluation import calibration
+    from tlkit.evaluation import reliability
 
     predictions = make_predictions(50)
     first, other = (measure_calibration(*predictions, seed=seed).calibrated_high for seed in (3, 4))
-    monkeypatch.setattr(calibration, "_NUMBERS_AT_ONCE", 170)
+    monkeypatch.setattr(reliability, "_NUMBERS_AT_ONCE", 170)
     assert measure_calibration(*predictions, seed=3).calibrated_high == first
     assert first != other
 

@@ -1,10 +1,10 @@
 from .calibration import Calibration as Calibration
 from .calibration import measure_calibration as measure_calibration
-from .calibration import measure_calibration_error as measure_calibration_error
-from .calibration import tabulate_reliability as tabulate_reliability
 from .gains import transfer_gain as transfer_gain
 from .proper_scores import measure_brier as measure_brier
 from .proper_scores import measure_log_loss as measure_log_loss
+from .reliability import measure_calibration_error as measure_calibration_error
+from .reliability import tabulate_reliability as tabulate_reliability
 from .scores import Evaluation as Evaluation
 from .scores import evaluate_probabilities as evaluate_probabilities
 from .temperature import apply_temperature as apply_temperature

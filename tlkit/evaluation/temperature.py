@@ -31,10 +31,9 @@ def fit_temperature(probabilities: ArrayLike, labels: ArrayLike) -> float:
 
     Raises
     ------
-    ValueError
-        If a true class has probability 0, which no temperature changes.
     TypeError, ValueError
-        If `probabilities` are no probabilities, or `labels` are not their columns.
+        If `probabilities` are no probabilities, `labels` are not their columns, or a true class has probability 0,
+        which no temperature changes.
 
     Warns
     -----

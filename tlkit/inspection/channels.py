@@ -95,7 +95,7 @@ def find_maximally_activating(
 
     Notes
     -----
-    Before you name a channel by what its pictures have in common, look at the least activating pictures too.
+    Before you name a channel after its pictures, look at the least activating ones too.
 
     Examples
     --------

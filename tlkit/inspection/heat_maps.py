@@ -42,10 +42,8 @@ def grad_cam(
 
     Raises
     ------
-    ValueError
-        If the stage or class is unknown, or the stage has no maps of height and width.
-    ModuleNotFoundError
-        If captum is missing: pip install "tlkit[inspection]".
+    ValueError, ModuleNotFoundError
+        If the stage or class is unknown, the stage has no maps, or captum is missing (`tlkit[inspection]`).
 
     Notes
     -----
@@ -128,10 +126,8 @@ def integrated_gradients(
 
     Raises
     ------
-    ValueError
-        If the class is unknown, or a setting is out of range.
-    ModuleNotFoundError
-        If captum is missing: pip install "tlkit[inspection]".
+    ValueError, ModuleNotFoundError
+        If the class is unknown, a setting is out of range, or captum is missing (`tlkit[inspection]`).
 
     Notes
     -----

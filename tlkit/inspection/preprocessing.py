@@ -13,6 +13,7 @@ from tlkit.evaluation.gains import give_verdict
 from tlkit.evaluation.intervals import two_way_interval
 from tlkit.features.extract import extract_features
 from tlkit.inspection.loader_fit import fit_loader, name_mismatches
+from tlkit.inspection.loader_reading import check_order, read_examined, read_loader
 
 if TYPE_CHECKING:
     from tlkit.backbones.backbone import Backbone
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 _TOLERANCE = 1e-3  # of standardised values; conversions of the same pixels differ by less
 _N_EXAMINED = 12
-# Number of random orders that the loader's order is compared with, and the share of them that may fit as well.
-_N_ORDERS, _MAX_SHARE = 1000, 0.01
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -112,10 +111,8 @@ def check_preprocessing(
 
     Raises
     ------
-    ValueError
-        If the loader gives another number of pictures, or another order (shuffled).
-    TypeError
-        If the loader gives anything but batches.
+    TypeError, ValueError
+        If the loader gives anything but batches, another number of pictures, or another order (shuffled).
 
     Notes
     -----
@@ -138,9 +135,9 @@ def check_preprocessing(
         raise ValueError("images: pictures of fewer than two classes, expected two or more for the probes")
     indices = np.unique(np.linspace(0, n_pictures - 1, _N_EXAMINED).round().astype(int))
     expected = np.stack([backbone.preprocess(images.read(index)) for index in indices])
-    examined, values, channels_last, difference = _read_loader(loader, backbone, images, indices)
-    again = None if iter(loader) is loader else _read_examined(loader, indices)
-    _check_order([examined] if again is None else [examined, again], expected)
+    examined, values, channels_last, difference = read_loader(loader, backbone, images, indices)
+    again = None if iter(loader) is loader else read_examined(loader, indices)
+    check_order([examined] if again is None else [examined, again], expected)
     random = again is not None and not np.array_equal(examined, again)
     mismatches = {}
     if channels_last:
@@ -152,139 +149,6 @@ def check_preprocessing(
     # Without a mismatch, the remaining digits make no difference to a probe.
     cost = _measure_cost(own, values if mismatches else own, images, n_seeds)
     return PreprocessingCheck(not mismatches, mismatches, difference, n_pictures, **cost)
-
-
-def _read_loader(loader, backbone, images, indices):
-    """Return (examined tensors, features of all or None, whether channels come last, largest difference)."""
-    import torch
-
-    device = next(backbone.parameters()).device
-    modes = {module: module.training for module in backbone.modules()}
-    examined, features, start, channels_last, largest = [], [], 0, False, 0.0
-    backbone.eval()
-    try:
-        for batch, labels in map(_split_item, loader):
-            is_last = _has_channels_last(batch)
-            channels_last |= is_last
-            batch = batch.transpose(0, 3, 1, 2) if is_last else batch
-            end = start + len(batch)
-            if end > len(images):
-                raise ValueError(f"loader: more than the {len(images)} pictures of images")
-            if labels is not None and not np.array_equal(labels, images.labels[start:end]):
-                raise ValueError(
-                    "loader: its labels are not those of images in their order: use shuffle=False and the same classes"
-                )
-            examined.append(batch[[index - start for index in indices if start <= index < end]])
-            largest = _find_largest(largest, batch, backbone, images, start)
-            if features is not None:
-                features = _append(features, backbone, torch.from_numpy(np.ascontiguousarray(batch)).float().to(device))
-            start = end
-    finally:
-        for module, training in modes.items():
-            module.training = training
-    if start != len(images):
-        raise ValueError(
-            f"loader: {start} pictures, expected the {len(images)} of images, in their order; "
-            "drop_last=False keeps the last batch"
-        )
-    values = None if features is None else np.concatenate(features)
-    return _join(examined), values, channels_last, largest
-
-
-def _append(features, backbone, batch):
-    """Return the list of features with those of a batch; None if the network can't process its size."""
-    import torch
-
-    try:
-        with torch.inference_mode():
-            return [*features, backbone(batch).float().cpu().numpy()]
-    except RuntimeError:  # torch's error if a layer can't process a size
-        return None
-
-
-def _find_largest(largest, batch, backbone, images, start):
-    """Return the largest difference so far, including a batch (n, 3, height, width); NaN if its size differs."""
-    side = backbone.image_size_px
-    if batch.shape[2:] != (side, side) or np.isnan(largest):
-        return np.nan
-    expected = np.stack([backbone.preprocess(images.read(start + row)) for row in range(len(batch))])
-    return max(largest, float(np.abs(batch - expected).max()))
-
-
-def _read_examined(loader, indices):
-    """Return the examined tensors (m, 3, height, width) of another pass over the loader."""
-    examined, start = [], 0
-    for batch, _ in map(_split_item, loader):
-        batch = batch.transpose(0, 3, 1, 2) if _has_channels_last(batch) else batch
-        examined.append(batch[[index - start for index in indices if start <= index < start + len(batch)]])
-        start += len(batch)
-    return _join(examined)
-
-
-def _join(parts):
-    """Return parts of batches (n, 3, height, width) as one array; ValueError if their sizes differ."""
-    sizes = sorted({part.shape[2:] for part in parts})
-    if len(sizes) > 1:
-        raise ValueError(f"loader: batches of several sizes, {' and '.join(map(str, sizes))}, expected one")
-    return np.concatenate(parts)
-
-
-def _split_item(item):
-    """Return (batch, labels or None) of an item of the loader, as arrays."""
-    labels = None
-    if isinstance(item, (tuple, list)) and len(item) == 2:
-        item, labels = item
-    batch = np.asarray(item.detach().cpu() if hasattr(item, "detach") else item)
-    if batch.ndim != 4 or batch.dtype.kind not in "fiu" or not len(batch):
-        raise TypeError(
-            f"loader: gave {type(item).__name__} of shape {batch.shape}, expected batches (n, 3, height, width) of "
-            "numbers, or pairs of a batch and labels"
-        )
-    return batch, None if labels is None else np.asarray(labels)
-
-
-def _has_channels_last(batch):
-    """Return whether the channels of a batch come last; TypeError if there are not three."""
-    if batch.shape[1] == 3:
-        return False
-    if batch.shape[3] == 3:
-        return True
-    raise TypeError(f"loader: batches of shape {batch.shape}, expected (n, 3, height, width): three channels")
-
-
-def _check_order(passes, expected):
-    """Raise ValueError if tensors (m, 3, height, width) match their pictures no better than in random orders."""
-    # Augmented pictures resemble the originals only a little, so all passes count, and colours as well as shapes.
-    n_pictures, random = len(expected), np.random.default_rng(0)
-    orders = [random.permutation(n_pictures) for _ in range(_N_ORDERS)]
-    shares = []
-    for swapped in (expected, expected[:, ::-1]):  # the loader may give BGR
-        similarity = sum(
-            _shrink(given) @ _shrink(expected).T + _average(given) @ _average(swapped).T for given in passes
-        )
-        others = [similarity[np.arange(n_pictures), order].sum() for order in orders]
-        shares.append(np.mean(others >= np.trace(similarity)))
-    if n_pictures > 3 and min(shares) > _MAX_SHARE:
-        raise ValueError("loader: its pictures are not those of images in their order: use shuffle=False")
-
-
-def _shrink(tensors):
-    """Return coarse gray shapes (m, 64) of norm 1."""
-    # Columns are added to their mirror images, so that a mirrored picture still matches itself.
-    height, width = tensors.shape[2:]
-    rows, columns = (np.arange(8) * side // 8 for side in (height, width))
-    coarse = np.add.reduceat(np.add.reduceat(tensors.mean(axis=1, dtype=float), rows, axis=1), columns, axis=2)
-    coarse = (coarse + coarse[:, :, ::-1]).reshape(len(tensors), -1)
-    coarse -= coarse.mean(axis=1, keepdims=True)
-    return coarse / np.maximum(np.linalg.norm(coarse, axis=1, keepdims=True), 1e-12)
-
-
-def _average(tensors):
-    """Return mean colours (m, 3) of norm 1."""
-    # Minus the mean over pictures, so that the standardisation does not matter.
-    colours = tensors.mean(axis=(2, 3), dtype=float)
-    colours -= colours.mean(axis=0)
-    return colours / np.maximum(np.linalg.norm(colours, axis=1, keepdims=True), 1e-12)
 
 
 def _measure_cost(own, given, images, n_seeds):

@@ -63,7 +63,7 @@ def summarise_training(run: Run) -> TrainingCurves:
     Parameters
     ----------
     run : Run
-        A run with at least one epoch.
+        Has at least one epoch.
 
     Returns
     -------

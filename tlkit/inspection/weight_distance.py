@@ -37,10 +37,8 @@ def measure_weight_distance(run: Run, start: Backbone | None = None) -> pd.DataF
 
     Raises
     ------
-    ValueError
-        If the run did not start from `start`.
-    WeightsError
-        If the weights that the run started from are not available.
+    ValueError, WeightsError
+        If the run did not start from `start`, or the pretrained weights are not available or not those of the start.
 
     Notes
     -----
