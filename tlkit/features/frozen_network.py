@@ -93,7 +93,7 @@ class FrozenNetwork:
         return Output(stage, False, axes, (*channels, shape[axes[0]], shape[axes[1]]))
 
     def _write_record(self, path):
-        """Write what `named` needs to know without loading the network."""
+        """Write the facts that let `named` skip loading the network."""
         record = {
             "name": self.name,
             "fingerprint": self.fingerprint,

@@ -66,6 +66,6 @@ def _scan(folder):
 
 
 def _identify(path):
-    """Return what identifies a folder, whatever links lead to it."""
+    """Return device and inode of a folder, which are the same for all links to it."""
     status = os.stat(path)
     return status.st_dev, status.st_ino

@@ -1,4 +1,4 @@
-"""Check whether kept files still hold what was written. Without torch."""
+"""Check whether kept files are still as they were written. Without torch."""
 
 from tlkit.backbones.weights.hashes import compute_sha256, hash_prefix, known_sha256
 from tlkit.features.cache.shards import SUFFIX, DamagedShardError, open_shard

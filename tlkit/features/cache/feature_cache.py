@@ -120,7 +120,7 @@ def _take(path, wanted, values):
             for row in rows:
                 wanted.pop(shard.digests[row], None)
         with contextlib.suppress(OSError):  # in another user's folder
-            os.utime(path)  # time of last use, which decides what is removed first
+            os.utime(path)  # time of last use, which decides the order of removal
     except FileNotFoundError:
         pass  # another process has just removed it
     except OSError as error:

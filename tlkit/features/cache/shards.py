@@ -26,7 +26,7 @@ _DTYPE = np.dtype("<f4")
 
 
 class DamagedShardError(ValueError):
-    """The content of a file is not what was written into it."""
+    """A file differs from the one that was written."""
 
 
 class Shard:
