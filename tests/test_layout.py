@@ -1,8 +1,6 @@
 """Names, folders and imports of the package, and what an editor sees of it."""
 
 import collections
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -99,17 +97,6 @@ def test_the_core_is_small(graph, faces):
     core = {module for module in graph.modules - faces if module.split(".")[1] in CORE}
     assert count_lines(core) <= 13_500
     assert count_lines(graph.modules - faces) <= 32_000
-
-
-def test_only_the_command_line_prints():
-    done = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "T20", "--output-format", "concise", ROOT],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    faults = [line for line in done.stdout.splitlines() if "T201" in line or "T203" in line]
-    assert [line for line in faults if f"{os.sep}cli{os.sep}" not in line] == []
 
 
 @pytest.fixture(scope="module")
