@@ -40,7 +40,7 @@ def make_digits(n_epochs):
     import tlkit as tl
     from tlkit.backbones.small import make_small_backbone, redraw_small
     from tlkit.images.digits import load_digits
-    from tlkit.training.norm_statistics import finish_norm_statistics
+    from tlkit.training.precise_batch_norm import finish_norm_statistics
 
     phase = tl.Phase(["all"], n_epochs, 3e-3, norm_statistics="moving")
     strategy = tl.Strategy([phase], redraw_small, finish_norm_statistics, name="small")

@@ -86,7 +86,7 @@ def make_grid():
 def run_cell(backbone, strategy, shots, seed):
     """Train once and return the scores: in domain, in domain on the classes that photographs have too, on these."""
     import tlkit as tl
-    from tlkit.comparison.runner import split_for
+    from tlkit.images.splits import split_for
 
     images = tl.load_images("styles", domain="clipart")
     fold, train, test = split_for(images, seed)

@@ -20,7 +20,7 @@ from made_networks import make_tiny_backbone
 
 import tlkit as tl
 from tlkit.training import batches, frozen_prefix
-from tlkit.training.norm_statistics import finish_norm_statistics
+from tlkit.training.precise_batch_norm import finish_norm_statistics
 
 SERVER = "from made_resumable import serve; serve()"
 _WATCHED = ("tlkit/training/", "tlkit/features/", "tlkit/storage.py")

@@ -19,9 +19,8 @@ from tlkit.adaptation.losses import entropy_loss
 from tlkit.adaptation.trained_objectives import Cdan, Dan, Dann, DeepCoral, Mcc
 from tlkit.strategies.freeze_score import make_score, make_strategy
 from tlkit.summaries.freeze_score_painting import make_painted_score
-from tlkit.training.batches import TrainingPictures
+from tlkit.training.batches import TrainingPictures, order_pictures, order_target
 from tlkit.training.frozen_prefix import PrefixOutputs
-from tlkit.training.optimizer import order_pictures, order_target
 from tlkit.training.step import TrainingError
 
 OBJECTIVES = [DeepCoral, Dan, Dann, Cdan, Mcc]

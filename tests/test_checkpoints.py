@@ -22,7 +22,7 @@ from tlkit.adaptation.trained_objectives import Dann
 from tlkit.training import checkpoints, phase_start
 from tlkit.training.batches import TrainingPictures
 from tlkit.training.checkpoints import Checkpoints
-from tlkit.training.norm_statistics import finish_norm_statistics
+from tlkit.training.precise_batch_norm import finish_norm_statistics
 
 
 class Killed(BaseException):

@@ -16,8 +16,8 @@ from tlkit.features import extract as extract_module
 from tlkit.training import frozen_prefix
 from tlkit.training.batches import TrainingPictures
 from tlkit.training.frozen_prefix import PLAIN, PrefixOutputs, list_views
-from tlkit.training.norm_statistics import reinitialise
 from tlkit.training.phase_start import start_phase
+from tlkit.training.precise_batch_norm import reinitialise
 
 HEAD, LAST, LAST_TWO = tl.Phase(["head"], 2, 0.1), tl.Phase([-1, "head"], 2, 0.05), tl.Phase([-2, -1, "head"], 1, 0.05)
 ALL = tl.Phase(["all"], 1, 0.05)

@@ -19,7 +19,7 @@ from tlkit.training import batches as training_pictures
 from tlkit.training.augment import draw_view
 from tlkit.training.batches import TrainingPictures
 from tlkit.training.loop import TrainingError
-from tlkit.training.norm_statistics import reestimate_norm_statistics, reinitialise
+from tlkit.training.precise_batch_norm import reestimate_norm_statistics, reinitialise
 from tlkit.training.trainable import apply_phase
 
 

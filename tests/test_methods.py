@@ -11,7 +11,7 @@ from torch import nn
 
 import tlkit as tl
 from tlkit.adaptation import methods
-from tlkit.adaptation.train_time import adapt, share_classes
+from tlkit.adaptation.adapt import adapt, share_classes
 
 
 @pytest.fixture(scope="module")

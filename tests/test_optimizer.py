@@ -13,8 +13,9 @@ from torch import nn
 import tlkit as tl
 from tlkit.training import optimizer as optimizer_module
 from tlkit.training import phase_start
-from tlkit.training.batches import TrainingPictures
-from tlkit.training.optimizer import is_bfloat16_faster, order_pictures, schedule, weigh_classes
+from tlkit.training.batches import TrainingPictures, order_pictures
+from tlkit.training.class_weights import weigh_classes
+from tlkit.training.optimizer import is_bfloat16_faster, schedule
 
 
 @pytest.fixture(scope="module")

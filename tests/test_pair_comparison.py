@@ -12,6 +12,7 @@ import pytest
 from made_studies import make_study
 
 import tlkit as tl
+from tlkit.adaptation.adapt import adapt
 from tlkit.adaptation.pair_comparison import compare_pairs
 from tlkit.adaptation.pair_results import VALIDATORS, PairComparison, summarise_pairs
 from tlkit.adaptation.pair_split import split_pair, split_rows
@@ -19,7 +20,6 @@ from tlkit.adaptation.refit_validators import score_mixed
 from tlkit.adaptation.solved_head import solve_head
 from tlkit.adaptation.solved_objectives import Align
 from tlkit.adaptation.source_validators import score_source_accuracy
-from tlkit.adaptation.train_time import adapt
 from tlkit.adaptation.trained_objectives import Mcc
 from tlkit.adaptation.validators import score_entropy
 
@@ -304,7 +304,7 @@ def test_a_training_that_was_interrupted_is_no_result(monkeypatch):
     images = tl.load_images("styles", domain=["photo", "sketch"]).select(classes=["bird", "bug", "tool"])
     backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     interrupted = types.SimpleNamespace(completed=False)
-    monkeypatch.setattr(sys.modules["tlkit.adaptation.train_time"], "adapt", lambda *_, **__: interrupted)
+    monkeypatch.setattr(sys.modules["tlkit.adaptation.adapt"], "adapt", lambda *_, **__: interrupted)
     short = tl.Strategy([tl.Phase(["head"], 1, 1e-3)], name="short")
     with pytest.raises(KeyboardInterrupt):
         compare_pairs(backbone, images, {"short": short}, pairs=[("photo", "sketch")], seeds=1, progress=False)

@@ -12,9 +12,8 @@ from torch import nn
 
 import tlkit as tl
 from tlkit.backbones.auxiliary import AuxiliaryLoss, Branch
-from tlkit.training.batches import TrainingPictures
+from tlkit.training.batches import TrainingPictures, order_pictures
 from tlkit.training.frozen_prefix import PrefixOutputs
-from tlkit.training.optimizer import order_pictures
 from tlkit.training.step import TrainingError
 
 N_STEPS, LEARNING_RATE = 4, 0.5

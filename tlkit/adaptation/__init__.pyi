@@ -1,3 +1,4 @@
+from .adapt import adapt as adapt
 from .alignment import (
     align_coral as align_coral,
 )
@@ -54,7 +55,6 @@ from .source_validators import (
 )
 from .target_shots import compare_target_shots as compare_target_shots
 from .test_time import adapt_run as adapt_run
-from .train_time import adapt as adapt
 from .validators import (
     regret as regret,
 )

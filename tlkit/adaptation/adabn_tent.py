@@ -8,7 +8,7 @@ from tlkit.adaptation.losses import entropy_loss
 from tlkit.backbones.freezing.freeze import freeze, thaw
 from tlkit.strategies.strategy import Phase, Strategy
 from tlkit.training.changed_weights import list_changed
-from tlkit.training.norm_statistics import find_norm_layers, reestimate_norm_statistics
+from tlkit.training.precise_batch_norm import find_norm_layers, reestimate_norm_statistics
 
 
 def finish_on_target(training):

@@ -182,7 +182,7 @@ class _PairRunner:
 
     def _tune(self, strategy, *split):
         """Return (Evaluation, row) of a strategy that trains a network."""
-        from tlkit.adaptation.train_time import adapt, share_classes
+        from tlkit.adaptation.adapt import adapt, share_classes
 
         source, adapted, tested = (self.images[rows] for rows in self.split(*split)[0])
         run = adapt(self.backbone, source, adapted, strategy, seed=split[-1], progress=False)

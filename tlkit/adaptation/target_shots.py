@@ -12,10 +12,10 @@ from tlkit.adaptation.domain_inputs import SharedFeatures, read_methods
 from tlkit.adaptation.pair_results import BASELINE
 from tlkit.adaptation.solved_head import Solved, solve_head
 from tlkit.arguments import check_known, check_number
-from tlkit.comparison.runner import N_FOLDS, read_counts, read_seeds, run_cells, split_for, tabulate
+from tlkit.comparison.runner import read_counts, read_seeds, run_cells, tabulate
 from tlkit.comparison.workers import check_workers
 from tlkit.evaluation.scores import evaluate_probabilities
-from tlkit.images.splits import draw_shots
+from tlkit.images.splits import N_FOLDS, draw_shots, split_for
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,10 +6,11 @@ import warnings
 
 import numpy as np
 
-from tlkit.comparison.runner import run_cells, split_for, tabulate
+from tlkit.comparison.runner import run_cells, tabulate
 from tlkit.cpu.measure import measured
 from tlkit.evaluation.paired_gains import PairedGains
 from tlkit.evaluation.scores import evaluate_probabilities
+from tlkit.images.splits import split_for
 
 HAND_MADE = "hand_made"
 DEFAULT_SIZE_PX = 96

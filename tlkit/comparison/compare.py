@@ -6,9 +6,10 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from tlkit.comparison.arms import DEFAULT_SIZE_PX, HAND_MADE, average_runs, describe_arms, read_inputs, run_arms
-from tlkit.comparison.runner import N_FOLDS, read_counts, read_seeds
+from tlkit.comparison.runner import read_counts, read_seeds
 from tlkit.comparison.workers import check_workers
 from tlkit.evaluation.gains import transfer_gain
+from tlkit.images.splits import N_FOLDS
 
 if TYPE_CHECKING:
     import pandas as pd

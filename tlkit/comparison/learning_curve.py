@@ -9,8 +9,9 @@ import numpy as np
 
 from tlkit.comparison.arms import DEFAULT_SIZE_PX, HAND_MADE, describe_arms, read_inputs, run_arms
 from tlkit.comparison.curve_results import LearningCurve, summarise_curve
-from tlkit.comparison.runner import N_FOLDS, read_counts, read_seeds, split_for
+from tlkit.comparison.runner import read_counts, read_seeds
 from tlkit.comparison.workers import check_workers
+from tlkit.images.splits import N_FOLDS, split_for
 
 if TYPE_CHECKING:
     from tlkit.backbones.backbone import Backbone

@@ -15,8 +15,6 @@ from tqdm.auto import tqdm
 from tlkit.arguments import check_count
 from tlkit.comparison.workers import Helpers, call_in_fork
 
-N_FOLDS = 5
-
 
 def read_seeds(seeds):
     """Return seeds as a list of int; a single number n stands for 0 to n - 1."""
@@ -29,12 +27,6 @@ def read_counts(argument, values, lowest):
     if not values or len(set(values)) != len(values):
         raise ValueError(f"{argument}: {values}, expected one or more whole numbers without repetition")
     return values
-
-
-def split_for(images, seed):
-    """Return (fold, training ImageSet, test ImageSet) of a seed."""
-    fold = seed % N_FOLDS
-    return fold, *images.split(test_fold=fold, n_folds=N_FOLDS)
 
 
 def tabulate(results, columns):

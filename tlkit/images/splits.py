@@ -8,6 +8,7 @@ import numpy as np
 from tlkit.arguments import check_count
 
 _PUBLISHED = (5, 0)  # number of folds and seed of published folds
+N_FOLDS = 5
 
 
 def choose_test(labels, groups, folds, *, test_fold, n_folds, seed):
@@ -101,3 +102,9 @@ def report_shortage(labels, classes, *, shots):
     """
     counts = np.bincount(labels, minlength=len(classes))
     return ", ".join(f"{name} has {count}" for name, count in zip(classes, counts, strict=True) if 0 < count < shots)
+
+
+def split_for(images, seed):
+    """Return (fold, training ImageSet, test ImageSet) of a seed."""
+    fold = seed % N_FOLDS
+    return fold, *images.split(test_fold=fold, n_folds=N_FOLDS)

@@ -17,8 +17,8 @@ class Step:
         return getattr(module, self.__name__)(*arguments, **settings)
 
 
-reinitialise = Step("norm_statistics", "reinitialise")
-finish_norm_statistics = Step("norm_statistics", "finish_norm_statistics")
+reinitialise = Step("precise_batch_norm", "reinitialise")
+finish_norm_statistics = Step("precise_batch_norm", "finish_norm_statistics")
 insert_lora = Step("lora", "insert_lora")
 merge_lora = Step("lora", "merge_lora")
 interpolate_with_parent = Step("wise_ft", "interpolate_with_parent")

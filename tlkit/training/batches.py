@@ -1,4 +1,4 @@
-"""The pictures of a training as batches, and those of a target domain, whose labels are never used."""
+"""The pictures of a training and of a target domain as batches, and their order in an epoch."""
 
 import dataclasses
 import hashlib
@@ -58,3 +58,27 @@ def list_digests(images):
 def hash_digests(digests):
     """Return one hash (64 hexadecimal digits) of the hashes from `list_digests`, in their order."""
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def order_pictures(labels, epoch, seed, balance):
+    """Return the order (n,) int of the pictures in an epoch, a permutation unless `balance` is "sampling"."""
+    random = np.random.default_rng((seed, epoch))
+    if balance != "sampling":
+        return random.permutation(len(labels))
+    # Each position is drawn on its own, every class with the same probability.
+    chances = 1 / np.bincount(labels)[labels]
+    return random.choice(len(labels), len(labels), p=chances / chances.sum())
+
+
+def order_target(n_target, n_source, epoch, seed):
+    """Return the target picture for each source picture of an epoch, (n_source,) int.
+
+    >>> [order_target(4, 3, epoch, seed=0).tolist() for epoch in range(4)]
+    [[3, 1, 2], [0, 0, 3], [1, 2, 1], [3, 0, 2]]
+    """
+    # The target is repeated in one permutation after another; each epoch continues where the last one ended.
+    positions = epoch * n_source + np.arange(n_source)
+    passes = range(positions[0] // n_target, positions[-1] // n_target + 1)
+    # The last number of the seed makes the order differ from the source's in that epoch.
+    orders = [np.random.default_rng((seed, number, 1)).permutation(n_target) for number in passes]
+    return np.concatenate(orders)[positions - passes[0] * n_target]

@@ -12,9 +12,10 @@ from tlkit.backbones.freezing.freeze import thaw
 from tlkit.cpu.memory import freed_memory_kept
 from tlkit.features.extract import extract_features
 from tlkit.heads import fit_head
-from tlkit.training.batches import TrainingPictures
+from tlkit.training.batches import TrainingPictures, order_pictures, order_target
+from tlkit.training.class_weights import weigh_classes
 from tlkit.training.early_stopping import predict_batches, put_back, validate
-from tlkit.training.optimizer import order_pictures, order_target, schedule, weigh_classes
+from tlkit.training.optimizer import schedule
 from tlkit.training.phase_start import start_phase
 from tlkit.training.step import TrainingError, check_batches, check_weights, take_step
 from tlkit.training.trainable import is_source_free

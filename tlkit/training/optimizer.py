@@ -1,11 +1,10 @@
-"""Optimizer, learning rate over the steps, class weights, order of the pictures, and the trial of bfloat16."""
+"""The optimizer, the learning-rate schedule, and the trial of mixed precision."""
 
 import copy
 import itertools
 import math
 import time
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -50,42 +49,6 @@ def schedule(step, n_steps):
     if step < n_warm:
         return (step + 1) / n_warm
     return 0.5 * (1 + math.cos(math.pi * (step - n_warm) / max(1, n_steps - n_warm)))
-
-
-def weigh_classes(labels, n_classes):
-    """Return class weights (n_classes,) float32, inverse to class frequency with a mean of 1 over the pictures.
-
-    >>> weigh_classes(np.array([0, 0, 0, 2]), 3).tolist()
-    [0.6666666865348816, 0.0, 2.0]
-    """
-    counts = np.bincount(labels, minlength=n_classes)
-    # A class without pictures gets weight 0.
-    weights = np.divide(len(labels) / np.count_nonzero(counts), counts, where=counts > 0, out=np.zeros(n_classes))
-    return torch.tensor(weights, dtype=torch.float32)
-
-
-def order_pictures(labels, epoch, seed, balance):
-    """Return the order (n,) int of the pictures in an epoch, a permutation unless `balance` is "sampling"."""
-    random = np.random.default_rng((seed, epoch))
-    if balance != "sampling":
-        return random.permutation(len(labels))
-    # Each position is drawn on its own, every class with the same probability.
-    chances = 1 / np.bincount(labels)[labels]
-    return random.choice(len(labels), len(labels), p=chances / chances.sum())
-
-
-def order_target(n_target, n_source, epoch, seed):
-    """Return the target picture for each source picture of an epoch, (n_source,) int.
-
-    >>> [order_target(4, 3, epoch, seed=0).tolist() for epoch in range(4)]
-    [[3, 1, 2], [0, 0, 3], [1, 2, 1], [3, 0, 2]]
-    """
-    # The target is repeated in one permutation after another; each epoch continues where the last one ended.
-    positions = epoch * n_source + np.arange(n_source)
-    passes = range(positions[0] // n_target, positions[-1] // n_target + 1)
-    # The last number of the seed makes the order differ from the source's in that epoch.
-    orders = [np.random.default_rng((seed, number, 1)).permutation(n_target) for number in passes]
-    return np.concatenate(orders)[positions - passes[0] * n_target]
 
 
 def is_bfloat16_faster(network, batch, labels):

@@ -14,7 +14,7 @@ from tlkit.images.imageset import ImageSet
 from tlkit.training.batches import TrainingPictures
 from tlkit.training.changed_weights import list_changed_since
 from tlkit.training.early_stopping import put_back, take_tensors
-from tlkit.training.norm_statistics import STATISTICS, find_norm_layers, reestimate_norm_statistics
+from tlkit.training.precise_batch_norm import STATISTICS, find_norm_layers, reestimate_norm_statistics
 from tlkit.training.run import Run, check_run
 
 MIXING_COEFFICIENTS = tuple(step / 10 for step in range(11))
