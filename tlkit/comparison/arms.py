@@ -133,10 +133,10 @@ class ArmRunner:
             if probe and not (in_fork and name == HAND_MADE):
                 source = self._find_source(name)
                 if source not in self.features:
-                    self.features[source] = self._extract(name, progress)
+                    self.features[source] = self._extract(source, progress)
         if any(_solves_head(arm) for name, arm in self.arms.items() if not self.probes[name]):
             # All pictures at once: the runs then find their features on disk.
-            self._extract_features(progress)
+            self._extract((None, True), progress)
 
     def __call__(self, cell):
         """Return (Evaluation, its scores and costs as a dict) of a run."""
@@ -187,20 +187,16 @@ class ArmRunner:
         probe = self.probes[name]
         return probe.resolve(self.backbone), probe.pooled
 
-    def _extract(self, name, progress):
-        """Return the Features of all pictures for an arm."""
-        if name == HAND_MADE:
+    def _extract(self, source, progress):
+        """Return the Features of all pictures for a source as `_find_source` returns it."""
+        if source == HAND_MADE:
             from tlkit.features.hand_made import extract_hand_made
 
             return extract_hand_made(self.images, self.backbone.image_size_px)
-        stage, pooled = self._find_source(name)
-        return self._extract_features(progress, stage=stage, pooled=pooled)
-
-    def _extract_features(self, progress, **output):
-        """Return the backbone's Features of all pictures."""
         from tlkit.features.extract import extract_features
 
-        return extract_features(self.backbone, self.images, progress=progress, **output)
+        stage, pooled = source
+        return extract_features(self.backbone, self.images, progress=progress, stage=stage, pooled=pooled)
 
 
 def _find_probe(arm):

@@ -51,8 +51,7 @@ class Comparison:
         - strategy (str), shots (int): identify the row.
         - accuracy, accuracy_low, accuracy_high (float): mean accuracy and its 95 % interval.
         - balanced_accuracy (float): mean balanced accuracy.
-        - gain, gain_low, gain_high (float): accuracy minus that of `baseline`, as `transfer_gain` computes it. All
-          intervals together hold with 95 % confidence.
+        - gain, gain_low, gain_high (float): gain over `baseline`; all intervals together hold with 95 % confidence.
         - n_seeds (int): number of seeds.
         - verdict (str): conclusion from the interval of the gain; "baseline" for the baseline.
         - n_seeds_to_tell (float): number of seeds that would settle "can't tell", else NaN.
