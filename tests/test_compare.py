@@ -191,7 +191,7 @@ def test_what_cannot_be_compared_is_refused_before_anything_runs(backbone, image
 def test_it_draws_rows_for_one_number_of_shots_and_curves_for_several(comparison, backbone, images):
     axis = Figure().subplots()
     assert comparison.draw(axis) is axis
-    assert axis.get_xlabel() == "training pictures a class"
+    assert axis.get_xlabel() == "training pictures per class"
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ["from scratch", "hand made", "linear probe"]
     one = tl.compare(backbone, images, [HAND_MADE, "linear_probe"], shots=1, seeds=1, progress=False)
     axis = one.draw(Figure().subplots())

@@ -12,7 +12,7 @@ from PIL import Image
 
 import tlkit as tl
 from tlkit.plots.freeze_score import draw_freeze_score, list_rate_colours, make_rate_scale
-from tlkit.plots.freeze_score_runs import RUNS_SIZE_INCHES, draw_score_accuracies, draw_training, render_runs
+from tlkit.plots.freeze_score_runs import RUNS_SIZE_INCHES, draw_score_accuracies, draw_training_curves, render_runs
 from tlkit.strategies.freeze_score import make_score
 
 SCORE = tl.Strategy(
@@ -140,7 +140,7 @@ TABLE = pd.DataFrame(
 
 def test_curves_and_accuracies_are_drawn_as_they_are():
     loss, accuracy, results = Figure().subplots(1, 3)
-    draw_training(HISTORY, 5, loss, accuracy)
+    draw_training_curves(HISTORY, 5, loss, accuracy)
     assert loss.lines[0].get_xydata().tolist() == [[1, 2], [2, 1], [3, 2 / 3]]
     assert accuracy.lines[0].get_ydata().tolist() == [row["accuracy"] for row in HISTORY]
     assert loss.get_xlim() == (0.5, 5.5)

@@ -120,7 +120,7 @@ def test_similarities_are_a_curve_above_its_band_or_a_matrix():
     )
     ax = Figure().subplots()
     for place, name in enumerate(("tuned", "random")):
-        draw_similarity_curve(table, ax, label=name, place=place)
+        draw_similarity_curve(table, ax, label=name, index=place)
     assert ax.lines[0].get_ydata().tolist() == [0.9, 0.01]
     assert ax.lines[0].get_linestyle() != ax.lines[1].get_linestyle()
     assert len(ax.collections) == 2

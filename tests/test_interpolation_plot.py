@@ -28,7 +28,7 @@ def test_each_curve_is_a_line_over_the_mixing_coefficient_beside_the_straight_li
     ]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["in the domain", "outside"]
     assert ax.get_xlabel() == "mixing_coefficient (0: the weights before tuning, 1: those after it)"
-    assert ax.get_ylabel() == "accuracy on test pictures (share right)"
+    assert ax.get_ylabel() == "accuracy on test pictures (share correct)"
 
 
 def test_curves_are_told_apart_without_colour_and_lie_within_the_axes():

@@ -282,8 +282,8 @@ def test_the_drawing_names_shots_and_tells_arms_apart_in_gray(crossing_curve):
     assert crossing_curve.draw(ax) is ax
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["1", "2", "8", "16"]
     assert ax.get_xscale() == "log"
-    assert "training pictures a class" in ax.get_xlabel()
-    assert "share right" in ax.get_ylabel()
+    assert "training pictures per class" in ax.get_xlabel()
+    assert "share correct" in ax.get_ylabel()
     lines, labels = ax.get_legend_handles_labels()
     assert labels == ["linear probe", "fine tune", "hand made"]
     assert len({line.get_linestyle() for line in lines}) == len({line.get_marker() for line in lines}) == 3

@@ -54,8 +54,8 @@ def test_the_front_is_a_stepped_line_through_its_candidates():
     assert line.get_drawstyle() == "steps-post"
     assert np.allclose(line.get_xydata(), np.column_stack([front["n_flops"] / 1e9, front["accuracy"]]))
     assert ax.get_xscale() == "log"
-    assert ax.get_xlabel() == "operations a picture (GFLOP, 2 × multiply-adds)"
-    assert ax.get_ylabel() == "accuracy (share right)"
+    assert ax.get_xlabel() == "operations per picture (GFLOP, 2 × multiply-adds)"
+    assert ax.get_ylabel() == "accuracy (share correct)"
     assert len(ax.lines[2].get_xdata()) == len(table) - len(front)
 
 

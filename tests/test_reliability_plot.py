@@ -36,12 +36,12 @@ def test_the_band_and_the_line_of_true_probabilities_are_there_and_named(calibra
         np.testing.assert_allclose([*low, *high], [row.low, row.calibrated_low, row.high, row.calibrated_high])
     assert ax.lines[0].get_xydata().tolist() == [[0, 0], [1, 1]]
     names = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert names == ["if all is true, 95 %", "as often as said", "seen, 95 % interval"]
+    assert names == ["if calibrated, 95 %", "accuracy = confidence", "measured, 95 % interval"]
 
 
 def test_axes_are_named_and_the_strip_counts_the_pictures(calibration, ax):
     assert ax.get_xlabel() == "confidence (probability of the predicted class)"
-    assert ax.get_ylabel() == "accuracy (share right)"
+    assert ax.get_ylabel() == "accuracy (share correct)"
     (strip,) = ax.child_axes
     assert strip.get_ylabel() == "pictures"
     assert [bar.get_height() for bar in strip.patches] == calibration.table["n"].tolist()

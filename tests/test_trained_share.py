@@ -31,7 +31,7 @@ def test_each_strategy_is_a_point_with_its_interval_over_the_share_in_per_cent()
     ax = draw(table)
     assert ax.get_xscale() == "log"
     assert ax.get_xlabel() == "share of the parameters that is trained (%)"
-    assert ax.get_ylabel() == "accuracy on test pictures (share right)"
+    assert ax.get_ylabel() == "accuracy on test pictures (share correct)"
     expected = table[["trained_share", "accuracy", "accuracy_low", "accuracy_high"]].to_numpy() * (100, 1, 1, 1)
     points = np.array(read_points(ax))
     np.testing.assert_allclose(points[:, 1:], expected[:, 1:])

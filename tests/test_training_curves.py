@@ -92,14 +92,18 @@ def test_the_drawing_shows_both_sides_and_rings_what_was_taken(score):
     assert border.get_xdata() == [3.5, 3.5]
     assert learned.get_marker() != held.get_marker()
     assert learned.get_linestyle() != held.get_linestyle()
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["learned from", "held out", "taken"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "training pictures",
+        "held-out pictures",
+        "weights used",
+    ]
     assert ax.get_xlabel() == "epoch"
-    assert ax.get_ylabel() == {"loss": "loss (nats)", "accuracy": "accuracy (share right)"}[score]
+    assert ax.get_ylabel() == {"loss": "loss (nats)", "accuracy": "accuracy (share correct)"}[score]
 
 
 def test_without_pictures_held_out_one_line_is_drawn():
     ax = draw_training(summarise_training(make_run([None, None], [2], validation=0.0)), Figure().subplots())
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["learned from", "taken"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["training pictures", "weights used"]
 
 
 def test_another_score_is_refused(run):

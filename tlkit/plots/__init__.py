@@ -1,4 +1,4 @@
-"""All drawing: each function draws on the axes that it is given."""
+"""All drawing: each function draws on the axes that it receives."""
 
 from tlkit.lazy import attach as _attach
 

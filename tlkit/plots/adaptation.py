@@ -1,45 +1,71 @@
-"""Two domains: where they lie, how far apart they are, and what a method does for each class and each pair."""
+"""Two domains: where their pictures lie, how far apart they are, and the effect of a method on each class and pair."""
+
+from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tlkit.adaptation.pair_results import BASELINE
 from tlkit.arguments import check_known
 from tlkit.names import format_strategy
-from tlkit.plots.comparison import COLOURS
+from tlkit.plots.matrix import draw_matrix
 from tlkit.plots.page import Page
 from tlkit.plots.recalls import AFTER, BEFORE, draw_recall_frame, draw_recall_rows
+from tlkit.plots.style import COLOURS, FIXED
 from tlkit.summaries.adaptation import format_recovered, format_scores
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+    from tlkit.adaptation.pair_results import PairComparison
+    from tlkit.summaries.adaptation import AdaptationSummary
+    from tlkit.summaries.domain_map import DomainMap
 
 SIZE_INCHES = (11.6, 4.9)
 _SOURCE, _TARGET = COLOURS[:2]
-# What each distance is called, and where it ends.
+# Name and ends of each distance.
 _DISTANCES = {
-    "proxy_a": "proxy A-distance (0 alike, 2 always told apart)",
-    "mmd": "MMD², Gaussian kernel (0 alike)",
-    "coral": "CORAL distance (0 alike; unit: the features', to the fourth)",
-    "priors": "class shares: total variation (0 alike, 1 disjoint)",
+    "proxy_a": "proxy A-distance (0: the same, 2: fully separable)",
+    "mmd": "MMD², Gaussian kernel (0: the same)",
+    "coral": "CORAL distance (0: the same; unit: that of the features, to the fourth power)",
+    "priors": "class shares: total variation (0: the same, 1: disjoint)",
 }
-_DARK = 0.6  # from this share of the scale on a cell is too dark for black words
-_MOST_SHOWN = 0.94  # of half a map's side, so that its numbers stay inside
+_MOST_SHOWN = 0.94  # share of half a map's side, so that the class numbers stay inside
 
 
-def draw_domain_map(domain_map, ax, *, names=("source", "target")):
+def draw_domain_map(domain_map: DomainMap, ax: Axes, *, names: tuple[str, str] = ("source", "target")) -> Axes:
     """Draw two domains in one plane: the source as rings, the target as triangles, and the means of their classes.
 
-    Of each class that both have, its mean in the source (its number in a circle) is tied to that in the target (its
-    number in a square). Where clouds overlap and ties are long, classes have come to lie on others.
+    A line connects the two means of each class that both domains have. The number of the class is in a circle at its
+    mean in the source, and in a square at its mean in the target. If clouds overlap and lines are long, classes of one
+    domain lie on other classes of the other domain.
 
-    Arguments
-    ---------
-    domain_map: DomainMap
-        `numbers` says which class has which number.
-    ax: matplotlib axis
-    names: (str, str)
-        Of the two domains.
+    Parameters
+    ----------
+    domain_map : DomainMap
+        Result of `tlkit.summaries.domain_map.map_domains`; its `class_numbers` are the numbers of the classes.
+    ax : matplotlib Axes
+        Axes to draw on.
+    names : (str, str)
+        Names of the two domains.
 
-    Returns the axis; its legend says how many pictures there are.
+    Returns
+    -------
+    matplotlib Axes
+        The axes that were given, with the number of pictures in the legend.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from tlkit.summaries.domain_map import map_domains
+    >>> domain_map = map_domains(np.eye(4), [0, 0, 1, 1], 1 - np.eye(4), [0, 0, 1, 1], ["bird", "bug"])
+    >>> ax = draw_domain_map(domain_map, Figure().subplots(), names=("photo", "sketch"))
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['photo (4)', 'sketch (4)']
     """
     _draw_domains(domain_map, ax)
     ax.set(xlabel=domain_map.axis_names[0], ylabel=domain_map.axis_names[1])
@@ -49,114 +75,173 @@ def draw_domain_map(domain_map, ax, *, names=("source", "target")):
 
 
 def _draw_domains(domain_map, ax):
+    """Draw the pictures of two domains, and a line with two numbered marks for each common class."""
     style = {"alpha": 0.55, "linestyle": "none", "scalex": ax.get_autoscalex_on(), "scaley": ax.get_autoscaley_on()}
     ax.plot(*domain_map.source.T, "o", color=_SOURCE, markerfacecolor="none", markersize=4.5, **style)
     ax.plot(*domain_map.target.T, "^", color=_TARGET, markeredgewidth=0, markersize=5, **style)
-    # Boxes of texts would fit the numbers, and take half of the time that all the rest takes.
+    # The boxes of texts could frame the numbers, but would take half of the time of all the rest.
     box = {"markersize": 10, "markerfacecolor": "white", "markeredgewidth": 1.5, "linestyle": "none"}
-    fixed = {"scalex": False, "scaley": False}
-    for name, here, there in domain_map.list_class_means():
-        ax.plot(*np.stack([here, there]).T, color="black", linewidth=1.2, zorder=4, **fixed)
-        for place, marker, colour in ((here, "o", _SOURCE), (there, "s", _TARGET)):
-            ax.plot(*place, marker, color=colour, zorder=5, **box, **fixed)
+    for name, in_source, in_target in domain_map.list_class_means():
+        ax.plot(*np.stack([in_source, in_target]).T, color="black", linewidth=1.2, zorder=4, **FIXED)
+        for point, marker, colour in ((in_source, "o", _SOURCE), (in_target, "s", _TARGET)):
+            ax.plot(*point, marker, color=colour, zorder=5, **box, **FIXED)
             style = {"ha": "center", "va": "center_baseline", "zorder": 5, "clip_on": True}
-            ax.text(*place, domain_map.class_numbers[name], fontsize=7, **style)
+            ax.text(*point, domain_map.class_numbers[name], fontsize=7, **style)
 
 
-def draw_gap_matrix(gaps, ax, *, distance="mmd"):
-    """Draw how far each domain is from each other one: a row a source, a column a target.
+def draw_gap_matrix(gaps: DataFrame, ax: Axes, *, distance: str = "mmd") -> Axes:
+    """Draw the distance of each domain from each other one: one row per source, one column per target.
 
-    Arguments
-    ---------
-    gaps: DataFrame
-        As `tlkit.adaptation.measure_gaps` returns it. A star stands beside distances whose p-value is below 0.05.
-    ax: matplotlib axis
-    distance: str
-        One of those in the table.
+    Parameters
+    ----------
+    gaps : DataFrame
+        Result of `tlkit.adaptation.measure_gaps`. A star marks distances with a p-value below 0.05.
+    ax : matplotlib Axes
+        Axes to draw on.
+    distance : str
+        One of the distances in the table.
 
-    Returns the axis. Raises ValueError for a distance that the table doesn't have.
+    Returns
+    -------
+    matplotlib Axes
+        The axes that were given.
+
+    Raises
+    ------
+    ValueError
+        If the table does not have the distance.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from matplotlib.figure import Figure
+    >>> columns = ["source", "target", "distance", "value", "p_value"]
+    >>> rows = [("photo", "sketch", "mmd", 0.4, 0.01), ("sketch", "photo", "mmd", 0.4, 0.01)]
+    >>> ax = draw_gap_matrix(pd.DataFrame(rows, columns=columns), Figure().subplots())
+    >>> [text.get_text() for text in ax.texts]
+    ['0.40 *', '0.40 *']
     """
     check_known("distance", [distance], gaps["distance"].unique().tolist())
     rows = gaps[gaps["distance"] == distance]
-    said = {
+    texts = {
         (row.source, row.target): f"{row.value:#.2g}".rstrip(".") + (" *" if row.p_value < 0.05 else "")
         for row in rows.itertuples()
     }
     values = rows.pivot_table(index="source", columns="target", values="value")
-    # Estimates of no distance may lie below 0.
-    _draw_matrix(values, said, ax, highest=max(values.max(axis=None), 0.0) or 1.0)
+    # Estimates of a distance of zero may lie below 0.
+    _draw_pair_matrix(values, texts, ax, highest=max(values.max(axis=None), 0.0) or 1.0)
     ax.set_title(_DISTANCES.get(distance, distance), fontsize=10)
     return ax
 
 
-def draw_pairs(comparison, ax, *, method):
-    """Draw what a method reaches from each domain on each other one: balanced accuracy, and what it gains.
+def draw_pairs(comparison: PairComparison, ax: Axes, *, method: str) -> Axes:
+    """Draw the balanced accuracy of a method from each domain to each other one, and its gain over "source_only".
 
-    Arguments
-    ---------
-    comparison: PairComparison
-    ax: matplotlib axis
-    method: str
-        One of the comparison's; the gain is over "source_only".
+    Parameters
+    ----------
+    comparison : PairComparison
+        Result of `tlkit.adaptation.compare_pairs`.
+    ax : matplotlib Axes
+        Axes to draw on.
+    method : str
+        One of the methods that were compared.
 
-    Returns the axis. Raises ValueError for a method that wasn't compared.
+    Returns
+    -------
+    matplotlib Axes
+        The axes that were given.
+
+    Raises
+    ------
+    ValueError
+        If the method was not compared.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> from matplotlib.figure import Figure
+    >>> images = tl.load_images("styles", domain=["clipart", "sketch"]).select(classes=["bird", "bug"]).few(8)
+    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
+    >>> features = tl.extract_features(backbone, images, "torch")
+    >>> compared = tl.adaptation.compare_pairs(features, images, ["coral"], seeds=1, n_folds=0, progress=False)
+    >>> draw_pairs(compared, Figure().subplots(), method="source_only").get_title()
+    'source only: balanced accuracy'
     """
     check_known("method", [method], comparison.runs["method"].unique().tolist())
     means = comparison.runs.pivot_table(index=["source", "target"], columns="method", values="balanced_accuracy")
-    said = {pair: f"{row[method]:.2f}" for pair, row in means.iterrows()}
+    texts = {pair: f"{row[method]:.2f}" for pair, row in means.iterrows()}
     if method != BASELINE:
-        said = {pair: f"{said[pair]}\n{row[method] - row[BASELINE]:+.2f}" for pair, row in means.iterrows()}
-    _draw_matrix(means[method].unstack(), said, ax, highest=1.0)
+        texts = {pair: f"{texts[pair]}\n{row[method] - row[BASELINE]:+.2f}" for pair, row in means.iterrows()}
+    _draw_pair_matrix(means[method].unstack(), texts, ax, highest=1.0)
     below = "" if method == BASELINE else ",\ngain over source only"
     ax.set_title(f"{format_strategy(method)}: balanced accuracy{below}", fontsize=10)
     return ax
 
 
-def _draw_matrix(values, said, ax, *, highest):
-    """Draw shades from 0 to the highest, and a text in each cell, of a DataFrame source × target."""
+def _draw_pair_matrix(values, texts, ax, *, highest):
+    """Draw a DataFrame source × target as shades from 0 to the highest, with texts {(source, target): str}."""
     sources, targets = values.index.tolist(), values.columns.tolist()
-    ax.imshow(values, cmap="Blues", vmin=0.0, vmax=highest)
-    for (source, target), text in said.items():
-        colour = "white" if values.loc[source, target] > _DARK * highest else "black"
-        ax.text(targets.index(target), sources.index(source), text, ha="center", va="center", fontsize=9, color=colour)
-    ax.set_xticks(range(len(targets)), targets)
-    ax.set_yticks(range(len(sources)), sources)
-    ax.set(xlabel="target: adapted to and tested on", ylabel="source: learned from")
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
+    texts = {(sources.index(source), targets.index(target)): text for (source, target), text in texts.items()}
+    draw_matrix(values.to_numpy(), texts, sources, targets, ax, limits=(0.0, highest), cmap="Blues")
+    ax.set(xlabel="target domain: adapted to and tested on", ylabel="source domain: trained on")
 
 
-def draw_adaptation(summary, figure):
-    """Draw a pair of domains and a method on an empty figure, best of `SIZE_INCHES`: two maps, and recall by class.
+def draw_adaptation(summary: AdaptationSummary, figure: Figure) -> Figure:
+    """Draw one method on one pair of domains on an empty figure: the map before and after, and the recall per class.
 
-    Arguments
-    ---------
-    summary: AdaptationSummary
-    figure: matplotlib Figure
+    Parameters
+    ----------
+    summary : AdaptationSummary
+        Summary from `tlkit.summaries.adaptation.summarise_adaptation`.
+    figure : matplotlib Figure
+        Empty figure, best of the size `SIZE_INCHES`.
 
-    Returns the figure.
+    Returns
+    -------
+    matplotlib Figure
+        The figure that was given.
+
+    Examples
+    --------
+    >>> import matplotlib.figure
+    >>> import tlkit as tl
+    >>> from tlkit.summaries.adaptation import AdaptationChoice, AdaptationResults, summarise_adaptation
+    >>> images = tl.load_images("styles", domain=["clipart", "sketch"]).select(classes=["bird", "bug"]).few(8)
+    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
+    >>> features = tl.extract_features(backbone, images, "torch")
+    >>> results = AdaptationResults(features, images, methods=["coral"])
+    >>> summary = summarise_adaptation(results, AdaptationChoice("clipart", "sketch", "coral"))
+    >>> figure = draw_adaptation(summary, matplotlib.figure.Figure(SIZE_INCHES))
+    >>> [ax.get_title() for ax in figure.axes[:2]]
+    ['before adaptation', 'after adaptation']
     """
-    _draw_what_changes(summary, _draw_what_stays(len(summary.recalls), figure))
+    _draw_dynamic(summary, _draw_static(len(summary.recalls), figure))
     return figure
 
 
 class AdaptationPage(Page):
-    """The same drawing, made again and again for pairs and methods.
+    """Draw one pair of domains and method after another, as `draw_adaptation` does, but faster.
 
-    Arguments
-    ---------
-    n_classes: int
-        The most that a pair has.
+    Parameters
+    ----------
+    n_classes : int
+        Largest number of classes of a pair.
+
+    Examples
+    --------
+    >>> AdaptationPage(3).axes[1].get_title()
+    'after adaptation'
     """
 
-    def __init__(self, n_classes):
-        super().__init__(SIZE_INCHES, lambda figure: _draw_what_stays(n_classes, figure), _draw_what_changes)
+    def __init__(self, n_classes: int):
+        super().__init__(SIZE_INCHES, lambda figure: _draw_static(n_classes, figure), _draw_dynamic)
 
 
-def _draw_what_stays(n_classes, figure):
-    places = (0.035, 0.1, 0.315, 0.62), (0.36, 0.1, 0.315, 0.62), (0.8, 0.1, 0.19, 0.62)
-    before, after, recalls = (figure.add_axes(place) for place in places)
-    for ax, title in ((before, "before: the source as it comes"), (after, "after: where the method brought it")):
+def _draw_static(n_classes, figure):
+    """Draw two empty maps, the frame of the recalls and the legend; return the three axes."""
+    boxes = (0.035, 0.1, 0.315, 0.62), (0.36, 0.1, 0.315, 0.62), (0.8, 0.1, 0.19, 0.62)
+    before, after, recalls = (figure.add_axes(box) for box in boxes)
+    for ax, title in ((before, "before adaptation"), (after, "after adaptation")):
         ax.set(xlim=(-1, 1), ylim=(-1, 1), xticks=[], yticks=[])
         ax.set_title(title, fontsize=10)
     draw_recall_frame(n_classes, recalls)
@@ -164,18 +249,19 @@ def _draw_what_stays(n_classes, figure):
     keys = [
         ({"marker": "o", "color": _SOURCE, "markerfacecolor": "none", "linestyle": "none"}, "source"),
         ({"marker": "^", "color": _TARGET, "linestyle": "none"}, "target, half to adapt to"),
-        ({"color": "black"}, "one class: its two means"),
+        ({"color": "black"}, "means of one class"),
         (BEFORE, "source only"),
         (AFTER, "this method"),
     ]
     handles = [recalls.plot([], [], **style, label=label)[0] for style, label in keys]
     key = {"loc": "upper right", "fontsize": 9, "frameon": False, "borderaxespad": 0.0, "columnspacing": 1.2}
-    figure_place = {"bbox_to_anchor": (0.99, 0.86), "bbox_transform": figure.transFigure}
-    recalls.legend(handles=handles, ncols=len(handles), **key, **figure_place)
+    anchor = {"bbox_to_anchor": (0.99, 0.86), "bbox_transform": figure.transFigure}
+    recalls.legend(handles=handles, ncols=len(handles), **key, **anchor)
     return before, after, recalls
 
 
-def _draw_what_changes(summary, axes):
+def _draw_dynamic(summary, axes):
+    """Draw both maps to one scale, the recalls and the heading."""
     before, after, recalls = axes
     scale = _measure_scale(summary.before, summary.after)
     for ax, domain_map in ((before, summary.before), (after, summary.after)):
@@ -188,17 +274,18 @@ def _draw_what_changes(summary, axes):
         (0.9, f"{format_recovered(summary)}; {summary.alarm or 'no alarm'}", "normal"),
     )
     for height, text, weight in heading:
-        place = {"transform": before.figure.transFigure, "va": "center"}
-        before.text(0.01, height, text, fontsize=10.5, weight=weight, **place)
+        style = {"fontsize": 10.5, "weight": weight, "transform": before.figure.transFigure, "va": "center"}
+        before.text(0.01, height, text, **style)
 
 
 def _measure_scale(*maps):
-    """Return the middle, (2,), and half the width, (2,), of all that maps show."""
-    places = np.concatenate([side for shown in maps for side in (shown.source, shown.target)])
-    low, high = places.min(axis=0), places.max(axis=0)
+    """Return the middle, (2,), and half the width, (2,), of all points in some maps."""
+    points = np.concatenate([side for shown in maps for side in (shown.source, shown.target)])
+    low, high = points.min(axis=0), points.max(axis=0)
     return (low + high) / 2, np.maximum((high - low) / 2 / _MOST_SHOWN, np.finfo(float).tiny)
 
 
 def _rescale(domain_map, middle, half):
+    """Return a map with its points scaled to -1 to 1."""
     sides = {name: (getattr(domain_map, name) - middle) / half for name in ("source", "target")}
     return dataclasses.replace(domain_map, **sides)

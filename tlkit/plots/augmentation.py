@@ -1,39 +1,77 @@
-"""What a network sees of augmented pictures, as a gallery, and what each augmentation was worth."""
+"""Augmented pictures as the network sees them, as a gallery, and the gain of each augmentation."""
 
-import numpy as np
+from __future__ import annotations
 
-from tlkit.plots.comparison import COLOURS, MARKERS
+from typing import TYPE_CHECKING
+
 from tlkit.plots.page import Page
+from tlkit.plots.style import COLOURS, hide_frame, measure_error_bars, style_point
 from tlkit.strategies.augmentation import check_policies, format_augment, split_policies
 from tlkit.summaries.augmentation import augment_pictures, format_label
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from tlkit.backbones.backbone import Backbone
+    from tlkit.comparison.results import Comparison
+    from tlkit.images.imageset import ImageSet
+
 SIZE_INCHES = (10.4, 3.9)
-_GAP = 0.06  # between pictures, in sides
-_LINE = 0.17  # height of a line of a caption, in sides
-# Of the explorer's page: where its second row of pictures begins, and where the captions below it end.
+_GAP = 0.06  # between pictures, as a share of their side
+_LINE = 0.17  # height of one line of a caption, as a share of a side
+# Of the explorer's page: the top of the second row of pictures, and the bottom of its captions.
 _SECOND_ROW = 1.22
 _BOTTOM = _SECOND_ROW + 1 + 2 * _LINE
-_VERDICT_STYLES = {"helps": 2, "harms": 1}  # green and orange of the palette; the words stand beside
+_VERDICT_STYLES = {"helps": 2, "harms": 1}  # green and orange of the palette; the verdict is written next to it
 
 
-def draw_augmentations(backbone, images, policies, ax, *, n_draws=6, seed=0):
-    """Draw what a network sees: a row for each augmentation, a column for each draw, as in one epoch after another.
+def draw_augmentations(
+    backbone: Backbone,
+    images: ImageSet,
+    policies: list[str | list[str] | None],
+    ax: Axes,
+    *,
+    n_draws: int = 6,
+    seed: int = 0,
+) -> Axes:
+    """Draw augmented pictures as the network sees them: one row per augmentation, one column per draw.
 
-    Where pictures are mixed, the shares of the labels stand below.
+    A draw is one epoch. If pictures are mixed, the shares of their labels are written below.
 
-    Arguments
-    ---------
-    backbone: Backbone
-        Whose recipe is followed; what it is given is put back into colours.
-    images: ImageSet
-        A draw shows the first picture, the next one the second, and so on, and then from the first again.
-    policies: list
-        Each None, the name of a policy, or a list of names, as in `Phase`.
-    ax: matplotlib axis
-    n_draws: int
-    seed: int
+    Parameters
+    ----------
+    backbone : Backbone
+        Network whose preprocessing is used; its input is converted back to colours.
+    images : ImageSet
+        Pictures; draw 0 shows the first, draw 1 the second, and so on, starting again after the last.
+    policies : list
+        Augmentations: each None, the name of a policy, or a list of names, as in `Phase`.
+    ax : matplotlib Axes
+        Axes to draw on.
+    n_draws : int
+        Number of draws.
+    seed : int
+        Seed of the draws.
 
-    Returns the axis. Raises ValueError for no pictures, no policies, and unknown ones.
+    Returns
+    -------
+    matplotlib Axes
+        The axes that were given.
+
+    Raises
+    ------
+    ValueError
+        If there are no pictures or no policies, or a policy is unknown.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> from matplotlib.figure import Figure
+    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(1)
+    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
+    >>> ax = draw_augmentations(backbone, images, [None, ["crop", "mixup"]], Figure().subplots(), n_draws=2)
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['none', 'crop + mixup']
     """
     from tlkit.training.batches import TrainingPictures
 
@@ -45,10 +83,10 @@ def draw_augmentations(backbone, images, policies, ax, *, n_draws=6, seed=0):
     for augment in map(check_policies, policies):
         captions = []
         for draw in range(n_draws):
-            seen, shares = augment_pictures(pictures, augment, draw)
-            place = draw % len(images)
-            _draw_picture(seen[place], ax, draw * (1 + _GAP), top)
-            captions.append(format_label(shares[place], images.classes) if split_policies(augment)[1] else "")
+            augmented, shares = augment_pictures(pictures, augment, draw)
+            index = draw % len(images)
+            _draw_picture(augmented[index], ax, draw, top)
+            captions.append(format_label(shares[index], images.classes) if split_policies(augment)[1] else "")
         ticks.append((top + 0.5, format_augment(augment).replace("_", " ")))
         top = _draw_captions(captions, ax, top)
     _finish_gallery(ax, n_draws, top)
@@ -56,33 +94,53 @@ def draw_augmentations(backbone, images, policies, ax, *, n_draws=6, seed=0):
     return ax
 
 
-def draw_ablation(comparison, ax):
-    """Draw what each strategy of a comparison gains over its baseline, with the 95 % interval and the verdict.
+def draw_ablation(comparison: Comparison, ax: Axes) -> Axes:
+    """Draw the gain of each strategy over the baseline, with its 95 % interval and its verdict.
 
-    Arguments
-    ---------
-    comparison: Comparison
-        At one number of shots.
-    ax: matplotlib axis
+    Parameters
+    ----------
+    comparison : Comparison
+        Result of `tlkit.compare` at one number of shots.
+    ax : matplotlib Axes
+        Axes to draw on.
 
-    Returns the axis. Raises ValueError for several numbers of shots.
+    Returns
+    -------
+    matplotlib Axes
+        The axes that were given.
+
+    Raises
+    ------
+    ValueError
+        If there are several numbers of shots.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> from matplotlib.figure import Figure
+    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(4)
+    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
+    >>> head = tl.Strategy([tl.Phase(["head"], 1, 1e-2)], name="head")
+    >>> arms = [tl.strategies.augmented(head, policy) for policy in (None, "flip")]
+    >>> ablation = tl.compare(backbone, images, arms, shots=1, seeds=2, progress=False)
+    >>> draw_ablation(ablation, Figure().subplots()).get_xlabel()
+    'gain in accuracy over none'
     """
     table = comparison.table
     if table["shots"].nunique() != 1:
         raise ValueError(f"comparison: {table['shots'].nunique()} numbers of shots, expected one to draw the gains at")
     rows = table[table["strategy"] != comparison.baseline]
-    for place, row in enumerate(rows.itertuples()):
-        style = _VERDICT_STYLES.get(row.verdict, 6)
-        ends = np.nan_to_num([[row.gain - row.gain_low], [row.gain_high - row.gain]])
-        marks = {"color": COLOURS[style], "marker": MARKERS[style], "capsize": 4, "linestyle": "none"}
-        ax.errorbar([row.gain], [place], xerr=ends, **marks)
+    for index, row in enumerate(rows.itertuples()):
+        lengths = measure_error_bars([row.gain], [row.gain_low], [row.gain_high])
+        style = style_point(_VERDICT_STYLES.get(row.verdict, 6)) | {"capsize": 4, "linestyle": "none"}
+        ax.errorbar([row.gain], [index], xerr=lengths, **style)
     ax.margins(x=0.1)
     left, right = ax.get_xlim()
-    for place, row in enumerate(rows.itertuples()):
-        # Words near an edge run inwards, where there is room.
+    for index, row in enumerate(rows.itertuples()):
+        # Text near an edge is aligned inwards.
         share = (row.gain - left) / (right - left)
         side = "left" if share < 0.3 else "right" if share > 0.7 else "center"
-        ax.annotate(row.verdict, (row.gain, place), (0, 6), textcoords="offset points", ha=side, fontsize=8)
+        ax.annotate(row.verdict, (row.gain, index), (0, 6), textcoords="offset points", ha=side, fontsize=8)
     ax.axvline(0, color="black", linewidth=0.8)
     ax.set_yticks(range(len(rows)), [_name_arm(name) for name in rows["strategy"]])
     ax.set_ylim(len(rows) - 0.5, -0.8)
@@ -92,65 +150,76 @@ def draw_ablation(comparison, ax):
 
 
 class AugmentationPage(Page):
-    """Pictures as they are, above what the network sees of them, beside the ablation; made again and again.
+    """Draw original pictures above augmented ones, next to the ablation; faster than a new figure for each choice.
 
-    Arguments
-    ---------
-    comparison: Comparison
-    n_pictures: int
+    Parameters
+    ----------
+    comparison : Comparison
+        The ablation.
+    n_pictures : int
+        Number of pictures per row.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(4)
+    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
+    >>> head = tl.Strategy([tl.Phase(["head"], 1, 1e-2)], name="head")
+    >>> arms = [tl.strategies.augmented(head, policy) for policy in (None, "flip")]
+    >>> ablation = tl.compare(backbone, images, arms, shots=1, seeds=2, progress=False)
+    >>> AugmentationPage(ablation, 4).axes[1].get_title()
+    '1 shots'
     """
 
-    def __init__(self, comparison, n_pictures):
+    def __init__(self, comparison: Comparison, n_pictures: int):
         arms = comparison.table["strategy"][comparison.table["strategy"] != comparison.baseline].tolist()
 
-        def draw_what_stays(figure):
+        def draw_static(figure):
             gallery, ablation = figure.add_axes((0.01, 0.02, 0.6, 0.9)), figure.add_axes((0.745, 0.14, 0.245, 0.78))
             _finish_gallery(gallery, n_pictures, _BOTTOM)
             ablation.set_title(f"{comparison.table['shots'].iloc[0]} shots", fontsize=10)
             return gallery, draw_ablation(comparison, ablation)
 
-        def draw_what_changes(summary, axes):
+        def draw_dynamic(summary, axes):
             gallery, ablation = axes
-            for top, squares, captions in (
-                (0.0, summary.plain, None),
-                (_SECOND_ROW, summary.augmented, summary.captions),
-            ):
-                for place, square in enumerate(squares):
-                    _draw_picture(square, gallery, place * (1 + _GAP), top)
-                if captions:
-                    _draw_captions(captions, gallery, top)
+            for top, shown in ((0.0, summary.plain), (_SECOND_ROW, summary.augmented)):
+                for column, picture in enumerate(shown):
+                    _draw_picture(picture, gallery, column, top)
+            _draw_captions(summary.captions, gallery, _SECOND_ROW)
             _finish_gallery(gallery, n_pictures, _BOTTOM)  # each picture has moved the limits
             policy = summary.choice.policy.replace("_", " ")
-            said = {0.0: "as they are", _SECOND_ROW: f"{policy}, draw {summary.choice.draw}"}
-            for top, text in said.items():
+            headings = {0.0: "original pictures", _SECOND_ROW: f"{policy}, draw {summary.choice.draw}"}
+            for top, text in headings.items():
                 gallery.text(0, top - 0.05, text, fontsize=9, va="bottom")
             if summary.strategy in arms:
-                place = arms.index(summary.strategy)
-                ablation.axhspan(place - 0.62, place + 0.38, color=COLOURS[5], alpha=0.25, zorder=0)
+                row = arms.index(summary.strategy)
+                ablation.axhspan(row - 0.62, row + 0.38, color=COLOURS[5], alpha=0.25, zorder=0)
 
-        super().__init__(SIZE_INCHES, draw_what_stays, draw_what_changes)
+        super().__init__(SIZE_INCHES, draw_static, draw_dynamic)
 
 
 def _name_arm(strategy):
-    """Return what tells an arm from the others: of "lp_ft + crop" the policies."""
+    """Return the policies of an arm's name: "crop" of "lp_ft + crop"."""
     return (strategy.partition(" + ")[2] or strategy).replace("_", " ")
 
 
-def _draw_picture(square, ax, left, top):
-    ax.imshow(square, extent=(left, left + 1, top + 1, top), interpolation="nearest")
+def _draw_picture(picture, ax, column, top):
+    """Draw a (side, side, 3) picture in a column of the gallery."""
+    left = column * (1 + _GAP)
+    ax.imshow(picture, extent=(left, left + 1, top + 1, top), interpolation="nearest")
 
 
 def _draw_captions(captions, ax, top):
-    """Write captions below a row of pictures; returns where the next row begins."""
-    for place, caption in enumerate(captions):
-        middle = place * (1 + _GAP) + 0.5
+    """Write captions below a row of pictures; return the top of the next row."""
+    for column, caption in enumerate(captions):
+        middle = column * (1 + _GAP) + 0.5
         ax.text(middle, top + 1.02, caption, fontsize=7.5, ha="center", va="top", linespacing=1.0)
     n_lines = max(caption.count("\n") + bool(caption) for caption in captions)
     return top + 1 + _GAP + n_lines * _LINE
 
 
 def _finish_gallery(ax, n_columns, bottom):
+    """Set the limits of the gallery, without ticks and frame."""
     ax.set(xlim=(0, n_columns * (1 + _GAP) - _GAP), ylim=(bottom, -0.2), xticks=[], aspect="equal")
     ax.set_yticks([])
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
+    hide_frame(ax)

@@ -1,40 +1,73 @@
-"""Who fits a budget and how good they are, and whether the scores that say so were right."""
+"""Candidates within a budget and their scores, and how well scores agree with measured accuracy."""
+
+from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
-from tlkit.plots.comparison import COLOURS, MARKERS
-from tlkit.plots.page import DOTS_PER_INCH
+from tlkit.plots.page import make_canvas, read_canvas
 from tlkit.plots.pareto import draw_pareto, format_cost
+from tlkit.plots.style import RING, style_point
 from tlkit.summaries.backbone_table import format_column
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
+
+    from tlkit.summaries.backbone_choice import Selection
 
 SIZE_INCHES = (9.8, 4.8)
 
 
-def draw_choice(table, selection, ax, *, score, cost="n_flops", names="name", predicted=None):
-    """Draw the scores of the candidates that fit against their cost, with the front that no other dominates.
+def draw_choice(
+    table: DataFrame,
+    selection: Selection,
+    ax: Axes,
+    *,
+    score: str,
+    cost: str = "n_flops",
+    names: str = "name",
+    predicted: str | None = None,
+) -> Axes:
+    """Draw the scores of the candidates within a budget against their cost, with the Pareto front.
 
-    Arguments
-    ---------
-    table: DataFrame
-        A row a candidate.
-    selection: Selection
-        Of this table, as `tlkit.summaries.backbone_choice.choose` returns it.
-    ax: matplotlib axis
-    score: str
-        A column; more is better.
-    cost: "n_flops", "n_parameters" or "image_size_px"
-    names: str
-        The column with their names.
-    predicted: str, optional
-        Who gets a ring round it.
+    Parameters
+    ----------
+    table : DataFrame
+        One row per candidate.
+    selection : Selection
+        Selection from this table, by `tlkit.summaries.backbone_choice.choose`.
+    ax : matplotlib Axes
+        Axes to draw on.
+    score : str
+        Column of scores; more is better.
+    cost : {"n_flops", "n_parameters", "image_size_px"}
+        Column of costs.
+    names : str
+        Column of names.
+    predicted : str, optional
+        Name of the candidate to mark with a ring.
 
-    Returns the axis.
+    Returns
+    -------
+    matplotlib Axes
+        The axes that were given.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from matplotlib.figure import Figure
+    >>> from tlkit.summaries.backbone_choice import Budget, choose
+    >>> table = pd.DataFrame({"name": ["small", "large"], "n_flops": [1e9, 9e9], "accuracy": [0.7, 0.8]})
+    >>> selection = choose(table, Budget(n_flops=2e9), score="accuracy")
+    >>> ax = draw_choice(table, selection, Figure().subplots(), score="accuracy")
+    >>> [text.get_text() for text in ax.texts]
+    ['small']
     """
     _, divisor = format_cost(cost)
-    # The axes hold all candidates, so that they stay where they are when the budget changes.
+    # The axes have room for all candidates, so that they stay the same when the budget changes.
     scored = table.dropna(subset=[cost, score])
     ax.set_xscale("log")
     if len(scored):
@@ -47,43 +80,75 @@ def draw_choice(table, selection, ax, *, score, cost="n_flops", names="name", pr
     draw_pareto(table[selection.fits], ax, cost=cost, score=score, names=names)
     if predicted is not None:
         row = table[table[names] == predicted].iloc[0]
-        ring = {"markersize": 17, "markerfacecolor": "none", "markeredgecolor": "black", "markeredgewidth": 1.8}
-        ax.plot(row[cost] / divisor, row[score], "o", zorder=10, label="your prediction", **ring)
+        ax.plot(row[cost] / divisor, row[score], label="your prediction", **RING)
     ax.legend(fontsize="small", loc="lower right")
     return ax
 
 
-def render_choice(table, selection, **how):
-    """Return the same as a PNG (bytes), for where there are no axes; arguments as in `draw_choice`."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+def render_choice(table: DataFrame, selection: Selection, **settings: Any) -> bytes:
+    """Return the drawing of a choice as a PNG file, without axes; see `draw_choice`.
 
-    # Drawn once; a layout that finds its own margins draws everything a second and a third time.
-    canvas = FigureCanvasAgg(Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH))
-    draw_choice(table, selection, canvas.figure.add_axes((0.08, 0.12, 0.89, 0.86)), **how)
+    Parameters
+    ----------
+    table : DataFrame
+        One row per candidate.
+    selection : Selection
+        Selection from this table.
+    **settings : dict
+        Keywords of `draw_choice`.
+
+    Returns
+    -------
+    bytes
+        The content of a PNG file with 64 colours.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tlkit.summaries.backbone_choice import Budget, choose
+    >>> table = pd.DataFrame({"name": ["small", "large"], "n_flops": [1e9, 9e9], "accuracy": [0.7, 0.8]})
+    >>> selection = choose(table, Budget(n_flops=2e9), score="accuracy")
+    >>> render_choice(table, selection, score="accuracy")[1:4]
+    b'PNG'
+    """
+    # Drawn once, on axes with fixed margins: a layout that finds its margins draws everything two or three times.
+    canvas, content = make_canvas(SIZE_INCHES), io.BytesIO()
+    draw_choice(table, selection, canvas.figure.add_axes((0.08, 0.12, 0.89, 0.86)), **settings)
     canvas.draw()
-    content = io.BytesIO()
-    picture = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba()).convert("RGB")
-    picture.quantize(64).save(content, "PNG")
+    read_canvas(canvas).quantize(64).save(content, "PNG")
     return content.getvalue()
 
 
-def draw_agreement(agreement, ax):
-    """Draw how scores agree with measured accuracy: Kendall's tau with its interval, a row a score.
+def draw_agreement(agreement: DataFrame, ax: Axes) -> Axes:
+    """Draw how well scores agree with measured accuracy: one row per score, Kendall's tau with its interval.
 
-    Arguments
-    ---------
-    agreement: DataFrame
-        As `tlkit.selection.compare_with_accuracy` returns it.
-    ax: matplotlib axis
+    Parameters
+    ----------
+    agreement : DataFrame
+        Result of `tlkit.selection.compare_with_accuracy`; scores without a tau are not drawn.
+    ax : matplotlib Axes
+        Axes to draw on.
 
-    Returns the axis. A score without a tau has no row.
+    Returns
+    -------
+    matplotlib Axes
+        The axes that were given.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from matplotlib.figure import Figure
+    >>> rows = [("logme", "label-based", 0.6, 0.2, 0.9)]
+    >>> agreement = pd.DataFrame(rows, columns=["score", "kind", "tau", "tau_low", "tau_high"])
+    >>> ax = draw_agreement(agreement, Figure().subplots())
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['logme']
     """
     rows = agreement.dropna(subset="tau").reset_index(drop=True)
-    for place, kind in enumerate(dict.fromkeys(rows["kind"])):
+    for index, kind in enumerate(dict.fromkeys(rows["kind"])):
         of_kind = rows[rows["kind"] == kind]
         lengths = np.abs(of_kind[["tau_low", "tau_high"]].sub(of_kind["tau"], axis=0).to_numpy().T)
-        style = {"color": COLOURS[place], "marker": MARKERS[place], "linestyle": "none", "capsize": 4}
+        style = style_point(index) | {"linestyle": "none", "capsize": 4}
         ax.errorbar(of_kind["tau"], of_kind.index, xerr=lengths, label=kind, **style)
     ax.axvline(0, color="0.5", linewidth=1)
     ax.set_yticks(range(len(rows)), rows["score"].map(format_column))

@@ -1,73 +1,115 @@
-"""Maps of a stage's channels as a sheet, and the pictures that excite one most."""
+"""Feature maps of a stage's channels as a sheet, and the pictures that activate one channel most."""
+
+from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from tlkit.plots.style import frame_sheet
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+    from tlkit.images.imageset import ImageSet
+
 _CELL_PX, _GAP_PX = 64, 4
 
 
-def draw_channels(maps, ax, *, n_shown=32, n_columns=8):
-    """Draw the maps of a stage's channels side by side, those that differ most within the picture first.
+def draw_channels(maps: ArrayLike, ax: Axes, *, n_shown: int = 32, n_columns: int = 8) -> Axes:
+    """Draw the feature maps of a stage side by side, those with the largest variation within the picture first.
 
-    Arguments
-    ---------
-    maps: (n_channels, height, width) float
-        As `tlkit.inspection.feature_maps` gives them. Each is drawn from its own lowest value, white, to its highest.
-    ax: matplotlib axis
-    n_shown: int
-        How many, at most.
-    n_columns: int
+    Parameters
+    ----------
+    maps : (n_channels, height, width) array of float
+        Feature maps from `tlkit.inspection.feature_maps`, each drawn from its own lowest value (white) to its highest.
+    ax : matplotlib Axes
+        Axes to draw on.
+    n_shown : int
+        Largest number of maps.
+    n_columns : int
+        Number of maps per row.
 
-    Returns the axis; the number of each channel stands beneath its map. Raises ValueError for what are no maps.
+    Returns
+    -------
+    matplotlib Axes
+        The axes that were given, with the number of each channel below its map.
+
+    Raises
+    ------
+    ValueError
+        If the array has another number of dimensions or is empty.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> ax = draw_channels(np.eye(3).reshape(3, 1, 3), Figure().subplots(), n_shown=2)
+    >>> [text.get_text() for text in ax.texts]
+    ['0', '1']
     """
     maps = np.asarray(maps, float)
     if maps.ndim != 3 or not maps.size:
         raise ValueError(f"maps: shape {maps.shape}, expected (n_channels, height, width)")
     order = np.argsort(-maps.std(axis=(1, 2)), kind="stable")[:n_shown]
-    for place, channel in enumerate(order):
-        left, top = _find_corner(place, n_columns)
+    for index, channel in enumerate(order):
         values = maps[channel] - maps[channel].min()
         values = values / (values.max() or 1.0)
-        extent = (left, left + _CELL_PX, top + _CELL_PX, top)
-        ax.imshow(values, cmap="gray_r", vmin=0, vmax=1, extent=extent, interpolation="nearest")
-        ax.text(left + _CELL_PX / 2, top + _CELL_PX + 1, channel, ha="center", va="top", fontsize=7)
+        _draw_cell(values, channel, index, n_columns, ax, cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
     _frame(len(order), n_columns, ax)
     return ax
 
 
-def draw_maximally_activating(images, indices, reactions, ax, *, n_columns=8):
-    """Draw the pictures that excite a channel most, each with its class and the channel's mean.
+def draw_maximally_activating(
+    images: ImageSet, indices: ArrayLike, reactions: ArrayLike, ax: Axes, *, n_columns: int = 8
+) -> Axes:
+    """Draw the pictures that activate a channel most, each with its class and the channel's mean.
 
-    Arguments
-    ---------
-    images: ImageSet
-    indices: (n,) int
-    reactions: (n,) float
-        Both as `tlkit.inspection.find_maximally_activating` gives them.
-    ax: matplotlib axis
-    n_columns: int
+    Parameters
+    ----------
+    images : ImageSet
+        Set that the indices refer to.
+    indices : (n,) array of int
+        Pictures, from `tlkit.inspection.find_maximally_activating`.
+    reactions : (n,) array of float
+        Mean of the channel per picture, from the same function.
+    ax : matplotlib Axes
+        Axes to draw on.
+    n_columns : int
+        Number of pictures per row.
 
-    Returns the axis.
+    Returns
+    -------
+    matplotlib Axes
+        The axes that were given.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> from matplotlib.figure import Figure
+    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird"])
+    >>> ax = draw_maximally_activating(images, [3, 0], [1.25, 0.5], Figure().subplots())
+    >>> [text.get_text() for text in ax.texts]
+    ['bird 1.25', 'bird 0.50']
     """
-    for place, (index, reaction) in enumerate(zip(indices, reactions, strict=True)):
-        left, top = _find_corner(place, n_columns)
+    for cell, (index, reaction) in enumerate(zip(indices, reactions, strict=True)):
         picture = ImageOps.pad(images.read(int(index)), (2 * _CELL_PX,) * 2, Image.Resampling.BICUBIC, color="white")
-        ax.imshow(picture, extent=(left, left + _CELL_PX, top + _CELL_PX, top))
-        caption = f"{images.classes[images.labels[index]]} {reaction:.2f}"
-        ax.text(left + _CELL_PX / 2, top + _CELL_PX + 1, caption, ha="center", va="top", fontsize=7)
+        _draw_cell(picture, f"{images.classes[images.labels[index]]} {reaction:.2f}", cell, n_columns, ax)
     _frame(len(indices), n_columns, ax)
     return ax
 
 
-def _find_corner(place, n_columns):
-    row, column = divmod(place, n_columns)
-    return column * (_CELL_PX + _GAP_PX), row * (_CELL_PX + 4 * _GAP_PX)
+def _draw_cell(picture, caption, index, n_columns, ax, **image):
+    """Draw a square picture or map in the cell with an index, with a caption below it."""
+    row, column = divmod(index, n_columns)
+    left, top = column * (_CELL_PX + _GAP_PX), row * (_CELL_PX + 4 * _GAP_PX)
+    ax.imshow(picture, extent=(left, left + _CELL_PX, top + _CELL_PX, top), **image)
+    ax.text(left + _CELL_PX / 2, top + _CELL_PX + 1, caption, ha="center", va="top", fontsize=7)
 
 
 def _frame(n_shown, n_columns, ax):
-    n_rows = math.ceil(n_shown / n_columns)
-    width, height = min(n_shown, n_columns) * (_CELL_PX + _GAP_PX), n_rows * (_CELL_PX + 4 * _GAP_PX)
-    ax.set(xlim=(0, width - _GAP_PX), ylim=(height, 0), aspect="equal")
-    ax.set_axis_off()
+    """Set the limits to the sheet of some cells."""
+    width = min(n_shown, n_columns) * (_CELL_PX + _GAP_PX) - _GAP_PX
+    frame_sheet(ax, width, math.ceil(n_shown / n_columns) * (_CELL_PX + 4 * _GAP_PX))

@@ -1,20 +1,46 @@
 """Accuracies of strategies with their intervals."""
 
-# Okabe and Ito's colours, told apart by the colour-blind; markers and line styles tell them apart in gray.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-LINES = ("-", "--", "-.", ":")
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tlkit.names import format_strategy
+from tlkit.plots.style import ACCURACY, SHOTS, measure_error_bars, style_curve, style_point
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from matplotlib.axes import Axes
+
+    from tlkit.comparison.results import Comparison
 
 
-def draw_comparison(comparison, ax):
-    """Draw a `Comparison`: a row a strategy for one number of shots, else a curve a strategy over shots.
+def draw_comparison(comparison: Comparison, ax: Axes) -> Axes:
+    """Draw the accuracy of each strategy with its interval.
 
-    Arguments
-    ---------
-    comparison: Comparison
-    ax: matplotlib axis
+    One number of shots gives one row per strategy, with its verdict; several give one curve per strategy.
 
-    Returns the axis.
+    Parameters
+    ----------
+    comparison : Comparison
+        Result of `tlkit.compare`.
+    ax : matplotlib Axes
+        Axes to draw on.
+
+    Returns
+    -------
+    matplotlib Axes
+        The axes that were given.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> from matplotlib.figure import Figure
+    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(4)
+    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
+    >>> comparison = tl.compare(backbone, images, ["linear_probe", tl.Probe("knn")], shots=1, seeds=2, progress=False)
+    >>> draw_comparison(comparison, Figure().subplots()).get_title()
+    '1 training pictures per class'
     """
     table = comparison.table
     if table["shots"].nunique() == 1:
@@ -24,8 +50,25 @@ def draw_comparison(comparison, ax):
     return ax
 
 
-def save_comparison(comparison, path):
-    """Write the drawing of a `Comparison` as a PNG file."""
+def save_comparison(comparison: Comparison, path: str | PathLike) -> None:
+    """Write the drawing of a comparison to a PNG file.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        Result of `tlkit.compare`.
+    path : str or path
+        File to write.
+
+    Examples
+    --------
+    >>> import io
+    >>> import tlkit as tl
+    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(4)
+    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
+    >>> comparison = tl.compare(backbone, images, ["linear_probe", tl.Probe("knn")], shots=1, seeds=2, progress=False)
+    >>> save_comparison(comparison, io.BytesIO())
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.2), layout="constrained")
@@ -33,48 +76,43 @@ def save_comparison(comparison, path):
     figure.savefig(path, format="png", dpi=150)
 
 
-def _style(place):
-    return {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
-
-
-def _lengths(arm):
-    # Without an interval (one seed) the point stands alone.
-    below, above = arm["accuracy"] - arm["accuracy_low"], arm["accuracy_high"] - arm["accuracy"]
-    return [below.fillna(0), above.fillna(0)]
+def _measure_lengths(arm):
+    """Return the lengths of an arm's error bars, (2, n); a single seed has none."""
+    return measure_error_bars(arm["accuracy"], arm["accuracy_low"], arm["accuracy_high"])
 
 
 def _draw_rows(table, ax):
+    """Draw one row per strategy, with its verdict above the point."""
     strategies = table["strategy"].tolist()
-    for place, strategy in enumerate(strategies):
+    for index, strategy in enumerate(strategies):
         arm = table[table["strategy"] == strategy]
-        ax.errorbar(arm["accuracy"], [place], xerr=_lengths(arm), capsize=4, linestyle="none", **_style(place))
+        style = style_point(index) | {"linestyle": "none"}
+        ax.errorbar(arm["accuracy"], [index], xerr=_measure_lengths(arm), capsize=4, **style)
         row = arm.iloc[0]
         verdict = row["verdict"] if row["verdict"] == "baseline" else f"{row['verdict']} ({row['gain']:+.2f})"
-        ax.annotate(
-            verdict, (row["accuracy"], place), (0, 9), textcoords="offset points", ha="center", fontsize="small"
-        )
-    ax.set_yticks(range(len(strategies)), [name.replace("_", " ") for name in strategies])
+        style = {"textcoords": "offset points", "ha": "center", "fontsize": "small"}
+        ax.annotate(verdict, (row["accuracy"], index), (0, 9), **style)
+    ax.set_yticks(range(len(strategies)), [format_strategy(name) for name in strategies])
     ax.set_ylim(len(strategies) - 0.5, -0.75)
     ax.set_xlim(0, min(1, max(0.1, table[["accuracy", "accuracy_high"]].max(axis=None) + 0.1)))
-    ax.set_xlabel("accuracy on test pictures (share right), mean and 95 % interval")
-    ax.set_title(f"{table['shots'].iloc[0]} training pictures a class")
+    ax.set_xlabel(f"{ACCURACY}, mean and 95 % interval")
+    ax.set_title(f"{table['shots'].iloc[0]} {SHOTS}")
     ax.grid(axis="x", alpha=0.3)
 
 
 def _draw_curves(table, ax):
-    for place, strategy in enumerate(table["strategy"].unique()):
+    """Draw one curve per strategy over shots."""
+    for index, strategy in enumerate(table["strategy"].unique()):
         arm = table[table["strategy"] == strategy]
-        # Side by side rather than on top of each other, where intervals overlap.
-        shots = arm["shots"] * 1.02 ** (place - 1)
-        line = LINES[place % len(LINES)]
-        label = strategy.replace("_", " ")
-        ax.errorbar(shots, arm["accuracy"], yerr=_lengths(arm), capsize=3, linestyle=line, label=label, **_style(place))
+        shots = arm["shots"] * 1.02 ** (index - 1)  # a little apart, so that overlapping intervals can be seen
+        style = style_curve(index) | {"label": format_strategy(strategy), "capsize": 3}
+        ax.errorbar(shots, arm["accuracy"], yerr=_measure_lengths(arm), **style)
     ax.set_xscale("log")
     shots = sorted(table["shots"].unique())
     ax.set_xticks(shots, [str(number) for number in shots])
     ax.minorticks_off()
     ax.set_ylim(0, 1)
-    ax.set_xlabel("training pictures a class")
-    ax.set_ylabel("accuracy on test pictures (share right)")
+    ax.set_xlabel(SHOTS)
+    ax.set_ylabel(ACCURACY)
     ax.grid(alpha=0.3)
     ax.legend(fontsize="small")

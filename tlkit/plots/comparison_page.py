@@ -1,79 +1,125 @@
-"""One arm of a comparison on one page: where it stands, what it confuses, what it got wrong."""
+"""One arm of a comparison on one page: its accuracy among the others, its confusion matrix and its mistakes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from tlkit.plots.comparison import draw_comparison
 from tlkit.plots.confusion import draw_confusion_cells, draw_confusion_frame
 from tlkit.plots.mistakes import N_COLUMNS, N_ROWS, draw_mistakes, draw_mistakes_frame
 from tlkit.plots.page import Page
+from tlkit.plots.style import FIXED, RING
 
-# The mistakes' sheet is as wide as the page, so that their pictures are shown pixel by pixel.
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from matplotlib.figure import Figure
+    from PIL.Image import Image
+
+    from tlkit.comparison.results import Comparison
+    from tlkit.summaries.comparison import ArmSummary
+
+# The sheet of mistakes is as wide as the page, so that each pixel of its pictures is one pixel of the page.
 SIZE_INCHES = (9.8, 8.3)
 
 
-def draw_arm(summary, comparison, read_picture, figure):
-    """Draw an arm of a comparison on an empty figure, best of `SIZE_INCHES`.
+def draw_arm(
+    summary: ArmSummary, comparison: Comparison, read_picture: Callable[[str], Image], figure: Figure
+) -> Figure:
+    """Draw one arm of a comparison on an empty figure.
 
-    Arguments
-    ---------
-    summary: ArmSummary
-    comparison: Comparison
-        That the reading was taken from.
-    read_picture: callable
-        Returns the PIL picture of a name in `reading.mistakes`.
-    figure: matplotlib Figure
+    Parameters
+    ----------
+    summary : ArmSummary
+        Summary of the arm, from `tlkit.summaries.comparison.summarise_arm`.
+    comparison : Comparison
+        Comparison that contains the arm.
+    read_picture : callable
+        Returns the PIL picture of a name in the column `picture` of `summary.mistakes`.
+    figure : matplotlib Figure
+        Empty figure, best of the size `SIZE_INCHES`.
 
-    Returns the figure.
+    Returns
+    -------
+    matplotlib Figure
+        The figure that was given.
+
+    Examples
+    --------
+    >>> import matplotlib.figure
+    >>> import tlkit as tl
+    >>> from tlkit.summaries.comparison import ArmChoice, summarise_arm
+    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(4)
+    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
+    >>> comparison = tl.compare(backbone, images, ["linear_probe", tl.Probe("knn")], shots=1, seeds=2, progress=False)
+    >>> summary = summarise_arm(comparison, ArmChoice("linear_probe", 1))
+    >>> pictures = {name: images.read(index) for index, name in enumerate(images.names)}
+    >>> figure = draw_arm(summary, comparison, pictures.get, matplotlib.figure.Figure(SIZE_INCHES))
+    >>> [ax.get_title() for ax in figure.axes[:2]]
+    ['mean accuracy and 95 % interval', 'confusion matrix: test pictures of all seeds']
     """
-    axes = _draw_what_stays(comparison, summary.classes, figure)
-    _draw_what_changes(summary, comparison.table, read_picture, axes)
+    axes = _draw_static(comparison, summary.classes, figure)
+    _draw_dynamic(summary, comparison.table, read_picture, axes)
     return figure
 
 
 class ComparisonPage(Page):
-    """The same drawing, made again and again for arms of one comparison.
+    """Draw one arm of a comparison after another, as `draw_arm` does, but faster.
 
-    Arguments
-    ---------
-    comparison: Comparison
-    classes: list of str
-        As in its readings.
-    read_picture: callable
-        As in `draw_arm`.
+    Parameters
+    ----------
+    comparison : Comparison
+        Comparison that contains the arms.
+    classes : list of str
+        Class names, as in the summaries of its arms.
+    read_picture : callable
+        Returns the PIL picture of a name.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(4)
+    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
+    >>> comparison = tl.compare(backbone, images, ["linear_probe", tl.Probe("knn")], shots=1, seeds=2, progress=False)
+    >>> pictures = {name: images.read(index) for index, name in enumerate(images.names)}
+    >>> ComparisonPage(comparison, images.classes, pictures.get).axes[1].get_xlabel()
+    'predicted class'
     """
 
-    def __init__(self, comparison, classes, read_picture):
-        self.read_picture = read_picture
+    def __init__(self, comparison: Comparison, classes: Sequence[str], read_picture: Callable[[str], Image]):
         super().__init__(
             SIZE_INCHES,
-            lambda figure: _draw_what_stays(comparison, classes, figure),
-            lambda summary, axes: _draw_what_changes(summary, comparison.table, read_picture, axes),
+            lambda figure: _draw_static(comparison, classes, figure),
+            lambda summary, axes: _draw_dynamic(summary, comparison.table, read_picture, axes),
         )
 
 
-def _draw_what_stays(comparison, classes, figure):
+def _draw_static(comparison, classes, figure):
+    """Draw the overview and the frames of the other two; return the three axes."""
     overview = figure.add_axes((0.07, 0.555, 0.40, 0.41))
     draw_comparison(comparison, overview)
-    overview.set_title("where it stands: mean accuracy and 95 % interval", fontsize=10)
+    overview.set_title("mean accuracy and 95 % interval", fontsize=10)
     confusion = figure.add_axes((0.57, 0.555, 0.42, 0.41))
     draw_confusion_frame(classes, confusion)
-    confusion.set_title("what it confuses: test pictures of all seeds", fontsize=10)
+    confusion.set_title("confusion matrix: test pictures of all seeds", fontsize=10)
     mistakes = figure.add_axes((0.0, 0.0, 1.0, 336 / 830))
     draw_mistakes_frame(mistakes)
     return overview, confusion, mistakes
 
 
-def _draw_what_changes(summary, table, read_picture, axes):
+def _draw_dynamic(summary, table, read_picture, axes):
+    """Mark the arm in the overview, and draw its confusion matrix and mistakes."""
     overview, confusion, mistakes = axes
-    # With one number of shots the overview has a row a strategy, else a curve over shots.
+    # With one number of shots the overview has one row per strategy, else one curve over shots.
     by_row = table["shots"].nunique() == 1
     row = table["strategy"].tolist().index(summary.choice.strategy)
-    place = (summary.accuracy, row) if by_row else (summary.choice.shots, summary.accuracy)
-    ring = {"markersize": 17, "markerfacecolor": "none", "markeredgecolor": "black", "markeredgewidth": 1.8}
-    overview.plot(*place, "o", zorder=10, scalex=False, scaley=False, **ring)
+    point = (summary.accuracy, row) if by_row else (summary.choice.shots, summary.accuracy)
+    overview.plot(*point, **RING, **FIXED)
     draw_confusion_cells(summary.confusion, confusion)
     draw_mistakes(summary.mistakes, read_picture, mistakes)
     n_shown = min(len(summary.mistakes), N_COLUMNS * N_ROWS)
     heading = (
-        f"what it got wrong: the {n_shown} most confident of {len(summary.mistakes)} pictures, "
-        "true class → what it was taken for (probability)"
+        f"mistakes: the {n_shown} most confident of {len(summary.mistakes)} pictures, "
+        "true class → predicted class (probability)"
     )
     mistakes.text(0.5, 1.02, heading, transform=mistakes.transAxes, ha="center", fontsize=10)

@@ -1,25 +1,47 @@
-"""Which classes are taken for which."""
+"""Confusion matrices."""
+
+from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-# From this share on a cell is too dark for black numbers.
-_DARK_SHARE = 0.55
+from tlkit.plots.style import hide_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+_DARK_SHARE = 0.55  # from this share on, a cell is too dark for black numbers
 
 
-def draw_confusion(confusion, classes, ax):
+def draw_confusion(confusion: ArrayLike, classes: Sequence[str], ax: Axes) -> Axes:
     """Draw a confusion matrix: shades are shares of the true class, numbers are pictures.
 
-    Arguments
-    ---------
-    confusion: (n_classes, n_classes) int
-        Row = true class, column = predicted class.
-    classes: list of str
-    ax: matplotlib axis
+    Parameters
+    ----------
+    confusion : (n_classes, n_classes) array of int
+        Number of pictures; rows are true classes, columns predicted classes.
+    classes : list of str
+        Names of the classes.
+    ax : matplotlib Axes
+        Axes to draw on.
 
-    Returns the axis. Raises ValueError where the two don't fit.
+    Returns
+    -------
+    matplotlib Axes
+        The axes that were given.
 
+    Raises
+    ------
+    ValueError
+        If the matrix has another size.
+
+    Examples
+    --------
     >>> from matplotlib.figure import Figure
     >>> ax = draw_confusion([[3, 1], [0, 4]], ["bird", "bug"], Figure().subplots())
     >>> [label.get_text() for label in ax.get_yticklabels()]
@@ -31,19 +53,18 @@ def draw_confusion(confusion, classes, ax):
 
 
 def draw_confusion_frame(classes, ax):
-    """Draw what matrices of the same classes share: the axes and the names of the classes."""
-    places = range(len(classes))
-    ax.set_yticks(places, classes, fontsize=9)
-    ax.set_xticks(places, classes, fontsize=9, rotation=45, ha="right", rotation_mode="anchor")
+    """Draw the axes and class names, the static part of a confusion matrix."""
+    indices = range(len(classes))
+    ax.set_yticks(indices, classes, fontsize=9)
+    ax.set_xticks(indices, classes, fontsize=9, rotation=45, ha="right", rotation_mode="anchor")
     ax.set(xlim=(-0.5, len(classes) - 0.5), ylim=(len(classes) - 0.5, -0.5), aspect="equal")
     ax.set_ylabel("true class")
     ax.set_xlabel("predicted class")
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
+    hide_frame(ax)
 
 
 def draw_confusion_cells(confusion, ax):
-    """Draw shades and numbers into the frame of as many classes."""
+    """Draw shades and numbers of (n_classes, n_classes) counts into a frame."""
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
 
@@ -61,10 +82,10 @@ def draw_confusion_cells(confusion, ax):
         colour = "white" if shares[true, predicted] > _DARK_SHARE else "black"
         outline = _outline(str(confusion[true, predicted]), bold=bool(true == predicted))
         numbers[colour].append(Path(outline.vertices * size + (predicted, true), outline.codes))
+    # All numbers of a colour are one shape, added without adjusting limits. As texts, or with add_patch, they would
+    # take longer than the rest of the drawing.
     for colour, outlines in numbers.items():
         if outlines:
-            # One shape for all numbers, which no limit has to be adjusted to: as texts, or by add_patch, they would
-            # take longer than all the rest of the drawing.
             shape = PathPatch(Path.make_compound_path(*outlines), color=colour, linewidth=0)
             shape.set_transform(ax.transData)
             ax.add_artist(shape)
@@ -72,11 +93,12 @@ def draw_confusion_cells(confusion, ax):
 
 @functools.cache
 def _outline(text, bold):
+    """Return the outline of a text as a path of size 1 around the origin."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.path import Path
     from matplotlib.textpath import TextPath
 
     outline = TextPath((0, 0), text, size=1, prop=FontProperties(weight="bold" if bold else "normal"))
     low, high = outline.vertices.min(axis=0), outline.vertices.max(axis=0)
-    # Rows of a matrix count downwards, letters are drawn upwards.
+    # The rows of a matrix count downwards, letters are drawn upwards.
     return Path((outline.vertices - (low + high) / 2) * (1, -1), outline.codes)

@@ -1,51 +1,89 @@
-"""Examples of each class, side by side."""
+"""Contact sheets: some pictures of each class."""
 
-import io
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from tlkit.images.contact_sheet import CELL_PX, PITCH_PX, compose_rows, stack_rows
+from tlkit.plots.page import render_figure
+from tlkit.plots.style import hide_frame
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from tlkit.images.imageset import ImageSet
 
 
-def draw_contact_sheet(images, ax, per_class=6, seed=0):
-    """Draw some pictures of each class in a row of its own, with the class's name and number of pictures.
+def draw_contact_sheet(images: ImageSet, ax: Axes, per_class: int = 6, seed: int = 0) -> Axes:
+    """Draw some pictures of each class, one row per class, with its name and number of pictures.
 
-    Arguments
-    ---------
-    images: ImageSet
-    ax: matplotlib Axes
-    per_class: int
-        How many of each class at most; different groups first.
-    seed: int
-        Which ones.
+    Parameters
+    ----------
+    images : ImageSet
+        Pictures to draw; a class without pictures has no row.
+    ax : matplotlib Axes
+        Axes to draw on.
+    per_class : int
+        Largest number of pictures per class; different groups come first.
+    seed : int
+        Seed of the selection.
 
-    Returns `ax`. A class without pictures has no row. Raises ValueError for an empty set.
+    Returns
+    -------
+    matplotlib Axes
+        The axes that were given.
+
+    Raises
+    ------
+    ValueError
+        If the set is empty.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> from matplotlib.figure import Figure
+    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(2)
+    >>> ax = draw_contact_sheet(images, Figure().subplots())
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['bird  2', 'bug  2']
     """
     rows = compose_rows(images, per_class, seed)
-    sheet = stack_rows([row for row, _ in rows.values()])
-    ax.imshow(np.asarray(sheet), interpolation="nearest")
-    ax.set_yticks(
-        np.arange(len(rows)) * PITCH_PX + CELL_PX / 2,
-        [f"{name}  {n_pictures}" for name, (_, n_pictures) in rows.items()],
-    )
+    ax.imshow(np.asarray(stack_rows([row for row, _ in rows.values()])), interpolation="nearest")
+    labels = [f"{name}  {n_pictures}" for name, (_, n_pictures) in rows.items()]
+    ax.set_yticks(np.arange(len(rows)) * PITCH_PX + CELL_PX / 2, labels)
     ax.set_xticks([])
-    ax.tick_params(length=0)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+    hide_frame(ax)
     return ax
 
 
-def render_contact_sheet(images, per_class=6, seed=0):
-    """Return the same as a PNG (bytes), for where there are no axes; arguments as in `draw_contact_sheet`."""
+def render_contact_sheet(images: ImageSet, per_class: int = 6, seed: int = 0) -> bytes:
+    """Return a contact sheet as a PNG file, without axes; see `draw_contact_sheet`.
+
+    Parameters
+    ----------
+    images : ImageSet
+        Pictures to draw.
+    per_class : int
+        Largest number of pictures per class.
+    seed : int
+        Seed of the selection.
+
+    Returns
+    -------
+    bytes
+        The content of a PNG file with 128 colours.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(2)
+    >>> render_contact_sheet(images)[1:4]
+    b'PNG'
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.5, 0.3 + 0.72 * len(np.unique(images.labels))), layout="constrained")
     draw_contact_sheet(images, figure.subplots(), per_class=per_class, seed=seed)
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=100)
-    # 128 colours: a notebook keeps this picture, and should stay small.
-    content = io.BytesIO()
-    with Image.open(drawn) as picture:
-        picture.convert("RGB").quantize(128).save(content, "PNG", optimize=True)
-    return content.getvalue()
+    return render_figure(figure, 128)

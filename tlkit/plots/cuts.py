@@ -1,99 +1,136 @@
-"""Heads over the cuts of a network, beside a picture and its nearest neighbours behind one of them."""
+"""Heads on a network cut after several stages, with a picture's nearest neighbours at one of the cuts."""
+
+from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from PIL import ImageOps
-
-from tlkit.plots.comparison import COLOURS, LINES, MARKERS
 from tlkit.plots.page import Page
+from tlkit.plots.style import ACCURACY, FIXED, RING, frame_sheet, style_curve
+from tlkit.plots.thumbnails import draw_thumbnail
 from tlkit.summaries.cuts import N_NEIGHBORS
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from matplotlib.figure import Figure
+    from PIL.Image import Image
+
+    from tlkit.summaries.cuts import CutComparison, CutSummary
+
 SIZE_INCHES = (9.8, 4.4)
-_N_COLUMNS, _PICTURE_PX, _PITCH_PX, _ROW_PX = 3, 128, 150, 180
+_N_COLUMNS, _PITCH_PX, _ROW_PX = 3, 150, 180
 
 
-def draw_cut(summary, cuts, read_picture, figure):
-    """Draw a choice of cut, head and picture on an empty figure, best of `SIZE_INCHES`.
+def draw_cut(summary: CutSummary, cuts: CutComparison, read_picture: Callable[[int], Image], figure: Figure) -> Figure:
+    """Draw a choice of cut, head and picture on an empty figure.
 
-    Arguments
-    ---------
-    summary: CutSummary
-    cuts: CutComparison
-        That the reading was taken from.
-    read_picture: callable
-        Returns the PIL picture of a position.
-    figure: matplotlib Figure
+    Parameters
+    ----------
+    summary : CutSummary
+        Summary of the choice, from `tlkit.summaries.cuts.summarise_cut`.
+    cuts : CutComparison
+        Cuts that the choice was made from.
+    read_picture : callable
+        Returns the PIL picture with an index.
+    figure : matplotlib Figure
+        Empty figure, best of the size `SIZE_INCHES`.
 
-    Returns the figure.
+    Returns
+    -------
+    matplotlib Figure
+        The figure that was given.
+
+    Examples
+    --------
+    >>> import matplotlib.figure
+    >>> import pandas as pd
+    >>> import tlkit as tl
+    >>> from tlkit.summaries.cuts import CutChoice, CutComparison, summarise_cut
+    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(4)
+    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
+    >>> features = {stage: tl.extract_features(backbone, images, "torch", stage=stage) for stage in ("stem", "stage3")}
+    >>> columns = ["cut", "head", "accuracy", "accuracy_low", "accuracy_high"]
+    >>> rows = [("stem", "logistic", 0.4, 0.3, 0.5), ("stage3", "logistic", 0.6, 0.5, 0.7)]
+    >>> cuts = CutComparison(features, pd.DataFrame(rows, columns=columns))
+    >>> summary = summarise_cut(cuts, CutChoice("stage3", "logistic"))
+    >>> figure = draw_cut(summary, cuts, images.read, matplotlib.figure.Figure(SIZE_INCHES))
+    >>> figure.axes[0].get_title()
+    'each head at each cut'
     """
-    _draw_what_changes(summary, cuts, read_picture, _draw_what_stays(cuts, figure))
+    _draw_dynamic(summary, cuts, read_picture, _draw_static(cuts, figure))
     return figure
 
 
 class CutPage(Page):
-    """The same drawing, made again and again for choices of cut, head and picture.
+    """Draw one choice of cut, head and picture after another, as `draw_cut` does, but faster.
 
-    Arguments
-    ---------
-    cuts: CutComparison
-    read_picture: callable
-        As in `draw_cut`.
+    Parameters
+    ----------
+    cuts : CutComparison
+        Cuts that the choices are made from.
+    read_picture : callable
+        Returns the PIL picture with an index.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import tlkit as tl
+    >>> from tlkit.summaries.cuts import CutComparison
+    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(4)
+    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
+    >>> features = {"stem": tl.extract_features(backbone, images, "torch", stage="stem")}
+    >>> columns = ["cut", "head", "accuracy", "accuracy_low", "accuracy_high"]
+    >>> cuts = CutComparison(features, pd.DataFrame([("stem", "logistic", 0.4, 0.3, 0.5)], columns=columns))
+    >>> CutPage(cuts, images.read).axes[0].get_xlabel()
+    'the network is cut after this stage'
     """
 
-    def __init__(self, cuts, read_picture):
+    def __init__(self, cuts: CutComparison, read_picture: Callable[[int], Image]):
         super().__init__(
             SIZE_INCHES,
-            lambda figure: _draw_what_stays(cuts, figure),
-            lambda summary, axes: _draw_what_changes(summary, cuts, read_picture, axes),
+            lambda figure: _draw_static(cuts, figure),
+            lambda summary, axes: _draw_dynamic(summary, cuts, read_picture, axes),
         )
 
 
-def _draw_what_stays(cuts, figure):
+def _draw_static(cuts, figure):
+    """Draw the scores of all heads; return the axes of scores and pictures."""
     scores, pictures = figure.add_axes((0.07, 0.12, 0.44, 0.79)), figure.add_axes((0.54, 0.02, 0.45, 0.92))
     names = list(cuts.features)
-    for place, head in enumerate(cuts.heads):
+    for index, head in enumerate(cuts.heads):
         rows = cuts.table[cuts.table["head"] == head].set_index("cut").reindex(names)
-        style = {"color": COLOURS[place % len(COLOURS)], "linestyle": LINES[place % len(LINES)]}
-        scores.plot(names, rows["accuracy"], marker=MARKERS[place % len(MARKERS)], label=head, **style)
+        scores.plot(names, rows["accuracy"], label=head, **style_curve(index))
     scores.set_xlim(-0.3, len(names) - 0.7)
-    # Room for each interval, and below for the legend.
+    # Leave room for each interval, and below for the legend.
     ends = cuts.table[["accuracy", "accuracy_low", "accuracy_high"]]
     low, high = ends.min(axis=None), ends.max(axis=None)
     scores.set_ylim(low - 0.25 * (high - low) - 0.01, high + 0.01)
-    scores.set_xlabel("where the network is cut")
-    scores.set_ylabel("accuracy on test pictures (share right)")
-    scores.set_title("each head on each cut", fontsize=10)
+    scores.set_xlabel("the network is cut after this stage")
+    scores.set_ylabel(ACCURACY)
+    scores.set_title("each head at each cut", fontsize=10)
     scores.grid(alpha=0.3)
     scores.legend(fontsize=8, loc="lower center", ncols=4)
     n_rows = math.ceil((1 + N_NEIGHBORS) / _N_COLUMNS)
-    pictures.set(xlim=(0, _N_COLUMNS * _PITCH_PX), ylim=(n_rows * _ROW_PX, 0), aspect="equal")
-    pictures.set_axis_off()
+    frame_sheet(pictures, _N_COLUMNS * _PITCH_PX, n_rows * _ROW_PX)
     return scores, pictures
 
 
-def _draw_what_changes(summary, cuts, read_picture, axes):
+def _draw_dynamic(summary, cuts, read_picture, axes):
+    """Mark the chosen score with its interval, and draw the picture with its neighbours."""
     scores, pictures = axes
     choice = summary.choice
     if not math.isnan(summary.accuracy):
         row = cuts.table[(cuts.table["head"] == choice.head) & (cuts.table["cut"] == choice.cut)]
-        place = list(cuts.features).index(choice.cut)
-        mark = {"color": "black", "zorder": 10, "scalex": False, "scaley": False, "markeredgewidth": 1.8}
+        column = list(cuts.features).index(choice.cut)
         interval = [row["accuracy_low"].item(), row["accuracy_high"].item()]
-        scores.plot([place, place], interval, "-_", markersize=9, linewidth=1.8, **mark)
-        scores.plot(place, summary.accuracy, "o", markersize=15, markerfacecolor="none", **mark)
+        style = {"color": "black", "zorder": 10, "markeredgewidth": 1.8, "markersize": 9, "linewidth": 1.8}
+        scores.plot([column, column], interval, "-_", **style, **FIXED)
+        scores.plot(column, summary.accuracy, **RING | {"markersize": 15}, **FIXED)
     same = ["", *(", same class" if alike else ", another class" for alike in summary.same_class)]
-    for place, picture in enumerate([choice.picture, *summary.neighbors]):
-        row, column = divmod(place, _N_COLUMNS)
-        title = "this picture" if place == 0 else f"neighbour {place}"
-        caption = f"{title}\n{summary.labels[place]}{same[place]}"
-        _draw_picture(read_picture(picture), column * _PITCH_PX, row * _ROW_PX, caption, place == 0, pictures)
-
-
-def _draw_picture(picture, left, top, caption, framed, ax):
-    picture = ImageOps.contain(picture, (_PICTURE_PX, _PICTURE_PX))
-    left_edge, bottom = left + (_PITCH_PX - picture.width) / 2, top + _PICTURE_PX
-    limits = ax.get_xlim(), ax.get_ylim()
-    ax.imshow(picture, extent=(left_edge, left_edge + picture.width, bottom, bottom - picture.height))
-    ax.set(xlim=limits[0], ylim=limits[1])  # the picture has moved them
-    weight = "bold" if framed else "normal"
-    ax.text(left + _PITCH_PX / 2, bottom + 3, caption, ha="center", va="top", fontsize=8.5, fontweight=weight)
+    for index, picture in enumerate([choice.picture, *summary.neighbors]):
+        row, column = divmod(index, _N_COLUMNS)
+        title, weight = ("this picture", "bold") if index == 0 else (f"neighbour {index}", "normal")
+        corner = column * _PITCH_PX, row * _ROW_PX
+        caption = f"{title}\n{summary.labels[index]}{same[index]}"
+        draw_thumbnail(read_picture(picture), caption, *corner, _PITCH_PX, pictures, weight=weight)

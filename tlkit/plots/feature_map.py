@@ -1,38 +1,38 @@
-"""A map of features: a point a picture."""
+"""A map of features: one point per picture."""
 
-import io
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
 from tlkit.arguments import check_known, check_shape
 from tlkit.features.projection import METHODS, USUAL_PERPLEXITY, check_mappable, choose_perplexity, project_features
-from tlkit.plots.comparison import COLOURS, MARKERS
+from tlkit.plots.page import render_figure
+from tlkit.plots.style import COLOURS, MARKERS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+    from tlkit.features.features import Features
 
 _MOST_ROWS_IN_LEGEND = 20
 
 
 def choose_looks(n_kinds):
-    """Return a (colour, marker) for each kind of point, so that the first 49 differ and the first 7 do in gray too.
+    """Return a (colour, marker) for each kind of point; the first 49 differ, and the first 7 also in gray.
 
     >>> choose_looks(2)[1][1]
     's'
     """
-    # From the second round of colours on each goes with another marker.
+    # From the second round of colours on, each colour has another marker.
     rounds = [divmod(kind, len(COLOURS)) for kind in range(n_kinds)]
-    return [(COLOURS[place], MARKERS[(place + number) % len(MARKERS)]) for number, place in rounds]
+    return [(COLOURS[index], MARKERS[(index + number) % len(MARKERS)]) for number, index in rounds]
 
 
 def name_axes(features, positions, method):
-    """Return what the two axes of a map are called: of PCA with the share of all variance that each shows.
-
-    Arguments
-    ---------
-    features: Features
-    positions: (n_samples, 2)
-        As `project_features` returns them.
-    method: "pca" or "tsne"
-    """
+    """Return the names of the two axes of a map from its (n_samples, 2) positions; PCA with shares of the variance."""
     if method == "tsne":
         return [f"t-SNE {axis}, no unit" for axis in (1, 2)]
     total = features.values.var(axis=0, dtype=np.float64).sum()
@@ -41,33 +41,59 @@ def name_axes(features, positions, method):
 
 
 def warn_of_map(method, n_pictures):
-    """Return what a map of so many pictures does not show (str)."""
+    """Return a note on the information that a map with a number of pictures lacks (str)."""
     if method == "pca":
-        return "Pictures that lie together here may lie far apart in the other dimensions."
+        return "Pictures that are close together here may be far apart in the other dimensions."
     perplexity = choose_perplexity(n_pictures)
     lowered = f", below the usual {USUAL_PERPLEXITY} since there are few pictures" if perplexity < 30 else ""
     return (
         f"Perplexity {perplexity:.0f}{lowered}. Distances between clusters, their sizes and densities mean nothing; "
-        "who lies next to whom may."
+        "only close neighbours may be meaningful."
     )
 
 
-def draw_feature_map(features, ax, *, positions=None, method="pca", kinds=None):
-    """Draw each picture as a point, with colour and marker by class, and say below what the map doesn't show.
+def draw_feature_map(
+    features: Features,
+    ax: Axes,
+    *,
+    positions: ArrayLike | None = None,
+    method: str = "pca",
+    kinds: ArrayLike | None = None,
+) -> Axes:
+    """Draw each picture as a point, with colour and marker by class, and a note on the limits of the map.
 
-    Arguments
-    ---------
-    features: Features
-        Pooled, of at least 4 pictures.
-    ax: matplotlib Axes
-    positions: (n_samples, 2), optional
-        As `project_features` returns them; by default they are computed.
-    method: "pca" or "tsne"
-        Also what `positions` were made by.
-    kinds: (n_samples,) str, optional
-        To colour by something else than the class, such as `images.domains`.
+    Parameters
+    ----------
+    features : Features
+        Pooled features of at least 4 pictures.
+    ax : matplotlib Axes
+        Axes to draw on.
+    positions : (n_samples, 2) array, optional
+        Positions from `project_features`; computed by default.
+    method : {"pca", "tsne"}
+        Method of the projection; also that of `positions`.
+    kinds : (n_samples,) array of str, optional
+        Values to colour by instead of the class, for example `images.domains`.
 
-    Returns `ax`. Raises ValueError for lengths that don't match, and as `project_features` does.
+    Returns
+    -------
+    matplotlib Axes
+        The axes that were given.
+
+    Raises
+    ------
+    ValueError
+        If lengths do not match, or the features can't be projected.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> from matplotlib.figure import Figure
+    >>> values = np.random.default_rng(0).normal(size=(6, 5)).astype(np.float32)
+    >>> names = [f"{number}.png" for number in range(6)]
+    >>> features = tl.Features(values, [0, 0, 0, 1, 1, 1], ["bird", "bug"], names, names, {})
+    >>> draw_feature_map(features, Figure().subplots()).get_title()
+    'PCA of 6 pictures × 5 features'
     """
     check_known("method", method, METHODS)
     check_mappable(features)
@@ -92,15 +118,32 @@ def draw_feature_map(features, ax, *, positions=None, method="pca", kinds=None):
     return ax
 
 
-def render_feature_map(features, **settings):
-    """Return the same as a PNG (bytes), for where there are no axes; settings as of `draw_feature_map`."""
+def render_feature_map(features: Features, **settings: Any) -> bytes:
+    """Return a map of features as a PNG file, without axes; see `draw_feature_map`.
+
+    Parameters
+    ----------
+    features : Features
+        Pooled features of at least 4 pictures.
+    **settings : dict
+        Keywords of `draw_feature_map`.
+
+    Returns
+    -------
+    bytes
+        The content of a PNG file with 256 colours.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> values = np.random.default_rng(0).normal(size=(6, 5)).astype(np.float32)
+    >>> names = [f"{number}.png" for number in range(6)]
+    >>> features = tl.Features(values, [0, 0, 0, 1, 1, 1], ["bird", "bug"], names, names, {})
+    >>> render_feature_map(features)[1:4]
+    b'PNG'
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.4, 5.2), layout="constrained")
     draw_feature_map(features, figure.subplots(), **settings)
-    drawn, content = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=100)
-    # 256 colours: a notebook keeps this picture, and should stay small.
-    with Image.open(drawn) as picture:
-        picture.convert("RGB").quantize(256).save(content, "PNG", optimize=True)
-    return content.getvalue()
+    return render_figure(figure, 256)

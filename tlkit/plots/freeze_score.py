@@ -1,7 +1,10 @@
 """The freeze score: stages down, epochs across, colour = learning rate."""
 
+from __future__ import annotations
+
 import functools
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,7 +12,13 @@ from tlkit.names import format_strategy
 from tlkit.strategies.augmentation import format_augment
 from tlkit.strategies.freeze_score import Mark, format_rate, make_score
 
-# The ends of the scale of learning rates; it grows by whole decades where rates lie beyond.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from tlkit.backbones.backbone import Backbone
+    from tlkit.strategies.strategy import Strategy
+
+# The ends of the scale of learning rates; it grows by whole decades if rates lie beyond.
 _DECADES = (-5, -2)
 _N_COLOURS = 31
 _HATCH, _HATCH_COLOUR = "////", "#c4c4c4"
@@ -18,22 +27,42 @@ _MOST_TICKS = 16
 _ROWS = {"norm": "all norms", "bias": "all biases", "adapter": "adapters"}
 
 
-def draw_freeze_score(strategy, backbone, ax, *, n_train=100):
-    """Draw a strategy as a score: stages down, head last, epochs across, colour = learning rate.
+def draw_freeze_score(strategy: str | Strategy, backbone: Backbone, ax: Axes, *, n_train: int = 100) -> Axes:
+    """Draw a strategy as a score: stages down with the head last, epochs across, colour = learning rate.
 
-    Darker is faster, so that the drawing can be read in gray. Frozen cells are hatched; a head that is solved is a star
-    in a column of its own. Norm layers, biases and adapters that are trained by that name, in whatever stage, have a
-    row of their own.
+    Darker is faster, so that the drawing can be read in gray. Frozen cells are hatched. A head that is solved is a star
+    in a column of its own. Norm layers, biases and adapters have a row of their own if a phase trains them by that
+    name, in any stage.
 
-    Arguments
-    ---------
-    strategy: Strategy, or the name of a known one
-    backbone: Backbone
-    ax: matplotlib axis
-    n_train: int
-        Number of training pictures, on which the phases of some strategies depend.
+    Parameters
+    ----------
+    strategy : str or Strategy
+        Strategy, or the name of a known one.
+    backbone : Backbone
+        Network whose stages are drawn.
+    ax : matplotlib Axes
+        Axes to draw on.
+    n_train : int
+        Number of training pictures, which the phases of some strategies depend on.
 
-    Returns the axis. Raises ValueError for a strategy or stage that isn't there.
+    Returns
+    -------
+    matplotlib Axes
+        The axes that were given.
+
+    Raises
+    ------
+    ValueError
+        If the strategy or a stage is unknown.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> from matplotlib.figure import Figure
+    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
+    >>> ax = draw_freeze_score("lp_ft", backbone, Figure().subplots())
+    >>> [label.get_text() for label in ax.get_xticklabels()]
+    ['solve', '1', '2', '3', '4', '5', '6']
     """
     from tlkit.strategies import catalogue
 
@@ -81,11 +110,8 @@ def draw_score(score, ax):
 
 
 def make_rate_scale(rates):
-    """Return (norm, colour map) of learning rates, logarithmic from 1e-5 to 1e-2, or by decades further.
-
-    The map is Matplotlib's Viridis turned round, whose lightness falls evenly: it is told apart in gray, and by the
-    colour-blind.
-    """
+    """Return (norm, colour map) of learning rates, logarithmic from 1e-5 to 1e-2, or by decades further."""
+    # Reversed Viridis: its lightness falls evenly, so it can be read in gray and by colour-blind readers.
     import matplotlib
     from matplotlib.colors import LinearSegmentedColormap, LogNorm
 
@@ -93,20 +119,17 @@ def make_rate_scale(rates):
     logarithms = np.log10([rate for rate in np.ravel(rates) if rate])
     if len(logarithms):
         low, high = min(low, math.floor(logarithms.min())), max(high, math.ceil(logarithms.max()))
-    # Without the lightest end, which is near to the white of what is frozen.
+    # Without the lightest end, which is close to the white of frozen cells.
     colours = matplotlib.colormaps["viridis_r"](np.linspace(0.06, 1, 64))
     return LogNorm(10.0**low, 10.0**high), LinearSegmentedColormap.from_list("rates", colours)
 
 
 def list_rate_colours(rates):
-    """Return the scale of `make_rate_scale` as plain values: low, high (learning rates) and colours, evenly spaced.
-
-    Each colour is a pair (hexadecimal colour, hexadecimal colour of words on it).
-    """
+    """Return the scale of `make_rate_scale` as dict: low, high (rates), colours (pairs of hexadecimal fill and ink)."""
     from matplotlib.colors import to_hex
 
     norm, colours = make_rate_scale(rates)
-    values = [colours(place) for place in np.linspace(0, 1, _N_COLOURS)]
+    values = [colours(share) for share in np.linspace(0, 1, _N_COLOURS)]
     return {
         "low": norm.vmin,
         "high": norm.vmax,
@@ -115,25 +138,27 @@ def list_rate_colours(rates):
 
 
 def _choose_ink(colour):
+    """Return the colour of text on an RGBA colour: black or white."""
     # Relative luminance; black and white have the same contrast at 0.18.
     linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in colour[:3]]
     return "#000000" if np.dot(linear, (0.2126, 0.7152, 0.0722)) > 0.18 else "#ffffff"
 
 
 def _name_columns(score, ax):
+    """Number the epochs, with gaps if there are many."""
     names, epoch = [], 0
     for mark in score.marks:
         epoch += not mark.solved
         names.append("solve" if mark.solved else str(epoch))
     step = -(-len(names) // _MOST_TICKS)
-    shown = [place for place, name in enumerate(names) if name == "solve" or int(name) % step == 0 or name == "1"]
-    ax.set_xticks(shown, [names[place] for place in shown], fontsize="small")
+    shown = [column for column, name in enumerate(names) if name == "solve" or int(name) % step == 0 or name == "1"]
+    ax.set_xticks(shown, [names[column] for column in shown], fontsize="small")
     ax.set_xlabel("epoch")
 
 
 def _write_rates(score, norm, colours, ax):
-    """Write each phase's learning rates where the words have room."""
-    ax.get_figure(root=True).draw_without_rendering()  # only a figure that was laid out knows how large its cells are
+    """Write each phase's learning rates into cells that have room for the text."""
+    ax.get_figure(root=True).draw_without_rendering()  # the size of cells is known only after the layout
     points = ax.get_window_extent().bounds[2:] / np.array(ax.get_figure(root=True).dpi) * 72
     width, height = points / (len(score.marks), len(score.parts))
     for columns in score.phases():
@@ -145,27 +170,28 @@ def _write_rates(score, norm, colours, ax):
                 continue
             style = {"ha": "center", "va": "center", "fontsize": _FONT_SIZE, "gid": f"{part} {columns[0]}"}
             colour = colours(norm(rate)) if rate else (1, 1, 1, 1)
-            # On its own ground, else borders and hatches would run through it.
+            # With its own background, otherwise borders and hatches would run through it.
             box = {"facecolor": colour, "edgecolor": "none", "pad": 1.2}
             middle = (columns[0] + columns[-1]) / 2
             text = ax.text(middle, row, word, color=_choose_ink(colour), bbox=box, **style)
-            text.set_in_layout(False)  # else it would move what it was placed by
+            text.set_in_layout(False)  # otherwise it would change the layout that it was placed by
 
 
 def _write_notes(score, ax):
-    """Write above the columns what phases have beside their rates; says whether there was anything."""
+    """Write the settings of phases above their columns; return whether there were any."""
     last, has_notes = "", False
     for columns in score.phases():
         note = _format_mark(score.marks[columns[0]])
         if note and note != last:
-            place = (columns[0] - 0.5, -0.5)
-            ax.annotate(note, place, (1, 3), textcoords="offset points", fontsize=_FONT_SIZE).set_in_layout(False)
+            style = {"textcoords": "offset points", "fontsize": _FONT_SIZE}
+            ax.annotate(note, (columns[0] - 0.5, -0.5), (1, 3), **style).set_in_layout(False)
             has_notes = True
         last = note
     return has_notes
 
 
 def _format_mark(mark):
+    """Return the settings of a column as text; empty if they are the defaults."""
     words = [f"augmented: {format_augment(mark.augment)}"] if mark.augment else []
     words += [
         f"{name}: {_format_function(getattr(mark, name))}" for name in ("penalty", "objective") if getattr(mark, name)
@@ -174,12 +200,14 @@ def _format_mark(mark):
 
 
 def _format_whole(score):
+    """Return the title of a score: its name, and the steps before and after its phases."""
     words = [f"first {_format_function(score.prepare)}"] if score.prepare else []
     words += [f"at the end {_format_function(score.finish)}"] if score.finish else []
     return format_strategy(score.name) + (f" ({', '.join(words)})" if words else "")
 
 
 def _format_function(function):
+    """Return the name of a function, with its settings, as text."""
     if isinstance(function, functools.partial):
         settings = ", ".join(f"{name} {value}" for name, value in function.keywords.items())
         return f"{_format_function(function.func)} {settings}".strip()

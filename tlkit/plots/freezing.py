@@ -1,46 +1,82 @@
-"""What a choice of frozen stages moves, keeps in memory and takes, beside what training everything would."""
+"""The effect of a choice of frozen stages on weights, memory and time, compared with training everything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from tlkit.plots.page import Page
+from tlkit.plots.style import COLOURS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from tlkit.backbones.freezing.costs import FreezingSummary
 
 SIZE_INCHES = (9.8, 6.2)
 
-_FROZEN, _MOVES, _OUTLINE = "#56B4E9", "#E69F00", "#555555"
-# Of the four parts of the memory: colours of Okabe and Ito, told apart in gray by their hatches.
-_MEMORY_STYLES = (("#000000", ""), ("#D55E00", "//"), ("#CC79A7", ".."), ("#009E73", "\\\\"))
+_FROZEN, _MOVES, _OUTLINE = COLOURS[5], COLOURS[4], "#555555"
+# Of the four parts of the memory; in gray their hatches differ.
+_MEMORY_STYLES = ((COLOURS[6], ""), (COLOURS[1], "//"), (COLOURS[3], ".."), (COLOURS[2], "\\\\"))
 _BAR_WIDTH = 0.7
-# What is drawn again and again lies above the frames, which are drawn once.
-_ABOVE_FRAMES = 2.6
+_ABOVE_FRAMES = 2.6  # zorder of the dynamic part, above the frames of the static part
 
 
-def draw_freezing(summary, everything, figure):
-    """Draw a choice of frozen stages on an empty figure, best of `SIZE_INCHES`.
+def draw_freezing(summary: FreezingSummary, everything: FreezingSummary, figure: Figure) -> Figure:
+    """Draw a choice of frozen stages on an empty figure: moved weights, memory and time per part.
 
-    Arguments
-    ---------
-    reading, everything: FreezingSummary
-        Of the choice, and with no stage frozen, which is drawn as outlines.
-    figure: matplotlib Figure
+    Parameters
+    ----------
+    summary : FreezingSummary
+        Summary of the choice.
+    everything : FreezingSummary
+        Summary without frozen stages, drawn as outlines.
+    figure : matplotlib Figure
+        Empty figure, best of the size `SIZE_INCHES`.
 
-    Returns the figure.
+    Returns
+    -------
+    matplotlib Figure
+        The figure that was given.
+
+    Examples
+    --------
+    >>> import matplotlib.figure
+    >>> from tlkit.backbones.freezing.costs import FreezingChoice, FreezingSummary
+    >>> memory = dict.fromkeys(["parameters", "gradients", "optimizer state", "activations"], 1.0)
+    >>> parts, moves = ("stem", "head"), {"weights": (True, True)}
+    >>> everything = FreezingSummary(FreezingChoice(), parts, moves, 20, (1.0, 0.1), (0.02, 0.01), memory, "")
+    >>> figure = draw_freezing(everything, everything, matplotlib.figure.Figure(SIZE_INCHES))
+    >>> figure.axes[3].get_title()
+    'memory of a step'
     """
-    _draw_what_changes(summary, _draw_what_stays(everything, figure))
+    _draw_dynamic(summary, _draw_static(everything, figure))
     return figure
 
 
 class FreezingPage(Page):
-    """The same drawing, made again and again for choices of stages of one network.
+    """Draw one choice of frozen stages after another, as `draw_freezing` does, but faster.
 
-    Arguments
-    ---------
-    everything: FreezingSummary
-        With no stage frozen.
+    Parameters
+    ----------
+    everything : FreezingSummary
+        Summary without frozen stages, drawn as outlines.
+
+    Examples
+    --------
+    >>> from tlkit.backbones.freezing.costs import FreezingChoice, FreezingSummary
+    >>> memory = dict.fromkeys(["parameters", "gradients", "optimizer state", "activations"], 1.0)
+    >>> parts, moves = ("stem", "head"), {"weights": (True, True)}
+    >>> everything = FreezingSummary(FreezingChoice(), parts, moves, 20, (1.0, 0.1), (0.02, 0.01), memory, "")
+    >>> FreezingPage(everything).axes[0].get_title()
+    'changed by a training step'
     """
 
-    def __init__(self, everything):
-        super().__init__(SIZE_INCHES, lambda figure: _draw_what_stays(everything, figure), _draw_what_changes)
+    def __init__(self, everything: FreezingSummary):
+        super().__init__(SIZE_INCHES, lambda figure: _draw_static(everything, figure), _draw_dynamic)
 
 
-def _draw_what_stays(everything, figure):
+def _draw_static(everything, figure):
+    """Draw frames and outlines; return the axes of moves, activations, durations and memory."""
     moves = figure.add_axes((0.12, 0.67, 0.62, 0.21))
     activations = figure.add_axes((0.12, 0.37, 0.62, 0.23))
     durations = figure.add_axes((0.12, 0.07, 0.62, 0.23))
@@ -53,7 +89,7 @@ def _draw_what_stays(everything, figure):
     moves.set_yticks(range(len(everything.moves)), everything.moves, fontsize=9)
     moves.set_ylim(len(everything.moves) - 0.5, -0.5)
     moves.xaxis.set_visible(False)
-    moves.set_title("what a training step moves", fontsize=10, pad=32)
+    moves.set_title("changed by a training step", fontsize=10, pad=32)
     _draw_outlines(everything.activations_mib, activations, "MiB")
     activations.set_title("kept for the backward pass (outline: everything learns)", fontsize=10)
     _draw_outlines([1000 * duration_s for duration_s in everything.durations_s], durations, "ms")
@@ -69,26 +105,29 @@ def _draw_what_stays(everything, figure):
 
 
 def _draw_outlines(values, ax, unit):
+    """Draw the (n_parts,) values of training everything as dashed outlines."""
     ax.bar(range(len(values)), values, _BAR_WIDTH, fill=False, edgecolor=_OUTLINE, linestyle="--")
     ax.set_ylim(0, 1.3 * max(values))
     ax.set_ylabel(unit)
 
 
-def _draw_memory(memory_mib, place, ax):
+def _draw_memory(memory_mib, column, ax):
+    """Draw a stacked bar of the four parts of the memory in a column, with their sum above it."""
     bottom = 0
     for (name, value), (colour, hatch) in zip(memory_mib.items(), _MEMORY_STYLES, strict=True):
-        label = name if place == 1 else None
+        label = name if column == 1 else None
         style = {"color": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0, "zorder": _ABOVE_FRAMES}
-        ax.bar(place, value, _BAR_WIDTH, bottom, label=label, **style)
+        ax.bar(column, value, _BAR_WIDTH, bottom, label=label, **style)
         bottom += value
-    ax.text(place, bottom, f"{bottom:.0f}", ha="center", va="bottom", fontsize=9)
+    ax.text(column, bottom, f"{bottom:.0f}", ha="center", va="bottom", fontsize=9)
 
 
-def _draw_what_changes(summary, axes):
+def _draw_dynamic(summary, axes):
+    """Draw the values of a choice into the frames."""
     moves, activations, durations, memory = axes
-    for place, part in enumerate(summary.parts):
-        word = "frozen" if part in summary.choice.frozen else "learns"
-        moves.text(place, -0.6, f"{part}\n{word}", ha="center", va="bottom", fontsize=8)
+    for column, part in enumerate(summary.parts):
+        treatment = "frozen" if part in summary.choice.frozen else "learns"
+        moves.text(column, -0.6, f"{part}\n{treatment}", ha="center", va="bottom", fontsize=8)
     for row, marks in enumerate(summary.moves.values()):
         _draw_marks(marks, row, moves)
     _draw_bars(summary.activations_mib, summary, activations)
@@ -97,19 +136,19 @@ def _draw_what_changes(summary, axes):
 
 
 def _draw_marks(marks, row, ax):
-    # What a part has nothing of, as some have no norm layers, stays empty.
-    places = [place for place, moved in enumerate(marks) if moved is not None]
-    colours = [_MOVES if marks[place] else _FROZEN for place in places]
-    ax.bar(places, 0.9, 0.94, row - 0.45, color=colours, zorder=_ABOVE_FRAMES)
-    for place in places:
-        ax.text(place, row, "moves" if marks[place] else "still", ha="center", va="center", fontsize=8)
+    """Draw whether each part moves: (n_parts,) bool, None for a part without such values, such as norm layers."""
+    columns = [column for column, moved in enumerate(marks) if moved is not None]
+    colours = [_MOVES if marks[column] else _FROZEN for column in columns]
+    ax.bar(columns, 0.9, 0.94, row - 0.45, color=colours, zorder=_ABOVE_FRAMES)
+    for column in columns:
+        ax.text(column, row, "moves" if marks[column] else "still", ha="center", va="center", fontsize=8)
 
 
 def _draw_bars(values, summary, ax):
+    """Draw the (n_parts,) values of a choice as bars with numbers."""
     colours = [_FROZEN if part in summary.choice.frozen else _MOVES for part in summary.parts]
     ax.bar(range(len(values)), values, _BAR_WIDTH, color=colours, zorder=_ABOVE_FRAMES)
-    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # the outlines would cross the numbers
-    for place, value in enumerate(values):
-        ax.annotate(
-            f"{value:.1f}", (place, value), (0, 3), textcoords="offset points", ha="center", fontsize=8, bbox=box
-        )
+    # On white, since the outlines would cross the numbers.
+    style = {"ha": "center", "fontsize": 8, "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.8}}
+    for column, value in enumerate(values):
+        ax.annotate(f"{value:.1f}", (column, value), (0, 3), textcoords="offset points", **style)

@@ -1,62 +1,98 @@
-"""Transfer gains with their intervals: as bars that agree with the verdicts, and as a map of helps and harms."""
+"""Transfer gains: as curves with the intervals that the verdicts come from, and as a map of verdicts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tlkit.evaluation.gains import MARGIN
-from tlkit.plots.comparison import COLOURS, LINES, MARKERS
+from tlkit.names import format_strategy
+from tlkit.plots.matrix import draw_matrix
+from tlkit.plots.style import SHOTS, measure_error_bars, style_curve
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
 
 _SHORT = {"no difference that matters": "no difference"}
-_LEAST_SCALE = 0.05  # of the map's colours: a gain of a point isn't to look like one of thirty
-_DARK = 0.6  # from this share of the scale on a cell is too dark for black words
+_LEAST_SCALE = 0.05  # of the map's colours, so that a gain of 0.01 does not look like one of 0.30
 
 
-def draw_gains(gains, ax, *, margin=MARGIN):
-    """Draw transfer gains over shots with their intervals: a curve an arm, zero and the margin around it.
+def draw_gains(gains: DataFrame, ax: Axes, *, margin: float = MARGIN) -> Axes:
+    """Draw transfer gains over shots with their intervals, one curve per arm.
 
-    The bars are the intervals that the verdicts come from: what lies above zero helps, what lies below harms.
+    The intervals are those of the verdicts: an arm helps if its interval lies above zero, and harms if it lies below.
 
-    Arguments
-    ---------
-    gains: DataFrame
-        As `tlkit.evaluation.transfer_gain` returns it.
-    ax: matplotlib axis
-    margin: float
-        Within which a gain makes no difference that matters; shaded.
+    Parameters
+    ----------
+    gains : DataFrame
+        Result of `tlkit.evaluation.transfer_gain`.
+    ax : matplotlib Axes
+        Axes to draw on.
+    margin : float
+        Largest gain that makes no difference that matters; the area within it is shaded.
 
-    Returns the axis.
+    Returns
+    -------
+    matplotlib Axes
+        The axes that were given.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from matplotlib.figure import Figure
+    >>> columns = ["strategy", "shots", "gain", "gain_low", "gain_high", "verdict", "baseline"]
+    >>> gains = pd.DataFrame([("lp_ft", 5, 0.1, 0.05, 0.15, "helps", "linear_probe")], columns=columns)
+    >>> draw_gains(gains, Figure().subplots()).get_ylabel()
+    'gain in accuracy over linear probe'
     """
     ax.axhspan(-margin, margin, color="0.88", zorder=0, label="no difference that matters")
     ax.axhline(0, color="black", linewidth=1)
-    arms = gains["strategy"].drop_duplicates().tolist()
-    shots = sorted(gains["shots"].unique())
-    for place, arm in enumerate(arms):
+    arms, shots = _list_cells(gains)
+    for index, arm in enumerate(arms):
         rows = gains[gains["strategy"] == arm]
-        lengths = [(rows["gain"] - rows["gain_low"]).fillna(0), (rows["gain_high"] - rows["gain"]).fillna(0)]
-        # Side by side rather than on top of each other, where intervals overlap.
-        places = [shots.index(number) + 0.12 * (place - (len(arms) - 1) / 2) for number in rows["shots"]]
-        style = {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)], "capsize": 3}
-        label = arm.replace("_", " ")
-        ax.errorbar(places, rows["gain"], yerr=lengths, linestyle=LINES[place % len(LINES)], label=label, **style)
+        lengths = measure_error_bars(rows["gain"], rows["gain_low"], rows["gain_high"])
+        # Arms are drawn side by side, so that overlapping intervals can be seen.
+        columns = [shots.index(number) + 0.12 * (index - (len(arms) - 1) / 2) for number in rows["shots"]]
+        style = style_curve(index) | {"label": format_strategy(arm), "capsize": 3}
+        ax.errorbar(columns, rows["gain"], yerr=lengths, **style)
     ax.set_xticks(range(len(shots)), [str(number) for number in shots])
-    ax.set_xlabel("training pictures a class")
-    ax.set_ylabel(f"gain in accuracy over {gains['baseline'].iloc[0].replace('_', ' ')}")
+    ax.set_xlabel(SHOTS)
+    ax.set_ylabel(_name_gain(gains))
     ax.grid(axis="y", alpha=0.3)
     ax.legend(fontsize="small")
     return ax
 
 
-def draw_transfer_map(gains, ax, *, chosen=None):
-    """Draw who helps and who harms: a row an arm, a column a number of shots, each with its gain and verdict.
+def draw_transfer_map(gains: DataFrame, ax: Axes, *, chosen: tuple[str, int] | None = None) -> Axes:
+    """Draw a map of gains and verdicts: one row per arm, one column per number of shots.
 
-    Arguments
-    ---------
-    gains: DataFrame
-        As `tlkit.evaluation.transfer_gain` returns it.
-    ax: matplotlib axis
-    chosen: (str, int), optional
-        An arm and a number of shots that gets a frame.
+    Harm is orange with a minus sign, help is violet; darker cells are larger gains or losses.
 
-    Returns the axis. Harm is orange and has a minus sign, help is violet; the darker, the larger.
+    Parameters
+    ----------
+    gains : DataFrame
+        Result of `tlkit.evaluation.transfer_gain`.
+    ax : matplotlib Axes
+        Axes to draw on.
+    chosen : (str, int), optional
+        Arm and number of shots of a cell to frame.
+
+    Returns
+    -------
+    matplotlib Axes
+        The axes that were given.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from matplotlib.figure import Figure
+    >>> columns = ["strategy", "shots", "gain", "gain_low", "gain_high", "verdict", "baseline"]
+    >>> gains = pd.DataFrame([("lp_ft", 5, 0.1, 0.05, 0.15, "helps", "linear_probe")], columns=columns)
+    >>> print(draw_transfer_map(gains, Figure().subplots()).texts[0].get_text())
+    +0.10
+    helps
     """
     draw_map_frame(gains, ax)
     if chosen is not None:
@@ -65,22 +101,18 @@ def draw_transfer_map(gains, ax, *, chosen=None):
 
 
 def draw_map_frame(gains, ax):
-    """Draw all of the map but the frame around a cell."""
+    """Draw the map without a frame around a cell."""
     arms, shots = _list_cells(gains)
-    table = gains.pivot_table(index="strategy", columns="shots", values="gain").loc[arms, shots]
-    highest = max(np.nanmax(np.abs(table.to_numpy())), _LEAST_SCALE)
-    ax.imshow(table, cmap="PuOr", vmin=-highest, vmax=highest, aspect="auto")
-    for row in gains.itertuples():
-        colour = "white" if abs(row.gain) > _DARK * highest else "black"
-        said = f"{row.gain:+.2f}\n{_SHORT.get(row.verdict, row.verdict)}"
-        place = shots.index(row.shots), arms.index(row.strategy)
-        ax.text(*place, said, ha="center", va="center", fontsize=9, color=colour)
-    ax.set_xticks(range(len(shots)), [str(number) for number in shots])
-    ax.set_yticks(range(len(arms)), [arm.replace("_", " ") for arm in arms])
-    ax.set_xlabel("training pictures a class")
-    ax.set_title(f"gain in accuracy over {gains['baseline'].iloc[0].replace('_', ' ')}", fontsize=10)
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
+    values = gains.pivot_table(index="strategy", columns="shots", values="gain").loc[arms, shots].to_numpy()
+    highest = max(np.nanmax(np.abs(values)), _LEAST_SCALE)
+    texts = {
+        (arms.index(row.strategy), shots.index(row.shots)): f"{row.gain:+.2f}\n{_SHORT.get(row.verdict, row.verdict)}"
+        for row in gains.itertuples()
+    }
+    rows, columns = [format_strategy(arm) for arm in arms], [str(number) for number in shots]
+    draw_matrix(values, texts, rows, columns, ax, limits=(-highest, highest), cmap="PuOr", aspect="auto")
+    ax.set_xlabel(SHOTS)
+    ax.set_title(_name_gain(gains), fontsize=10)
 
 
 def frame_cell(gains, ax, strategy, shots):
@@ -93,4 +125,10 @@ def frame_cell(gains, ax, strategy, shots):
 
 
 def _list_cells(gains):
+    """Return the arms, in their order, and the numbers of shots, ascending (two lists)."""
     return gains["strategy"].drop_duplicates().tolist(), sorted(gains["shots"].unique().tolist())
+
+
+def _name_gain(gains):
+    """Return the label of the gains, with the name of their baseline."""
+    return f"gain in accuracy over {format_strategy(gains['baseline'].iloc[0])}"

@@ -1,31 +1,58 @@
-"""One picture's heat map, trained and made random down to a depth, beside how like each other they stay."""
+"""One picture's heat map, from the trained network and from a partly random one, and how similar they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlkit.plots.comparison import COLOURS
 from tlkit.plots.heat_maps import draw_heat_map, draw_input
 from tlkit.plots.page import Page
+from tlkit.plots.style import FIXED, RING, style_curve
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from tlkit.inspection.random_weights import HeatStudy
+    from tlkit.summaries.heat_maps import HeatMapSummary
 
 SIZE_INCHES = (11.0, 3.7)
-_LINES, _MARKERS = ("-", "--", "-.", ":"), ("o", "s", "^", "D")
 
 
-def draw_correlations(study, ax):
-    """Draw how like the trained run's the heat maps stay, over how far down the run was made random: a curve a method.
+def draw_correlations(study: HeatStudy, ax: Axes) -> Axes:
+    """Draw how similar heat maps stay to the trained network's while its weights are made random, per method.
 
-    Arguments
-    ---------
-    study: HeatStudy
-    ax: matplotlib axis
+    Parameters
+    ----------
+    study : HeatStudy
+        Result of `tlkit.inspection.study_heat_maps`.
+    ax : matplotlib Axes
+        Axes to draw on.
 
-    Returns the axis.
+    Returns
+    -------
+    matplotlib Axes
+        The axes that were given.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from matplotlib.figure import Figure
+    >>> from tlkit.inspection.random_weights import HeatStudy
+    >>> maps = {"cam": np.random.default_rng(0).random((2, 1, 8, 8), np.float32)}
+    >>> rows = [("cam", "trained", 0, 1.0), ("cam", "head", 0, 0.4)]
+    >>> correlations = pd.DataFrame(rows, columns=["method", "depth", "picture", "correlation"])
+    >>> inputs, depths = np.zeros((1, 8, 8, 3), np.uint8), ["trained", "head"]
+    >>> study = HeatStudy(inputs, ["bird"], ["1.png"], depths, maps, correlations)
+    >>> draw_correlations(study, Figure().subplots()).get_xlabel()
+    'random from the head down to'
     """
-    places = np.arange(len(study.depths))
-    for number, method in enumerate(study.maps):
-        style = {"color": COLOURS[number], "linestyle": _LINES[number % 4], "marker": _MARKERS[number % 4]}
-        ax.plot(places, study.means[method], label=method, **style)
+    columns = np.arange(len(study.depths))
+    for index, method in enumerate(study.maps):
+        ax.plot(columns, study.means[method], label=method, **style_curve(index))
     ax.axhline(0, color="0.5", linewidth=1)
-    ax.set_xticks(places, study.depths, rotation=40, ha="right", fontsize=8)
+    ax.set_xticks(columns, study.depths, rotation=40, ha="right", fontsize=8)
     ax.set_ylim(min(-0.3, study.means.min(axis=None) - 0.1), 1.05)
     ax.set_xlabel("random from the head down to", fontsize=9)
     ax.set_ylabel("rank correlation with the trained map", fontsize=9)
@@ -34,36 +61,76 @@ def draw_correlations(study, ax):
     return ax
 
 
-def draw_heat_study(summary, study, figure):
-    """Draw a choice of picture, depth and method on an empty figure, best of `SIZE_INCHES`.
+def draw_heat_study(summary: HeatMapSummary, study: HeatStudy, figure: Figure) -> Figure:
+    """Draw a choice of picture, depth and method on an empty figure.
 
-    Arguments
-    ---------
-    summary: HeatMapSummary
-    study: HeatStudy
-        That the reading was taken from.
-    figure: matplotlib Figure
+    Parameters
+    ----------
+    summary : HeatMapSummary
+        Summary of the choice, from `tlkit.summaries.heat_maps.summarise_heat_maps`.
+    study : HeatStudy
+        Study that the choice was made from.
+    figure : matplotlib Figure
+        Empty figure, best of the size `SIZE_INCHES`.
 
-    Returns the figure.
+    Returns
+    -------
+    matplotlib Figure
+        The figure that was given.
+
+    Examples
+    --------
+    >>> import matplotlib.figure
+    >>> import pandas as pd
+    >>> from tlkit.inspection.random_weights import HeatStudy
+    >>> from tlkit.summaries.heat_maps import HeatChoice, summarise_heat_maps
+    >>> maps = {"cam": np.random.default_rng(0).random((2, 1, 8, 8), np.float32)}
+    >>> rows = [("cam", "trained", 0, 1.0), ("cam", "head", 0, 0.4)]
+    >>> correlations = pd.DataFrame(rows, columns=["method", "depth", "picture", "correlation"])
+    >>> inputs, depths = np.zeros((1, 8, 8, 3), np.uint8), ["trained", "head"]
+    >>> study = HeatStudy(inputs, ["bird"], ["1.png"], depths, maps, correlations)
+    >>> summary = summarise_heat_maps(study, HeatChoice(0, "head", "cam"))
+    >>> figure = draw_heat_study(summary, study, matplotlib.figure.Figure(SIZE_INCHES))
+    >>> figure.axes[2].texts[0].get_text()
+    'random down to: head'
     """
-    _draw_what_changes(summary, study, _draw_what_stays(study, figure))
+    _draw_dynamic(summary, study, _draw_static(study, figure))
     return figure
 
 
 class HeatStudyPage(Page):
-    """The same drawing, made again and again for pictures, depths and methods of one `HeatStudy`."""
+    """Draw one choice of picture, depth and method after another, as `draw_heat_study` does, but faster.
 
-    def __init__(self, study):
+    Parameters
+    ----------
+    study : HeatStudy
+        Result of `tlkit.inspection.study_heat_maps`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tlkit.inspection.random_weights import HeatStudy
+    >>> maps = {"cam": np.random.default_rng(0).random((2, 1, 8, 8), np.float32)}
+    >>> rows = [("cam", "trained", 0, 1.0), ("cam", "head", 0, 0.4)]
+    >>> correlations = pd.DataFrame(rows, columns=["method", "depth", "picture", "correlation"])
+    >>> inputs, depths = np.zeros((1, 8, 8, 3), np.uint8), ["trained", "head"]
+    >>> study = HeatStudy(inputs, ["bird"], ["1.png"], depths, maps, correlations)
+    >>> HeatStudyPage(study).axes[3].get_title()
+    'mean over all pictures'
+    """
+
+    def __init__(self, study: HeatStudy):
         super().__init__(
             SIZE_INCHES,
-            lambda figure: _draw_what_stays(study, figure),
-            lambda summary, axes: _draw_what_changes(summary, study, axes),
+            lambda figure: _draw_static(study, figure),
+            lambda summary, axes: _draw_dynamic(summary, study, axes),
         )
 
 
-def _draw_what_stays(study, figure):
-    places = (0.01, 0.05, 0.2, 0.72), (0.22, 0.05, 0.2, 0.72), (0.43, 0.05, 0.2, 0.72), (0.72, 0.28, 0.27, 0.6)
-    picture, trained, random, curves = (figure.add_axes(place) for place in places)
+def _draw_static(study, figure):
+    """Draw the curves and three empty frames; return the four axes."""
+    boxes = (0.01, 0.05, 0.2, 0.72), (0.22, 0.05, 0.2, 0.72), (0.43, 0.05, 0.2, 0.72), (0.72, 0.28, 0.27, 0.6)
+    picture, trained, random, curves = (figure.add_axes(box) for box in boxes)
     side_px = study.inputs.shape[1]
     for ax in (picture, trained, random):
         ax.set(xlim=(0, side_px), ylim=(side_px, 0), xticks=[], yticks=[], aspect="equal")
@@ -72,17 +139,17 @@ def _draw_what_stays(study, figure):
     return picture, trained, random, curves
 
 
-def _draw_what_changes(summary, study, axes):
+def _draw_dynamic(summary, study, axes):
+    """Draw the picture and its two heat maps, and mark the chosen point."""
     picture, trained, random, curves = axes
-    choice, square = summary.choice, study.inputs[summary.choice.picture]
-    draw_input(square, picture)
+    choice, shown = summary.choice, study.inputs[summary.choice.picture]
+    draw_input(shown, picture)
     for ax, heat in ((trained, summary.trained), (random, summary.random)):
-        draw_heat_map(heat, square, ax)
-    captions = f"explained: {summary.label}", "as trained", f"random down to: {choice.depth}"
+        draw_heat_map(heat, shown, ax)
+    captions = f"explained class: {summary.label}", "trained", f"random down to: {choice.depth}"
     for ax, caption in zip((picture, trained, random), captions, strict=True):
         ax.text(0.5, 1.03, caption, transform=ax.transAxes, ha="center", va="bottom", fontsize=9.5)
     heading = {"transform": picture.figure.transFigure, "va": "center", "fontsize": 10.5, "weight": "bold"}
     picture.text(0.01, 0.94, f"{choice.method}: {summary.similarity}", **heading)
-    place = study.depths.index(choice.depth)
-    ring = {"markersize": 15, "markerfacecolor": "none", "markeredgecolor": "black", "markeredgewidth": 1.8}
-    curves.plot(place, study.means[choice.method].iloc[place], "o", zorder=10, scalex=False, scaley=False, **ring)
+    column = study.depths.index(choice.depth)
+    curves.plot(column, study.means[choice.method].iloc[column], **RING | {"markersize": 15}, **FIXED)

@@ -1,44 +1,69 @@
-"""Accuracy on the way from one network's weights to another's."""
+"""Accuracy between one network's weights and another's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tlkit.arguments import check_known
-from tlkit.plots.comparison import COLOURS, LINES, MARKERS
+from tlkit.plots.style import ACCURACY, style_curve
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
 
 _COLUMNS = ("mixing_coefficient", "accuracy")
 
 
-def draw_interpolation(curves, ax):
-    """Draw the accuracy along the mixing_coefficient of an interpolation, a line each set of pictures.
+def draw_interpolation(curves: dict[str, DataFrame], ax: Axes) -> Axes:
+    """Draw the accuracy over the mixing coefficient of an interpolation, one curve per set of pictures.
 
-    A thin straight line joins the ends of each: what lies above it, mixing the two networks' accuracies wouldn't give.
+    A thin straight line joins the ends of each curve. Above it, mixing weights is better than mixing accuracies.
 
-    Arguments
-    ---------
-    curves: dict of str to DataFrame
-        The tables of `tlkit.training.interpolation_curve` by name, such as "in the domain".
-        Rows may come in any order.
-    ax: matplotlib axis
+    Parameters
+    ----------
+    curves : dict of str to DataFrame
+        Results of `tlkit.training.interpolation_curve` by name, for example "in the domain"; rows in any order.
+    ax : matplotlib Axes
+        Axes to draw on.
 
-    Returns the axis. Raises ValueError for no curve, one with fewer than two rows, or a column that isn't there.
+    Returns
+    -------
+    matplotlib Axes
+        The axes that were given.
+
+    Raises
+    ------
+    ValueError
+        If there is no curve, or one lacks a column or has fewer than two rows.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from matplotlib.figure import Figure
+    >>> curve = pd.DataFrame({"mixing_coefficient": [0.0, 0.5, 1.0], "accuracy": [0.6, 0.75, 0.7]})
+    >>> ax = draw_interpolation({"in the domain": curve}, Figure().subplots())
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['in the domain']
     """
     if not curves:
-        raise ValueError("curves: empty, expected a table from interpolation_curve by the name of its pictures")
-    for place, (name, curve) in enumerate(curves.items()):
+        raise ValueError("curves: empty, expected tables from interpolation_curve by the names of their pictures")
+    for index, (name, curve) in enumerate(curves.items()):
         check_known(f"curves[{name!r}]", _COLUMNS, list(curve))
         if len(curve) < 2:
             raise ValueError(
-                f"curves[{name!r}]: {len(curve)} mixing_coefficients, expected two at least, the ends of a line"
+                f"curves[{name!r}]: {len(curve)} mixing_coefficients, expected at least two, the ends of a line"
             )
         mixing_coefficients, accuracies = curve.sort_values("mixing_coefficient")[list(_COLUMNS)].to_numpy(float).T
-        colour = COLOURS[place % len(COLOURS)]
-        style = {"linestyle": LINES[place % len(LINES)], "marker": MARKERS[place % len(MARKERS)]}
-        ax.plot(mixing_coefficients, accuracies, color=colour, label=name, **style)
-        ax.plot(mixing_coefficients[[0, -1]], accuracies[[0, -1]], color=colour, linewidth=0.7, alpha=0.7)
+        style = style_curve(index)
+        ax.plot(mixing_coefficients, accuracies, label=name, **style)
+        ends = mixing_coefficients[[0, -1]], accuracies[[0, -1]]
+        ax.plot(*ends, color=style["color"], linewidth=0.7, alpha=0.7)
     everything = np.concatenate([curve["accuracy"].to_numpy(float) for curve in curves.values()])
     ax.set_ylim(max(0.0, everything.min() - 0.05), min(1.0, everything.max() + 0.05))
     ax.set_xlabel("mixing_coefficient (0: the weights before tuning, 1: those after it)")
-    ax.set_ylabel("accuracy on test pictures (share right)")
+    ax.set_ylabel(ACCURACY)
     ax.grid(alpha=0.3)
     ax.legend(fontsize="small")
     return ax

@@ -1,51 +1,76 @@
-"""Learning curves: accuracy over the number of training pictures, and where one curve overtakes another."""
+"""Learning curves: accuracy over the number of training pictures, and the points at which one overtakes another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tlkit.comparison.crossings import CROSSES
 from tlkit.names import format_strategy
-from tlkit.plots.comparison import COLOURS, LINES, MARKERS
+from tlkit.plots.style import ACCURACY, SHOTS, style_curve
 
-_STRIP = 0.09  # of the axes' height, for the bar of one crossing and its words
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from tlkit.comparison.curve_results import LearningCurve
+
+_STRIP = 0.09  # height of one crossing's bar and its text, as a share of the axes
 
 
-def draw_learning_curve(curve, ax):
-    """Draw a `LearningCurve`: a line a strategy over shots (logarithmic), in the band of its 95 % interval.
+def draw_learning_curve(curve: LearningCurve, ax: Axes) -> Axes:
+    """Draw accuracy over shots on a logarithmic axis, one curve per strategy with the band of its 95 % interval.
 
-    Each crossing that can be told is a point on a bar above the axis of shots: the bar is its 95 % interval.
+    Each significant crossing is a point on a bar above the lower axis. The bar is its 95 % interval.
 
-    Arguments
-    ---------
-    curve: LearningCurve
-    ax: matplotlib axis
+    Parameters
+    ----------
+    curve : LearningCurve
+        Result of `tlkit.learning_curve`.
+    ax : matplotlib Axes
+        Axes to draw on.
 
-    Returns the axis.
+    Returns
+    -------
+    matplotlib Axes
+        The axes that were given.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> from matplotlib.figure import Figure
+    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(4)
+    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
+    >>> arms = ["linear_probe", tl.Probe("knn")]
+    >>> curve = tl.learning_curve(backbone, images, arms, shots=[1, 2], seeds=2, progress=False)
+    >>> draw_learning_curve(curve, Figure().subplots()).get_xlabel()
+    'shots (training pictures per class)'
     """
     table, crossings = curve.table, curve.crossings[curve.crossings["verdict"] == CROSSES]
-    for place, (strategy, arm) in enumerate(table.groupby("strategy", sort=False)):
-        style = {"color": COLOURS[place % len(COLOURS)], "linestyle": LINES[place % len(LINES)]}
-        marker = MARKERS[place % len(MARKERS)]
-        ax.plot(arm["shots"], arm["accuracy"], marker=marker, label=format_strategy(strategy), **style)
-        # The edges carry the line's style, so that bands which overlap are told apart in gray.
+    for index, (strategy, arm) in enumerate(table.groupby("strategy", sort=False)):
+        style = style_curve(index)
+        ax.plot(arm["shots"], arm["accuracy"], label=format_strategy(strategy), **style)
+        # The edges have the line's style, so that overlapping bands can be told apart in gray.
         low, high = arm["accuracy_low"], arm["accuracy_high"]
         ax.fill_between(arm["shots"], low, high, alpha=0.13, color=style["color"], linewidth=0)
         for edge in (low, high):
-            ax.plot(arm["shots"], edge, linewidth=0.6, alpha=0.7, **style)
+            ax.plot(arm["shots"], edge, linewidth=0.6, alpha=0.7, **style | {"marker": ""})
     ax.set_xscale("log", base=2)
     shots = sorted(table["shots"].unique().tolist())
     ax.set_xticks(shots, [str(number) for number in shots])
     ax.minorticks_off()
     _leave_room(table, len(crossings), ax)
-    for place, crossing in enumerate(crossings.itertuples()):
-        _draw_crossing(crossing, table, (place + 0.4) * _STRIP, ax)
-    ax.set_xlabel("shots (training pictures a class)")
-    ax.set_ylabel("accuracy on test pictures (share right)")
+    for index, crossing in enumerate(crossings.itertuples()):
+        _draw_crossing(crossing, table, (index + 0.4) * _STRIP, ax)
+    ax.set_xlabel(f"shots ({SHOTS})")
+    ax.set_ylabel(ACCURACY)
     ax.grid(alpha=0.3)
     ax.legend(fontsize="small")
     return ax
 
 
 def _leave_room(table, n_crossings, ax):
+    """Set the limits so that the curves lie above one strip per crossing."""
     scores = table[["accuracy", "accuracy_low", "accuracy_high"]]
     bottom, top = max(0.0, scores.min(axis=None) - 0.02), min(1.0, scores.max(axis=None) + 0.02)
     strips = (n_crossings + 0.2 * (n_crossings > 0)) * _STRIP
@@ -54,8 +79,8 @@ def _leave_room(table, n_crossings, ax):
 
 
 def _draw_crossing(crossing, table, height, ax):
-    # Shots on one axis, a share of the axes' height on the other.
-    bar = {"color": "black", "transform": ax.get_xaxis_transform()}
+    """Draw a crossing at a height (share of the axes), with a dotted line to the curves and a sentence."""
+    bar = {"color": "black", "transform": ax.get_xaxis_transform()}  # x in shots, y as a share of the axes' height
     ax.plot([crossing.shots_low, crossing.shots_high], [height, height], "-|", linewidth=2, markersize=9, **bar)
     ax.plot([crossing.shots], [height], "o", markersize=6, **bar)
     arm = table[table["strategy"] == crossing.ahead_after]
@@ -66,10 +91,10 @@ def _draw_crossing(crossing, table, height, ax):
         f"{format_strategy(crossing.ahead_after)} overtakes {format_strategy(crossing.ahead_before)} at "
         f"{crossing.shots:.2g} shots ({crossing.shots_low:.2g} to {crossing.shots_high:.2g})"
     )
-    # At the edge that is nearer to the bar, where the words have the whole width.
+    # Aligned at the edge that is nearer to the bar, so that the text has the whole width.
     left, right = ax.get_xlim()
     side = "left" if crossing.shots**2 < left * right else "right"
-    place = (0.012 if side == "left" else 0.988, height + 0.28 * _STRIP)
-    # On white, since the dotted line of a crossing further down may run through them.
+    corner = (0.012 if side == "left" else 0.988, height + 0.28 * _STRIP)
+    # On white, since the dotted line of a lower crossing may pass through the text.
     box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-    ax.text(*place, text, transform=ax.transAxes, ha=side, va="bottom", fontsize="small", bbox=box)
+    ax.text(*corner, text, transform=ax.transAxes, ha=side, va="bottom", fontsize="small", bbox=box)

@@ -1,41 +1,71 @@
-"""The pictures that were labelled wrong, large enough to see why."""
+"""Pictures with a wrong prediction, large enough to see why."""
 
-from PIL import ImageOps
+from __future__ import annotations
 
-_PICTURE_PX, _PITCH_PX, _ROW_PX = 128, 140, 168
+from typing import TYPE_CHECKING
+
+from tlkit.plots.style import frame_sheet
+from tlkit.plots.thumbnails import draw_thumbnail
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
+    from PIL.Image import Image
+
+_PITCH_PX, _ROW_PX = 140, 168
 N_COLUMNS, N_ROWS = 7, 2
 
 
-def draw_mistakes(mistakes, read_picture, ax, *, n_columns=N_COLUMNS, n_rows=N_ROWS):
-    """Draw the first mistakes of a table, each above its true class, what it was taken for, and how surely.
+def draw_mistakes(
+    mistakes: DataFrame,
+    read_picture: Callable[[str], Image],
+    ax: Axes,
+    *,
+    n_columns: int = N_COLUMNS,
+    n_rows: int = N_ROWS,
+) -> Axes:
+    """Draw wrongly predicted pictures, each with its true class, predicted class and probability.
 
-    Arguments
-    ---------
-    mistakes: DataFrame
-        picture, label, predicted, probability; as in `tlkit.summaries.comparison.ArmSummary`.
-    read_picture: callable
+    Parameters
+    ----------
+    mistakes : DataFrame
+        Columns picture, label, predicted and probability, as in `tlkit.summaries.comparison.ArmSummary`.
+    read_picture : callable
         Returns the PIL picture of a name in the column `picture`.
-    ax: matplotlib axis
-    n_columns, n_rows: int
-        How many are drawn at most.
+    ax : matplotlib Axes
+        Axes to draw on.
+    n_columns, n_rows : int
+        Size of the sheet; pictures that do not fit are not drawn.
 
-    Returns the axis.
+    Returns
+    -------
+    matplotlib Axes
+        The axes that were given.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from matplotlib.figure import Figure
+    >>> from PIL import Image
+    >>> columns = ["picture", "label", "predicted", "probability"]
+    >>> mistakes = pd.DataFrame([("1.png", "bird", "bug", 0.93)], columns=columns)
+    >>> ax = draw_mistakes(mistakes, lambda name: Image.new("RGB", (8, 8)), Figure().subplots())
+    >>> print(ax.texts[0].get_text())
+    bird
+    → bug (0.93)
     """
-    for place, mistake in enumerate(mistakes.head(n_columns * n_rows).itertuples()):
-        row, column = divmod(place, n_columns)
-        left, top = column * _PITCH_PX, row * _ROW_PX
-        picture = ImageOps.contain(read_picture(mistake.picture), (_PICTURE_PX, _PICTURE_PX))
-        left_edge, bottom = left + (_PITCH_PX - picture.width) / 2, top + _PICTURE_PX
-        ax.imshow(picture, extent=(left_edge, left_edge + picture.width, bottom, bottom - picture.height))
+    for index, mistake in enumerate(mistakes.head(n_columns * n_rows).itertuples()):
+        row, column = divmod(index, n_columns)
         caption = f"{mistake.label}\n→ {mistake.predicted} ({mistake.probability:.2f})"
-        ax.text(left + _PITCH_PX / 2, top + _PICTURE_PX + 3, caption, ha="center", va="top", fontsize=8.5)
+        draw_thumbnail(read_picture(mistake.picture), caption, column * _PITCH_PX, row * _ROW_PX, _PITCH_PX, ax)
     if mistakes.empty:
         ax.text(n_columns * _PITCH_PX / 2, n_rows * _ROW_PX / 2, "no mistakes", ha="center", va="center")
-    draw_mistakes_frame(ax, n_columns=n_columns, n_rows=n_rows)  # pictures have moved the limits
+    draw_mistakes_frame(ax, n_columns=n_columns, n_rows=n_rows)
     return ax
 
 
 def draw_mistakes_frame(ax, *, n_columns=N_COLUMNS, n_rows=N_ROWS):
-    """Set the limits of an axis to what `draw_mistakes` fills."""
-    ax.set(xlim=(0, n_columns * _PITCH_PX), ylim=(n_rows * _ROW_PX, 0), aspect="equal")
-    ax.set_axis_off()
+    """Set the limits of axes to the sheet of `draw_mistakes`."""
+    frame_sheet(ax, n_columns * _PITCH_PX, n_rows * _ROW_PX)

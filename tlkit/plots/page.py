@@ -1,4 +1,4 @@
-"""A figure that is drawn again and again, as an explorer does: what stays is drawn once."""
+"""A figure that an explorer draws again and again: its static part is drawn only once."""
 
 import io
 
@@ -8,46 +8,61 @@ DOTS_PER_INCH = 100
 
 
 class Page:
-    """A drawing whose parts either stay or change.
+    """A drawing of a given size (width, height) in inches with a static and a dynamic part."""
 
-    Arguments
-    ---------
-    size_inches: (float, float)
-        Width and height.
-    draw_what_stays: callable
-        Draws on the empty figure that it is given and returns its axes.
-    draw_what_changes: callable
-        Gets what is to be shown and those axes, and adds to them.
-    """
+    # draw_static(figure) draws on an empty figure and returns its axes; draw_dynamic(summary, axes) adds to them.
+    # `render` restores the pixels of the static part and draws the new artists on top, which is faster than a whole
+    # figure, and then removes them.
 
-    def __init__(self, size_inches, draw_what_stays, draw_what_changes):
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        self.draw_what_changes = draw_what_changes
-        self.canvas = FigureCanvasAgg(Figure(figsize=size_inches, dpi=DOTS_PER_INCH))
-        self.axes = draw_what_stays(self.canvas.figure)
+    def __init__(self, size_inches, draw_static, draw_dynamic):
+        self.draw_dynamic = draw_dynamic
+        self.canvas = make_canvas(size_inches)
+        self.axes = draw_static(self.canvas.figure)
         self.canvas.draw()
         self.background = self.canvas.copy_from_bbox(self.canvas.figure.bbox)
 
-    def render(self, shown, *, compact=False):
-        """Return the drawing of what is to be shown as a PNG (bytes); `compact` takes 256 colours, and longer."""
-        stays = {artist for ax in self.axes for artist in ax.get_children()}
+    def render(self, summary, *, compact=False):
+        """Return the drawing of a summary as PNG (bytes); `compact` uses 256 colours and takes longer."""
+        static = {artist for ax in self.axes for artist in ax.get_children()}
         try:
-            self.draw_what_changes(shown, self.axes)
+            self.draw_dynamic(summary, self.axes)
             self.canvas.restore_region(self.background)
-            changes = [artist for ax in self.axes for artist in ax.get_children() if artist not in stays]
-            for artist in sorted(changes, key=lambda artist: artist.get_zorder()):
+            added = [artist for ax in self.axes for artist in ax.get_children() if artist not in static]
+            for artist in sorted(added, key=lambda artist: artist.get_zorder()):
                 artist.axes.draw_artist(artist)
         finally:
             for ax in self.axes:
-                for artist in set(ax.get_children()) - stays:
+                for artist in set(ax.get_children()) - static:
                     artist.remove()
-        size = self.canvas.get_width_height()
-        picture = Image.frombuffer("RGBA", size, self.canvas.buffer_rgba()).convert("RGB")
-        content = io.BytesIO()
-        if compact:
-            picture.quantize(256).save(content, "PNG", optimize=True)
-        else:
-            picture.save(content, "PNG", compress_level=1)
-        return content.getvalue()
+        return encode_png(read_canvas(self.canvas), 256 if compact else None)
+
+
+def make_canvas(size_inches):
+    """Return the canvas of a new figure, which needs neither pyplot nor a screen."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    return FigureCanvasAgg(Figure(figsize=size_inches, dpi=DOTS_PER_INCH))
+
+
+def read_canvas(canvas):
+    """Return the pixels of a canvas as a PIL picture."""
+    return Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba()).convert("RGB")
+
+
+def render_figure(figure, n_colours):
+    """Return a figure as PNG (bytes) with a number of colours, since a notebook that keeps it should stay small."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=DOTS_PER_INCH)
+    with Image.open(drawn) as picture:
+        return encode_png(picture.convert("RGB"), n_colours)
+
+
+def encode_png(picture, n_colours=None):
+    """Return a PIL picture as PNG (bytes), reduced to a number of colours and optimized if one is given."""
+    content = io.BytesIO()
+    if n_colours is None:
+        picture.save(content, "PNG", compress_level=1)
+    else:
+        picture.quantize(n_colours).save(content, "PNG", optimize=True)
+    return content.getvalue()

@@ -1,29 +1,49 @@
-"""How much of each class is labelled right, before and after: a row a class."""
+"""Recall per class, before and after: one row per class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tlkit.names import format_strategy
-from tlkit.plots.comparison import COLOURS
+from tlkit.plots.style import COLOURS, FIXED
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
 
 COLUMNS = ("source_only", "method")
 BEFORE = {"marker": "o", "linestyle": "none", "color": "black", "markerfacecolor": "white", "markersize": 7}
 AFTER = {"marker": "s", "linestyle": "none", "color": COLOURS[2], "markeredgecolor": "black", "markersize": 6}
 
 
-def draw_recalls(recalls, ax, *, method, numbers=None):
-    """Draw the share of each class that is labelled right, by source only and by a method: a row a class.
+def draw_recalls(recalls: DataFrame, ax: Axes, *, method: str, numbers: dict[str, int] | None = None) -> Axes:
+    """Draw the recall of each class, by source only and by a method of adaptation: one row per class.
 
-    Arguments
-    ---------
-    recalls: DataFrame
-        A row a class: class, n (pictures), source_only, method (shares). As in an `AdaptationSummary`.
-    ax: matplotlib axis
-    method: str
-        Its name.
-    numbers: dict of str to int, optional
-        Of the classes, as a `DomainMap` beside it has them.
+    Parameters
+    ----------
+    recalls : DataFrame
+        Columns class, n (pictures), source_only and method (shares), as in an `AdaptationSummary`.
+    ax : matplotlib Axes
+        Axes to draw on.
+    method : str
+        Name of the method, for the legend.
+    numbers : dict of str to int, optional
+        Numbers of the classes, such as the `class_numbers` of a `DomainMap`.
 
-    Returns the axis.
+    Returns
+    -------
+    matplotlib Axes
+        The axes that were given.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from matplotlib.figure import Figure
+    >>> recalls = pd.DataFrame({"class": ["bird"], "n": [4], "source_only": [0.25], "method": [0.75]})
+    >>> draw_recalls(recalls, Figure().subplots(), method="coral").texts[0].get_text()
+    'bird (4)'
     """
     draw_recall_frame(len(recalls), ax)
     draw_recall_rows(recalls, ax, numbers or {})
@@ -33,20 +53,18 @@ def draw_recalls(recalls, ax, *, method, numbers=None):
 
 
 def draw_recall_frame(n_rows, ax):
-    """Draw what stays of such a drawing with so many rows."""
-    ax.set(xlim=(-0.03, 1.03), ylim=(n_rows + 0.6, -0.6), xlabel="share of the class labelled right", yticks=[])
+    """Draw the static part of such a drawing with a number of rows."""
+    ax.set(xlim=(-0.03, 1.03), ylim=(n_rows + 0.6, -0.6), xlabel="recall (share of the class correct)", yticks=[])
     ax.grid(axis="x", alpha=0.3)
 
 
 def draw_recall_rows(recalls, ax, numbers, *, columns=COLUMNS):
-    """Draw what changes: `columns` are those of the shares before and after."""
-    fixed = {"scalex": False, "scaley": False}
+    """Draw the rows; `columns` are the shares before and after, `numbers` maps classes to numbers."""
     rows = zip(*(recalls[column] for column in ("class", "n", *columns)), strict=True)
-    for place, (name, n, before, after) in enumerate(rows):
+    for row, (name, n, before, after) in enumerate(rows):
         line = {"color": "black", "linestyle": ":"} if after < before else {"color": "0.45", "linestyle": "-"}
-        ax.plot([before, after], [place, place], linewidth=2, zorder=1, **line, **fixed)
-        said = f"{numbers[name]}  {name} ({n})" if name in numbers else f"{name} ({n})"
-        ax.text(-0.05, place, said, fontsize=9, ha="right", va="center")
-    places = np.arange(len(recalls))
-    for column, style in ((columns[0], BEFORE), (columns[1], AFTER)):
-        ax.plot(recalls[column], places, **style, **fixed)
+        ax.plot([before, after], [row, row], linewidth=2, zorder=1, **line, **FIXED)
+        label = f"{numbers[name]}  {name} ({n})" if name in numbers else f"{name} ({n})"
+        ax.text(-0.05, row, label, fontsize=9, ha="right", va="center")
+    for column, style in zip(columns, (BEFORE, AFTER), strict=True):
+        ax.plot(recalls[column], np.arange(len(recalls)), **style, **FIXED)

@@ -1,67 +1,102 @@
-"""How alike two networks are stage by stage: a curve with the band that chance gives, or a matrix."""
+"""Similarity of two networks by stage: a curve with the band that chance gives, or a matrix."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlkit.plots.comparison import COLOURS
+from tlkit.plots.matrix import draw_matrix
+from tlkit.plots.style import style_curve
 
-_DARK = 0.6  # from this similarity on a cell is too dark for black words
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
+
+_HATCHES = ("///", "\\\\\\", "...", "xxx")
 
 
-def draw_similarity_curve(table, ax, *, label=None, place=0):
-    """Draw the CKA of stages of the same name, over the stages, above the band that chance gives.
+def draw_similarity_curve(table: DataFrame, ax: Axes, *, label: str | None = None, index: int = 0) -> Axes:
+    """Draw the CKA of stages with the same name, with the band that chance gives.
 
-    Arguments
-    ---------
-    table: DataFrame
-        As `tlkit.inspection.compare_stages` returns it without `every_pair`.
-    ax: matplotlib axis
-    label: str, optional
-        Of this curve.
-    place: int
-        Which of several curves on one axis it is, 0 to 3; that decides colour, line and marker.
+    Parameters
+    ----------
+    table : DataFrame
+        Result of `tlkit.inspection.compare_stages` without `every_pair`.
+    ax : matplotlib Axes
+        Axes to draw on.
+    label : str, optional
+        Name of the curve in the legend.
+    index : int
+        Index of the curve among up to four on the same axes: 0 to 3. It decides colour, line and marker.
 
-    Returns the axis. Raises ValueError for a table that pairs stages of different names.
+    Returns
+    -------
+    matplotlib Axes
+        The axes that were given.
+
+    Raises
+    ------
+    ValueError
+        If the table pairs stages with different names.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from matplotlib.figure import Figure
+    >>> columns = ["first", "second", "cka", "low", "high"]
+    >>> table = pd.DataFrame([("stem", "stem", 0.9, -0.1, 0.1), ("stage1", "stage1", 0.6, -0.1, 0.1)], columns=columns)
+    >>> ax = draw_similarity_curve(table, Figure().subplots())
+    >>> [label.get_text() for label in ax.get_xticklabels()]
+    ['stem', 'stage1']
     """
     if not (table["first"] == table["second"]).all():
-        raise ValueError("table: it pairs stages of different names, expected one row a stage; see draw_similarity")
-    stages = np.arange(len(table))
-    style = {"color": COLOURS[place], "linestyle": ("-", "--", "-.", ":")[place], "marker": "os^D"[place]}
+        raise ValueError("table: it pairs stages of different names, expected one row per stage; see draw_similarity")
+    stages, style = np.arange(len(table)), style_curve(index)
     if table["low"].notna().all():
-        hatch = ("///", "\\\\\\", "...", "xxx")[place]
-        ax.fill_between(stages, table["low"], table["high"], color=COLOURS[place], alpha=0.2, hatch=hatch, linewidth=0)
+        band = {"color": style["color"], "hatch": _HATCHES[index], "alpha": 0.2, "linewidth": 0}
+        ax.fill_between(stages, table["low"], table["high"], **band)
     ax.plot(stages, table["cka"], label=label, **style)
     ax.set_xticks(stages, table["first"], rotation=30, ha="right")
     ax.set_ylim(min(-0.1, ax.get_ylim()[0]), 1.05)
-    ax.set_ylabel("CKA (1: alike; band: pictures matched at random)")
+    ax.set_ylabel("CKA (1: the same; band: randomly matched pictures)")
     ax.grid(alpha=0.3)
     if label is not None:
         ax.legend(fontsize="small")
     return ax
 
 
-def draw_similarity(table, ax):
-    """Draw the CKA of every pair of stages: a row a stage of the first network, a column a stage of the second.
+def draw_similarity(table: DataFrame, ax: Axes) -> Axes:
+    """Draw the CKA of every pair of stages: one row per stage of the first network, one column per stage of the second.
 
-    Arguments
-    ---------
-    table: DataFrame
-        As `tlkit.inspection.compare_stages` returns it. What is no more than chance gives stands in brackets.
-    ax: matplotlib axis
+    Parameters
+    ----------
+    table : DataFrame
+        Result of `tlkit.inspection.compare_stages`. Values that chance also gives are in brackets.
+    ax : matplotlib Axes
+        Axes to draw on.
 
-    Returns the axis.
+    Returns
+    -------
+    matplotlib Axes
+        The axes that were given.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from matplotlib.figure import Figure
+    >>> columns = ["first", "second", "cka", "low", "high"]
+    >>> table = pd.DataFrame([("stem", "stem", 0.9, -0.1, 0.1), ("stem", "stage1", 0.05, -0.1, 0.1)], columns=columns)
+    >>> [text.get_text() for text in draw_similarity(table, Figure().subplots()).texts]
+    ['0.90', '(0.05)']
     """
     rows, columns = (list(dict.fromkeys(table[side])) for side in ("first", "second"))
-    values = np.full((len(rows), len(columns)), np.nan)
+    values, texts = np.full((len(rows), len(columns)), np.nan), {}
     for pair in table.itertuples():
-        row, column = rows.index(pair.first), columns.index(pair.second)
-        values[row, column] = pair.cka
-        said = f"({pair.cka:.2f})" if pair.cka <= pair.high else f"{pair.cka:.2f}"
-        colour = "white" if pair.cka > _DARK else "black"
-        ax.text(column, row, said, ha="center", va="center", fontsize=8, color=colour)
-    ax.imshow(values, cmap="Blues", vmin=0, vmax=1)
+        cell = rows.index(pair.first), columns.index(pair.second)
+        values[cell] = pair.cka
+        texts[cell] = f"({pair.cka:.2f})" if pair.cka <= pair.high else f"{pair.cka:.2f}"
+    draw_matrix(values, texts, rows, columns, ax, limits=(0, 1), fontsize=8, cmap="Blues")
     ax.set_xticks(range(len(columns)), columns, rotation=30, ha="right")
-    ax.set_yticks(range(len(rows)), rows)
-    ax.set(xlabel="stages of the second", ylabel="stages of the first")
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
+    ax.set(xlabel="stages of the second network", ylabel="stages of the first network")
     return ax

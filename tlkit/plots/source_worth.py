@@ -1,88 +1,126 @@
-"""What a source is worth: the map over weights and shots, the chosen cell seed by seed, and each class."""
+"""The gain from a source: a map over weights and shots, the chosen cell by seed, and the recall per class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tlkit.evaluation.gains import MARGIN
-from tlkit.plots.comparison import COLOURS
 from tlkit.plots.gains import draw_map_frame, frame_cell
 from tlkit.plots.page import Page
 from tlkit.plots.recalls import AFTER, BEFORE, draw_recall_frame, draw_recall_rows
+from tlkit.plots.style import COLOURS, FIXED
 from tlkit.summaries.source_worth import format_source
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from tlkit.summaries.source_worth import SourceSummary
 
 SIZE_INCHES = (11.6, 4.4)
 _COLUMNS = ("target_only", "with_source")
 
 
-def draw_source_worth(summary, figure):
-    """Draw a `SourceSummary` on an empty figure, best of `SIZE_INCHES`.
+def draw_source_worth(summary: SourceSummary, figure: Figure) -> Figure:
+    """Draw the gain from a source on an empty figure.
 
-    Left the map of gains over weights and shots, in the middle those of the chosen cell, a dot a seed, with the
-    interval that its verdict comes from; right the share of each class that is labelled right.
+    The map on the left has the gains over weights and shots. In the middle, one dot per seed shows the gains of the
+    chosen cell, with the interval of its verdict. The recall of each class is on the right.
 
-    Arguments
-    ---------
-    summary: SourceSummary
-    figure: matplotlib Figure
+    Parameters
+    ----------
+    summary : SourceSummary
+        Summary from `tlkit.summaries.source_worth.summarise_source`.
+    figure : matplotlib Figure
+        Empty figure, best of the size `SIZE_INCHES`.
 
-    Returns the figure.
+    Returns
+    -------
+    matplotlib Figure
+        The figure that was given.
+
+    Examples
+    --------
+    >>> import matplotlib.figure
+    >>> import tlkit as tl
+    >>> from tlkit.summaries.source_worth import SourceChoice, SourceGains, summarise_source
+    >>> images = tl.load_images("styles", domain=["clipart", "sketch"]).select(classes=["bird", "bug"])
+    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
+    >>> settings = {"weights": [1.0], "shots": [1], "seeds": 2, "progress": False}
+    >>> rows = tl.adaptation.compare_target_shots(backbone, images, ["clipart"], "sketch", **settings)
+    >>> summary = summarise_source(SourceGains(*rows), SourceChoice("clipart", 1.0, 1))
+    >>> figure = draw_source_worth(summary, matplotlib.figure.Figure(SIZE_INCHES))
+    >>> figure.axes[2].get_title()
+    'each class (test pictures)'
     """
-    _draw_what_changes(summary, _draw_what_stays(len(summary.recalls), _find_span([summary]), figure))
+    _draw_dynamic(summary, _draw_static(len(summary.recalls), _find_span([summary]), figure))
     return figure
 
 
 class SourceWorthPage(Page):
-    """The same drawing, made again and again.
+    """Draw one summary of a source after another, as `draw_source_worth` does, but faster.
 
-    Arguments
-    ---------
-    readings: list of SourceSummary
-        All that may be shown, so that scales stay.
+    Parameters
+    ----------
+    summaries : list of SourceSummary
+        All summaries that may be drawn, so that scales stay the same.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> from tlkit.summaries.source_worth import SourceChoice, SourceGains, summarise_source
+    >>> images = tl.load_images("styles", domain=["clipart", "sketch"]).select(classes=["bird", "bug"])
+    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
+    >>> settings = {"weights": [1.0], "shots": [1], "seeds": 2, "progress": False}
+    >>> rows = tl.adaptation.compare_target_shots(backbone, images, ["clipart"], "sketch", **settings)
+    >>> summary = summarise_source(SourceGains(*rows), SourceChoice("clipart", 1.0, 1))
+    >>> SourceWorthPage([summary]).axes[1].get_title()
+    'each seed, and the interval of their mean'
     """
 
-    def __init__(self, summaries):
+    def __init__(self, summaries: list[SourceSummary]):
         n_classes, span = max(len(summary.recalls) for summary in summaries), _find_span(summaries)
-        super().__init__(SIZE_INCHES, lambda figure: _draw_what_stays(n_classes, span, figure), _draw_what_changes)
+        super().__init__(SIZE_INCHES, lambda figure: _draw_static(n_classes, span, figure), _draw_dynamic)
 
 
 def _find_span(summaries):
-    values = np.concatenate(
-        [
-            [*summary.gains_by_seed, summary.row["gain_low"], summary.row["gain_high"], -MARGIN, MARGIN]
-            for summary in summaries
-        ]
-    )
-    return float(np.nanmin(values)) - 0.02, float(np.nanmax(values)) + 0.02
+    """Return the limits (low, high) of an axis that holds the gains and intervals of all summaries."""
+    ends = [value for one in summaries for value in (*one.gains_by_seed, one.row["gain_low"], one.row["gain_high"])]
+    return min(float(np.nanmin(ends)), -MARGIN) - 0.02, max(float(np.nanmax(ends)), MARGIN) + 0.02
 
 
-def _draw_what_stays(n_classes, span, figure):
-    places = (0.12, 0.13, 0.28, 0.68), (0.44, 0.13, 0.22, 0.68), (0.79, 0.13, 0.2, 0.68)
-    shown, seeds, recalls = (figure.add_axes(place) for place in places)
+def _draw_static(n_classes, span, figure):
+    """Draw the frames and the legend; return the axes of map, seeds and recalls."""
+    boxes = (0.12, 0.13, 0.28, 0.68), (0.44, 0.13, 0.22, 0.68), (0.79, 0.13, 0.2, 0.68)
+    shown, seeds, recalls = (figure.add_axes(box) for box in boxes)
     shown.axis("off")
     seeds.axvspan(-MARGIN, MARGIN, color="0.88")
     seeds.axvline(0, color="black", linewidth=1)
     seeds.set(xlim=span, ylim=(1.6, -0.7), yticks=[], xlabel="gain in accuracy (share of test pictures)")
     seeds.set_title("each seed, and the interval of their mean", fontsize=10)
     draw_recall_frame(n_classes, recalls)
-    recalls.set_title("each class (pictures tested)", fontsize=10)
+    recalls.set_title("each class (test pictures)", fontsize=10)
     handles = [recalls.plot([], [], **style)[0] for style in (BEFORE, AFTER)]
     key = {"loc": "upper right", "bbox_to_anchor": (0.99, 0.93), "bbox_transform": figure.transFigure}
     recalls.legend(handles, ["shots alone", "with the source"], ncols=2, fontsize=9, frameon=False, **key)
     return shown, seeds, recalls
 
 
-def _draw_what_changes(summary, axes):
+def _draw_dynamic(summary, axes):
+    """Draw the map, the gains by seed, the recalls and the heading."""
     shown, seeds, recalls = axes
     inset = shown.inset_axes((0, 0, 1, 1))
     draw_map_frame(summary.gains, inset)
     frame_cell(summary.gains, inset, summary.row["strategy"], summary.choice.shots)
-    row, fixed = summary.row, {"scalex": False, "scaley": False}
-    # A little apart, so that seeds of the same gain can be told.
+    row = summary.row
+    # A little apart, so that seeds with the same gain can be told apart.
     heights = 0.25 * np.linspace(-1, 1, len(summary.gains_by_seed)) if len(summary.gains_by_seed) > 1 else [0.0]
-    seeds.plot(summary.gains_by_seed, heights, "o", color=COLOURS[0], markersize=6, alpha=0.8, **fixed)
-    seeds.plot([row["gain_low"], row["gain_high"]], [1, 1], color="black", linewidth=2.5, marker="|", **fixed)
-    seeds.plot(row["gain"], 1, "s", color=COLOURS[1], markeredgecolor="black", markersize=8, **fixed)
+    seeds.plot(summary.gains_by_seed, heights, "o", color=COLOURS[0], markersize=6, alpha=0.8, **FIXED)
+    seeds.plot([row["gain_low"], row["gain_high"]], [1, 1], color="black", linewidth=2.5, marker="|", **FIXED)
+    seeds.plot(row["gain"], 1, "s", color=COLOURS[1], markeredgecolor="black", markersize=8, **FIXED)
     seeds.text(row["gain"], 1.28, row["verdict"], ha="center", va="center", fontsize=9, clip_on=False)
     draw_recall_rows(summary.recalls, recalls, {}, columns=_COLUMNS)
-    said = f"{format_source(summary.choice)}: {row['gain']:+.2f} ({row['gain_low']:+.2f} to {row['gain_high']:+.2f})"
-    place = {"transform": seeds.figure.transFigure, "va": "center", "weight": "bold", "fontsize": 10.5}
-    seeds.text(0.01, 0.955, f"{said}, {row['verdict']}", **place)
+    gain = f"{row['gain']:+.2f} ({row['gain_low']:+.2f} to {row['gain_high']:+.2f})"
+    style = {"transform": seeds.figure.transFigure, "va": "center", "weight": "bold", "fontsize": 10.5}
+    seeds.text(0.01, 0.955, f"{format_source(summary.choice)}: {gain}, {row['verdict']}", **style)

@@ -1,35 +1,60 @@
-"""Accuracy over what tuning costs: the share of parameters trained, the memory of a step, what must be stored."""
+"""Accuracy against the costs of tuning: the share of trained parameters, the memory of a step, the stored size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tlkit.arguments import check_known
 from tlkit.names import format_strategy
-from tlkit.plots.comparison import COLOURS, MARKERS
 from tlkit.plots.page import Page
 from tlkit.plots.pareto import format_cost
+from tlkit.plots.style import ACCURACY, FIXED, RING, measure_error_bars, style_point
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
 
 SIZE_INCHES = (7.6, 4.2)
-# Points whose intervals would cover each other are moved apart: this share of the axis' width lies between them.
-_GAP = 0.024
+_GAP = 0.024  # smallest distance between two points, as a share of the axis, so that intervals don't cover each other
 
 
-def draw_trained_share(table, ax, *, cost="trained_share", score="accuracy"):
-    """Draw the accuracy of strategies, with its interval, over what they cost on a logarithmic axis.
+def draw_trained_share(table: DataFrame, ax: Axes, *, cost: str = "trained_share", score: str = "accuracy") -> Axes:
+    """Draw the accuracy of strategies, with its interval, against their cost on a logarithmic axis.
 
-    Those that cost much the same are moved apart, in their order, so that each interval can be seen.
+    Strategies with similar costs are moved apart, in their order, so that each interval can be seen.
 
-    Arguments
-    ---------
-    table: DataFrame
-        A row a strategy: strategy, the cost, the score, and its interval in the columns of the score's name with _low
-        and _high, NaN where there is none.
-    ax: matplotlib axis
-    cost: str
-        A column of numbers above 0: "trained_share" (of all parameters, a fraction), "memory_mib", "stored_mib" …
-    score: str
-        A column of fractions.
+    Parameters
+    ----------
+    table : DataFrame
+        One row per strategy. Columns are strategy, the cost, the score and its interval: the score's name with _low and
+        _high, NaN without an interval.
+    ax : matplotlib Axes
+        Axes to draw on.
+    cost : str
+        Column of costs above 0, for example "trained_share" (fraction of all parameters), "memory_mib" or "stored_mib".
+    score : str
+        Column of accuracies (fractions).
 
-    Returns the axis. Raises ValueError for columns that aren't there, no row, and costs of 0 or less.
+    Returns
+    -------
+    matplotlib Axes
+        The axes that were given.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, the table is empty, or a cost is 0 or less.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from matplotlib.figure import Figure
+    >>> columns = ["strategy", "trained_share", "accuracy", "accuracy_low", "accuracy_high"]
+    >>> table = pd.DataFrame([("bitfit", 0.01, 0.7, 0.6, 0.8), ("fine_tune", 1.0, 0.8, 0.7, 0.9)], columns=columns)
+    >>> draw_trained_share(table, Figure().subplots()).get_xlabel()
+    'share of the parameters that is trained (%)'
     """
     columns = ["strategy", cost, score, f"{score}_low", f"{score}_high"]
     for argument, names in (("cost", [cost]), ("score", columns[2:]), ("table", ["strategy"])):
@@ -38,47 +63,58 @@ def draw_trained_share(table, ax, *, cost="trained_share", score="accuracy"):
         raise ValueError("table: no row, expected one for each strategy")
     label, divisor = format_cost(cost)
     if not (table[cost] > 0).all():
-        raise ValueError(f"cost: {cost} has values of 0 or less, or none, which a logarithmic axis has no place for")
+        raise ValueError(f"cost: {cost} has values of 0 or less, or none, which a logarithmic axis can't show")
     costs = table[cost].to_numpy(float) / divisor
     rows = table[["strategy", *columns[2:]]].itertuples(index=False, name=None)
-    for place, (x, (strategy, y, low, high)) in enumerate(zip(_place(costs), rows, strict=True)):
-        ends = np.nan_to_num([[y - low], [high - y]])
-        style = {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
-        ax.errorbar([x], [y], yerr=ends, capsize=4, linestyle="none", label=format_strategy(strategy), **style)
+    for index, (x, (strategy, y, low, high)) in enumerate(zip(_spread(costs), rows, strict=True)):
+        style = style_point(index) | {"capsize": 4, "linestyle": "none", "label": format_strategy(strategy)}
+        ax.errorbar([x], [y], yerr=measure_error_bars([y], [low], [high]), **style)
     ax.set_xscale("log")
     ax.set_xlim(*_find_limits(costs))
     scores = table[columns[2:]]
     ax.set_ylim(max(0.0, scores.min(axis=None) - 0.03), min(1.0, scores.max(axis=None) + 0.03))
     ax.xaxis.set_major_formatter("{x:g}")
     ax.set_xlabel(label)
-    ax.set_ylabel("accuracy on test pictures (share right)")
+    ax.set_ylabel(ACCURACY)
     ax.grid(alpha=0.3)
     ax.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     return ax
 
 
 class TrainedSharePage(Page):
-    """The same drawing, made again and again for one strategy or another.
+    """Draw accuracies against a cost with a mark at one strategy after another.
 
-    Arguments
-    ---------
-    table, cost, score
-        As in `draw_trained_share`.
+    Parameters
+    ----------
+    table : DataFrame
+        One row per strategy, as in `draw_trained_share`.
+    cost : str
+        Column of costs.
+    score : str
+        Column of accuracies.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> columns = ["strategy", "stored_mib", "accuracy", "accuracy_low", "accuracy_high"]
+    >>> table = pd.DataFrame([("bitfit", 0.1, 0.7, 0.6, 0.8), ("fine_tune", 13.0, 0.8, 0.7, 0.9)], columns=columns)
+    >>> TrainedSharePage(table, "stored_mib", "accuracy").axes[0].get_xlabel()
+    'size of the stored weights (MiB)'
     """
 
-    def __init__(self, table, cost, score):
-        def draw_what_stays(figure):
+    def __init__(self, table: DataFrame, cost: str, score: str):
+        def draw_static(figure):
             return [draw_trained_share(table, figure.add_axes((0.105, 0.13, 0.685, 0.83)), cost=cost, score=score)]
 
-        def draw_what_changes(summary, axes):
+        def draw_dynamic(summary, axes):
             row = table["strategy"].tolist().index(summary.choice.strategy)
-            x, y = _place(table[cost].to_numpy(float) / format_cost(cost)[1])[row], table[score].iloc[row]
-            mark = {"color": "black", "zorder": 10, "scalex": False, "scaley": False}
-            axes[0].plot([x], [y], "o", markersize=17, markerfacecolor="none", markeredgewidth=1.8, **mark)
+            x, y = _spread(table[cost].to_numpy(float) / format_cost(cost)[1])[row], table[score].iloc[row]
+            axes[0].plot([x], [y], **RING, **FIXED)
             left, bottom = axes[0].get_xlim()[0], axes[0].get_ylim()[0]
-            axes[0].plot([left, x, x], [y, y, bottom], linestyle=":", linewidth=1, **mark)
+            line = {"color": "black", "linestyle": ":", "linewidth": 1, "zorder": 10}
+            axes[0].plot([left, x, x], [y, y, bottom], **line, **FIXED)
 
-        super().__init__(SIZE_INCHES, draw_what_stays, draw_what_changes)
+        super().__init__(SIZE_INCHES, draw_static, draw_dynamic)
 
 
 def _find_limits(costs):
@@ -87,19 +123,21 @@ def _find_limits(costs):
     return left / 1.6, max(right * 1.6, left * 12)
 
 
-def _place(costs):
-    """Return (n,) where the points stand: at their costs, or around the mean of those that are too close."""
+def _spread(costs):
+    """Return the positions of (n,) points on the axis: their costs, or around the mean of costs that are too close."""
+    # Points are added from left to right as heaps of one. As long as the last two heaps overlap, they are merged into
+    # one, whose points lie side by side around their mean.
     left, right = np.log(_find_limits(costs))
-    places, gap, heaps = np.log(costs), _GAP * (right - left), []
-    for row in np.argsort(places, kind="stable"):
+    positions, gap, heaps = np.log(costs), _GAP * (right - left), []
+    for row in np.argsort(positions, kind="stable"):
         heaps.append([row])
-        while len(heaps) > 1 and _stand(heaps[-1], places, gap)[0] - _stand(heaps[-2], places, gap)[-1] < gap:
+        while len(heaps) > 1 and _line_up(heaps[-1], positions, gap)[0] - _line_up(heaps[-2], positions, gap)[-1] < gap:
             heaps[-2:] = [heaps[-2] + heaps[-1]]
     for heap in heaps:
-        places[heap] = _stand(heap, places, gap)
-    return np.exp(places)
+        positions[heap] = _line_up(heap, positions, gap)
+    return np.exp(positions)
 
 
-def _stand(heap, places, gap):
-    """Return the places of some points that stand side by side."""
-    return places[heap].mean() + gap * (np.arange(len(heap)) - (len(heap) - 1) / 2)
+def _line_up(heap, positions, gap):
+    """Return the positions of a heap's points, side by side around their mean."""
+    return positions[heap].mean() + gap * (np.arange(len(heap)) - (len(heap) - 1) / 2)
