@@ -1,4 +1,4 @@
-"""Adapting between every two of four styles, on features or in the network. Prints accuracies, and how to choose."""
+"""Adaptation between all pairs of four styles, on features or in the network. Prints accuracies and choices."""
 
 import argparse
 import time
@@ -7,7 +7,7 @@ from pathlib import Path
 from machine import describe_machine, use_cores
 
 DOMAINS = ("photo", "clipart", "emoji", "sketch")
-# What the fixed method was chosen from: each target's setting by the pairs that have another target.
+# Candidates for the fixed method: the setting of each target is chosen by the pairs with another target.
 SETTINGS = [
     (n_rounds, shrinkage, l2_penalty)
     for n_rounds in (0, 3)
@@ -15,20 +15,22 @@ SETTINGS = [
     for l2_penalty in (100.0, 300.0)
 ]
 CHOSEN, CHOSEN_TUNED = "coral_self_training", "mcc_self_training"
-# Where the network is tuned, the size of the pictures was chosen in the same way.
+# If the network is tuned, the size of the pictures was chosen in the same way.
 SIZES_PX = (128, 160)
 
 
 def main():
-    """Compare the methods on all pairs of the styles, or confirm the chosen one on what it wasn't chosen on."""
+    """Compare the methods on all pairs of styles, or confirm the chosen one on domains that did not choose it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--network", default="efficientnet_lite0")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--image-size", type=int, help="height and width in pixels, by default the network's own")
-    parser.add_argument("--networks", action="store_true", help="the method that tunes the network, beside features")
-    parser.add_argument("--folds", type=int, default=3, help="of the source, for validators that need its labels; or 0")
+    parser.add_argument("--networks", action="store_true", help="also the method that tunes the network")
+    parser.add_argument("--folds", type=int, default=3, help="folds of the source for validators with labels; or 0")
     parser.add_argument("--cores", type=int, help="use only so many processor cores (Linux)")
-    parser.add_argument("--output", type=Path, default=Path("adaptation"), help="folder of the tables, gone on with")
+    parser.add_argument(
+        "--output", type=Path, default=Path("adaptation"), help="folder of the tables, which are reused"
+    )
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--choose", action="store_true", help="try the settings of the chosen method, or sizes")
     group.add_argument("--confirm", action="store_true", help="the chosen method on twemoji and on the novel classes")
@@ -46,7 +48,7 @@ def main():
     features = tl.extract_features(backbone, images)
     if arguments.confirm:
         to_twemoji = [(source, "twemoji") for source in DOMAINS]
-        # Too few photographs of the novel classes are there to be halved.
+        # There are too few photographs of the novel classes to halve them.
         novel = [(source, target) for source in DOMAINS[1:] for target in DOMAINS[1:] if source != target]
         for name, role, pairs in (("twemoji", "core", to_twemoji), ("novel", "novel", novel)):
             rows = images.roles == role
@@ -74,7 +76,7 @@ def main():
 
 
 def choose_size(images, arguments):
-    """Tune the network at each of SIZES_PX, and print which one each target would be given."""
+    """Tune the network at each of SIZES_PX, and print the choice for each target."""
     import pandas as pd
 
     import tlkit as tl
@@ -101,23 +103,23 @@ def make_method(n_rounds, shrinkage, l2_penalty):
 
 
 def name_setting(n_rounds, shrinkage, l2_penalty):
-    """Return what a setting is called in the tables."""
+    """Return the name of a setting in the tables."""
     return f"{n_rounds} rounds, {shrinkage:g}, {l2_penalty:g}"
 
 
 def compare(name, backbone, images, arguments, **settings):
-    """Return the `PairComparison`, seed by seed, each kept in the output folder; those that are there are taken."""
+    """Return the `PairComparison`, seed by seed; results are kept in the output folder and reused."""
     import pandas as pd
 
     from tlkit.adaptation import PairComparison, compare_pairs
 
     arguments.output.mkdir(parents=True, exist_ok=True)
-    if hasattr(backbone, "image_size_px"):  # pictures of another size give other results under the same name
+    if hasattr(backbone, "image_size_px"):  # another size of the pictures gives other results under the same name
         name = f"{name}-{backbone.image_size_px}px"
     runs, predictions, duration_s = [], [], 0.0
     for seed in range(arguments.seeds):
         files = [arguments.output / f"{name}-{seed}-{table}.csv" for table in ("predictions", "runs")]
-        if not files[1].exists():  # which is written last
+        if not files[1].exists():  # written last
             start = time.perf_counter()
             compared = compare_pairs(backbone, images, seeds=[seed], **settings)
             duration_s += time.perf_counter() - start
@@ -131,14 +133,14 @@ def compare(name, backbone, images, arguments, **settings):
 
 
 def show(compared):
-    """Print the table of methods and that of pairs."""
+    """Print the table of methods and the table of pairs."""
     print(compared.table.round(3).to_string(index=False))
     print(compared.pairs.round(2).T.to_string())
     print(compared.runs.groupby("method", sort=False)["duration_s"].mean().round(3).to_string())
 
 
 def show_choice(runs):
-    """Print what each target gets from the setting that is best on the pairs that it isn't part of as a target."""
+    """Print the score of each target with the setting that is best on the pairs with another target."""
     from tlkit.adaptation.pair_results import BASELINE, ORACLE
 
     tried = runs[~runs["method"].isin([BASELINE, ORACLE])]

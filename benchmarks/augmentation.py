@@ -1,4 +1,4 @@
-"""What augmentations are worth at five shots, each against none, paired by seed. Prints gains with intervals."""
+"""The gain of augmentations at five shots over no augmentation, paired by seed. Prints gains with intervals."""
 
 import argparse
 import time
@@ -14,7 +14,7 @@ def main():
     parser.add_argument("--policies", nargs="+", default=["rand_augment", "flip"], help="several joined by +")
     parser.add_argument("--seeds", type=int, default=10, help="best a multiple of five, the number of folds")
     parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--shots", type=int, default=5, help="training pictures a class")
+    parser.add_argument("--shots", type=int, default=5, help="training pictures per class")
     parser.add_argument("--cores", type=int, help="use only so many cores; by default all")
     arguments = parser.parse_args()
     use_cores(arguments.cores)

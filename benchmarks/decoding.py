@@ -1,4 +1,4 @@
-"""From JPEG files to what a network takes: the tutorial's chain against tlkit's exact and fast squares."""
+"""From JPEG files to the network's input: the tutorial's chain against tlkit's exact and fast decoding."""
 
 import argparse
 import concurrent.futures
@@ -17,8 +17,8 @@ def main():
     parser.add_argument("--cores", type=int, help="processor cores, by default all")
     parser.add_argument("--medium", type=int, default=2000, help="JPEGs of 500 × 375")
     parser.add_argument("--phone", type=int, default=48, help="JPEGs of 2000 × 1500")
-    parser.add_argument("--shots", type=int, default=10, help="bundled pictures a class for the probe")
-    parser.add_argument("--repeats", type=int, default=3, help="of each way in turn; the best counts")
+    parser.add_argument("--shots", type=int, default=10, help="bundled pictures per class for the probe")
+    parser.add_argument("--repeats", type=int, default=3, help="repetitions of each way in turn; the best counts")
     options = parser.parse_args()
     use_cores(options.cores)
     n_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -34,7 +34,7 @@ def main():
 
 
 def make_chain():
-    """Return what PyTorch's transfer-learning tutorial does to a picture, from its path to a float tensor."""
+    """Return the preprocessing of PyTorch's transfer-learning tutorial: a callable from a path to a float tensor."""
     from PIL import Image
     from torchvision import transforms
 
@@ -50,20 +50,20 @@ def make_chain():
 
 
 def compare_speed(paths, size_px, n_threads, n_repeats):
-    """Print pictures a second of each way, its ratio to the chain, and how far fast pixels are from exact ones."""
+    """Print the pictures per second of each way, its ratio to the chain, and the distance of fast from exact pixels."""
     import torch
 
     from tlkit.backbones.recipe import Recipe
     from tlkit.features.crops import read_crops
     from tlkit.images.inputs import gather_pictures
 
-    torch.set_num_threads(1)  # the chain's own threads are the pool's
+    torch.set_num_threads(1)  # the pool provides the threads of the chain
     chain, images, indices = make_chain(), gather_pictures(paths), range(len(paths))
     recipe = Recipe(256, 224, "bilinear", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
     def run_chain():
         with concurrent.futures.ThreadPoolExecutor(n_threads) as pool:
-            for start in range(0, len(paths), 64):  # as many at a time as tlkit keeps
+            for start in range(0, len(paths), 64):  # as many at once as tlkit keeps
                 for _ in pool.map(chain, paths[start : start + 64]):
                     pass
 
@@ -81,9 +81,7 @@ def compare_speed(paths, size_px, n_threads, n_repeats):
     print(f"\n{len(paths)} JPEGs of {size_px[0]} × {size_px[1]}")
     for way, times_s in seconds.items():
         rate = len(paths) / min(times_s)
-        print(
-            f"  {way:9s} {rate:8.0f} pictures a second, {min(seconds['tutorial']) / min(times_s):5.2f} times the chain"
-        )
+        print(f"  {way:9s} {rate:8.0f} pictures/s, {min(seconds['tutorial']) / min(times_s):5.2f} times the chain")
     some = range(min(48, len(paths)))
     pairs = zip(read_crops(images, some, recipe), read_crops(images, some, recipe, "fast"), strict=True)
     differences = [np.abs(exact.astype(float) - fast).mean() for exact, fast in pairs]
@@ -106,7 +104,7 @@ def compare_probes(folder, shots, short_side_px):
     network = FrozenNetwork.named("efficientnet_lite0")
     correct = {}
     for precision in ("exact", "fast"):
-        # The same float32 engine for both: only the decoding differs.
+        # Both use the same float32 engine, so only the decoding differs.
         engine = open_engine(choose_engine("auto"), network, network.output(None, True), "exact")
         squares = read_crops(images, range(len(images)), network.recipe, precision)
         values = np.concatenate([np.array(batch) for batch in run_in_batches(engine, squares)])

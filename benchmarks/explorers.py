@@ -1,4 +1,4 @@
-"""How long each explorer takes to show one change, against drawing its figure afresh. Prints a table, and the ratio."""
+"""The time each explorer takes to show one change, compared with building it. Prints a table and the ratio."""
 
 import argparse
 import os
@@ -8,7 +8,7 @@ import warnings
 
 
 def main():
-    """Build each explorer on the bundled clip-art, change one control again and again and print the median time."""
+    """Build each explorer on the bundled clip-art, change one control repeatedly and print the median time."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--changes", type=int, default=15, help="of each explorer")
     arguments = parser.parse_args()
@@ -32,7 +32,7 @@ def main():
 
 
 def time_changes(explorer, changes, n_changes):
-    """Make changes, one after the other and all over again; returns how long each took, in milliseconds."""
+    """Make changes, one after the other and repeatedly; return the time of each in milliseconds."""
     durations_ms = []
     for number in range(n_changes):
         start = time.perf_counter()
@@ -44,7 +44,7 @@ def time_changes(explorer, changes, n_changes):
 
 
 def prepare_comparison(images):
-    """Return (what builds a ComparisonExplorer, what lists changes of it); thumbnails are read as they are needed."""
+    """Return two functions: one builds a ComparisonExplorer, one lists changes of it; thumbnails are read later."""
     import tlkit as tl
 
     warnings.filterwarnings("ignore", category=UserWarning, module="tlkit")
@@ -58,7 +58,7 @@ def prepare_comparison(images):
 
 
 def prepare_freezing(images):
-    """Return (what builds a FreezingExplorer, what lists changes of it)."""
+    """Return two functions: one builds a FreezingExplorer, one lists changes of it."""
     import numpy as np
     import torch
 
@@ -79,7 +79,7 @@ def prepare_freezing(images):
 
 
 def prepare_choosing(_images):
-    """Return (what builds a BackboneChooser with a prediction, what lists changes of it)."""
+    """Return two functions: one builds a BackboneChooser with a prediction, one lists changes of it."""
     import math
 
     import tlkit as tl
@@ -100,7 +100,7 @@ def prepare_choosing(_images):
 
 
 def prepare_adaptation(_images):
-    """Return (what builds an AdaptationExplorer, what lists changes of it); each pair is solved once before."""
+    """Return two functions: one builds an AdaptationExplorer, one lists changes of it; all pairs are solved first."""
     import tlkit as tl
 
     domains, methods = ["photo", "sketch", "clipart"], ["align_mean", "coral"]
@@ -117,7 +117,7 @@ def prepare_adaptation(_images):
 
 
 def prepare_sources(_images):
-    """Return (what builds a SourceExplorer, what lists changes of it)."""
+    """Return two functions: one builds a SourceExplorer, one lists changes of it."""
     import tlkit as tl
 
     images = tl.load_images("styles", domain=["photo", "sketch"]).select(role="core")
@@ -132,7 +132,7 @@ def prepare_sources(_images):
 
 
 def prepare_heat_maps(images):
-    """Return (what builds a HeatMapExplorer, what lists changes of it)."""
+    """Return two functions: one builds a HeatMapExplorer, one lists changes of it."""
     import tlkit as tl
 
     train, test = images.split(test_fold=0)
@@ -146,7 +146,7 @@ def prepare_heat_maps(images):
 
 
 def prepare_augmentation(images):
-    """Return (what builds an AugmentationExplorer, what lists changes of it)."""
+    """Return two functions: one builds an AugmentationExplorer, one lists changes of it."""
     import tlkit as tl
 
     warnings.filterwarnings("ignore", category=UserWarning, module="tlkit")

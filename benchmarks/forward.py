@@ -1,4 +1,4 @@
-"""A frozen network's forward pass alone: eager torch in a plain loop against tlkit's engines. Prints ratios."""
+"""The forward pass of a frozen network: eager torch in a plain loop against tlkit's engines. Prints ratios."""
 
 import argparse
 import copy
@@ -14,11 +14,11 @@ EAGER_BATCH = 32
 
 
 def main():
-    """Time all arms in turn, round after round, and print the pictures a second of each one's best round."""
+    """Time all arms in turn, in several rounds, and print the pictures per second of each arm's best round."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", nargs="+", default=NETWORKS)
     parser.add_argument("--cores", type=int, help="use only so many cores; by default all")
-    parser.add_argument("--n-pictures", type=int, default=32, help="a round and arm, best a multiple of 32")
+    parser.add_argument("--n-pictures", type=int, default=32, help="pictures per round and arm, best a multiple of 32")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     use_cores(arguments.cores)
@@ -43,7 +43,7 @@ def report(name, n_pictures, n_rounds):
     squares = [np.asarray(recipe.crop(recipe.resize(images.read(index % len(images))))) for index in range(n_pictures)]
     arms = make_arms(backbone, squares)
     for run in arms.values():
-        run()  # what is made on first use is made now
+        run()  # warm up
     durations_s, values = {arm: [] for arm in arms}, {}
     for _ in range(n_rounds):
         for arm, run in arms.items():
@@ -63,13 +63,7 @@ def report(name, n_pictures, n_rounds):
 
 
 def make_arms(backbone, squares):
-    """Return {arm: callable that gives the features of all pictures, (n, n_features) float32}.
-
-    Arguments
-    ---------
-    backbone: Backbone
-    squares: list of (side, side, 3) uint8
-    """
+    """Return {arm: callable that returns the features of all squares, (n, n_features) float32}."""
     import numpy as np
     import torch
 
@@ -77,7 +71,7 @@ def make_arms(backbone, squares):
     from tlkit.features.frozen_network import FrozenNetwork
 
     recipe, network = backbone.recipe, FrozenNetwork.of(backbone)
-    # The plain loop and the bare engine are given standardised floats; tlkit gets the pictures as they are.
+    # The plain loop and the bare engine receive standardised floats; tlkit receives pictures as bytes.
     floats = (np.stack(squares) / np.float32(255) - np.float32(recipe.mean)) / np.float32(recipe.std)
     floats = np.ascontiguousarray(floats.transpose(0, 3, 1, 2))
     channels_last = torch.from_numpy(floats).contiguous(memory_format=torch.channels_last)
@@ -111,7 +105,7 @@ def make_arms(backbone, squares):
 
 
 def make_bare(backbone, floats, precision, batch_size, n_requests):
-    """Return a callable: OpenVINO's own queue (0 requests: as many as it finds best) on batches of floats."""
+    """Return a callable: OpenVINO's own queue on batches of floats; with 0 requests OpenVINO chooses their number."""
     import numpy as np
     import openvino
     import torch

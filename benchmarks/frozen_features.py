@@ -1,4 +1,4 @@
-"""A whole frozen task, from files to the score: the well-known tutorial's loop and fastai against features once.
+"""A whole frozen task, from files to the score: the tutorial's loop and fastai against features computed once.
 
 Prints times, accuracies and ratios.
 """
@@ -17,9 +17,9 @@ from machine import describe_machine, offers_bf16
 
 
 def main():
-    """Run all on the same files and print times, accuracies and their ratio."""
+    """Run all arms on the same files and print times, accuracies and ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--n-epochs", type=int, default=5, help="of the loop (the tutorial's own: 25), and of fastai")
+    parser.add_argument("--n-epochs", type=int, default=5, help="epochs of loop (the tutorial's: 25) and fastai")
     parser.add_argument("--image-size", type=int, default=224, help="height and width in pixels (the tutorial's: 224)")
     parser.add_argument("--peers", nargs="*", default=["loop", "fastai"], choices=["loop", "fastai"])
     arguments = parser.parse_args()
@@ -29,16 +29,16 @@ def main():
 
         folders = train, test = write_files(Path(folder) / "pictures")
         backbone = tl.load_backbone("efficientnet_lite0", image_size_px=arguments.image_size)
-        # Whatever is imported on first use is imported now, as fastai is before its clock starts.
+        # Import everything before the clock starts, as for fastai.
         tl.load_backbone("efficientnet_lite0", weights=None)
         for module in ("openvino", "sklearn.linear_model", "torch.export"):
             importlib.import_module(module)
         print(describe_machine(), "" if offers_bf16() else "; no units for bf16: fast is float32 too", sep="")
         counts = [sum(path.is_file() for path in side.rglob("*")) for side in folders]
-        print(f"{counts[0]} pictures to learn, {counts[1]} to test, {arguments.image_size} px")
+        print(f"{counts[0]} training pictures, {counts[1]} test pictures, {arguments.image_size} px")
         rows = []
         for precision in ("exact", "fast"):
-            os.environ["TLKIT_CACHE_DIR"] = str(Path(folder) / precision)  # nothing converted, nothing computed
+            os.environ["TLKIT_CACHE_DIR"] = str(Path(folder) / precision)  # nothing converted, no stored features
             for state in ("nothing cached", "network converted", "features cached"):
                 if state == "network converted":
                     shutil.rmtree(Path(folder) / precision / "features")
@@ -54,7 +54,7 @@ def main():
 
 
 def write_files(folder):
-    """Write bundled clip-art and sketches as PNG files in class folders; returns those to learn from and to test."""
+    """Write bundled clip-art and sketches as PNG files in class folders; return the folders for training and test."""
     import tlkit as tl
 
     chosen = tl.load_images("styles").select(domain=["clipart", "sketch"], role="core")

@@ -1,6 +1,6 @@
-"""Training the last stages of a network: the frozen rest computed once against running it in every epoch.
+"""Training the last stages of a network: the frozen prefix computed once against running it in every epoch.
 
-Prints times of an epoch and of the whole job, and ratios.
+Prints the time of an epoch and of the whole job, and ratios.
 """
 
 import argparse
@@ -24,7 +24,7 @@ def main():
     parser.add_argument("--image-size", type=int, default=128, help="height and width in pixels")
     parser.add_argument("--n-pictures", type=int, default=480)
     parser.add_argument("--n-epochs", type=int, default=10, help="of the whole job")
-    parser.add_argument("--n-timed", type=int, default=2, help="epochs of the peers that are timed; the fastest counts")
+    parser.add_argument("--n-timed", type=int, default=2, help="timed epochs of the peers; the fastest counts")
     parser.add_argument("--cores", type=int, help="use only so many cores; by default all")
     arguments = parser.parse_args()
     use_cores(arguments.cores)
@@ -58,7 +58,7 @@ def main():
 
 
 def time_tlkit(backbone, images, n_stages, n_epochs):
-    """Return (seconds of the fastest epoch, of the whole run) of `tl.transfer`, nothing kept from before."""
+    """Return (seconds of the fastest epoch, of the whole run) of `tl.transfer`, without stored features."""
     import tlkit as tl
 
     keys, ends = [*range(-n_stages, 0), "head"], []
@@ -78,16 +78,9 @@ def time_tlkit(backbone, images, n_stages, n_epochs):
 
 
 def time_peer(backbone, images, pictures, n_stages, channels_last, n_epochs):
-    """Return the seconds of the fastest epoch of a plain loop, which is given decoded and standardised pictures.
-
-    Arguments
-    ---------
-    pictures: list of (3, side, side) float32
-    n_stages: int
-        How many of the last stages are trained.
-    channels_last: bool
-        Also: the frozen part runs in evaluation mode under `no_grad`; else only its `requires_grad` is off.
-    """
+    """Return the seconds of the fastest epoch of a plain loop over pictures, a list of (3, side, side) float32."""
+    # With channels_last the frozen prefix also runs in evaluation mode under no_grad. Otherwise only its requires_grad
+    # is off.
     import numpy as np
     import torch
     from torch import nn

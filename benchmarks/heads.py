@@ -26,8 +26,8 @@ def main():
     """Fit every kind on the same draws of clip-art and score it on the same test folds."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--image-size", type=int, default=128, help="height and width in pixels")
-    parser.add_argument("--shots", type=int, nargs="+", default=[1, 5, 20], help="training pictures a class")
-    parser.add_argument("--seeds", type=int, default=5, help="draws, each on a test fold of its own")
+    parser.add_argument("--shots", type=int, nargs="+", default=[1, 5, 20], help="training pictures per class")
+    parser.add_argument("--seeds", type=int, default=5, help="draws, each with its own test fold")
     arguments = parser.parse_args()
     images = tl.load_images("styles", domain="clipart")
     backbone = tl.load_backbone("efficientnet_lite0", image_size_px=arguments.image_size)
@@ -54,7 +54,7 @@ def main():
 
 
 def compute_maps(backbone, images, batch_size=32):
-    """Return the last stage's maps of pictures as Features."""
+    """Return the last stage's feature maps as Features."""
     import torch
 
     until_maps = backbone.until(backbone.stages[-1]).eval()

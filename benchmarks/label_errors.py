@@ -1,8 +1,8 @@
-"""How many planted label errors are among the first suspects, by several scores, on the bundled pictures.
+"""Planted label errors among the first suspects, by several scores, on the bundled pictures.
 
-Of each domain a share of the labels is replaced by another class drawn evenly, or by the class that a probe takes the
-picture for first where it isn't the true one ("alike", the harder kind). Prints the share of the planted ones that is
-among the first tenth of the suspects, and the area under the ROC curve, means over seeds with the smallest.
+A share of the labels of each domain is replaced by another class: a random one, or, with "alike", the wrong class that
+a probe ranks first, which is harder to find. Prints the share of planted errors among the first tenth of the suspects
+and the area under the ROC curve: means over seeds, with the smallest.
 """
 
 import argparse
@@ -19,12 +19,12 @@ N_NEIGHBORS = 10
 
 
 def main():
-    """Plant, sort by each score, and print."""
+    """Plant errors, sort by each score, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--image-size", type=int, default=224, help="height and width in pixels")
     parser.add_argument("--domains", nargs="*", default=["photo", "clipart", "all"])
-    parser.add_argument("--share", type=float, default=0.05, help="of the labels that are replaced")
-    parser.add_argument("--first", type=float, default=0.1, help="share of the pictures that is looked through")
+    parser.add_argument("--share", type=float, default=0.05, help="share of the labels that are replaced")
+    parser.add_argument("--first", type=float, default=0.1, help="share of the pictures that is inspected")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--l2_penalties", type=float, nargs="*", default=[10.0])
     arguments = parser.parse_args()
@@ -44,7 +44,7 @@ def main():
 
 
 def measure(features, kind, l2_penalty, arguments):
-    """Return a row a score: the share found and the area under the ROC curve, means and smallest over seeds."""
+    """Return one row per score: the share found and the area under the ROC curve, means and smallest over seeds."""
     from sklearn.metrics import roc_auc_score
 
     found = {}
@@ -65,7 +65,7 @@ def measure(features, kind, l2_penalty, arguments):
 
 
 def plant(labels, alike, n_classes, share, seed):
-    """Return (labels with errors, (n,) bool where they are); with `alike`, probabilities, the likeliest other class."""
+    """Return (labels with errors, (n,) bool of the errors); with `alike`, probabilities, the likeliest other class."""
     random = np.random.default_rng(seed)
     is_planted = np.zeros(len(labels), bool)
     is_planted[random.choice(len(labels), round(share * len(labels)), replace=False)] = True

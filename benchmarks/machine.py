@@ -1,4 +1,4 @@
-"""What the benchmarks share: the machine in words, how many cores are used, and what a process of its own takes."""
+"""Helpers of the benchmarks: a description of the machine, the number of cores, and measurements of a new process."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-# Runs before and after the measured code; only what every Python has, so that nothing is imported for measuring.
+# Code before and after the measured code; it uses only built-in modules, so that measuring imports nothing.
 _BEFORE = """
 import json, sys, time
 notes = {}
@@ -23,14 +23,14 @@ print("NOTES " + json.dumps(notes))
 
 
 def use_cores(n_cores):
-    """Let this process run on the first cores only (Linux), before anything counts them; None leaves all."""
+    """Restrict this process to the first cores (Linux), before any library counts them; None keeps all."""
     if n_cores is not None:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:n_cores])
         os.environ["OMP_NUM_THREADS"] = str(n_cores)
 
 
 def describe_machine():
-    """Return processor, cores that may be used and what of bf16 it computes itself (str)."""
+    """Return the processor, the number of usable cores and the units for bf16 (str)."""
     name, flags = platform.processor() or platform.machine(), ""
     if Path("/proc/cpuinfo").exists():
         lines = [line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines()]
@@ -42,25 +42,15 @@ def describe_machine():
 
 
 def offers_bf16():
-    """Say whether OpenVINO computes in bf16 on this processor; where not, "fast" is float32 too."""
+    """Return whether OpenVINO computes in bf16 on this processor; if not, "fast" is float32 as well."""
     import openvino
 
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def run_alone(code, **variables):
-    """Run Python code in a process of its own (Linux).
-
-    Arguments
-    ---------
-    code: str
-        What it puts into the dict `notes` comes back; `now()` gives the seconds since the process was started.
-    variables: str
-        Environment variables.
-
-    Returns a dict: its notes, `peak_mb` (10^6 bytes held at most), `modules` (heavy ones that it imported), `total_s`.
-    Raises RuntimeError where it fails.
-    """
+    """Run Python code in a new process (Linux); return its `notes`, `peak_mb`, heavy `modules` and `total_s` (dict)."""
+    # The code fills the dict `notes`; `now()` gives the seconds since the start. peak_mb is in 10^6 bytes.
     started = time.time()
     now = f"def now(): return time.time() - {started!r}\n"
     command = [sys.executable, "-c", _BEFORE + now + code + _AFTER]

@@ -1,4 +1,4 @@
-"""JPEG files of a camera's and a phone's size, made of the bundled pictures: real edges, at their own scale."""
+"""JPEG files with the size of a camera's and a phone's, made from bundled pictures: real edges at their own scale."""
 
 import numpy as np
 from PIL import Image
@@ -9,17 +9,7 @@ MEDIUM_PX, PHONE_PX = (500, 375), (2000, 1500)
 
 
 def write_jpegs(folder, n_pictures, size_px):
-    """Write JPEGs (quality 90, 4:2:0), each of bundled pictures laid side by side.
-
-    Arguments
-    ---------
-    folder: Path
-        Is made, with two class folders, so that `tl.load_images` takes it.
-    n_pictures: int
-    size_px: (width, height)
-
-    Returns their paths.
-    """
+    """Write JPEGs (quality 90, 4:2:0), mosaics of bundled pictures, to two class folders; return their paths."""
     images, random = tl.load_images("styles"), np.random.default_rng(0)
     for name in ("even", "odd"):
         (folder / name).mkdir(parents=True)
@@ -36,7 +26,7 @@ def write_jpegs(folder, n_pictures, size_px):
 
 
 def write_enlarged(folder, images, short_side_px):
-    """Write each picture of an ImageSet, enlarged, into a folder of its class (JPEG, quality 90); return the folder."""
+    """Write each picture of an ImageSet, enlarged, to a folder of its class (JPEG, quality 90); return the folder."""
     for number in range(len(images)):
         picture, label = images[number]
         share = short_side_px / min(picture.size)

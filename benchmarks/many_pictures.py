@@ -1,7 +1,7 @@
-"""Features of very many pictures within one GiB, and the second call over them. Linux only. Prints times and memory.
+"""Features of very many pictures within one GiB, in a first and a second call. Linux only. Prints times and memory.
 
-The pictures are links to the bundled ones, of which each content is computed once; with --distinct each is a file of
-other content: a bundled picture with its number after its end.
+The pictures are links to the bundled ones, and the same content is computed only once. With --distinct every file has
+different content: a bundled picture followed by its number.
 """
 
 import argparse
@@ -25,22 +25,22 @@ notes["shape"], notes["sum"] = features.values.shape, float(features.values[::97
 
 
 def main():
-    """Make the pictures, then call three times in processes of their own: a network to convert, nothing kept, all."""
+    """Make the pictures, then call in three new processes: to convert the network, without and with stored features."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--n-pictures", type=int, default=100_000)
-    parser.add_argument("--distinct", action="store_true", help="other content in each, so that each is computed")
+    parser.add_argument("--distinct", action="store_true", help="give each file its own content")
     parser.add_argument("--image-size", type=int, default=224, help="height and width in pixels")
     parser.add_argument("--precision", default="exact", choices=("exact", "fast"))
-    parser.add_argument("--folder", help="for pictures and cache, a temporary one by default")
+    parser.add_argument("--folder", help="folder for pictures and cache; a temporary one by default")
     arguments = parser.parse_args()
-    kind = "files of other content each" if arguments.distinct else "links to the bundled pictures"
+    kind = "files with different content" if arguments.distinct else "links to the bundled pictures"
     print(f"{describe_machine()}\n{arguments.n_pictures:,} {kind}, {arguments.image_size} px, {arguments.precision}")
     with tempfile.TemporaryDirectory(dir=arguments.folder) as place:
         folder, cache = Path(place) / "pictures", str(Path(place) / "cache")
         write_pictures(folder, arguments.n_pictures, distinct=arguments.distinct)
         names = {"size": arguments.image_size, "precision": arguments.precision}
         code = _CALL.format(folder=str(folder), **names)
-        # Converts the network, so that the first call of those that are measured finds it.
+        # Converts the network, so that the first measured call finds it.
         few = _CALL.replace("({folder!r})", "({folder!r})[:1]").format(folder=str(folder), **names)
         run_alone(few, TLKIT_CACHE_DIR=cache)
         durations_s = []
@@ -57,16 +57,7 @@ def main():
 
 
 def write_pictures(folder, n_pictures, *, distinct):
-    """Write or link pictures in class folders.
-
-    Arguments
-    ---------
-    folder: Path
-        Made here.
-    n_pictures: int
-    distinct: bool
-        Each a file of its own content; else hard links to one copy of each bundled picture.
-    """
+    """Write distinct files, or hard links to one copy of each bundled picture, into class folders in a new folder."""
     import tlkit as tl
 
     images = tl.load_images("styles")

@@ -1,6 +1,6 @@
-"""What frozen features take by name, in a process of its own: memory, time to the first of them, and whether torch.
+"""Frozen features by name in a new process: memory, time to the first features, and whether torch is imported.
 
-Linux only: the peak is the kernel's VmHWM. Prints a table; the ratio is to the same call with a Backbone, which needs
+Linux only: the peak is the kernel's VmHWM. Prints a table, with ratios to the same call with a Backbone, which needs
 torch.
 """
 
@@ -67,9 +67,9 @@ tl.extract_features(backbone, images, progress=False)
 
 
 def main():
-    """Convert the network once, then run each case with nothing but that in the cache."""
+    """Convert the network once, then run each case with only that in the cache."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=2, help="of each case; the best counts")
+    parser.add_argument("--rounds", type=int, default=2, help="repetitions of each case; the best counts")
     arguments = parser.parse_args()
     print(describe_machine())
     print("case                                  peak (MB)  first 8 pictures after (s)  all after (s)  heavy modules")
@@ -91,7 +91,7 @@ def main():
 
 
 def run_case(code, n_rounds):
-    """Return the notes of the best of some runs, each with the network converted and no features kept."""
+    """Return the notes of the best of some runs; each starts with a converted network and no stored features."""
     best = None
     for _ in range(n_rounds):
         with tempfile.TemporaryDirectory() as folder:

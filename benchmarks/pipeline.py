@@ -1,4 +1,4 @@
-"""From files to features against what each half could do alone: decoding, and the forward pass. Prints the share."""
+"""From files to features, compared with each half alone: decoding and the forward pass. Prints the share."""
 
 import argparse
 import dataclasses
@@ -14,10 +14,10 @@ from made_pictures import MEDIUM_PX, write_jpegs
 
 
 def main():
-    """Time all three in turn for both sets of pictures and both precisions, and print pictures a second."""
+    """Time all three in turn for both sets of pictures and both precisions, and print pictures per second."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--backbone", default="efficientnet_lite0")
-    parser.add_argument("--n-pictures", type=int, default=2000, help="of each set at most")
+    parser.add_argument("--n-pictures", type=int, default=2000, help="largest number per set")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--cores", type=int, help="use only so many cores; by default all")
     arguments = parser.parse_args()
@@ -34,7 +34,7 @@ def main():
         }
         weights = "pretrained" if arguments.backbone.startswith("efficientnet") else None
         backbone = tl.load_backbone(arguments.backbone, weights=weights)
-        print(f"{backbone.name}, {backbone.image_size_px} px; pictures a second")
+        print(f"{backbone.name}, {backbone.image_size_px} px; pictures per second")
         print("pictures                   precision  decoding   forward   from files  of the lower")
         for name, images in sets.items():
             for precision in ("exact", "fast"):
@@ -46,7 +46,7 @@ def main():
 
 
 def measure(backbone, images, precision):
-    """Return pictures a second of decoding alone, the forward pass alone, and from files to features."""
+    """Return the pictures per second of decoding alone, the forward pass alone, and from files to features."""
     import tlkit as tl
     from tlkit.features.crops import read_crops
     from tlkit.features.engines import choose_engine, open_engine, run_in_batches
@@ -66,7 +66,7 @@ def measure(backbone, images, precision):
     forward_s = time.perf_counter() - start
     del squares
     shutil.rmtree(cache_folder() / "features", ignore_errors=True)
-    # Files that nothing is remembered of: their content is hashed again, as in a first call.
+    # Files without a remembered hash: their content is hashed again, as in a first call.
     images = dataclasses.replace(images, pictures=[forget(picture) for picture in images.pictures])
     start = time.perf_counter()
     tl.extract_features(backbone, images, precision=precision, progress=False)
@@ -75,7 +75,7 @@ def measure(backbone, images, precision):
 
 
 def forget(picture):
-    """Return the same picture without the hash that is remembered of it."""
+    """Return the same picture without its remembered hash."""
     names = ("path",) if hasattr(picture, "path") else ("archive", "member")
     return type(picture)(*(getattr(picture, name) for name in names))
 

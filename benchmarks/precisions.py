@@ -1,6 +1,6 @@
-"""Does precision="fast" cost accuracy? The pictures that a probe gets right on one precision only, over all five folds.
+"""Does precision="fast" cost accuracy? Counts pictures that a probe predicts correctly with only one precision.
 
-On a processor without units for bf16 and on pictures that are no JPEG the two are the same. Prints a table.
+All five folds are tested. Without units for bf16 and JPEG files the two precisions are the same. Prints a table.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def main():
 
 
 def judge(features, images):
-    """Return for each picture whether a head fitted on the four other folds gets it right, (n,) bool."""
+    """Return whether a head fitted on the four other folds predicts each picture correctly, (n,) bool."""
     import tlkit as tl
 
     right, places = np.zeros(len(images), bool), {name: place for place, name in enumerate(images.names)}

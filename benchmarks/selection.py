@@ -1,4 +1,4 @@
-"""Scoring six candidates on their features against tuning each of them. Prints the ratio, and whether they agree."""
+"""Scoring six candidates on their features against tuning each of them. Prints the ratio and the agreement."""
 
 import argparse
 import os
@@ -14,11 +14,11 @@ NETWORKS = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 def main():
     """Score and tune the same candidates on the same pictures and print times, scores and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--shots", type=int, default=10, help="training pictures a class")
+    parser.add_argument("--shots", type=int, default=10, help="training pictures per class")
     parser.add_argument("--sizes", type=int, nargs=2, default=(96, 128), help="two heights and widths in pixels")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["TLKIT_CACHE_DIR"] = str(Path(folder) / "cache")  # cold: nothing converted, nothing computed
+        os.environ["TLKIT_CACHE_DIR"] = str(Path(folder) / "cache")  # cold: nothing converted, no stored features
         import tlkit as tl
 
         warnings.filterwarnings("ignore", category=tl.selection.SelectionWarning)
@@ -27,13 +27,13 @@ def main():
         candidates = [
             tl.selection.Candidate(network, image_size_px=size) for network in NETWORKS for size in arguments.sizes
         ]
-        # Whatever is imported on first use is imported now, for scoring as for tuning.
+        # Import everything before the clocks start.
         tl.selection.rank(tl.load_backbone(weights=None, image_size_px=32), train.few(2), progress=False)
         table, cold_s = time_scores(candidates, train)
         _, warm_s = time_scores(candidates, train)
         accuracies, tuning_s = time_tuning(candidates, train, test)
         agreement = tl.selection.compare_with_accuracy(table, accuracies, n_draws=200)
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, {len(train)} pictures to learn")
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, {len(train)} training pictures")
     print(table.assign(tuned=table["name"].map(accuracies)).round(3).to_string(index=False))
     print(agreement[["score", "kind", "tau", "tau_low", "tau_high"]].round(2).to_string(index=False))
     rows = {
@@ -55,7 +55,7 @@ def time_scores(candidates, train):
 
 
 def time_tuning(candidates, train, test):
-    """Return ({name: accuracy on the test pictures}, duration_s of tuning; testing is not counted)."""
+    """Return ({name: accuracy on the test pictures}, duration_s of tuning, without testing)."""
     import tlkit as tl
 
     accuracies, duration_s = {}, 0.0

@@ -1,4 +1,4 @@
-"""A training step of a whole network: as torch takes it, with quick convolutions, with freed memory kept, with both."""
+"""One training step of a whole network: plain torch, with quick convolutions, with freed memory kept, with both."""
 
 import argparse
 import itertools
@@ -6,7 +6,7 @@ import statistics
 
 from machine import describe_machine, run_alone, use_cores
 
-# Each in a process of its own: once glibc has been told to keep memory, it doesn't forget.
+# Each arm has a new process, since glibc's setting to keep memory can't be undone.
 STEPS = """
 import contextlib, statistics, time
 import torch
@@ -42,11 +42,11 @@ SIZES = ((96, 8), (128, 32), (224, 8))
 
 
 def main():
-    """Print milliseconds, memory and ratios of all arms, taken in turn."""
+    """Print milliseconds, memory and ratios of all arms, which take turns."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", nargs="+", default=["efficientnet_lite0", "mobilenet_v3_small", "resnet18"])
-    parser.add_argument("--n-steps", type=int, default=12, help="of which the median counts")
-    parser.add_argument("--n-rounds", type=int, default=3, help="of all arms in turn; the median counts")
+    parser.add_argument("--n-steps", type=int, default=12, help="steps; the median counts")
+    parser.add_argument("--n-rounds", type=int, default=3, help="rounds of all arms in turn; the median counts")
     parser.add_argument("--cores", type=int, help="use only so many cores; by default all")
     arguments = parser.parse_args()
     use_cores(arguments.cores)

@@ -1,8 +1,7 @@
-"""Every strategy of the catalogue on bundled clip-art, few shots to all, seen in domain and on photographs.
+"""Every strategy of the catalogue on bundled clip-art, from few shots to all, tested in domain and on photographs.
 
-A row is written as soon as its run has ended, and a run that is there already is not made again, so the table can be
-made in several sittings. Prints the table, and beside it the grid head × learning rate × norm mode; with --report also
-writes it as Markdown.
+Each row is written as soon as its run has ended, and finished runs are not repeated, so the table can be made in
+several sittings. Prints the table and the grid head × learning rate × norm mode; with --report also writes Markdown.
 """
 
 import argparse
@@ -22,13 +21,13 @@ RATES = (1e-4, 2e-4, 5e-4, 1e-3)
 
 
 def main():
-    """Run what is missing, then print the tables."""
+    """Make the missing runs, then print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--backbone", default="efficientnet_lite0")
     parser.add_argument("--image-size", type=int, default=128, help="height and width in pixels")
     parser.add_argument("--strategies", nargs="*", help="by default all of the catalogue")
-    parser.add_argument("--shots", nargs="*", default=["5", "10", "all"], help='training pictures a class, or "all"')
-    parser.add_argument("--seeds", type=int, default=5, help="each has a test fold of its own")
+    parser.add_argument("--shots", nargs="*", default=["5", "10", "all"], help='training pictures per class, or "all"')
+    parser.add_argument("--seeds", type=int, default=5, help="number of seeds, each with its own test fold")
     parser.add_argument("--grid", action="store_true", help="also the grid, on the full training part")
     parser.add_argument("--grid-seeds", type=int, default=3)
     parser.add_argument("--rows", type=Path, default=Path(__file__).with_name("strategies.csv"))
@@ -39,11 +38,11 @@ def main():
 
     import tlkit as tl
 
-    # One thread: its seconds of processor time say the same whatever else the machine does.
+    # With one thread, processor time does not depend on other work of the machine.
     torch.set_num_threads(1)
     backbone = tl.load_backbone(arguments.backbone, image_size_px=arguments.image_size)
     strategies = {name: tl.strategies.get(name) for name in arguments.strategies or tl.strategies.names()}
-    # Seed by seed: what is there after an hour is then a comparison of all, with fewer seeds.
+    # Seed by seed, so that an interrupted table compares all strategies, with fewer seeds.
     cells = [
         ("catalogue", strategy, shots, seed)
         for seed in range(arguments.seeds)
@@ -54,7 +53,7 @@ def main():
         cells += [("grid", arm, "all", seed) for seed in range(arguments.grid_seeds) for arm in make_grid()]
     done = {(row["part"], row["strategy"], row["shots"], row["seed"]) for row in read_rows(arguments.rows)}
     missing = [cell for cell in cells if (cell[0], cell[1].name, cell[2], str(cell[3])) not in done]
-    print(f"{describe_machine()}; {len(missing)} of {len(cells)} runs are to be made", flush=True)
+    print(f"{describe_machine()}; {len(missing)} of {len(cells)} runs are missing", flush=True)
     for part, strategy, shots, seed in missing:
         row = {"part": part, "strategy": strategy.name, "shots": shots, "seed": seed}
         row |= run_cell(backbone, strategy, shots, seed) | {"processor": describe_machine()}
@@ -67,7 +66,7 @@ def main():
 
 
 def make_grid():
-    """Return the strategies head × learning rate × norm mode, all of the same steps; a probe's head takes none."""
+    """Return the strategies head × learning rate × norm mode, all with the same steps; a probe's head needs none."""
     import tlkit as tl
     from tlkit.strategies.strategy import NORM_STATISTICS
 
@@ -75,7 +74,7 @@ def make_grid():
     arms = []
     for rate in RATES:
         for norms in NORM_STATISTICS:
-            # A random head learns ten times as fast, as in the catalogue.
+            # A random head has ten times the learning rate, as in the catalogue.
             random = tl.Phase(["all", "head"], epochs, {"all": rate, "head": 10 * rate}, norm_statistics=norms)
             probed = tl.Phase(["all"], epochs, rate, norm_statistics=norms)
             arms.append(tl.Strategy([random], name=f"random head, {rate:g}, {norms} norms"))
@@ -84,7 +83,7 @@ def make_grid():
 
 
 def run_cell(backbone, strategy, shots, seed):
-    """Train once and return the scores: in domain, in domain on the classes that photographs have too, on these."""
+    """Train once; return the scores in domain, in domain on classes that photographs share, and on photographs."""
     import tlkit as tl
     from tlkit.images.splits import split_for
 
@@ -112,7 +111,7 @@ def run_cell(backbone, strategy, shots, seed):
 
 
 def read_rows(path):
-    """Return the rows of runs that were made, a list of dict of str."""
+    """Return the rows of finished runs (list of dict of str)."""
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:
@@ -120,7 +119,7 @@ def read_rows(path):
 
 
 def append_row(path, row):
-    """Add a row to the file, which begins with the names of the columns."""
+    """Add a row to the file; its first line has the names of the columns."""
     is_new = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
@@ -140,10 +139,10 @@ def write_report(rows, arguments):
     lines = [
         "# Strategies side by side",
         "",
-        f"{arguments.backbone} at {arguments.image_size} px, bundled clip-art, each seed with a test fold of its own; "
-        "photographs were never learned from. Shares of pictures that are right, mean over seeds with its 95 % "
-        "interval (Student's t); `shared` counts the classes that photographs have too; seconds are one "
-        "processor core's, for training alone. Made by "
+        f"{arguments.backbone} at {arguments.image_size} px, bundled clip-art, each seed with its own test fold. "
+        "Photographs are never trained on. Scores are shares of correct pictures: the mean over seeds with its 95 % "
+        "interval (Student's t). `shared` counts only classes that photographs have too. Seconds are the processor "
+        "time of one core, for training alone. Made by "
         f"`benchmarks/strategies.py` on {processors}, Python {platform.python_version()}.",
     ]
     for (part, shots), rows_of_part in table.groupby(["part", "shots"], sort=False):
@@ -157,7 +156,7 @@ def write_report(rows, arguments):
 
 
 def tabulate(rows):
-    """Return the lines of a Markdown table, a row a strategy."""
+    """Return the lines of a Markdown table, one row per strategy."""
     scores = ["accuracy", "shared_accuracy", "photo_accuracy"]
     lines = [
         "| strategy | clip-art | clip-art, shared | photographs | trained share | steps | seconds | seeds |",
@@ -182,7 +181,7 @@ def tabulate_gains(rows):
 
 
 def pair_by_seed(before, after):
-    """Return what the second rows are ahead of the first, (clip-art, photographs), a value a seed."""
+    """Return the gains of the second rows over the first, (clip-art, photographs), one value per seed."""
     both = before.merge(after, on="seed")
     return [both[f"{score}_y"] - both[f"{score}_x"] for score in ("accuracy", "photo_accuracy")]
 
@@ -204,7 +203,7 @@ def contrast(rows):
 
 
 def describe_mean(values):
-    """Return a mean and its interval in words."""
+    """Return a mean and its interval as text."""
     from tlkit.evaluation.intervals import t_interval
 
     low, high = t_interval(values)

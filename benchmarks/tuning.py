@@ -43,7 +43,7 @@ def report(backbone, folder, images, chosen, n_epochs):
     print(f"\n{backbone.name}, {backbone.image_size_px} px, {len(chosen)} pictures an epoch")
     peers = {size: time_tutorial(backbone, folder, chosen, size, n_epochs) for size in (4, 8, 32)}
     for size, picture_s in peers.items():
-        print(f"tutorial's loop, batches of {size:2}                 {1000 * picture_s:7.1f} ms a picture", flush=True)
+        print(f"tutorial's loop, batches of {size:2}                 {1000 * picture_s:7.1f} ms/picture", flush=True)
     for norms, mixed_precision, size in (
         ("frozen", False, 8),
         ("frozen", True, 8),
@@ -55,7 +55,7 @@ def report(backbone, folder, images, chosen, n_epochs):
         arithmetic = "mixed precision" if mixed_precision else "float32"
         words = f"tlkit, {arithmetic}{' in bf16' if in_bf16 else ''}, {norms} norms, batches of {size:2}"
         print(
-            f"{words:56} {1000 * picture_s:7.1f} ms a picture; {peers[4] / picture_s:.2f} times as fast as with the "
+            f"{words:56} {1000 * picture_s:7.1f} ms/picture; {peers[4] / picture_s:.2f} times as fast as with the "
             f"tutorial's batches of 4, {peers[size] / picture_s:.2f} times as with those of {size}",
             flush=True,
         )
@@ -95,7 +95,7 @@ def time_tutorial(backbone, folder, chosen, batch_size, n_epochs):
 
 
 def time_tlkit(backbone, images, mixed_precision, batch_size, norms, n_epochs):
-    """Return (seconds a picture of the fastest epoch of `tl.transfer`, whether it chose bfloat16)."""
+    """Return (seconds per picture of the fastest epoch of `tl.transfer`, whether it chose bfloat16)."""
     import tlkit as tl
 
     ends, in_bf16 = [], []

@@ -1,7 +1,7 @@
-"""How often verdicts are wrong where nothing helps, and how often they tell an effect, on made results.
+"""The rates of false alarms and of detected effects of verdicts, on simulated results.
 
-Pictures differ in how much a source changes what is said of them, the same for all seeds; seeds differ by their
-training pictures. Each seed is tested on one of five folds, and all intervals of a call hold together.
+Pictures differ in the effect of a source on their prediction, which is the same for all seeds; seeds differ in their
+training pictures. Each seed is tested on one of five folds, and the intervals of a call hold simultaneously.
 """
 
 import argparse
@@ -13,7 +13,7 @@ N_FOLDS = 5
 N_PICTURES, N_OF_GROUP = 240, 2
 SHOTS = (1, 5)
 ARMS = ("pooled", "quarter")
-# So that gains are about as uncertain as with sketches and clip-art beside photographs: ± 0.09 with ten seeds.
+# Gains are then about as uncertain as those of sketches and clip-art added to photographs: ± 0.09 with ten seeds.
 CHANGED, PICTURE_SPREAD, SEED_SPREAD = 0.45, 1.2, 0.7
 
 
@@ -29,20 +29,12 @@ def main():
         for effect in arguments.effects:
             rates = measure_rates(n_seeds, effect, arguments.trials)
             rows.append({"seeds": n_seeds, "effect": effect} | rates)
-    print(f"{len(ARMS) * len(SHOTS)} verdicts a call, {arguments.trials} calls each")
+    print(f"{len(ARMS) * len(SHOTS)} verdicts per call, {arguments.trials} calls each")
     print(pd.DataFrame(rows).round(3).to_string(index=False))
 
 
 def measure_rates(n_seeds, effect, n_trials):
-    """Return half the intervals' mean width, and shares: of calls with a false alarm, of verdicts that tell an effect.
-
-    Arguments
-    ---------
-    n_seeds: int
-    effect: float
-        What the mean gain is, for all arms and numbers of shots.
-    n_trials: int
-    """
+    """Return half the mean width of intervals, and the shares of calls with false alarms and of detected effects."""
     from tlkit.evaluation import transfer_gain
 
     n_alarms = n_told = n_reversed = total_half = 0
@@ -65,7 +57,7 @@ def measure_rates(n_seeds, effect, n_trials):
 
 
 def make_results(n_seeds, effect, trial):
-    """Return (runs, predictions) of a made study, as `tlkit.adaptation.compare_target_shots` returns them."""
+    """Return (runs, predictions) of a simulated study, as `tlkit.adaptation.compare_target_shots` returns them."""
     random = np.random.default_rng(trial)
     folds = np.repeat(random.permutation(N_PICTURES // N_OF_GROUP) % N_FOLDS, N_OF_GROUP)
     groups = np.repeat(np.arange(N_PICTURES // N_OF_GROUP), N_OF_GROUP)
@@ -87,12 +79,12 @@ def make_results(n_seeds, effect, trial):
 
 
 def change(alone, groups, effect, random):
-    """Return what is right with a source: a share of the answers is drawn anew, by what groups and seeds tend to."""
+    """Return correct predictions with a source: a share is drawn again, with the tendencies of groups and seeds."""
     of_groups = PICTURE_SPREAD * random.normal(size=groups.max() + 1)
     tendency = of_groups[groups] + SEED_SPREAD * random.normal(size=(alone.shape[1], 1))
     redrawn = random.random(alone.shape) < CHANGED
-    # Such that the mean gain of all studies is the effect: where an answer is drawn anew, it is right with the chance
-    # that it had, moved by tendency (around 0) and by what the effect asks of the share that is redrawn.
+    # The mean gain of all studies must be the effect. So a redrawn prediction is correct with its former probability
+    # plus a tendency (around 0) plus the effect divided by the share of redrawn predictions.
     wanted = np.clip(0.6 + effect / CHANGED, 0, 1)
     spread = min(wanted, 1 - wanted)
     chances = wanted + spread * np.tanh(tendency)
