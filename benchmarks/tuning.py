@@ -1,4 +1,4 @@
-"""Tuning a whole network: the well-known tutorial's loop against `tl.transfer`, time per picture. Prints ratios."""
+"""Tuning a whole network: the tutorial's loop against `tl.transfer`, in time per picture. Prints ratios."""
 
 import argparse
 import copy
@@ -16,12 +16,12 @@ LEARNING_RATE = 1e-3
 
 
 def main():
-    """Time all arms in turn on the same files and print the milliseconds a picture of each."""
+    """Time all arms in turn on the same files and print their milliseconds per picture."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", nargs="+", default=["efficientnet_lite0", "resnet18"])
     parser.add_argument("--image-sizes", nargs="+", type=int, default=[128, 224], help="height and width in pixels")
-    parser.add_argument("--n-pictures", type=int, default=96, help="an epoch, best a multiple of 32")
-    parser.add_argument("--n-epochs", type=int, default=2, help="that are timed after a first one; the fastest counts")
+    parser.add_argument("--n-pictures", type=int, default=96, help="pictures per epoch, best a multiple of 32")
+    parser.add_argument("--n-epochs", type=int, default=2, help="epochs after a first one; the fastest counts")
     parser.add_argument("--cores", type=int, help="use only so many cores; by default all")
     arguments = parser.parse_args()
     use_cores(arguments.cores)
@@ -40,7 +40,7 @@ def main():
 
 def report(backbone, folder, images, chosen, n_epochs):
     """Time the arms of one network and print them."""
-    print(f"\n{backbone.name}, {backbone.image_size_px} px, {len(chosen)} pictures an epoch")
+    print(f"\n{backbone.name}, {backbone.image_size_px} px, {len(chosen)} pictures per epoch")
     peers = {size: time_tutorial(backbone, folder, chosen, size, n_epochs) for size in (4, 8, 32)}
     for size, picture_s in peers.items():
         print(f"tutorial's loop, batches of {size:2}                 {1000 * picture_s:7.1f} ms/picture", flush=True)
@@ -62,7 +62,7 @@ def report(backbone, folder, images, chosen, n_epochs):
 
 
 def time_tutorial(backbone, folder, chosen, batch_size, n_epochs):
-    """Return the seconds a picture of the tutorial's loop, its fastest epoch; `chosen` are the files' numbers."""
+    """Return the seconds per picture of the tutorial's loop in its fastest epoch; `chosen` are indices of files."""
     import torch
     from torch import nn
     from torch.utils.data import DataLoader, Subset

@@ -49,7 +49,7 @@ def test_curves_are_told_apart_without_colour_and_lie_within_the_axes():
             {"outside": OUTSIDE.drop(columns="mixing_coefficient")},
             r"curves\['outside'\]: 'mixing_coefficient' is unknown",
         ),
-        ({"outside": OUTSIDE[:1]}, r"curves\['outside'\]: 1 mixing_coefficients, expected two at least"),
+        ({"outside": OUTSIDE[:1]}, r"curves\['outside'\]: 1 mixing_coefficients, expected at least two"),
     ],
 )
 def test_what_is_no_curve_is_refused(curves, said):

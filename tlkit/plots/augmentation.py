@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from tlkit.backbones.backbone import Backbone
-    from tlkit.comparison.results import Comparison
+    from tlkit.comparison.compare import Comparison
     from tlkit.images.imageset import ImageSet
 
 SIZE_INCHES = (10.4, 3.9)

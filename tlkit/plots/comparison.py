@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from tlkit.comparison.results import Comparison
+    from tlkit.comparison.compare import Comparison
 
 
 def draw_comparison(comparison: Comparison, ax: Axes) -> Axes:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
-    from tlkit.comparison.results import Comparison
+    from tlkit.comparison.compare import Comparison
     from tlkit.summaries.comparison import ArmSummary
 
 # The sheet of mistakes is as wide as the page, so that each pixel of its pictures is one pixel of the page.
