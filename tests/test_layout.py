@@ -72,7 +72,7 @@ def test_modules_are_named_by_nouns():
 
 def test_no_module_is_longer_than_its_idea():
     lengths = {path: len((ROOT / path).read_text().splitlines()) for path in list_modules()}
-    assert {path: length for path, length in lengths.items() if length > 350} == {}
+    assert {path: length for path, length in lengths.items() if length > 400} == {}
 
 
 def test_imports_make_no_circle_even_inside_functions(graph):
