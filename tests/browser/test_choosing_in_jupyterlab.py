@@ -54,7 +54,7 @@ def test_a_header_sorts_and_turns_the_order_round(lab):
 
 def test_a_header_sorts_by_keyboard(lab):
     n_cells = lab.cells.count()
-    lab.output(1).get_by_role("button", name="GFLOP a picture").focus()
+    lab.output(1).get_by_role("button", name="GFLOP per picture").focus()
     lab.page.keyboard.press("Enter")
     expect(names(lab)).to_have_text(["tiny", "small", "wide", "large"])
     lab.page.keyboard.press("Tab")
@@ -91,7 +91,7 @@ def test_a_budget_leaves_fewer_and_hides_the_scores(lab):
     handle = output.locator(".noUi-handle").first
     handle.focus()
     lab.page.keyboard.press("ArrowLeft")
-    expect(output.get_by_role("status")).to_contain_text("3 of 4 candidates fit (at most 0.80 GFLOP a picture)")
+    expect(output.get_by_role("status")).to_contain_text("3 of 4 candidates fit (at most 0.80 GFLOP per picture)")
     expect(output.locator("table td:first-child")).to_have_text(["tiny", "small", "wide"])
 
 

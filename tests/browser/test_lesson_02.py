@@ -20,7 +20,7 @@ def test_pictures_and_the_table_are_there_before_anything_has_run(lab):
     expect(pictures.first).to_be_attached()
     # The contact sheet, the agreement of the scores, and the chooser's still picture.
     expect(pictures).to_have_count(3)
-    expect(lab.output(1).get_by_role("columnheader", name="GFLOP a picture")).to_be_attached()
+    expect(lab.output(1).get_by_role("columnheader", name="GFLOP per picture")).to_be_attached()
 
 
 def test_all_networks_are_listed_and_filtered(lab):

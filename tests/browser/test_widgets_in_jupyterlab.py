@@ -35,10 +35,10 @@ def find_explorer(lab):
 
 def test_strategy_changes_by_mouse(lab):
     output, status, picture = find_explorer(lab)
-    expect(status).to_contain_text("linear probe, 5 training pictures a class: accuracy")
+    expect(status).to_contain_text("linear probe, 5 training pictures per class: accuracy")
     before = picture.get_attribute("src")
     output.get_by_role("button", name="random features").click()
-    expect(status).to_contain_text("random features, 5 training pictures a class: accuracy")
+    expect(status).to_contain_text("random features, 5 training pictures per class: accuracy")
     expect(status).to_contain_text("the baseline that the others are compared with")
     expect(picture).not_to_have_attribute("src", before)
 
@@ -63,10 +63,10 @@ def test_shots_change_by_keyboard(lab):
     handle = output.locator(".noUi-handle")
     handle.focus()
     lab.page.keyboard.press("Home")
-    expect(status).to_contain_text(", 1 training picture a class")
+    expect(status).to_contain_text(", 1 training picture per class")
     before = picture.get_attribute("src")
     lab.page.keyboard.press("ArrowRight")
-    expect(status).to_contain_text(", 5 training pictures a class")
+    expect(status).to_contain_text(", 5 training pictures per class")
     expect(picture).not_to_have_attribute("src", before)
     expect(output.locator(".widget-readout")).to_have_text("5")
 
