@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from tlkit import __version__
+from tlkit.backbones.weights.hashes import compute_sha256
 from tlkit.features.cache.inventory import PARTIAL_PREFIX
 from tlkit.storage import written_whole
 from tlkit.training.state import put_state, take_state
@@ -102,7 +103,7 @@ class Checkpoints:
         weights, description = self._paths(number)
         with written_whole(weights) as temporary:
             save_file(_lay_out(tensors), temporary)
-            facts["weights_sha256"] = _hash_file(temporary)
+            facts["weights_sha256"] = compute_sha256(temporary)
         # Written last, so that a checkpoint with a description is whole.
         with written_whole(description) as temporary:
             temporary.write_text(json.dumps(facts | {"sha256": _hash_facts(facts)}), encoding="utf-8")
@@ -125,14 +126,13 @@ class Checkpoints:
         facts = json.loads(description.read_text(encoding="utf-8"))
         if not isinstance(facts, dict):
             raise ValueError(f"{description.name} is no description")
-        if facts.pop("sha256") != _hash_facts(facts) or facts["weights_sha256"] != _hash_file(weights):
+        if facts.pop("sha256") != _hash_facts(facts) or facts["weights_sha256"] != compute_sha256(weights):
             raise ValueError("its bytes are not those that were written")
         return load_file(weights), facts
 
     def _check_run(self, found):
         """Raise ValueError if a checkpoint belongs to another run."""
-        differences = _compare(found, self.described)
-        if differences:
+        if differences := _compare(found, self.described):
             raise ValueError(
                 f"checkpoint: {self.folder} holds another run, with other {'; '.join(differences)}: take an empty "
                 "folder, or the settings of that run"
@@ -165,8 +165,7 @@ def _find_version(name):
 
 def _check_conditions(found, present):
     """Warn if a checkpoint was written under other conditions."""
-    differences = _compare(found, present)
-    if differences:
+    if differences := _compare(found, present):
         warnings.warn(
             f"checkpoint: the run began with other {'; '.join(differences)}; its end may differ in the last bits from "
             "that of a run which was never stopped",
@@ -197,12 +196,6 @@ def _shorten(value):
 def _hash_facts(facts):
     """Return the SHA-256 of plain values."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
-def _hash_file(path):
-    """Return the SHA-256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _lay_out(tensors):

@@ -151,15 +151,9 @@ class Training:
     def _train_phase(self):
         """Train the epochs of the present phase that are left, and keep the best one's weights if there is one."""
         start_phase(self)
-        bar = tqdm(
-            total=self.phase.n_epochs,
-            initial=self.epoch_index,
-            desc="+".join(map(str, self.phase.train)),
-            unit="epoch",
-            disable=not self.settings.progress,
-            leave=False,
-        )
-        with bar:
+        options = {"unit": "epoch", "disable": not self.settings.progress, "leave": False}
+        description = "+".join(map(str, self.phase.train))
+        with tqdm(total=self.phase.n_epochs, initial=self.epoch_index, desc=description, **options) as bar:
             while self.epoch_index < self.phase.n_epochs:
                 self._train_epoch()
                 self._end_epoch()
@@ -189,13 +183,12 @@ class Training:
     def _divide_into_batches(self):
         """Return the (source indices, target indices) of each step of the epoch; None for a domain not used."""
         labels, seed = self.choose_pictures(self.phase).images.labels, self.settings.seed
-        not_used = [None] * self.n_batches
-        if is_source_free(self.phase):
-            order = order_pictures(labels, self.epoch, seed, None)
-            return list(zip(not_used, np.array_split(order, self.n_batches), strict=True))
-        batches = np.array_split(order_pictures(labels, self.epoch, seed, self.settings.balance), self.n_batches)
-        target_batches = not_used
-        if self.phase.objective:
+        not_used, source_free = [None] * self.n_batches, is_source_free(self.phase)
+        order = order_pictures(labels, self.epoch, seed, None if source_free else self.settings.balance)
+        batches, target_batches = np.array_split(order, self.n_batches), not_used
+        if source_free:
+            batches, target_batches = not_used, batches
+        elif self.phase.objective:
             order = order_target(len(self.target), len(labels), self.epoch, seed)
             target_batches = np.array_split(order, self.n_batches)
         return list(zip(batches, target_batches, strict=True))

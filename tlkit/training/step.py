@@ -66,7 +66,7 @@ def compute_gradients(training, indices, target_indices):
         loss, scores = compute_loss(training, micro_batch, is_first=number == 0)
         step_loss += loss.item()
         if not math.isfinite(step_loss):
-            raise TrainingError(f"the loss is {step_loss} at {_name_step(training, 1)}: {_advise(training)}")
+            raise TrainingError(f"the loss is {step_loss} at {_explain(training)}")
         loss.backward()
         labels = micro_batch.labels
         # The label of a mixed picture is the class with the larger share.
@@ -101,7 +101,7 @@ def clip_gradients(training):
     """Scale the gradients of all trained parameters down to the largest norm allowed (gradient clipping)."""
     norm = nn.utils.clip_grad_norm_(list_trained(training.optimizer), training.settings.max_grad_norm)
     if not norm.isfinite():
-        raise TrainingError(f"the gradient is {norm:.0f} at {_name_step(training, 1)}: {_advise(training)}")
+        raise TrainingError(f"the gradient is {norm:.0f} at {_explain(training)}")
 
 
 def read_batch(training, inputs, indices, policy):
@@ -151,7 +151,7 @@ def check_weights(training):
     """Raise TrainingError if a trained weight or a running statistic is not finite."""
     # The loss shows neither the last update nor running statistics, which are only used in evaluation.
     if not all(value.isfinite().all() for value in (*list_trained(training.optimizer), *training.backbone.buffers())):
-        raise TrainingError(f"the weights are not finite after {_name_step(training, 0)}: {_advise(training)}")
+        raise TrainingError(f"the weights are not finite after {_explain(training, 0)}")
 
 
 @contextlib.contextmanager
@@ -235,14 +235,9 @@ def _apply_objective(training, micro_batch, features, scores):
     return loss
 
 
-def _name_step(training, n_ahead):
-    """Return the text for the step that is so many ahead of the last, for example "step 2 of 6 (epoch 1)"."""
-    return f"step {training.step + n_ahead} of {training.n_steps} (epoch {training.epoch + 1})"
-
-
-def _advise(training):
-    """Return the advice for values that are not finite."""
+def _explain(training, n_ahead=1):
+    """Return the step that is so many ahead of the last, and advice if values there are not finite."""
+    advice = f"take a learning_rate below {max(training.phase.learning_rate.values())}, or look for NaN in the pictures"
     if training.step == 0 and training.phase_index == 0:
-        return "nothing was learned yet, so look for NaN or very large values in the pictures, weights or penalty"
-    rate = max(training.phase.learning_rate.values())
-    return f"take a learning_rate below {rate}, or look for NaN in the pictures"
+        advice = "nothing was learned yet, so look for NaN or very large values in the pictures, weights or penalty"
+    return f"step {training.step + n_ahead} of {training.n_steps} (epoch {training.epoch + 1}): {advice}"

@@ -64,20 +64,19 @@ def transfer(
     Parameters
     ----------
     backbone : Backbone or str
-        Backbone, which stays as it is, or a name for `load_backbone`. If it was loaded with `auxiliary=True`, its
-        auxiliary classifiers train along in phases that train "all"; the run has none of them.
+        Backbone, which stays as it is, or a name for `load_backbone`. Auxiliary classifiers (`auxiliary=True`) train
+        along in phases that train "all"; the run has none of them.
     images : ImageSet
         Training pictures of at least two classes.
     strategy : Strategy or str, default="linear_probe"
         Strategy, or the name of one in `tlkit.strategies`.
     target : ImageSet, optional
-        At least two pictures of a target domain, for strategies that adapt to it such as those of `tlkit.adaptation`.
-        Their labels are never used. Each step of a phase with an objective sees as many of them as of `images`.
+        At least two pictures of a target domain for strategies that adapt, such as those of `tlkit.adaptation`; their
+        labels are never used. Each step of a phase with an objective sees as many of them as of `images`.
     seed : int, default=0
-        Seed from 0 to 2³² - 1 for everything random: the new head, order of the pictures, augmentation, dropout,
-        held-out pictures and random weights.
+        Seed, up to 2³² - 1, of the head, random weights, order, augmentation, dropout and held-out pictures.
     batch_size : int, default=8
-        Largest number of pictures per step. The pictures of an epoch are divided into batches of nearly equal size.
+        Largest number of pictures per step; those of an epoch are divided into batches of nearly equal size.
     micro_batch_size : int, optional
         Largest number of pictures computed at once (gradient accumulation). It takes less memory and gives the same
         step up to rounding, except for dropout, objectives, and norm layers with moving statistics.
