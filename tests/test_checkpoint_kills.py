@@ -87,7 +87,7 @@ def draw_kills(undisturbed, generator):
         if place == 0 and not kills:
             file = "frozen_prefix.py"
         if place == len(steps) - 1:
-            file = "norm_statistics.py"
+            file = "precise_batch_norm.py"
         kills.append({"after_step": places[place], "file": str(file), "line": int(generator.integers(lines[file])) + 1})
     kills[-1]["after_step"] = None  # `finish` alone is left then
     return kills
@@ -100,7 +100,7 @@ def test_killed_twenty_times_at_random_lines_it_ends_with_the_same_bits(undistur
     attempts.check(undisturbed)
     killed_in = {where.partition(":")[0] for where in attempts.list("killed")}
     assert len(attempts.list("killed")) == N_KILLS
-    assert killed_in >= {"frozen_prefix.py", "norm_statistics.py"}
+    assert killed_in >= {"frozen_prefix.py", "precise_batch_norm.py"}
     assert not killed_in.isdisjoint(OF_WRITING)
 
 
