@@ -234,7 +234,7 @@ def test_running_statistics_that_overflow_are_found_though_the_loss_is_fine(back
 
 def test_a_batch_of_one_is_refused_where_norm_statistics_move(backbone, images):
     for batch_size, n_pictures in ((1, 10), (2, 3), (8, 1)):
-        message = f"batch_size: {batch_size} with {n_pictures} pictures makes a batch of one, and norm layers can't"
+        message = f"batch_size: {batch_size} with {n_pictures} pictures makes a batch of one, which has no statistics"
         with pytest.raises(TrainingError, match=message):
             train(backbone, images[:n_pictures], norms="moving", batch_size=batch_size)
         assert len(train(backbone, images[:n_pictures], batch_size=batch_size).history) == N_STEPS
@@ -244,7 +244,7 @@ def test_a_batch_of_one_is_refused_where_norm_statistics_move(backbone, images):
 def test_a_part_of_one_picture_is_refused_too(backbone, images, micro_batch_size, batch_size, size):
     settings = {"batch_size": batch_size, "micro_batch_size": micro_batch_size}
     message = (
-        f"micro_batch_size: {micro_batch_size} leaves one picture of a batch of {size} alone, and norm layers can't"
+        f"micro_batch_size: {micro_batch_size} leaves one picture of a batch of {size} alone, which has no statistics"
     )
     with pytest.raises(TrainingError, match=message):
         train(backbone, images, norms="moving", **settings)

@@ -88,8 +88,17 @@ class Checkpoints:
                     stacklevel=4,
                 )
                 continue
-            self._check_run(facts["run"])
-            _check_conditions(facts["conditions"], _describe_conditions(training))
+            if differences := _compare(facts["run"], self.described):
+                raise ValueError(
+                    f"checkpoint: {self.folder} holds another run, with other {'; '.join(differences)}: take an empty "
+                    "folder, or the settings of that run"
+                )
+            if differences := _compare(facts["conditions"], _describe_conditions(training)):
+                warnings.warn(
+                    f"checkpoint: the run began with other {'; '.join(differences)}; its end may differ in the last "
+                    "bits from that of a run which was never stopped",
+                    stacklevel=4,
+                )
             put_state(training, tensors, facts)
             self.numbers, self.before_s = found[: index + 1], facts["duration_s"]
             return
@@ -130,14 +139,6 @@ class Checkpoints:
             raise ValueError("its bytes are not those that were written")
         return load_file(weights), facts
 
-    def _check_run(self, found):
-        """Raise ValueError if a checkpoint belongs to another run."""
-        if differences := _compare(found, self.described):
-            raise ValueError(
-                f"checkpoint: {self.folder} holds another run, with other {'; '.join(differences)}: take an empty "
-                "folder, or the settings of that run"
-            )
-
     def _paths(self, number):
         """Return the paths of a checkpoint's weights and description."""
         return tuple(self.folder / f"checkpoint-{number:08}.{suffix}" for suffix in ("safetensors", "json"))
@@ -161,16 +162,6 @@ def _find_version(name):
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
-
-
-def _check_conditions(found, present):
-    """Warn if a checkpoint was written under other conditions."""
-    if differences := _compare(found, present):
-        warnings.warn(
-            f"checkpoint: the run began with other {'; '.join(differences)}; its end may differ in the last bits from "
-            "that of a run which was never stopped",
-            stacklevel=5,
-        )
 
 
 def _compare(found, wanted):

@@ -137,14 +137,10 @@ def check_batches(training):
             if 1 in sizes
             else f"micro_batch_size: {micro_batch_size} leaves one picture of a batch of {max(alone)} alone"
         )
-        if needs_several:
-            raise TrainingError(
-                f"{cause}, which can't show how the features of a domain spread: take another size, or more pictures"
-            )
-        raise TrainingError(
-            f"{cause}, and norm layers can't take its statistics: take another size, more pictures, or "
-            "norm_statistics='frozen'"
-        )
+        consequence = "can't show how the features of a domain spread: take another size or more pictures"
+        if not needs_several:
+            consequence = "has no statistics for norm layers: take another size or norm_statistics='frozen'"
+        raise TrainingError(f"{cause}, which {consequence}")
 
 
 def check_weights(training):

@@ -187,25 +187,16 @@ def _check_mixing_coefficient(value):
 
 def _check_fit(parent, tuned):
     """Raise TypeError or ValueError if two runs can't be interpolated."""
+    facts = []
     for argument, run in (("parent", parent), ("tuned", tuned)):
         check_run(argument, run)
-    for fact, of_parent, of_tuned in (
-        ("network", parent.backbone.name, tuned.backbone.name),
-        ("image_size_px", parent.backbone.image_size_px, tuned.backbone.image_size_px),
-        ("classes", list(parent.classes), list(tuned.classes)),
-    ):
+        shapes = {name: tuple(value.shape) for name, value in take_tensors(run.backbone, run.head).items()}
+        network = {"network": run.backbone.name, "image_size_px": run.backbone.image_size_px}
+        facts.append(network | {"classes": list(run.classes)} | shapes)
+    for name in facts[0] | facts[1]:
+        of_parent, of_tuned = (each.get(name) for each in facts)
         if of_parent != of_tuned:
             raise ValueError(
-                f"parent: its {fact} is {of_parent}, that of tuned is {of_tuned}; weights can be interpolated only "
+                f"parent: its {name} is {of_parent}, that of tuned is {of_tuned}; weights can be interpolated only "
                 "between runs of one network at one size with the same classes"
             )
-    shapes = [
-        {name: tuple(value.shape) for name, value in take_tensors(run.backbone, run.head).items()}
-        for run in (parent, tuned)
-    ]
-    if shapes[0] != shapes[1]:
-        names = sorted({name for name, _ in shapes[0].items() ^ shapes[1].items()})
-        raise ValueError(
-            f"parent: {names[0]} is not in tuned with the same shape, nor are {len(names) - 1} others; weights can be "
-            "interpolated only between runs of one network"
-        )
