@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageChops
 
 from tlkit.adaptation import compare_pairs, measure_gaps
-from tlkit.plots import AdaptationPage, draw_adaptation, draw_domain_map, draw_gap_matrix, draw_pairs, draw_recalls
-from tlkit.plots.adaptation import SIZE_INCHES
+from tlkit.plots import draw_domain_map, draw_gap_matrix, draw_pairs, draw_recalls
+from tlkit.plots.adaptation import SIZE_INCHES, AdaptationPage, draw_adaptation
 from tlkit.summaries.adaptation import AdaptationChoice, AdaptationResults, summarise_adaptation
 from tlkit.summaries.domain_map import map_domains
 

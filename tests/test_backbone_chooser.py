@@ -13,7 +13,8 @@ from made_threads import count_inside
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from tlkit.plots import draw_agreement, draw_choice
+from tlkit.plots import draw_agreement
+from tlkit.plots.backbone_choice import draw_choice
 from tlkit.summaries.backbone_choice import Budget, choose, find_fitting
 from tlkit.widgets import BackboneChooser
 

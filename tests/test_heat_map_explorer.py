@@ -13,13 +13,12 @@ from tlkit.plots import (
     draw_channels,
     draw_correlations,
     draw_heat_map,
-    draw_heat_study,
     draw_input,
     draw_maximally_activating,
     draw_similarity,
     draw_similarity_curve,
 )
-from tlkit.plots.heat_maps_page import SIZE_INCHES
+from tlkit.plots.heat_maps_page import SIZE_INCHES, draw_heat_study
 from tlkit.summaries.heat_maps import HeatChoice, summarise_heat_maps
 from tlkit.widgets import HeatMapExplorer
 

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageChops
 
 import tlkit as tl
-from tlkit.plots import ComparisonPage, draw_arm, draw_confusion, draw_mistakes
-from tlkit.plots.comparison_page import SIZE_INCHES
+from tlkit.plots import draw_confusion, draw_mistakes
+from tlkit.plots.comparison_page import SIZE_INCHES, ComparisonPage, draw_arm
 from tlkit.plots.confusion import draw_confusion_cells
 from tlkit.plots.mistakes import N_COLUMNS, N_ROWS
 from tlkit.plots.page import DOTS_PER_INCH

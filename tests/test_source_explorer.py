@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageChops
 
 import tlkit as tl
-from tlkit.plots import draw_gains, draw_source_worth, draw_transfer_map
+from tlkit.plots import draw_gains, draw_transfer_map
 from tlkit.plots.page import DOTS_PER_INCH
-from tlkit.plots.source_worth import SIZE_INCHES
+from tlkit.plots.source_worth import SIZE_INCHES, draw_source_worth
 from tlkit.summaries.source_worth import SourceChoice, SourceGains, summarise_source
 from tlkit.widgets import SourceExplorer
 

@@ -1,66 +1,24 @@
-from .adaptation import (
-    AdaptationPage as AdaptationPage,
-)
-from .adaptation import (
-    draw_adaptation as draw_adaptation,
-)
-from .adaptation import (
-    draw_domain_map as draw_domain_map,
-)
-from .adaptation import (
-    draw_gap_matrix as draw_gap_matrix,
-)
-from .adaptation import (
-    draw_pairs as draw_pairs,
-)
-from .augmentation import (
-    AugmentationPage as AugmentationPage,
-)
-from .augmentation import (
-    draw_ablation as draw_ablation,
-)
-from .augmentation import (
-    draw_augmentations as draw_augmentations,
-)
-from .backbone_choice import (
-    draw_agreement as draw_agreement,
-)
-from .backbone_choice import (
-    draw_choice as draw_choice,
-)
-from .backbone_choice import (
-    render_choice as render_choice,
-)
+from .adaptation import draw_domain_map as draw_domain_map
+from .adaptation import draw_gap_matrix as draw_gap_matrix
+from .adaptation import draw_pairs as draw_pairs
+from .augmentation import draw_ablation as draw_ablation
+from .augmentation import draw_augmentations as draw_augmentations
+from .backbone_choice import draw_agreement as draw_agreement
 from .calibration import draw_reliability as draw_reliability
 from .channels import draw_channels as draw_channels
 from .channels import draw_maximally_activating as draw_maximally_activating
 from .comparison import draw_comparison as draw_comparison
 from .comparison import save_comparison as save_comparison
-from .comparison_page import ComparisonPage as ComparisonPage
-from .comparison_page import draw_arm as draw_arm
 from .confusion import draw_confusion as draw_confusion
 from .contact_sheet import draw_contact_sheet as draw_contact_sheet
 from .contact_sheet import render_contact_sheet as render_contact_sheet
-from .cuts import CutPage as CutPage
-from .cuts import draw_cut as draw_cut
 from .feature_map import draw_feature_map as draw_feature_map
-from .feature_map import render_feature_map as render_feature_map
 from .freeze_score import draw_freeze_score as draw_freeze_score
-from .freezing import FreezingPage as FreezingPage
-from .freezing import draw_freezing as draw_freezing
 from .gains import draw_gains as draw_gains
 from .gains import draw_transfer_map as draw_transfer_map
 from .heat_maps import draw_heat_map as draw_heat_map
 from .heat_maps import draw_input as draw_input
-from .heat_maps_page import (
-    HeatStudyPage as HeatStudyPage,
-)
-from .heat_maps_page import (
-    draw_correlations as draw_correlations,
-)
-from .heat_maps_page import (
-    draw_heat_study as draw_heat_study,
-)
+from .heat_maps_page import draw_correlations as draw_correlations
 from .interpolation import draw_interpolation as draw_interpolation
 from .learning_curve import draw_learning_curve as draw_learning_curve
 from .mistakes import draw_mistakes as draw_mistakes
@@ -68,41 +26,24 @@ from .pareto import draw_pareto as draw_pareto
 from .recalls import draw_recalls as draw_recalls
 from .similarity import draw_similarity as draw_similarity
 from .similarity import draw_similarity_curve as draw_similarity_curve
-from .source_worth import SourceWorthPage as SourceWorthPage
-from .source_worth import draw_source_worth as draw_source_worth
-from .trained_share import TrainedSharePage as TrainedSharePage
 from .trained_share import draw_trained_share as draw_trained_share
 from .training import draw_training as draw_training
 
 __all__ = [
-    "AdaptationPage",
-    "AugmentationPage",
-    "ComparisonPage",
-    "CutPage",
-    "FreezingPage",
-    "HeatStudyPage",
-    "SourceWorthPage",
-    "TrainedSharePage",
     "draw_ablation",
-    "draw_adaptation",
     "draw_agreement",
-    "draw_arm",
     "draw_augmentations",
     "draw_channels",
-    "draw_choice",
     "draw_comparison",
     "draw_confusion",
     "draw_contact_sheet",
     "draw_correlations",
-    "draw_cut",
     "draw_domain_map",
     "draw_feature_map",
     "draw_freeze_score",
-    "draw_freezing",
     "draw_gains",
     "draw_gap_matrix",
     "draw_heat_map",
-    "draw_heat_study",
     "draw_input",
     "draw_interpolation",
     "draw_learning_curve",
@@ -114,12 +55,9 @@ __all__ = [
     "draw_reliability",
     "draw_similarity",
     "draw_similarity_curve",
-    "draw_source_worth",
     "draw_trained_share",
     "draw_training",
     "draw_transfer_map",
-    "render_choice",
     "render_contact_sheet",
-    "render_feature_map",
     "save_comparison",
 ]

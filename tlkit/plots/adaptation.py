@@ -187,51 +187,13 @@ def _draw_pair_matrix(values, texts, ax, *, highest):
 
 
 def draw_adaptation(summary: AdaptationSummary, figure: Figure) -> Figure:
-    """Draw one method on one pair of domains on an empty figure: the map before and after, and the recall per class.
-
-    Parameters
-    ----------
-    summary : AdaptationSummary
-        Summary from `tlkit.summaries.adaptation.summarise_adaptation`.
-    figure : matplotlib Figure
-        Empty figure, best of the size `SIZE_INCHES`.
-
-    Returns
-    -------
-    matplotlib Figure
-        The figure that was given.
-
-    Examples
-    --------
-    >>> import matplotlib.figure
-    >>> import tlkit as tl
-    >>> from tlkit.summaries.adaptation import AdaptationChoice, AdaptationResults, summarise_adaptation
-    >>> images = tl.load_images("styles", domain=["clipart", "sketch"]).select(classes=["bird", "bug"]).few(8)
-    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
-    >>> features = tl.extract_features(backbone, images, "torch")
-    >>> results = AdaptationResults(features, images, methods=["coral"])
-    >>> summary = summarise_adaptation(results, AdaptationChoice("clipart", "sketch", "coral"))
-    >>> figure = draw_adaptation(summary, matplotlib.figure.Figure(SIZE_INCHES))
-    >>> [ax.get_title() for ax in figure.axes[:2]]
-    ['before adaptation', 'after adaptation']
-    """
+    """Draw one method on one pair of domains on an empty figure: the map before and after, and the recall per class."""
     _draw_dynamic(summary, _draw_static(len(summary.recalls), figure))
     return figure
 
 
 class AdaptationPage(Page):
-    """Draw one pair of domains and method after another, as `draw_adaptation` does, but faster.
-
-    Parameters
-    ----------
-    n_classes : int
-        Largest number of classes of a pair.
-
-    Examples
-    --------
-    >>> AdaptationPage(3).axes[1].get_title()
-    'after adaptation'
-    """
+    """Draw one pair of domains and method after another, as `draw_adaptation` does, but faster."""
 
     def __init__(self, n_classes: int):
         super().__init__(SIZE_INCHES, lambda figure: _draw_static(n_classes, figure), _draw_dynamic)

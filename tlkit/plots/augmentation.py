@@ -150,26 +150,7 @@ def draw_ablation(comparison: Comparison, ax: Axes) -> Axes:
 
 
 class AugmentationPage(Page):
-    """Draw original pictures above augmented ones, next to the ablation; faster than a new figure for each choice.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        The ablation.
-    n_pictures : int
-        Number of pictures per row.
-
-    Examples
-    --------
-    >>> import tlkit as tl
-    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(4)
-    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
-    >>> head = tl.Strategy([tl.Phase(["head"], 1, 1e-2)], name="head")
-    >>> arms = [tl.strategies.augmented(head, policy) for policy in (None, "flip")]
-    >>> ablation = tl.compare(backbone, images, arms, shots=1, seeds=2, progress=False)
-    >>> AugmentationPage(ablation, 4).axes[1].get_title()
-    '1 shots'
-    """
+    """Draw original pictures above augmented ones, next to the ablation; faster than a new figure for each choice."""
 
     def __init__(self, comparison: Comparison, n_pictures: int):
         arms = comparison.table["strategy"][comparison.table["strategy"] != comparison.baseline].tolist()

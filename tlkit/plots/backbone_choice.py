@@ -31,41 +31,7 @@ def draw_choice(
     names: str = "name",
     predicted: str | None = None,
 ) -> Axes:
-    """Draw the scores of the candidates within a budget against their cost, with the Pareto front.
-
-    Parameters
-    ----------
-    table : DataFrame
-        One row per candidate.
-    selection : Selection
-        Selection from this table, by `tlkit.summaries.backbone_choice.choose`.
-    ax : matplotlib Axes
-        Axes to draw on.
-    score : str
-        Column of scores; more is better.
-    cost : {"n_flops", "n_parameters", "image_size_px"}
-        Column of costs.
-    names : str
-        Column of names.
-    predicted : str, optional
-        Name of the candidate to mark with a ring.
-
-    Returns
-    -------
-    matplotlib Axes
-        The axes that were given.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from matplotlib.figure import Figure
-    >>> from tlkit.summaries.backbone_choice import Budget, choose
-    >>> table = pd.DataFrame({"name": ["small", "large"], "n_flops": [1e9, 9e9], "accuracy": [0.7, 0.8]})
-    >>> selection = choose(table, Budget(n_flops=2e9), score="accuracy")
-    >>> ax = draw_choice(table, selection, Figure().subplots(), score="accuracy")
-    >>> [text.get_text() for text in ax.texts]
-    ['small']
-    """
+    """Draw the scores of the candidates within a budget against their cost, with the Pareto front."""
     _, divisor = format_cost(cost)
     # The axes have room for all candidates, so that they stay the same when the budget changes.
     scored = table.dropna(subset=[cost, score])
@@ -86,31 +52,7 @@ def draw_choice(
 
 
 def render_choice(table: DataFrame, selection: Selection, **settings: Any) -> bytes:
-    """Return the drawing of a choice as a PNG file, without axes; see `draw_choice`.
-
-    Parameters
-    ----------
-    table : DataFrame
-        One row per candidate.
-    selection : Selection
-        Selection from this table.
-    **settings : dict
-        Keywords of `draw_choice`.
-
-    Returns
-    -------
-    bytes
-        The content of a PNG file with 64 colours.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from tlkit.summaries.backbone_choice import Budget, choose
-    >>> table = pd.DataFrame({"name": ["small", "large"], "n_flops": [1e9, 9e9], "accuracy": [0.7, 0.8]})
-    >>> selection = choose(table, Budget(n_flops=2e9), score="accuracy")
-    >>> render_choice(table, selection, score="accuracy")[1:4]
-    b'PNG'
-    """
+    """Return the drawing of a choice as a PNG file, without axes; see `draw_choice`."""
     # Drawn once, on axes with fixed margins: a layout that finds its margins draws everything two or three times.
     canvas, content = make_canvas(SIZE_INCHES), io.BytesIO()
     draw_choice(table, selection, canvas.figure.add_axes((0.08, 0.12, 0.89, 0.86)), **settings)

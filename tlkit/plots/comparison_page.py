@@ -26,65 +26,14 @@ SIZE_INCHES = (9.8, 8.3)
 def draw_arm(
     summary: ArmSummary, comparison: Comparison, read_picture: Callable[[str], Image], figure: Figure
 ) -> Figure:
-    """Draw one arm of a comparison on an empty figure.
-
-    Parameters
-    ----------
-    summary : ArmSummary
-        Summary of the arm, from `tlkit.summaries.comparison.summarise_arm`.
-    comparison : Comparison
-        Comparison that contains the arm.
-    read_picture : callable
-        Returns the PIL picture of a name in the column `picture` of `summary.mistakes`.
-    figure : matplotlib Figure
-        Empty figure, best of the size `SIZE_INCHES`.
-
-    Returns
-    -------
-    matplotlib Figure
-        The figure that was given.
-
-    Examples
-    --------
-    >>> import matplotlib.figure
-    >>> import tlkit as tl
-    >>> from tlkit.summaries.comparison import ArmChoice, summarise_arm
-    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(4)
-    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
-    >>> comparison = tl.compare(backbone, images, ["linear_probe", tl.Probe("knn")], shots=1, seeds=2, progress=False)
-    >>> summary = summarise_arm(comparison, ArmChoice("linear_probe", 1))
-    >>> pictures = {name: images.read(index) for index, name in enumerate(images.names)}
-    >>> figure = draw_arm(summary, comparison, pictures.get, matplotlib.figure.Figure(SIZE_INCHES))
-    >>> [ax.get_title() for ax in figure.axes[:2]]
-    ['mean accuracy and 95 % interval', 'confusion matrix: test pictures of all seeds']
-    """
+    """Draw one arm of a comparison on an empty figure."""
     axes = _draw_static(comparison, summary.classes, figure)
     _draw_dynamic(summary, comparison.table, read_picture, axes)
     return figure
 
 
 class ComparisonPage(Page):
-    """Draw one arm of a comparison after another, as `draw_arm` does, but faster.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        Comparison that contains the arms.
-    classes : list of str
-        Class names, as in the summaries of its arms.
-    read_picture : callable
-        Returns the PIL picture of a name.
-
-    Examples
-    --------
-    >>> import tlkit as tl
-    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(4)
-    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
-    >>> comparison = tl.compare(backbone, images, ["linear_probe", tl.Probe("knn")], shots=1, seeds=2, progress=False)
-    >>> pictures = {name: images.read(index) for index, name in enumerate(images.names)}
-    >>> ComparisonPage(comparison, images.classes, pictures.get).axes[1].get_xlabel()
-    'predicted class'
-    """
+    """Draw one arm of a comparison after another, as `draw_arm` does, but faster."""
 
     def __init__(self, comparison: Comparison, classes: Sequence[str], read_picture: Callable[[str], Image]):
         super().__init__(

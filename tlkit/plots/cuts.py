@@ -23,68 +23,13 @@ _N_COLUMNS, _PITCH_PX, _ROW_PX = 3, 150, 180
 
 
 def draw_cut(summary: CutSummary, cuts: CutComparison, read_picture: Callable[[int], Image], figure: Figure) -> Figure:
-    """Draw a choice of cut, head and picture on an empty figure.
-
-    Parameters
-    ----------
-    summary : CutSummary
-        Summary of the choice, from `tlkit.summaries.cuts.summarise_cut`.
-    cuts : CutComparison
-        Cuts that the choice was made from.
-    read_picture : callable
-        Returns the PIL picture with an index.
-    figure : matplotlib Figure
-        Empty figure, best of the size `SIZE_INCHES`.
-
-    Returns
-    -------
-    matplotlib Figure
-        The figure that was given.
-
-    Examples
-    --------
-    >>> import matplotlib.figure
-    >>> import pandas as pd
-    >>> import tlkit as tl
-    >>> from tlkit.summaries.cuts import CutChoice, CutComparison, summarise_cut
-    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(4)
-    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
-    >>> features = {stage: tl.extract_features(backbone, images, "torch", stage=stage) for stage in ("stem", "stage3")}
-    >>> columns = ["cut", "head", "accuracy", "accuracy_low", "accuracy_high"]
-    >>> rows = [("stem", "logistic", 0.4, 0.3, 0.5), ("stage3", "logistic", 0.6, 0.5, 0.7)]
-    >>> cuts = CutComparison(features, pd.DataFrame(rows, columns=columns))
-    >>> summary = summarise_cut(cuts, CutChoice("stage3", "logistic"))
-    >>> figure = draw_cut(summary, cuts, images.read, matplotlib.figure.Figure(SIZE_INCHES))
-    >>> figure.axes[0].get_title()
-    'each head at each cut'
-    """
+    """Draw a choice of cut, head and picture on an empty figure."""
     _draw_dynamic(summary, cuts, read_picture, _draw_static(cuts, figure))
     return figure
 
 
 class CutPage(Page):
-    """Draw one choice of cut, head and picture after another, as `draw_cut` does, but faster.
-
-    Parameters
-    ----------
-    cuts : CutComparison
-        Cuts that the choices are made from.
-    read_picture : callable
-        Returns the PIL picture with an index.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> import tlkit as tl
-    >>> from tlkit.summaries.cuts import CutComparison
-    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(4)
-    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
-    >>> features = {"stem": tl.extract_features(backbone, images, "torch", stage="stem")}
-    >>> columns = ["cut", "head", "accuracy", "accuracy_low", "accuracy_high"]
-    >>> cuts = CutComparison(features, pd.DataFrame([("stem", "logistic", 0.4, 0.3, 0.5)], columns=columns))
-    >>> CutPage(cuts, images.read).axes[0].get_xlabel()
-    'the network is cut after this stage'
-    """
+    """Draw one choice of cut, head and picture after another, as `draw_cut` does, but faster."""
 
     def __init__(self, cuts: CutComparison, read_picture: Callable[[int], Image]):
         super().__init__(

@@ -119,29 +119,7 @@ def draw_feature_map(
 
 
 def render_feature_map(features: Features, **settings: Any) -> bytes:
-    """Return a map of features as a PNG file, without axes; see `draw_feature_map`.
-
-    Parameters
-    ----------
-    features : Features
-        Pooled features of at least 4 pictures.
-    **settings : dict
-        Keywords of `draw_feature_map`.
-
-    Returns
-    -------
-    bytes
-        The content of a PNG file with 256 colours.
-
-    Examples
-    --------
-    >>> import tlkit as tl
-    >>> values = np.random.default_rng(0).normal(size=(6, 5)).astype(np.float32)
-    >>> names = [f"{number}.png" for number in range(6)]
-    >>> features = tl.Features(values, [0, 0, 0, 1, 1, 1], ["bird", "bug"], names, names, {})
-    >>> render_feature_map(features)[1:4]
-    b'PNG'
-    """
+    """Return a map of features as a PNG file, without axes; see `draw_feature_map`."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.4, 5.2), layout="constrained")

@@ -22,54 +22,13 @@ _ABOVE_FRAMES = 2.6  # zorder of the dynamic part, above the frames of the stati
 
 
 def draw_freezing(summary: FreezingSummary, everything: FreezingSummary, figure: Figure) -> Figure:
-    """Draw a choice of frozen stages on an empty figure: moved weights, memory and time per part.
-
-    Parameters
-    ----------
-    summary : FreezingSummary
-        Summary of the choice.
-    everything : FreezingSummary
-        Summary without frozen stages, drawn as outlines.
-    figure : matplotlib Figure
-        Empty figure, best of the size `SIZE_INCHES`.
-
-    Returns
-    -------
-    matplotlib Figure
-        The figure that was given.
-
-    Examples
-    --------
-    >>> import matplotlib.figure
-    >>> from tlkit.backbones.freezing.costs import FreezingChoice, FreezingSummary
-    >>> memory = dict.fromkeys(["parameters", "gradients", "optimizer state", "activations"], 1.0)
-    >>> parts, moves = ("stem", "head"), {"weights": (True, True)}
-    >>> everything = FreezingSummary(FreezingChoice(), parts, moves, 20, (1.0, 0.1), (0.02, 0.01), memory, "")
-    >>> figure = draw_freezing(everything, everything, matplotlib.figure.Figure(SIZE_INCHES))
-    >>> figure.axes[3].get_title()
-    'memory of a step'
-    """
+    """Draw a choice of frozen stages on an empty figure: moved weights, memory and time per part."""
     _draw_dynamic(summary, _draw_static(everything, figure))
     return figure
 
 
 class FreezingPage(Page):
-    """Draw one choice of frozen stages after another, as `draw_freezing` does, but faster.
-
-    Parameters
-    ----------
-    everything : FreezingSummary
-        Summary without frozen stages, drawn as outlines.
-
-    Examples
-    --------
-    >>> from tlkit.backbones.freezing.costs import FreezingChoice, FreezingSummary
-    >>> memory = dict.fromkeys(["parameters", "gradients", "optimizer state", "activations"], 1.0)
-    >>> parts, moves = ("stem", "head"), {"weights": (True, True)}
-    >>> everything = FreezingSummary(FreezingChoice(), parts, moves, 20, (1.0, 0.1), (0.02, 0.01), memory, "")
-    >>> FreezingPage(everything).axes[0].get_title()
-    'changed by a training step'
-    """
+    """Draw one choice of frozen stages after another, as `draw_freezing` does, but faster."""
 
     def __init__(self, everything: FreezingSummary):
         super().__init__(SIZE_INCHES, lambda figure: _draw_static(everything, figure), _draw_dynamic)

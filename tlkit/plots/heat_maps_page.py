@@ -62,62 +62,13 @@ def draw_correlations(study: HeatStudy, ax: Axes) -> Axes:
 
 
 def draw_heat_study(summary: HeatMapSummary, study: HeatStudy, figure: Figure) -> Figure:
-    """Draw a choice of picture, depth and method on an empty figure.
-
-    Parameters
-    ----------
-    summary : HeatMapSummary
-        Summary of the choice, from `tlkit.summaries.heat_maps.summarise_heat_maps`.
-    study : HeatStudy
-        Study that the choice was made from.
-    figure : matplotlib Figure
-        Empty figure, best of the size `SIZE_INCHES`.
-
-    Returns
-    -------
-    matplotlib Figure
-        The figure that was given.
-
-    Examples
-    --------
-    >>> import matplotlib.figure
-    >>> import pandas as pd
-    >>> from tlkit.inspection.random_weights import HeatStudy
-    >>> from tlkit.summaries.heat_maps import HeatChoice, summarise_heat_maps
-    >>> maps = {"cam": np.random.default_rng(0).random((2, 1, 8, 8), np.float32)}
-    >>> rows = [("cam", "trained", 0, 1.0), ("cam", "head", 0, 0.4)]
-    >>> correlations = pd.DataFrame(rows, columns=["method", "depth", "picture", "correlation"])
-    >>> inputs, depths = np.zeros((1, 8, 8, 3), np.uint8), ["trained", "head"]
-    >>> study = HeatStudy(inputs, ["bird"], ["1.png"], depths, maps, correlations)
-    >>> summary = summarise_heat_maps(study, HeatChoice(0, "head", "cam"))
-    >>> figure = draw_heat_study(summary, study, matplotlib.figure.Figure(SIZE_INCHES))
-    >>> figure.axes[2].texts[0].get_text()
-    'random down to: head'
-    """
+    """Draw a choice of picture, depth and method on an empty figure."""
     _draw_dynamic(summary, study, _draw_static(study, figure))
     return figure
 
 
 class HeatStudyPage(Page):
-    """Draw one choice of picture, depth and method after another, as `draw_heat_study` does, but faster.
-
-    Parameters
-    ----------
-    study : HeatStudy
-        Result of `tlkit.inspection.study_heat_maps`.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from tlkit.inspection.random_weights import HeatStudy
-    >>> maps = {"cam": np.random.default_rng(0).random((2, 1, 8, 8), np.float32)}
-    >>> rows = [("cam", "trained", 0, 1.0), ("cam", "head", 0, 0.4)]
-    >>> correlations = pd.DataFrame(rows, columns=["method", "depth", "picture", "correlation"])
-    >>> inputs, depths = np.zeros((1, 8, 8, 3), np.uint8), ["trained", "head"]
-    >>> study = HeatStudy(inputs, ["bird"], ["1.png"], depths, maps, correlations)
-    >>> HeatStudyPage(study).axes[3].get_title()
-    'mean over all pictures'
-    """
+    """Draw one choice of picture, depth and method after another, as `draw_heat_study` does, but faster."""
 
     def __init__(self, study: HeatStudy):
         super().__init__(

@@ -23,61 +23,13 @@ _COLUMNS = ("target_only", "with_source")
 
 
 def draw_source_worth(summary: SourceSummary, figure: Figure) -> Figure:
-    """Draw the gain from a source on an empty figure.
-
-    The map on the left has the gains over weights and shots. In the middle, one dot per seed shows the gains of the
-    chosen cell, with the interval of its verdict. The recall of each class is on the right.
-
-    Parameters
-    ----------
-    summary : SourceSummary
-        Summary from `tlkit.summaries.source_worth.summarise_source`.
-    figure : matplotlib Figure
-        Empty figure, best of the size `SIZE_INCHES`.
-
-    Returns
-    -------
-    matplotlib Figure
-        The figure that was given.
-
-    Examples
-    --------
-    >>> import matplotlib.figure
-    >>> import tlkit as tl
-    >>> from tlkit.summaries.source_worth import SourceChoice, SourceGains, summarise_source
-    >>> images = tl.load_images("styles", domain=["clipart", "sketch"]).select(classes=["bird", "bug"])
-    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
-    >>> settings = {"weights": [1.0], "shots": [1], "seeds": 2, "progress": False}
-    >>> rows = tl.adaptation.compare_target_shots(backbone, images, ["clipart"], "sketch", **settings)
-    >>> summary = summarise_source(SourceGains(*rows), SourceChoice("clipart", 1.0, 1))
-    >>> figure = draw_source_worth(summary, matplotlib.figure.Figure(SIZE_INCHES))
-    >>> figure.axes[2].get_title()
-    'each class (test pictures)'
-    """
+    """Draw the gain from a source on an empty figure."""
     _draw_dynamic(summary, _draw_static(len(summary.recalls), _find_span([summary]), figure))
     return figure
 
 
 class SourceWorthPage(Page):
-    """Draw one summary of a source after another, as `draw_source_worth` does, but faster.
-
-    Parameters
-    ----------
-    summaries : list of SourceSummary
-        All summaries that may be drawn, so that scales stay the same.
-
-    Examples
-    --------
-    >>> import tlkit as tl
-    >>> from tlkit.summaries.source_worth import SourceChoice, SourceGains, summarise_source
-    >>> images = tl.load_images("styles", domain=["clipart", "sketch"]).select(classes=["bird", "bug"])
-    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
-    >>> settings = {"weights": [1.0], "shots": [1], "seeds": 2, "progress": False}
-    >>> rows = tl.adaptation.compare_target_shots(backbone, images, ["clipart"], "sketch", **settings)
-    >>> summary = summarise_source(SourceGains(*rows), SourceChoice("clipart", 1.0, 1))
-    >>> SourceWorthPage([summary]).axes[1].get_title()
-    'each seed, and the interval of their mean'
-    """
+    """Draw one summary of a source after another, as `draw_source_worth` does, but faster."""
 
     def __init__(self, summaries: list[SourceSummary]):
         n_classes, span = max(len(summary.recalls) for summary in summaries), _find_span(summaries)

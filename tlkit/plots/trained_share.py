@@ -82,25 +82,7 @@ def draw_trained_share(table: DataFrame, ax: Axes, *, cost: str = "trained_share
 
 
 class TrainedSharePage(Page):
-    """Draw accuracies against a cost with a mark at one strategy after another.
-
-    Parameters
-    ----------
-    table : DataFrame
-        One row per strategy, as in `draw_trained_share`.
-    cost : str
-        Column of costs.
-    score : str
-        Column of accuracies.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> columns = ["strategy", "stored_mib", "accuracy", "accuracy_low", "accuracy_high"]
-    >>> table = pd.DataFrame([("bitfit", 0.1, 0.7, 0.6, 0.8), ("fine_tune", 13.0, 0.8, 0.7, 0.9)], columns=columns)
-    >>> TrainedSharePage(table, "stored_mib", "accuracy").axes[0].get_xlabel()
-    'size of the stored weights (MiB)'
-    """
+    """Draw accuracies against a cost with a mark at one strategy after another."""
 
     def __init__(self, table: DataFrame, cost: str, score: str):
         def draw_static(figure):
