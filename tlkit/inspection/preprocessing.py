@@ -13,7 +13,7 @@ from tlkit.evaluation.gains import give_verdict
 from tlkit.evaluation.intervals import two_way_interval
 from tlkit.features.extract import extract_features
 from tlkit.inspection.loader_fit import fit_loader, name_mismatches
-from tlkit.inspection.loader_reading import check_order, read_examined, read_loader
+from tlkit.inspection.loader_samples import check_order, read_examined, read_loader
 
 if TYPE_CHECKING:
     from tlkit.backbones.backbone import Backbone
