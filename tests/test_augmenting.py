@@ -4,6 +4,7 @@ import pytest
 from made_networks import make_tiny_backbone
 
 import tlkit as tl
+from tlkit.strategies.strategy import adjust_phases
 
 
 def test_only_phases_of_epochs_are_augmented_and_all_of_them():
@@ -23,7 +24,7 @@ def test_everything_else_of_a_strategy_stays():
     assert (changed.prepare, changed.finish, changed.adjust) == (known.prepare, known.finish, known.adjust)
     gradual = tl.strategies.augmented("gradual", "flip")
     backbone = make_tiny_backbone()
-    assert {phase.augment for phase in gradual.adjusted(backbone, 10).phases[1:]} == {"flip"}
+    assert {phase.augment for phase in adjust_phases(gradual, backbone, 10).phases[1:]} == {"flip"}
 
 
 def test_a_head_that_is_solved_can_not_be_augmented():

@@ -10,7 +10,7 @@ from made_networks import make_tiny_backbone
 import tlkit as tl
 from tlkit.strategies import catalogue
 from tlkit.strategies.phase_schedules import BLOCKS, decay_by_stage, set_length_by_size, tune_block, unfreeze_gradually
-from tlkit.strategies.strategy import Phase
+from tlkit.strategies.strategy import Phase, adjust_phases
 
 HEAD = Phase(["head"], None)
 ALL = Phase(["all"], 6, 2e-4)
@@ -131,4 +131,4 @@ def test_what_else_a_phase_says_is_kept(resnet):
 def test_what_trains_along_with_the_whole_network_still_does(resnet):
     # The auxiliary classifiers learn in phases that train "all".
     for name in ("gradual", "discriminative", "layer_decay", "by_size"):
-        assert "all" in catalogue.get(name).adjusted(resnet, 50).phases[-1].train
+        assert "all" in adjust_phases(catalogue.get(name), resnet, 50).phases[-1].train

@@ -15,6 +15,7 @@ from tlkit.backbones.freezing.costs import NORM_MODES, FreezingCosts, PartStep
 from tlkit.backbones.freezing.freeze import NORM_LAYERS
 from tlkit.strategies.freeze_score import FreezeScore, Mark, make_score, make_strategy, write_python
 from tlkit.strategies.freeze_score_costs import summarise_freeze_score
+from tlkit.strategies.strategy import adjust_phases
 from tlkit.summaries.freeze_score_painting import MAX_EPOCHS, PaintedScore, list_paintable, make_painted_score
 from tlkit.summaries.freeze_score_trials import ScoreTrials
 from tlkit.training.trainable import apply_phase
@@ -67,7 +68,7 @@ def test_a_score_says_of_each_parameter_what_the_trainer_does(network, name, kin
     if kind == "tiny" and name == "surgical_middle":
         pytest.skip("two stages have no middle")
     backbone = network if kind == "squeezenet" else make_tiny_backbone()
-    strategy = find(name).adjusted(backbone, N_TRAIN)
+    strategy = adjust_phases(find(name), backbone, N_TRAIN)
     score, column = make_score(find(name), backbone, N_TRAIN), 0
     assert score.parts[: len(backbone.stages)] == backbone.stages
     norms = {
@@ -97,7 +98,7 @@ def test_a_score_says_of_each_parameter_what_the_trainer_does(network, name, kin
 
 @pytest.mark.parametrize("name", [*tl.strategies.names(), *OWN])
 def test_what_is_read_from_a_score_trains_the_same(network, name):
-    strategy = find(name).adjusted(network, N_TRAIN)
+    strategy = adjust_phases(find(name), network, N_TRAIN)
     score = make_score(find(name), network, N_TRAIN)
     read = make_strategy(score)
     assert list_rates(read.phases, network) == list_rates(strategy.phases, network)
@@ -272,7 +273,9 @@ def test_what_can_be_painted_comes_back_as_it_was(network):
     assert not {"from_scratch", "l2_sp", "bitfit", "norm_only", "wise_ft"} & set(found)
     for name, painting in found.items():
         read = make_strategy(painting.score())
-        assert list_rates(read.phases, network) == list_rates(find(name).adjusted(network, N_TRAIN).phases, network)
+        assert list_rates(read.phases, network) == list_rates(
+            adjust_phases(find(name), network, N_TRAIN).phases, network
+        )
         assert make_painted_score(painting.score(), network.stages) == painting
     assert found["linear_probe"].rates == ((0.0,),) * (len(network.stages) + 1)
 

@@ -10,7 +10,7 @@ import torch
 import tlkit as tl
 from tlkit.backbones.loader import load_backbone
 from tlkit.strategies import catalogue
-from tlkit.strategies.strategy import Phase, Strategy
+from tlkit.strategies.strategy import Phase, Strategy, adjust_phases, changes_backbone
 
 
 @pytest.fixture(scope="module")
@@ -82,13 +82,15 @@ def test_what_is_no_number_is_refused(changes, message):
 def test_a_strategy_needs_phases():
     with pytest.raises(ValueError, match="expected a list of at least one Phase"):
         Strategy([])
-    assert Strategy([], finish=print).tunes(None)
+    assert changes_backbone(Strategy([], finish=print), None)
     with pytest.raises(TypeError, match="'head', expected a Phase"):
         Strategy(["head"])
 
 
 def test_a_strategy_says_whether_it_tunes_more_than_the_head(backbone):
-    assert [name for name in catalogue.names() if not catalogue.get(name).tunes(backbone)] == ["linear_probe"]
+    assert [name for name in catalogue.names() if not changes_backbone(catalogue.get(name), backbone)] == [
+        "linear_probe"
+    ]
 
 
 STAGES = ("stem", "stage1", "stage2", "stage3", "stage4", "conv_head", "fc")
@@ -115,7 +117,7 @@ MOVES = {
 
 @pytest.mark.parametrize("name", MOVES)
 def test_a_known_strategy_moves_what_it_says_and_nothing_else(backbone, images, name):
-    strategy = catalogue.get(name).adjusted(backbone, len(images))
+    strategy = adjust_phases(catalogue.get(name), backbone, len(images))
     short = [dataclasses.replace(phase, n_epochs=phase.n_epochs and 1) for phase in strategy.phases]
     run = tl.transfer(backbone, images, dataclasses.replace(strategy, phases=short), seed=1, progress=False)
     before, after = backbone.state_dict(), run.backbone.state_dict()
@@ -136,7 +138,7 @@ def test_every_known_strategy_is_tried_here():
 @pytest.mark.parametrize("n_train", [14, 140, 510])
 def test_no_known_strategy_takes_many_more_steps_than_fine_tuning(backbone, n_train):
     n_epochs = {
-        name: sum(phase.n_epochs or 0 for phase in catalogue.get(name).adjusted(backbone, n_train).phases)
+        name: sum(phase.n_epochs or 0 for phase in adjust_phases(catalogue.get(name), backbone, n_train).phases)
         for name in catalogue.names()
     }
     assert n_epochs.pop("from_scratch") == 5 * n_epochs["fine_tune"]
@@ -152,7 +154,7 @@ def test_every_known_strategy_is_described_in_json_and_has_a_paper(backbone):
         described = json.loads(json.dumps(known.strategy.describe()))
         assert described["name"] == name
         assert len(described["phases"]) == len(known.strategy.phases)
-        json.dumps(known.strategy.adjusted(backbone, 50).describe())
+        json.dumps(adjust_phases(known.strategy, backbone, 50).describe())
         assert re.search(r"(19|20)\d\d", known.paper)
         assert known.expect.count(" ") > 5 and not known.expect.endswith(".")
         assert re.fullmatch("[a-z0-9]+(_[a-z0-9]+)*", name)

@@ -8,7 +8,7 @@ import numpy as np
 
 from tlkit.adaptation import methods
 from tlkit.images.imageset import ImageSet, check_images
-from tlkit.strategies.strategy import Strategy
+from tlkit.strategies.strategy import Strategy, needs_target
 from tlkit.training.run import Run
 from tlkit.training.transfer import transfer
 
@@ -76,7 +76,7 @@ def adapt(
     """
     strategy = methods.get(method)
     source, target = share_classes(source, target)
-    if strategy.needs_target():
+    if needs_target(strategy):
         settings["target"] = target
     return transfer(backbone, source, strategy, seed=seed, batch_size=batch_size, balance=balance, **settings)
 

@@ -7,7 +7,7 @@ import json
 import textwrap
 
 from tlkit.arguments import check_number
-from tlkit.strategies.strategy import KEYWORDS, Phase, Strategy, resolve_keys
+from tlkit.strategies.strategy import KEYWORDS, Phase, Strategy, adjust_phases, resolve_keys
 
 _LINE_LENGTH = 88
 _NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -80,7 +80,7 @@ def check_rates(rates, parts, n_columns):
 
 def make_score(strategy, backbone, n_train):
     """Return the `FreezeScore` of a strategy on a backbone's stages, for a number of training pictures."""
-    strategy = strategy.adjusted(backbone, n_train)
+    strategy = adjust_phases(strategy, backbone, n_train)
     columns = [_make_column(phase, backbone) for phase in strategy.phases]
     used = {part for rates, _ in columns for part in rates}
     keywords = [key for key in ("norm", "bias", "adapter") if key in used]

@@ -189,25 +189,6 @@ class Strategy:
                 raise TypeError(f"phases: {phase!r}, expected a Phase")
         object.__setattr__(self, "phases", phases)
 
-    def adjusted(self, backbone: Any, n_train: int) -> Strategy:
-        """Return the strategy with its phases for one network and number of training pictures.
-
-        Parameters
-        ----------
-        backbone : Backbone
-            Network to train.
-        n_train : int
-            Number of training pictures.
-
-        Returns
-        -------
-        Strategy
-            Without `adjust`; the strategy itself if it has none.
-        """
-        if self.adjust is None:
-            return self
-        return dataclasses.replace(self, phases=self.adjust(self.phases, backbone, n_train), adjust=None)
-
     def resolve(self, backbone: Any) -> list[list[str]]:
         """Return the names of the trained parts per phase.
 
@@ -227,31 +208,6 @@ class Strategy:
             If the backbone does not have a stage.
         """
         return [resolve_keys(phase.train, backbone) for phase in self.phases]
-
-    def tunes(self, backbone: Any) -> bool:
-        """Return whether the strategy changes more than the head.
-
-        Parameters
-        ----------
-        backbone : Backbone
-            Network to train.
-
-        Returns
-        -------
-        bool
-            False if all phases train the head alone and nothing follows them.
-        """
-        return self.finish is not None or any(set(names) != {"head"} for names in self.resolve(backbone))
-
-    def needs_target(self) -> bool:
-        """Return whether an objective or `finish` needs pictures of a target domain.
-
-        Returns
-        -------
-        bool
-            True if `transfer` needs `target=`.
-        """
-        return getattr(self.finish, "needs_target", False) or any(phase.objective for phase in self.phases)
 
     def describe(self) -> dict[str, Any]:
         """Return the strategy as plain values that JSON can store.
@@ -274,6 +230,23 @@ def _describe(value):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         return {"function": type(value).__name__} | fields
     return getattr(value, "__name__", value)
+
+
+def adjust_phases(strategy, backbone, n_train):
+    """Return the strategy with its phases for one network and number of training pictures."""
+    if strategy.adjust is None:
+        return strategy
+    return dataclasses.replace(strategy, phases=strategy.adjust(strategy.phases, backbone, n_train), adjust=None)
+
+
+def changes_backbone(strategy, backbone):
+    """Return whether the strategy changes more than the head of a backbone."""
+    return strategy.finish is not None or any(set(names) != {"head"} for names in strategy.resolve(backbone))
+
+
+def needs_target(strategy):
+    """Return whether an objective or `finish` needs pictures of a target domain."""
+    return getattr(strategy.finish, "needs_target", False) or any(phase.objective for phase in strategy.phases)
 
 
 def resolve_keys(keys, backbone):

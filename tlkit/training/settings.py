@@ -10,6 +10,7 @@ import numpy as np
 
 from tlkit.arguments import check_count, check_known, check_number
 from tlkit.images.imageset import check_images
+from tlkit.strategies.strategy import needs_target
 
 OPTIMIZERS = ("adamw", "sgd")
 BALANCES = ("weights", "sampling")
@@ -101,13 +102,13 @@ def check_training_pictures(images):
 def check_target(strategy, target, backbone):
     """Raise ValueError or TypeError if a strategy and the pictures of a target domain don't fit each other."""
     if target is None:
-        if strategy.needs_target():
+        if needs_target(strategy):
             raise ValueError(
                 f"target: None, but strategy {strategy.name!r} adapts to a target domain: give its pictures, target=…"
             )
         return
     check_target_pictures(target)
-    if not strategy.needs_target():
+    if not needs_target(strategy):
         raise ValueError(
             f"target: given, but strategy {strategy.name!r} has no objective that uses it: leave it out, or take a "
             "strategy of tlkit.adaptation"

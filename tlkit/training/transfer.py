@@ -22,7 +22,7 @@ from tlkit.cpu.measure import measured
 from tlkit.images.imageset import ImageSet
 from tlkit.images.splits import assign_folds
 from tlkit.strategies import catalogue
-from tlkit.strategies.strategy import Strategy
+from tlkit.strategies.strategy import Strategy, adjust_phases, changes_backbone
 from tlkit.training.batches import hash_digests, hide_labels, list_digests
 from tlkit.training.changed_weights import list_changed
 from tlkit.training.checkpoints import Checkpoints
@@ -165,9 +165,9 @@ def transfer(
     check_training_pictures(images)
     settings = TrainingSettings.pick(locals())
     training_images, validation_images = _hold_out(images, settings.validation, settings.seed)
-    planned = strategy.adjusted(backbone, len(training_images))
+    planned = adjust_phases(strategy, backbone, len(training_images))
     check_target(planned, target, backbone)
-    tuned = planned.tunes(backbone)
+    tuned = changes_backbone(planned, backbone)
     description = strategy.describe() | {"phases": planned.describe()["phases"]} | settings.describe()
     target_digests = []
     if target is not None:
