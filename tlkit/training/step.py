@@ -106,7 +106,7 @@ def clip_gradients(training):
 
 def read_batch(training, inputs, indices, policy):
     """Return (n, …) float32 and (n,) labels of some inputs, on the device and in the layout that the network uses."""
-    return _place(training, *inputs.batch(indices, policy, training.epoch))
+    return _move_to_device(training, *inputs.batch(indices, policy, training.epoch))
 
 
 def split_batch(indices, micro_batch_size):
@@ -199,10 +199,10 @@ def _read_source(training, parts):
     draw = (training.settings.seed, training.epoch, training.batch_index)
     batch, step_shares = mix_batch(batch, labels, mixing, training.head.out_features, draw=draw)
     for inputs, shares in zip(batch.tensor_split(len(parts)), step_shares.tensor_split(len(parts)), strict=True):
-        yield *_place(training, inputs, shares), step_shares
+        yield *_move_to_device(training, inputs, shares), step_shares
 
 
-def _place(training, batch, labels):
+def _move_to_device(training, batch, labels):
     """Return a batch (n, …) and its labels on the device, pictures and maps with channels last."""
     batch, labels = batch.to(training.device), labels.to(training.device)
     return (batch.contiguous(memory_format=torch.channels_last) if batch.ndim == 4 else batch), labels
