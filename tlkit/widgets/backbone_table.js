@@ -1,14 +1,7 @@
 // A table with sortable headers and a filter. Python chooses the rows and their order; this script shows them.
 
-function make(name, attributes = {}, text = "") {
-  const element = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  element.textContent = text;
-  return element;
-}
-
 function render({ model, el }) {
-  const box = make("div", { class: "tlkit-table", "data-lm-suppress-shortcuts": "true" });
+  const box = makeBox("tlkit-table");
   const label = make("label", {}, "only rows with the words ");
   const words = make("input", { type: "search", placeholder: "resnet offline", spellcheck: "false" });
   const status = make("span", { role: "status", "aria-live": "polite" });
@@ -20,9 +13,6 @@ function render({ model, el }) {
   frame.append(table);
   box.append(label, status, frame);
   el.append(box);
-
-  // Otherwise JupyterLab would treat keys that are typed here as commands.
-  box.addEventListener("keydown", (event) => event.stopPropagation());
 
   function sort(column) {
     const again = model.get("sort_by") === column;

@@ -11,7 +11,7 @@ import traitlets
 
 from tlkit.arguments import check_known
 from tlkit.summaries.backbone_table import arrange, format_cells, format_column, format_html
-from tlkit.widgets.explorer import refuse_value
+from tlkit.widgets.explorer import read_script, refuse_value
 
 # Readers without widgets see this many rows; the whole table of timm would make a notebook of megabytes.
 _MAX_STATIC_ROWS = 30
@@ -49,7 +49,7 @@ class BackboneTable(anywidget.AnyWidget):
     ['resnet18']
     """
 
-    _esm = Path(__file__).with_name("backbone_table.js")
+    _esm = read_script("backbone_table.js")
     _css = Path(__file__).with_name("backbone_table.css")
 
     columns = traitlets.List().tag(sync=True)

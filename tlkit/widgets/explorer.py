@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import inspect
 import threading
+from pathlib import Path
 
 import ipywidgets
 import traitlets
@@ -132,6 +133,11 @@ def refuse_value():
         yield
     except (ValueError, TypeError) as error:
         raise traitlets.TraitError(str(error)) from error
+
+
+def read_script(name):
+    """Return the JavaScript of a widget, after the functions that all of them share."""
+    return "".join(Path(__file__).with_name(part).read_text("utf-8") for part in ("kit.js", name))
 
 
 def make_picture(size_inches, **traits):

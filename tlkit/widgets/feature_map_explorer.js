@@ -6,13 +6,6 @@ const MARGIN = 34;
 const RADIUS = 4;
 const REACH = 14; // px: a click within this distance selects a point
 
-function make(name, attributes = {}, text = "") {
-  const element = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  element.textContent = text;
-  return element;
-}
-
 function makeCanvas(width, height, attributes) {
   const scale = window.devicePixelRatio || 1;
   const canvas = make("canvas", { width: width * scale, height: height * scale, ...attributes });
@@ -64,7 +57,7 @@ function makeSwitch(model, trait, title, options) {
 }
 
 function render({ model, el }) {
-  const box = make("div", { class: "tlkit-map", "data-lm-suppress-shortcuts": "true" });
+  const box = makeBox("tlkit-map");
   const [methods, pressMethod] = makeSwitch(model, "method", "map", [["pca", "PCA"], ["tsne", "t-SNE"]]);
   const [colours, pressColour] = makeSwitch(model, "colour_by", "colour by", [["class", "class"], ["domain", "domain"]]);
   const switches = make("div", { class: "whole" });
@@ -84,9 +77,6 @@ function render({ model, el }) {
   const near = make("div", { class: "near", role: "region", "aria-label": "the picture and its nearest neighbours" });
   box.append(switches, status, plane, legend, near);
   el.append(box);
-
-  // Otherwise JupyterLab would treat keys that are pressed here as commands.
-  box.addEventListener("keydown", (event) => event.stopPropagation());
 
   let points = [];
   let cursor = null;

@@ -22,7 +22,7 @@ from tlkit.features.projection import (
     share_same_class,
 )
 from tlkit.plots.feature_map import choose_looks, name_axes, render_feature_map, warn_of_map
-from tlkit.widgets.explorer import refuse_value
+from tlkit.widgets.explorer import read_script, refuse_value
 
 if TYPE_CHECKING:
     from IPython.display import Image
@@ -83,7 +83,7 @@ class FeatureMapExplorer(anywidget.AnyWidget):
     (5,)
     """
 
-    _esm = Path(__file__).with_name("feature_map_explorer.js")
+    _esm = read_script("feature_map_explorer.js")
     _css = Path(__file__).with_name("feature_map_explorer.css")
 
     method = traitlets.Unicode().tag(sync=True)

@@ -1,19 +1,12 @@
 // A freeze score: one row per stage, one column per epoch, a learning rate in each cell, painted by mouse or keyboard.
 // Python computes the costs of the score and the code that makes it.
 
-function make(name, attributes = {}, text = "") {
-  const element = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  element.textContent = text;
-  return element;
-}
-
 function formatRate(rate) {
   return rate ? Number(rate.toPrecision(2)).toExponential().replace("+", "") : "frozen";
 }
 
 function render({ model, el }) {
-  const box = make("div", { class: "tlkit-score", "data-lm-suppress-shortcuts": "true" });
+  const box = makeBox("tlkit-score");
   const palette = make("div", { role: "group", "aria-label": "learning rate to paint with" }, "paint with ");
   const settings = make("div");
   const epochs = make("input", { type: "range", min: 1, max: model.get("most_epochs"), "aria-label": "number of epochs" });
@@ -38,9 +31,6 @@ function render({ model, el }) {
   frame.append(table);
   box.append(palette, settings, frame, here, summary, python, copy, copied);
   el.append(box);
-
-  // Otherwise JupyterLab would treat keys that are pressed here as commands.
-  box.addEventListener("keydown", (event) => event.stopPropagation());
 
   const parts = [...model.get("stages"), "head"];
   const rates = model.get("palette");

@@ -8,7 +8,7 @@ import traitlets
 from tlkit.arguments import check_number
 from tlkit.plots.freeze_score import list_rate_colours
 from tlkit.summaries.freeze_score_painting import MAX_EPOCHS, PaintedScore
-from tlkit.widgets.explorer import refuse_value
+from tlkit.widgets.explorer import read_script, refuse_value
 
 _MAX_RATES = 10  # each has a digit on the keyboard
 
@@ -18,7 +18,7 @@ class FreezeScorePainter(anywidget.AnyWidget):
 
     # `rates` and `solves_head` are traits; assigning one changes the grid. `summary` and `python` are shown below it.
 
-    _esm = Path(__file__).with_name("freeze_score_painter.js")
+    _esm = read_script("freeze_score_painter.js")
     _css = Path(__file__).with_name("freeze_score_painter.css")
 
     stages = traitlets.List().tag(sync=True)
