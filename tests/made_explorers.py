@@ -179,8 +179,8 @@ CASES = {
         lambda **choice: CutExplorer(*_make_cut_data(), **choice),
         {"cut": "early", "head": "logistic", "picture": 0},
         [
-            ("cut", "late", "logistic behind late: 0.50"),
-            ("picture", 4, "logistic behind late: 0.50"),
+            ("cut", "late", "logistic behind late: accuracy 0.50"),
+            ("picture", 4, "logistic behind late: accuracy 0.50"),
             ("head", "conv", "conv behind late: not measured"),
         ],
         [("cut", "stage99", "^cut: "), ("head", "svm", "^head: "), ("picture", 12, "^picture: 12, ")],

@@ -39,8 +39,8 @@ STEPS = {
         ],
     ),
     "CutExplorer": Steps(
-        "logistic behind early: 0.30",
-        [(0, "late", "logistic behind late: 0.50", []), (1, "conv", "conv behind late: not measured.", [])],
+        "logistic behind early: accuracy 0.30",
+        [(0, "late", "logistic behind late: accuracy 0.50", []), (1, "conv", "conv behind late: not measured.", [])],
         [(None, "ArrowRight", "conv behind late: not measured.", "1")],
     ),
     "HeatMapExplorer": Steps(
