@@ -73,7 +73,7 @@ def prepare_freezing(images):
         button.value = not button.value
 
     def make_changes(explorer):
-        return [lambda button=button: click(button) for button in explorer._stages.values()]
+        return [lambda button=button: click(button) for button in explorer._controls["frozen"].buttons.values()]
 
     return lambda: tl.widgets.FreezingExplorer(costs), make_changes
 

@@ -1,7 +1,8 @@
 """Interactive views of computations and drawings that work without them; only this folder imports ipywidgets.
 
 Building a widget displays nothing. Front ends without widgets show a still picture or a table. The `status` of an
-explorer describes its state in words, and `error` is the exception that the last change ended in, or None.
+explorer describes its state in words, and `error` is the exception that the last change ended in, or None. Its
+`snapshot` is a still picture of the current choice or of another one, as in `explorer.snapshot(method="coral")`.
 """
 
 from tlkit.lazy import attach as _attach

@@ -1,5 +1,7 @@
 """The bases of explorers: failures in the status line, a still picture without widgets, one choice at a time."""
 
+from __future__ import annotations
+
 import base64
 import contextlib
 import dataclasses
@@ -7,6 +9,7 @@ import functools
 import inspect
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import ipywidgets
 import traitlets
@@ -14,6 +17,9 @@ from PIL import ImageOps
 
 from tlkit.plots.page import DOTS_PER_INCH
 from tlkit.widgets.status import StatusLine
+
+if TYPE_CHECKING:
+    from IPython.display import Image
 
 _THUMBNAIL_PX = 128
 
@@ -78,7 +84,7 @@ class ChoiceExplorer(Explorer):
             control.observe(functools.partial(self._take, name), "value")
         self.observe(self._show, list(controls))
 
-    def snapshot(self, *values, **named):
+    def snapshot(self, *values: object, **named: object) -> Image:
         """Return a still picture (IPython Image, PNG) of a choice, by default of the current one."""
         from IPython.display import Image
 
