@@ -56,6 +56,25 @@ class Phase:
     - `restrict(backbone)`: freezes more of the backbone after the phase was applied.
     - `label_target(features, probabilities)`: returns pseudo-labels of the target before each epoch, `target.labels`.
 
+    Augmentation policies:
+
+    - "flip": mirrors left and right, half of the time.
+    - "crop", "crop_wide": also cut out 0.6 to 1, or 0.35 to 1, of the area.
+    - "colour": changes brightness, contrast and saturation by up to 40 %, and the hue by up to a tenth of the circle.
+    - "rand_augment": two of fourteen changes, at magnitude 9 of 30 [1]_; it also turns, shears and fills with black.
+    - "trivial_augment": one such change at any magnitude [2]_.
+    - "blur": Gaussian, with a standard deviation of up to a fortieth of the side.
+    - "gray", "invert": remove the colours, or make the negative, half of the time.
+    - "mixup": the mean of two pictures, weighted by a share [3]_. "cutmix": a rectangle of another picture [4]_. Each
+      batch draws one share, from a beta distribution with both parameters 0.2 (mixup) or 1 (cutmix).
+
+    References
+    ----------
+    .. [1] Cubuk et al. 2020, RandAugment: practical automated data augmentation with a reduced search space.
+    .. [2] Müller and Hutter 2021, TrivialAugment: tuning-free yet state-of-the-art data augmentation.
+    .. [3] Zhang et al. 2018, mixup: beyond empirical risk minimization.
+    .. [4] Yun et al. 2019, CutMix: regularization strategy to train strong classifiers with localizable features.
+
     Examples
     --------
     >>> Phase([-2, -1, "head"], 6, {-2: 2e-4, -1: 2e-4, "head": 2e-3}).train

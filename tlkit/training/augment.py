@@ -16,7 +16,7 @@ _CONCENTRATION = {"mixup": 0.2, "cutmix": 1.0}
 def draw_view(picture, policy, recipe, *, draw):
     """Return a PIL picture, resized by the recipe, as a random view of the size that the network sees."""
     # Policies that crop come first, the others in the order given. The randomness depends on `draw` alone, for example
-    # (seed, epoch, index). For the strengths of the policies see `_make_policy`.
+    # (seed, epoch, index). `Phase` describes the policies.
     names = sorted(list_policies(policy), key=lambda name: name not in CROPS)
     if names[0] not in CROPS:  # first, because the middle of a mirror image can be one pixel away
         picture = recipe.crop(picture)
@@ -35,9 +35,8 @@ def mix_batch(batch, labels, mixing, n_classes, *, draw):
     >>> torch.equal(mixed.mean(dim=(1, 2, 3)), shares[:, 2]), shares.sum(dim=1).tolist()
     (True, [1.0, 1.0])
     """
-    # Zhang et al. 2018 (mixup: beyond empirical risk minimization) and Yun et al. 2019 (CutMix: regularization strategy
-    # to train strong classifiers with localizable features). Each picture is mixed with the one before it, a random one
-    # because each epoch has its own order. As in the authors' code, there is one share per batch.
+    # Each picture is mixed with the one before it, a random one because each epoch has its own order. As in the authors'
+    # code, there is one share per batch.
     # The last number of the seed makes the draw differ from those of the pictures.
     with _drawing_from((*draw, 2)):
         return _make_mixing(mixing, n_classes)(batch, labels)
@@ -58,9 +57,6 @@ def _drawing_from(draw):
 @functools.cache
 def _make_policy(name, size_px, interpolation):
     """Return the torchvision transform of a policy."""
-    # Cubuk et al. 2020 (RandAugment: practical automated data augmentation with a reduced search space); Müller and
-    # Hutter 2021 (TrivialAugment: tuning-free yet state-of-the-art data augmentation). Both also turn and shear the
-    # picture, and fill with black.
     from torchvision.transforms import v2
 
     mode = v2.InterpolationMode(interpolation)
