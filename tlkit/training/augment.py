@@ -35,8 +35,8 @@ def mix_batch(batch, labels, mixing, n_classes, *, draw):
     >>> torch.equal(mixed.mean(dim=(1, 2, 3)), shares[:, 2]), shares.sum(dim=1).tolist()
     (True, [1.0, 1.0])
     """
-    # Each picture is mixed with the one before it, a random one because each epoch has its own order. As in the authors'
-    # code, there is one share per batch.
+    # Each picture is mixed with the one before it, which is random because each epoch has its own order. As in the
+    # authors' code, there is one share per batch.
     # The last number of the seed makes the draw differ from those of the pictures.
     with _drawing_from((*draw, 2)):
         return _make_mixing(mixing, n_classes)(batch, labels)
