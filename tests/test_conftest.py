@@ -92,3 +92,9 @@ def test_a_skipped_browser_test_fails_where_the_browser_has_to_be(run_browser_te
     required = run_browser_tests(path, "-m", "browser", TLKIT_BROWSER_REQUIRED="1")
     assert required.returncode != 0
     assert "TLKIT_BROWSER_REQUIRED=1, but this browser test was skipped" in required.stdout
+
+
+def test_the_files_that_are_begun_in_time_are_there(request):
+    longest = request.config.pluginmanager.get_plugin(str(HERE / "conftest.py")).LONGEST
+    there = {path.name for path in [*HERE.rglob("test_*.py"), *(HERE.parent / "notebooks").glob("*.ipynb")]}
+    assert set(longest) <= there and len(set(longest)) == len(longest)
