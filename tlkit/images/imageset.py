@@ -309,11 +309,6 @@ class ImageSet:
         -------
         ImageSet
             The drawn pictures, in their original order.
-
-        Raises
-        ------
-        ValueError
-            If `strict` is True and a class has fewer pictures.
         """
         drawn = draw_shots(self.labels, self.groups, self.names, self.classes, shots=shots, seed=seed)
         if shortage := report_shortage(self.labels, self.classes, shots=shots):

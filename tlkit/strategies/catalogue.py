@@ -189,11 +189,6 @@ def get(strategy: str | Strategy) -> Strategy:
     Strategy
         The known strategy, or the one given.
 
-    Raises
-    ------
-    ValueError
-        If the name is unknown.
-
     Examples
     --------
     >>> get("lp_ft").phases[0].train

@@ -220,11 +220,6 @@ class Strategy:
         -------
         list of list of str
             Per phase: stages in forward order, then the other keywords.
-
-        Raises
-        ------
-        ValueError
-            If the backbone does not have a stage.
         """
         return [resolve_keys(phase.train, backbone) for phase in self.phases]
 
