@@ -1,6 +1,9 @@
 """Names, folders and imports of the package, and what an editor sees of it."""
 
+import ast
 import collections
+import contextlib
+import importlib
 import sys
 from pathlib import Path
 
@@ -81,6 +84,25 @@ def test_imports_make_no_circle_even_inside_functions(graph):
         for module in ready:
             del order[module]
     assert sorted(order) == []
+
+
+def test_what_only_editors_import_is_there():
+    """Imports under TYPE_CHECKING are never run, so that a renamed module or name would go unnoticed."""
+    imported = {
+        (node.module, alias.name)
+        for path in ROOT.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("tlkit")
+        for alias in node.names
+    }
+    missing = [(module, name) for module, name in sorted(imported) if not has_name(module, name)]
+    assert missing == []
+
+
+def has_name(module, name):
+    with contextlib.suppress(ModuleNotFoundError):
+        return hasattr(importlib.import_module(module), name) or bool(importlib.import_module(f"{module}.{name}"))
+    return False
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ images = tl.load_images(folder)
     "explorer = tl.widgets.ComparisonExplorer(make_comparison(images), images)\nexplorer",
     'prediction = tl.widgets.Prediction("Does the gain grow or shrink?", ["grows", "shrinks"])\nprediction',
     'prediction.compare("grows")',
-    "for picture in images.pictures:\n    Path(picture.location).unlink()\nexplorer._page.read_picture.cache_clear()",
+    "for picture in images.pictures:\n    Path(picture.location).unlink()\nexplorer._read_thumbnail.cache_clear()",
     "type(explorer.error).__name__",
 ]
 N_RUN = 3

@@ -13,7 +13,7 @@ from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, make_slider
 
 if TYPE_CHECKING:
     from tlkit.backbones.backbone import Backbone
-    from tlkit.comparison.results import Comparison
+    from tlkit.comparison.compare import Comparison
     from tlkit.images.imageset import ImageSet
 
 

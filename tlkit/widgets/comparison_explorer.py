@@ -13,7 +13,7 @@ from tlkit.summaries.comparison import ArmChoice, check_arm, summarise_arm
 from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, make_slider, make_thumbnails
 
 if TYPE_CHECKING:
-    from tlkit.comparison.results import Comparison
+    from tlkit.comparison.compare import Comparison
     from tlkit.images.imageset import ImageSet
 
 
@@ -68,6 +68,7 @@ class ComparisonExplorer(ChoiceExplorer):
         )
         strategies = [(format_strategy(name), name) for name in self._strategies]
         classes = summarise_arm(comparison, choice).classes
+        self._read_thumbnail = _read_thumbnails(comparison, images)
         super().__init__(
             choice,
             {
@@ -76,7 +77,7 @@ class ComparisonExplorer(ChoiceExplorer):
             },
             check=functools.partial(check_arm, comparison),
             summarise=functools.partial(summarise_arm, comparison),
-            page=ComparisonPage(comparison, classes, _read_thumbnails(comparison, images)),
+            page=ComparisonPage(comparison, classes, self._read_thumbnail),
             size_inches=SIZE_INCHES,
             units={"shots": "training pictures per class"},
         )
