@@ -46,7 +46,7 @@ def check_room(wheels):
 
 
 def set_up(wheels):
-    """Make .venv hold what pyproject.toml and constraints.txt list; modules are compiled when first imported."""
+    """Make .venv hold what pyproject.toml and constraints.txt list; return at once if it does."""
     required = [(HERE / name).read_bytes() for name in ("pyproject.toml", "constraints.txt")]
     stamp = hashlib.sha256(b"\0".join([*required, VERSION.encode(), KIT.encode()])).hexdigest()
     if PYTHON.exists() and STAMP.exists() and STAMP.read_text() == stamp:
@@ -61,7 +61,7 @@ def set_up(wheels):
     try:
         STAMP.unlink(missing_ok=True)  # so that the next start repeats an interrupted upgrade
         run(sys.executable, "venv", VENV)
-        run(PYTHON, "pip", "install", "--no-compile", *source, "-c", "constraints.txt", "-e", KIT)
+        run(PYTHON, "pip", "install", *source, "-c", "constraints.txt", "-e", KIT)
         STAMP.write_text(stamp)
     except BaseException as reason:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the clean-up

@@ -296,13 +296,13 @@ def test_a_stick_is_filled_and_used_from_any_folder(project, tmp_path):
     assert start(project, "wheels", "stick", cwd=tmp_path).returncode == 0
     stick = tmp_path / "stick"
     install, download = pip_calls(project)
-    assert install == "install --no-compile -c constraints.txt -e .[test]"
+    assert install == "install -c constraints.txt -e .[test]"
     assert download == f"download --dest {stick} -c constraints.txt .[test]"
     shutil.rmtree(project / ".venv")
     stick.mkdir()
     (stick / "torch.whl").touch()
     assert start(project, "setup", "--wheels", "stick", cwd=tmp_path).returncode == 0
-    install = f"install --no-compile --no-index --find-links {stick} -c constraints.txt -e .[test]"
+    install = f"install --no-index --find-links {stick} -c constraints.txt -e .[test]"
     assert pip_calls(project)[-1] == install
 
 
