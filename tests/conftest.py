@@ -22,14 +22,11 @@ HERE = Path(__file__).parent
 BROWSER_TESTS = HERE / "browser"
 # If a test of this file fails, the run ends.
 SET_UP = "test_set_up.py"
-# Files that take longest, in this order: begun last, one of them would leave the other workers without work. A browser
-# waits more than it computes, so its files run beside lessons.
+# Files that take longest, in this order: begun last, one of them would leave the other worker without work.
 LONGEST = (
-    *("06_fine_tune_little.ipynb", "test_explorers_in_jupyterlab.py", "05_fine_tune.ipynb", "01_why_transfer.ipynb"),
-    *("test_lessons_in_jupyterlab.py", "02_choose_a_network.ipynb", "08_negative_transfer.ipynb"),
-    *("test_widgets_in_jupyterlab.py", "03_freeze.ipynb", "07_another_domain.ipynb", "test_freezing_in_jupyterlab.py"),
-    *("test_freeze_score_in_jupyterlab.py", "04_extract_features.ipynb", "test_lesson_05.py", "09_little_data.ipynb"),
-    *("test_choosing_in_jupyterlab.py", "test_lesson_02.py", "10_look_inside.ipynb", "test_lesson_01.py"),
+    *("06_fine_tune_little.ipynb", "05_fine_tune.ipynb", "01_why_transfer.ipynb", "02_choose_a_network.ipynb"),
+    *("08_negative_transfer.ipynb", "03_freeze.ipynb", "07_another_domain.ipynb", "04_extract_features.ipynb"),
+    *("09_little_data.ipynb", "10_look_inside.ipynb"),
 )
 LOOPBACK = ("127.", "::1", "localhost")
 PATCH = pytest.StashKey[pytest.MonkeyPatch]()
