@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from tlkit.images.entries import make_set
 from tlkit.images.files import PictureFile, PicturePixels
 from tlkit.images.imageset import ImageSet
-from tlkit.images.scan import make_set
 
 UNLABELLED = "unlabelled"
 _EXPECTED = "a path, a PIL picture, an array (height, width, 3) of uint8, or a (picture, label)"

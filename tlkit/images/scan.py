@@ -7,8 +7,7 @@ import os
 import warnings
 
 from tlkit.images.decode import PictureError, decode_picture, open_picture
-from tlkit.images.imageset import ImageSet
-from tlkit.names import number_repeats
+from tlkit.images.entries import make_set
 
 _N_SHOWN = 5
 
@@ -35,28 +34,6 @@ def scan_pictures(entries, *, domain, bad, location, n_least_classes=2):
     digests = [file.digest() for _, _, file in kept]
     _warn_of_copies(kept, digests, location)
     return make_set(kept, classes, domain, [f"sha256:{digest[:16]}" for digest in digests], quarantine)
-
-
-def make_set(entries, classes, domain, groups=None, quarantine=()):
-    """Return an `ImageSet` from [(path, label, file)] without reading a picture; by default each is its own group."""
-    lookup = {name: label for label, name in enumerate(classes)}
-    unknown = ["unknown"] * len(entries)
-    names = number_repeats(f"{domain}/{path}" for path, _, _ in entries)
-    return ImageSet(
-        pictures=[file for _, _, file in entries],
-        labels=[lookup[label] for _, label, _ in entries],
-        classes=classes,
-        domains=[domain] * len(entries),
-        groups=names if groups is None else groups,
-        names=names,
-        roles=["core"] * len(entries),
-        titles=[str(path).rpartition("/")[2] for path, _, _ in entries],
-        origins=[file.location for _, _, file in entries],
-        authors=unknown,
-        licences=unknown,
-        folds=[-1] * len(entries),
-        quarantine=quarantine,
-    )
 
 
 def _inspect_all(files):
