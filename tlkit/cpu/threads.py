@@ -1,8 +1,40 @@
-"""End idle OpenMP threads before they slow down other threads or forked processes. Without torch."""
+"""States that belong to one thread, and OpenMP threads that are idle. Without torch, unless it is loaded already."""
 
+import contextlib
 import ctypes
+import sys
+
+import numpy as np
 
 _PAUSE_SOFT = 1  # omp_pause_resource_t in OpenMP's omp.h: threads end, settings stay
+
+
+@contextlib.contextmanager
+def default_states():
+    """Set aside the user's grad mode, autocast, default device and NumPy's error states, in a block or as a decorator.
+
+    >>> with np.errstate(all="raise"), default_states():
+    ...     float(np.float32(1e-30) * np.float32(1e-30))
+    0.0
+    """
+    # All of these belong to the calling thread and are put back, so no other thread notices. The default dtype belongs
+    # to the whole process and can't be changed for a moment only.
+    with np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"), contextlib.ExitStack() as entered:
+        if "torch" in sys.modules:  # otherwise nobody has set one of its states
+            import torch
+
+            if torch.get_default_dtype() != torch.float32:
+                raise RuntimeError(
+                    f"torch.get_default_dtype() is {torch.get_default_dtype()}, but tlkit's networks are float32: call "
+                    "torch.set_default_dtype(torch.float32) first, and give tensors of your own their dtype"
+                )
+            for device_type in filter(torch.is_autocast_enabled, ("cpu", "cuda")):
+                entered.enter_context(torch.autocast(device_type, enabled=False))
+            if torch.get_default_device().type != "cpu":
+                entered.enter_context(torch.device("cpu"))
+            entered.enter_context(torch.inference_mode(False))
+            entered.enter_context(torch.enable_grad())
+        yield
 
 
 def end_idle_threads():
