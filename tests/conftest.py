@@ -85,7 +85,6 @@ def _find_cache():
 
 def pytest_addoption(parser):
     parser.addoption("--quick", action="store_true", help="leave out slow tests and notebooks: a verdict in minutes")
-
     parser.addoption("--folder", help="only the quick tests and examples of a folder of tlkit, such as heads")
 
 
@@ -135,11 +134,16 @@ def _rank(path):
     return 1 + LONGEST.index(path.name) if path.name in LONGEST else 0
 
 
+def _is_drawn_example(item):
+    """Return whether an item is an example of a figure or explorer: tests of their own draw these more cheaply."""
+    return isinstance(item, pytest.DoctestItem) and item.path.parent.name in ("plots", "widgets")
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
     """Order the files so that a fault shows early and all workers end at the same time."""
     if config.option.quick:
-        items[:] = [item for item in items if item.path.suffix != ".ipynb"]
+        items[:] = [item for item in items if item.path.suffix != ".ipynb" and not _is_drawn_example(item)]
     items.sort(key=lambda item: _rank(item.path))
 
 

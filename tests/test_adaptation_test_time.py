@@ -265,6 +265,7 @@ def test_looks_are_counted_together_and_transductive_ones_are_named(run, images,
     assert len(adapted.strategy["adapted"]) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("only_changes", [False, True])
 @pytest.mark.parametrize("method", METHODS)
 def test_an_adapted_run_is_stored_and_loaded(method, only_changes, lite0, images, target, tmp_path):

@@ -138,6 +138,7 @@ def test_an_objective_sees_as_many_pictures_of_either_domain_and_no_target_label
         assert np.array_equal(torch.cat([step[2].labels for step in steps]), images.labels[orders[0]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "phases",
     [

@@ -346,6 +346,7 @@ def test_a_run_that_was_stopped_mixes_on_to_the_same_bits(images, augment, tmp_p
         assert torch.equal(value, resumed.backbone.state_dict()[name])
 
 
+@pytest.mark.slow
 def test_a_run_that_is_loaded_again_knows_its_policies(images, tmp_path):
     backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     strategy = tl.Strategy([tl.Phase(["head"], 1, 0.05, augment=["crop", "mixup"])])

@@ -34,6 +34,7 @@ def test_a_head_that_is_solved_can_not_be_augmented():
         tl.strategies.augmented("lp_ft", "flib")
 
 
+@pytest.mark.slow
 def test_an_ablation_is_a_comparison_paired_by_seed():
     images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug", "tool"])
     plain = tl.Strategy([tl.Phase(["head"], 2, 1e-1)], name="head")

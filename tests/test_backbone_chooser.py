@@ -298,6 +298,7 @@ def test_one_value_needs_no_slider_and_a_missing_column_no_control(table):
     assert chooser.error is None
 
 
+@pytest.mark.slow
 def test_two_threads_never_draw_at_once(chooser, monkeypatch):
     chooser.predicted = "small"
 

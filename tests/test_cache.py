@@ -325,6 +325,7 @@ for turn in range(40):
 """
 
 
+@pytest.mark.slow
 def test_two_processes_may_write_at_once_while_another_reads():
     cache, n_reads = FeatureCache(KEY), 0
     with other_python(WRITER) as first, other_python(WRITER) as second:

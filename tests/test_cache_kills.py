@@ -15,6 +15,7 @@ from tlkit.features.cache.feature_cache import FeatureCache
 from tlkit.features.cache.inventory import KEY_NAME, list_kept, remove, tidy
 
 needs_sigkill = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+pytestmark = pytest.mark.slow
 N_KILLS = 20
 
 

@@ -126,6 +126,7 @@ def test_the_mean_error_of_true_probabilities_is_that_of_the_binomial():
     assert calibration.calibrated_mean == pytest.approx(expected, abs=0.003)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("binning", ["width", "mass"])
 def test_true_probabilities_are_within_their_band_as_often_as_it_says_and_others_are_not(binning):
     n_trials = 200

@@ -10,7 +10,10 @@ import pytest
 from made_pythons import other_python
 from made_resumable import SERVER
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither SIGKILL nor fork")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither SIGKILL nor fork"),
+]
 N_KILLS = 20
 KILLED = -signal.SIGKILL
 OF_WRITING = ("checkpoints.py", "state.py", "storage.py")

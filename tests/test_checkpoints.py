@@ -272,6 +272,7 @@ print(len(steps), len(caught), caught[0].message)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
 def test_files_that_may_not_grow_do_not_end_the_training(folder, images, undisturbed):
     steps, end = undisturbed

@@ -78,12 +78,14 @@ def run_browser_tests(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_browser_tests_are_left_alone_unless_asked_for(run_browser_tests):
     done = run_browser_tests("tests")
     assert done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED
     assert "skipped" not in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("test", ["test_later.py", "test_at_once.py"])
 def test_a_skipped_browser_test_fails_where_the_browser_has_to_be(run_browser_tests, test):
     path = f"tests/browser/{test}"

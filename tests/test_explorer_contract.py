@@ -142,6 +142,7 @@ def test_a_failure_is_shown_and_the_next_choice_ends_it(explorer, case, monkeypa
     check_agreement(explorer, case, case.first, "")
 
 
+@pytest.mark.slow
 def test_two_threads_never_draw_at_once(explorer, case, monkeypatch):
     def move(choices):
         for choice in choices:

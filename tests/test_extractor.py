@@ -277,6 +277,7 @@ def test_a_clone_shares_the_network_and_no_setting(backbone, monkeypatch):
     assert clone(tl.FeatureExtractor("resnet18")).backbone == "resnet18"
 
 
+@pytest.mark.slow
 def test_a_pickle_by_name_holds_no_network(images):
     extractor = tl.FeatureExtractor(image_size_px=32)
     values = extractor.fit_transform(images)
@@ -327,6 +328,7 @@ def test_the_checks_of_scikit_learn_that_need_no_table_of_numbers_pass(check):
         getattr(estimator_checks, check)("FeatureExtractor", tl.FeatureExtractor())
 
 
+@pytest.mark.slow
 def test_by_name_a_network_that_was_converted_before_runs_without_torch(images):
     tl.FeatureExtractor(image_size_px=32).transform(images)  # remembered and converted
     code = (

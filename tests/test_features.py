@@ -84,6 +84,7 @@ def compute_eagerly(backbone, arrays, stage=None):
         return (backbone.until(stage) if stage else backbone)(torch.from_numpy(np.stack(arrays))).numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SOME_NAMES)
 def test_both_engines_agree_with_torch_and_do_not_care_for_order_or_company(name):
     backbone, _, _ = make_library_pair(find_entry(name), 64)
@@ -132,6 +133,7 @@ def test_every_stage_is_given_pooled_and_as_maps(name, side, own_cache, n_conver
     assert len(n_converted) == 1, "one conversion serves all stages"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_stages_own_order_of_axes_is_given_and_kept_apart_from_maps(engine, images, own_cache, n_converted):
     backbone = make_backbone_of_all_axes()
@@ -164,6 +166,7 @@ def test_what_a_report_raises_ends_it_and_what_was_computed_is_kept(images, own_
     assert len(n_preprocessed) == N_PICTURES - BATCH_SIZE
 
 
+@pytest.mark.slow
 def test_openvino_is_asked_for_float32_whatever_the_processor_offers(monkeypatch):
     import openvino
 
@@ -208,6 +211,7 @@ def test_the_network_is_left_in_its_mode_and_computes_in_evaluation(engine, imag
     assert backbone.fingerprint() == fingerprint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_freezing_changes_no_bit(engine, images, tmp_path, monkeypatch):
     expected = extract(make_tiny_backbone(), images, engine=engine).values
@@ -286,6 +290,7 @@ def test_a_picture_that_can_not_be_read_is_named_and_nothing_is_kept(own_cache, 
     assert not [path for path in own_cache.rglob("*") if path.is_file()]
 
 
+@pytest.mark.slow
 def test_a_network_is_converted_once_and_gives_the_same_bits_from_the_disk(images, own_cache, n_converted):
     backbone = make_tiny_backbone()
     first, second = (extract(backbone, images).values for _ in range(2))
@@ -293,6 +298,7 @@ def test_a_network_is_converted_once_and_gives_the_same_bits_from_the_disk(image
     assert np.array_equal(first, second)
 
 
+@pytest.mark.slow
 def test_the_converted_network_is_never_another_ones(images, own_cache, n_converted):
     for other in (make_tiny_backbone(), make_tiny_backbone(seed=1), make_tiny_backbone(recipe=TINY_RECIPE.at(20))):
         expected = compute_eagerly(other, [other.preprocess(picture) for picture, _ in images])

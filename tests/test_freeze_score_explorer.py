@@ -129,6 +129,7 @@ def test_the_same_score_keeps_its_row_and_another_gets_one(explorer):
     assert "2 painted scores have been tested on these test pictures" in explorer.status.text
 
 
+@pytest.mark.slow
 def test_cancel_ends_with_the_step_that_goes_on(explorer, gate):
     job = explorer.run()
     assert gate.reached.wait(60)

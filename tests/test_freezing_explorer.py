@@ -95,6 +95,7 @@ def test_every_choice_of_stages_costs_and_moves_what_a_whole_step_does():
     check_against_whole_steps(backbone, make_batch(), every_choice(backbone.stages))
 
 
+@pytest.mark.slow
 def test_a_real_network_costs_and_moves_what_a_whole_step_does():
     backbone = tl.load_backbone("efficientnet_lite0", weights=None, image_size_px=64)
     frozen = [backbone.stages[:3], backbone.stages[4:], backbone.stages]
@@ -249,6 +250,7 @@ def test_the_drawing_says_what_moves_and_what_it_takes(costs):
     assert texts(memory) == ["10", "7"]
 
 
+@pytest.mark.slow
 def test_a_page_that_is_drawn_again_equals_one_drawn_afresh(costs):
     everything = summarise_freezing(costs, FreezingChoice())
     page = FreezingPage(everything)

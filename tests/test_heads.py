@@ -308,6 +308,7 @@ def test_many_pictures_are_asked_in_blocks(monkeypatch):
     assert head.predict(features.values) == pytest.approx(at_once, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_what_computes_is_loaded_before_its_threads_are_limited():
     """Else the limit would hold from the second call on, and that would give other bits than the first."""
     code = """
@@ -331,6 +332,7 @@ assert limits == [(1, True)] * 4, limits
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_all_kinds_but_the_convolutional_one_work_without_torch():
     code = f"""
 import json, sys

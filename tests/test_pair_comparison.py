@@ -74,6 +74,7 @@ def test_scores_are_those_of_heads_made_by_hand(study, compared):
         assert rows.loc["align_mean", "circular"] == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_labels_of_the_target_change_no_method(study):
     images, features = study
     rows = images.domains == "there"
@@ -247,6 +248,7 @@ def test_what_does_not_fit_is_refused(study):
         compare_pairs(features, images, seeds=0, progress=False)
 
 
+@pytest.mark.slow
 def test_a_strategy_is_trained_on_the_split_that_the_heads_have():
     images = tl.load_images("styles", domain=["photo", "sketch"]).select(classes=["bird", "bug", "tool"])
     backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)

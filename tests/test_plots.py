@@ -96,6 +96,7 @@ def test_no_mistakes_are_said(comparison):
     assert texts(ax) == ["no mistakes"]
 
 
+@pytest.mark.slow
 def test_a_page_that_is_drawn_again_equals_one_drawn_afresh(comparison):
     choices = [ArmChoice("random_features", 1), ArmChoice("linear_probe", 20), ArmChoice("linear_probe", 5)]
     summaries = [summarise_arm(comparison, choice) for choice in choices]
@@ -140,6 +141,7 @@ def test_a_compact_page_is_a_smaller_file(comparison):
     assert len(page.render(summary, compact=True)) < len(page.render(summary)) / 1.5
 
 
+@pytest.mark.slow
 def test_drawing_leaves_pyplot_alone():
     # Widgets draw beside cells, on another thread, and pyplot's one current figure would be shared with them.
     code = """

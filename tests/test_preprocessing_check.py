@@ -56,6 +56,7 @@ def check(steps, backbone, images, **keywords):
     return check_preprocessing(Loader(images, steps, **keywords), backbone, images, n_seeds=2, progress=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labels", [True, False])
 def test_the_recipe_passes(backbone, images, labels):
     found = check(RIGHT, backbone, images, labels=labels)

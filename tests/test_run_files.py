@@ -54,6 +54,7 @@ def find_weights(folder):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("only_changes", [False, True])
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_a_loaded_run_has_the_same_bits(runs, images, tmp_path, name, only_changes):
@@ -168,6 +169,7 @@ def test_changes_are_told_by_bits(lite0):
     assert list_changed(nan, {"a": nan["a"].clone()}) == []
 
 
+@pytest.mark.slow
 def test_only_changes_are_refused_where_they_would_not_do(runs, images, lite0, tmp_path):
     random = tl.load_backbone("efficientnet_lite0", weights=None, image_size_px=32)
     run = tl.transfer(random, images, STRATEGIES["linear_probe"], progress=False)
@@ -205,6 +207,7 @@ def test_changes_without_their_pretrained_weights_are_not_loaded(runs, tmp_path,
         runs["biases"].save(tmp_path / "other", only_changes=True)
 
 
+@pytest.mark.slow
 def test_a_folder_is_one_run_whenever_a_save_is_killed(runs, tmp_path, monkeypatch):
     folder, snapshots = tmp_path / "run", []
     first, second = runs["linear_probe"], runs["biases"]

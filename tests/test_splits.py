@@ -153,6 +153,7 @@ def test_shots_below_one_are_refused(clipart, shots):
         clipart.few("5")
 
 
+@pytest.mark.slow
 def test_draws_and_folds_are_the_same_in_every_process(clipart):
     code = (
         "from tlkit.images import load_images; images = load_images('styles', domain='clipart');"

@@ -180,6 +180,7 @@ def test_a_network_of_one_size_is_built_for_the_size_of_its_weights():
         assert stages["stem"].pos_embedding.shape == (1, n_tokens, 768)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
 def test_weights_from_a_file_get_the_inputs_that_they_were_trained_with(name, tmp_path, monkeypatch):
     """torchvision rescales the input where it loads the weights itself, and silently doesn't for weights=None."""
@@ -198,6 +199,7 @@ def test_weights_from_a_file_get_the_inputs_that_they_were_trained_with(name, tm
     assert (watch_last_layer(published, batch) - rescaled).abs().max() > 1e-3 * rescaled.abs().max()
 
 
+@pytest.mark.slow
 def test_vgg16s_weights_without_a_classifier_give_what_enters_it():
     """torchvision's file of them holds NaN for the layers behind the convolutions."""
     entry = find_entry("vgg16", "IMAGENET1K_FEATURES")

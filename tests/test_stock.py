@@ -126,6 +126,7 @@ def test_what_is_no_published_file_is_said_with_how_to_load_it(tmp_path):
         identify(tmp_path / "nothing.pth")
 
 
+@pytest.mark.slow
 def test_a_file_of_timm_is_known_by_its_name_and_its_hash_recorded(tmp_path):
     entry = find_entry("timm:resnet18.a1_in1k")
     path = tmp_path / entry.weights_file

@@ -61,6 +61,7 @@ def distinct_configurations():
     return list(found.values())
 
 
+@pytest.mark.slow
 def test_every_kind_of_preprocessing_in_timm_equals_timms_own_transform():
     kinds = distinct_configurations()
     assert len(kinds) > 100
@@ -143,6 +144,7 @@ def test_what_happens_between_modules_is_noticed_and_the_network_stays_whole():
     assert tail(stages[WHOLE](make_batch(2, 16))).shape == (2, 4)
 
 
+@pytest.mark.slow
 def test_a_network_that_cant_be_cut_gives_features_and_says_why_it_has_no_stages():
     backbone = tl.load_backbone("timm:eva02_tiny_patch14_224", weights=None)
     assert backbone.stages == (WHOLE,)
@@ -156,6 +158,7 @@ def test_a_network_that_cant_be_cut_gives_features_and_says_why_it_has_no_stages
     assert all(".blocks.0." in name for name in frozen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["test_vit3", "test_nfnet", "test_convnext"])
 def test_a_backbone_of_timm_is_loaded_and_cut_like_any_other(name):
     backbone = tl.load_backbone(f"timm:{name}", weights=None)
@@ -169,6 +172,7 @@ def test_a_backbone_of_timm_is_loaded_and_cut_like_any_other(name):
     assert same_bits(backbone.state_dict(), tl.load_backbone(f"timm:{name}", weights=None).state_dict())
 
 
+@pytest.mark.slow
 def test_entries_say_which_weights_are_meant_and_where_they_lie():
     entry = find_timm_entry("timm:resnet18")
     assert entry.weights == timm.get_pretrained_cfg("resnet18").tag

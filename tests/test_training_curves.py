@@ -70,6 +70,7 @@ def run():
     return tl.transfer(backbone, images, strategy, validation=0.34, patience=1, progress=False)
 
 
+@pytest.mark.slow
 def test_a_real_run_has_the_weights_of_the_epoch_that_is_marked(run):
     curves = summarise_training(run)
     assert set(curves.table["phase"]) == {1, 2}

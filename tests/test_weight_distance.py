@@ -24,6 +24,7 @@ def train(start, images, stages):
     return tl.transfer(start, images, tl.Strategy([tl.Phase(stages, 1, 1e-3)]), progress=False)
 
 
+@pytest.mark.slow
 def test_distances_equal_a_slow_count(start, images):
     run = train(start, images, ["all"])
     table = measure_weight_distance(run, start).set_index("stage")
@@ -49,6 +50,7 @@ def test_distances_equal_a_slow_count(start, images):
         assert row["n_parameters"] == n
 
 
+@pytest.mark.slow
 def test_only_the_stages_that_learned_have_moved(start, images):
     table = measure_weight_distance(train(start, images, ["head", -1]), start).set_index("stage")
     assert (table["distance"] > 0).tolist() == [False] * (len(table) - 1) + [True]

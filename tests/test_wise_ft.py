@@ -171,6 +171,7 @@ def backbone_names(run):
     return list(run.backbone.state_dict())
 
 
+@pytest.mark.slow
 def test_a_run_between_is_saved_and_loaded(train, test_images, tmp_path):
     backbone = tl.load_backbone("mobilenet_v3_small", weights=None, image_size_px=32)
     parent, tuned = (run_phases(backbone, train, tl.Phase(list(keys), 1, 1e-3)) for keys in (("head",), (-1, "head")))

@@ -16,7 +16,10 @@ import torch
 
 from tlkit.comparison.workers import Helpers, call_in_fork, check_workers, choose_workers
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone"),
+]
 
 
 @pytest.fixture(autouse=True)
