@@ -4,19 +4,28 @@ One network a family, the cheapest, is tested every day; all others are exhausti
 """
 
 import copy
+import functools
+from types import SimpleNamespace
 
 import psutil
 import pytest
+import timm
 import torch
 from made_networks import copy_state, make_batch, make_library_pair, same_bits
 from torch import nn
 from torchvision.models import WeightsEnum, get_model
 
 import tlkit as tl
+from tlkit.backbones.entry import WHOLE
 from tlkit.backbones.families import FAMILIES
 from tlkit.backbones.loader import LARGEST_SIZE_PX
-from tlkit.backbones.networks import CATALOGUE, find_entry, list_entries
+from tlkit.backbones.networks import CATALOGUE, find_entry, find_stage, list_entries
 from tlkit.backbones.stages import build_network
+from tlkit.backbones.timm_networks import list_classifier
+from tlkit.backbones.timm_stages import _cut, _record_calls
+from tlkit.names import KEYWORDS
+from tlkit.strategies.strategy import resolve_keys
+from tlkit.training.trainable import _list_parameters
 
 N_FEATURES = {"alexnet": 4096, "vgg11": 4096, "mobilenet_v3_small": 1024, "maxvit_t": 512, "squeezenet1_1": 512}
 # A network that is built for one size is tested at the smallest of those that it has weights for.
@@ -215,3 +224,38 @@ def test_vgg16s_weights_without_a_classifier_give_what_enters_it():
     assert left_out == ("classifier",)
     assert backbone.stages[-1] == "stage5"
     assert backbone.n_features == entry.n_features == 25088
+
+
+def check_phases(name, stages):
+    """Fail if -1, -2 … train anything but one stage each, or if a stage's name trains another stage."""
+    find = functools.partial(find_stage, name, tuple(stages))
+    backbone = SimpleNamespace(stages=tuple(stages), body=stages, find_stage=find)
+    for number in range(-len(stages), 0) if tuple(stages) != (WHOLE,) else ():
+        (part,) = resolve_keys([number], backbone)
+        assert part not in KEYWORDS
+        found, own = _list_parameters(part, backbone, None), stages[backbone.stages[number]].parameters()
+        assert [id(value) for value in found] == [id(value) for value in own], (name, number)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", list(CATALOGUE))
+def test_no_stage_of_a_network_of_torchvision_is_taken_for_a_keyword(name):
+    with torch.device("meta"):
+        _, stages, _, _ = build_network(name)
+    check_phases(name, stages)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("module", timm.list_modules())
+def test_no_stage_of_a_network_of_timm_is_taken_for_a_keyword(module):
+    """Cut without values, and so without the proof that the parts compose, which is tested elsewhere."""
+    for name in timm.list_models(module=module):
+        try:
+            with torch.device("meta"), torch.no_grad():
+                network = timm.create_model(name).eval()
+                side = network.pretrained_cfg["input_size"][1]
+                calls, _ = _record_calls(network, torch.zeros(1, 3, side, side))
+                stages, _ = _cut(network, list_classifier(network), calls)
+        except Exception:  # some need real numbers while they are built, or can't be cut
+            continue
+        check_phases(name, stages)

@@ -4,13 +4,25 @@ import dataclasses
 import json
 import re
 
+import numpy as np
 import pytest
 import torch
+from made_networks import TINY_RECIPE
+from torch import nn
 
 import tlkit as tl
+from tlkit.backbones.backbone import Backbone
+from tlkit.backbones.freezing.costs import FreezingChoice, summarise_freezing
+from tlkit.backbones.freezing.measurement import measure_freezing
 from tlkit.backbones.loader import load_backbone
+from tlkit.inspection.random_weights import list_depths, randomize
+from tlkit.names import KEYWORDS, spell_stage
 from tlkit.strategies import catalogue
+from tlkit.strategies.freeze_score import make_score, make_strategy
+from tlkit.strategies.phase_schedules import decay_learning_rates
 from tlkit.strategies.strategy import Phase, Strategy, adjust_phases, changes_backbone
+from tlkit.summaries.freeze_score_painting import list_paintable
+from tlkit.training.trainable import apply_phase
 
 
 @pytest.fixture(scope="module")
@@ -183,3 +195,94 @@ def test_a_strategy_of_ones_own_is_taken_as_it_is():
     own = Strategy([Phase(["head"], None)], name="mine")
     assert catalogue.get(own) is own
     assert dataclasses.replace(own, name="other").phases == own.phases
+
+
+def make_misnamed_backbone():
+    """Return a backbone whose stages are called like the keywords of a phase; each has a convolution and a norm."""
+    torch.manual_seed(0)
+    stages = {
+        name: nn.Sequential(nn.Conv2d(4 if number else 3, 4, 3, padding=1), nn.BatchNorm2d(4))
+        for number, name in enumerate(KEYWORDS)
+    }
+    tail = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(1))
+    return Backbone("misnamed", stages, tail, TINY_RECIPE, {"source": "random weights"}).eval()
+
+
+def list_trained(backbone, key):
+    """Return the names of the backbone's parameters that a phase with one key trains."""
+    apply_phase(backbone, nn.Linear(backbone.n_features, 2), Phase([key], 1, 1e-3))
+    return {name for name, value in backbone.named_parameters() if value.requires_grad}
+
+
+def check_namespaces(backbone):
+    """Fail if a number, or a name that is no keyword, trains anything else than all of its one stage."""
+    for number, stage in enumerate(backbone.stages):
+        own = {f"body.{stage}.{name}" for name, _ in backbone.body[stage].named_parameters()}
+        for key in (number - len(backbone.stages), spell_stage(stage)):
+            assert list_trained(backbone, key) == own, key
+            assert Strategy([Phase([key], 1, 1e-3)]).resolve(backbone) == [[spell_stage(stage)]]
+        for name in (stage, f"stage:{stage}", np.int64(number - len(backbone.stages))):
+            assert backbone.find_stage(name) == number
+            assert len(backbone.until(name)) == number + 1
+            tl.freeze(backbone, up_to=name)
+
+
+def test_stages_called_like_keywords_are_stages_by_number_and_keywords_by_name():
+    backbone = make_misnamed_backbone()
+    check_namespaces(backbone)
+    assert list_trained(backbone, "norm") == {
+        f"body.{stage}.1.{kind}" for stage in KEYWORDS for kind in ("weight", "bias")
+    }
+    assert list_trained(backbone, "bias") == {f"body.{stage}.{part}.bias" for stage in KEYWORDS for part in (0, 1)}
+    assert list_trained(backbone, "head") == list_trained(backbone, "adapter") == set()
+    assert len(list_trained(backbone, "all")) == 20
+    assert Phase([np.int64(-1)], 1, 1e-3) == Phase([-1], 1, 1e-3)
+
+
+@pytest.mark.parametrize("name", catalogue.names())
+def test_known_strategies_train_stages_called_like_keywords_as_any_others(name):
+    """In a network with the same stages under plain names, the same parameters train at the same rates."""
+    misnamed = make_misnamed_backbone()
+    plain = Backbone("plain", {f"s{n}": misnamed.body[n] for n in KEYWORDS}, misnamed.tail, TINY_RECIPE, {"source": ""})
+    read = make_strategy(make_score(catalogue.get(name), misnamed, 40))
+    for strategy in (catalogue.get(name), read):
+        assert make_score(strategy, misnamed, 40).rates == make_score(catalogue.get(name), plain, 40).rates
+        phases = adjust_phases(strategy, misnamed, 40).phases
+        for phase, wanted in zip(phases, adjust_phases(catalogue.get(name), plain, 40).phases, strict=True):
+            if phase.n_epochs is not None:
+                found = [
+                    {(rate, id(value)) for rate, values in apply_phase(backbone, head, one) for value in values}
+                    for head in [nn.Linear(4, 2)]
+                    for backbone, one in ((misnamed, phase), (plain, wanted))
+                ]
+                assert found[0] == found[1]
+    assert sorted(list_paintable(misnamed, 40)) == sorted(list_paintable(plain, 40))
+
+
+def test_costs_depths_and_rates_know_a_stage_called_like_a_keyword(images, monkeypatch):
+    backbone = make_misnamed_backbone()
+    stages = tuple(map(spell_stage, KEYWORDS))
+    assert stages == ("stage:all", "stage:head", "stage:norm", "stage:bias", "stage:adapter")
+    costs = measure_freezing(backbone, torch.rand(2, 3, 16, 16), 2, n_rounds=1)
+    assert costs.stages == stages
+    assert (
+        costs.parameters_bytes["stage:head"] == costs.parameters_bytes["stage:norm"] != costs.parameters_bytes["head"]
+    )
+    assert summarise_freezing(costs, FreezingChoice(stages)).n_trainable == 2 * (4 + 1)
+    monkeypatch.setattr("tlkit.features.extract.choose_engine", lambda engine: "torch")  # conversion takes long
+    run = tl.transfer(backbone, images, "linear_probe", progress=False)
+    assert list_depths(run.backbone) == ["trained", "head", *reversed(stages)]
+    random = randomize(run, "stage:norm").backbone
+    values = dict(run.backbone.named_parameters())
+    changed = {name.split(".")[1] for name, value in random.named_parameters() if not torch.equal(value, values[name])}
+    assert changed == {"norm", "bias", "adapter"}
+    assert list(decay_learning_rates(backbone, 1e-2)) == [*stages, "head"]
+    with pytest.raises(ValueError, match="if a stage is called like that, write 'stage:head'"):
+        decay_learning_rates(backbone.stages[1:], 1e-2)
+
+
+@pytest.mark.parametrize("name", ["timm:test_convnext", "timm:test_vit3", "timm:resmlp_12_224"])
+def test_the_last_stage_of_a_timm_network_is_no_keyword(name):
+    backbone = load_backbone(name, weights=None)
+    assert backbone.stages[-1] in ("norm", "head")
+    check_namespaces(backbone)

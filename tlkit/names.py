@@ -1,4 +1,16 @@
-"""Names for display and for files."""
+"""Names for display, for files, and of the parts that a phase trains."""
+
+# Words of a phase for parts of any network. A stage may have the same name; in a phase, the word comes first.
+KEYWORDS = ("all", "head", "norm", "bias", "adapter")
+
+
+def spell_stage(name):
+    """Return the name of a stage as a phase takes it, which is another one only if the name is also a keyword.
+
+    >>> spell_stage("stage1"), spell_stage("norm")
+    ('stage1', 'stage:norm')
+    """
+    return f"stage:{name}" if name in KEYWORDS else name
 
 
 def number_repeats(names, taken=()):

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from tlkit.backbones.entry import TIMM
 from tlkit.backbones.networks import find_entry, list_entries
 from tlkit.backbones.weights.weight_files import is_offline
 
@@ -49,6 +50,10 @@ def table(pattern: str = "*", *, all_weights: bool = False) -> pd.DataFrame:
     ('efficientnet_lite0', 1280, True)
     """
     entries = list_entries(pattern)
+    if pattern.startswith(TIMM):
+        from tlkit.backbones.timm_costs import add_costs
+
+        entries = add_costs(entries)
     if not all_weights:
         entries = [entry for entry in entries if entry.weights == find_entry(entry.name).weights]
     rows = [

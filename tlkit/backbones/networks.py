@@ -8,6 +8,7 @@
 import csv
 import fnmatch
 import importlib.resources
+import numbers
 
 from tlkit.arguments import suggest
 from tlkit.backbones.entry import TIMM, WHOLE, Entry, find_pretraining
@@ -89,18 +90,19 @@ def list_entries(pattern="*"):
 
 
 def find_stage(name, stages, stage):
-    """Return the index of a stage of the network `name`, by the stage's name or a negative number (-1 is the last).
+    """Return the index of a stage of the network `name`, by its name, "stage:" and its name, or a negative number.
 
     >>> find_stage("a network", ("stem", "stage1", "stage2"), -1)
     2
     """
-    if stage in stages:
-        return stages.index(stage)
+    number = stage if isinstance(stage, numbers.Integral) and not isinstance(stage, bool) else 0
+    if number == 0 and (named := str(stage).removeprefix("stage:")) in stages:
+        return stages.index(named)
     if tuple(stages) == (WHOLE,):
         raise ValueError(
             f"stage: {stage!r}, but {name} couldn't be cut into stages that together give the same features; there is "
             f"only {WHOLE!r}. It still gives features, and `freeze` takes names=['*norm*']"
         )
-    if isinstance(stage, int) and not isinstance(stage, bool) and -len(stages) <= stage < 0:
-        return len(stages) + stage
+    if -len(stages) <= number < 0:
+        return len(stages) + int(number)
     raise ValueError(f"stage: {stage!r} is not a stage of {name}, nor -1 to -{len(stages)}; {suggest(stage, stages)}")

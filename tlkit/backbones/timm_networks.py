@@ -1,6 +1,5 @@
 """The networks of timm under the names "timm:…": their entries in the catalogue, and building them."""
 
-import dataclasses
 import fnmatch
 import functools
 import math
@@ -11,8 +10,6 @@ from tlkit.arguments import suggest
 from tlkit.backbones.entry import TIMM, Entry, read_tag
 from tlkit.backbones.recipe import Recipe
 
-# Computing the cost of a network takes about half a second, so a longer list comes without costs.
-MOST_WITH_COSTS = 30
 # Nearly all networks halve a picture five times. If one needs a larger picture, trying it raises an error.
 _SMALLEST_SIDE_PX, _CHECKED_SIDE_PX = 32, 64
 
@@ -47,16 +44,7 @@ def list_timm_entries(pattern):
         for architecture, tag in named
         if fnmatch.fnmatchcase(architecture, pattern) or fnmatch.fnmatchcase(f"{architecture}.{tag}", pattern)
     ]
-    entries = [_make_entry(*names) for names in chosen if _find_obstacle(_configuration(*names)) is None]
-    if len({entry.name for entry in entries}) <= MOST_WITH_COSTS:
-        return [compute_costs(entry) for entry in entries]
-    return entries
-
-
-def compute_costs(entry):
-    """Return a copy of one of timm's entries with n_parameters, n_flops and n_features, or None if timm can't build."""
-    costs = _costs(entry.name.removeprefix(TIMM), entry.recipe.crop_size_px)
-    return dataclasses.replace(entry, **dict(zip(("n_parameters", "n_flops", "n_features"), costs, strict=True)))
+    return [_make_entry(*names) for names in chosen if _find_obstacle(_configuration(*names)) is None]
 
 
 def build_timm(name):
@@ -68,7 +56,7 @@ def build_timm(name):
     architecture, tag = _split(name)
     network = timm.create_model(f"{architecture}.{tag}" if tag else architecture, pretrained=False)
     configuration = network.pretrained_cfg
-    classifier = _list_classifier(network)
+    classifier = list_classifier(network)
     side = configuration["input_size"][1]
     sides = (side,) if configuration["fixed_input_size"] else (_CHECKED_SIDE_PX, side)
     try:
@@ -174,25 +162,7 @@ def _find_file(configuration):
     return PurePosixPath(urlsplit(configuration.url).path).name, configuration.url
 
 
-@functools.cache
-def _costs(architecture, side):
-    """Return (n_parameters, n_flops, n_features), computed on torch's meta device without memory; None if it fails."""
-    import timm
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
-    try:
-        with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
-            network = timm.create_model(architecture, pretrained=False).eval().requires_grad_(False)
-            features = network.forward_head(network.forward_features(torch.zeros(1, 3, side, side)), pre_logits=True)
-    except (RuntimeError, NotImplementedError, ValueError):  # some need real numbers while they are built
-        return None, None, None
-    excluded = {id(value) for layer in _list_classifier(network) for value in network.get_submodule(layer).parameters()}
-    n_parameters = sum(value.numel() for value in network.parameters() if id(value) not in excluded)
-    return n_parameters, counter.get_total_flops(), features.shape[-1]
-
-
-def _list_classifier(network):
+def list_classifier(network):
     """Return the names of the layers that output classes."""
     layers = network.pretrained_cfg["classifier"] or ()
     return (layers,) if isinstance(layers, str) else tuple(layers)

@@ -13,6 +13,7 @@ import numpy as np
 from tlkit.arguments import check_count, check_known
 from tlkit.inspection.heat_maps import grad_cam, integrated_gradients
 from tlkit.inspection.network_inputs import choose_labels, show_inputs
+from tlkit.names import spell_stage
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +31,7 @@ def list_depths(backbone):
     >>> list_depths(tl.load_backbone(weights=None, image_size_px=32))[:3]
     ['trained', 'head', 'conv_head']
     """
-    return [TRAINED, HEAD, *reversed(backbone.stages)]
+    return [TRAINED, HEAD, *map(spell_stage, reversed(backbone.stages))]
 
 
 def randomize(run: Run, depth: str = HEAD, *, seed: int = 0) -> Run:

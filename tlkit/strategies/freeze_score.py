@@ -7,7 +7,8 @@ import json
 import textwrap
 
 from tlkit.arguments import check_number
-from tlkit.strategies.strategy import KEYWORDS, Phase, Strategy, adjust_phases, resolve_keys
+from tlkit.names import KEYWORDS, spell_stage
+from tlkit.strategies.strategy import Phase, Strategy, adjust_phases, resolve_keys
 
 _LINE_LENGTH = 88
 _NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -84,7 +85,7 @@ def make_score(strategy, backbone, n_train):
     columns = [_make_column(phase, backbone) for phase in strategy.phases]
     used = {part for rates, _ in columns for part in rates}
     keywords = [key for key in ("norm", "bias", "adapter") if key in used]
-    parts = (*backbone.stages, *keywords, "head")
+    parts = (*map(spell_stage, backbone.stages), *keywords, "head")
     # A solved head takes one column, as an epoch does.
     spread = [
         column for column, phase in zip(columns, strategy.phases, strict=True) for _ in range(phase.n_epochs or 1)

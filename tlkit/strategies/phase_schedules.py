@@ -12,7 +12,7 @@ import math
 from typing import Any
 
 from tlkit.arguments import check_count, check_known, check_number
-from tlkit.strategies.strategy import KEYWORDS
+from tlkit.names import spell_stage
 
 BLOCKS = ("first", "middle", "last")
 DISCRIMINATIVE = 1 / 2.6
@@ -66,16 +66,20 @@ def decay_learning_rates(stages: Any, learning_rate: float, decay: float = DISCR
     >>> decay_learning_rates(["stage1", "stage2"], 0.004, decay=0.5)
     {'stage1': 0.001, 'stage2': 0.002, 'head': 0.004}
     """
-    names = list(getattr(stages, "stages", [stages] if isinstance(stages, str) else stages))
+    listed = [stages] if isinstance(stages, str) else stages
+    names = list(map(spell_stage, stages.stages)) if hasattr(stages, "stages") else list(listed)
     for name in names:
-        if not isinstance(name, str) or name in KEYWORDS or names.count(name) > 1:
-            raise ValueError(f"stages: {name!r} in {names}, expected names of stages, each once, as in backbone.stages")
+        if not isinstance(name, str) or name in ("all", "head") or names.count(name) > 1:
+            raise ValueError(
+                f"stages: {name!r} in {names}, expected names of stages, each once, as in backbone.stages; if a stage "
+                f"is called like that, write 'stage:{name}'"
+            )
     if not names:
         raise ValueError('stages: empty, expected names of stages; for the head alone use Phase(["head"], …)')
     check_number("learning_rate", learning_rate, above=0)
     check_number("decay", decay, above=0, at_most=1)
     n_stages = len(names)
-    rates = {name: learning_rate * decay ** (n_stages - index) for index, name in enumerate(names)}
+    rates = {spell_stage(name): learning_rate * decay ** (n_stages - index) for index, name in enumerate(names)}
     return rates | {"head": learning_rate}
 
 
@@ -165,7 +169,7 @@ def set_length_by_size(
 
 def _train_stages(phase, stages):
     """Return the phase with some stages, and the head, instead of "all"; other keys stay."""
-    rates = dict.fromkeys((*stages, "head"), phase.learning_rate["all"])
+    rates = dict.fromkeys((*map(spell_stage, stages), "head"), phase.learning_rate["all"])
     return _replace(phase, rates | {key: rate for key, rate in phase.learning_rate.items() if key != "all"})
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import collections.abc
 import dataclasses
 import functools
+import numbers
 from typing import Any
 
 from tlkit.arguments import check_count, check_known, check_number
+from tlkit.names import KEYWORDS, spell_stage
 
-KEYWORDS = ("all", "head", "norm", "bias", "adapter")
 NORM_STATISTICS = ("frozen", "moving")
 
 
@@ -22,6 +23,7 @@ class Phase:
     train : list of str or int
         What trains: "all", "head", "norm" (the parameters of all norm layers), "bias" (all biases), "adapter" (the
         adapters that `prepare` inserted), names of stages, or negative integers. -1 is the last stage of any network.
+        A stage that is called like one of these keywords is "stage:norm", for example, or has its number.
     n_epochs : int or None
         Number of epochs. None solves the head to convergence and requires `train=["head"]`.
     learning_rate : float or dict, optional
@@ -90,15 +92,16 @@ class Phase:
     norm_statistics: str = "frozen"
 
     def __post_init__(self):
-        train = (self.train,) if isinstance(self.train, (str, int)) else tuple(self.train)
-        object.__setattr__(self, "train", train)
+        train = (self.train,) if isinstance(self.train, (str, numbers.Integral)) else tuple(self.train)
         if not train:
             raise ValueError('train: empty, expected at least one part that trains, for example ["head"]')
         for key in train:
-            if isinstance(key, bool) or not isinstance(key, (str, int)) or (isinstance(key, int) and key >= 0):
+            if isinstance(key, bool) or not (isinstance(key, str) or (isinstance(key, numbers.Integral) and key < 0)):
                 raise ValueError(
                     f"train: {key!r}, expected one of {', '.join(KEYWORDS)}, a stage or a negative integer"
                 )
+        train = tuple(key if isinstance(key, str) else int(key) for key in train)
+        object.__setattr__(self, "train", train)
         check_known("norm_statistics", [self.norm_statistics], NORM_STATISTICS)
         if self.n_epochs is None:
             if train != ("head",):
@@ -219,7 +222,7 @@ class Strategy:
         Returns
         -------
         list of list of str
-            Per phase: stages in forward order, then the other keywords.
+            Per phase: stages in forward order ("stage:norm" if the name is a keyword), then the other keywords.
         """
         return [resolve_keys(phase.train, backbone) for phase in self.phases]
 
@@ -268,9 +271,9 @@ def resolve_keys(keys, backbone):
     stages = set()
     for key in keys:
         if key == "all":
-            stages.update(backbone.stages)
+            stages.update(range(len(backbone.stages)))
         elif key not in KEYWORDS:
-            stages.add(backbone.stages[backbone.find_stage(key)])
+            stages.add(backbone.find_stage(key))
     named = ["head"] if {"head", "all"} & set(keys) else []
     named += [key for key in ("norm", "bias", "adapter") if key in keys]
-    return [stage for stage in backbone.stages if stage in stages] + named
+    return [spell_stage(backbone.stages[index]) for index in sorted(stages)] + named

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from tlkit.names import spell_stage
 from tlkit.strategies import catalogue
 from tlkit.strategies.freeze_score import FreezeScore, Mark, check_rates, make_score
 
@@ -17,7 +18,7 @@ class PaintedScore:
     solves_head: bool = False  # before the first epoch, instead of starting with a random head
 
     def __post_init__(self):
-        object.__setattr__(self, "stages", tuple(self.stages))
+        object.__setattr__(self, "stages", tuple(map(spell_stage, self.stages)))
         try:
             n_epochs = len(self.rates[0])
         except (TypeError, IndexError):
@@ -38,6 +39,7 @@ class PaintedScore:
 
 def make_painted_score(score, stages):
     """Return the `PaintedScore` of a score; ValueError if it has parts that can't be painted."""
+    stages = tuple(map(spell_stage, stages))
     if score.parts != (*stages, "head"):
         raise ValueError(f"score: of {', '.join(score.parts)}; expected the parts {', '.join(stages)}, head")
     solves_head = score.marks[:1] == (Mark(solved=True),)

@@ -61,4 +61,4 @@ def _list_parameters(name, backbone, head):
         return [value for path, value in backbone.named_parameters() if path.endswith("bias")]
     if name == "adapter":
         return [value for path, value in backbone.named_parameters() if ADAPTER in path]
-    return list(backbone.body[name].parameters())
+    return list(backbone.body[backbone.stages[backbone.find_stage(name)]].parameters())

@@ -91,7 +91,7 @@ class FreezeScoreExplorer(ScoreRunner):
         test = test.with_classes(train.classes)
         n_measured = min(batch_size, len(train))
         costs = _measure(backbone, train, n_measured, seed) if costs is None else costs
-        if costs.stages != backbone.stages or costs.batch_size != n_measured:
+        if costs.stages != first.stages or costs.batch_size != n_measured:
             raise ValueError(
                 f"costs: of {costs.name}, {len(costs.stages)} stages, with batches of {costs.batch_size}; expected "
                 f"{backbone.name}, {len(backbone.stages)} stages, with batches of {n_measured}; see measure_freezing"

@@ -15,6 +15,7 @@ from tlkit.arguments import check_count
 from tlkit.backbones.freezing.costs import KINDS, NORM_MODES, TRAINED, FreezingCosts, PartStep
 from tlkit.backbones.freezing.freeze import freeze, is_norm, thaw
 from tlkit.cpu.convolutions import QuickConvolutions
+from tlkit.names import spell_stage
 
 
 def measure_freezing(backbone, batch, n_classes, *, n_rounds=3, seed=0):
@@ -34,7 +35,7 @@ def measure_freezing(backbone, batch, n_classes, *, n_rounds=3, seed=0):
     shortest = operator.attrgetter("duration_s")
     return FreezingCosts(
         name=backbone.name,
-        stages=backbone.stages,
+        stages=tuple(map(spell_stage, backbone.stages)),
         batch_size=len(batch),
         n_parameters=sum(value.numel() for part in parts.values() for value in part.parameters()),
         parameters_bytes={name: sum(value.nbytes for value in part.parameters()) for name, part in parts.items()},
@@ -47,7 +48,9 @@ def _split(backbone, n_classes):
     """Return {part: module} of a copy: its stages, and "head" with the tail."""
     copied = thaw(copy.deepcopy(backbone)).to(memory_format=torch.channels_last).eval()
     head = nn.Linear(backbone.n_features, n_classes, device=next(copied.parameters()).device)
-    return dict(copied.body.items()) | {"head": nn.Sequential(copied.tail, head)}
+    return {spell_stage(name): stage for name, stage in copied.body.items()} | {
+        "head": nn.Sequential(copied.tail, head)
+    }
 
 
 def _measure_parts(parts, batch, labels):
