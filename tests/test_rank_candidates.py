@@ -175,7 +175,7 @@ def test_source_predictions_are_those_of_the_whole_network(images, lite):
 
 
 def test_a_network_without_classifier_says_what_to_do(images, tmp_path, lite):
-    with pytest.raises(NoClassifierError, match="random weights, seed 0, which were pretrained on nothing"):
+    with pytest.raises(NoClassifierError, match=r"random weights, seed 0\) have no file with a classifier"):
         predict_source(tl.load_backbone("resnet18", weights=None), images)
     import safetensors.torch
     import torchvision

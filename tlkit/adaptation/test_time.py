@@ -18,7 +18,7 @@ from tlkit.backbones.freezing.freeze import thaw
 from tlkit.cpu.measure import measured
 from tlkit.images.imageset import ImageSet
 from tlkit.training.batches import hash_digests, hide_labels, list_digests
-from tlkit.training.changed_weights import list_changed_since
+from tlkit.training.changed_weights import list_changed_since, trace_tuned
 from tlkit.training.checkpoints import Checkpoints
 from tlkit.training.loop import Training
 from tlkit.training.run import Run, check_run
@@ -144,6 +144,7 @@ def adapt_run(
     record |= {"losses": [row["loss"] for row in rows], "n_steps": sum(row["n_steps"] for row in rows)}
     record |= {"duration_s": measurement.duration_s + before_s}
     name = f"{run.strategy['name']}, then {method}"
+    backbone.provenance = trace_tuned(run.backbone.provenance, method, hash_tensors(run.backbone.state_dict()))
     return dataclasses.replace(
         run,
         backbone=backbone,

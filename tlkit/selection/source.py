@@ -89,14 +89,20 @@ def load_classifier(backbone):
     from tlkit.backbones.stages import build_network
     from tlkit.backbones.weights.fit import fit_to_network
     from tlkit.backbones.weights.read import read_weights
+    from tlkit.backbones.weights.weight_files import find_file
 
-    path = backbone.provenance.get("file")
-    if path is None:
+    path, entries = backbone.provenance.get("file"), []
+    if path is not None:
+        entries = [entry for entry in list_entries(backbone.name) if entry.weights_file == Path(path).name]
+        # A saved run keeps the name of the file, not its folder.
+        path = path if Path(path).is_file() or not entries else find_file(entries[0])
+    if path is None or not Path(path).is_file():
+        tuned = backbone.provenance.get("tuned", False)
+        reason = "no longer fit the classifier of their file" if tuned else "have no file with a classifier here"
         raise NoClassifierError(
-            f"backbone: {backbone.name} has {backbone.provenance['source']}, which were pretrained on nothing; load it "
-            "with weights='pretrained', or pass the probabilities of any classifier trained on another domain"
+            f"backbone: the weights of {backbone.name} ({backbone.provenance['source']}) {reason}; load it with "
+            "weights='pretrained', or pass the probabilities of any classifier trained on another domain"
         )
-    entries = [entry for entry in list_entries(backbone.name) if entry.weights_file == Path(path).name]
     # On the meta device tensors have no values: only names and shapes are needed here.
     with torch.device("meta"):
         network, _, _, removed = build_network(backbone.name, (entries or [find_entry(backbone.name)])[0])

@@ -50,6 +50,34 @@ def load_start(name, image_size_px, start_hash):
     return backbone
 
 
+def check_loadable(backbone):
+    """Raise ValueError if `load_run` couldn't make a network of this name again into which the weights fit."""
+    try:
+        # Names and shapes suffice, but networks of timm are divided into stages by their values.
+        with torch.device("cpu" if backbone.name.startswith("timm:") else "meta"):
+            again = load_backbone(backbone.name, weights=None, image_size_px=backbone.image_size_px)
+        given, found = (
+            (str(network.body), str(network.tail), {name: value.shape for name, value in network.state_dict().items()})
+            for network in (backbone, again)
+        )
+        difference = None if given == found else "that name stands for another network"
+    except (WeightsError, ValueError, TypeError, ImportError) as error:
+        difference = str(error)
+    if difference:
+        raise ValueError(
+            f"backbone: {backbone.name!r} can't be loaded again by its name ({difference}), so the run can't be saved. "
+            "Keep run.backbone.state_dict() and run.head.state_dict() with torch.save and build the network with your "
+            "own code, or train a network that load_backbone makes"
+        )
+
+
+def trace_tuned(start, strategy, start_hash):
+    """Return the provenance of weights that a strategy tuned: they are no longer those of `start`, which is kept."""
+    source = f"{start['source']}, tuned by {strategy}"
+    tuned = {"source": source, "file": None, "sha256": None, "licence": start.get("licence"), "tuned": True}
+    return tuned | {"start": dict(start) | {"weights_hash": start_hash}}
+
+
 def _same_bits(tensor, other):
     """Return whether two tensors have the same type, shape and bits."""
     if tensor.dtype != other.dtype or tensor.shape != other.shape:

@@ -115,7 +115,7 @@ class Checkpoints:
             facts["weights_sha256"] = compute_sha256(temporary)
         # Written last, so that a checkpoint with a description is whole.
         with written_whole(description) as temporary:
-            temporary.write_text(json.dumps(facts | {"sha256": _hash_facts(facts)}), encoding="utf-8")
+            temporary.write_text(json.dumps(facts | {"sha256": hash_facts(facts)}), encoding="utf-8")
         self.numbers = [*self.numbers, number][-_N_KEPT:]
         self._tidy()
 
@@ -135,7 +135,7 @@ class Checkpoints:
         facts = json.loads(description.read_text(encoding="utf-8"))
         if not isinstance(facts, dict):
             raise ValueError(f"{description.name} is no description")
-        if facts.pop("sha256") != _hash_facts(facts) or facts["weights_sha256"] != compute_sha256(weights):
+        if facts.pop("sha256") != hash_facts(facts) or facts["weights_sha256"] != compute_sha256(weights):
             raise ValueError("its bytes are not those that were written")
         return load_file(weights), facts
 
@@ -184,7 +184,7 @@ def _shorten(value):
     return text if len(text) <= 40 else f"{text[:37]}…"
 
 
-def _hash_facts(facts):
+def hash_facts(facts):
     """Return the SHA-256 of plain values."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from tlkit.arguments import check_count
+from tlkit.arguments import check_count, check_finite
 from tlkit.backbones.backbone import Backbone
 from tlkit.backbones.weights.error import WeightsError
 from tlkit.evaluation.scores import Evaluation, evaluate_probabilities
@@ -19,8 +19,16 @@ from tlkit.heads.numerics import softmax
 from tlkit.images.imageset import ImageSet
 from tlkit.images.inputs import gather_pictures
 from tlkit.training.batches import list_digests
-from tlkit.training.changed_weights import compose, list_changed, load_start
-from tlkit.training.run_files import TENSOR_PARTS, join_parts, name_processor, read_versions, split_parts, write_run
+from tlkit.training.changed_weights import check_loadable, compose, list_changed, load_start
+from tlkit.training.run_files import (
+    TENSOR_PARTS,
+    hide_folders,
+    join_parts,
+    name_processor,
+    read_versions,
+    split_parts,
+    write_run,
+)
 from tlkit.training.test_time_augmentation import check_views, extract_views
 
 
@@ -58,7 +66,7 @@ class Run:
     train_hash : str
         Hash of the training pictures and their labels.
     tuned, completed : bool
-        Whether anything but the head was trained, and whether the training came to its end.
+        Whether anything but the head was trained, here or before, and whether the training came to its end.
     duration_s, peak_memory_mib : float
         Duration of the training in seconds, and largest memory of the process meanwhile in MiB.
     n_trained : int
@@ -166,15 +174,17 @@ class Run:
             settings = {"seed": seed, "pretrained": pretrained, "progress": progress}
             views = extract_views(self.backbone, pictures, augment, n_views, **settings)
             return sum(map(self._apply_head, views)) / n_views
-        # Features of a frozen network are needed again, so they are kept; those of a tuned one are used once. It would
-        # take longer to convert a tuned or prepared network for a faster engine than that saves.
-        engine = "torch" if self.tuned or "prepare" in self.strategy else "auto"
-        features = extract_features(self.backbone, pictures, engine=engine, cache=not self.tuned, progress=progress)
+        # Features of a frozen network are needed again, so they are kept; those of a changed one are used once. It
+        # would take longer to convert a changed or prepared network for a faster engine than that saves.
+        engine = "torch" if self.changed or "prepare" in self.strategy else "auto"
+        features = extract_features(self.backbone, pictures, engine=engine, cache=not self.changed, progress=progress)
         return self._apply_head(features.values)
 
     def _apply_head(self, values):
         """Return the probabilities (n, n_classes) float64 of features (n, n_features)."""
         weight, bias = (value.detach().cpu().numpy() for value in (self.head.weight, self.head.bias))
+        for argument, given in (("head.weight", weight), ("head.bias", bias), ("backbone: its features", values)):
+            check_finite(argument, given)
         return softmax(values.astype(np.float64) @ weight.T.astype(np.float64) + bias)
 
     def evaluate(
@@ -205,10 +215,7 @@ class Run:
         ValueError
             If there are pictures of a class that the run does not know, or `predict` raises it.
         """
-        check_views(n_views, test_time_augmentation, "test_time_augmentation")  # before the look is counted
         images = images.with_classes(self.classes)
-        test_hash = images.content_hash
-        self.looks[test_hash] = self.looks.get(test_hash, 0) + 1
         transductive = not set(self.adapted_to).isdisjoint(list_digests(images))
         probabilities = self.predict(
             images,
@@ -217,6 +224,8 @@ class Run:
             seed=seed,
             progress=progress,
         )
+        test_hash = images.content_hash
+        self.looks[test_hash] = self.looks.get(test_hash, 0) + 1
         return evaluate_probabilities(probabilities, images, self.looks[test_hash], transductive=transductive)
 
     def cost(self) -> dict[str, float]:
@@ -280,9 +289,11 @@ class Run:
         Raises
         ------
         ValueError
-            If only changes cannot be saved, because the run started from other weights than `load_backbone` finds for
-            the backbone's name, or because the backbone was changed after the training.
+            If `load_backbone` does not make this network, so that it could not be loaded again, or the folder has a
+            run.json of something else. If only changes cannot be saved, because the run started from other weights than
+            `load_backbone` finds for the name, or the backbone was changed after the training.
         """
+        check_loadable(self.backbone)
         if only_changes:
             self._check_that_changes_suffice()
             tensors = self.changes()
@@ -294,7 +305,8 @@ class Run:
         described["backbone"] = {
             "name": self.backbone.name,
             "image_size_px": self.backbone.image_size_px,
-            "provenance": self.backbone.provenance,
+            "recipe": dataclasses.asdict(self.backbone.recipe),
+            "provenance": hide_folders(self.backbone.provenance),
         }
         write_run(folder, tensors, described | {"only_changes": only_changes})
 

@@ -1,19 +1,22 @@
-"""The files of a run: its tensors and its description, written and read together."""
+"""The files of a run, tensors and description, written together; `saved_run` reads them."""
 
 import hashlib
 import json
 import platform
+import re
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePath
 
-from safetensors import SafetensorError
-from safetensors.torch import load, save
+import numpy as np
+from safetensors.torch import save
 
 from tlkit import __version__
 from tlkit.storage import written_whole
+from tlkit.training.checkpoints import hash_facts
 
-_DESCRIPTION = "run.json"
+DESCRIPTION = "run.json"
 _WEIGHTS = "weights-{}.safetensors"
+_OUR_WEIGHTS = re.compile(r"weights-[0-9a-f]{16}\.safetensors")
 # The parts of a run that are tensors.
 TENSOR_PARTS = ("backbone", "head", "adapters")
 # Digits of the hash in the name of a file of weights.
@@ -37,56 +40,42 @@ def split_parts(tensors):
 def write_run(folder, tensors, described):
     """Write tensors and plain values into a folder, which has the earlier or the new run at any moment."""
     folder = Path(folder)
+    if (folder / DESCRIPTION).exists() and not (list_weights(folder) or _describes_run(folder)):
+        raise ValueError(f"folder: {folder.absolute()} has a {DESCRIPTION} that Run.save did not write: take another")
     data = save({name: value.detach().cpu().contiguous() for name, value in tensors.items()})
     digest = hashlib.sha256(data).hexdigest()
     weights = _WEIGHTS.format(digest[:_N_DIGITS])
-    text = json.dumps(described | {"weights": {"file": weights, "sha256": digest}}, indent=1)
+    described = described | {"weights": {"file": weights, "sha256": digest}}
+    facts = json.loads(json.dumps(described, default=_make_plain))  # as they will be read
+    text = json.dumps(facts | {"sha256": hash_facts(facts)}, indent=1)
     try:
         # Under a new name, so that the earlier description has its weights until it is replaced.
         with written_whole(folder / weights) as temporary:
             temporary.write_bytes(data)
-        with written_whole(folder / _DESCRIPTION) as temporary:
+        with written_whole(folder / DESCRIPTION) as temporary:
             temporary.write_text(text, encoding="utf-8")
     finally:
         _remove_others(folder)
 
 
-def read_run(folder):
-    """Return the (tensors, description) that `write_run` wrote; an error if files are missing or damaged."""
-    folder = Path(folder)
-    described = _read_description(folder)
-    match described.pop("weights", None):
-        case {"file": str(weights), "sha256": str(digest)}:
-            pass
-        case _:
-            raise ValueError(_describe_damage(folder, f"{_DESCRIPTION} doesn't name its weights"))
-    if not (folder / weights).is_file():
-        raise FileNotFoundError(_describe_missing(folder, weights))
-    data = (folder / weights).read_bytes()
-    if hashlib.sha256(data).hexdigest() != digest:
-        raise ValueError(_describe_damage(folder, f"the bytes of {weights} are not those that were saved"))
-    try:
-        return load(data), described
-    except SafetensorError as error:
-        raise ValueError(_describe_damage(folder, f"{weights} can't be read: {error}")) from error
+def _make_plain(value):
+    """Return a value of a strategy's own functions as JSON can hold it: NumPy's numbers, or only a name."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    return value.name if isinstance(value, PurePath) else type(value).__name__
 
 
-def check_tensors(folder, given, expected):
-    """Raise ValueError if the tensors of a folder don't have the expected names and shapes."""
-    for name in sorted(given.keys() ^ expected.keys()):
-        fault = "lacks" if name in expected else "has"
-        raise ValueError(_describe_damage(folder, f"its weights are another network's: it {fault} {name}"))
-    for name, value in expected.items():
-        if given[name].shape != value.shape:
-            shapes = f"{name} is {tuple(given[name].shape)}, expected {tuple(value.shape)}"
-            raise ValueError(_describe_damage(folder, f"its weights are another network's: {shapes}"))
+def hide_folders(provenance):
+    """Return a provenance whose files have no folders, since these contain names of users."""
+    hidden = dict(provenance)
+    if hidden.get("file"):
+        hidden["file"] = Path(hidden["file"]).name
+    return hidden | ({"start": hide_folders(hidden["start"])} if "start" in hidden else {})
 
 
-def check_description(folder, described, expected):
-    """Raise ValueError if a description doesn't have exactly the expected entries."""
-    for name in sorted(described.keys() ^ expected):
-        fault = "lacks" if name in expected else "has an unknown"
-        raise ValueError(_describe_damage(folder, f"{_DESCRIPTION} {fault} {name!r}"))
+def list_weights(folder):
+    """Return the paths of the weights that `write_run` wrote into a folder, known by their names."""
+    return [path for path in folder.glob(_WEIGHTS.format("*")) if _OUR_WEIGHTS.fullmatch(path.name)]
 
 
 def read_versions(with_adapters):
@@ -105,38 +94,46 @@ def name_processor():
     return platform.processor() or platform.machine()
 
 
-def _read_description(folder):
+def _describes_run(folder):
+    """Return whether the description in a folder is that of a run."""
+    try:
+        return "start_hash" in read_description(folder)
+    except ValueError:
+        return False
+
+
+def read_description(folder):
     """Return the description in a folder, a dict."""
-    path = folder / _DESCRIPTION
+    path = folder / DESCRIPTION
     if not path.is_file():
-        raise FileNotFoundError(_describe_missing(folder, _DESCRIPTION))
+        raise FileNotFoundError(describe_missing(folder, DESCRIPTION))
     try:
         described = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(_describe_damage(folder, f"{_DESCRIPTION} can't be read ({error})")) from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(describe_damage(folder, f"{DESCRIPTION} can't be read ({error})")) from error
     if not isinstance(described, dict):
-        raise ValueError(_describe_damage(folder, f"{_DESCRIPTION} describes no run"))
+        raise ValueError(describe_damage(folder, f"{DESCRIPTION} describes no run"))
     return described
 
 
 def _remove_others(folder):
     """Remove weights that the description doesn't name, of an earlier run or of a save that failed."""
     try:
-        kept = _read_description(folder)["weights"]["file"]
+        kept = read_description(folder)["weights"]["file"]
     except FileNotFoundError:
         kept = None
     except (ValueError, KeyError, TypeError):
         return  # damaged; the weights that it named may still be needed
-    for path in folder.glob(_WEIGHTS.format("*")):
+    for path in list_weights(folder):
         if path.name != kept:
             path.unlink()
 
 
-def _describe_missing(folder, name):
+def describe_missing(folder, name):
     """Return the message for a file that is missing."""
     return f"folder: {folder.absolute()} has no {name}, expected a folder that Run.save wrote, with all its files"
 
 
-def _describe_damage(folder, damage):
+def describe_damage(folder, damage):
     """Return the message for a folder that is damaged."""
     return f"folder: {Path(folder).absolute()} is damaged, {damage}: copy it again from an intact one, or train again"

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from pathlib import Path
 
+from safetensors import SafetensorError
+from safetensors.torch import load
 from torch import nn
 
 from tlkit.backbones.loader import load_backbone
+from tlkit.backbones.recipe import Recipe
 from tlkit.backbones.weights.error import WeightsError
 from tlkit.training.changed_weights import compose, load_start
+from tlkit.training.checkpoints import hash_facts
 from tlkit.training.run import Run
-from tlkit.training.run_files import check_description, check_tensors, read_run, split_parts
-
-# Fields that older saved runs don't have.
-_ADDED_LATER = {"adapted_to"}
+from tlkit.training.run_files import DESCRIPTION, describe_damage, describe_missing, read_description, split_parts
 
 
 def load_run(folder: str | Path) -> Run:
@@ -52,12 +54,10 @@ def load_run(folder: str | Path) -> Run:
     >>> (loaded.predict(images) == run.predict(images)).all()
     np.True_
     """
-    tensors, described = read_run(folder)
+    tensors, described = _read_run(folder)
     expected = {*(field.name for field in dataclasses.fields(Run)), "only_changes"} - {"head", "adapters"}
-    expected -= _ADDED_LATER - described.keys()
-    check_description(folder, described, expected)
+    _check_description(folder, described, expected)
     saved, only_changes = described.pop("backbone"), described.pop("only_changes")
-    check_description(folder, saved, {"name", "image_size_px", "provenance"})
     parts = split_parts(tensors)
     if only_changes:
         try:
@@ -68,9 +68,53 @@ def load_run(folder: str | Path) -> Run:
     else:
         backbone = load_backbone(saved["name"], weights=None, image_size_px=saved["image_size_px"])
         state = parts["backbone"]
+    # Sets of weights of one network can have different recipes.
+    backbone.recipe = Recipe(**{name: _freeze(value) for name, value in saved["recipe"].items()})
     backbone.provenance = saved["provenance"]
     head = nn.Linear(backbone.n_features, len(described["classes"]))
     for module, values in ((backbone, state), (head, parts["head"])):
-        check_tensors(folder, values, module.state_dict())
+        _check_tensors(folder, values, module.state_dict())
         module.load_state_dict(values)
     return Run(backbone=backbone.eval(), head=head.eval(), adapters=parts["adapters"], **described)
+
+
+def _read_run(folder):
+    """Return the (tensors, description) that `write_run` wrote; an error if files are missing or damaged."""
+    folder = Path(folder)
+    described = read_description(folder)
+    # The hash notices what is still JSON: classes that changed places, a seed that became a text.
+    if described.pop("sha256", None) != hash_facts(described):
+        raise ValueError(describe_damage(folder, f"the facts in {DESCRIPTION} are not those that were saved"))
+    weights, digest = described.pop("weights").values()
+    if not (folder / weights).is_file():
+        raise FileNotFoundError(describe_missing(folder, weights))
+    data = (folder / weights).read_bytes()
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise ValueError(describe_damage(folder, f"the bytes of {weights} are not those that were saved"))
+    try:
+        return load(data), described
+    except SafetensorError as error:
+        raise ValueError(describe_damage(folder, f"{weights} can't be read: {error}")) from error
+
+
+def _check_tensors(folder, given, expected):
+    """Raise ValueError if the tensors of a folder don't have the expected names and shapes."""
+    for name in sorted(given.keys() ^ expected.keys()):
+        fault = "lacks" if name in expected else "has"
+        raise ValueError(describe_damage(folder, f"its weights are another network's: it {fault} {name}"))
+    for name, value in expected.items():
+        if given[name].shape != value.shape:
+            shapes = f"{name} is {tuple(given[name].shape)}, expected {tuple(value.shape)}"
+            raise ValueError(describe_damage(folder, f"its weights are another network's: {shapes}"))
+
+
+def _check_description(folder, described, expected):
+    """Raise ValueError if a description doesn't have exactly the expected entries."""
+    for name in sorted(described.keys() ^ expected):
+        fault = "lacks" if name in expected else "has an unknown"
+        raise ValueError(describe_damage(folder, f"{DESCRIPTION} {fault} {name!r}"))
+
+
+def _freeze(value):
+    """Return a list from JSON as the tuple that it was, other values as they are."""
+    return tuple(value) if isinstance(value, list) else value

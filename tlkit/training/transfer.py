@@ -24,7 +24,7 @@ from tlkit.images.splits import assign_folds
 from tlkit.strategies import catalogue
 from tlkit.strategies.strategy import Strategy, adjust_phases, changes_backbone
 from tlkit.training.batches import hash_digests, hide_labels, list_digests
-from tlkit.training.changed_weights import list_changed
+from tlkit.training.changed_weights import list_changed, trace_tuned
 from tlkit.training.checkpoints import Checkpoints
 from tlkit.training.loop import Training
 from tlkit.training.lora import merge_lora
@@ -213,6 +213,13 @@ def transfer(
     merge_lora(training)  # if the training was stopped before its strategy's `finish`, or the strategy has none
     backbone.to(memory_format=torch.contiguous_format).eval()
     backbone.auxiliary = {}
+    start_hash, changed = (
+        hash_tensors(original.state_dict()),
+        list_changed(backbone.state_dict(), original.state_dict()),
+    )
+    if changed:
+        unprepared = backbone.provenance == original.provenance
+        backbone.provenance = trace_tuned(backbone.provenance, strategy.name, start_hash if unprepared else None)
     return Run(
         backbone=backbone,
         head=head.eval(),
@@ -222,13 +229,13 @@ def transfer(
         history=training.history,
         n_train=len(images),
         train_hash=images.content_hash,
-        tuned=tuned,
+        tuned=tuned or backbone.provenance.get("tuned", False),
         completed=completed,
         duration_s=measurement.duration_s + (checkpoints.before_s if checkpoints else 0.0),
         peak_memory_mib=measurement.peak_memory_mib,
         n_trained=training.n_trained,
-        start_hash=hash_tensors(original.state_dict()),
-        changed=list_changed(backbone.state_dict(), original.state_dict()),
+        start_hash=start_hash,
+        changed=changed,
         adapters=training.adapters,
         adapted_to=target_digests,
     )

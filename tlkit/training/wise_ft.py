@@ -89,6 +89,8 @@ def interpolate_runs(parent: Run, tuned: Run, mixing_coefficient: float, *, trai
         )
     backbone, head = copy.deepcopy(tuned.backbone), copy.deepcopy(tuned.head)
     put_back(_interpolate(*ends, mixing_coefficient), backbone, head)
+    if mixing_coefficient == 0:
+        backbone.provenance = parent.backbone.provenance
     if moved:
         pictures = TrainingPictures(train.with_classes(tuned.classes), backbone.recipe, tuned.seed)
         reestimate_norm_statistics(backbone, pictures, tuned.seed, moved)
