@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tlkit.adaptation.split_distances import KERNELS, measure_coral, measure_mmd, measure_proxy_a
-from tlkit.arguments import check_count, check_groups, check_known, check_number, check_pair
+from tlkit.arguments import check_count, check_known, check_number
+from tlkit.features.arrays import check_groups, check_pair
 
 
 def distance_mmd(

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tlkit.adaptation.split_distances import N_FOLDS, describe_single_domain
-from tlkit.arguments import check_count, check_groups, check_number, check_pair
+from tlkit.arguments import check_count, check_number
+from tlkit.features.arrays import check_groups, check_pair
 from tlkit.heads.logistic import solve_logistic
 from tlkit.heads.numerics import measure_scale
 from tlkit.images.splits import assign_folds

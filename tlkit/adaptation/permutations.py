@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 
 from tlkit.adaptation.distances import check_kernel, distance_coral, distance_mmd, distance_proxy_a
 from tlkit.adaptation.split_distances import measure_coral, measure_mmd, measure_proxy_a
-from tlkit.arguments import check_count, check_groups, check_pair
+from tlkit.arguments import check_count
+from tlkit.features.arrays import check_groups, check_pair
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

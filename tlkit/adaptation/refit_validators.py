@@ -7,7 +7,8 @@ from numpy.typing import ArrayLike
 
 from tlkit.adaptation.solved_objectives import Align, Reweigh
 from tlkit.adaptation.source_validators import score_source_accuracy
-from tlkit.arguments import check_labels, check_number, check_rows
+from tlkit.arguments import check_number
+from tlkit.features.arrays import check_labels, check_rows
 
 
 def score_circular(

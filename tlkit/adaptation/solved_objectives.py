@@ -14,7 +14,8 @@ from tlkit.adaptation.importance_weights import CLIPPING_THRESHOLD, weigh_source
 from tlkit.adaptation.priors import METHODS as PRIORS
 from tlkit.adaptation.priors import estimate_priors
 from tlkit.adaptation.solved_head import Solved, balance_classes, solve_head
-from tlkit.arguments import check_count, check_known, check_number, check_pair
+from tlkit.arguments import check_count, check_known, check_number
+from tlkit.features.arrays import check_pair
 from tlkit.heads.logistic import L2_PENALTY
 from tlkit.heads.numerics import softmax
 from tlkit.images.splits import assign_folds

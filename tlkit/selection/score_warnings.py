@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from tlkit.arguments import check_labels, check_rows
+from tlkit.features.arrays import check_labels, check_rows
 
 # With few pictures, some features are constant by chance; a larger share than this deserves a warning.
 CONSTANT_SHARE = 0.1

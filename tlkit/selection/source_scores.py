@@ -7,7 +7,8 @@ classifier trained on another domain works too.
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tlkit.arguments import check_labels, check_probabilities
+from tlkit.arguments import check_probabilities
+from tlkit.features.arrays import check_labels
 
 
 def score_leep(probabilities: ArrayLike, labels: ArrayLike) -> float:

@@ -4,7 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from tlkit.arguments import check_pair, check_shape
+from tlkit.arguments import check_shape
+from tlkit.features.arrays import check_pair
 from tlkit.heads.numerics import limit_threads
 
 

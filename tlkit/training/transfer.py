@@ -213,10 +213,8 @@ def transfer(
     merge_lora(training)  # if the training was stopped before its strategy's `finish`, or the strategy has none
     backbone.to(memory_format=torch.contiguous_format).eval()
     backbone.auxiliary = {}
-    start_hash, changed = (
-        hash_tensors(original.state_dict()),
-        list_changed(backbone.state_dict(), original.state_dict()),
-    )
+    start_hash = hash_tensors(original.state_dict())
+    changed = list_changed(backbone.state_dict(), original.state_dict())
     if changed:
         unprepared = backbone.provenance == original.provenance
         backbone.provenance = trace_tuned(backbone.provenance, strategy.name, start_hash if unprepared else None)
