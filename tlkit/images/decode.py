@@ -1,69 +1,83 @@
 """Decode the bytes of a picture to RGB: limits first, then all pixels."""
 
+import contextlib
+import functools
 import importlib
 import io
+import os
 import struct
+import threading
+import types
 
-import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
-from tlkit.images.formats import describe_unreadable, find_format
+from tlkit.images.depth import is_deep, rescale_colours, rescale_gray
+from tlkit.images.formats import PictureError, describe_unreadable, find_format
+from tlkit.images.transparency import flatten
 
 MAX_PIXELS = 50_000_000
 MAX_ASPECT_RATIO = 50
 MAX_FILE_BYTES = 512 * 2**20
+_LARGE = MAX_PIXELS / 4
 
 # Pillow's classes are used instead of Image.open. Its check for huge pictures uses a process-wide filter and limit, and
-# it would try formats (EPS, WMF) that start other programs.
-_PLUGINS = {
-    "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),
-    "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
-    "WEBP": ("PIL.WebPImagePlugin", "WebPImageFile"),
-    "GIF": ("PIL.GifImagePlugin", "GifImageFile"),
-    "BMP": ("PIL.BmpImagePlugin", "BmpImageFile"),
-    "TIFF": ("PIL.TiffImagePlugin", "TiffImageFile"),
-    "AVIF": ("PIL.AvifImagePlugin", "AvifImageFile"),
-    "PPM": ("PIL.PpmImagePlugin", "PpmImageFile"),
-}
+# it would try formats (EPS, WMF) that start other programs. These are the first letters of module and class.
+_PLUGINS = {"JPEG": "Jpeg", "PNG": "Png", "WEBP": "WebP", "GIF": "Gif", "BMP": "Bmp", "TIFF": "Tiff"}
+_PLUGINS |= {"AVIF": "Avif", "PPM": "Ppm"}
 
 # Cameras store pictures as the sensor sees them, and note in EXIF how to turn them upright. ImageOps.exif_transpose
 # isn't used: it rewrites the whole EXIF block, which fails for some cameras.
 _ORIENTATION_TAG = 0x0112
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+_UPRIGHT = dict(
+    enumerate(
+        ("FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90"), 2
+    )
+)
 
 
-class PictureError(ValueError):
-    """A picture that can't be read; `location` names it and `reason` explains why."""
+# With LOAD_TRUNCATED_IMAGES, which the user may have set, Pillow fills missing parts with gray. The flag belongs to the
+# process, so it isn't changed: this class runs Pillow's own code with a copy of its global names.
+class _WholeFile(ImageFile.ImageFile):
+    """A picture's file that must be complete."""
 
-    def __init__(self, location, reason):
-        super().__init__(location, reason)
-        self.location, self.reason = location, reason
+    load = types.FunctionType(ImageFile.ImageFile.load.__code__, vars(ImageFile) | {"LOAD_TRUNCATED_IMAGES": False})
+    _ended = True  # as if Pillow had added the missing end of a JPEG
 
-    def __str__(self):
-        return f"{self.location}: {self.reason}"
+
+@functools.cache
+def _find_reader(name):
+    """Return the class that opens a format."""
+    plugin = importlib.import_module(f"PIL.{_PLUGINS[name]}ImagePlugin")
+    return type(name, (getattr(plugin, f"{_PLUGINS[name]}ImageFile"), _WholeFile), {})
+
+
+# So many pictures above 12.5 million pixels are decoded at once, in all threads together. A forked process has slots of
+# its own, since the threads that hold its parent's aren't there.
+@functools.lru_cache(maxsize=1)
+def _find_slots(process_id):
+    """Return the semaphore of a process for large pictures."""
+    return threading.BoundedSemaphore(4)
+
+
+def check_size(n_bytes, location):
+    """Raise PictureError if a file is too large to be read."""
+    if n_bytes > MAX_FILE_BYTES:
+        raise PictureError(location, f"{n_bytes:,} bytes, more than the limit of {MAX_FILE_BYTES:,}: shrink it")
 
 
 def open_picture(data, location):
     """Return the PIL picture of a file's bytes, not decoded; PictureError if format or size are out of bounds."""
-    if len(data) > MAX_FILE_BYTES:
-        raise PictureError(location, f"{len(data):,} bytes, more than the limit of {MAX_FILE_BYTES:,}: shrink it")
+    check_size(len(data), location)
     name = find_format(data)
     if name is None:
         raise PictureError(location, describe_unreadable(data))
-    module, kind = _PLUGINS[name]
     try:
-        picture = getattr(importlib.import_module(module), kind)(io.BytesIO(data))
+        picture = _find_reader(name)(io.BytesIO(data))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise PictureError(location, f"more than the limit of {MAX_PIXELS:,} pixels: shrink it") from error
     except Exception as error:  # plugins raise all kinds of errors for broken headers
+        if "unknown pixel mode" in str(error):
+            raise PictureError(location, f"{name} of a kind that isn't read: save it as RGB with 8 bits") from error
         raise PictureError(location, f"broken {name} ({error}): copy or download it again") from error
     width_px, height_px = picture.size
     if width_px * height_px > MAX_PIXELS:
@@ -87,23 +101,31 @@ def decode_picture(data, location="the picture"):
     """
     picture = open_picture(data, location)
     try:
-        orientation = read_orientation(picture)
-        picture.load()
-        rgb = convert_to_rgb(picture, location)
+        is_large = picture.width * picture.height > _LARGE
+        with _find_slots(os.getpid()) if is_large else contextlib.nullcontext():
+            orientation = read_orientation(picture)
+            twin = open_picture(data, location) if is_deep(picture, data) else None
+            picture.load()
+            if twin:
+                picture = rescale_colours(picture, twin, location)
+            return turn_upright(convert_to_rgb(picture, location), orientation)
     except (PictureError, MemoryError):
         raise
     except Exception as error:  # decoders raise all kinds of errors for broken data
         raise PictureError(location, f"broken {picture.format} ({error}): copy or download it again") from error
-    return turn_upright(rgb, orientation)
 
 
 def turn_upright(picture, orientation):
     """Return a PIL picture turned upright from an EXIF orientation, 1 to 8."""
-    return picture.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else picture
+    if orientation not in _UPRIGHT:
+        return picture
+    upright = picture.transpose(Image.Transpose[_UPRIGHT[orientation]])
+    upright.info.clear()  # no orientation is left, by which it would be turned again
+    return upright
 
 
 def read_orientation(picture):
-    """Return the EXIF orientation of an opened picture, or 1 if it has none or Pillow turns it upright."""
+    """Return the EXIF orientation of a PIL picture, or 1 if it has none or Pillow turns it upright."""
     if picture.format == "TIFF":  # Pillow turns TIFF upright while loading
         return 1
     try:
@@ -113,34 +135,9 @@ def read_orientation(picture):
 
 
 def convert_to_rgb(picture, location):
-    """Return a PIL picture of any mode in mode "RGB", with transparent parts on white."""
+    """Return a PIL picture of any mode in mode "RGB", with transparent parts on white, or on black if that is seen."""
     if picture.mode == "F" or picture.mode.startswith("I"):
-        return _rescale(picture, location)
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        # convert("RGB") alone would drop the alpha channel and show the hidden colours of transparent pixels.
-        white = Image.new("RGBA", picture.size, "white")
-        return Image.alpha_composite(white, picture).convert("RGB")
+        return rescale_gray(picture, location)
+    if picture.has_transparency_data or picture.mode == "La":
+        return flatten(picture)
     return picture if picture.mode == "RGB" else picture.convert("RGB")
-
-
-# Pillow would clip 16-bit pixels at 255 instead of scaling them. The scale is known for 16 bits (65,535) and assumed to
-# be 1 for floats; 32-bit integers have no common scale, so they are refused.
-def _rescale(picture, location):
-    """Return a PIL picture of 16-bit or float gray levels with 8 bits per channel, in mode "RGB"."""
-    values = np.asarray(picture)
-    lowest, highest = values.min(), values.max()
-    if picture.mode == "F":
-        if not (lowest >= 0 and highest <= 1):
-            raise PictureError(
-                location, f"float pixels from {lowest:g} to {highest:g}, not within 0 to 1: save it with 8 bits"
-            )
-        scale = 1.0
-    elif picture.mode.startswith("I;16") or picture.format in ("PNG", "PPM"):
-        scale = 65_535
-    else:
-        raise PictureError(
-            location, f"32-bit pixels from {lowest} to {highest}, of unknown scale: save it with 8 or 16 bits"
-        )
-    gray = np.rint(values.astype(np.float32) * (255 / scale)).astype(np.uint8)
-    return Image.fromarray(gray).convert("RGB")

@@ -6,17 +6,26 @@ import os
 import zipfile
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageFile
 
-from tlkit.images.decode import convert_to_rgb
+from tlkit.images.decode import check_size, convert_to_rgb, open_picture, read_orientation, turn_upright
+from tlkit.images.formats import PictureError
+from tlkit.names import make_printable
 
 
 # A forked process shares its parent's file offset, so an open archive must never cross a fork. The process id among
-# the arguments makes the cache open the archive again there.
+# the arguments makes the cache open the archive again there, and the stamp makes it do so if the file was replaced.
 @functools.lru_cache(maxsize=8)
-def _open_archive(path, process_id):
+def _open_archive(path, process_id, stamp):
     """Return an open zip, which each process keeps for the next picture."""
     return zipfile.ZipFile(path)
+
+
+def _find_stamp(path):
+    """Return what changes with the content of a file."""
+    status = os.stat(path)
+    # The change time too: a copy over the file may keep size and modification time.
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 class PictureFile:
@@ -31,18 +40,16 @@ class PictureFile:
     @property
     def location(self):
         """The file's path, for messages."""
-        return str(self.path)
+        return make_printable(self.path)
 
     def read_bytes(self):
-        """Return the file's content."""
+        """Return the file's content; PictureError if it is too large."""
+        check_size(os.stat(self.path).st_size, self.location)
         return self.path.read_bytes()
 
     def digest(self):
         """Return the SHA-256 of the content, 64 hexadecimal digits; computed again if the file has changed."""
-        status = os.stat(self.path)
-        # The change time too: a copy over the file may keep size and modification time.
-        stamp = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-        if stamp != self._stamp:
+        if (stamp := _find_stamp(self.path)) != self._stamp:
             self._digest = hashlib.sha256(self.read_bytes()).hexdigest()
             self._stamp = stamp
         return self._digest
@@ -51,26 +58,38 @@ class PictureFile:
 class PictureMember:
     """One picture in a zip archive (path), by the name of its member (str)."""
 
-    __slots__ = ("_digest", "archive", "member")
+    __slots__ = ("_digest", "_stamp", "archive", "member")
 
     def __init__(self, archive, member):
         self.archive = archive
         self.member = member
-        self._digest = None
+        self._stamp = self._digest = None
 
     @property
     def location(self):
         """Archive and member, for messages."""
-        return f"{self.archive}: {self.member}"
+        return make_printable(f"{self.archive}: {self.member}")
 
     def read_bytes(self):
         """Return the member's content; zipfile.BadZipFile if its checksum is wrong."""
-        return _open_archive(self.archive, os.getpid()).read(self.member)
+        archive = _open_archive(self.archive, os.getpid(), _find_stamp(self.archive))
+        try:
+            entry = archive.getinfo(self.member)
+        except KeyError:
+            raise PictureError(self.location, "not in the zip, which was replaced: load the pictures again") from None
+        check_size(entry.file_size, self.location)
+        # The member may be larger than the zip's directory states, so it is unpacked in steps and no further. Packed
+        # bytes come in such steps too, except for "deflate", which can stop in between.
+        n_step = entry.file_size if entry.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) else 64
+        with archive.open(entry) as file:
+            file.MIN_READ_SIZE = n_step
+            return b"".join(iter(lambda: file.read(n_step), b""))
 
     def digest(self):
-        """Return the SHA-256 of the content, 64 hexadecimal digits."""
-        if self._digest is None:
+        """Return the SHA-256 of the content, 64 hexadecimal digits; computed again if the archive has changed."""
+        if (stamp := _find_stamp(self.archive)) != self._stamp:
             self._digest = hashlib.sha256(self.read_bytes()).hexdigest()
+            self._stamp = stamp
         return self._digest
 
 
@@ -84,11 +103,30 @@ class PicturePixels:
         self.location = location  # its name in messages
 
     def read_bytes(self):
-        """Return the pixels as a file in PPM, a format without compression; PictureError for unusual modes."""
+        """Return a picture's file, or else its pixels as PPM, a format without compression; PictureError if unusual."""
         picture = self.pixels if isinstance(self.pixels, Image.Image) else Image.fromarray(self.pixels)
-        rgb = convert_to_rgb(picture, self.location)
+        if content := _read_unloaded(picture):
+            return content
+        rgb = turn_upright(convert_to_rgb(picture, self.location), read_orientation(picture))
         return b"P6 %d %d 255\n" % rgb.size + rgb.tobytes()
 
     def digest(self):
         """Return the SHA-256 of size and pixels, 64 hexadecimal digits; never remembered, since pixels can change."""
         return hashlib.sha256(self.read_bytes()).hexdigest()
+
+
+def _read_unloaded(picture):
+    """Return the bytes of the file that a PIL picture was opened from, if nothing was read or changed yet, or None."""
+    # Read in this way the picture is the same as by its path, to the bit and in all engines.
+    file = getattr(picture, "fp", None)
+    if not (isinstance(picture, ImageFile.ImageFile) and picture.tile and file):
+        return None
+    try:
+        if hasattr(file, "getvalue"):
+            content = file.getvalue()
+        else:
+            path = Path(picture.filename or file.name)
+            content = path.read_bytes() if os.path.samestat(os.fstat(file.fileno()), os.stat(path)) else b""
+        return content if open_picture(content, "").tile == picture.tile else None
+    except (AttributeError, OSError, PictureError):
+        return None

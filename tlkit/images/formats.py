@@ -42,6 +42,17 @@ _OTHERS = (
 )
 
 
+class PictureError(ValueError):
+    """A picture that can't be read; `location` names it and `reason` explains why."""
+
+    def __init__(self, location, reason):
+        super().__init__(location, reason)
+        self.location, self.reason = location, reason
+
+    def __str__(self):
+        return f"{self.location}: {self.reason}"
+
+
 def find_format(data):
     """Return Pillow's name for the format of a picture (bytes, at least the first 1,024), or None if it isn't read.
 

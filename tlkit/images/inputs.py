@@ -20,8 +20,8 @@ def gather_pictures(pictures):
     >>> gather_pictures(np.zeros((5, 32, 48, 3), np.uint8))
     ImageSet(5 pictures, 1 classes, 5 groups: given)
     """
-    # An ImageSet is returned as it is. Pixels are taken as they are: unlike a file, a PIL picture isn't turned by its
-    # EXIF orientation. All pictures are in one class, and each is a group of its own; labels are ignored.
+    # An ImageSet is returned as it is. A PIL picture is turned by its EXIF orientation, as its file is. All pictures
+    # are in one class, and each is a group of its own; labels are ignored.
     if isinstance(pictures, ImageSet):
         return pictures
     if isinstance(pictures, str | os.PathLike | Image.Image) or not hasattr(pictures, "__len__"):
