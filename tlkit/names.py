@@ -1,5 +1,7 @@
 """Names for display, for files, and of the parts that a phase trains."""
 
+import re
+
 # Words of a phase for parts of any network. A stage may have the same name; in a phase, the word comes first.
 KEYWORDS = ("all", "head", "norm", "bias", "adapter")
 
@@ -12,7 +14,6 @@ def spell_stage(name):
     """
     return f"stage:{name}" if name in KEYWORDS else name
 
-import re
 
 # Terminals act on control characters, marks of direction hide text, and surrogates (bytes that are no UTF-8) can't be
 # written to a file.
