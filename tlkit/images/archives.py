@@ -2,12 +2,16 @@
 
 import re
 import stat
+import struct
 import zipfile
+import zlib
 from pathlib import PurePosixPath
 
 from tlkit.arguments import suggest
+from tlkit.images.encodings import decode_names
 from tlkit.images.files import PictureMember
-from tlkit.images.layout import Tree, is_ignored, normalise_name
+from tlkit.images.layout import Tree, check_depth, is_ignored, normalise_name
+from tlkit.names import make_printable
 
 MAX_ENTRIES = 100_000
 MAX_TOTAL_BYTES = 2 * 2**30
@@ -19,32 +23,34 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 
 def list_archive(path, inside=None):
     """Return the `Tree` of a zip, or of the folder `inside` it (str with "/"), after checking its directory."""
+    place = make_printable(path)
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
         size = path.stat().st_size
         raise ValueError(
-            f"source: {path} ({size:,} bytes) is no whole zip archive ({error}), perhaps an incomplete "
+            f"source: {place} ({size:,} bytes) is no whole zip archive ({error}), perhaps an incomplete "
             "download: copy or download it again"
         ) from error
-    _check_sizes(path, entries)
-    seen = {}
-    for entry in entries:
-        _check_entry(path, entry, seen)
-    tree = Tree(str(path), {}, set(), lambda inner: f'load_images("{path.as_posix()}", inside="{inner}")')
-    for entry in entries:
-        member = PurePosixPath(entry.filename)
+    _check_sizes(place, entries)
+    names, seen = _decode_entries(place, entries), {}
+    for entry, name in zip(entries, names, strict=True):
+        _check_entry(place, entry, name, seen)
+    tree = Tree(place, {}, set(), lambda inner: f'load_images("{path.as_posix()}", inside="{inner}")')
+    for entry, name in zip(entries, names, strict=True):
+        member = PurePosixPath(make_printable(name))
+        check_depth(member, place)
         if any(map(is_ignored, member.parts)) or not member.parts:
             continue
         if entry.is_dir():
             tree.folders.add(member)
         else:
-            tree.files[member] = PictureMember(path, entry.filename)
+            tree.files[member] = PictureMember(path, entry.filename, member)
         tree.folders.update(member.parents[:-1])
-    if not inside:
+    inner = PurePosixPath(inside or "")
+    if not inner.parts:
         return tree
-    inner = PurePosixPath(inside)
     if inner not in tree.folders:
         known = suggest(inside, [str(folder) for folder in tree.folders])
         raise FileNotFoundError(f"inside: {tree.location} has no folder {inside!r}; {known}")
@@ -72,17 +78,39 @@ def _check_sizes(path, entries):
             _refuse(path, f"{name!r} grows from {compressed:,} to {size:,} bytes, more than {MAX_RATIO}-fold")
 
 
-def _check_entry(path, entry, seen):
+def _decode_entries(path, entries):
+    """Return the name (str) of each entry, in whatever encoding the zip's maker wrote it."""
+    # `filename` loses backslashes on Windows, and all that follows a zero byte. Without the flag for UTF-8, Python
+    # reads names as cp437, which keeps all their bytes.
+    raw = [
+        entry.orig_filename.encode() if entry.flag_bits & 0x800 else entry.orig_filename.encode("cp437")
+        for entry in entries
+    ]
+    stated = [_find_unicode_path(entry.extra, name) for entry, name in zip(entries, raw, strict=True)]
+    texts = decode_names({name for name, text in zip(raw, stated, strict=True) if not text}, path)
+    return [text or texts[name] for name, text in zip(raw, stated, strict=True)]
+
+
+def _find_unicode_path(extra, name):
+    """Return the name (str) in Info-ZIP's field 0x7075 of an entry, if it was made for the entry's name, or None."""
+    while len(extra) >= 4:
+        kind, size = struct.unpack("<HH", extra[:4])
+        content, extra = extra[4 : 4 + size], extra[4 + size :]
+        if kind == 0x7075 and content[:5] == b"\1" + struct.pack("<I", zlib.crc32(name)):
+            return content[5:].decode(errors="surrogateescape")
+    return None
+
+
+def _check_entry(path, entry, name, seen):
     """Refuse an entry with an unsafe or repeated name, a link, a device or an encrypted file; record its name."""
-    name = entry.orig_filename  # `filename` loses backslashes on Windows, and all that follows a zero byte
+    if any(ord(character) < 32 for character in entry.orig_filename):
+        _refuse(path, f"the entry {name!r} has a control character in its name")
     if name.startswith(("/", "\\")) or _DRIVE.match(name):
         _refuse(path, f"the entry {name!r} has an absolute path")
     if "\\" in name:
         _refuse(path, f"the entry {name!r} has a backslash in its name")
     if ".." in name.split("/"):
         _refuse(path, f"the entry {name!r} leads out of the archive")
-    if any(ord(character) < 32 for character in name):
-        _refuse(path, f"the entry {name!r} has a control character in its name")
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         _refuse(path, f"the entry {name!r} is a {'link' if kind == stat.S_IFLNK else 'device'}, not a file")
@@ -90,6 +118,7 @@ def _check_entry(path, entry, seen):
         raise ValueError(f"source: the zip {path} is encrypted ({name!r}): make it anew without a password")
     if entry.is_dir():
         return
-    if (twin := seen.setdefault(normalise_name(name), name)) is not name:
+    if (twin := seen.get(normalise_name(name))) is not None:
         difference = "twice" if twin == name else f"beside {twin!r}, which differs only in case or accents"
         _refuse(path, f"the entry {name!r} is there {difference}")
+    seen[normalise_name(name)] = name

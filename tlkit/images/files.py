@@ -56,19 +56,15 @@ class PictureFile:
 
 
 class PictureMember:
-    """One picture in a zip archive (path), by the name of its member (str)."""
+    """One picture in a zip archive (path), by the name of its member (str), which messages may show decoded."""
 
-    __slots__ = ("_digest", "_stamp", "archive", "member")
+    __slots__ = ("_digest", "_stamp", "archive", "location", "member")
 
-    def __init__(self, archive, member):
+    def __init__(self, archive, member, shown=None):
         self.archive = archive
         self.member = member
+        self.location = make_printable(f"{archive}: {shown or member}")
         self._stamp = self._digest = None
-
-    @property
-    def location(self):
-        """Archive and member, for messages."""
-        return make_printable(f"{self.archive}: {self.member}")
 
     def read_bytes(self):
         """Return the member's content; zipfile.BadZipFile if its checksum is wrong."""

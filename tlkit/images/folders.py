@@ -6,7 +6,8 @@ from pathlib import Path, PurePosixPath
 
 from tlkit.arguments import suggest
 from tlkit.images.files import PictureFile
-from tlkit.images.layout import Tree, is_ignored
+from tlkit.images.layout import Tree, check_depth, decode_tree, is_ignored
+from tlkit.names import make_printable
 
 
 # Links are followed. A folder is entered once per class at most, and never from within another class: the folders at
@@ -14,7 +15,7 @@ from tlkit.images.layout import Tree, is_ignored
 def list_folder(folder):
     """Return the `Tree` of all files below an existing folder (path), without hidden ones and special files."""
     folder = Path(os.path.abspath(folder))
-    tree = Tree(str(folder), {}, set(), lambda inner: f'load_images("{(folder / inner).as_posix()}")')
+    tree = Tree(make_printable(folder), {}, set(), lambda inner: f'load_images("{(folder / inner).as_posix()}")')
     tops = [entry for entry in _scan(folder) if entry.is_dir()]
     taken = {_identify(folder), *(_identify(entry.path) for entry in tops if not entry.is_symlink())}
     for entry in _scan(folder):
@@ -25,7 +26,7 @@ def list_folder(folder):
         else:
             taken.add(_identify(entry.path))
             _walk(tree, Path(entry.path), PurePosixPath(entry.name), set(taken))
-    return tree
+    return decode_tree(tree)
 
 
 def find_inner(folder, inside):
@@ -33,13 +34,14 @@ def find_inner(folder, inside):
     for name in PurePosixPath(inside or "").parts:
         if name == ".." or not (folder / name).is_dir():
             known = sorted(entry.name for entry in _scan(folder) if entry.is_dir())
-            raise FileNotFoundError(f"inside: {folder} has no folder {name!r}; {suggest(name, known)}")
+            raise FileNotFoundError(f"inside: {make_printable(folder)} has no folder {name!r}; {suggest(name, known)}")
         folder = folder / name
     return folder
 
 
 def _walk(tree, folder, path, visited):
     """Add all files below a folder to the tree, under `path`."""
+    check_depth(path, tree.location)
     tree.folders.add(path)
     for entry in _scan(folder):
         if not entry.is_dir():

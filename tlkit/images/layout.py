@@ -2,15 +2,18 @@
 
 import collections
 import dataclasses
+import os
+import re
 import unicodedata
 import warnings
 from pathlib import PurePosixPath
 
+from tlkit.images.encodings import decode_names
 from tlkit.images.formats import EXTENSIONS
+from tlkit.images.hierarchy import check_hierarchy
+from tlkit.names import make_printable
 
-_SPLITS = frozenset(
-    {"train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval", "evaluation", "holdout"}
-)
+MAX_DEPTH = 100  # of folders in each other
 _SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir"})
 
 
@@ -57,7 +60,7 @@ def unwrap(tree):
     return tree
 
 
-def label_tree(tree, *, merge_twins=False):
+def label_tree(tree, *, merge_twins=False, inside=None):
     """Return [(path, label, file)] sorted by path, labelled by top folder; warn of everything left out."""
     pictures = find_pictures(tree)
     by_class = collections.defaultdict(list)
@@ -65,6 +68,8 @@ def label_tree(tree, *, merge_twins=False):
         if len(path.parts) > 1:
             by_class[path.parts[0]].append(path)
     _check_class_folders(tree, pictures, by_class)
+    if not f"/{inside}".endswith("/."):  # by which a user insists that these folders are the classes
+        check_hierarchy(tree, by_class)
     _warn_of_omissions(tree, pictures, by_class)
     labels = name_classes(tree.location, by_class, merge_twins=merge_twins)
     return [(path, labels[path.parts[0]], pictures[path]) for path in sorted(pictures) if len(path.parts) > 1]
@@ -98,15 +103,6 @@ def _check_class_folders(tree, pictures, by_class):
             f"{source} holds {len(pictures)} pictures in no class folder, expected a folder for each class: "
             "sort them into folders, or give a list of (file, label)"
         )
-    if all(name.casefold() in _SPLITS for name in by_class):
-        if any(len(path.parts) > 2 for path in pictures):
-            calls = " and ".join(tree.format_call(PurePosixPath(name)) for name in sorted(by_class))
-            advice = f"they look like splits: take {calls}, one at a time"
-        else:
-            advice = "they look like splits and hold no class folders: give a list of (file, label)"
-        raise ValueError(
-            f"{source} has the folders {', '.join(sorted(by_class))} at its top, expected classes; {advice}"
-        )
     if len(by_class) == 1:
         (only,) = by_class
         inner = sorted({path.parts[1] for path in by_class[only] if len(path.parts) > 2})
@@ -133,20 +129,62 @@ def _warn_of_omissions(tree, pictures, by_class):
         warnings.warn(f"{tree.location}: {'; '.join(notices)}", stacklevel=4)
 
 
+# Letters of the Cyrillic and Greek alphabets that look like Latin ones, and characters that aren't seen.
+_LOOK_ALIKES = str.maketrans("аеорсухіјАВЕКМНОРСТХοΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "aeopcyxijABEKMHOPCTXoABEZHIKMNOPTYX")
+_UNSEEN = re.compile("[\xad\u180e\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff]")
+
+
+def _find_looks(name):
+    """Return a form that is equal for names that look alike, such as "cat", "Cat" and "cat " with a space."""
+    # NFKC makes usual letters of full-width ones.
+    form = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).translate(_LOOK_ALIKES).casefold())
+    return " ".join(_UNSEEN.sub("", form).split())
+
+
 def name_classes(location, names, *, merge_twins):
-    """Return {folder: class}; folders that differ only in case or accents are merged, or else warned of."""
+    """Return {name: printable class}; names that look alike are merged, or else warned of."""
     by_form = collections.defaultdict(list)
     for name in sorted(names):
-        by_form[normalise_name(name)].append(name)
+        by_form[_find_looks(name)].append(name)
     if merge_twins:
         if len(by_form) == 1:
             raise ValueError(f"merge_twins: leaves {location} one class, expected two or more: leave it False")
-        return {name: unicodedata.normalize("NFC", twins[-1]) for twins in by_form.values() for name in twins}
+        merged = {twins[-1]: twins for twins in by_form.values()}
+        plain = {last: _UNSEEN.sub("", unicodedata.normalize("NFC", last)).strip() for last in merged}
+        return {name: make_printable(plain[last]) for last, twins in merged.items() for name in twins}
     if several := [twins for twins in by_form.values() if len(twins) > 1]:
         listed = "; ".join(" and ".join(map(ascii, twins)) for twins in several)
         warnings.warn(
-            f"{location}: classes that differ only in case or in how an accent is encoded: {listed}; "
-            "merge_twins=True makes one class of them",
+            f"{location}: classes that look alike, since they differ only in case, spaces, invisible characters or the "
+            f"encoding of a letter: {listed}; merge_twins=True makes one class of them",
             stacklevel=4,
         )
-    return {name: name for name in names}
+    return {name: make_printable(name) for name in names}
+
+
+def decode_tree(tree):
+    """Return a folder's tree with names that can be printed and saved, whatever their encoding on the disk."""
+    parts = {part for path in (*tree.files, *tree.folders) for part in path.parts}
+    odd = {part: os.fsencode(part) for part in parts if part != make_printable(part)}
+    if not odd:
+        return tree
+    texts = decode_names(set(odd.values()), tree.location)
+    parts = {part: make_printable(texts[raw]) for part, raw in odd.items()}
+    files = {_rename(path, parts): file for path, file in tree.files.items()}
+    if len(files) < len(tree.files):
+        raise ValueError(f"source: {tree.location} has several files of the same readable name: rename them")
+    return dataclasses.replace(tree, files=files, folders={_rename(path, parts) for path in tree.folders})
+
+
+def _rename(path, parts):
+    """Return a path with other names for some of its parts."""
+    return PurePosixPath(*(parts.get(part, part) for part in path.parts))
+
+
+def check_depth(path, location):
+    """Raise ValueError if a file or folder lies too deep."""
+    if len(path.parts) > MAX_DEPTH:
+        raise ValueError(
+            f"source: {location} has folders more than {MAX_DEPTH} deep, from {path.parts[0]!r} on, expected a folder "
+            "for each class: move the pictures up"
+        )

@@ -42,12 +42,13 @@ def load_images(
         For the bundled set, the domains to load: "photo", "clipart", "emoji", "twemoji", "sketch", by default all. For
         your own pictures, the name of their domain, by default the name of the folder or zip.
     inside : str, optional
-        Path of the folder within the source that holds the class folders, for example "animals/train".
+        Path of the folder within the source that holds the class folders, for example "animals/train". With a dot at
+        its end, as in ".", these folders are the classes even if they look like splits or domains.
     bad : {"raise", "skip"}
         If pictures can't be read, raise one error that lists them, or leave them out with a warning and list them in
         `quarantine`.
     merge_twins : bool
-        Make one class of folders whose names differ only in case or in the encoding of an accent.
+        Make one class of names that look alike, for example "cat", "Cat" and "cat " with a space.
 
     Returns
     -------
@@ -86,7 +87,7 @@ def load_images(
             raise ValueError("source: an empty path, expected a bundled set's name, a folder, a zip or a list")
         path = Path(source).expanduser()
         tree = _list_tree(path, source, inside)
-        entries = label_tree(tree, merge_twins=merge_twins)
+        entries = label_tree(tree, merge_twins=merge_twins, inside=inside)
         return scan_pictures(entries, domain=domain or _name_domain(tree), bad=bad, location=tree.location)
     if inside is not None:
         raise ValueError(f"inside: {inside!r}, but the source is a list, expected None")

@@ -1,0 +1,80 @@
+"""Folders at the top that aren't classes: splits, domains, and archives unpacked twice."""
+
+import collections
+import re
+import warnings
+from pathlib import PurePosixPath
+
+_SPLITS = frozenset(
+    {"train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval", "evaluation", "holdout"}
+    | {"unsup", "unsupervised", "unlabeled", "unlabelled", "pred", "prediction", "extra"}
+)
+_DOMAINS = frozenset(
+    {"amazon", "dslr", "webcam", "caltech", "art", "painting", "cartoon", "photo", "sketch", "clipart", "product"}
+    | {"real", "world", "infograph", "quickdraw", "synthetic", "source", "target", "domain"}
+)
+_WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+")
+_N_SHOWN = 5
+
+
+def check_hierarchy(tree, by_class):
+    """Raise ValueError if the folders at the top look like splits, domains or copies; warn if they only may."""
+    place = f"source: {tree.location} has the folders {_list(by_class)} at its top, expected classes; "
+    meant = 'if they are the classes, pass inside="."'
+    inner = {top: _find_inner(paths) for top, paths in by_class.items()}
+    splits = [top for top in sorted(by_class) if _is_named(top, _SPLITS)]
+    shared = _find_shared([names for _, names in inner.values()])
+    if len(splits) == len(by_class) or (len(splits) > 1 and _find_shared([inner[top][1] for top in splits], n_least=1)):
+        calls = [tree.format_call(inner[top][0]) for top in splits if inner[top][1]]
+        advice = f"take {' and '.join(calls)}, one at a time" if calls else "give a list of (file, label)"
+        none = "" if calls else " and hold no class folders"
+        raise ValueError(f"{place}they look like splits{none}: {advice}; {meant}")
+    for top, (folder, names) in inner.items():
+        if len(copies := names & by_class.keys()) > 1 and 2 * len(copies) >= len(by_class) - 1:
+            raise ValueError(
+                f"{place}{top} holds {_list(copies)} once more, as if an archive was unpacked twice: take "
+                f"{tree.format_call(folder)}, or remove one copy; {meant}"
+            )
+    if not shared:
+        return
+    calls = [f'{tree.format_call(inner[top][0])[:-1]}, domain="{top}")' for top in sorted(by_class)]
+    listed = " + ".join(calls[:3]) + (" + …" if len(calls) > 3 else "")
+    if len(shared) > len(by_class) or all(_is_named(top, _DOMAINS) for top in by_class):
+        raise ValueError(
+            f"{place}all hold the same folders ({_list(shared)}), so they look like domains: take {listed}; {meant}"
+        )
+    warnings.warn(
+        f"{tree.location}: the classes {_list(by_class)} hold the same folders ({_list(shared)}), whose pictures are "
+        f"read together; if these are the classes, take {listed}",
+        stacklevel=5,
+    )
+
+
+def _find_inner(paths):
+    """Return a folder (path) below which the pictures of a top folder are sorted, and the names of its folders."""
+    n_parts = 1
+    while len(names := {path.parts[n_parts] for path in paths if len(path.parts) > n_parts + 1}) == 1:
+        n_parts += 1  # a wrapper, as in train/train/cat
+    # Below a last wrapper without folders there is nothing sorted.
+    return PurePosixPath(*paths[0].parts[:n_parts]) if names else PurePosixPath(paths[0].parts[0]), names
+
+
+def _find_shared(groups, n_least=2):
+    """Return the names that nearly all of several groups have in common, if each has hardly any others."""
+    filled = [names for names in groups if len(names) >= n_least]
+    if len(filled) < max(2, 0.8 * len(groups)):
+        return set()
+    counts = collections.Counter(name for names in filled for name in names)
+    shared = {name for name, count in counts.items() if count > len(filled) / 2}
+    alike = [len(names & shared) / len(names | shared) for names in filled]
+    return shared if len(shared) >= n_least and sum(alike) / len(alike) > 0.7 else set()
+
+
+def _is_named(folder, words):
+    """Return whether a word of a folder's name, such as "seg" and "train" of "seg_train", is among some words."""
+    return any(word.casefold() in words for word in _WORD.findall(folder))
+
+
+def _list(names):
+    """Return the first names of a collection as text."""
+    return ", ".join(sorted(names)[:_N_SHOWN]) + (" …" if len(names) > _N_SHOWN else "")
