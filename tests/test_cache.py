@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import platformdirs
 import pytest
 import torch
 from made_networks import TINY_RECIPE, make_tiny_backbone
@@ -387,6 +388,7 @@ def test_a_file_that_can_not_be_read_now_is_left_alone(monkeypatch):
 def test_an_unwritable_cache_folder_costs_no_features(images, tmp_path, monkeypatch):
     (tmp_path / "a file").touch()
     monkeypatch.setenv("TLKIT_CACHE_DIR", str(tmp_path / "a file" / "cache"))
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name, appauthor: str(tmp_path / "own"))
     expected = extract(make_tiny_backbone(), images, cache=False)
     with pytest.warns(UserWarning, match=r"the cache folder .* can't be written to .*TLKIT_CACHE_DIR"):
         assert np.array_equal(extract(make_tiny_backbone(), images), expected)

@@ -90,7 +90,7 @@ def test_openvino_is_asked_for_bf16_only_where_it_was_offered(capabilities, hint
     monkeypatch.setattr(openvino.Core, "compile_model", compile_model)
     network = FrozenNetwork.of(make_tiny_backbone())
     open_engine("openvino", network, network.output(None, True), "fast")
-    assert asked == [hint]
+    assert asked[-1] == hint  # after a conversion was compared in float32
 
 
 class Reused(nn.Module):

@@ -178,7 +178,7 @@ def test_openvino_is_asked_for_float32_whatever_the_processor_offers(monkeypatch
 
     monkeypatch.setattr(openvino.Core, "compile_model", compile_model)
     run("openvino", make_tiny_backbone(), make_squares(1, 16))
-    assert [settings["INFERENCE_PRECISION_HINT"] for settings in asked] == ["f32"]
+    assert {settings["INFERENCE_PRECISION_HINT"] for settings in asked} == {"f32"}
 
 
 def test_features_are_the_networks_output_with_the_images_labels(images):

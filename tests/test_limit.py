@@ -11,12 +11,12 @@ import pytest
 from made_rows import DIGESTS, KEY, ROWS
 
 from tlkit.features.cache import feature_cache as cache_module
-from tlkit.features.cache import inventory, limit
+from tlkit.features.cache import inventory
 from tlkit.features.cache.feature_cache import FeatureCache
-from tlkit.features.cache.inventory import list_kept
-from tlkit.features.cache.limit import make_room, read_limit_bytes
+from tlkit.features.cache.inventory import list_kept, make_room, read_limit_bytes
 
 LONG_AGO_S = 1.5e9
+NETWORK = f"{'ab' * 16}-openvino-1-stages"
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def write(path, n_bytes, used_s):
 def fill(folder, n_files=10, n_bytes=100):
     """Write features of two networks, used one second after the other; returns the paths, oldest first."""
     return [
-        write(folder / "features" / f"network{number % 2}" / f"{9 - number}.shard", n_bytes, LONG_AGO_S + number)
+        write(folder / "features" / f"{number % 2:032x}" / f"{9 - number}.shard", n_bytes, LONG_AGO_S + number)
         for number in range(n_files)
     ]
 
@@ -88,7 +88,7 @@ def test_what_is_used_just_as_it_should_go_stays(folder, monkeypatch):
         os.utime(paths[0])
         return kept
 
-    monkeypatch.setattr(limit, "list_kept", list_and_use)
+    monkeypatch.setattr(inventory, "list_kept", list_and_use)
     assert make_room(200, 1000, time.time()) == 300
     assert list_there(paths) == [paths[0], *paths[4:]]
 
@@ -101,13 +101,15 @@ def test_what_another_has_just_removed_is_room_too(folder, monkeypatch):
         paths[0].unlink()
         return kept
 
-    monkeypatch.setattr(limit, "list_kept", list_and_remove)
+    monkeypatch.setattr(inventory, "list_kept", list_and_remove)
     assert make_room(200, 1000, time.time()) == 300
     assert list_there(paths) == paths[3:]
 
 
 def test_networks_count_and_go_as_a_whole_and_weights_do_neither(folder):
-    network = [write(folder / "converted" / f"ab.{kind}", 100, LONG_AGO_S - 1) for kind in ("xml", "bin", "sha256")]
+    network = [
+        write(folder / "converted" / f"{NETWORK}.{kind}", 100, LONG_AGO_S - 1) for kind in ("xml", "bin", "sha256")
+    ]
     record = write(folder / "converted" / "remembered.json", 100, LONG_AGO_S)
     weights = write(folder / "weights" / "resnet18.pth", 10_000, LONG_AGO_S)
     paths = fill(folder, 3)
@@ -117,8 +119,8 @@ def test_networks_count_and_go_as_a_whole_and_weights_do_neither(folder):
 
 def test_what_is_being_written_is_none_of_what_is_kept(folder):
     paths = fill(folder, 3)
-    write(paths[0].with_name(".partial-1.shard"), 100, LONG_AGO_S)
-    write(folder / "converted" / ".partial-2.xml", 100, LONG_AGO_S)
+    write(paths[0].with_name(f".partial-{1:032x}.shard"), 100, LONG_AGO_S)
+    write(folder / "converted" / f".partial-{2:032x}.xml", 100, LONG_AGO_S)
     assert {one.paths for one in list_kept()} == {(path,) for path in paths}
 
 
@@ -135,7 +137,7 @@ def test_what_goes_while_it_is_listed_is_passed_over(folder, monkeypatch):
 
 def test_the_hash_of_a_network_goes_first_so_that_nobody_reads_a_half(folder):
     for kind in ("bin", "sha256", "xml"):
-        write(folder / "converted" / f"ab.{kind}", 100, LONG_AGO_S)
+        write(folder / "converted" / f"{NETWORK}.{kind}", 100, LONG_AGO_S)
     (network,) = list_kept(["converted"])
     assert network.paths[0].suffix == ".sha256"
     assert sorted(path.suffix for path in network.paths) == [".bin", ".sha256", ".xml"]
@@ -158,15 +160,15 @@ def test_it_waits_for_another_that_makes_room_but_not_forever(folder, monkeypatc
 def test_what_killed_writers_left_goes_after_a_day(folder):
     paths, now_s = fill(folder), time.time()
     day_s = 24 * 60 * 60
-    places = [folder / "features" / "network0", folder / "features" / "empty", folder / "converted"]
-    old = [write(place / ".partial-1.shard", 10, now_s - day_s - 60) for place in places]
-    young = write(folder / "converted" / ".partial-2.json", 10, now_s - day_s + 60)
-    old.append(folder / "converted" / "tmpabc")
+    places = [folder / "features" / f"{0:032x}", folder / "features" / f"{2:032x}", folder / "converted"]
+    old = [write(place / f".partial-{1:032x}.shard", 10, now_s - day_s - 60) for place in places]
+    young = write(folder / "converted" / f".partial-{2:032x}.json", 10, now_s - day_s + 60)
+    old.append(folder / "converted" / f".partial-{3:032x}abc")
     write(old[-1] / "half.bin", 10, now_s)
     os.utime(old[-1], (now_s - day_s - 60,) * 2)
     make_room(1, 10_000, now_s)
     assert not list_there(old)
-    assert not (folder / "features" / "empty").exists()
+    assert not (folder / "features" / f"{2:032x}").exists()
     assert list_there([young, *paths]) == [young, *paths]
 
 

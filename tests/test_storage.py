@@ -9,7 +9,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from tlkit.storage import cache_folder, written_whole
+from tlkit.storage import cache_folder, cache_folders, find_kept, is_trusted, written_whole
 
 
 def test_the_cache_folder_is_made_where_the_environment_says(tmp_path, monkeypatch):
@@ -37,26 +37,30 @@ def test_a_folder_that_can_not_be_written_to_is_replaced_with_one_warning(tmp_pa
     real = tempfile.TemporaryFile
 
     def refuse(*arguments, dir=None, **keywords):
-        if Path(dir) == tmp_path / "read-only":
+        if Path(dir).is_relative_to(tmp_path / "read-only"):
             raise PermissionError(13, "Permission denied", str(dir))
         return real(*arguments, dir=dir, **keywords)
 
     monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name, appauthor: str(tmp_path / "own"))
     monkeypatch.setenv("TLKIT_CACHE_DIR", str(tmp_path / "read-only"))
     with pytest.warns(UserWarning, match=r"read-only can't be written to \(Permission denied\).*TLKIT_CACHE_DIR"):
         substitute = cache_folder()
-    assert substitute.parent == tmp_path
+    assert substitute == tmp_path / "own"
     assert substitute.is_dir()
-    assert cache_folder() == substitute  # the second time without a warning, which would be an error here
+    assert cache_folders() == (
+        substitute,
+        tmp_path / "read-only",
+    )  # the second time without a warning, which would be an error here
 
 
 def test_a_file_in_the_way_of_the_cache_folder_is_said(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("TLKIT_CACHE_DIR", str(tmp_path / "file"))
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name, appauthor: str(tmp_path / "file"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.warns(UserWarning, match="file can't be written to"):
-        assert cache_folder() != tmp_path / "file"
+        assert cache_folder().parent == tmp_path
     assert (tmp_path / "file").is_file()
 
 
@@ -124,3 +128,58 @@ def test_others_may_read_what_was_written(tmp_path):
         temporary.touch()
     modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("plain", "whole")]
     assert modes[0] == modes[1]
+
+
+@pytest.fixture
+def shared(tmp_path, monkeypatch):
+    """A cache folder that is open to all and belongs to user 500; `wear` gives this process and new files an owner."""
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(0o1777)
+    owners, real = {folder: 500}, {name: getattr(Path, name) for name in ("stat", "lstat")}
+
+    def lie(name):
+        def look(path, **options):
+            found = real[name](path, **options)
+            values = list(found[:10])
+            values[4] = owners.get(path, os.getuid())
+            return os.stat_result(values)
+
+        return look
+
+    monkeypatch.setattr(os, "getuid", lambda: 700)
+    for name in real:
+        monkeypatch.setattr(Path, name, lie(name))
+    monkeypatch.setenv("TLKIT_CACHE_DIR", str(folder))
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name, appauthor: str(tmp_path / "own"))
+    return folder, owners
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such owners")
+def test_in_a_folder_that_is_open_to_all_each_user_has_a_subfolder_and_strangers_are_not_believed(shared):
+    folder, owners = shared
+    with pytest.warns(UserWarning, match=r"shared belongs to another user and is open to all.*user-700"):
+        assert cache_folders() == (folder / "user-700", folder)
+    for owner, is_believed in {500: True, 0: True, 700: True, 600: False}.items():
+        path = folder / "features" / f"of {owner}"
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        owners |= {path: owner, path.parent: 0}
+        assert is_trusted(path, folder) is is_believed
+        assert (find_kept("features", path.name) == path) is is_believed
+        owners[path.parent] = 600  # who may put any file of others there
+        assert not is_trusted(path, folder)
+    folder.chmod(0o755)
+    assert is_trusted(path, folder), "nobody else can write there"
+    assert not is_trusted(folder / "absent", folder)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such owners")
+def test_a_subfolder_that_another_user_made_is_not_taken(shared, tmp_path):
+    folder, owners = shared
+    made = folder / "user-700"
+    made.mkdir(mode=0o777)
+    made.chmod(0o777)
+    owners[made] = 600
+    with pytest.warns(UserWarning, match="open to all"):
+        assert cache_folder() == tmp_path / "own"

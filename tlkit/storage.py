@@ -1,8 +1,11 @@
 """The cache folder, and writing of files whole or not at all. Without torch."""
 
+import atexit
 import contextlib
 import functools
 import os
+import shutil
+import stat
 import tempfile
 import uuid
 import warnings
@@ -10,28 +13,77 @@ from pathlib import Path
 
 import platformdirs
 
+PARTIAL_PREFIX = ".partial-"  # of files that are still being written
+
 
 def cache_folder():
-    """Return the folder for features, converted networks and weights: `TLKIT_CACHE_DIR`, or the user's cache folder."""
-    return _make_writable(os.environ.get("TLKIT_CACHE_DIR") or platformdirs.user_cache_dir("tlkit", appauthor=False))
+    """Return the folder to keep features, converted networks and weights in, the first of `cache_folders`."""
+    return cache_folders()[0]
+
+
+def cache_folders():
+    """Return the folders to search: `TLKIT_CACHE_DIR` or the user's cache folder; if it is only read, after another."""
+    return _find_folders(os.environ.get("TLKIT_CACHE_DIR") or _user_folder())
+
+
+def find_kept(*parts):
+    """Return the path of a file in the first cache folder that holds it (parts of its relative path), or None."""
+    for folder in cache_folders():
+        if is_trusted(path := folder.joinpath(*parts), folder):
+            return path
+    return None
+
+
+def is_trusted(path, folder):
+    """Return whether a path in a cache folder exists, and nobody but its users can have put it there."""
+    # If others may write to the folder, owners count: this user, the administrator, and who made the cache folder.
+    try:
+        owner = folder.stat()
+        below = [each.lstat() for each in (path, *path.parents) if each.is_relative_to(folder) and each != folder]
+    except OSError:
+        return False
+    if not hasattr(os, "getuid") or not any(each.st_mode & stat.S_IWOTH for each in (owner, *below)):
+        return True
+    return {each.st_uid for each in below} <= {0, os.getuid(), owner.st_uid}
+
+
+def _user_folder():
+    """Return the path of the user's cache folder."""
+    return platformdirs.user_cache_dir("tlkit", appauthor=False)
 
 
 @functools.cache
-def _make_writable(wanted):
-    """Return a folder, created if it is missing; if it isn't writable, a temporary folder with a warning."""
+def _find_folders(wanted):
+    """Return a tuple of folders; the first one, which is created if it is missing, is written to."""
     folder = Path(wanted).expanduser()
+    if (obstacle := _find_obstacle(folder)) is None:
+        return (folder,)
+    # Others can't replace files in a subfolder of one's own, even if the folder is open to all.
+    own = [folder / f"user-{os.getuid()}"] if hasattr(os, "getuid") else []
+    usable = (each for each in (*own, Path(_user_folder())) if each != folder and _find_obstacle(each) is None)
+    if (substitute := next(usable, None)) is None:
+        with contextlib.suppress(OSError):
+            substitute = Path(tempfile.mkdtemp(prefix="tlkit-"))
+            atexit.register(shutil.rmtree, substitute, ignore_errors=True)
+    warnings.warn(
+        f"the cache folder {folder} {obstacle}; it is only read, and new results are kept in {substitute}. Set "
+        "TLKIT_CACHE_DIR to a folder of yours",
+        stacklevel=4,
+    )
+    return tuple(each for each in (substitute, folder) if each)
+
+
+def _find_obstacle(folder):
+    """Return why new files shouldn't be kept in a folder, which is created if it is missing; None if they can be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
-            return folder
+            status = folder.stat()
     except OSError as error:
-        substitute = Path(tempfile.mkdtemp(prefix="tlkit-"))
-        warnings.warn(
-            f"the cache folder {folder} can't be written to ({error.strerror}); {substitute} is used until this "
-            "process ends. Set TLKIT_CACHE_DIR to a folder of yours to keep results",
-            stacklevel=3,
-        )
-        return substitute
+        return f"can't be written to ({error.strerror})"
+    if hasattr(os, "getuid") and status.st_mode & stat.S_IWOTH and status.st_uid != os.getuid():
+        return "belongs to another user and is open to all"
+    return None
 
 
 @contextlib.contextmanager
@@ -48,7 +100,7 @@ def written_whole(path):
     # so two never share a temporary file. mkstemp isn't used: only the owner could read its files.
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".partial-{uuid.uuid4().hex}{path.suffix}")
+    temporary = path.with_name(f"{PARTIAL_PREFIX}{uuid.uuid4().hex}{path.suffix}")
     try:
         yield temporary
         with open(temporary, "rb+") as file:

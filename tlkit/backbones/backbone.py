@@ -11,6 +11,7 @@ from PIL import Image
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from tlkit.backbones.identity import describe_settings, find_loose_tensors
 from tlkit.backbones.networks import find_stage
 from tlkit.backbones.recipe import Recipe
 
@@ -228,9 +229,10 @@ class Backbone(nn.Module):
         Returns
         -------
         str
-            SHA-256 of weights, buffers, architecture and preprocessing.
+            SHA-256 of weights, buffers, architecture, preprocessing and the code of modules that are no library's.
         """
-        return hash_tensors(self.state_dict(), f"{self.name}\n{self.recipe}\n{self.body}\n{self.tail}")
+        heading = f"{self.name}\n{self.recipe}\n{self.body}\n{self.tail}\n{describe_settings(self)}"
+        return hash_tensors(self.state_dict() | find_loose_tensors(self), heading)
 
     def __repr__(self) -> str:
         n_parameters = sum(parameter.numel() for parameter in self.parameters())

@@ -1,5 +1,6 @@
 """`tlkit cache`: show, check and clear the files that are kept between calls."""
 
+import json
 import time
 from pathlib import Path
 from typing import Annotated
@@ -19,13 +20,12 @@ def show(context: typer.Context):
     """Show the features, converted networks and weights that are kept between calls; check or clear them."""
     if context.invoked_subcommand is not None:
         return
-    from tlkit.features.cache.inventory import KINDS, describe, list_kept
-    from tlkit.features.cache.limit import LIMITED, read_limit_bytes
+    from tlkit.features.cache.inventory import KINDS, LIMITED, list_kept, read_limit_bytes
     from tlkit.storage import cache_folder
 
     limit_bytes, kept = read_limit_bytes(), list_kept()
     rows = []
-    for (kind, content), parts in sorted(_group(kept, describe).items(), key=lambda item: KINDS.index(item[0][0])):
+    for (kind, content), parts in sorted(_group(kept).items(), key=lambda item: KINDS.index(item[0][0])):
         pictures = f"{_count_pictures(parts):,}" if kind == "features" else ""
         used = time.strftime("%Y-%m-%d %H:%M", time.localtime(max(one.used_s for one in parts)))
         rows.append((kind, content, pictures, _write_mb(parts), used))
@@ -47,7 +47,7 @@ def check(
 ):
     """Read all kept files and list the damaged ones."""
     from tlkit.features.cache.damage import find_damage
-    from tlkit.features.cache.inventory import describe, list_kept
+    from tlkit.features.cache.inventory import list_kept
     from tlkit.features.cache.inventory import remove as remove_one
 
     kept = list_kept()
@@ -55,7 +55,7 @@ def check(
     for one in kept:
         damage = find_damage(one)
         if damage is not None:
-            content, is_removed = describe(one), remove and remove_one(one)
+            content, is_removed = _describe(one), remove and remove_one(one)
             n_damaged, n_removed = n_damaged + 1, n_removed + is_removed
             typer.echo(f"{'removed' if is_removed else 'DAMAGED'} {one.paths[0]} ({content}): {damage}")
     typer.echo(f"{len(kept)} files of features, converted networks and weights read, {n_damaged} damaged")
@@ -96,15 +96,44 @@ def clear(
         raise OSError(f"{len(kept) - len(removed)} files couldn't be removed; close the programs that use them")
 
 
-def _group(kept, describe):
+def _group(kept):
     """Return {(kind, content): list of Kept}; folders of features with the same description are one row."""
     contents, groups = {}, {}
     for one in kept:
         path = one.paths[0].parent if one.kind == "features" else one.paths[0]
         if path not in contents:
-            contents[path] = describe(one)
+            contents[path] = _describe(one)
         groups.setdefault((one.kind, contents[path]), []).append(one)
     return groups
+
+
+def _describe(kept):
+    """Return a text on the content: network, size, stage, engine and precision of features, or the file name."""
+    path = kept.paths[0]
+    if kept.kind == "features":
+        key = _read_json(path.with_name("key.json"))
+        parts = [f"{key.get('backbone', 'an unknown network')} at {key.get('image_size_px', '?')} px"] if key else []
+        if "stage" in key:
+            parts.append(str(key["stage"]) if key.get("pooled") == "True" else f"maps of {key['stage']}")
+        parts += [str(key.get("engine", "unknown engine")), str(key.get("precision", "unknown precision"))]
+        return ", ".join(parts) if key else "an unknown network"
+    if kept.kind == "converted":
+        for record in path.parent.glob("*.json"):
+            known = _read_json(record)
+            if str(known.get("fingerprint", "?")).startswith(path.name[:32]):
+                size_px = known["recipe"].get("crop_size_px") if isinstance(known.get("recipe"), dict) else None
+                return f"{known.get('name', 'an unknown network')} at {size_px or '?'} px"
+        return f"an unknown network, {path.name[:8]}"
+    return path.name
+
+
+def _read_json(path):
+    """Return the content of a JSON file as a dict, which is empty if the file is missing or damaged."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _count_pictures(shards):

@@ -4,8 +4,10 @@ All engines compute batches of one fixed size and fill up the last one with zero
 depend on the other pictures in its batch.
 """
 
+import collections
 import importlib.metadata
 import importlib.util
+import itertools
 import shutil
 
 import numpy as np
@@ -45,9 +47,9 @@ def find_arithmetic(engine, precision):
     if precision == "exact" or engine == "torch":
         return "f32"
     if engine == "openvino":
-        import openvino
+        from tlkit.features.openvino_engine import import_openvino
 
-        offered = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        offered = "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     else:
         import torch
 
@@ -77,23 +79,14 @@ def describe_engine(engine, precision):
 
 def run_in_batches(engine, crops):
     """Yield the outputs (n, *shape) float32 of crops, an iterable of (height, width, 3) uint8, batch by batch."""
-    counts = []
-    for values in engine.run(_make_batches(crops, engine.batch_size, counts)):
-        yield values[: counts.pop(0)]
+    crops, counts = iter(crops), collections.deque()
 
-
-def _make_batches(crops, batch_size, counts):
-    """Yield batches (batch_size, height, width, 3) uint8, and append the number of crops in each to `counts`."""
-    batch, filled = None, 0
-    for crop in crops:
-        if batch is None:
-            batch = np.zeros((batch_size, *crop.shape), np.uint8)
-        batch[filled] = crop
-        filled += 1
-        if filled == batch_size:
-            counts.append(filled)
+    def make_batches():
+        while filled := list(itertools.islice(crops, engine.batch_size)):
+            counts.append(len(filled))
+            batch = np.zeros((engine.batch_size, *filled[0].shape), np.uint8)
+            batch[: len(filled)] = filled
             yield batch
-            batch, filled = None, 0
-    if filled:
-        counts.append(filled)
-        yield batch
+
+    for values in engine.run(make_batches()):
+        yield values[: counts.popleft()]

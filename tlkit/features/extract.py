@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import math
+import os
+import shutil
 import tempfile
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,9 @@ from tqdm.auto import tqdm
 
 import tlkit
 from tlkit.arguments import check_known
+from tlkit.cpu.threads import default_states
 from tlkit.features.cache.feature_cache import FeatureCache
+from tlkit.features.cache.shards import SHARD_BYTES
 from tlkit.features.crops import describe_decoder, read_crops
 from tlkit.features.engines import PRECISIONS, choose_engine, describe_engine, open_engine, run_in_batches
 from tlkit.features.features import Features
@@ -25,7 +29,6 @@ from tlkit.storage import cache_folder
 if TYPE_CHECKING:
     from tlkit.backbones.backbone import Backbone
 
-_SHARD_BYTES = 8 * 2**20
 _MAX_SHARD_ROWS = 1024
 _MAX_BYTES_IN_MEMORY = 2**30
 
@@ -62,7 +65,7 @@ def extract_features(
         bfloat16 if the processor supports it, and decodes JPEG pictures at a reduced size.
     cache : bool
         Keep the features on disk, and reuse those of the same pictures, weights, preprocessing, stage, engine and
-        precision.
+        precision. A network with hooks, or with a `forward` of its own, is computed each time.
     progress : bool
         Show a progress bar.
     stage : str or negative int, optional
@@ -103,6 +106,7 @@ def extract_features(
     return Features(values, images.labels, images.classes, images.names, images.groups, key)
 
 
+@default_states()
 def extract_values(backbone, images, engine, precision, stage, pooled, *, cache, progress, report=None):
     """Return the values (n, …) of `extract_features` and their cache key, a dict of str to str."""
     # `pooled` may also be None: then a stage's output keeps the order of axes that the rest of the network takes.
@@ -124,8 +128,8 @@ def extract_values(backbone, images, engine, precision, stage, pooled, *, cache,
         key |= {"stage": output.stage, "pooled": str(output.pooled)}
     digests = [images.digest(index) for index in range(len(images))]
     values = _allocate((len(images), *output.shape))
-    store = FeatureCache(key) if cache else None
-    missing = store.load(digests, values) if cache else range(len(images))
+    store = FeatureCache(key) if cache and network.is_covered else None
+    missing = store.load(digests, values) if store else range(len(images))
     # A picture that occurs twice in the set is computed once.
     first = {}
     for index in missing:
@@ -157,20 +161,37 @@ def _allocate(shape):
     """Return an empty float32 array; a large one lies in a file that the system deletes with the array."""
     if math.prod(shape) * 4 <= _MAX_BYTES_IN_MEMORY:
         return np.empty(shape, np.float32)
-    return np.memmap(tempfile.TemporaryFile(dir=cache_folder()), np.float32, "w+", shape=shape)
+    folder, n_bytes = cache_folder(), math.prod(shape) * 4
+    free_bytes = shutil.disk_usage(folder).free
+    file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  (the array keeps it open)
+    try:
+        # A file with holes would kill the process later, when it is filled and the disk is full.
+        if n_bytes > free_bytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, n_bytes)
+    except OSError as error:
+        file.close()
+        raise OSError(
+            error.errno,
+            f"{error.strerror}: the features {shape} take {n_bytes / 2**30:.2f} GiB in {folder}, which has "
+            f"{free_bytes / 2**30:.2f} GiB left; make room there, set TLKIT_CACHE_DIR to a folder on another disk, or "
+            "take pooled=True or fewer pictures",
+        ) from error
+    return np.memmap(file, np.float32, "r+", shape=shape)
 
 
 # Rows are kept shard by shard, so that a crash costs the pictures of one shard at most. Whatever Python can still
 # handle, such as Ctrl-C, costs none.
 def _fill(values, rows, first, images, store, reports):
     """Write computed rows into `values` at the indices of `first`, {digest: index} in their order, and keep them."""
-    n_in_shard = max(1, min(_MAX_SHARD_ROWS, _SHARD_BYTES // max(1, values[0].nbytes)))
+    n_in_shard = max(1, min(_MAX_SHARD_ROWS, SHARD_BYTES // max(1, values[0].nbytes)))
     targets, done = iter(first.items()), []
 
     def keep():
         same = [(digest, index) for digest, index in done if _is_same(images, index, digest)] if store else []
         if same:
-            _keep(store, [digest for digest, _ in same], values[[index for _, index in same]])
+            store.store([digest for digest, _ in same], values[[index for _, index in same]])
         done.clear()
 
     try:
@@ -192,15 +213,3 @@ def _is_same(images, index, digest):
         return images.digest(index) == digest
     except OSError:
         return False
-
-
-def _keep(store, digests, values):
-    """Keep rows in the cache, with a warning if that fails."""
-    try:
-        store.store(digests, values)
-    except OSError as error:  # a full disk must not lose the computed features
-        warnings.warn(
-            f"the features can't be kept in {store.folder.parent} ({error}) and will be computed again: make room "
-            "there, or set TLKIT_CACHE_DIR to a folder on another disk",
-            stacklevel=4,
-        )

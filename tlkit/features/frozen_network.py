@@ -15,7 +15,7 @@ from tlkit.backbones.networks import find_entry, find_stage
 from tlkit.backbones.recipe import Recipe
 from tlkit.backbones.weights.hashes import known_sha256
 from tlkit.backbones.weights.weight_files import find_file
-from tlkit.storage import cache_folder, written_whole
+from tlkit.storage import cache_folder, find_kept, written_whole
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,35 +31,37 @@ class Output:
 class FrozenNetwork:
     """A network's name, fingerprint, recipe and stages, and functions for output shapes and the backbone."""
 
-    # `shapes` returns the shape (1, …) of a stage's output for one picture, or of the features for None.
-    def __init__(self, name, fingerprint, recipe, stages, shapes, load):
+    # `shapes` returns the shape (1, …) of a stage's output for one picture, or of the features for None. `is_covered`
+    # is whether the fingerprint covers all that the network computes.
+    def __init__(self, name, fingerprint, recipe, stages, shapes, load, is_covered=True):
         self.name, self.fingerprint, self.recipe, self.stages = name, fingerprint, recipe, tuple(stages)
-        self._shapes, self._load = shapes, load
+        self._shapes, self._load, self.is_covered = shapes, load, is_covered
 
     @classmethod
     def of(cls, backbone):
         """Return the frozen network of a `Backbone`."""
+        from tlkit.backbones.identity import is_covered
 
         def find_shape(stage):
             if stage is None:
                 return (1, backbone.n_features)
             return backbone.infer_shape(backbone.image_size_px, stage)
 
-        return cls(
-            backbone.name, backbone.fingerprint(), backbone.recipe, backbone.stages, find_shape, lambda: backbone
-        )
+        facts = backbone.name, backbone.fingerprint(), backbone.recipe, backbone.stages
+        return cls(*facts, find_shape, lambda: backbone, is_covered(backbone))
 
     @classmethod
     def named(cls, name, weights="pretrained", image_size_px=None):
         """Return the frozen network of `load_backbone`, from its record if there is one."""
         load = functools.partial(_load, name, weights, image_size_px)
-        record = _read_record(_find_record(name, weights, image_size_px))
+        file_name = _name_record(name, weights, image_size_px)
+        record = _read_record(find_kept("converted", file_name)) if file_name else None
         if record:
             return cls(name, **record, load=load)
         network = cls.of(load())
         # Looked up again, since the hash of the weights is known only after they were read.
-        if path := _find_record(name, weights, image_size_px):
-            network._write_record(path)
+        if (file_name := _name_record(name, weights, image_size_px)) and network.is_covered:
+            network._write_record(cache_folder() / "converted" / file_name)
         return network
 
     @functools.cached_property
@@ -129,8 +131,8 @@ def _load(name, weights, image_size_px):
 
 # The name of the record covers all that its content depends on: name and hash of the weights, size, recipe and
 # versions.
-def _find_record(name, weights, image_size_px):
-    """Return the path of a network's record; None if the hash of its weights isn't known."""
+def _name_record(name, weights, image_size_px):
+    """Return the file name of a network's record; None if the hash of its weights isn't known."""
     try:
         entry = find_entry(name, weights) if isinstance(weights, str) else None
     except ValueError:  # an unknown name or a file of the user; load_backbone explains it
@@ -139,10 +141,10 @@ def _find_record(name, weights, image_size_px):
     sha256 = known_sha256(path) if path else None
     if sha256 is None:
         return None
-    versions = {package: importlib.metadata.version(package) for package in ("tlkit", "torch", "torchvision")}
+    versions = {package: importlib.metadata.version(package) for package in ("tlkit", "torch", "torchvision", "timm")}
     known = {"name": name, "weights": sha256, "image_size_px": image_size_px, "recipe": repr(entry.recipe)} | versions
     key = hashlib.sha256(json.dumps(known).encode()).hexdigest()[:32]
-    return cache_folder() / "converted" / f"{key}.json"
+    return f"{key}.json"
 
 
 def find_spatial_axes(shape):

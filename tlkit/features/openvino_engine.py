@@ -5,15 +5,27 @@ import contextlib
 import copy
 import hashlib
 import importlib.metadata
+import sys
 import tempfile
 import warnings
 from pathlib import Path
 
 import numpy as np
 
-from tlkit.storage import cache_folder
+from tlkit.cpu.threads import default_states
+from tlkit.storage import PARTIAL_PREFIX, cache_folder, find_kept
 
 BATCH_SIZE = 8
+_TOLERANCE = 1e-3  # of the largest value; rounding makes up to 1e-4
+
+
+def import_openvino():
+    """Return the module `openvino`, which then sends nothing over the network."""
+    # OpenVINO does without its part that reports imports and conversions to its maker, and keeps an id at home.
+    sys.modules.setdefault("openvino_telemetry", None)
+    import openvino
+
+    return openvino
 
 
 class OpenVINOEngine:
@@ -22,12 +34,10 @@ class OpenVINOEngine:
     batch_size = BATCH_SIZE
 
     def __init__(self, network, output, arithmetic):
-        import openvino
-
         # The arithmetic is always given: by default OpenVINO would use bf16 units and change the third digit.
         settings = {"INFERENCE_PRECISION_HINT": arithmetic, "PERFORMANCE_HINT": "THROUGHPUT"}
         model = _adapt(read_converted(network), network, output)
-        self._compiled = openvino.Core().compile_model(model, "CPU", settings)
+        self._compiled = import_openvino().Core().compile_model(model, "CPU", settings)
 
     def run(self, batches):
         """Yield (batch_size, *shape) float32 for each batch; the next batches are made while some are computed."""
@@ -58,7 +68,7 @@ def _wait_for(request):
 
 def _adapt(converted, network, output):
     """Return a model of one output: standardisation in front, and the mean over spatial axes behind."""
-    import openvino
+    openvino = import_openvino()
     from openvino import opset15 as operations
     from openvino.preprocess import PrePostProcessor
 
@@ -85,30 +95,35 @@ def read_converted(network):
     """Return a `FrozenNetwork` as an `openvino.Model` with one output per stage, then the features."""
     # One conversion with the outputs of all stages serves every cut of the network. It needs torch and takes seconds;
     # the file that is kept is read in a fraction of a second.
-    import openvino
-
-    version = importlib.metadata.version("openvino")
-    path = cache_folder() / "converted" / f"{network.fingerprint[:32]}-openvino-{version}-stages.xml"
-    if is_intact(path):
-        with contextlib.suppress(OSError, RuntimeError):  # another process may just have cleared the cache
+    openvino = import_openvino()
+    name = f"{network.fingerprint[:32]}-openvino-{importlib.metadata.version('openvino')}-stages.xml"
+    parts = [find_kept("converted", Path(name).with_suffix(suffix)) for suffix in (".xml", ".bin", ".sha256")]
+    path = parts[0]
+    if network.is_covered and None not in parts and is_intact(path):
+        with contextlib.suppress(OSError):  # in another user's folder
             path.touch()  # the cache removes files by the time of their last use
+        with contextlib.suppress(RuntimeError):  # another process may just have cleared the cache
             return openvino.Core().read_model(path)
     converted = _convert(network.backbone)
-    try:
-        _keep(converted, path)
-    except (OSError, RuntimeError) as error:  # OpenVINO raises the latter if the disk is full
-        warnings.warn(f"the converted network can't be kept in {path.parent} ({error}): make room there", stacklevel=2)
+    if network.is_covered:
+        path = cache_folder() / "converted" / name
+        try:
+            _keep(converted, path)
+        except (OSError, RuntimeError) as error:  # OpenVINO raises the latter if the disk is full
+            warnings.warn(
+                f"the converted network can't be kept in {path.parent} ({error}): make room there, or set "
+                "TLKIT_CACHE_DIR to a folder of yours",
+                stacklevel=2,
+            )
     return converted
 
 
 def _keep(converted, path):
     """Write a converted network as three files; the hash comes last, and without it the others are not read."""
-    import openvino
-
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix=PARTIAL_PREFIX + path.name[:32], dir=path.parent) as folder:
         made = Path(folder) / path.name
-        openvino.save_model(converted, made, compress_to_fp16=False)
+        import_openvino().save_model(converted, made, compress_to_fp16=False)
         made.with_suffix(".sha256").write_text(_digest(made))
         for suffix in (".bin", ".xml", ".sha256"):
             made.with_suffix(suffix).replace(path.with_suffix(suffix))
@@ -133,16 +148,13 @@ def _digest(path):
 
 def _convert(backbone):
     """Return a `Backbone` as an `openvino.Model` of the outputs of all stages, by way of torch.export."""
-    import openvino
     import torch
-
-    if next(backbone.parameters()).device.type != "cpu":
-        backbone = copy.deepcopy(backbone).cpu()
 
     class EveryStage(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            self.backbone = backbone
+            # A copy, so that no other thread sees the backbone on another device or in another mode.
+            self.backbone = copy.deepcopy(backbone).cpu().eval()
 
         def forward(self, batch):
             outputs = []
@@ -151,18 +163,32 @@ def _convert(backbone):
                 outputs.append(batch * 1)  # OpenVINO refuses some operations, such as hard swish, as an output
             return tuple(outputs)
 
-    example = torch.zeros(BATCH_SIZE, 3, backbone.image_size_px, backbone.image_size_px)
-    with torch.no_grad(), _evaluating(backbone):
-        return openvino.convert_model(torch.export.export(EveryStage(), (example,)))
+    shape = BATCH_SIZE, 3, backbone.image_size_px, backbone.image_size_px
+    with default_states(), torch.no_grad():
+        network = EveryStage()
+        converted = import_openvino().convert_model(torch.export.export(network, (torch.zeros(shape),)))
+        batch = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+        # The backbone itself gives the features: it may have been given a hook or another way to compute them.
+        expected = dict(zip(backbone.stages, network(batch[:1]), strict=False))
+        _compare(converted, batch.numpy(), expected | {"its features": network.backbone(batch[:1])}, backbone.name)
+    return converted
 
 
-@contextlib.contextmanager
-def _evaluating(network):
-    """Put all modules of a network into evaluation mode within a block, then back into their own mode."""
-    training = {module: module.training for module in network.modules()}
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, mode in training.items():
-            module.training = mode
+def _compare(converted, batch, expected, name):
+    """Raise ValueError if a converted network and torch ({stage: output of the first picture}) differ on a batch."""
+    settings = {"INFERENCE_PRECISION_HINT": "f32"}
+    outputs = import_openvino().Core().compile_model(converted, "CPU", settings)([batch])
+    for (stage, values), output in zip(expected.items(), outputs.values(), strict=True):
+        values = values.numpy()
+        # OpenVINO's ReLU makes 0 of NaN, so that nobody would find it afterwards.
+        if not np.isfinite(values).all():
+            raise ValueError(
+                f"backbone: {name} computes NaN or infinite values in {stage}, so its weights are damaged or too "
+                "large; load it with other weights"
+            )
+        difference, scale = np.abs(output[:1] - values).max(), np.abs(values).max()
+        if not difference <= _TOLERANCE * scale:
+            raise ValueError(
+                f"engine: 'openvino' computes other values than torch in {stage} of {name}: they differ by "
+                f"{difference:.3g}, with a largest value of {scale:.3g}; take engine='torch'"
+            )

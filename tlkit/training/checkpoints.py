@@ -15,8 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from tlkit import __version__
 from tlkit.backbones.weights.hashes import compute_sha256
-from tlkit.features.cache.inventory import PARTIAL_PREFIX
-from tlkit.storage import written_whole
+from tlkit.storage import PARTIAL_PREFIX, written_whole
 from tlkit.training.state import put_state, take_state
 
 # The newest and the one before it, in case the newest is damaged.

@@ -15,9 +15,10 @@ from pathlib import Path
 import filelock
 
 from tlkit.backbones.weights.error import WeightsError
-from tlkit.storage import cache_folder, written_whole
+from tlkit.storage import cache_folder, find_kept, written_whole
 
 _LOCK_TIMEOUT_S = 10
+_RECORDS = "weights-sha256.json"
 
 
 def hash_prefix(file_name):
@@ -93,13 +94,13 @@ def record_sha256(path, status, sha256, entry=None):
 
 def _records_path():
     """Return the path of the JSON file."""
-    return cache_folder() / "weights-sha256.json"
+    return cache_folder() / _RECORDS
 
 
 def _read_records():
     """Return {"files": {path: {"sha256", "stamp"}}, "published": {file name: sha256}}; empty if damaged."""
     try:
-        records = json.loads(_records_path().read_text(encoding="utf-8"))
+        records = json.loads((find_kept(_RECORDS) or _records_path()).read_text(encoding="utf-8"))
         if _is_sound(records):
             return records
     except FileNotFoundError:

@@ -8,7 +8,7 @@ from tlkit.backbones.networks import CATALOGUE, list_entries
 from tlkit.backbones.weights.download import download
 from tlkit.backbones.weights.error import WeightsError
 from tlkit.backbones.weights.hashes import expected_sha256, hash_prefix, record_sha256
-from tlkit.storage import cache_folder
+from tlkit.storage import cache_folder, find_kept
 
 
 def find_weights(entry, weights, *, progress=True):
@@ -29,7 +29,8 @@ def find_file(entry):
     """Return the path of an entry's file on this machine, or None."""
     spec = importlib.util.find_spec(entry.weights_package) if entry.weights_package else None
     packaged = Path(spec.origin).parent.rglob(entry.weights_file) if spec else []
-    paths = [*packaged, *(folder / entry.weights_file for folder in weights_folders())]
+    kept = find_kept("weights", entry.weights_file)  # perhaps in a folder that is only read
+    paths = [*packaged, *filter(None, [kept]), weights_folders()[-1] / entry.weights_file]
     return next((path for path in paths if path.is_file()), None)
 
 

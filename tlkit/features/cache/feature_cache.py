@@ -12,10 +12,10 @@ import os
 import time
 import warnings
 
-from tlkit.features.cache.inventory import KEY_NAME, PARTIAL_PREFIX
-from tlkit.features.cache.limit import make_room, read_limit_bytes
-from tlkit.features.cache.shards import SUFFIX, DamagedShardError, open_shard, size_bytes, write_shard
-from tlkit.storage import cache_folder, written_whole
+from tlkit.features.cache import shards
+from tlkit.features.cache.inventory import KEY_NAME, make_room, read_limit_bytes
+from tlkit.features.cache.shards import DamagedShardError, open_shard, write_shard
+from tlkit.storage import cache_folder, cache_folders, written_whole
 
 _LAYOUT = "2"  # part of each key, so that files of another layout are in another folder
 # Other processes may remove the empty folder just before a shard is written into it, but hardly this often.
@@ -27,47 +27,45 @@ class FeatureCache:
 
     def __init__(self, key):
         name = hashlib.sha256(json.dumps(key | {"layout": _LAYOUT}, sort_keys=True).encode()).hexdigest()[:32]
-        self.folder = cache_folder() / "features" / name
+        self.folder = cache_folder() / "features" / name  # others, such as a teacher's, are only read
         self.key = key
         self._limit_bytes = read_limit_bytes()  # raises before anything is computed if it is no number
         self._start_s = time.time() - 1  # files used since then belong to this call and are not removed for it
         self._room_bytes = 0  # bytes to write before the size of the cache is computed again
-        self._is_full = False
+        self._is_full = self._has_warned = False
 
     def load(self, digests, values):
         """Write kept rows into values (n, *shape) by n digests (str), and return the indices of the missing rows."""
-        first = {}
+        wanted = {}
         for index, digest in enumerate(digests):
-            first.setdefault(digest, index)
-        wanted = {bytes.fromhex(digest): index for digest, index in first.items()}
+            wanted.setdefault(bytes.fromhex(digest), []).append(index)
         for path in self._list_shards():
             if not wanted:
                 break
-            _take(path, wanted, values)
-        missing = set(wanted.values())
-        absent = []
-        for index, digest in enumerate(digests):
-            if first[digest] in missing:
-                absent.append(index)
-            elif first[digest] != index:
-                values[index] = values[first[digest]]
-        return absent
+            self._take(path, wanted, values)
+        return sorted(index for indices in wanted.values() for index in indices)
 
     def store(self, digests, values):
-        """Keep rows (n, *shape) float32 of n digests (str) in one shard, if the cache has room; may raise OSError."""
-        needed_bytes = size_bytes(len(values), values[:1].nbytes)
-        if not self._has_room(needed_bytes):
-            return
-        self._room_bytes -= needed_bytes
+        """Keep rows (n, *shape) float32 of n digests (str) in one shard, if the cache has room; warn if that fails."""
         pictures = [bytes.fromhex(digest) for digest in digests]
-        path = self.folder / f"{hashlib.sha256(b''.join(pictures)).hexdigest()[:32]}{SUFFIX}"
-        for n_left in reversed(range(_N_TRIES)):
-            try:
-                write_shard(path, pictures, values)
-                break
-            except (FileNotFoundError, FileExistsError):  # another process removed the folder while it was made
-                if not n_left:
-                    raise
+        path = self.folder / shards.name_shard(pictures)
+        try:
+            if not self._has_room(needed_bytes := shards.size_bytes(len(values), values[:1].nbytes)):
+                return
+            self._room_bytes -= needed_bytes
+            for n_left in reversed(range(_N_TRIES)):
+                try:
+                    write_shard(path, pictures, values)
+                    break
+                except (FileNotFoundError, FileExistsError):  # another process removed the folder while it was made
+                    if not n_left:
+                        raise
+        except OSError as error:  # a full disk must not lose the computed features
+            self._is_full = True
+            self._warn(
+                f"the features can't be kept in {self.folder.parent} ({error}) and will be computed again: make room "
+                "there, or set TLKIT_CACHE_DIR to a folder on another disk"
+            )
         self._name_folder()
 
     def _has_room(self, needed_bytes):
@@ -87,15 +85,46 @@ class FeatureCache:
                 )
         return not self._is_full
 
-    def _list_shards(self):
-        """Return the paths of all complete shards, sorted."""
+    def _take(self, path, wanted, values):
+        """Copy wanted rows of a shard into values; `wanted`, {digest: indices}, loses the digests that were found."""
         try:
-            with os.scandir(self.folder) as entries:
-                names = [entry.name for entry in entries]
+            with open_shard(path) as shard:
+                found = [(row, index) for row, digest in enumerate(shard.digests) for index in wanted.get(digest, ())]
+                if not found:
+                    return
+                if shard.shape != values.shape[1:]:
+                    raise DamagedShardError(f"its rows have shape {shard.shape}, expected {values.shape[1:]}")
+                rows, indices = zip(*found, strict=True)
+                values[list(indices)] = shard.read_values()[list(rows)]
+                for digest in shard.digests:
+                    wanted.pop(digest, None)
+            with contextlib.suppress(OSError):  # in another user's folder
+                os.utime(path)  # time of last use, which decides the order of removal
         except FileNotFoundError:
-            return []
-        kept = (name for name in names if name.endswith(SUFFIX) and not name.startswith(PARTIAL_PREFIX))
-        return [self.folder / name for name in sorted(kept)]
+            pass  # another process has just removed it
+        except OSError as error:
+            self._warn(f"{path} can't be read ({error}); its features are computed again")
+        except DamagedShardError as error:
+            self._warn(f"{path} is damaged ({error}); its features are computed again")
+            with contextlib.suppress(OSError):  # if it can't be removed, it is skipped the next time too
+                path.unlink()
+
+    def _list_shards(self):
+        """Return the paths of the shards to search, one's own first."""
+        paths = []
+        for folder in cache_folders():
+            try:
+                paths += shards.list_shards(folder / "features" / self.folder.name, folder)
+            except OSError as error:
+                self._warn(f"the features in {folder} can't be read ({error}) and are computed again")
+        own = [path for path in paths if path.parent == self.folder]
+        return shards.merge_shards(own) + paths[len(own) :]
+
+    def _warn(self, message):
+        """Warn of the first failure only: on a failing disk there are thousands."""
+        if not self._has_warned:
+            warnings.warn(message, stacklevel=4)
+        self._has_warned = True
 
     def _name_folder(self):
         """Write the key into the folder, for `tlkit cache` alone."""
@@ -104,28 +133,3 @@ class FeatureCache:
             if not path.exists():
                 with written_whole(path) as temporary:
                     temporary.write_text(json.dumps(self.key, indent=1), encoding="utf-8")
-
-
-def _take(path, wanted, values):
-    """Copy wanted rows of a shard into values; `wanted`, {digest: index}, loses the digests that were found."""
-    try:
-        with open_shard(path) as shard:
-            found = [(row, wanted[digest]) for row, digest in enumerate(shard.digests) if digest in wanted]
-            if not found:
-                return
-            if shard.shape != values.shape[1:]:
-                raise DamagedShardError(f"its rows have shape {shard.shape}, expected {values.shape[1:]}")
-            rows, indices = zip(*found, strict=True)
-            values[list(indices)] = shard.read_values()[list(rows)]
-            for row in rows:
-                wanted.pop(shard.digests[row], None)
-        with contextlib.suppress(OSError):  # in another user's folder
-            os.utime(path)  # time of last use, which decides the order of removal
-    except FileNotFoundError:
-        pass  # another process has just removed it
-    except OSError as error:
-        warnings.warn(f"{path} can't be read ({error}); its features are computed again", stacklevel=4)
-    except DamagedShardError as error:
-        warnings.warn(f"{path} is damaged ({error}); its features are computed again", stacklevel=4)
-        with contextlib.suppress(OSError):  # if it can't be removed, it is skipped the next time too
-            path.unlink()

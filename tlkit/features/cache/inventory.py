@@ -1,19 +1,35 @@
-"""List and remove files of the cache folder: features, converted networks and weights. Without torch and NumPy."""
+"""Files of the cache folder: features, converted networks and weights, and their size limit. Without torch and NumPy.
+
+Only files that tlkit wrote are listed and removed, by their names; links are not followed.
+"""
 
 import contextlib
 import dataclasses
-import json
 import os
+import re
 import shutil
 import time
 from pathlib import Path
 
-from tlkit.storage import cache_folder
+import filelock
+
+from tlkit.storage import PARTIAL_PREFIX, cache_folder
 
 KINDS = ("features", "converted", "weights")
+# Weights don't count for the limit: they are downloaded, perhaps during the only time with internet.
+LIMITED = ("features", "converted")
 KEY_NAME = "key.json"  # in each folder of features: network, engine and precision
-PARTIAL_PREFIX = ".partial-"  # of files that are still being written
+_OWN_FOLDER = re.compile(r"[0-9a-f]{32}")
+_OWN_NAMES = {
+    "features": re.compile(r"[^.].*\.shard"),
+    "converted": re.compile(r"[0-9a-f]{32}-openvino-.+-stages\.(xml|bin|sha256)"),
+    "weights": re.compile(r"[^.].*\.(pth|pt|safetensors|bin)"),
+}
+_PARTIAL = re.compile(re.escape(PARTIAL_PREFIX) + r"[0-9a-f]{32}.*")
 _ABANDONED_AFTER_S = 24 * 60 * 60
+_DEFAULT_LIMIT_GB = 20
+_FILLED_AFTERWARDS = 0.9  # of the limit, so that the next files don't require another search at once
+_LOCK_TIMEOUT_S = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,45 +44,16 @@ class Kept:
 
 def list_kept(kinds=KINDS):
     """Return a list of `Kept` of some kinds."""
-    kept = []
-    if "features" in kinds:
-        for folder in _list_folders(cache_folder() / "features"):
-            kept += [_weigh("features", [file]) for file in _list_files(folder) if file.name != KEY_NAME]
-    if "converted" in kinds:
+    groups = []
+    for kind in kinds:
+        paths = [path for folder in _list_folders(kind) for path in _list_files(folder, _OWN_NAMES[kind])]
+        # The hash of a network is removed first: without it, no process reads the rest.
+        paths.sort(key=lambda path: path.suffix != ".sha256")
         networks = {}
-        for file in _list_files(cache_folder() / "converted"):
-            if file.suffix != ".json":  # the small record of a network
-                networks.setdefault(file.stem, []).append(file)
-        # The hash is removed first: without it, no process reads the rest of a network.
-        kept += [
-            _weigh("converted", sorted(files, key=lambda file: file.suffix != ".sha256")) for files in networks.values()
-        ]
-    if "weights" in kinds:
-        files = _list_files(cache_folder() / "weights")
-        kept += [_weigh("weights", [file]) for file in files if file.suffix != ".lock"]
-    return [one for one in kept if one is not None]
-
-
-def describe(kept):
-    """Return a text on the content: network, size, stage, engine and precision of features, or the file name."""
-    path = kept.paths[0]
-    if kept.kind == "features":
-        key = _read_json(path.parent / KEY_NAME)
-        if not isinstance(key, dict):
-            return "an unknown network"
-        parts = [f"{key.get('backbone', 'an unknown network')} at {key.get('image_size_px', '?')} px"]
-        if "stage" in key:
-            parts.append(key["stage"] if key.get("pooled") == "True" else f"maps of {key['stage']}")
-        return ", ".join([*parts, key.get("engine", "unknown engine"), key.get("precision", "unknown precision")])
-    if kept.kind == "converted":
-        fingerprint = path.stem.split("-")[0]
-        for record in (cache_folder() / "converted").glob("*.json"):
-            with contextlib.suppress(TypeError, KeyError, AttributeError):  # damaged
-                known = _read_json(record)
-                if known["fingerprint"].startswith(fingerprint):
-                    return f"{known['name']} at {known['recipe']['crop_size_px']} px"
-        return f"an unknown network, {fingerprint[:8]}"
-    return path.name
+        for path in paths:
+            networks.setdefault(path.stem if kind == "converted" else path, []).append(path)
+        groups += [(kind, group) for group in networks.values()]
+    return [kept for kind, group in groups if (kept := _weigh(kind, group)) is not None]
 
 
 def remove(kept):
@@ -81,13 +68,11 @@ def remove(kept):
 
 def tidy():
     """Remove partial files of killed processes after a day, and empty folders of features."""
-    now_s = time.time()
-    folders = _list_folders(cache_folder() / "features")
-    for folder in (*folders, cache_folder() / "converted"):
-        for path in map(Path, _scan(folder)):
-            is_partial = path.name.startswith((PARTIAL_PREFIX, "tmp"))
+    now_s, folders = time.time(), _list_folders("features")
+    for folder in (*folders, *_list_folders("converted")):
+        for path in _list_files(folder, _PARTIAL):
             with contextlib.suppress(OSError):
-                if is_partial and now_s - path.stat().st_mtime > _ABANDONED_AFTER_S:
+                if now_s - path.stat().st_mtime > _ABANDONED_AFTER_S:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
     for folder in folders:
         with contextlib.suppress(OSError):  # another process writes into it again
@@ -96,22 +81,49 @@ def tidy():
                 folder.rmdir()
 
 
-def _list_folders(folder):
-    """Return the paths of the folders in a folder."""
-    return [Path(entry) for entry in _scan(folder) if entry.is_dir()]
+def read_limit_bytes():
+    """Return the limit for features and converted networks in bytes: `TLKIT_CACHE_LIMIT_GB`, or 20 GB."""
+    text = os.environ.get("TLKIT_CACHE_LIMIT_GB") or str(_DEFAULT_LIMIT_GB)
+    with contextlib.suppress(ValueError):
+        limit_gb = float(text)
+        if limit_gb > 0:
+            return limit_gb * 1e9
+    raise ValueError(f"TLKIT_CACHE_LIMIT_GB: {text!r}, expected a number of gigabytes above 0, such as 20, or inf")
 
 
-def _list_files(folder):
-    """Return the paths of the files in a folder, without hidden ones."""
-    return [Path(entry) for entry in _scan(folder) if entry.is_file() and not entry.name.startswith(".")]
+def make_room(needed_bytes, limit_bytes, start_s):
+    """Remove the least recently used files, but none used since `start_s`, and return the free room in bytes."""
+    lock = filelock.FileLock(cache_folder() / "features.lock", timeout=_LOCK_TIMEOUT_S)
+    with contextlib.ExitStack() as stack:
+        # On a disk without locks, two processes may remove files at once; then only too much is removed.
+        with contextlib.suppress(OSError, NotImplementedError):
+            stack.enter_context(lock)
+        kept = list_kept(LIMITED)
+        total_bytes = sum(one.size_bytes for one in kept)
+        if total_bytes + needed_bytes > limit_bytes:
+            for one in sorted(kept, key=lambda one: one.used_s):
+                if total_bytes + needed_bytes <= _FILLED_AFTERWARDS * limit_bytes or one.used_s >= start_s:
+                    break
+                if not _was_used_since(one) and remove(one):
+                    total_bytes -= one.size_bytes
+        tidy()
+    return limit_bytes - total_bytes
 
 
-def _scan(folder):
-    """Return the entries of a folder; none if it doesn't exist."""
+def _list_folders(kind):
+    """Return the paths of the folders that hold the files of a kind."""
+    folder = cache_folder() / kind
+    if folder.is_symlink():
+        return []
+    return _list_files(folder, _OWN_FOLDER) if kind == "features" else [folder]
+
+
+def _list_files(folder, names):
+    """Return the paths in a folder whose name has a pattern, without links; none if the folder can't be read."""
     try:
         with os.scandir(folder) as entries:
-            return list(entries)
-    except FileNotFoundError:
+            return [Path(entry) for entry in entries if names.fullmatch(entry.name) and not entry.is_symlink()]
+    except OSError:
         return []
 
 
@@ -119,14 +131,14 @@ def _weigh(kind, paths):
     """Return the `Kept` of some files; None if another process has just removed them."""
     try:
         status = [path.stat() for path in paths]
-    except FileNotFoundError:
+    except OSError:
         return None
     return Kept(kind, tuple(paths), sum(one.st_size for one in status), max(one.st_mtime for one in status))
 
 
-def _read_json(path):
-    """Return the content of a JSON file; None if it is missing or damaged."""
+def _was_used_since(kept):
+    """Return whether files were read or written after they were listed."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+        return max(path.stat().st_mtime for path in kept.paths) > kept.used_s
+    except OSError:
+        return False

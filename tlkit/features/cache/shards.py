@@ -11,13 +11,17 @@ are needed. Every changed byte is noticed.
 import contextlib
 import hashlib
 import math
+import os
 import struct
 
 import numpy as np
 
-from tlkit.storage import written_whole
+from tlkit.storage import PARTIAL_PREFIX, is_trusted, written_whole
 
 SUFFIX = ".shard"
+SHARD_BYTES = 8 * 2**20  # at which a file is full
+_MIN_SMALL = 32
+_N_JOINED = 16
 _MAGIC = b"tlkit-2\n"
 _MAX_AXES = 3
 _HEAD = struct.Struct(f"<{len(_MAGIC)}s{1 + _MAX_AXES}Q32s")
@@ -80,6 +84,11 @@ def size_bytes(n_rows, row_bytes):
     return _HEAD.size + _N_HASH_BYTES + n_rows * (_N_HASH_BYTES + row_bytes)
 
 
+def name_shard(digests):
+    """Return the file name of a shard of pictures (list of n bytes)."""
+    return f"{hashlib.sha256(b''.join(digests)).hexdigest()[:32]}{SUFFIX}"
+
+
 def write_shard(path, digests, values):
     """Write rows (n, *shape) float32 and their digests (list of n bytes) into a file, whole or not at all."""
     shape = values.shape[1:]
@@ -94,3 +103,48 @@ def write_shard(path, digests, values):
     with written_whole(path) as temporary, open(temporary, "wb") as file:
         file.write(head + hashlib.sha256(head + digests).digest() + digests)
         file.write(values)
+
+
+def list_shards(folder, root):
+    """Return the sorted paths of all complete shards in a folder of a cache (root) that can be trusted."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        names = [one.name for one in entries if one.name.endswith(SUFFIX) and not one.name.startswith(PARTIAL_PREFIX)]
+        return sorted(path for name in names if is_trusted(path := folder / name, root))
+    return []
+
+
+def merge_shards(paths):
+    """Return the paths of shards after joining small ones, such as those of single pictures, if there are many."""
+    # Otherwise a look-up would open as many files as there were calls before it.
+    small = [path for path in paths if _is_small(path)] if len(paths) >= _MIN_SMALL else []
+    if len(small) < _MIN_SMALL:
+        return paths
+    joined = set(paths) - set(small)
+    for start in range(0, len(small), _N_JOINED):
+        joined |= _join(set(small[start : start + _N_JOINED]))
+    return sorted(joined)
+
+
+def _is_small(path):
+    """Return whether a shard is small, and this user's own."""
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return status.st_size < SHARD_BYTES // _N_JOINED and status.st_uid == getattr(os, "getuid", int)()
+
+
+def _join(paths):
+    """Write the rows of some shards (a set of paths) into one, remove these, and return the set of what is left."""
+    rows, read = {}, set()
+    for path in paths:
+        with contextlib.suppress(OSError, DamagedShardError), open_shard(path) as shard:
+            rows |= zip(shard.digests, shard.read_values(), strict=True)
+            read.add(path)
+    with contextlib.suppress(OSError, ValueError):  # a full disk; nothing to join
+        joined = path.with_name(name_shard(rows))
+        write_shard(joined, list(rows), np.stack(list(rows.values())))
+        for path in read - {joined}:
+            path.unlink(missing_ok=True)
+        return paths - read | {joined}
+    return paths
