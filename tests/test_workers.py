@@ -91,7 +91,7 @@ def test_processors_are_divided(tmp_path):
 
 
 @pytest.mark.parametrize("end", [lambda: os.kill(os.getpid(), signal.SIGKILL), lambda: 1 / 0], ids=["killed", "failed"])
-def test_what_a_helper_could_not_do_is_done_here(end, tmp_path):
+def test_what_a_helper_could_not_do_is_done_here(end, tmp_path, request):
     here = os.getpid()
 
     def work(number):
@@ -101,8 +101,15 @@ def test_what_a_helper_could_not_do_is_done_here(end, tmp_path):
         wait_until(lambda: any(tmp_path.iterdir()))
         return os.getpid()
 
-    results = list(Helpers(work, 1).share(range(3)))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        results = list(Helpers(work, 1, lambda index: f"run {index}").share(range(3)))
     (lost,) = (int(path.name) for path in tmp_path.iterdir())
+    killed = "was killed (SIGKILL), perhaps since memory ran out; the finished runs are kept, and this process "
+    expected = [f"{killed}repeats run {lost}: use fewer workers"] if request.node.callspec.id == "killed" else []
+    assert [text in str(warning.message) for text, warning in zip(expected, caught, strict=True)] == [True] * len(
+        caught
+    )
     assert results[-1][0] == lost
     assert {process_id for _, process_id in results} == {here}
     assert sorted(number for number, _ in results) == [0, 1, 2]
@@ -159,7 +166,8 @@ def test_an_answer_that_breaks_off_is_worked_out_here(tmp_path):
             os.kill(int(second.read_text()), signal.SIGKILL)
         return number
 
-    assert dict(Helpers(work, 1).share(range(3))) == {0: 0, 1: 1, 2: 2}
+    with pytest.warns(UserWarning, match="was killed"):
+        assert dict(Helpers(work, 1).share(range(3))) == {0: 0, 1: 1, 2: 2}
 
 
 def test_ctrl_c_gives_what_helpers_have_done_and_ends_them(tmp_path):
@@ -173,14 +181,15 @@ def test_ctrl_c_gives_what_helpers_have_done_and_ends_them(tmp_path):
             (tmp_path / f"done {number}").touch()
             return number
         wait_until((tmp_path / "helper waits").exists)
+        helpers._helpers[0][1].poll(30)  # a thread of the helper sends its result
         os.kill(os.getpid(), signal.SIGINT)
 
     def number_of_helpers_items():
         return len(list(tmp_path.glob("done *")))
 
-    results = []
+    results, helpers = [], Helpers(work, 1)
     with pytest.raises(KeyboardInterrupt):
-        for number, _ in Helpers(work, 1).share(range(9)):
+        for number, _ in helpers.share(range(9)):
             results.append(number)
     assert [f"done {number}" for number in results] == [path.name for path in tmp_path.glob("done *")]
     assert len(results) == 1
@@ -202,6 +211,7 @@ def test_ctrl_c_is_for_this_process_alone(tmp_path):
 
 ABANDONED = """
 import os, signal, time
+from tlkit.comparison import workers
 from tlkit.comparison.workers import Helpers
 
 here = os.getpid()
@@ -210,8 +220,9 @@ def work(number):
     if os.getpid() == here:
         os.kill(here, signal.SIGKILL)
     print(os.getpid(), flush=True)
-    time.sleep(1)
+    {work}
 
+workers._PR_SET_PDEATHSIG = {prctl}
 helpers = Helpers(work, 2)
 print(*(process.pid for process, _ in helpers._helpers), flush=True)
 if {begun}:
@@ -220,9 +231,19 @@ os.kill(here, signal.SIGKILL)
 """
 
 
-@pytest.mark.parametrize("begun", [True, False])
-def test_helpers_end_when_this_process_is_killed(begun):
-    done = subprocess.run([sys.executable, "-c", ABANDONED.format(begun=begun)], capture_output=True, text=True)
+@pytest.mark.parametrize(
+    ("begun", "prctl", "work"),
+    [
+        (True, 1, "time.sleep(100)"),  # in the middle of a run
+        (False, 1, "pass"),
+        # The system ignores prctl: they end with a run whose result nobody reads, though it fills the pipe.
+        (True, 0, "return bytes(10_000_000)"),
+        (False, 0, "pass"),
+    ],
+)
+def test_helpers_end_when_this_process_is_killed(begun, prctl, work):
+    code = ABANDONED.format(begun=begun, prctl=prctl, work=work)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == -signal.SIGKILL
     helpers = done.stdout.splitlines()[0].split()
     assert len(helpers) == 2
@@ -241,6 +262,56 @@ def test_what_is_called_apart_leaves_files_and_no_memory(tmp_path):
     call_in_fork(function)
     assert said == []
     assert int((tmp_path / "left").read_text()) != os.getpid()
+
+
+STRAY = """
+import os, signal, sys, time
+from tlkit.comparison import workers
+
+def wait():
+    print(os.getpid(), flush=True)
+    os.kill(parent, signal.SIGKILL)
+    time.sleep(100)
+
+parent = os.getpid()
+workers.call_in_fork(wait)
+"""
+
+
+def test_what_is_called_apart_ends_when_this_process_is_killed():
+    done = subprocess.run([sys.executable, "-c", STRAY], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL
+    wait_until(lambda: not is_there(int(done.stdout)))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGSTOP])
+def test_helpers_end_whatever_signal_they_ignore(number):
+    """A handler of this process isn't theirs, and a helper that stands still is ended too."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        helpers = Helpers(lambda index: None, 1)
+        ((process, _),) = helpers._helpers
+        os.kill(process.pid, number)
+        helpers.close()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert not is_there(process.pid)
+
+
+def test_ctrl_c_while_helpers_are_started_leaves_none(monkeypatch):
+    real, started = multiprocessing.process.BaseProcess.start, []
+
+    def start(process):
+        started.append(process)
+        if len(started) == 2:
+            signal.raise_signal(signal.SIGINT)
+        real(process)
+
+    monkeypatch.setattr(multiprocessing.process.BaseProcess, "start", start)
+    with pytest.raises(KeyboardInterrupt):
+        Helpers(lambda index: None, 3)
+    assert len(started) == 2
+    wait_until(lambda: not any(is_there(process.pid) for process in started))
 
 
 def test_ctrl_c_ends_what_is_called_apart(tmp_path):

@@ -53,7 +53,8 @@ def run_cells(
     n_helpers = max(0, min(n_workers, len(forked)) - 1)
     if n_helpers:  # a bar of a notebook wouldn't show in the other process
         call_in_fork(lambda: prepare(progress and sys.stderr.isatty(), True))
-    with contextlib.closing(Helpers(lambda index: run(cells[index]), n_helpers)) as helpers:
+    helpers = Helpers(lambda index: run(cells[index]), n_helpers, describe=lambda index: str(cells[index]))
+    with contextlib.closing(helpers):
         prepare(progress, False)
         try:
             with tqdm(total=len(cells), desc=title, unit="run", disable=not progress, leave=leave) as bar:

@@ -6,6 +6,7 @@ without what is in memory. Either way they take half a GiB more.
 
 import concurrent.futures
 import contextlib
+import ctypes
 import gc
 import multiprocessing
 import os
@@ -19,6 +20,7 @@ from tlkit.arguments import check_count
 from tlkit.cpu.threads import end_idle_threads
 
 _INDEX_BYTES = 4  # per index in the pipe
+_PR_SET_PDEATHSIG = 1  # of Linux's prctl: the signal that a process gets when its parent ends
 
 
 def check_workers(n_workers):
@@ -52,22 +54,47 @@ def choose_workers():
 
 def call_in_fork(function):
     """Call a function in a forked process for the files that it writes; its memory is freed, its errors are ignored."""
-    process = multiprocessing.get_context("fork").Process(target=_call_quietly, args=(function,), daemon=True)
     end_idle_threads()
-    process.start()
+    process = _fork(_call_quietly, function)
     try:
         process.join()
     finally:
-        process.terminate()
+        process.kill()
         process.join()
 
 
 def _call_quietly(function):
-    """Call a function without warnings, errors or Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Call a function without warnings or errors."""
     with warnings.catch_warnings(), contextlib.suppress(Exception):
         warnings.simplefilter("ignore")  # the caller repeats the work, and gets the warnings then
         function()
+
+
+def _fork(function, *arguments):
+    """Return a forked process that calls a function; it doesn't hear Ctrl-C, and ends at once if this process ends."""
+    arguments = os.getpid(), function, *arguments
+    process = multiprocessing.get_context("fork").Process(target=_call_below, args=arguments, daemon=True)
+    # Ctrl-C waits until the new process ignores it; otherwise that would show a traceback.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    except BaseException:
+        if process.pid:
+            process.kill()
+        raise
+    return process
+
+
+def _call_below(parent, function, *arguments):
+    """Call a function in a forked process, which the system kills when its parent ends, even if that was killed."""
+    ctypes.pythonapi.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a handler of the parent would do its work twice
+    if os.getppid() == parent:  # otherwise it ended before prctl was called
+        function(*arguments)
 
 
 class Helpers:
@@ -75,8 +102,8 @@ class Helpers:
 
     # They see everything that this process had in memory, without a copy. They end with `share`, or with this process.
 
-    def __init__(self, work, n_helpers):
-        self._work, self._helpers, self._n_workers = work, [], n_helpers + 1
+    def __init__(self, work, n_helpers, describe=str):
+        self._work, self._helpers, self._n_workers, self._describe = work, [], n_helpers + 1, describe
         self._queue = self._feed = None
         if not n_helpers:
             return
@@ -85,14 +112,16 @@ class Helpers:
         end_idle_threads()
         # The garbage collector writes on the objects that it visits, and memory that is written on is held twice.
         gc.freeze()
-        context = multiprocessing.get_context("fork")
         self._queue, self._feed = os.pipe()
-        for _ in range(n_helpers):
-            receiver, sender = context.Pipe(duplex=False)
-            process = context.Process(target=self._help, args=(sender,), daemon=True)
-            process.start()
-            sender.close()  # the pipe ends when the helper closes its own copy
-            self._helpers.append((process, receiver))
+        self._parent = os.getpid()
+        try:
+            for _ in range(n_helpers):
+                receiver, sender = multiprocessing.Pipe(duplex=False)
+                with sender:  # the pipe ends when the helper closes its own copy
+                    self._helpers.append((_fork(self._help, sender, receiver), receiver))
+        except BaseException:  # also Ctrl-C
+            self.close()
+            raise
 
     def share(self, indices):
         """Yield (index, work(index)) in the order in which they are finished."""
@@ -111,6 +140,7 @@ class Helpers:
                     yield from self._collect(remaining, wait=False)
                 yield from self._collect(remaining, wait=True)
                 # Work of a helper that failed or was killed is repeated here, and so raises here.
+                self._report_killed(remaining)
                 for index in sorted(remaining):
                     yield index, self._work(index)
             except KeyboardInterrupt:
@@ -120,10 +150,10 @@ class Helpers:
 
     def close(self):
         """End the helpers at once."""
-        if self._helpers:
+        if self._queue is not None:
             gc.unfreeze()
         for process, receiver in self._helpers:
-            process.terminate()
+            process.kill()
             process.join()
             receiver.close()
         for end in (self._queue, self._feed):
@@ -136,13 +166,28 @@ class Helpers:
         while index := os.read(self._queue, _INDEX_BYTES):
             yield int.from_bytes(index)
 
-    def _help(self, sender):
+    def _report_killed(self, remaining):
+        """Warn of helpers that a signal has ended, and list the work they leave."""
+        for process, _ in self._helpers:
+            process.join()
+            if process.exitcode < 0 and remaining:
+                name, lost = signal.Signals(-process.exitcode).name, ", ".join(map(self._describe, sorted(remaining)))
+                warnings.warn(
+                    f"worker process {process.pid} was killed ({name}), perhaps since memory ran out; finished runs are "
+                    f"kept, and this process repeats {lost}: use fewer workers if it happens again",
+                    stacklevel=2,
+                )
+
+    def _help(self, sender, own_receiver):
         """Work in a helper, and send (index, result, warnings) of each index."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         os.close(self._feed)  # or the pipe would never reach its end
+        for receiver in [own_receiver, *(receiver for _, receiver in self._helpers)]:
+            receiver.close()  # or a helper whose parent is gone would wait for itself or another helper to read
         # A result that is too large for the pipe waits in a thread until it is read.
         with _divide_threads(self._n_workers), concurrent.futures.ThreadPoolExecutor(1) as executor:
             for index in self._claim():
+                if os.getppid() != self._parent:  # for systems that ignore prctl
+                    return
                 with warnings.catch_warnings(record=True) as caught:
                     try:
                         result = self._work(index)
