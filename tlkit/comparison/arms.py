@@ -6,11 +6,11 @@ import warnings
 
 import numpy as np
 
+from tlkit.comparison.fixed_test import FIXED_FOLD, choose_split, read_test
 from tlkit.comparison.runner import run_cells, tabulate
 from tlkit.cpu.measure import measured
 from tlkit.evaluation.paired_gains import PairedGains
 from tlkit.evaluation.scores import evaluate_probabilities
-from tlkit.images.splits import split_for
 
 HAND_MADE = "hand_made"
 DEFAULT_SIZE_PX = 96
@@ -18,8 +18,8 @@ DEFAULT_SIZE_PX = 96
 _REPEATED_WARNINGS = "shots: |l2_penalty: "
 
 
-def read_inputs(backbone, images, strategies, n_least, image_size_px):
-    """Return (Backbone, ImageSet, {name: Strategy, Probe or "hand_made"}), loaded by name or default if need be."""
+def read_inputs(backbone, images, strategies, n_least, image_size_px, test):
+    """Return (Backbone, ImageSet, {name: Strategy, Probe or "hand_made"}, test set or None), loaded if need be."""
     from tlkit.backbones.loader import load_backbone
     from tlkit.images import load_images
     from tlkit.strategies import get
@@ -41,12 +41,13 @@ def read_inputs(backbone, images, strategies, n_least, image_size_px):
     if len(arms) < n_least:
         expected = {1: "one", 2: "two to compare"}[n_least]
         raise ValueError(f"strategies: {list(arms)}, expected at least {expected}")
-    return backbone, images, arms
+    return backbone, images, arms, None if test is None else read_test(images, test)
 
 
-def describe_arms(backbone, images, arms):
+def describe_arms(backbone, images, arms, test):
     """Return the settings of a comparison as plain values that JSON can hold."""
-    return {
+    fixed = {} if test is None else {"test": repr(test), "test_hash": test.content_hash}
+    return fixed | {
         "backbone": backbone.name,
         "weights": backbone.provenance["source"],
         "image_size_px": backbone.image_size_px,
@@ -56,9 +57,9 @@ def describe_arms(backbone, images, arms):
     }
 
 
-def run_arms(backbone, images, arms, shots, seeds, *, title, progress, n_workers):
+def run_arms(backbone, images, arms, shots, seeds, test, *, title, progress, n_workers, on_run):
     """Run every arm at each number of shots with each seed; return (runs, predictions), two DataFrames."""
-    runner = ArmRunner(backbone, images, arms, shots, seeds)
+    runner = ArmRunner(backbone, images, arms, shots, seeds, test)
     results = run_cells(
         *(runner.cells, runner, runner.extract),
         unit_of=lambda cell: cell.seed,
@@ -68,20 +69,26 @@ def run_arms(backbone, images, arms, shots, seeds, *, title, progress, n_workers
         n_workers=n_workers,
         may_fork=runner.needs_training,
         stacklevel=4,
+        on_result=on_run and (lambda cell, result: on_run(*_tabulate([(cell, result)]))),
     )
+    return _tabulate(results)
+
+
+def _tabulate(results):
+    """Return (runs, predictions) of results, as `Comparison` has them."""
     runs, predictions = tabulate(results, ArmCell._fields)
     probabilities = [evaluation.probabilities.max(axis=1) for _, (evaluation, _) in results]
     columns = [*ArmCell._fields, "picture", "group", "label", "predicted", "probability"]
     return runs, predictions.assign(probability=np.concatenate(probabilities))[columns]
 
 
-def average_runs(runs):
+def average_runs(runs, predictions):
     """Return the means over seeds, one row per strategy and number of shots in the order of `runs`."""
     import pandas as pd
 
     rows = []
     for (strategy, shots), arm in runs.groupby(["strategy", "shots"], sort=False):
-        low, high = PairedGains(arm["accuracy"].to_numpy(), select_folds(arm)).interval()
+        low, high = measure_accuracy(arm, predictions).interval()
         means = arm.mean(numeric_only=True)[["accuracy", "balanced_accuracy", "duration_s", "n_train", "n_steps"]]
         row = {"strategy": strategy, "shots": shots, **means, "accuracy_low": low, "accuracy_high": high}
         row |= {"peak_memory_mib": arm["peak_memory_mib"].max(), "n_seeds": arm["seed"].nunique()}
@@ -89,10 +96,17 @@ def average_runs(runs):
     return pd.DataFrame(rows)
 
 
-def select_folds(runs):
-    """Return the folds of runs for `PairedGains`; None if all are the same."""
-    # The interval then holds for the pictures of this fold.
-    return runs["fold"].to_numpy() if runs["fold"].nunique() > 1 else None
+def measure_accuracy(arm, predictions, above=0):
+    """Return the `PairedGains` of the runs of one arm over a constant accuracy."""
+    gains, folds = arm["accuracy"].to_numpy() - above, arm["fold"].to_numpy()
+    if (folds == FIXED_FOLD).all():  # seeds share the test pictures, which are a sample too
+        here = predictions[(predictions[["strategy", "shots"]] == arm[["strategy", "shots"]].iloc[0]).all(axis=1)]
+        here = here.assign(right=(here["label"] == here["predicted"]) - above)
+        table = here.pivot(index="seed", columns="picture", values="right")
+        groups = here.drop_duplicates("picture").set_index("picture")["group"].loc[table.columns]
+        return PairedGains(gains, None, table.to_numpy(), groups.to_numpy())
+    # With a single fold, the interval holds for the pictures of this fold.
+    return PairedGains(gains, folds if len(set(folds)) > 1 else None)
 
 
 class ArmCell(typing.NamedTuple):
@@ -110,17 +124,19 @@ class ArmCell(typing.NamedTuple):
 class ArmRunner:
     """Runs an `ArmCell`; the pictures are drawn once for all arms, and features are computed once by `extract`."""
 
-    def __init__(self, backbone, images, arms, shots, seeds):
-        self.backbone, self.images, self.arms = backbone, images, arms
+    def __init__(self, backbone, images, arms, shots, seeds, test=None):
+        self.backbone, self.arms = backbone, arms
+        self.sets = [images] if test is None else [images, test]
         # An arm that needs no training amounts to a `Probe`; the others have None.
         self.probes = {name: _find_probe(arm) for name, arm in arms.items()}
-        self.features, self.rows = {}, {name: row for row, name in enumerate(images.names)}
+        # Of each set: its Features by source, and the row of each picture.
+        self.features, self.rows = {}, [{name: row for row, name in enumerate(part.names)} for part in self.sets]
         self.cells, self.draws, self.first_seed = [], {}, seeds[0]
         for seed in seeds:
-            fold, train, test = split_for(images, seed)
+            fold, train, tested = choose_split(images, seed, test)
             for n_shots in shots:
                 with self._warning_once(seed):
-                    self.draws[n_shots, seed] = train.few(n_shots, seed=seed), test
+                    self.draws[n_shots, seed] = train.few(n_shots, seed=seed), tested
                 self.cells += [ArmCell(name, n_shots, seed, fold) for name in arms]
 
     def needs_training(self, cell):
@@ -159,10 +175,10 @@ class ArmRunner:
         """Solve a head on features that are known."""
         from tlkit.heads import fit_head
 
-        probe, features = self.probes[name], self.features[self._find_source(name)]
+        probe = self.probes[name]
         with measured() as measurement:
-            head = fit_head(self._look_up(features, train), probe.kind, seed=seed, **probe.settings)
-            evaluation = evaluate_probabilities(head.predict(self._look_up(features, test).values), test)
+            head = fit_head(self._look_up(name, 0, train), probe.kind, seed=seed, **probe.settings)
+            evaluation = evaluate_probabilities(head.predict(self._look_up(name, -1, test).values), test)
         costs = {"duration_s": measurement.duration_s, "peak_memory_mib": measurement.peak_memory_mib}
         return evaluation, {"n_steps": 0} | costs
 
@@ -176,9 +192,10 @@ class ArmRunner:
         costs = {name: getattr(run, name) for name in ("n_steps", "duration_s", "peak_memory_mib")}
         return run.evaluate(test), costs
 
-    def _look_up(self, features, images):
-        """Return the Features of some of the pictures."""
-        return features[[self.rows[name] for name in images.names]]
+    def _look_up(self, name, index, images):
+        """Return an arm's Features of some pictures of a set, by the index of the set."""
+        rows = self.rows[index]
+        return self.features[self._find_source(name)][index][[rows[name] for name in images.names]]
 
     def _find_source(self, name):
         """Return what determines an arm's features; arms with the same source share them."""
@@ -188,15 +205,15 @@ class ArmRunner:
         return probe.resolve(self.backbone), probe.pooled
 
     def _extract(self, source, progress):
-        """Return the Features of all pictures for a source as `_find_source` returns it."""
+        """Return the Features of all pictures, one per set, for a source as `_find_source` returns it."""
         if source == HAND_MADE:
             from tlkit.features.hand_made import extract_hand_made
 
-            return extract_hand_made(self.images, self.backbone.image_size_px)
+            return [extract_hand_made(images, self.backbone.image_size_px) for images in self.sets]
         from tlkit.features.extract import extract_features
 
-        stage, pooled = source
-        return extract_features(self.backbone, self.images, progress=progress, stage=stage, pooled=pooled)
+        settings = dict(zip(("stage", "pooled"), source, strict=True), progress=progress)
+        return [extract_features(self.backbone, images, **settings) for images in self.sets]
 
 
 def _find_probe(arm):

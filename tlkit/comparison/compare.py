@@ -12,6 +12,8 @@ from tlkit.evaluation.gains import transfer_gain
 from tlkit.images.splits import N_FOLDS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
     from tlkit.backbones.backbone import Backbone
@@ -118,6 +120,8 @@ def compare(
     baseline: str | None = None,
     progress: bool = True,
     n_workers: int = 1,
+    test: ImageSet | None = None,
+    on_run: Callable[[pd.DataFrame, pd.DataFrame], None] | None = None,
 ) -> Comparison:
     """Train each strategy at each number of shots with each seed, on the same pictures for all strategies.
 
@@ -147,6 +151,11 @@ def compare(
         Number of runs computed at a time, each in a process with its share of the processors. One small network keeps
         only one or two processors busy. Each further process takes about 300 MiB. More than 1 works on Linux only, and
         before this process uses OpenVINO or a GPU. Another number of threads may change the last bits of the results.
+    test : ImageSet, optional
+        A fixed test set, for example a published one: every run is tested on it, and `images` are all for training. Its
+        classes must occur in `images`. Intervals then hold over seeds and test pictures; `fold` is -1.
+    on_run : callable, optional
+        Called at the end of each run with its row of `runs` and its `predictions`, for example to write them to a file.
 
     Returns
     -------
@@ -156,7 +165,8 @@ def compare(
     Raises
     ------
     ValueError
-        If a strategy, baseline, number of shots, seed or number of workers can't be used.
+        If a strategy, baseline, number of shots, seed, number of workers or test set can't be used, or if a test picture
+        is also in `images`.
 
     Examples
     --------
@@ -168,22 +178,21 @@ def compare(
     [['hand_made', 4.0, 2, 'baseline'], ['linear_probe', 4.0, 2, "can't tell"]]
     """
     n_workers = check_workers(n_workers)
-    backbone, images, arms = read_inputs(backbone, images, strategies, 2, image_size_px)
+    backbone, images, arms, test = read_inputs(backbone, images, strategies, 2, image_size_px, test)
     shots, seeds = read_counts("shots", shots, 1), read_seeds(seeds)
     if baseline is None:
         baseline = "from_scratch" if "from_scratch" in arms else next(iter(arms))
     if baseline not in arms:
         raise ValueError(f"baseline: {baseline!r} is not compared; expected one of {', '.join(arms)}")
-    runs, predictions = run_arms(
-        backbone, images, arms, shots, seeds, title="compare", progress=progress, n_workers=n_workers
-    )
-    return summarise(runs, predictions, baseline, describe_arms(backbone, images, arms))
+    settings = {"title": "compare", "progress": progress, "n_workers": n_workers, "on_run": on_run}
+    runs, predictions = run_arms(backbone, images, arms, shots, seeds, test, **settings)
+    return summarise(runs, predictions, baseline, describe_arms(backbone, images, arms, test))
 
 
 def summarise(runs, predictions, baseline, description):
     """Return the `Comparison` of runs and predictions, as it has them."""
     gains = transfer_gain(runs, predictions, baseline).drop(columns=["baseline", "n_seeds", "n_pictures_to_tell"])
-    table = average_runs(runs).merge(gains, on=["strategy", "shots"], how="left", sort=False)
+    table = average_runs(runs, predictions).merge(gains, on=["strategy", "shots"], how="left", sort=False)
     # Settings are fixed beforehand, the same for every set of pictures: none is chosen by its result.
     table["n_configurations"] = 1
     table["verdict"] = table["verdict"].fillna("baseline")

@@ -9,9 +9,10 @@ import numpy as np
 
 from tlkit.comparison.arms import DEFAULT_SIZE_PX, HAND_MADE, describe_arms, read_inputs, run_arms
 from tlkit.comparison.curve_results import LearningCurve, summarise_curve
+from tlkit.comparison.fixed_test import choose_split
 from tlkit.comparison.runner import read_counts, read_seeds
 from tlkit.comparison.workers import check_workers
-from tlkit.images.splits import N_FOLDS, split_for
+from tlkit.images.splits import N_FOLDS
 
 if TYPE_CHECKING:
     from tlkit.backbones.backbone import Backbone
@@ -34,6 +35,7 @@ def learning_curve(
     image_size_px: int = DEFAULT_SIZE_PX,
     progress: bool = True,
     n_workers: int = 1,
+    test: ImageSet | None = None,
 ) -> LearningCurve:
     """Measure how accuracy grows with the number of training pictures, and where one strategy overtakes another.
 
@@ -60,6 +62,8 @@ def learning_curve(
         Whether to show a progress bar.
     n_workers : int, default 1
         Number of runs computed at a time, as in `compare`.
+    test : ImageSet, optional
+        A fixed test set for all runs, as in `compare`.
 
     Returns
     -------
@@ -69,7 +73,7 @@ def learning_curve(
     Raises
     ------
     ValueError
-        If a strategy, number of shots, seed or number of workers can't be used.
+        If a strategy, number of shots, seed, number of workers or test set can't be used.
 
     Examples
     --------
@@ -82,22 +86,21 @@ def learning_curve(
     [['hand_made', 1, 2.0], ['hand_made', 4, 8.0], ['prototype_probe', 1, 2.0], ['prototype_probe', 4, 8.0]]
     """
     n_workers = check_workers(n_workers)
-    backbone, images, arms = read_inputs(backbone, images, strategies, 1, image_size_px)
+    backbone, images, arms, test = read_inputs(backbone, images, strategies, 1, image_size_px, test)
     seeds = read_seeds(seeds)
     shots = [shots] if np.ndim(shots) == 0 else list(shots)
     if any(isinstance(number, str) and number != ALL_SHOTS for number in shots):
         raise ValueError(f"shots: {shots}, expected whole numbers of at least 1, or {ALL_SHOTS!r}")
-    n_all = _count_largest(images, seeds) if ALL_SHOTS in shots else None
+    n_all = _count_largest(images, seeds, test) if ALL_SHOTS in shots else None
     shots = sorted(read_counts("shots", [n_all if number == ALL_SHOTS else number for number in shots], 1))
     with warnings.catch_warnings():
         # With "all" shots it is expected that most classes have fewer.
         warnings.filterwarnings("ignore", message=f"shots: {n_all} wanted")
-        runs, predictions = run_arms(
-            backbone, images, arms, shots, seeds, title="learning curve", progress=progress, n_workers=n_workers
-        )
-    return summarise_curve(runs, predictions, describe_arms(backbone, images, arms))
+        settings = {"title": "learning curve", "progress": progress, "n_workers": n_workers, "on_run": None}
+        runs, predictions = run_arms(backbone, images, arms, shots, seeds, test, **settings)
+    return summarise_curve(runs, predictions, describe_arms(backbone, images, arms, test))
 
 
-def _count_largest(images, seeds):
+def _count_largest(images, seeds, test):
     """Return the number of pictures of the largest class in the training set of any seed."""
-    return max(int(np.bincount(split_for(images, seed)[1].labels).max()) for seed in seeds)
+    return max(int(np.bincount(choose_split(images, seed, test)[1].labels).max()) for seed in seeds)

@@ -41,7 +41,19 @@ def tabulate(results, columns):
 
 
 def run_cells(
-    cells, run, prepare, *, unit_of, units, title, progress, n_workers, may_fork=None, leave=True, stacklevel=3
+    cells,
+    run,
+    prepare,
+    *,
+    unit_of,
+    units,
+    title,
+    progress,
+    n_workers,
+    may_fork=None,
+    leave=True,
+    stacklevel=3,
+    on_result=None,
 ):
     """Return [(cell, run(cell))] in the order of `cells`; after Ctrl-C, those of units whose cells are all finished."""
     # `prepare(progress, in_fork)` computes features that runs share. Features on disk come from a process of its own,
@@ -61,6 +73,8 @@ def run_cells(
                 own_results = ((index, run(cells[index])) for index in own)
                 for index, result in itertools.chain(own_results, helpers.share(forked)):
                     results[index] = result
+                    if on_result:
+                        on_result(cells[index], result)
                     bar.set_postfix_str(str(cells[index]))
                     bar.update()
         except KeyboardInterrupt:
