@@ -8,6 +8,7 @@ from tlkit.cli.backbones import backbones
 from tlkit.cli.cache import cache
 from tlkit.cli.compare import compare
 from tlkit.cli.extract import CONTENT, extract
+from tlkit.cli.terminal import drop_unprinted, robust_streams, say
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command()(compare)
@@ -28,21 +29,24 @@ def doctor():
 
     findings = examine()
     for finding in findings:
-        typer.echo(f"{'ok  ' if finding.ok else 'FAIL'} {finding.subject}: {finding.found}")
+        say(f"{'ok  ' if finding.ok else 'FAIL'} {finding.subject}: {finding.found}")
         if not finding.ok:
-            typer.echo(f"       {finding.remedy}")
+            say(f"       {finding.remedy}")
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
 
 
 def main():
     """Run the command; an error is one line, without a traceback."""
-    warnings.showwarning = lambda message, *_: typer.echo(f"note: {message}", err=True)
-    try:
-        app()
-    except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
-        raise SystemExit(130) from None
-    except (ValueError, TypeError, OSError, RuntimeError) as error:
-        typer.echo(f"tlkit: {error}", err=True)
-        raise SystemExit(1) from None
+    warnings.showwarning = lambda message, *_: say(f"note: {message}", is_note=True)
+    with robust_streams():
+        try:
+            app()
+        except KeyboardInterrupt:
+            say("interrupted", is_note=True)
+            raise SystemExit(130) from None
+        except (ValueError, TypeError, OSError, RuntimeError) as error:
+            say(f"tlkit: {error}", is_note=True)
+            raise SystemExit(1) from None
+        finally:
+            drop_unprinted()

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from tlkit.cli.tables import print_table
+from tlkit.cli.terminal import print_table, say
 
 _COLUMNS = (
     *("network", "family", "year", "M parameters", "GFLOP", "features", "px", "pretrained on", "kind"),
@@ -82,7 +82,7 @@ def list_networks(
     if csv is not None:
         with written_whole(csv) as temporary:
             networks.to_csv(temporary, index=False)
-        typer.echo(f"wrote {csv}")
+        say(f"wrote {csv}")
         return
     _print_networks(networks, every)
 
@@ -152,7 +152,7 @@ def _write(number, unit=None):
 def _print_stocked(stocked):
     """Print one line about a weights file that was stored."""
     check = "as published" if stocked.is_published else "recorded now, since none is published"
-    typer.echo(
+    say(
         f"{stocked.entry.name} {stocked.entry.weights}: {'put into' if stocked.is_new else 'already there,'} "
         f"{stocked.path}; whole, SHA-256 {stocked.sha256[:8]}… ({check})"
     )

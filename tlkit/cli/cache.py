@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tlkit.cli.tables import print_table
+from tlkit.cli.terminal import make_printable, print_table, say
 
 _COLUMNS = ("kept", "content", "pictures", "MB", "last used")
 _DAY_S = 24 * 60 * 60
@@ -57,10 +57,10 @@ def check(
         if damage is not None:
             content, is_removed = _describe(one), remove and remove_one(one)
             n_damaged, n_removed = n_damaged + 1, n_removed + is_removed
-            typer.echo(f"{'removed' if is_removed else 'DAMAGED'} {one.paths[0]} ({content}): {damage}")
-    typer.echo(f"{len(kept)} files of features, converted networks and weights read, {n_damaged} damaged")
+            say(f"{'removed' if is_removed else 'DAMAGED'} {one.paths[0]} ({content}): {damage}")
+    say(f"{len(kept)} files of features, converted networks and weights read, {n_damaged} damaged")
     if n_damaged > n_removed:
-        typer.echo("to remove damaged files: tlkit cache check --remove")
+        say("to remove damaged files: tlkit cache check --remove")
         raise typer.Exit(1)
 
 
@@ -84,14 +84,14 @@ def clear(
     if older_than_days is not None:
         kept = [one for one in kept if one.used_s < time.time() - older_than_days * _DAY_S]
     if not kept:
-        typer.echo(f"nothing to remove: no such {' or '.join(kinds)} in {cache_folder()}")
+        say(f"nothing to remove: no such {' or '.join(kinds)} in {cache_folder()}")
         return
     if not yes:
         parts = ", ".join(f"{_write_mb(of_kind)} MB of {kind}" for kind in kinds if (of_kind := _select(kept, kind)))
-        typer.confirm(f"Remove {parts} from {cache_folder()}?", abort=True)
+        typer.confirm(make_printable(f"Remove {parts} from {cache_folder()}?"), abort=True)
     removed = [one for one in kept if remove(one)]
     tidy()
-    typer.echo(f"removed {_write_mb(removed)} MB")
+    say(f"removed {_write_mb(removed)} MB")
     if len(removed) < len(kept):
         raise OSError(f"{len(kept) - len(removed)} files couldn't be removed; close the programs that use them")
 

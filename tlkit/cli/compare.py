@@ -1,18 +1,26 @@
 """`tlkit compare`: compare strategies on a folder of pictures, with tables and a figure as output."""
 
+import errno
+import functools
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tlkit.cli.tables import print_table
+from tlkit.cli.outputs import Record, check_writable, write_all, write_csv
+from tlkit.cli.terminal import print_table, say
 
+_FILES = ("runs.csv", "predictions.csv", "comparison.csv", "comparison.png")
 _COLUMNS = ("strategy", "shots", "accuracy", "gain", "verdict", "steps", "seconds")
 
 
 def compare(
     folder: Annotated[
         str | None, typer.Argument(help="Folder of class folders, or a zip file; by default the bundled clip-art.")
+    ] = None,
+    test: Annotated[
+        str | None, typer.Option(help="Folder or zip file with the test pictures of all runs, in the same classes.")
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder for the tables and the figure.")] = Path("tlkit-output"),
     backbone: Annotated[str, typer.Option(help="Name of the pretrained network.")] = "efficientnet_lite0",
@@ -27,23 +35,74 @@ def compare(
     ] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out unreadable pictures.")] = False,
 ):
-    """Compare strategies; write runs.csv, predictions.csv, comparison.csv with verdicts, and comparison.png."""
-    import tlkit as tl
-    from tlkit.comparison.workers import choose_workers
+    """Compare strategies; write runs.csv, predictions.csv, comparison.csv with verdicts, and comparison.png.
 
-    images = tl.load_images(folder, bad="skip" if skip_bad else "raise") if folder else None
-    comparison = tl.compare(
-        backbone,
-        images,
-        [name.strip() for name in strategies.split(",")],
-        _whole_numbers("--shots", shots),
-        seeds,
-        image_size_px=image_size,
-        n_workers=choose_workers() if workers is None else workers,
+    Each run is also written when it ends, to files that stay if the command is stopped."""
+    check_writable("--output", output, output)
+    if folders := [path for name in _FILES if (path := output / name).is_dir()]:
+        raise ValueError(f"--output: {folders[0]} is a folder, expected a file or nothing: name another folder")
+    n_shots = _whole_numbers("--shots", shots)
+    import tlkit as tl
+
+    images, tested = (
+        None if place is None else tl.load_images(place, bad="skip" if skip_bad else "raise")
+        for place in (folder, test)
     )
-    _print_comparison(comparison)
-    for path in _write_comparison(comparison, output):
-        typer.echo(f"wrote {path}")
+    record = Record(output)
+    try:
+        comparison = tl.compare(
+            backbone,
+            images,
+            [name.strip() for name in strategies.split(",")],
+            n_shots,
+            seeds,
+            image_size_px=image_size,
+            n_workers=_choose_workers() if workers is None else workers,
+            test=tested,
+            on_run=lambda runs, predictions: record.add(runs=runs, predictions=predictions),
+        )
+    except BaseException:
+        if record.n_runs:
+            say(record.describe(), is_note=True)
+        raise
+    _report(comparison, output, record)
+
+
+def _choose_workers():
+    """Return 2 if two processes can train at the same time on processors of their own, else 1."""
+    from tlkit.comparison.workers import check_workers
+    from tlkit.features.engines import has_gpu
+
+    try:
+        n_workers = check_workers(2)
+    except ValueError:
+        return 1
+    return 1 if len(os.sched_getaffinity(0)) < 2 or has_gpu() else n_workers
+
+
+def _report(comparison, output, record):
+    """Write the tables and the figure, then print; nothing that fails keeps the rest from being written."""
+    from tlkit.plots import save_comparison
+
+    tables = comparison.runs, comparison.predictions, comparison.table
+    writers = [functools.partial(write_csv, table) for table in tables]
+    writers.append(functools.partial(save_comparison, comparison))
+    paths = [output / name for name in _FILES]
+    errors = write_all(zip(paths, writers, strict=True))
+    if not errors and record.n_runs <= len(comparison.runs):
+        record.remove()
+    elif record.n_runs:  # also those of seeds that not all strategies have finished
+        say(record.describe(), is_note=True)
+    try:
+        _print_comparison(comparison)
+        for path in [path for path in paths if path not in errors]:
+            say(f"wrote {path}")
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # a reader such as head has seen enough
+            raise
+        raise OSError(f"the table can't be printed ({error.strerror}); the results are in {output}") from None
+    for path, error in errors.items():
+        raise OSError(f"{path} can't be written: {error}") from error
 
 
 def _whole_numbers(option, text):
@@ -58,6 +117,8 @@ def _print_comparison(comparison):
     """Print the table of a comparison."""
     described = comparison.description
     title = f"{described['backbone']} at {described['image_size_px']} px, {described['pictures']}"
+    if "test" in described:
+        title += f", tested on {described['test']}"
     caption = f"means over seeds with 95 % intervals; gains in accuracy over {comparison.baseline} (simultaneous)"
     rows = []
     for row in comparison.table.itertuples():
@@ -67,18 +128,3 @@ def _print_comparison(comparison):
         costs = (f"{row.n_steps:.0f}", f"{row.duration_s:.1f}")
         rows.append((row.strategy, str(row.shots), accuracy, gain if has_gain else "", row.verdict, *costs))
     print_table(_COLUMNS, rows, title=title, caption=caption, left=("strategy", "verdict"))
-
-
-def _write_comparison(comparison, output):
-    """Write tables and figure of a comparison into a folder; yield each path once it is written."""
-    from tlkit.plots import save_comparison
-    from tlkit.storage import written_whole
-
-    tables = {"runs": comparison.runs, "predictions": comparison.predictions, "comparison": comparison.table}
-    for name, table in tables.items():
-        with written_whole(output / f"{name}.csv") as temporary:
-            table.to_csv(temporary, index=False)
-        yield output / f"{name}.csv"
-    with written_whole(output / "comparison.png") as temporary:
-        save_comparison(comparison, temporary)
-    yield output / "comparison.png"

@@ -1,12 +1,14 @@
 """`tlkit extract`: write the features of a folder of pictures to one file."""
 
 import json
-import os
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from tlkit.cli.outputs import check_writable
+from tlkit.cli.terminal import say
 
 CONTENT = (
     'Features that were computed before are reused. `numpy.load("features.npz", allow_pickle=False)` reads the file: '
@@ -54,12 +56,12 @@ def extract(
     try:
         features = extract_features(network, images, engine, precision, stage=stage, pooled=not maps)
     except KeyboardInterrupt:
-        typer.echo("interrupted; the computed features are kept, and the same command continues from there", err=True)
+        say("interrupted; the computed features are kept, and the same command continues from there", is_note=True)
         raise
     duration_s = time.perf_counter() - start_s
     _write(features, output)
     shape = " × ".join(map(str, features.values.shape[1:]))
-    typer.echo(
+    say(
         f"{len(features)} pictures × {shape} features in {duration_s:.1f} s "
         f"({len(features) / duration_s:,.0f} per second, {features.provenance['engine']}), written to {output}"
     )
@@ -71,9 +73,7 @@ def _check_output(path):
         raise ValueError(f"--output: {str(path)!r}, expected a file that ends in .npz")
     if path.is_dir():
         raise ValueError(f"--output: {path} is a folder, expected a file that ends in .npz")
-    above = next(folder for folder in path.absolute().parents if folder.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK):
-        raise ValueError(f"--output: {path} can't be written, since {above} is not a writable folder")
+    check_writable("--output", path, path.parent)
 
 
 def _write(features, path):

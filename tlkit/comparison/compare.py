@@ -165,8 +165,7 @@ def compare(
     Raises
     ------
     ValueError
-        If a strategy, baseline, number of shots, seed, number of workers or test set can't be used, or if a test picture
-        is also in `images`.
+        If an argument can't be used, or if a test picture is also in `images`.
 
     Examples
     --------

@@ -41,17 +41,6 @@ def check_workers(n_workers):
     return n_workers
 
 
-def choose_workers():
-    """Return 2 if two processes can train at the same time on processors of their own, else 1."""
-    from tlkit.features.engines import has_gpu
-
-    try:
-        n_workers = check_workers(2)
-    except ValueError:
-        return 1
-    return 1 if len(os.sched_getaffinity(0)) < 2 or has_gpu() else n_workers
-
-
 def call_in_fork(function):
     """Call a function in a forked process for the files that it writes; its memory is freed, its errors are ignored."""
     end_idle_threads()
@@ -172,11 +161,9 @@ class Helpers:
             process.join()
             if process.exitcode < 0 and remaining:
                 name, lost = signal.Signals(-process.exitcode).name, ", ".join(map(self._describe, sorted(remaining)))
-                warnings.warn(
-                    f"worker process {process.pid} was killed ({name}), perhaps since memory ran out; finished runs are "
-                    f"kept, and this process repeats {lost}: use fewer workers if it happens again",
-                    stacklevel=2,
-                )
+                message = f"worker process {process.pid} was killed ({name}), perhaps since memory ran out; finished "
+                message += f"runs are kept, and this process repeats {lost}: use fewer workers if it happens again"
+                warnings.warn(message, stacklevel=2)
 
     def _help(self, sender, own_receiver):
         """Work in a helper, and send (index, result, warnings) of each index."""
