@@ -114,7 +114,7 @@ def compare_pairs(
         ),
         unit_of=lambda cell: (cell.source, cell.target, cell.seed),
         units="splits",
-        title="pairs",
+        desc="pairs",
         progress=progress,
         n_workers=n_workers,
         leave=False,

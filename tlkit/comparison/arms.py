@@ -6,11 +6,13 @@ import warnings
 
 import numpy as np
 
-from tlkit.comparison.fixed_test import FIXED_FOLD, choose_split, read_test
+from tlkit.arguments import check_known
 from tlkit.comparison.runner import run_cells, tabulate
 from tlkit.cpu.measure import measured
-from tlkit.evaluation.paired_gains import PairedGains
+from tlkit.evaluation.paired_gains import FIXED_FOLD, score_arm
 from tlkit.evaluation.scores import evaluate_probabilities
+from tlkit.images.imageset import check_images
+from tlkit.images.splits import split_for
 
 HAND_MADE = "hand_made"
 DEFAULT_SIZE_PX = 96
@@ -44,10 +46,45 @@ def read_inputs(backbone, images, strategies, n_least, image_size_px, test):
     return backbone, images, arms, None if test is None else read_test(images, test)
 
 
+def read_test(images, test):
+    """Return a test set with the classes of the training pictures; ValueError if it has others, or the same files."""
+    check_images("test", test)
+    if not len(test):
+        raise ValueError("test: no pictures, expected one or more")
+    known = [images.classes[label] for label in np.unique(images.labels)]
+    check_known("test (select(classes=…) leaves out others)", np.array(test.classes)[np.unique(test.labels)], known)
+    rows = {images.digest(row): row for row in range(len(images))}
+    copies = [row for row in range(len(test)) if test.digest(row) in rows]
+    is_shared = np.isin(test.groups, images.groups)
+    if copies:
+        names = str(test.names[copies[0]]), str(images.names[rows[test.digest(copies[0])]])
+        raise ValueError(
+            f"test: {len(copies)} of {len(test)} pictures are also training pictures (data leakage), for example "
+            f"{names[0]!r}, there {names[1]!r}: remove these files, or "
+            + ("" if is_shared[copies].all() else "give both copies one group and ")
+            + "pass images.disjoint_from(test) instead of images"
+        )
+    if is_shared.any() and (images.groups != images.names).any():
+        message = f"test: {is_shared.sum()} of {len(test)} pictures share groups with training pictures, so scores may "
+        warnings.warn(f"{message}be too high: pass images.disjoint_from(test) instead of images", stacklevel=4)
+    return test.with_classes(images.classes)
+
+
+def choose_split(images, seed, test):
+    """Return (fold, training ImageSet, test ImageSet) of a seed; a fixed test set leaves all images for training."""
+    fold, train, tested = split_for(images, seed) if test is None else (FIXED_FOLD, images, test)
+    if len(present := np.unique(train.labels)) < 2:
+        raise ValueError(
+            f"images: with seed {seed}, training pictures are only of {[images.classes[label] for label in present]}, "
+            "expected two classes: add pictures (each class needs two groups, one of them to test on), or pass test="
+        )
+    return fold, train, tested
+
+
 def describe_arms(backbone, images, arms, test):
     """Return the settings of a comparison as plain values that JSON can hold."""
-    fixed = {} if test is None else {"test": repr(test), "test_hash": test.content_hash}
-    return fixed | {
+    described = {} if test is None else {"test": repr(test), "test_hash": test.content_hash}
+    return described | {
         "backbone": backbone.name,
         "weights": backbone.provenance["source"],
         "image_size_px": backbone.image_size_px,
@@ -57,19 +94,17 @@ def describe_arms(backbone, images, arms, test):
     }
 
 
-def run_arms(backbone, images, arms, shots, seeds, test, *, title, progress, n_workers, on_run):
+def run_arms(backbone, images, arms, shots, seeds, test, on_run=None, **settings):
     """Run every arm at each number of shots with each seed; return (runs, predictions), two DataFrames."""
     runner = ArmRunner(backbone, images, arms, shots, seeds, test)
     results = run_cells(
         *(runner.cells, runner, runner.extract),
         unit_of=lambda cell: cell.seed,
         units="seeds",
-        title=title,
-        progress=progress,
-        n_workers=n_workers,
         may_fork=runner.needs_training,
         stacklevel=4,
-        on_result=on_run and (lambda cell, result: on_run(*_tabulate([(cell, result)]))),
+        on_result=on_run and (lambda *result: on_run(*_tabulate([result]))),
+        **settings,
     )
     return _tabulate(results)
 
@@ -88,25 +123,12 @@ def average_runs(runs, predictions):
 
     rows = []
     for (strategy, shots), arm in runs.groupby(["strategy", "shots"], sort=False):
-        low, high = measure_accuracy(arm, predictions).interval()
+        low, high = score_arm(arm, predictions).interval()
         means = arm.mean(numeric_only=True)[["accuracy", "balanced_accuracy", "duration_s", "n_train", "n_steps"]]
         row = {"strategy": strategy, "shots": shots, **means, "accuracy_low": low, "accuracy_high": high}
         row |= {"peak_memory_mib": arm["peak_memory_mib"].max(), "n_seeds": arm["seed"].nunique()}
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def measure_accuracy(arm, predictions, above=0):
-    """Return the `PairedGains` of the runs of one arm over a constant accuracy."""
-    gains, folds = arm["accuracy"].to_numpy() - above, arm["fold"].to_numpy()
-    if (folds == FIXED_FOLD).all():  # seeds share the test pictures, which are a sample too
-        here = predictions[(predictions[["strategy", "shots"]] == arm[["strategy", "shots"]].iloc[0]).all(axis=1)]
-        here = here.assign(right=(here["label"] == here["predicted"]) - above)
-        table = here.pivot(index="seed", columns="picture", values="right")
-        groups = here.drop_duplicates("picture").set_index("picture")["group"].loc[table.columns]
-        return PairedGains(gains, None, table.to_numpy(), groups.to_numpy())
-    # With a single fold, the interval holds for the pictures of this fold.
-    return PairedGains(gains, folds if len(set(folds)) > 1 else None)
 
 
 class ArmCell(typing.NamedTuple):
@@ -147,8 +169,7 @@ class ArmRunner:
         """Compute the features of all pictures that arms need; in a fork only those that are kept on disk."""
         for name, probe in self.probes.items():
             if probe and not (in_fork and name == HAND_MADE):
-                source = self._find_source(name)
-                if source not in self.features:
+                if (source := self._find_source(name)) not in self.features:
                     self.features[source] = self._extract(source, progress)
         if any(_solves_head(arm) for name, arm in self.arms.items() if not self.probes[name]):
             # All pictures at once: the runs then find their features on disk.

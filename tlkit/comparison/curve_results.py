@@ -8,10 +8,10 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from tlkit.arguments import check_number
-from tlkit.comparison.arms import average_runs, measure_accuracy
+from tlkit.comparison.arms import average_runs
 from tlkit.comparison.crossings import CROSSES, find_crossings
 from tlkit.evaluation.gains import transfer_gain
-from tlkit.evaluation.paired_gains import pair_arms
+from tlkit.evaluation.paired_gains import pair_arms, score_arm
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,7 +104,7 @@ class LearningCurve:
         rows = []
         for strategy, arm in self.runs.groupby("strategy", sort=False):
             by_shots = arm.sort_values("seed").groupby("shots")
-            pairs = [measure_accuracy(runs, self.predictions, accuracy) for _, runs in by_shots]
+            pairs = [score_arm(runs, self.predictions, accuracy) for _, runs in by_shots]
             first = find_crossings(pairs, list(by_shots.groups))[0]
             passed = pairs[0].mean >= 0
             rows.append((strategy, *([math.nan] * 3 if passed else (first.shots, first.shots_low, first.shots_high))))

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlkit.comparison.arms import DEFAULT_SIZE_PX, HAND_MADE, describe_arms, read_inputs, run_arms
+from tlkit.comparison.arms import DEFAULT_SIZE_PX, HAND_MADE, choose_split, describe_arms, read_inputs, run_arms
 from tlkit.comparison.curve_results import LearningCurve, summarise_curve
-from tlkit.comparison.fixed_test import choose_split
 from tlkit.comparison.runner import read_counts, read_seeds
 from tlkit.comparison.workers import check_workers
 from tlkit.images.splits import N_FOLDS
@@ -96,7 +95,7 @@ def learning_curve(
     with warnings.catch_warnings():
         # With "all" shots it is expected that most classes have fewer.
         warnings.filterwarnings("ignore", message=f"shots: {n_all} wanted")
-        settings = {"title": "learning curve", "progress": progress, "n_workers": n_workers, "on_run": None}
+        settings = {"progress": progress, "n_workers": n_workers, "desc": "learning curve"}
         runs, predictions = run_arms(backbone, images, arms, shots, seeds, test, **settings)
     return summarise_curve(runs, predictions, describe_arms(backbone, images, arms, test))
 

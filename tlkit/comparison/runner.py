@@ -41,19 +41,7 @@ def tabulate(results, columns):
 
 
 def run_cells(
-    cells,
-    run,
-    prepare,
-    *,
-    unit_of,
-    units,
-    title,
-    progress,
-    n_workers,
-    may_fork=None,
-    leave=True,
-    stacklevel=3,
-    on_result=None,
+    cells, run, prepare, *, unit_of, units, progress, n_workers, may_fork=None, stacklevel=3, on_result=None, **bar
 ):
     """Return [(cell, run(cell))] in the order of `cells`; after Ctrl-C, those of units whose cells are all finished."""
     # `prepare(progress, in_fork)` computes features that runs share. Features on disk come from a process of its own,
@@ -69,14 +57,14 @@ def run_cells(
     with contextlib.closing(helpers):
         prepare(progress, False)
         try:
-            with tqdm(total=len(cells), desc=title, unit="run", disable=not progress, leave=leave) as bar:
+            with tqdm(total=len(cells), unit="run", disable=not progress, **bar) as shown:
                 own_results = ((index, run(cells[index])) for index in own)
                 for index, result in itertools.chain(own_results, helpers.share(forked)):
                     results[index] = result
                     if on_result:
                         on_result(cells[index], result)
-                    bar.set_postfix_str(str(cells[index]))
-                    bar.update()
+                    shown.set_postfix_str(str(cells[index]))
+                    shown.update()
         except KeyboardInterrupt:
             unfinished = {unit_of(cell) for index, cell in enumerate(cells) if index not in results}
             finished = {unit_of(cell) for cell in cells} - unfinished

@@ -8,6 +8,7 @@ import numpy as np
 from tlkit.arguments import check_columns
 from tlkit.evaluation.intervals import LEVEL, t_interval, two_way_interval
 
+FIXED_FOLD = -1  # of runs that are all tested on one fixed test set
 _PREDICTION_COLUMNS = {"strategy", "shots", "seed", "picture", "group", "label", "predicted"}
 
 
@@ -75,6 +76,21 @@ def pair_arms(runs, predictions, strategy, baseline, shots):
     if counts.max() > 1 and predictions is not None:
         return PairedGains(gains, folds, *_find_differences(predictions, strategy, baseline, shots, paired["seed"]))
     return PairedGains(gains, folds)
+
+
+def score_arm(runs, predictions, above=0):
+    """Return the `PairedGains` of the runs of one arm over a constant accuracy."""
+    import pandas as pd
+
+    gains, folds = runs["accuracy"].to_numpy() - above, runs["fold"].to_numpy()
+    if (folds != FIXED_FOLD).any():
+        # With a single fold, the interval holds for the pictures of this fold.
+        return PairedGains(gains, folds if len(set(folds)) > 1 else None)
+    strategy, shots = runs[["strategy", "shots"]].iloc[0]
+    arm = predictions[predictions["strategy"] == strategy]
+    both = pd.concat([arm, arm.assign(strategy="", predicted=None)])  # the other one is never right
+    right, groups = _find_differences(both, strategy, "", shots, runs["seed"])
+    return PairedGains(gains, None, right - above, groups)
 
 
 def _find_differences(predictions, strategy, baseline, shots, seeds):
