@@ -1,6 +1,5 @@
 """The arms of a comparison, and how each is run on a split: trained or solved. Without torch until one is run."""
 
-import contextlib
 import typing
 import warnings
 
@@ -16,6 +15,7 @@ from tlkit.images.splits import split_for
 
 HAND_MADE = "hand_made"
 DEFAULT_SIZE_PX = 96
+_COSTS = ("duration_s", "peak_memory_mib")
 # Every seed has too few pictures for the same reason, so that its warning is shown for the first seed only.
 _REPEATED_WARNINGS = "shots: |l2_penalty: "
 
@@ -30,9 +30,8 @@ def read_inputs(backbone, images, strategies, n_least, image_size_px, test):
 
     images = load_images("styles", domain="clipart") if images is None else images
     backbone = load_backbone(backbone, image_size_px=image_size_px) if isinstance(backbone, str) else backbone
-    is_single = isinstance(strategies, (str, Probe, Strategy))
     arms = {}
-    for strategy in [strategies] if is_single else strategies:
+    for strategy in [strategies] if isinstance(strategies, (str, Probe, Strategy)) else strategies:
         arm = strategy if isinstance(strategy, Probe) or strategy == HAND_MADE else get(strategy)
         name = arm if arm == HAND_MADE else arm.name
         if name in arms:
@@ -41,8 +40,7 @@ def read_inputs(backbone, images, strategies, n_least, image_size_px, test):
             arm.resolve(backbone)
         arms[name] = arm
     if len(arms) < n_least:
-        expected = {1: "one", 2: "two to compare"}[n_least]
-        raise ValueError(f"strategies: {list(arms)}, expected at least {expected}")
+        raise ValueError(f"strategies: {list(arms)}, expected at least {'two to compare' if n_least > 1 else 'one'}")
     return backbone, images, arms, None if test is None else read_test(images, test)
 
 
@@ -126,8 +124,7 @@ def average_runs(runs, predictions):
         low, high = score_arm(arm, predictions).interval()
         means = arm.mean(numeric_only=True)[["accuracy", "balanced_accuracy", "duration_s", "n_train", "n_steps"]]
         row = {"strategy": strategy, "shots": shots, **means, "accuracy_low": low, "accuracy_high": high}
-        row |= {"peak_memory_mib": arm["peak_memory_mib"].max(), "n_seeds": arm["seed"].nunique()}
-        rows.append(row)
+        rows.append(row | {"peak_memory_mib": arm["peak_memory_mib"].max(), "n_seeds": arm["seed"].nunique()})
     return pd.DataFrame(rows)
 
 
@@ -154,12 +151,13 @@ class ArmRunner:
         # Of each set: its Features by source, and the row of each picture.
         self.features, self.rows = {}, [{name: row for row, name in enumerate(part.names)} for part in self.sets]
         self.cells, self.draws, self.first_seed = [], {}, seeds[0]
-        for seed in seeds:
-            fold, train, tested = choose_split(images, seed, test)
-            for n_shots in shots:
-                with self._warning_once(seed):
+        with warnings.catch_warnings():
+            for seed in seeds:
+                fold, train, tested = choose_split(images, seed, test)
+                for n_shots in shots:
                     self.draws[n_shots, seed] = train.few(n_shots, seed=seed), tested
-                self.cells += [ArmCell(name, n_shots, seed, fold) for name in arms]
+                    self.cells += [ArmCell(name, n_shots, seed, fold) for name in arms]
+                warnings.filterwarnings("ignore", message=_REPEATED_WARNINGS)
 
     def needs_training(self, cell):
         """Return whether the arm of a cell is trained, rather than a probe solved on features of this process."""
@@ -169,39 +167,38 @@ class ArmRunner:
         """Compute the features of all pictures that arms need; in a fork only those that are kept on disk."""
         for name, probe in self.probes.items():
             if probe and not (in_fork and name == HAND_MADE):
-                if (source := self._find_source(name)) not in self.features:
+                source = self._find_source(name)
+                if source not in self.features:
                     self.features[source] = self._extract(source, progress)
-        if any(_solves_head(arm) for name, arm in self.arms.items() if not self.probes[name]):
-            # All pictures at once: the runs then find their features on disk.
+        trained = [arm for name, arm in self.arms.items() if not self.probes[name]]
+        if any(not arm.prepare and arm.phases[0].n_epochs is None for arm in trained):
+            # They first solve a head on the unchanged backbone: with all pictures at once, runs find features on disk.
             self._extract((None, True), progress)
 
     def __call__(self, cell):
         """Return (Evaluation, its scores and costs as a dict) of a run."""
         train, test = self.draws[cell.shots, cell.seed]
-        with self._warning_once(cell.seed):
+        with warnings.catch_warnings():
+            if cell.seed != self.first_seed:
+                warnings.filterwarnings("ignore", message=_REPEATED_WARNINGS)
             run = self._train if self.needs_training(cell) else self._probe
             evaluation, costs = run(cell.strategy, train, test, cell.seed)
         scores = {"accuracy": evaluation.accuracy, "balanced_accuracy": evaluation.balanced_accuracy}
         return evaluation, scores | {"n_train": len(train)} | costs
 
-    @contextlib.contextmanager
-    def _warning_once(self, seed):
-        """Hide warnings of later seeds that the first one has shown."""
-        with warnings.catch_warnings():
-            if seed != self.first_seed:
-                warnings.filterwarnings("ignore", message=_REPEATED_WARNINGS)
-            yield
-
     def _probe(self, name, train, test, seed):
         """Solve a head on features that are known."""
         from tlkit.heads import fit_head
 
-        probe = self.probes[name]
+        probe, features = self.probes[name], self.features[self._find_source(name)]
         with measured() as measurement:
-            head = fit_head(self._look_up(name, 0, train), probe.kind, seed=seed, **probe.settings)
-            evaluation = evaluate_probabilities(head.predict(self._look_up(name, -1, test).values), test)
-        costs = {"duration_s": measurement.duration_s, "peak_memory_mib": measurement.peak_memory_mib}
-        return evaluation, {"n_steps": 0} | costs
+            drawn, tested = (
+                features[part][[self.rows[part][name] for name in images.names]]
+                for part, images in ((0, train), (-1, test))
+            )
+            head = fit_head(drawn, probe.kind, seed=seed, **probe.settings)
+            evaluation = evaluate_probabilities(head.predict(tested.values), test)
+        return evaluation, {"n_steps": 0} | {name: getattr(measurement, name) for name in _COSTS}
 
     def _train(self, name, train, test, seed):
         """Train a strategy."""
@@ -210,13 +207,7 @@ class ArmRunner:
         run = transfer(self.backbone, train, self.arms[name], seed=seed, progress=False)
         if not run.completed:
             raise KeyboardInterrupt
-        costs = {name: getattr(run, name) for name in ("n_steps", "duration_s", "peak_memory_mib")}
-        return run.evaluate(test), costs
-
-    def _look_up(self, name, index, images):
-        """Return an arm's Features of some pictures of a set, by the index of the set."""
-        rows = self.rows[index]
-        return self.features[self._find_source(name)][index][[rows[name] for name in images.names]]
+        return run.evaluate(test), {name: getattr(run, name) for name in ("n_steps", *_COSTS)}
 
     def _find_source(self, name):
         """Return what determines an arm's features; arms with the same source share them."""
@@ -247,8 +238,3 @@ def _find_probe(arm):
         return arm
     is_solved = all(phase.n_epochs is None and phase.objective is None for phase in arm.phases)
     return Probe("logistic", name=arm.name) if is_solved and not (arm.prepare or arm.finish) else None
-
-
-def _solves_head(arm):
-    """Return whether a trained strategy first solves a head on features of the unchanged backbone."""
-    return not arm.prepare and arm.phases[0].n_epochs is None

@@ -33,18 +33,15 @@ class Comparison:
     runs : DataFrame
         One row per run:
 
-        - strategy (str), shots (int), seed (int), fold (int): identify the run; the fold is the test fold.
-        - accuracy (float): share of test pictures predicted correctly, 0 to 1.
-        - balanced_accuracy (float): mean over classes of that share, 0 to 1.
-        - n_train (int): number of training pictures.
-        - n_steps (int): number of optimiser steps; 0 if the head was solved.
+        - strategy (str), shots (int), seed (int), fold (int): identify the run; fold -1 is a fixed test set.
+        - accuracy (float), balanced_accuracy (float): share of test pictures predicted correctly, and its class mean.
+        - n_train (int), n_steps (int): numbers of training pictures and of optimiser steps (0 if the head was solved).
         - duration_s (float): time in seconds, without features that all runs share.
         - peak_memory_mib (float): largest memory of the process, in MiB.
     predictions : DataFrame
         One row per test picture and run:
 
-        - strategy, shots, seed, fold: as in `runs`.
-        - picture (str), group (str): name of the picture and of its group.
+        - strategy, shots, seed, fold: as in `runs`; picture (str), group (str): names of the picture and its group.
         - label (str), predicted (str): true and predicted class.
         - probability (float): probability of the predicted class.
     table : DataFrame
@@ -148,14 +145,13 @@ def compare(
     progress : bool, default True
         Whether to show a progress bar.
     n_workers : int, default 1
-        Number of runs computed at a time, each in a process with its share of the processors. One small network keeps
-        only one or two processors busy. Each further process takes about 300 MiB. More than 1 works on Linux only, and
-        before this process uses OpenVINO or a GPU. Another number of threads may change the last bits of the results.
+        Number of runs computed at a time, each in a process of about 300 MiB with its share of the processors. More
+        than 1 needs Linux, and that this process hasn't used OpenVINO or a GPU. It may change the results' last bits.
     test : ImageSet, optional
-        A fixed test set, for example a published one: every run is tested on it, and `images` are all for training. Its
-        classes must occur in `images`. Intervals then hold over seeds and test pictures; `fold` is -1.
+        A fixed test set, for example a published one: all runs are tested on it, and `images` are all for training. Its
+        classes must occur in `images`. Intervals then hold over seeds and test pictures.
     on_run : callable, optional
-        Called at the end of each run with its row of `runs` and its `predictions`, for example to write them to a file.
+        Called when a run ends, with its row of `runs` and its `predictions`, for example to write them to a file.
 
     Returns
     -------

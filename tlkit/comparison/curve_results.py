@@ -34,9 +34,8 @@ class LearningCurve:
         - strategy (str), shots (int): identify the row.
         - n_train (float): number of training pictures; a class that has fewer than `shots` gives all of them.
         - accuracy, accuracy_low, accuracy_high (float): mean accuracy and its 95 % interval.
-        - balanced_accuracy (float): mean balanced accuracy.
+        - balanced_accuracy (float), duration_s (float): mean balanced accuracy, and mean time of a run in seconds.
         - n_seeds (int): number of seeds.
-        - duration_s (float): mean time of a run in seconds.
     differences : DataFrame
         One row per number of shots and pair of strategies, each with every one before it:
 
@@ -75,8 +74,8 @@ class LearningCurve:
     def shots_for(self, accuracy: float) -> pd.DataFrame:
         """Return how many training pictures per class each strategy needs for an accuracy.
 
-        Between the measured numbers of shots, the mean accuracy is a straight line over the logarithm of shots. The
-        interval contains every number of shots at which the interval of the accuracy contains the wanted one.
+        Between measured numbers of shots, the mean accuracy is a straight line over their logarithm. The interval
+        contains all numbers of shots at which the interval of the accuracy contains the wanted one.
 
         Parameters
         ----------

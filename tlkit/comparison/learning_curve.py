@@ -38,9 +38,8 @@ def learning_curve(
 ) -> LearningCurve:
     """Measure how accuracy grows with the number of training pictures, and where one strategy overtakes another.
 
-    As in `compare`, a seed draws everything, and all strategies of a seed see the same pictures. The draw for fewer
-    shots is part of the draw for more. So a curve rises through the added pictures, not through a luckier draw. Ctrl-C
-    ends the measurement and keeps the seeds that all strategies have finished, or raises KeyboardInterrupt without any.
+    As in `compare`, a seed draws everything, all strategies of a seed see the same pictures, and Ctrl-C keeps finished
+    seeds. The draw for fewer shots is part of the draw for more, so a curve rises through the added pictures.
 
     Parameters
     ----------

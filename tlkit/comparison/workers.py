@@ -43,20 +43,19 @@ def check_workers(n_workers):
 
 def call_in_fork(function):
     """Call a function in a forked process for the files that it writes; its memory is freed, its errors are ignored."""
+
+    def call_quietly():
+        with warnings.catch_warnings(), contextlib.suppress(Exception):
+            warnings.simplefilter("ignore")  # the caller repeats the work, and gets the warnings then
+            function()
+
     end_idle_threads()
-    process = _fork(_call_quietly, function)
+    process = _fork(call_quietly)
     try:
         process.join()
     finally:
         process.kill()
         process.join()
-
-
-def _call_quietly(function):
-    """Call a function without warnings or errors."""
-    with warnings.catch_warnings(), contextlib.suppress(Exception):
-        warnings.simplefilter("ignore")  # the caller repeats the work, and gets the warnings then
-        function()
 
 
 def _fork(function, *arguments):
@@ -66,14 +65,13 @@ def _fork(function, *arguments):
     # Ctrl-C waits until the new process ignores it; otherwise that would show a traceback.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
+        process.start()
+    finally:
         try:
-            process.start()
-        finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    except BaseException:
-        if process.pid:
+        except KeyboardInterrupt:
             process.kill()
-        raise
+            raise
     return process
 
 
@@ -87,9 +85,7 @@ def _call_below(parent, function, *arguments):
 
 
 class Helpers:
-    """Processes forked at construction; `share` divides `work(index)` among them and this process."""
-
-    # They see everything that this process had in memory, without a copy. They end with `share`, or with this process.
+    """Processes forked at construction, with its memory; `share` divides `work(index)` among them and this process."""
 
     def __init__(self, work, n_helpers, describe=str):
         self._work, self._helpers, self._n_workers, self._describe = work, [], n_helpers + 1, describe
@@ -102,7 +98,6 @@ class Helpers:
         # The garbage collector writes on the objects that it visits, and memory that is written on is held twice.
         gc.freeze()
         self._queue, self._feed = os.pipe()
-        self._parent = os.getpid()
         try:
             for _ in range(n_helpers):
                 receiver, sender = multiprocessing.Pipe(duplex=False)
@@ -129,7 +124,8 @@ class Helpers:
                     yield from self._collect(remaining, wait=False)
                 yield from self._collect(remaining, wait=True)
                 # Work of a helper that failed or was killed is repeated here, and so raises here.
-                self._report_killed(remaining)
+                if remaining:
+                    self._report_killed(", ".join(map(self._describe, sorted(remaining))))
                 for index in sorted(remaining):
                     yield index, self._work(index)
             except KeyboardInterrupt:
@@ -155,15 +151,14 @@ class Helpers:
         while index := os.read(self._queue, _INDEX_BYTES):
             yield int.from_bytes(index)
 
-    def _report_killed(self, remaining):
-        """Warn of helpers that a signal has ended, and list the work they leave."""
+    def _report_killed(self, lost):
+        """Warn of helpers that a signal has ended."""
         for process, _ in self._helpers:
             process.join()
-            if process.exitcode < 0 and remaining:
-                name, lost = signal.Signals(-process.exitcode).name, ", ".join(map(self._describe, sorted(remaining)))
-                message = f"worker process {process.pid} was killed ({name}), perhaps since memory ran out; finished "
-                message += f"runs are kept, and this process repeats {lost}: use fewer workers if it happens again"
-                warnings.warn(message, stacklevel=2)
+            if process.exitcode < 0:
+                killed = f"worker process {process.pid} was killed ({signal.Signals(-process.exitcode).name})"
+                rest = f"finished runs are kept, and this process repeats {lost}: use fewer workers if it happens again"
+                warnings.warn(f"{killed}, perhaps since memory ran out; {rest}", stacklevel=2)
 
     def _help(self, sender, own_receiver):
         """Work in a helper, and send (index, result, warnings) of each index."""
@@ -173,8 +168,6 @@ class Helpers:
         # A result that is too large for the pipe waits in a thread until it is read.
         with _divide_threads(self._n_workers), concurrent.futures.ThreadPoolExecutor(1) as executor:
             for index in self._claim():
-                if os.getppid() != self._parent:  # for systems that ignore prctl
-                    return
                 with warnings.catch_warnings(record=True) as caught:
                     try:
                         result = self._work(index)

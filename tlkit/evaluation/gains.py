@@ -59,9 +59,8 @@ def transfer_gain(
     baseline : str, default "from_scratch"
         The strategy that the others are compared with.
     simultaneous : bool, default True
-        Make all intervals of the table hold together in 95 % of studies (Bonferroni correction: each holds in
-        1 - 5 % / m for m intervals). If False, each interval holds in 95 % on its own, which suits a single
-        comparison that was chosen in advance.
+        Make all m intervals of the table hold together in 95 % of studies (Bonferroni: each holds in 1 - 5 % / m). If
+        False, each holds in 95 % on its own, which suits a single comparison that was chosen in advance.
 
     Returns
     -------
@@ -84,14 +83,12 @@ def transfer_gain(
 
     Notes
     -----
-    A gain depends on its baseline, so never mix gains over different baselines: a pretrained network gains over random
-    weights ("from_scratch"), a source over the target's pictures alone ("target_only"), and adaptation over the source
-    alone ("source_only").
+    Never mix gains over different baselines: a pretrained network gains over random weights ("from_scratch"), a source
+    over the target's pictures alone ("target_only"), and adaptation over the source alone ("source_only").
 
     If each seed is tested on a fold of its own, the interval is Student's t over seeds. If seeds share test pictures, a
     hard picture is hard for all of them, and the interval takes both seeds and groups of pictures into account. This
-    needs `predictions`; without them, the seeds of a fold are averaged and the interval is Student's t over folds,
-    which are few.
+    needs `predictions`; without them, the interval is Student's t over the means of folds, which are few.
 
     References
     ----------
