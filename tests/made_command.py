@@ -1,5 +1,6 @@
 """The command, called as from a terminal."""
 
+import subprocess
 import sys
 
 import pytest
@@ -15,3 +16,10 @@ def call_command(monkeypatch, capsys, *arguments):
         cli.main()
     captured = capsys.readouterr()
     return ended.value.code or 0, captured.out, captured.err
+
+
+def run_command(*arguments, **settings):
+    """Run `tlkit` in a process of its own; returns what `subprocess.run` returns."""
+    code = "import sys; from tlkit.cli import main; sys.argv[0] = 'tlkit'; main()"
+    settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "timeout": 100} | settings
+    return subprocess.run([sys.executable, "-c", code, *map(str, arguments)], **settings)

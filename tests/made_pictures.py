@@ -21,9 +21,8 @@ def encode(picture, format="PNG", **options):
     return content.getvalue()
 
 
-def write_classes(folder, counts):
-    """Write a folder of class folders; `counts` says how many pictures each class has."""
-    number = 0
+def write_classes(folder, counts, number=0):
+    """Write a folder of class folders; `counts` says how many pictures each class has, and `number` is the first."""
     for name, count in counts.items():
         (folder / name).mkdir(parents=True)
         for place in range(count):

@@ -137,7 +137,7 @@ def test_bad_pictures_are_named_or_left_out(loose, extract, backbone, folder):
     [
         (["--output", "features.csv"], "--output: 'features.csv', expected a file that ends in .npz"),
         (["--output", "taken.npz"], "--output: taken.npz is a folder"),
-        (["--output", "file/features.npz"], "file is not a writable folder"),
+        (["--output", "file/features.npz"], "file is not a folder"),
         (["--backbone", "resnet81"], "nearest: 'resnet18'"),
         (["--engine", "abacus"], "engine: 'abacus' is unknown; known: 'auto'"),
         (["--precision", "some"], "precision: 'some' is unknown; known: 'exact', 'fast'"),

@@ -1,14 +1,18 @@
 """Comparisons: every arm on the same pictures, complete tables, honest ends."""
 
+import dataclasses
 import signal
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from scipy import stats
 
 import tlkit as tl
 from tlkit.comparison.arms import HAND_MADE
+from tlkit.evaluation.gains import give_verdict
 from tlkit.training.batches import TrainingPictures
 
 PLACE = ["strategy", "shots", "seed", "fold"]
@@ -208,3 +212,161 @@ def test_a_head_that_is_solved_for_a_target_domain_isnt_taken_for_a_plain_probe(
     adapted = tl.adaptation.get("coral")
     with pytest.raises(ValueError, match=r"target: None, but strategy 'coral' adapts to a target domain"):
         tl.compare(backbone, images, ["linear_probe", adapted], 1, 1, baseline="linear_probe", progress=False)
+
+
+@pytest.fixture(scope="module")
+def official():
+    """Training pictures, and a fixed test set whose list of classes is another."""
+    photos = tl.load_images("styles", domain="photo").select(classes=["bird", "bug", "tool"])
+    train, test = photos.split(test_fold=2)
+    return train, test.with_classes(["tool", "bug", "bird", "unused"])
+
+
+@pytest.fixture(scope="module")
+def fixed(backbone, official):
+    train, test = official
+    arms = [SHORT, HAND_MADE, "linear_probe", tl.Strategy([tl.Phase(["head"], None)] * 2, name="solved")]
+    return tl.compare(backbone, train, arms, shots=[1, 3], seeds=4, progress=False, test=test)
+
+
+def test_a_fixed_test_set_tests_every_run(fixed, official, backbone):
+    train, test = official
+    assert list(fixed.runs.columns) == RUN_COLUMNS and list(fixed.table.columns) == TABLE_COLUMNS
+    assert set(fixed.runs["fold"]) == {-1}
+    labels = [test.classes[label] for label in test.labels]
+    for _, run in fixed.predictions.groupby(["strategy", "shots", "seed"]):
+        assert run["picture"].tolist() == test.names.tolist()
+        assert run["label"].tolist() == labels
+    run = tl.transfer(backbone, train.few(3, seed=2), SHORT, seed=2, progress=False)
+    one = fixed.predictions.query("strategy == 'from_scratch' and shots == 3 and seed == 2")
+    assert one["predicted"].tolist() == run.evaluate(test).predictions["predicted"].tolist()
+    assert fixed.description["test"] == repr(test.with_classes(train.classes))
+    assert "test" not in tl.compare(backbone, train, [HAND_MADE, "linear_probe"], 1, 1, progress=False).description
+
+
+def compute_interval_slowly(values, groups, level):
+    """Interval of the mean of [{picture: value}] of seeds, by Cameron, Gelbach and Miller's sums over pairs."""
+    cells = [(seed, groups[picture], value) for seed, row in enumerate(values) for picture, value in row.items()]
+    mean = sum(value for *_, value in cells) / len(cells)
+
+    def sum_pairs(is_same, n_clusters):
+        total = sum((a[2] - mean) * (b[2] - mean) for a in cells for b in cells if is_same(a, b))
+        return total / len(cells) ** 2 * n_clusters / (n_clusters - 1)
+
+    n_seeds, n_groups = len(values), len(set(groups.values()))
+    of_seeds = sum_pairs(lambda a, b: a[0] == b[0], n_seeds)
+    of_groups = sum_pairs(lambda a, b: a[1] == b[1], n_groups)
+    of_both = sum_pairs(lambda a, b: a[:2] == b[:2], n_seeds * n_groups)
+    variance = max(of_seeds + of_groups - of_both, of_seeds, of_groups)
+    half_width = stats.t.ppf((1 + level) / 2, min(n_seeds, n_groups) - 1) * variance**0.5
+    return mean - half_width, mean + half_width
+
+
+def test_intervals_of_a_fixed_test_set_are_over_seeds_and_pictures(fixed):
+    groups = dict(zip(fixed.predictions["picture"], fixed.predictions["group"], strict=True))
+    right = {
+        (*cell, seed): dict(zip(run["picture"], 1.0 * (run["label"] == run["predicted"]), strict=True))
+        for *cell, seed, run in ((*key, run) for key, run in fixed.predictions.groupby(["strategy", "shots", "seed"]))
+    }
+    for row in fixed.table.itertuples():
+        arm, baseline = ([right[name, row.shots, seed] for seed in range(4)] for name in (row.strategy, "from_scratch"))
+        assert (row.accuracy_low, row.accuracy_high) == pytest.approx(compute_interval_slowly(arm, groups, 0.95))
+        if row.strategy != "from_scratch":
+            gains = [{name: run[name] - other[name] for name in run} for run, other in zip(arm, baseline, strict=True)]
+            low, high = compute_interval_slowly(gains, groups, 1 - 0.05 / len(fixed.verdicts))
+            assert (row.gain_low, row.gain_high) == pytest.approx((low, high))
+            assert fixed.verdicts[row.strategy, row.shots] == give_verdict(low, high)
+    assert fixed.draw(Figure().subplots()).get_legend()
+
+
+def test_a_learning_curve_takes_a_fixed_test_set(backbone, official, fixed):
+    train, test = official
+    arms = [SHORT, HAND_MADE]
+    curve = tl.learning_curve(backbone, train, arms, [1, 3, "all"], seeds=4, progress=False, test=test)
+    here = curve.table[curve.table["shots"] < 4].sort_values(["shots", "strategy"])
+    there = fixed.table[fixed.table["strategy"].isin(["from_scratch", HAND_MADE])].sort_values(["shots", "strategy"])
+    for column in ("accuracy", "accuracy_low", "accuracy_high"):
+        assert here[column].to_numpy() == pytest.approx(there[column].to_numpy())
+    assert curve.table["n_train"].max() == len(train)
+    # The solved head has the same training pictures with each seed; the test pictures alone leave it uncertain.
+    (row,) = curve.table.query("n_train == @train.shape[0] and strategy == 'hand_made'").itertuples()
+    assert row.accuracy_low < row.accuracy < row.accuracy_high
+    assert len(curve.shots_for(0.5)) == 2
+
+
+def make_copies(train, test):
+    """Return a test set with a training picture under another name, in its group or in another one."""
+    copied = train[[3]]
+    return dataclasses.replace(copied, names=["elsewhere/a.png"]), dataclasses.replace(
+        copied, names=["elsewhere/a.png"], groups=["another"]
+    )
+
+
+def test_pictures_of_both_sets_are_data_leakage(backbone, official):
+    train, test = official
+    in_its_group, in_another = make_copies(train, test)
+    name = str(train.names[3])
+    message = f"test: 1 of {len(test) + 1} pictures are also training pictures .data leakage., for example "
+    message += f"'elsewhere/a.png', there '{name}': remove these files, or "
+    arms = [HAND_MADE, "linear_probe"]
+    with pytest.raises(ValueError, match=message + "pass images.disjoint_from"):
+        tl.compare(backbone, train, arms, 1, 2, progress=False, test=test + in_its_group)
+    with pytest.raises(ValueError, match=message + "give both copies one group"):
+        tl.compare(backbone, train, arms, 1, 2, progress=False, test=test + in_another)
+    both = test + in_its_group
+    compared = tl.compare(backbone, train.disjoint_from(both), arms, 1, 2, progress=False, test=both)
+    assert "elsewhere/a.png" in set(compared.predictions["picture"])
+    # Other pictures of one group, for example of one patient, are named too.
+    grouped = dataclasses.replace(test, groups=[*train.groups[:2], *test.groups[2:]])
+    with pytest.warns(
+        UserWarning, match=f"test: 2 of {len(test)} pictures share groups with training pictures"
+    ) as caught:
+        tl.compare(backbone, train, arms, 1, 2, progress=False, test=grouped)
+    assert caught[0].filename == __file__
+
+
+def test_a_test_set_that_does_not_fit_is_refused(backbone, official):
+    train, test = official
+    arms = {"strategies": [HAND_MADE, "linear_probe"], "progress": False}
+    other = tl.load_images("styles", domain="photo").select(classes=["bird", "flower"])
+    with pytest.raises(
+        ValueError, match=r"test \(select\(classes=…\) leaves out others\): 'flower' is unknown; known: 'bi"
+    ):
+        tl.compare(backbone, train, **arms, test=other)
+    with pytest.raises(ValueError, match="test: no pictures, expected one or more"):
+        tl.compare(backbone, train, **arms, test=test[:0])
+    with pytest.raises(TypeError, match="test: a str, expected an ImageSet"):
+        tl.compare(backbone, train, **arms, test="photos")
+
+
+def test_training_pictures_of_one_class_are_refused_with_a_way_out(backbone, official):
+    train, test = official
+    (bird, *_), bugs = (np.flatnonzero(train.labels == train.classes.index(name)) for name in ("bird", "bug"))
+    lopsided = dataclasses.replace(train[[bird, *bugs]], folds=np.arange(len(bugs) + 1) % 5)
+    arms = [HAND_MADE, "linear_probe"]
+    with (
+        pytest.warns(UserWarning, match="every picture of bird is on the test side"),
+        pytest.raises(ValueError, match=r"images: with seed 0, training pictures are only of \['bug'\], expected two"),
+    ):
+        tl.compare(backbone, lopsided, arms, 1, 5, progress=False)
+    fixed = tl.compare(backbone, lopsided, arms, 1, 2, progress=False, test=test.select(classes=["bird", "bug"]))
+    assert len(fixed.runs) == 4
+
+
+def test_each_run_is_handed_over_when_it_ends(backbone, images):
+    handed = []
+
+    def note(runs, predictions):
+        handed.append((runs, predictions))
+        if len(handed) == 3:
+            raise OSError("the disk is full")
+
+    arms, settings = [HAND_MADE, "linear_probe"], {"shots": 1, "seeds": 2, "progress": False}
+    with pytest.raises(OSError, match="the disk is full"):
+        tl.compare(backbone, images, arms, **settings, on_run=note)
+    whole = tl.compare(backbone, images, arms, **settings)
+    assert [len(runs) for runs, _ in handed] == [1, 1, 1]
+    columns = [column for column in RUN_COLUMNS if column not in COSTS]
+    assert pd.concat([runs for runs, _ in handed], ignore_index=True)[columns].equals(whole.runs[columns][:3])
+    together = pd.concat([predictions for _, predictions in handed], ignore_index=True)
+    assert together.equals(whole.predictions[: len(together)])

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from tlkit.comparison.workers import Helpers, call_in_fork, check_workers, choose_workers
+from tlkit.cli.compare import _choose_workers as choose_workers
+from tlkit.comparison.workers import Helpers, call_in_fork, check_workers
 
 pytestmark = [
     pytest.mark.slow,

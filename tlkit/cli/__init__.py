@@ -6,12 +6,12 @@ import typer
 
 from tlkit.cli.backbones import backbones
 from tlkit.cli.cache import cache
-from tlkit.cli.compare import compare
+from tlkit.cli.compare import KEPT, compare
 from tlkit.cli.extract import CONTENT, extract
 from tlkit.cli.terminal import drop_unprinted, robust_streams, say
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-app.command()(compare)
+app.command(epilog=KEPT)(compare)
 app.command(epilog=CONTENT)(extract)
 app.add_typer(backbones, name="backbones")
 app.add_typer(cache, name="cache")

@@ -11,6 +11,7 @@ import typer
 from tlkit.cli.outputs import Record, check_writable, write_all, write_csv
 from tlkit.cli.terminal import print_table, say
 
+KEPT = "Each run is also written when it ends, to runs-partial.csv, which stays if the command doesn't reach its end."
 _FILES = ("runs.csv", "predictions.csv", "comparison.csv", "comparison.png")
 _COLUMNS = ("strategy", "shots", "accuracy", "gain", "verdict", "steps", "seconds")
 
@@ -35,9 +36,7 @@ def compare(
     ] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out unreadable pictures.")] = False,
 ):
-    """Compare strategies; write runs.csv, predictions.csv, comparison.csv with verdicts, and comparison.png.
-
-    Each run is also written when it ends, to files that stay if the command is stopped."""
+    """Compare strategies; write runs.csv, predictions.csv, comparison.csv with verdicts, and comparison.png."""
     check_writable("--output", output, output)
     if folders := [path for name in _FILES if (path := output / name).is_dir()]:
         raise ValueError(f"--output: {folders[0]} is a folder, expected a file or nothing: name another folder")
