@@ -15,6 +15,7 @@ from made_pictures import write_classes
 from tlkit.cli import outputs
 from tlkit.cli.outputs import Record, check_writable, write_all, write_csv
 from tlkit.cli.terminal import ErrorStream, make_printable, print_table, say
+from tlkit.evaluation.scores import Evaluation
 
 FILES = ["comparison.csv", "comparison.png", "predictions.csv", "runs.csv"]
 QUICK = ["--strategies", "hand_made,linear_probe", "--shots", 1, "--seeds", 2, "--image-size", 32, "--workers", 1]
@@ -227,7 +228,10 @@ def test_a_comparison_is_tested_on_a_folder(tlkit, pets, tmp_path):
     assert set(pd.read_csv(tmp_path / "out" / "predictions.csv").groupby(["strategy", "seed"]).size()) == {6}
     status, _, errors = tlkit("compare", pets, "--test", pets, "--output", tmp_path / "out", *QUICK)
     assert status == 1
-    assert "tlkit: test: 12 of 12 pictures are also training pictures (data leakage), for example 'cat/0.png'" in errors
+    assert (
+        "tlkit: test: 12 of 12 pictures are also training pictures (data leakage), for example '数据/cat/0.png'"
+        in errors
+    )
 
 
 def test_a_spreadsheet_computes_no_name():
