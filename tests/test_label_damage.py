@@ -8,8 +8,8 @@ from PIL import Image
 from tlkit.features.features import Features
 from tlkit.heads import fit_head
 from tlkit.images.digits import load_digits
-from tlkit.images.entries import make_set
 from tlkit.images.files import PicturePixels
+from tlkit.images.inputs import make_set
 from tlkit.inspection import measure_label_damage
 from tlkit.training.augment import draw_view
 

@@ -15,17 +15,12 @@ def spell_stage(name):
     return f"stage:{name}" if name in KEYWORDS else name
 
 
-# Terminals act on control characters, marks of direction hide text, and surrogates (bytes that are no UTF-8) can't be
-# written to a file.
+# Terminals act on control characters, marks of direction hide text, and lone surrogates can't be written to a file.
 _UNPRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def make_printable(name):
-    r"""Return a name (str or path) with the characters spelled out that don't belong into a terminal or a file.
-
-    >>> make_printable("cat\x1b[8m") == r"cat\x1b[8m"
-    True
-    """
+    """Return a name (str or path) with the characters spelled out that don't belong into a terminal or a file."""
     return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], str(name))
 
 

@@ -18,7 +18,6 @@ from tlkit.images.transparency import flatten
 MAX_PIXELS = 50_000_000
 MAX_ASPECT_RATIO = 50
 MAX_FILE_BYTES = 512 * 2**20
-_LARGE = MAX_PIXELS / 4
 
 # Pillow's classes are used instead of Image.open. Its check for huge pictures uses a process-wide filter and limit, and
 # it would try formats (EPS, WMF) that start other programs. These are the first letters of module and class.
@@ -28,34 +27,26 @@ _PLUGINS |= {"AVIF": "Avif", "PPM": "Ppm"}
 # Cameras store pictures as the sensor sees them, and note in EXIF how to turn them upright. ImageOps.exif_transpose
 # isn't used: it rewrites the whole EXIF block, which fails for some cameras.
 _ORIENTATION_TAG = 0x0112
-_UPRIGHT = dict(
-    enumerate(
-        ("FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90"), 2
-    )
-)
-
-
-# With LOAD_TRUNCATED_IMAGES, which the user may have set, Pillow fills missing parts with gray. The flag belongs to the
-# process, so it isn't changed: this class runs Pillow's own code with a copy of its global names.
-class _WholeFile(ImageFile.ImageFile):
-    """A picture's file that must be complete."""
-
-    load = types.FunctionType(ImageFile.ImageFile.load.__code__, vars(ImageFile) | {"LOAD_TRUNCATED_IMAGES": False})
-    _ended = True  # as if Pillow had added the missing end of a JPEG
+_UPRIGHT = ("FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
 
 
 @functools.cache
 def _find_reader(name):
-    """Return the class that opens a format."""
+    """Return the class that opens a format and accepts complete files only."""
+    # With LOAD_TRUNCATED_IMAGES, which the user may have set for the whole process, Pillow fills missing parts with
+    # gray. So this class runs Pillow's own code with a copy of its global names.
+    known = vars(ImageFile) | {"LOAD_TRUNCATED_IMAGES": False}
+    load = types.FunctionType(ImageFile.ImageFile.load.__code__, known)
+    # A JPEG counts as if Pillow had added its missing end before.
+    whole = type("WholeFile", (ImageFile.ImageFile,), {"load": load, "_ended": True})
     plugin = importlib.import_module(f"PIL.{_PLUGINS[name]}ImagePlugin")
-    return type(name, (getattr(plugin, f"{_PLUGINS[name]}ImageFile"), _WholeFile), {})
+    return type(name, (getattr(plugin, f"{_PLUGINS[name]}ImageFile"), whole), {})
 
 
-# So many pictures above 12.5 million pixels are decoded at once, in all threads together. A forked process has slots of
-# its own, since the threads that hold its parent's aren't there.
 @functools.lru_cache(maxsize=1)
 def _find_slots(process_id):
-    """Return the semaphore of a process for large pictures."""
+    """Return the semaphore by which all threads of a process decode at most four large pictures at once."""
+    # A forked process needs its own: the threads that hold its parent's aren't there.
     return threading.BoundedSemaphore(4)
 
 
@@ -80,28 +71,19 @@ def open_picture(data, location):
             raise PictureError(location, f"{name} of a kind that isn't read: save it as RGB with 8 bits") from error
         raise PictureError(location, f"broken {name} ({error}): copy or download it again") from error
     width_px, height_px = picture.size
+    size = f"{width_px:,} × {height_px:,} pixels"
     if width_px * height_px > MAX_PIXELS:
-        raise PictureError(
-            location, f"{width_px:,} × {height_px:,} pixels, more than the limit of {MAX_PIXELS:,}: shrink it"
-        )
+        raise PictureError(location, f"{size}, more than the limit of {MAX_PIXELS:,}: shrink it")
     if max(width_px, height_px) > MAX_ASPECT_RATIO * min(width_px, height_px):
-        raise PictureError(
-            location, f"{width_px:,} × {height_px:,} pixels, longer than 1:{MAX_ASPECT_RATIO}: cut it into pieces"
-        )
+        raise PictureError(location, f"{size}, longer than 1:{MAX_ASPECT_RATIO}: cut it into pieces")
     return picture
 
 
 def decode_picture(data, location="the picture"):
-    """Return the PIL picture of a file's bytes, fully decoded: upright, RGB, transparent parts white, first frame.
-
-    >>> buffer = io.BytesIO()
-    >>> Image.new("RGBA", (4, 2), (255, 0, 0, 0)).save(buffer, "PNG")
-    >>> decode_picture(buffer.getvalue()).getpixel((0, 0))
-    (255, 255, 255)
-    """
+    """Return the PIL picture of a file's bytes, fully decoded: upright, RGB, on white or black, first frame."""
     picture = open_picture(data, location)
     try:
-        is_large = picture.width * picture.height > _LARGE
+        is_large = picture.width * picture.height > MAX_PIXELS / 4
         with _find_slots(os.getpid()) if is_large else contextlib.nullcontext():
             orientation = read_orientation(picture)
             twin = open_picture(data, location) if is_deep(picture, data) else None
@@ -117,9 +99,9 @@ def decode_picture(data, location="the picture"):
 
 def turn_upright(picture, orientation):
     """Return a PIL picture turned upright from an EXIF orientation, 1 to 8."""
-    if orientation not in _UPRIGHT:
+    if orientation not in range(2, 9):
         return picture
-    upright = picture.transpose(Image.Transpose[_UPRIGHT[orientation]])
+    upright = picture.transpose(Image.Transpose[_UPRIGHT[orientation - 2]])
     upright.info.clear()  # no orientation is left, by which it would be turned again
     return upright
 

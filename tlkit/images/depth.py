@@ -12,16 +12,12 @@ _SMALLER = (255, 1_023, 4_095, 16_383)  # 8, 10, 12 and 14 bits
 _SWAPPED = {"16B": "16L", "16L": "16B", "16N": "16B" if np.little_endian else "16L"}
 
 
+# Cameras and scanners of 12 bits often leave the high bits of 16 empty. The number of bits that the file states comes
+# first, then the largest value. Each picture is judged by itself: its pixels may depend on its file only, since cached
+# features and predictions know no set. A dark picture that was widened to 16 bits stays dark: its low bits are empty,
+# or they repeat the high ones.
 def find_white(values, n_bits=16):
-    """Return the value (int) of white in an array of 16-bit values: 65,535, or less if only the low bits are used.
-
-    >>> [find_white(np.array([0, highest])) for highest in (1_001, 4_001, 60_001)]
-    [1023, 4095, 65535]
-    """
-    # Cameras and scanners of 12 bits often leave the high bits of 16 empty. The number of bits that the file states
-    # decides, or else the largest value. Each picture is judged by itself: its pixels may depend on nothing but its
-    # file, since cached features and predictions know no set. A dark picture that was widened to 16 bits stays dark:
-    # its low bits are empty, or they repeat the high ones.
+    """Return the value (int) of white in an array of 16-bit values: 65,535, or less if only the low bits are used."""
     highest = int(values.max())
     if n_bits < 16 and highest < 1 << n_bits:
         return (1 << n_bits) - 1
@@ -48,11 +44,11 @@ def rescale_gray(picture, location):
     if picture.mode == "F":
         if not (values.min() >= 0 and values.max() <= 1):
             raise PictureError(location, f"float {found}, not within 0 to 1: save it with 8 bits")
-        white = 1.0
+        white = 1
     elif picture.mode.startswith("I;16"):
         white = find_white(values, _find_n_bits(picture))
     elif picture.format not in ("PNG", "PPM"):  # Pillow has scaled PPM by the largest value that the file states
-        kind = "signed 16-bit" if _find_n_bits(picture) == 16 and picture.format else "32-bit"
+        kind = "signed 16-bit" if picture.format and _find_n_bits(picture) == 16 else "32-bit"
         raise PictureError(location, f"{kind} {found}, of unknown scale: save the range to show with 8 bits")
     gray = _to_8_bits(values, white)
     if getattr(picture, "tag_v2", {}).get(_WHITE_IS_ZERO_TAG) == 0:  # Pillow inverts pixels of 8 bits only

@@ -5,10 +5,15 @@ import html
 import io
 
 import numpy as np
+from PIL import Image, ImageOps
 
-from tlkit.images.contact_sheet import compose_rows
+from tlkit.images.splits import draw_shots
 
+CELL_PX = 64
+GAP_PX = 4
+PITCH_PX = CELL_PX + GAP_PX  # from one cell to the next
 _N_EXAMPLES = 6  # per class
+_N_CLASSES = 30  # shown
 
 
 class Description:
@@ -18,19 +23,23 @@ class Description:
         self.images = images
         self.table = count_pictures(images)
         self.n_groups = int(self.table.loc["total", "groups"])
+        self._n_others = max(0, len(images.classes) - _N_CLASSES)
+        self._shown = self.table.drop(self.table.index[_N_CLASSES : _N_CLASSES + self._n_others])
+        self._note = f"and {self._n_others:,} more classes, listed in the description's table" if self._n_others else ""
 
     def __repr__(self):
-        return f"{self.images!r}\n{self.table.to_string()}"
+        return "\n".join(filter(None, [repr(self.images), self._shown.to_string(), self._note]))
 
     def _repr_html_(self):
         """Return the table, and an embedded row of examples per class, as HTML."""
-        table = self.table.to_html()
-        if not len(self.images):
+        table = self._shown.to_html() + self._note
+        shown = self.images[self.images.labels < _N_CLASSES]
+        if not len(shown):
             return table
         rows = "".join(
             f'<tr><th>{html.escape(name)}</th><td><img alt="Examples of {html.escape(name)}" '
             f'src="data:image/png;base64,{_encode(row)}"></td></tr>'
-            for name, (row, _) in compose_rows(self.images, _N_EXAMPLES, seed=0).items()
+            for name, (row, _) in compose_rows(shown, _N_EXAMPLES, seed=0).items()
         )
         return f"{table}<table>{rows}</table>"
 
@@ -38,7 +47,7 @@ class Description:
 def _encode(picture):
     """Return a PIL picture as base64 text of a PNG; 128 colours keep notebooks small."""
     content = io.BytesIO()
-    picture.quantize(128).save(content, "PNG", optimize=True)
+    picture.quantize(128, Image.Quantize.FASTOCTREE).save(content, "PNG", optimize=True)
     return base64.b64encode(content.getvalue()).decode()
 
 
@@ -46,18 +55,30 @@ def count_pictures(images):
     """Return a DataFrame of counts: one row per class and "total"; one column per domain, "total" and "groups"."""
     import pandas as pd
 
-    domains = np.unique(images.domains)
-    table = pd.DataFrame(
-        {
-            domain: np.bincount(images.labels[images.domains == domain], minlength=len(images.classes))
-            for domain in domains
-        },
-        index=pd.Index(images.classes, name="class"),
-        columns=pd.Index(domains, name="domain"),
-        dtype=np.int64,
-    )
-    table["total"] = table.sum(axis=1)
-    table["groups"] = [len(np.unique(images.groups[images.labels == label])) for label in range(len(images.classes))]
+    domains, columns = np.unique(images.domains, return_inverse=True)
+    counts = np.zeros((len(images.classes), len(domains)), np.int64)
+    np.add.at(counts, (images.labels, columns), 1)
+    table = pd.DataFrame(counts, pd.Index(images.classes, name="class"), pd.Index(domains, name="domain"))
+    table["total"] = counts.sum(axis=1)
+    groups = pd.Series(images.groups).groupby(images.labels).nunique()
+    table["groups"] = groups.reindex(range(len(images.classes)), fill_value=0).to_numpy()
     table.loc["total"] = table.sum(axis=0)
     table.loc["total", "groups"] = len(np.unique(images.groups))  # a group may span several classes
     return table
+
+
+def compose_rows(images, per_class, seed):
+    """Return {class: (PIL picture of its examples, number of its pictures)} for each class that has pictures."""
+    if not len(images):
+        raise ValueError("images: an empty set, expected at least one picture to draw")
+    drawn = draw_shots(images.labels, images.groups, images.names, images.classes, shots=per_class, seed=seed)
+    counts = np.bincount(images.labels)
+    rows = {}
+    for label in np.unique(images.labels):
+        indices = drawn[images.labels[drawn] == label]
+        row = Image.new("RGB", (len(indices) * PITCH_PX - GAP_PX, CELL_PX), "white")
+        for column, index in enumerate(indices):
+            cell = ImageOps.pad(images.read(int(index)), (CELL_PX, CELL_PX), color="white")
+            row.paste(cell, (column * PITCH_PX, 0))
+        rows[images.classes[label]] = row, int(counts[label])
+    return rows

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tlkit.images.entries import make_set
 from tlkit.images.files import PicturePixels
+from tlkit.images.inputs import make_set
 
 _SCALE = 8
 

@@ -1,5 +1,6 @@
 """Sources of a picture's bytes: a file, a member of a zip archive that is never extracted, or pixels in memory."""
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -28,24 +29,14 @@ def _find_stamp(path):
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
-class PictureFile:
-    """One picture in a file of its own (str or path); it is read only when it is needed."""
+class _Stored:
+    """A picture in a file or archive (path), read only when it is needed; messages show its `location`."""
 
-    __slots__ = ("_digest", "_stamp", "path")
+    __slots__ = ("_digest", "_stamp", "location", "path")
 
-    def __init__(self, path):
-        self.path = Path(path)
+    def __init__(self, path, location):
+        self.path, self.location = path, make_printable(location)
         self._stamp = self._digest = None
-
-    @property
-    def location(self):
-        """The file's path, for messages."""
-        return make_printable(self.path)
-
-    def read_bytes(self):
-        """Return the file's content; PictureError if it is too large."""
-        check_size(os.stat(self.path).st_size, self.location)
-        return self.path.read_bytes()
 
     def digest(self):
         """Return the SHA-256 of the content, 64 hexadecimal digits; computed again if the file has changed."""
@@ -55,38 +46,42 @@ class PictureFile:
         return self._digest
 
 
-class PictureMember:
+class PictureFile(_Stored):
+    """One picture in a file of its own (str or path)."""
+
+    __slots__ = ()
+
+    def __init__(self, path):
+        super().__init__(Path(path), path)
+
+    def read_bytes(self):
+        """Return the file's content; PictureError if it is too large."""
+        check_size(os.stat(self.path).st_size, self.location)
+        return self.path.read_bytes()
+
+
+class PictureMember(_Stored):
     """One picture in a zip archive (path), by the name of its member (str), which messages may show decoded."""
 
-    __slots__ = ("_digest", "_stamp", "archive", "location", "member")
+    __slots__ = ("member",)
 
     def __init__(self, archive, member, shown=None):
-        self.archive = archive
+        super().__init__(archive, f"{archive}: {shown or member}")
         self.member = member
-        self.location = make_printable(f"{archive}: {shown or member}")
-        self._stamp = self._digest = None
 
     def read_bytes(self):
         """Return the member's content; zipfile.BadZipFile if its checksum is wrong."""
-        archive = _open_archive(self.archive, os.getpid(), _find_stamp(self.archive))
-        try:
-            entry = archive.getinfo(self.member)
-        except KeyError:
-            raise PictureError(self.location, "not in the zip, which was replaced: load the pictures again") from None
+        archive = _open_archive(self.path, os.getpid(), _find_stamp(self.path))
+        if self.member not in archive.NameToInfo:
+            raise PictureError(self.location, "not in the zip, which was replaced: load the pictures again")
+        entry = archive.getinfo(self.member)
         check_size(entry.file_size, self.location)
-        # The member may be larger than the zip's directory states, so it is unpacked in steps and no further. Packed
-        # bytes come in such steps too, except for "deflate", which can stop in between.
+        # A member may be larger than the zip's directory states, so it is unpacked in steps and no further. Packed
+        # bytes come in small steps too, except for "deflate", which can stop in between.
         n_step = entry.file_size if entry.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) else 64
         with archive.open(entry) as file:
             file.MIN_READ_SIZE = n_step
             return b"".join(iter(lambda: file.read(n_step), b""))
-
-    def digest(self):
-        """Return the SHA-256 of the content, 64 hexadecimal digits; computed again if the archive has changed."""
-        if (stamp := _find_stamp(self.archive)) != self._stamp:
-            self._digest = hashlib.sha256(self.read_bytes()).hexdigest()
-            self._stamp = stamp
-        return self._digest
 
 
 class PicturePixels:
@@ -114,15 +109,14 @@ class PicturePixels:
 def _read_unloaded(picture):
     """Return the bytes of the file that a PIL picture was opened from, if nothing was read or changed yet, or None."""
     # Read in this way the picture is the same as by its path, to the bit and in all engines.
-    file = getattr(picture, "fp", None)
-    if not (isinstance(picture, ImageFile.ImageFile) and picture.tile and file):
+    if not isinstance(picture, ImageFile.ImageFile) or not picture.tile:
         return None
-    try:
-        if hasattr(file, "getvalue"):
-            content = file.getvalue()
+    with contextlib.suppress(AttributeError, OSError, PictureError):
+        if hasattr(picture.fp, "getvalue"):
+            content = picture.fp.getvalue()
         else:
-            path = Path(picture.filename or file.name)
-            content = path.read_bytes() if os.path.samestat(os.fstat(file.fileno()), os.stat(path)) else b""
-        return content if open_picture(content, "").tile == picture.tile else None
-    except (AttributeError, OSError, PictureError):
-        return None
+            path = Path(picture.filename or picture.fp.name)
+            content = path.read_bytes() if os.path.samestat(os.fstat(picture.fp.fileno()), os.stat(path)) else b""
+        if open_picture(content, "").tile == picture.tile:
+            return content
+    return None

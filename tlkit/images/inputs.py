@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tlkit.images.entries import make_set
 from tlkit.images.files import PictureFile, PicturePixels
 from tlkit.images.imageset import ImageSet
+from tlkit.names import make_printable, number_repeats
 
 UNLABELLED = "unlabelled"
 _EXPECTED = "a path, a PIL picture, an array (height, width, 3) of uint8, or a (picture, label)"
@@ -74,3 +74,26 @@ def _check_pixels(index, pixels):
             "width, 3), the colours last"
         )
     return pixels
+
+
+def make_set(entries, classes, domain, groups=None, quarantine=()):
+    """Return an `ImageSet` from [(path, label, file)] without reading a picture; by default each is its own group."""
+    lookup = {name: label for label, name in enumerate(classes)}
+    unknown = ["unknown"] * len(entries)
+    paths = [make_printable(path) for path, _, _ in entries]
+    names = number_repeats(f"{domain}/{path}" for path in paths)
+    return ImageSet(
+        pictures=[file for _, _, file in entries],
+        labels=[lookup[label] for _, label, _ in entries],
+        classes=classes,
+        domains=[domain] * len(entries),
+        groups=names if groups is None else groups,
+        names=names,
+        roles=["core"] * len(entries),
+        titles=[path.rpartition("/")[2] for path in paths],
+        origins=[file.location for _, _, file in entries],
+        authors=unknown,
+        licences=unknown,
+        folds=[-1] * len(entries),
+        quarantine=quarantine,
+    )

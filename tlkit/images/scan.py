@@ -7,7 +7,7 @@ import os
 import warnings
 
 from tlkit.images.decode import PictureError, decode_picture, open_picture
-from tlkit.images.entries import make_set
+from tlkit.images.inputs import make_set
 
 _N_SHOWN = 5
 

@@ -10,24 +10,19 @@ _PALE = 224  # of 255: drawings that are nowhere darker would vanish on white
 
 def flatten(picture):
     """Return a PIL picture that has transparency data in mode "RGB", on white, or on black if it is a pale drawing."""
-    if picture.mode == "La":
-        picture = picture.convert("LA")
+    picture = picture.convert("LA") if picture.mode == "La" else picture
     result, opacities = _put_on("white", picture)
-    n_pixels, n_shown = result.width * result.height, result.width * result.height - opacities[0]
-    if opacities[255] == n_pixels:
-        return result
-    if not n_shown or _holds_data(picture, opacities[1:255].sum() / n_pixels):
-        hidden = picture.convert("RGBA").convert("RGB")
-        return hidden if n_shown or any(low < high for low, high in hidden.getextrema()) else result
+    n_pixels = opacities.sum()
+    n_shown = n_pixels - opacities[0]
+    # The fourth band of a TIFF may be near infrared, and is often declared as transparency, which is mostly 0 or 255.
+    tags = picture.mode == "RGBA" and getattr(picture, "tag_v2", None)
+    is_data = tags and (not tags.get(_EXTRA_SAMPLES_TAG) or opacities[1:255].sum() > n_pixels / 2)
+    if is_data or not n_shown:
+        colours = picture.convert("RGBA").convert("RGB")
+        return colours if is_data or any(low < high for low, high in colours.getextrema()) else result
     n_darker = np.reshape(result.histogram(), (3, 256))[:, :_PALE].sum(axis=1).max()
-    return result if n_darker > n_shown / 100 else _put_on("black", picture)[0]
-
-
-def _holds_data(picture, share_between):
-    """Return whether the fourth band of a TIFF is no transparency, such as near infrared, declared or not."""
-    # Programs that write four bands often declare the last one as transparency. A real one is mostly 0 or 255.
-    tags = getattr(picture, "tag_v2", None)
-    return bool(tags) and picture.mode == "RGBA" and (not tags.get(_EXTRA_SAMPLES_TAG) or share_between > 0.5)
+    is_pale = opacities[255] < n_pixels and n_darker <= n_shown / 100
+    return _put_on("black", picture)[0] if is_pale else result
 
 
 def _put_on(ground, picture):
@@ -38,7 +33,6 @@ def _put_on(ground, picture):
         box = (0, top, picture.width, min(top + n_rows, picture.height))
         strip = picture.crop(box).convert("RGBA")
         # convert("RGB") alone would drop the alpha channel and show the hidden colours of transparent pixels.
-        shown = Image.alpha_composite(Image.new("RGBA", strip.size, ground), strip)
-        result.paste(shown.convert("RGB"), box)
+        result.paste(Image.alpha_composite(Image.new("RGBA", strip.size, ground), strip).convert("RGB"), box)
         opacities += strip.getchannel("A").histogram()
     return result, opacities

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlkit.images.contact_sheet import CELL_PX, PITCH_PX, compose_rows, stack_rows
+from tlkit.images.description import CELL_PX, GAP_PX, PITCH_PX, compose_rows
 from tlkit.plots.page import render_figure
 from tlkit.plots.style import hide_frame
 
@@ -50,7 +50,11 @@ def draw_contact_sheet(images: ImageSet, ax: Axes, per_class: int = 6, seed: int
     ['bird  2', 'bug  2']
     """
     rows = compose_rows(images, per_class, seed)
-    ax.imshow(np.asarray(stack_rows([row for row, _ in rows.values()])), interpolation="nearest")
+    width_px = max(row.width for row, _ in rows.values())
+    sheet = np.full((len(rows) * PITCH_PX - GAP_PX, width_px, 3), 255, np.uint8)
+    for index, (row, _) in enumerate(rows.values()):
+        sheet[index * PITCH_PX : index * PITCH_PX + CELL_PX, : row.width] = row
+    ax.imshow(sheet, interpolation="nearest")
     labels = [f"{name}  {n_pictures}" for name, (_, n_pictures) in rows.items()]
     ax.set_yticks(np.arange(len(rows)) * PITCH_PX + CELL_PX / 2, labels)
     ax.set_xticks([])
