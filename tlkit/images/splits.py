@@ -1,6 +1,9 @@
 """Splits of pictures: test folds that keep groups together, and nested draws of a few shots."""
 
+import functools
 import hashlib
+import math
+import operator
 import warnings
 
 import numpy as np
@@ -9,6 +12,7 @@ from tlkit.arguments import check_count
 
 _PUBLISHED = (5, 0)  # number of folds and seed of published folds
 N_FOLDS = 5
+_N_AT_ONCE = 1024
 
 
 def choose_test(labels, groups, folds, *, test_fold, n_folds, seed):
@@ -47,10 +51,6 @@ def assign_folds(labels, groups, n_folds, seed):
     >>> sorted(assign_folds([0, 0, 1, 1], None, n_folds=2, seed=0).tolist())
     [0, 0, 1, 1]
     """
-    # scikit-learn assigns the groups one by one, those with the most uneven classes first, each to the fold that then
-    # has the most even classes. groups=None means one group per picture, which is much faster than that many names.
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-
     n_groups = len(labels) if groups is None else len(np.unique(groups))
     n_largest = np.bincount(labels).max()
     if n_groups < n_folds or n_largest < n_folds:
@@ -58,14 +58,63 @@ def assign_folds(labels, groups, n_folds, seed):
             f"n_folds: {n_folds}, but there are only {n_groups} groups, and {n_largest} pictures in the "
             f"largest class, expected at most {min(n_groups, n_largest)}: take fewer folds or add pictures"
         )
+    if groups is not None:
+        return _assign_groups(labels, groups, n_folds, seed)
+    from sklearn.model_selection import StratifiedKFold  # one group per picture, much faster
+
     folds = np.empty(len(labels), dtype=np.int64)
-    splitter = (StratifiedKFold if groups is None else StratifiedGroupKFold)(n_folds, shuffle=True, random_state=seed)
+    splitter = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         # Some class is smaller than n_folds; ImageSet.split warns by name if that matters for its fold.
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
-        for fold, (_, test) in enumerate(splitter.split(labels, labels, groups)):
+        for fold, (_, test) in enumerate(splitter.split(labels, labels)):
             folds[test] = fold
     return folds
+
+
+# The folds are those of scikit-learn's StratifiedGroupKFold, to the bit. The groups are assigned one by one, those with
+# the most uneven classes first, each to the fold that then has the most even classes. scikit-learn computes the spread
+# of every class for each group and fold; here only the classes of the group are computed anew.
+def _assign_groups(labels, groups, n_folds, seed):
+    """Return the fold of each picture (n,) int64 if pictures have groups."""
+    _, labels, n_labels = np.unique(labels, return_inverse=True, return_counts=True)
+    groups = np.unique(groups, return_inverse=True)[1]
+    n_groups, n_classes = groups.max() + 1, len(n_labels)
+    order = np.arange(n_groups)
+    np.random.RandomState(seed).shuffle(order)
+    groups = np.argsort(order)[groups]
+    parts, n_pictures = np.unique(groups * n_classes + labels, return_counts=True)  # one part per group and class
+    starts = np.searchsorted(parts // n_classes, np.arange(n_groups + 1))
+    unevenness = []
+    for first in range(0, n_groups, _N_AT_ONCE):
+        rows = slice(starts[first], starts[min(first + _N_AT_ONCE, n_groups)])
+        counts = np.zeros((min(_N_AT_ONCE, n_groups - first), n_classes))
+        counts[parts[rows] // n_classes - first, parts[rows] % n_classes] = n_pictures[rows]
+        unevenness.append(counts.std(axis=1))
+    # NumPy adds up neighbours in pairs, but the rows of a matrix one by one.
+    add_up = np.add.reduce if n_classes == 1 else functools.partial(functools.reduce, operator.add)
+    spreads, sizes = np.zeros((n_folds, n_classes)), [0] * n_folds  # spread of each class if a fold got the group
+    counts = [[0] * n_folds for _ in range(n_classes)]
+    fold_of, starts, n_labels = np.empty(n_groups, dtype=np.int64), starts.tolist(), n_labels.tolist()
+    classes, n_pictures = (parts % n_classes).tolist(), n_pictures.tolist()
+    for group in np.argsort(-np.concatenate(unevenness), kind="stable").tolist():
+        of_group = range(starts[group], starts[group + 1])
+        for label, added in ((classes[part], n_pictures[part]) for part in of_group):
+            for fold in range(n_folds):
+                shares = [count / n_labels[label] for count in counts[label]]
+                shares[fold] = (counts[label][fold] + added) / n_labels[label]
+                mean = add_up(shares) / n_folds
+                spreads[fold, label] = math.sqrt(add_up([(share - mean) * (share - mean) for share in shares]) / n_folds)
+        best, least = 0, math.inf
+        for fold, mean in enumerate((np.add.reduce(spreads, axis=1) / n_classes).tolist()):
+            if mean < least or (abs(mean - least) <= 1e-8 + 1e-5 * least and sizes[fold] < sizes[best]):
+                best, least = fold, mean
+        for part in of_group:
+            counts[classes[part]][best] += n_pictures[part]
+            sizes[best] += n_pictures[part]
+            spreads[:, classes[part]] = spreads[best, classes[part]]
+        fold_of[group] = best
+    return fold_of[groups]
 
 
 def draw_shots(labels, groups, names, classes, *, shots, seed):
@@ -81,14 +130,14 @@ def draw_shots(labels, groups, names, classes, *, shots, seed):
     shots = check_count("shots", shots, 1)
     seed = check_count("seed", seed, 0)
     drawn = []
+    by_label = np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels)))
     for label in np.unique(labels):
         key = hashlib.sha256(f"{seed}\0{classes[label]}".encode()).digest()
         random = np.random.default_rng(int.from_bytes(key[:16], "big"))
-        members = np.flatnonzero(labels == label)
-        members = members[np.argsort(names[members])]
-        queues = []
-        for group in random.permutation(np.unique(groups[members])):
-            queues.append(random.permutation(members[groups[members] == group]))
+        members = by_label[label][np.argsort(names[by_label[label]])]
+        _, group, n_members = np.unique(groups[members], return_inverse=True, return_counts=True)
+        queues = np.split(members[np.argsort(group, kind="stable")], np.cumsum(n_members)[:-1])
+        queues = [random.permutation(queues[index]).tolist() for index in random.permutation(len(queues))]
         order = sorted((turn, row, index) for row, queue in enumerate(queues) for turn, index in enumerate(queue))
         drawn += [index for _, _, index in order[:shots]]
     return np.sort(np.array(drawn, dtype=np.int64))
