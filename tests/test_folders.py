@@ -287,10 +287,9 @@ def test_names_in_a_list_stay_unique(pets, tmp_path):
     ("source", "error", "message"),
     [
         ([], ValueError, "an empty list"),
-        ([("a.png", 3)], TypeError, "label of entry 0 is 3, expected a class's name"),
+        ([("a.png", 3), ("b.png", "dog")], TypeError, "row 0 is 3 and row 1 is 'dog'"),
         (["a.png"], TypeError, "entry 0 is 'a.png', expected"),
-        ([(7, "cat")], TypeError, "file of entry 0 is a int"),
-        (7, TypeError, "source: 7 is a int, expected a bundled set's name"),
+        ([(7, "cat")], TypeError, "picture of row 0 is a int"),
         ([("gone.png", "cat"), ("lost.png", "dog")], ValueError, "no such file"),
     ],
 )

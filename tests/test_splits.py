@@ -1,17 +1,20 @@
 """Folds that no group straddles, and nested draws."""
 
+import dataclasses
 import itertools
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from made_pictures import write_classes
+from sklearn.model_selection import StratifiedGroupKFold
 
 from tlkit.images import load_images
-from tlkit.images.splits import choose_test, draw_shots
+from tlkit.images.splits import assign_folds, choose_test, draw_shots, join_groups
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +45,70 @@ def test_published_folds_are_those_of_five_and_seed_0(clipart):
     assert len(set(other.folds)) == 5
     _, quarter = clipart.split(test_fold=3, n_folds=4)
     assert len(set(quarter.folds)) == 5
+
+
+@pytest.mark.parametrize("n_classes", [1, 2, 14, 130])
+def test_folds_are_those_of_scikit_learn(n_classes):
+    random = np.random.default_rng(n_classes)
+    for n_folds, n_groups in [(2, 20), (5, 60), (5, 1000), (8, 100), (10, 1000)]:
+        labels, groups = random.integers(0, n_classes, 300), random.integers(0, n_groups, 300).astype(str)
+        splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=7)
+        expected = np.empty(300, dtype=int)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                for fold, (_, test) in enumerate(splitter.split(labels, labels, groups)):
+                    expected[test] = fold
+        except ValueError:
+            continue
+        assert assign_folds(labels, groups, n_folds, 7).tolist() == expected.tolist()
+
+
+def test_patients_are_never_on_both_sides(tmp_path):
+    images = load_images(write_classes(tmp_path / "skin", {"well": 15, "sick": 15}))
+    patients = [f"p{number % 7}" for number in range(30)]
+    named = images.with_groups(patients)
+    by_name = dict(zip(images.names, patients, strict=True))
+    for other in (by_name, by_name.get, np.array(patients), iter(patients)):
+        assert images.with_groups(other).groups.tolist() == patients
+    for fold in range(5):
+        train, test = named.split(test_fold=fold)
+        assert not set(train.groups) & set(test.groups) and set(train.groups) <= set(patients)
+
+
+def test_copies_join_the_patients_that_share_them():
+    groups = ["copy", "copy", "a", "b", "c"]
+    with pytest.warns(UserWarning, match="3 become 2, since some share copies"):
+        assert join_groups(groups, [2, 1, 1, 3, 3]).tolist() == ["1", "1", "1", "3", "3"]
+    assert join_groups(groups, [1, 1, 1, 3, 4]).tolist() == ["1", "1", "1", "3", "4"]
+
+
+def test_published_folds_that_part_a_group_are_given_up(clipart):
+    with pytest.warns(UserWarning, match="new folds are drawn"):
+        images = clipart.with_groups([name[-7:-5] for name in clipart.names])
+    train, test = images.split()
+    assert len(test) and not set(train.groups) & set(test.groups) and set(images.folds) == {-1}
+    with pytest.raises(ValueError, match="is in several of the published folds"):
+        dataclasses.replace(clipart, groups=images.groups).split()
+    one = clipart[clipart.folds == 2]
+    assert set(one.with_groups("authors").folds) == {2}
+
+
+@pytest.mark.parametrize(
+    ("groups", "error", "message"),
+    [
+        (["a", "b"], ValueError, r"groups: shape \(2,\), expected \(637,\)"),
+        (["a", None] * 318 + ["a"], ValueError, "groups: 318 pictures have none, first number 1"),
+        (["a", 1] * 318 + ["a"], TypeError, "all str or all whole numbers"),
+        (["a"] * 637, ValueError, "all in group 'a'"),
+        ("author", ValueError, "nearest: 'authors'"),
+        ({"a": "b"}, ValueError, "637 pictures have none"),
+        (7, TypeError, "groups: a int"),
+    ],
+)
+def test_groups_that_could_be_misread_are_refused(clipart, groups, error, message):
+    with pytest.raises(error, match=message):
+        clipart.with_groups(groups)
 
 
 def test_split_is_stratified(clipart):

@@ -8,6 +8,7 @@ import torch
 from tlkit.backbones.auxiliary import check_auxiliary, take_branches
 from tlkit.backbones.backbone import Backbone
 from tlkit.backbones.networks import find_entry, list_entries
+from tlkit.backbones.recipe import read_size
 from tlkit.backbones.stages import build_network
 from tlkit.backbones.weights.fit import fit_to_network
 from tlkit.backbones.weights.read import read_weights
@@ -67,6 +68,7 @@ def load_backbone(
     >>> backbone.n_features, backbone.stages[:2]
     (1280, ('stem', 'stage1'))
     """
+    image_size_px = read_size(image_size_px)
     entry = _choose_entry(name, weights, image_size_px)
     recipe = entry.recipe if image_size_px is None else entry.recipe.at(image_size_px)
     if auxiliary:
@@ -112,8 +114,6 @@ def _choose_entry(name, weights, image_size_px):
         entries = [tagged for tagged in entries if tagged.weights == weights][:1] or entries
     if image_size_px is None:
         return entries[0]
-    if isinstance(image_size_px, bool) or not isinstance(image_size_px, int):
-        raise TypeError(f"image_size_px: {image_size_px!r}, expected a whole number of pixels")
     if entry.fixed_size:
         return _choose_by_size(entries, image_size_px)
     if not entry.smallest_size_px <= image_size_px <= LARGEST_SIZE_PX:

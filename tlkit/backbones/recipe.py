@@ -2,11 +2,21 @@
 
 import dataclasses
 import functools
+import numbers
 
 import numpy as np
 from PIL import Image
 
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
+
+def read_size(image_size_px):
+    """Return a size in pixels as int, NumPy's whole numbers included, or None as it is; else TypeError."""
+    if image_size_px is None:
+        return None
+    if isinstance(image_size_px, bool) or not isinstance(image_size_px, numbers.Integral):
+        raise TypeError(f"image_size_px: {image_size_px!r}, expected a whole number of pixels")
+    return int(image_size_px)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +38,7 @@ class Recipe:
     def at(self, image_size_px):
         """Return the recipe for another input size; the crop keeps the same share of the picture."""
         resize_size_px = round(self.resize_size_px * image_size_px / self.crop_size_px)
-        return dataclasses.replace(self, resize_size_px=resize_size_px, crop_size_px=image_size_px)
+        return dataclasses.replace(self, resize_size_px=resize_size_px, crop_size_px=int(image_size_px))
 
     def find_size(self, width_px, height_px):
         """Return (width_px, height_px) after resizing, for a picture of this size."""

@@ -8,7 +8,7 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,11 +23,12 @@ from tlkit.features.crops import describe_decoder, read_crops
 from tlkit.features.engines import PRECISIONS, choose_engine, describe_engine, open_engine, run_in_batches
 from tlkit.features.features import Features
 from tlkit.features.frozen_network import FrozenNetwork
-from tlkit.images.imageset import ImageSet, check_images
+from tlkit.images.inputs import gather_pictures
 from tlkit.storage import cache_folder
 
 if TYPE_CHECKING:
     from tlkit.backbones.backbone import Backbone
+    from tlkit.images.imageset import ImageSet
 
 _MAX_SHARD_ROWS = 1024
 _MAX_BYTES_IN_MEMORY = 2**30
@@ -35,7 +36,7 @@ _MAX_BYTES_IN_MEMORY = 2**30
 
 def extract_features(
     backbone: Backbone | str,
-    images: ImageSet,
+    images: ImageSet | str | Sequence,
     engine: str = "auto",
     precision: str = "exact",
     cache: bool = True,
@@ -55,8 +56,8 @@ def extract_features(
     backbone : Backbone or str
         A network, or its name for `load_backbone`. If a network given by name was converted before, it runs without
         torch, which starts in a second and needs little memory.
-    images : ImageSet
-        The pictures.
+    images : ImageSet, folder, or list of path, PIL.Image or (height, width, 3) uint8
+        The pictures. Other forms than an ImageSet have the one class "unlabelled".
     engine : {"auto", "openvino", "torch", "cuda"}
         Software that runs the network. "auto" depends only on the installation: an NVIDIA GPU if torch can use one,
         else OpenVINO, else torch.
@@ -102,6 +103,7 @@ def extract_features(
     (6, 40, 4, 4)
     """
     settings = {"cache": cache, "progress": progress, "report": report}
+    images = gather_pictures(images, "images")
     values, key = extract_values(backbone, images, engine, precision, stage, bool(pooled), **settings)
     return Features(values, images.labels, images.classes, images.names, images.groups, key)
 
@@ -110,7 +112,6 @@ def extract_features(
 def extract_values(backbone, images, engine, precision, stage, pooled, *, cache, progress, report=None):
     """Return the values (n, …) of `extract_features` and their cache key, a dict of str to str."""
     # `pooled` may also be None: then a stage's output keeps the order of axes that the rest of the network takes.
-    check_images("images", images)
     check_known("precision", [precision], PRECISIONS)
     engine = choose_engine(engine)
     network = _find_network(backbone)

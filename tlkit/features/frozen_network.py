@@ -12,7 +12,7 @@ import importlib.metadata
 import json
 
 from tlkit.backbones.networks import find_entry, find_stage
-from tlkit.backbones.recipe import Recipe
+from tlkit.backbones.recipe import Recipe, read_size
 from tlkit.backbones.weights.hashes import known_sha256
 from tlkit.backbones.weights.weight_files import find_file
 from tlkit.storage import cache_folder, find_kept, written_whole
@@ -53,6 +53,7 @@ class FrozenNetwork:
     @classmethod
     def named(cls, name, weights="pretrained", image_size_px=None):
         """Return the frozen network of `load_backbone`, from its record if there is one."""
+        image_size_px = read_size(image_size_px)
         load = functools.partial(_load, name, weights, image_size_px)
         file_name = _name_record(name, weights, image_size_px)
         record = _read_record(find_kept("converted", file_name)) if file_name else None

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tlkit.arguments import check_known, check_shape, resolve_index
 from tlkit.images.decode import decode_picture
-from tlkit.images.splits import choose_test, draw_shots, report_shortage
+from tlkit.images.splits import choose_test, draw_shots, find_straddling, join_groups, report_shortage
 from tlkit.names import number_repeats
 
 if TYPE_CHECKING:
@@ -256,6 +256,46 @@ class ImageSet:
             if wanted is not None:
                 keep &= np.isin(values, check_known(argument, wanted, known))
         return self[keep]
+
+    def with_groups(self, groups: Sequence | str | Mapping | Callable[[str], object]) -> ImageSet:
+        """Keep pictures together that share a patient, camera or photographer: splits never separate them.
+
+        The groups are joined with those that the set has. For example, if two patients share a copy of a picture, all
+        pictures of both form one group.
+
+        Parameters
+        ----------
+        groups : list, str, dict or callable
+            One group (str or int) per picture, a column of this set such as "authors", or a dict or function from the
+            name of a picture to its group.
+
+        Returns
+        -------
+        ImageSet
+            The same pictures. If a group has pictures in several published folds, new folds are drawn by `split`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If groups are missing or of mixed types, or if all pictures are in one group.
+
+        Examples
+        --------
+        >>> import tlkit as tl
+        >>> images = tl.load_images("styles", domain="emoji")
+        >>> images.with_groups(lambda name: name.split("/")[1])
+        ImageSet(319 pictures, 14 classes, 14 groups: emoji)
+        """
+        if isinstance(groups, str):
+            groups = getattr(self, *check_known("groups", groups, _COLUMNS))
+        elif callable(groups) or isinstance(groups, Mapping):
+            find = groups if callable(groups) else groups.get
+            groups = [find(name) for name in self.names.tolist()]
+        groups, folds = join_groups(self.groups, groups), self.folds
+        if len(folds) and folds.min() >= 0 and find_straddling(groups, folds):
+            warnings.warn("groups: some have pictures in several published folds, so new folds are drawn", stacklevel=2)
+            folds = np.full(len(self), -1)
+        return dataclasses.replace(self, groups=groups, folds=folds)
 
     def split(self, test_fold: int = 0, n_folds: int = 5, seed: int = 0) -> tuple[ImageSet, ImageSet]:
         """Split into a training set and a test set, stratified by class, with no group in both.

@@ -7,15 +7,15 @@ import numpy as np
 from PIL import Image
 
 from tlkit.images.files import PictureFile, PicturePixels
+from tlkit.images.formats import EXTENSIONS
 from tlkit.images.imageset import ImageSet
 from tlkit.names import make_printable, number_repeats
 
 UNLABELLED = "unlabelled"
-_EXPECTED = "a path, a PIL picture, an array (height, width, 3) of uint8, or a (picture, label)"
 
 
-def gather_pictures(pictures):
-    """Return an `ImageSet` of paths, PIL pictures, uint8 arrays or (picture, label); nothing is decoded.
+def gather_pictures(pictures, argument="pictures"):
+    """Return an `ImageSet` of a folder, a path, or paths, PIL pictures, arrays, tensors or (picture, label).
 
     >>> gather_pictures(np.zeros((5, 32, 48, 3), np.uint8))
     ImageSet(5 pictures, 1 classes, 5 groups: given)
@@ -24,56 +24,96 @@ def gather_pictures(pictures):
     # are in one class, and each is a group of its own; labels are ignored.
     if isinstance(pictures, ImageSet):
         return pictures
-    if isinstance(pictures, str | os.PathLike | Image.Image) or not hasattr(pictures, "__len__"):
-        raise TypeError(f"pictures: a {type(pictures).__name__}, expected an ImageSet or a list of pictures or paths")
+    if isinstance(pictures, str | os.PathLike):
+        pictures = _list_path(argument, Path(os.path.abspath(Path(pictures).expanduser())))
+    if isinstance(pictures, Image.Image) or not hasattr(pictures, "__len__"):
+        raise TypeError(f"{argument}: a {type(pictures).__name__}, expected an ImageSet or a list of pictures or paths")
     if hasattr(pictures, "columns"):
-        raise TypeError("pictures: a whole table, expected its column of paths, as in table['path']")
-    if isinstance(pictures, np.ndarray):
-        pictures = _check_array(pictures)
-    entries = [_make_entry(index, picture) for index, picture in enumerate(pictures)]
+        if len(pictures.columns) != 1:
+            raise TypeError(f"{argument}: a whole table, expected its column of paths, as in table['path']")
+        pictures = pictures[pictures.columns[0]]
+    if isinstance(pictures, np.ndarray) or (hasattr(pictures, "detach") and pictures.ndim != 4):
+        pictures = _check_array(argument, pictures)
+    items = pictures if hasattr(pictures, "__iter__") else (pictures[index] for index in range(len(pictures)))
+    entries = [_make_entry(argument, index, picture) for index, picture in enumerate(items)]
     return make_set(entries, [UNLABELLED], "given")
 
 
-def _check_array(pictures):
+def _list_path(argument, path):
+    """Return the pictures below a folder, sorted, without hidden ones; or a list of one file."""
+    if not path.is_dir():
+        return [path]
+    found = [Path(place, name) for place, _, names in os.walk(path) for name in names]
+    shown = [file for file in found if not any(part.startswith(".") for part in file.relative_to(path).parts)]
+    if pictures := sorted(file for file in shown if file.suffix.casefold() in EXTENSIONS):
+        return pictures
+    raise ValueError(f"{argument}: the folder {path} holds no picture ({len(found)} other files), expected pictures")
+
+
+def _check_array(argument, pictures):
     """Return an array of paths as (n,), or of pictures as (n, height, width) or (n, height, width, channels)."""
+    if hasattr(pictures, "detach"):
+        raise ValueError(f"{argument}: a tensor of shape {tuple(pictures.shape)}, expected (n, 3, height, width)")
     if pictures.dtype.kind in "OUT":  # paths, possibly in one column
         return pictures.reshape(len(pictures)) if pictures.size == len(pictures) else pictures
     if pictures.ndim == 4 or (pictures.ndim == 3 and pictures.shape[-1] not in (3, 4)):
         return pictures
     one = "; one picture alone is picture[np.newaxis]" if pictures.ndim in (2, 3) else ""
     raise ValueError(
-        f"pictures: an array of shape {pictures.shape}, expected (n, height, width, 3), or (n, height, width) gray{one}"
+        f"{argument}: an array of shape {pictures.shape}, expected (n, height, width, 3), or (n, height, width) "
+        f"gray{one}"
     )
 
 
-def _make_entry(index, item):
+def _make_entry(argument, index, item):
     """Return (path, label, file) of one item, as `make_set` takes it."""
     picture = item[0] if isinstance(item, tuple) and len(item) == 2 else item
     if isinstance(picture, str | os.PathLike):
         path = Path(os.path.abspath(Path(picture).expanduser()))
         if not path.is_file():
-            raise FileNotFoundError(f"pictures: item {index} is {str(picture)!r}, which is no file: correct its path")
+            raise FileNotFoundError(f"{argument}: item {index} is {str(picture)!r}, which is no file: correct its path")
         return path.name, UNLABELLED, PictureFile(path)
-    if isinstance(picture, np.ndarray):
-        picture = _check_pixels(index, picture)
-    elif not isinstance(picture, Image.Image):
-        raise TypeError(f"pictures: item {index} is a {type(picture).__name__}, expected {_EXPECTED}")
-    return f"{index}", UNLABELLED, PicturePixels(picture, f"picture {index}")
+    return f"{index}", UNLABELLED, hold_pixels(f"{argument}: item {index}", picture, f"picture {index}")
 
 
-def _check_pixels(index, pixels):
-    """Return one picture's uint8 pixels as (height, width) or (height, width, 3 or 4)."""
+def hold_pixels(name, picture, location):
+    """Return a PIL picture, an array (height, width, 3) of uint8 or a tensor (3, height, width) as `PicturePixels`."""
+    if isinstance(picture, Image.Image):
+        return PicturePixels(picture, location)
+    if hasattr(picture, "detach"):
+        pixels = _read_tensor(name, picture.detach().cpu().numpy())
+    elif isinstance(picture, np.ndarray):
+        pixels = picture
+    else:
+        raise TypeError(
+            f"{name} is a {type(picture).__name__}, expected a path, a PIL picture, an array (height, width, 3) of "
+            "uint8, a tensor (3, height, width), or a (picture, label)"
+        )
     if pixels.dtype != np.uint8:
         advice = "; bring it to 0 to 255 and use .astype(np.uint8)" if pixels.dtype.kind in "fiu" else ""
-        raise TypeError(f"pictures: item {index} is an array of {pixels.dtype}, expected uint8{advice}")
+        raise TypeError(f"{name} is an array of {pixels.dtype}, expected uint8{advice}")
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[:, :, 0]
     if 0 in pixels.shape or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] not in (3, 4)):
         raise ValueError(
-            f"pictures: item {index} is an array of shape {pixels.shape}, expected (height, width) or (height, "
-            "width, 3), the colours last"
+            f"{name} is an array of shape {pixels.shape}, expected (height, width) or (height, width, 3), the colours "
+            "last"
         )
-    return pixels
+    return PicturePixels(pixels, location)
+
+
+def _read_tensor(name, values):
+    """Return the values of a tensor (channels, height, width), uint8 or from 0 to 1, as (height, width, channels)."""
+    if values.ndim == 3 and values.shape[0] in (1, 3, 4):
+        values = values.transpose(1, 2, 0)
+    if values.dtype.kind != "f":
+        return values
+    if not (values.min(initial=0) >= 0 and values.max(initial=0) <= 1):
+        raise ValueError(
+            f"{name} is a tensor with values from {values.min():.3g} to {values.max():.3g}, expected 0 to 1: leave out "
+            "Normalize, since each network normalises its pictures itself"
+        )
+    return np.rint(values.astype(np.float32) * 255).astype(np.uint8)
 
 
 def make_set(entries, classes, domain, groups=None, quarantine=()):

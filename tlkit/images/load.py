@@ -1,25 +1,36 @@
 """Load pictures from all sources with `load_images`."""
 
+from __future__ import annotations
+
 import csv
 import os
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tlkit.arguments import check_known, suggest
 from tlkit.images.archives import list_archive
-from tlkit.images.files import PictureFile, PictureMember
+from tlkit.images.files import PictureMember
 from tlkit.images.folders import find_inner, list_folder
 from tlkit.images.imageset import ImageSet
 from tlkit.images.inputs import UNLABELLED
 from tlkit.images.layout import find_pictures, label_tree, name_classes, unwrap
 from tlkit.images.scan import scan_pictures
+from tlkit.images.tables import Columns, complete, is_table_file, list_entries, read_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pandas as pd
 
 
 def load_images(
-    source: str | os.PathLike | Sequence[tuple[str | os.PathLike, str]],
+    source: str | os.PathLike | pd.DataFrame | Sequence,
     *,
+    label: str | None = None,
+    group: str | Sequence | Callable[[str], object] | None = None,
     domain: str | Sequence[str] | None = None,
+    fold: str | Sequence[int] | None = None,
     inside: str | None = None,
     bad: str = "raise",
     merge_twins: bool = False,
@@ -31,16 +42,26 @@ def load_images(
 
     Parameters
     ----------
-    source : str, path or list of (file, label)
+    source : str, path, DataFrame, list or dataset
         One of:
 
         - "styles", the bundled set (for a folder of that name write "./styles");
-        - a folder with one folder of pictures per class;
-        - a zip of such a folder;
-        - a list of files (str or path) with their classes (str).
+        - a folder with one folder of pictures per class, or a zip of such a folder;
+        - a CSV file, DataFrame or list of dicts with columns of pictures and labels. Paths in a CSV file are relative
+          to its folder;
+        - a list of (picture, label). Pictures are paths, PIL pictures, uint8 arrays or tensors;
+        - a dataset of torch, torchvision or Hugging Face. Its classes name labels that are numbers.
+    label : str, optional
+        Column of the classes (str or int), by default the only one with a usual name such as "label" or "class".
+    group : str, list, dict or callable, optional
+        What must not be on both sides of a split, such as patients: a column, by default "group" if there is one; or
+        one group per picture; or a dict or function from the picture's name to its group, as in
+        `ImageSet.with_groups`.
     domain : str or list of str, optional
         For the bundled set, the domains to load: "photo", "clipart", "emoji", "twemoji", "sketch", by default all. For
-        your own pictures, the name of their domain, by default the name of the folder or zip.
+        tables, a column. For other pictures, the name of their domain, by default the name of the folder or zip.
+    fold : str or list of int, optional
+        Test folds from 0 to 4 that `split` and `compare` use: a column, or one fold per picture.
     inside : str, optional
         Path of the folder within the source that holds the class folders, for example "animals/train". With a dot at
         its end, as in ".", these folders are the classes even if they look like splits or domains.
@@ -60,7 +81,7 @@ def load_images(
     FileNotFoundError
         If the source or the folder inside it doesn't exist.
     ValueError
-        If the source has fewer than two classes, unreadable pictures or an unsafe zip.
+        If the source has fewer than two classes, unreadable pictures, missing labels or columns, or an unsafe zip.
     TypeError
         If an argument has a wrong type.
 
@@ -73,26 +94,57 @@ def load_images(
     >>> picture, label = images[0]
     >>> picture.size, images.classes[label]
     ((128, 128), 'bird')
+
+    Two pictures of each patient, listed in a table:
+
+    >>> rows = [{"image": images[row][0], "label": "bird", "patient": f"P{row // 2}"} for row in range(6)]
+    >>> rows[0]["label"] = "bug"
+    >>> tl.load_images(rows, label="label", group="patient")
+    ImageSet(6 pictures, 2 classes, 3 groups: own)
     """
     if bad not in ("raise", "skip"):
         raise ValueError(f'bad: {bad!r}, expected "raise" or "skip"')
+    wanted = {"label": label, "group": group, "domain": domain, "fold": fold}
     if isinstance(source, str) and source in NAMES:
         if inside is not None:
             raise ValueError(f"inside: {inside!r}, but the bundled set has no folders: use domain, or “./{source}”")
-        return load_styles(domain)
+        _refuse_columns(wanted, "the bundled set")
+        images = load_styles(domain)
+        return images if group is None else images.with_groups(group)
     if domain is not None and not isinstance(domain, str):
         raise TypeError(f"domain: {domain!r}, expected the name (str) of the domain of all these pictures")
-    if isinstance(source, (str, os.PathLike)):
+    path = Path(source).expanduser() if isinstance(source, (str, os.PathLike)) else None
+    if path is not None and not (is_table_file(path) and path.is_file()):
         if source == "":  # Path would take it for the current folder
             raise ValueError("source: an empty path, expected a bundled set's name, a folder, a zip or a list")
-        path = Path(source).expanduser()
         tree = _list_tree(path, source, inside)
-        entries = label_tree(tree, merge_twins=merge_twins, inside=inside)
-        return scan_pictures(entries, domain=domain or _name_domain(tree), bad=bad, location=tree.location)
-    if inside is not None:
-        raise ValueError(f"inside: {inside!r}, but the source is a list, expected None")
-    entries = _list_pairs(source, merge_twins)
-    return scan_pictures(entries, domain=domain or "own", bad=bad, location="the list")
+        _refuse_columns(wanted, "a folder or zip")
+        entries, classes = label_tree(tree, merge_twins=merge_twins, inside=inside), None
+        columns = Columns(tree.location, [], [], groups=group)
+        domain = domain or _name_domain(tree)
+    else:
+        if inside is not None:
+            raise ValueError(f"inside: {inside!r}, but the source is no folder or zip, expected None")
+        columns = read_columns(path or source, wanted)
+        entries, classes = list_entries(columns)
+        names = name_classes(columns.location, {label for _, label, _ in entries}, merge_twins=merge_twins)
+        entries = [(f"{names[label]}/{name}", names[label], file) for name, label, file in entries]
+        classes = classes and list(dict.fromkeys(names.get(name, name) for name in classes))
+        domain = path.stem if path else domain if columns.domains is None else None
+    images = scan_pictures(entries, domain=domain or "own", bad=bad, location=columns.location)
+    return complete(images, entries, columns, classes)
+
+
+def _refuse_columns(wanted, kind):
+    """Raise ValueError if columns are wanted of a source without any."""
+    for argument in ("label", "fold"):
+        if wanted[argument] is not None:
+            raise ValueError(f"{argument}: {wanted[argument]!r}, but {kind} has no columns, expected None")
+    if isinstance(wanted["group"], str) and kind != "the bundled set":
+        raise ValueError(
+            f"group: {wanted['group']!r}, but {kind} has no columns, expected a list, or a function from a picture's "
+            "name to its group"
+        )
 
 
 def load_with_or_without_classes(source, *, bad="raise"):
@@ -128,32 +180,6 @@ def _list_tree(path, source, inside):
         f"source: {path} is a single file and no zip, expected a folder with a folder for each class, a "
         "zip of one, or a list of (file, label)"
     )
-
-
-def _list_pairs(source, merge_twins):
-    """Return [(path, label, file)] of a list of (file, label)."""
-    try:
-        pairs = list(source)
-    except TypeError:
-        raise TypeError(
-            f"source: {source!r} is a {type(source).__name__}, expected a bundled set's name, a folder, a "
-            "zip, or a list of (file, label)"
-        ) from None
-    if not pairs:
-        raise ValueError("source: an empty list, expected (file, label) pairs")
-    entries = []
-    for index, pair in enumerate(pairs):
-        if isinstance(pair, str) or not hasattr(pair, "__len__") or len(pair) != 2:
-            raise TypeError(f"source: entry {index} is {pair!r}, expected (file, label)")
-        file, label = pair
-        if not isinstance(file, (str, os.PathLike)):
-            raise TypeError(f"source: the file of entry {index} is a {type(file).__name__}, expected a str or path")
-        if not isinstance(label, str) or not label:
-            raise TypeError(f"source: the label of entry {index} is {label!r}, expected a class's name (str)")
-        path = Path(file).expanduser()
-        entries.append((path.name, label, PictureFile(os.path.abspath(path))))
-    classes = name_classes("the list", {label for _, label, _ in entries}, merge_twins=merge_twins)
-    return [(f"{classes[label]}/{name}", classes[label], file) for name, label, file in entries]
 
 
 STYLES = Path(__file__).parent / "data" / "styles"

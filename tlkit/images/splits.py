@@ -1,18 +1,19 @@
 """Splits of pictures: test folds that keep groups together, and nested draws of a few shots."""
 
+import collections
 import functools
 import hashlib
+import itertools
 import math
 import operator
 import warnings
 
 import numpy as np
 
-from tlkit.arguments import check_count
+from tlkit.arguments import check_count, check_shape
 
 _PUBLISHED = (5, 0)  # number of folds and seed of published folds
 N_FOLDS = 5
-_N_AT_ONCE = 1024
 
 
 def choose_test(labels, groups, folds, *, test_fold, n_folds, seed):
@@ -33,6 +34,11 @@ def choose_test(labels, groups, folds, *, test_fold, n_folds, seed):
             "count once)"
         )
     if len(folds) and folds.min() >= 0 and (n_folds, seed) == _PUBLISHED:
+        if straddling := find_straddling(groups, folds):
+            raise ValueError(
+                f"split: group {straddling!r} is in several of the published folds: draw new folds with "
+                'images.with_groups("groups")'
+            )
         is_test = folds == test_fold
     else:
         is_test = assign_folds(labels, groups, n_folds, seed) == test_fold
@@ -79,42 +85,83 @@ def _assign_groups(labels, groups, n_folds, seed):
     """Return the fold of each picture (n,) int64 if pictures have groups."""
     _, labels, n_labels = np.unique(labels, return_inverse=True, return_counts=True)
     groups = np.unique(groups, return_inverse=True)[1]
-    n_groups, n_classes = groups.max() + 1, len(n_labels)
-    order = np.arange(n_groups)
+    order = np.arange(groups.max() + 1)
     np.random.RandomState(seed).shuffle(order)
     groups = np.argsort(order)[groups]
-    parts, n_pictures = np.unique(groups * n_classes + labels, return_counts=True)  # one part per group and class
-    starts = np.searchsorted(parts // n_classes, np.arange(n_groups + 1))
-    unevenness = []
-    for first in range(0, n_groups, _N_AT_ONCE):
-        rows = slice(starts[first], starts[min(first + _N_AT_ONCE, n_groups)])
-        counts = np.zeros((min(_N_AT_ONCE, n_groups - first), n_classes))
-        counts[parts[rows] // n_classes - first, parts[rows] % n_classes] = n_pictures[rows]
-        unevenness.append(counts.std(axis=1))
+    members = np.split(labels[np.argsort(groups, kind="stable")], np.cumsum(np.bincount(groups))[:-1])
+    unevenness = np.array([np.bincount(group, minlength=len(n_labels)).astype(float).std() for group in members])
     # NumPy adds up neighbours in pairs, but the rows of a matrix one by one.
-    add_up = np.add.reduce if n_classes == 1 else functools.partial(functools.reduce, operator.add)
-    spreads, sizes = np.zeros((n_folds, n_classes)), [0] * n_folds  # spread of each class if a fold got the group
-    counts = [[0] * n_folds for _ in range(n_classes)]
-    fold_of, starts, n_labels = np.empty(n_groups, dtype=np.int64), starts.tolist(), n_labels.tolist()
-    classes, n_pictures = (parts % n_classes).tolist(), n_pictures.tolist()
-    for group in np.argsort(-np.concatenate(unevenness), kind="stable").tolist():
-        of_group = range(starts[group], starts[group + 1])
-        for label, added in ((classes[part], n_pictures[part]) for part in of_group):
-            for fold in range(n_folds):
-                shares = [count / n_labels[label] for count in counts[label]]
-                shares[fold] = (counts[label][fold] + added) / n_labels[label]
-                mean = add_up(shares) / n_folds
-                spreads[fold, label] = math.sqrt(add_up([(share - mean) * (share - mean) for share in shares]) / n_folds)
+    add_up = np.add.reduce if len(n_labels) == 1 else functools.partial(functools.reduce, operator.add)
+    counts, sizes = [[0] * n_folds for _ in n_labels], [0] * n_folds
+    spreads = np.zeros((n_folds, len(n_labels)))  # of each class, if a fold got the group
+    fold_of, n_labels = np.empty(len(members), dtype=np.int64), n_labels.tolist()
+    for group in np.argsort(-unevenness, kind="stable"):
+        added = collections.Counter(members[group].tolist())
+        for label, fold in itertools.product(added, range(n_folds)):
+            shares = [count / n_labels[label] for count in counts[label]]
+            shares[fold] = (counts[label][fold] + added[label]) / n_labels[label]
+            mean = add_up(shares) / n_folds
+            spreads[fold, label] = math.sqrt(add_up([(share - mean) * (share - mean) for share in shares]) / n_folds)
         best, least = 0, math.inf
-        for fold, mean in enumerate((np.add.reduce(spreads, axis=1) / n_classes).tolist()):
+        for fold, mean in enumerate((np.add.reduce(spreads, axis=1) / len(n_labels)).tolist()):
             if mean < least or (abs(mean - least) <= 1e-8 + 1e-5 * least and sizes[fold] < sizes[best]):
                 best, least = fold, mean
-        for part in of_group:
-            counts[classes[part]][best] += n_pictures[part]
-            sizes[best] += n_pictures[part]
-            spreads[:, classes[part]] = spreads[best, classes[part]]
+        for label in added:
+            counts[label][best] += added[label]
+            spreads[:, label] = spreads[best, label]
+        sizes[best] += len(members[group])
         fold_of[group] = best
     return fold_of[groups]
+
+
+def is_missing(value):
+    """Return whether an entry of a column is empty, None or NaN, also as pandas or its texts have it."""
+    is_text = isinstance(value, str) or not hasattr(value, "__len__")
+    return value is None or (is_text and str(value).strip().casefold() in ("", "nan", "nat", "<na>"))
+
+
+def join_groups(groups, given):
+    """Return one group (n,) str per picture: pictures stay together if they share an old or a given group.
+
+    >>> join_groups(["copy", "copy", "a", "b"], [2, 1, 1, 3]).tolist()
+    ['1', '1', '1', '3']
+    """
+    if isinstance(given, set | frozenset | bytes) or not hasattr(given, "__iter__"):
+        raise TypeError(f"groups: a {type(given).__name__}, expected a list with one group per picture")
+    given = list(given)
+    check_shape("groups", [None] * len(given), (len(groups),), "one group per picture")
+    texts = np.array([str(value).strip() for value in given], dtype=str)
+    if missing := [row for row, value in enumerate(given) if is_missing(value)]:
+        raise ValueError(f"groups: {len(missing)} pictures have none, first number {missing[0]}: give each one a group")
+    kinds = {isinstance(value, str): value for value in given}
+    if len(kinds) > 1 or any(isinstance(value, list | dict | np.ndarray) for value in given):
+        raise TypeError(f"groups: such as {list(kinds.values())}, expected all str or all whole numbers")
+    # The old and the given groups are nodes, and each picture is an edge between two of them.
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    old, (names, new) = np.unique(groups, return_inverse=True)[1], np.unique(texts, return_inverse=True)
+    n_nodes = old.max(initial=-1) + 1 + len(names)
+    edges = coo_matrix((np.ones(len(new)), (new, old + len(names))), shape=(n_nodes, n_nodes))
+    component = connected_components(edges, directed=False)[1][: len(names)]
+    _, first, number = np.unique(component, return_index=True, return_inverse=True)
+    if len(first) == 1 < len(texts):
+        raise ValueError(f"groups: {len(texts)} pictures are all in group {str(names[0])!r}: none is left to test on")
+    if len(first) < len(names):
+        other = np.setdiff1d(np.arange(len(names)), first)[0]
+        warnings.warn(
+            f"groups: {len(names)} become {len(first)}, since some share copies or other groups; for example, "
+            f"'{names[other]}' is joined with '{names[first[number[other]]]}'",
+            stacklevel=3,
+        )
+    return names[first[number]][new]
+
+
+def find_straddling(groups, folds):
+    """Return a group with pictures in several folds, or None."""
+    pairs = np.unique(np.stack([np.unique(groups, return_inverse=True)[1], folds]), axis=1)[0]
+    repeated = np.flatnonzero(pairs[1:] == pairs[:-1])
+    return str(np.unique(groups)[pairs[repeated[0]]]) if len(repeated) else None
 
 
 def draw_shots(labels, groups, names, classes, *, shots, seed):

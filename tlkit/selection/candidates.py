@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from tlkit.backbones.recipe import read_size
 from tlkit.features.features import Features
 from tlkit.images.imageset import ImageSet
 
@@ -117,6 +118,6 @@ def _check_size(name, image_size_px):
 
     smallest = CATALOGUE[name].smallest_size_px if name in CATALOGUE else 1
     fixed = name in CATALOGUE and CATALOGUE[name].fixed_size
-    if fixed or isinstance(image_size_px, bool) or not isinstance(image_size_px, int) or image_size_px < smallest:
+    if fixed or read_size(image_size_px) < smallest:
         expected = "no other size than its own" if fixed else f"a whole number of at least {smallest}"
         raise ValueError(f"image_size_px: {image_size_px!r} for {name}, expected {expected}")

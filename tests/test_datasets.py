@@ -1,0 +1,120 @@
+"""Datasets of torch, torchvision and Hugging Face as pictures."""
+
+import pickle
+import types
+
+import numpy as np
+import pytest
+from made_pictures import make_picture, write_classes
+
+from tlkit.images import load_images
+from tlkit.images.decode import PictureError
+
+PICTURES = [make_picture(number) for number in range(9)]
+
+
+class Pairs:
+    """A dataset of (picture, label)."""
+
+    def __init__(self, n=9, **attributes):
+        self.n = n
+        vars(self).update(attributes)
+
+    def __len__(self):
+        return self.n
+
+    def __getitem__(self, index):
+        return PICTURES[index], index % 3
+
+
+class Rows:
+    """Rows as Hugging Face gives them; its classes are not in alphabetical order."""
+
+    features = types.MappingProxyType({"image": None, "label": types.SimpleNamespace(names=["zebra", "ant", "cow"])})
+
+    def __len__(self):
+        return 9
+
+    def __getitem__(self, index):
+        return {"image": PICTURES[index], "label": index % 3, "patient": f"p{index % 4}"}
+
+
+class Columns(Rows):
+    column_names = ("image", "label", "patient")
+
+    def __getitem__(self, index):
+        if isinstance(index, str):
+            assert index != "image"  # would decode all pictures
+            return [super(Columns, self).__getitem__(row)[index] for row in range(9)]
+        return super().__getitem__(index)
+
+
+@pytest.mark.parametrize("dataset", [Pairs(classes=["zebra", "ant", "cow"]), Rows(), Columns()])
+def test_numbers_are_named_by_the_classes_of_the_dataset(dataset):
+    images = load_images(dataset)
+    assert images.classes == ["zebra", "ant", "cow"] and images.labels.tolist() == [0, 1, 2] * 3
+    assert np.array_equal(np.asarray(images.read(5)), np.asarray(PICTURES[5]))
+    assert pickle.loads(pickle.dumps(images)).content_hash == images.content_hash
+
+
+def test_columns_of_a_dataset_are_taken_by_name():
+    assert load_images(Columns(), group="patient").groups.tolist() == [f"p{index % 4}" for index in range(9)]
+    with pytest.raises(ValueError, match="has no column 'patients'; its columns are 'image', 'label', 'patient'"):
+        load_images(Rows(), group="patients")
+    with pytest.raises(ValueError, match="without columns of names"):
+        load_images(Pairs(), group="patient")
+
+
+def test_targets_spare_decoding_only_if_they_are_the_labels():
+    assert load_images(Pairs(targets=[0, 1, 2] * 3)).labels.tolist() == [0, 1, 2] * 3
+    assert load_images(Pairs(targets=["mask.png"] * 9)).labels.tolist() == [0, 1, 2] * 3
+    turned = load_images(Pairs(targets=[0, 1, 2] * 3, target_transform=lambda label: -label, classes=list("abc")))
+    assert turned.classes == ["0", "1", "2"]  # the names would be those of other numbers
+
+
+def test_label_outside_the_classes_is_refused():
+    with pytest.raises(ValueError, match="row 2 of the Pairs is 2, expected 0 to 1"):
+        load_images(Pairs(classes=["a", "b"]))
+
+
+def test_random_pictures_are_found_out():
+    class Random(Pairs):
+        def __getitem__(self, index):
+            return make_picture(np.random.randint(10**6)), index % 3
+
+    images = load_images(Random())
+    with pytest.raises(PictureError, match="leave out random transforms"):
+        images.read(0)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (types.SimpleNamespace(dataset=Pairs()), "give its .dataset"),
+        (Pairs(0), "an empty Pairs"),
+        (7, "'int' is no bundled set's name"),
+        (np.zeros((3, 8, 8, 3), np.uint8), "item 0 of the ndarray"),
+    ],
+)
+def test_other_objects_are_refused(source, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        load_images(source)
+
+
+def test_image_folder_is_the_folder(tmp_path):
+    torchvision, torch = pytest.importorskip("torchvision"), pytest.importorskip("torch")
+    folder = write_classes(tmp_path / "pets", {"cat": 2, "dog": 3})
+    dataset = torchvision.datasets.ImageFolder(folder)
+    images, expected = load_images(dataset), load_images(folder)
+    assert images.content_hash == expected.content_hash and images.groups.tolist() == expected.groups.tolist()
+    part = load_images(torch.utils.data.Subset(dataset, [4, 0, 1]))
+    assert part.origins.tolist() == expected.origins[[4, 0, 1]].tolist() and part.classes == ["cat", "dog"]
+    assert load_images(dataset.samples).classes == ["0", "1"]
+    transformed = torchvision.datasets.ImageFolder(folder, transform=torchvision.transforms.ToTensor())
+    with pytest.warns(UserWarning, match="transform isn't applied"):
+        assert load_images(transformed).content_hash == expected.content_hash
+    both = torch.utils.data.ConcatDataset([dataset, dataset])
+    assert load_images(both).classes == ["cat", "dog"] and len(load_images(both)) == 10
+    other = torchvision.datasets.ImageFolder(write_classes(tmp_path / "more", {"dog": 2, "eel": 1}))
+    with pytest.raises(ValueError, match="different classes"):
+        load_images(torch.utils.data.ConcatDataset([dataset, other]))

@@ -1,0 +1,167 @@
+"""Datasets of torch, torchvision and Hugging Face, read item by item; none of these packages is imported."""
+
+import hashlib
+import os
+import threading
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+from tlkit.images.decode import PictureError
+from tlkit.images.inputs import hold_pixels
+
+# Loaders of torchvision that read a picture as tlkit does. Another loader may read other formats.
+_PICTURE_LOADERS = {"default_loader", "pil_loader", "accimage_loader"}
+
+
+class Items:
+    """One column of a dataset's items, read by one thread at a time, since many datasets can't be read by several."""
+
+    def __init__(self, dataset, column):
+        self.dataset, self.column, self._lock = dataset, column, threading.Lock()
+
+    def __getstate__(self):
+        return self.dataset, self.column  # locks can't be pickled
+
+    def __setstate__(self, state):
+        self.__init__(*state)
+
+    def __getitem__(self, index):
+        with self._lock:
+            return self.dataset[index][self.column]
+
+
+class PictureItem:
+    """One picture of a dataset, read again when it is needed; a dataset that changes it is found out."""
+
+    __slots__ = ("_digest", "index", "items")
+
+    def __init__(self, items, index):
+        self.items, self.index, self._digest = items, index, None
+
+    @property
+    def location(self):
+        """The number of the item, for messages."""
+        return f"item {self.index} of the {type(self.items.dataset).__name__}"
+
+    def read_bytes(self):
+        """Return the picture's file, or its pixels as a file in PPM."""
+        data = self._encode(self.items[self.index])
+        digest = hashlib.sha256(data).hexdigest()
+        if self._digest not in (None, digest):
+            raise PictureError(
+                self.location, "another picture than at the first reading: leave out random transforms of the dataset"
+            )
+        self._digest = digest
+        return data
+
+    def digest(self):
+        """Return the SHA-256 of the content, 64 hexadecimal digits."""
+        if self._digest is None:
+            self.read_bytes()
+        return self._digest
+
+    def _encode(self, value):
+        """Return bytes of a picture in any form; Hugging Face gives undecoded ones as {"bytes", "path"}."""
+        if isinstance(value, Mapping):
+            value = value.get("bytes") or value.get("path")
+        if isinstance(value, bytes | bytearray):
+            return bytes(value)
+        if isinstance(value, str | os.PathLike):
+            return Path(value).read_bytes()
+        return hold_pixels(f"source: {self.location}", value, self.location).read_bytes()
+
+
+def open_dataset(dataset):
+    """Return (dataset, indices) with all `torch.utils.data.Subset` taken off; TypeError if it has no items."""
+    kind = type(dataset).__name__
+    if isinstance(dataset, Mapping):
+        keys = ", ".join(map(repr, list(dataset)[:10]))
+        raise TypeError(
+            f"source: a {kind} with {keys}: give one of its splits, as in source[{next(iter(dataset), 'train')!r}], or "
+            "a table of columns as pandas.DataFrame(source)"
+        )
+    if not (hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")):
+        advice = "give its .dataset" if hasattr(dataset, "dataset") else "expected one with a length and items by index"
+        raise TypeError(
+            f"source: {kind!r} is no bundled set's name, folder, zip, table, list of (file, label) or dataset: {advice}"
+        )
+    indices = list(range(len(dataset)))
+    while hasattr(dataset, "dataset") and hasattr(dataset, "indices"):
+        inner = [int(index) for index in dataset.indices]
+        dataset, indices = dataset.dataset, [inner[index] for index in indices]
+    if not indices:
+        raise ValueError(f"source: an empty {kind}, expected (picture, label) items")
+    return dataset, indices
+
+
+def read_pairs(dataset, indices):
+    """Return (pictures, labels, classes or None) of a dataset of (picture, label)."""
+    transformed = getattr(dataset, "target_transform", None) is not None
+    classes = None if transformed else find_classes(dataset)
+    samples = getattr(dataset, "samples", None) or getattr(dataset, "imgs", None)
+    if not transformed and _are_files(dataset, samples):
+        if getattr(dataset, "transform", None) is not None:
+            warnings.warn(
+                "source: the dataset's transform isn't applied, since each network prepares its pictures itself; the "
+                "files are read as they are",
+                stacklevel=4,
+            )
+        return [samples[index][0] for index in indices], [samples[index][1] for index in indices], classes
+    item = _read_pair(dataset, indices[0])
+    if isinstance(item[0], str | os.PathLike):
+        pairs = [_read_pair(dataset, index) for index in indices]
+        return [picture for picture, _ in pairs], [label for _, label in pairs], classes
+    items = Items(dataset, 0)
+    pictures = [PictureItem(items, index) for index in indices]
+    targets = getattr(dataset, "targets", None)
+    if not transformed and targets is not None and len(targets) == len(dataset):
+        ends = (indices[0], indices[-1])
+        # Some datasets use this name for something else.
+        if all(_is_equal(_read_pair(dataset, index)[1], targets[index]) for index in ends):
+            return pictures, [targets[index] for index in indices], classes
+    return pictures, [_read_pair(dataset, index)[1] for index in indices], classes
+
+
+def find_classes(dataset):
+    """Return the names of a dataset's classes in their order, or None; ValueError if its parts have different ones."""
+    if parts := getattr(dataset, "datasets", None):  # torch's ConcatDataset
+        named = [find_classes(open_dataset(part)[0]) for part in parts]
+        if any(names != named[0] for names in named):
+            raise ValueError(
+                f"source: parts of the {type(dataset).__name__} have different classes, such as {named[0]} and "
+                f"{next(names for names in named if names != named[0])}: load each part, and add up the sets"
+            )
+        return named[0]
+    classes = getattr(dataset, "classes", None)
+    if classes is None or isinstance(classes, str) or not hasattr(classes, "__iter__"):
+        return None
+    # ImageNet's names are tuples of synonyms.
+    return [", ".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in classes]
+
+
+def _are_files(dataset, samples):
+    """Return whether samples are (path, label) of files that the dataset reads as pictures."""
+    loader = getattr(dataset, "loader", None)
+    if not samples or (loader is not None and getattr(loader, "__name__", "") not in _PICTURE_LOADERS):
+        return False
+    return len(samples) == len(dataset) and isinstance(samples[0][0], str | os.PathLike)
+
+
+def _read_pair(dataset, index):
+    """Return (picture, label) of an item."""
+    item = dataset[index]
+    if not isinstance(item, tuple | list) or len(item) != 2:
+        raise TypeError(
+            f"source: item {index} of the {type(dataset).__name__} is a {type(item).__name__}"
+            f"{f' of {len(item)}' if hasattr(item, '__len__') else ''}, expected (picture, label) or a dict of columns"
+        )
+    return item
+
+
+def _is_equal(label, target):
+    """Return whether two labels are equal; arrays and other things that aren't labels are not."""
+    try:
+        return bool(label == target)
+    except (TypeError, ValueError, RuntimeError):
+        return False

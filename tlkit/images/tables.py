@@ -1,0 +1,299 @@
+"""Tables of pictures: CSV files, DataFrames, rows as dicts, and lists of (file, label)."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import operator
+import os
+import re
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from tlkit.arguments import check_count
+from tlkit.images.datasets import Items, PictureItem, open_dataset, read_pairs
+from tlkit.images.files import PictureFile
+from tlkit.images.formats import EXTENSIONS
+from tlkit.images.inputs import hold_pixels
+from tlkit.images.splits import N_FOLDS, find_straddling, is_missing
+from tlkit.names import number_repeats
+
+# Usual names of columns, in lower case.
+_PICTURES = {"image", "img", "picture", "path", "file", "file_name", "filename", "file_path", "filepath", "image_path"}
+_LABELS = {"label", "labels", "class", "class_name", "target", "category"}
+
+
+class Columns(typing.NamedTuple):
+    """A source by columns: pictures in any form, and one entry per picture of the others, or None."""
+
+    location: str
+    pictures: list
+    labels: list
+    classes: list | None = None  # names of labels that are numbers
+    groups: list | None = None
+    domains: list | None = None
+    folds: list | None = None
+    folder: str = ""  # of relative paths
+    has_names: bool = False
+
+
+def is_table_file(path):
+    """Return whether a path is a CSV file, by its extension."""
+    return path.suffix.casefold() in (".csv", ".tsv")
+
+
+def read_columns(source, wanted):
+    """Return the `Columns` of a CSV file (Path), DataFrame, list or dataset; `wanted` is {argument: name or None}."""
+    if isinstance(source, Path):
+        location, folder = str(source), os.path.dirname(os.path.abspath(source))
+        return _choose(location, *_read_csv(source), wanted, folder=folder)
+    if hasattr(source, "columns") and hasattr(source, "__getitem__"):
+        return _choose("the table", list(source.columns), lambda name: list(source[name]), wanted)
+    if hasattr(source, "__next__") or isinstance(source, zip | map):
+        source = list(source)
+    dataset, indices = open_dataset(source)
+    location = "the list" if isinstance(dataset, list | tuple) else f"the {type(dataset).__name__}"
+    first = dataset[indices[0]]
+    if isinstance(first, Mapping):
+        return _choose(location, list(first), lambda name: _read_column(dataset, indices, name), wanted, dataset)
+    for argument, name in wanted.items():
+        if isinstance(name, str) and argument != "domain":
+            raise ValueError(f"{argument}: {name!r}, but {location} holds (picture, label) without columns of names")
+    if isinstance(dataset, list | tuple):
+        pairs = [_check_pair(index, dataset[index]) for index in indices]
+        columns = Columns(location, [picture for picture, _ in pairs], [label for _, label in pairs])
+    else:
+        columns = Columns(location, *read_pairs(dataset, indices))
+    return columns._replace(groups=wanted["group"], folds=wanted["fold"])
+
+
+def list_entries(columns):
+    """Return ([(path, class, file)], classes in their order or None) of `Columns`."""
+    if not columns.pictures:
+        raise ValueError(f"source: {columns.location} has no rows, expected one per picture")
+    _check_present("picture", columns.pictures, columns.location)
+    files = [_make_file(row, picture, columns) for row, picture in enumerate(columns.pictures)]
+    if columns.has_names:
+        _check_repeats(files, columns.location)
+    labels, classes = _name_labels(columns)
+    return [(name, label, file) for (name, file), label in zip(files, labels, strict=True)], classes
+
+
+def complete(images, entries, columns, classes):
+    """Return the `ImageSet` made from the entries with classes, domains, groups and folds of the columns."""
+    rows = {id(file): row for row, (_, _, file) in enumerate(entries)}
+    kept = [rows[id(file)] for file in images.pictures]
+    if classes is not None:
+        images = images.with_classes(classes)
+    if columns.domains is not None:
+        _check_present("domain", columns.domains, columns.location)
+        domains = [str(columns.domains[row]).strip() for row in kept]
+        names = number_repeats(f"{domain}/{entries[row][0]}" for domain, row in zip(domains, kept, strict=True))
+        images = dataclasses.replace(images, domains=domains, names=names)
+    if columns.groups is not None:
+        is_function = callable(columns.groups) or isinstance(columns.groups, Mapping)
+        images = images.with_groups(columns.groups if is_function else _select("group", columns.groups, rows, kept))
+    if columns.folds is not None:
+        folds = [check_count("fold", fold, 0, N_FOLDS - 1) for fold in _select("fold", columns.folds, rows, kept)]
+        if straddling := find_straddling(images.groups, np.array(folds)):
+            names = images.names[images.groups == straddling]
+            raise ValueError(
+                f"fold: pictures of group {straddling!r} are in several folds ({', '.join(names[:4])}), but copies and "
+                "groups must share one: correct the folds, or leave out fold"
+            )
+        images = dataclasses.replace(images, folds=folds)
+    return images
+
+
+def _select(argument, values, rows, kept):
+    """Return the values of the kept rows, after checking that there is one per row."""
+    values = list(values)
+    if len(values) != len(rows):
+        raise ValueError(f"{argument}: {len(values)}, expected {len(rows)}, one per picture")
+    return [values[row] for row in kept]
+
+
+def _choose(location, names, read, wanted, dataset=None, folder=""):
+    """Return the `Columns` of a table with named columns; `read(name)` returns one."""
+    picture = _find_picture(location, names, read)
+    label = _find_column("label", location, names, wanted["label"], _LABELS)
+    columns = {}
+    for argument in ("group", "domain", "fold"):
+        given = wanted[argument]
+        if argument == "group" and given is None and "group" in names:
+            given = "group"
+        is_column = isinstance(given, str | int) or argument == "domain"
+        columns[f"{argument}s"] = (
+            read(_find_column(argument, location, names, given, ())) if is_column and given is not None else given
+        )
+    features = getattr(dataset, "features", None)
+    classes = getattr(features[label], "names", None) if isinstance(features, Mapping) and label in features else None
+    if dataset is None or isinstance(dataset, list | tuple):
+        pictures = read(picture)
+    else:
+        opened, indices = open_dataset(dataset)
+        pictures = [PictureItem(Items(opened, picture), index) for index in indices]
+    return Columns(location, pictures, read(label), classes, **columns, folder=folder, has_names=True)
+
+
+def _find_column(argument, location, names, wanted, usual):
+    """Return the name of a column: the wanted one, or the only one with a usual name."""
+    found = [name for name in names if (name == wanted if wanted is not None else str(name).casefold() in usual)]
+    if len(found) == 1:
+        return found[0]
+    what = f"column {wanted!r}" if wanted is not None else f"column of the usual names ({', '.join(sorted(usual))})"
+    number = f"{len(found)} times a {what}" if found else f"no {what}"
+    raise ValueError(
+        f"{argument}: {location} has {number}; its columns are {', '.join(map(repr, names))}: name one of them, as in "
+        f'{argument}="…"'
+    )
+
+
+def _find_picture(location, names, read):
+    """Return the name of the column of pictures: the only one with a usual name, or whose first entry is a picture."""
+    found = [name for name in names if str(name).casefold() in _PICTURES]
+    if not found:
+        found = [name for name in names if names.count(name) == 1 and any(map(_is_picture, read(name)[:1]))]
+    if len(found) != 1:
+        raise ValueError(
+            f"source: {location} has {'several columns' if found else 'no column'} of pictures or paths; its columns "
+            f"are {', '.join(map(repr, names))}: call the column “image”, and give other columns other names"
+        )
+    return found[0]
+
+
+def _is_picture(value):
+    """Return whether a value is the path of a picture, by its extension, or a picture."""
+    if isinstance(value, str | os.PathLike):
+        return os.path.splitext(value)[1].casefold() in EXTENSIONS
+    return hasattr(value, "getexif") or isinstance(value, bytes)
+
+
+def _read_column(dataset, indices, name):
+    """Return one column of a dataset of dicts; Hugging Face gives it without decoding pictures."""
+    if hasattr(dataset, "column_names"):
+        values = dataset[name]
+        return [values[index] for index in indices]
+    rows = [dataset[index] for index in indices]
+    for index, row in zip(indices, rows, strict=True):
+        if not isinstance(row, Mapping) or name not in row:
+            has = ", ".join(map(repr, row)) if isinstance(row, Mapping) else repr(row)[:80]
+            raise ValueError(f"source: row {index} has no {name!r}; it has {has}")
+    return [row[name] for row in rows]
+
+
+def _read_csv(path):
+    """Return (names, function that returns a column) of a CSV file with a header; its encoding is UTF-8."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"source: {path} is not encoded as UTF-8 ({error}): save it so, or give pandas.read_csv(…, encoding=…)"
+        ) from error
+    header = text.partition("\n")[0]
+    delimiter = max(",;\t", key=header.count)
+    lines = [line for line in csv.reader(text.splitlines(), delimiter=delimiter) if line]
+    if len(lines) < 2:
+        raise ValueError(f"source: {path} has {len(lines)} rows, expected a header and one row per picture")
+    names, rows = [name.strip() for name in lines[0]], lines[1:]
+    for number, row in enumerate(rows):
+        if len(row) != len(names):
+            raise ValueError(f"source: row {number} of {path} has {len(row)} cells, expected {len(names)}: {row}")
+    if {"dropped", "time"} <= set(names):  # each row replaces the earlier ones of its file
+        place, dropped = names.index("file_name") if "file_name" in names else 0, names.index("dropped")
+        last = {row[place]: row for row in rows}
+        rows = [row for row in last.values() if row[dropped].strip().casefold() in ("", "0", "false")]
+    return names, lambda name: _read_numbers([row[names.index(name)].strip() for row in rows])
+
+
+def _read_numbers(texts):
+    """Return texts as numbers if all of them are, without leading zeros."""
+    if all(re.fullmatch(r"-?(0|[1-9]\d*)", text) for text in texts):
+        return [int(text) for text in texts]
+    is_number = all(re.fullmatch(r"-?(0|[1-9]\d*)(\.\d+)?", text) for text in texts)
+    return [float(text) for text in texts] if is_number else texts
+
+
+def _check_pair(index, pair):
+    """Return (picture, label) of an entry of a list."""
+    if isinstance(pair, str) or not hasattr(pair, "__len__") or len(pair) != 2:
+        raise TypeError(f"source: entry {index} is {str(pair)[:80]!r}, expected (file, label) or a dict of columns")
+    return pair
+
+
+def _make_file(row, picture, columns):
+    """Return (name, file) of a picture in any form."""
+    if isinstance(picture, PictureItem):
+        return f"{picture.index}", picture
+    if isinstance(picture, str | os.PathLike):
+        path = os.path.join(columns.folder, os.path.expanduser(picture))
+        return os.path.basename(path), PictureFile(os.path.abspath(path))
+    if isinstance(picture, bytes | Mapping):
+        return f"{row}", PictureItem(Items(_Held(columns.pictures), 0), row)
+    return f"{row}", hold_pixels(f"source: the picture of row {row}", picture, f"row {row} of {columns.location}")
+
+
+class _Held(list):
+    """Pictures as bytes, as items of one column."""
+
+    def __getitem__(self, index):
+        return (super().__getitem__(index),)
+
+
+def _name_labels(columns):
+    """Return (the class of each picture as str, all classes in their order or None to sort them)."""
+    values, where = columns.labels, f"of {columns.location}"
+    _check_present("label", values, columns.location)
+    kinds = {_find_kind(value): row for row, value in reversed(list(enumerate(values)))}
+    if len(kinds) > 1 or not kinds.keys() <= {"str", "int"}:
+        shown = " and ".join(f"row {row} is {values[row]!r}" for row in sorted(kinds.values())[:2])
+        advice = "; .astype(int) makes whole numbers" if "float" in kinds else ""
+        raise TypeError(f"label: {shown} {where}, expected one class per picture, all str or all whole numbers{advice}")
+    if "str" in kinds:
+        return [str(value) for value in values], None
+    numbers = [operator.index(value) for value in values]
+    if columns.classes is None:
+        return [str(number) for number in numbers], [str(number) for number in sorted(set(numbers))]
+    classes = number_repeats(columns.classes)
+    if wrong := [(row, number) for row, number in enumerate(numbers) if not 0 <= number < len(classes)]:
+        raise ValueError(
+            f"label: row {wrong[0][0]} {where} is {wrong[0][1]}, expected 0 to {len(classes) - 1}, the numbers of its "
+            f"{len(classes)} classes; -1 often marks pictures without a label: leave them out"
+        )
+    return [classes[number] for number in numbers], classes
+
+
+def _find_kind(value):
+    """Return "str", "int", "float" or another kind of label; NumPy's and torch's numbers count as numbers."""
+    if isinstance(value, str | np.str_):
+        return "str"
+    if isinstance(value, bool | np.bool_):
+        return "str"  # the classes False and True
+    try:
+        operator.index(value)
+        return "int"
+    except TypeError:
+        return "float" if isinstance(value, float | np.floating) else type(value).__name__
+
+
+def _check_present(argument, values, location):
+    """Raise ValueError if entries of a column are missing."""
+    missing = [row for row, value in enumerate(values) if is_missing(value)]
+    if missing:
+        raise ValueError(
+            f"{argument}: {len(missing)} rows of {location} have none, the first is row {missing[0]}: fill them in, or "
+            "leave these rows out"
+        )
+
+
+def _check_repeats(files, location):
+    """Raise ValueError if a table lists a file twice."""
+    rows = {}
+    for row, (_, file) in enumerate(files):
+        if isinstance(file, PictureFile) and (first := rows.setdefault(file.location, row)) != row:
+            raise ValueError(
+                f"source: rows {first} and {row} of {location} are one file, {file.location}: leave one of them out"
+            )
