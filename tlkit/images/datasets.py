@@ -7,7 +7,10 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
-from tlkit.images.decode import PictureError
+import numpy as np
+from PIL import Image
+
+from tlkit.images.formats import PictureError
 from tlkit.images.inputs import hold_pixels
 
 # Loaders of torchvision that read a picture as tlkit does. Another loader may read other formats.
@@ -69,7 +72,27 @@ class PictureItem:
             return bytes(value)
         if isinstance(value, str | os.PathLike):
             return Path(value).read_bytes()
-        return hold_pixels(f"source: {self.location}", value, self.location).read_bytes()
+        if isinstance(value, Image.Image):
+            value.load()  # else the bytes of its file are taken as long as nobody has looked at it
+        name = f"source: {self.location}"
+        return hold_pixels(name, read_tensor(name, value), self.location).read_bytes()
+
+
+def read_tensor(name, picture):
+    """Return a tensor (channels, height, width), uint8 or from 0 to 1, as an array; other pictures as they are."""
+    if not hasattr(picture, "detach"):
+        return picture
+    values = picture.detach().cpu().numpy()
+    if values.ndim == 3 and values.shape[0] in (1, 3, 4):
+        values = values.transpose(1, 2, 0)
+    if values.dtype.kind != "f":
+        return values
+    if not (values.min(initial=0) >= 0 and values.max(initial=0) <= 1):
+        raise ValueError(
+            f"{name} is a tensor with values from {values.min():.3g} to {values.max():.3g}, expected 0 to 1: leave out "
+            "Normalize, since each network normalises its pictures itself"
+        )
+    return np.rint(values.astype(np.float32) * 255).astype(np.uint8)
 
 
 def open_dataset(dataset):

@@ -15,7 +15,7 @@ UNLABELLED = "unlabelled"
 
 
 def gather_pictures(pictures, argument="pictures"):
-    """Return an `ImageSet` of a folder, a path, or paths, PIL pictures, arrays, tensors or (picture, label).
+    """Return an `ImageSet` of a folder, a file, or a list of paths, PIL pictures, arrays or (picture, label).
 
     >>> gather_pictures(np.zeros((5, 32, 48, 3), np.uint8))
     ImageSet(5 pictures, 1 classes, 5 groups: given)
@@ -32,7 +32,7 @@ def gather_pictures(pictures, argument="pictures"):
         if len(pictures.columns) != 1:
             raise TypeError(f"{argument}: a whole table, expected its column of paths, as in table['path']")
         pictures = pictures[pictures.columns[0]]
-    if isinstance(pictures, np.ndarray) or (hasattr(pictures, "detach") and pictures.ndim != 4):
+    if isinstance(pictures, np.ndarray):
         pictures = _check_array(argument, pictures)
     items = pictures if hasattr(pictures, "__iter__") else (pictures[index] for index in range(len(pictures)))
     entries = [_make_entry(argument, index, picture) for index, picture in enumerate(items)]
@@ -52,8 +52,6 @@ def _list_path(argument, path):
 
 def _check_array(argument, pictures):
     """Return an array of paths as (n,), or of pictures as (n, height, width) or (n, height, width, channels)."""
-    if hasattr(pictures, "detach"):
-        raise ValueError(f"{argument}: a tensor of shape {tuple(pictures.shape)}, expected (n, 3, height, width)")
     if pictures.dtype.kind in "OUT":  # paths, possibly in one column
         return pictures.reshape(len(pictures)) if pictures.size == len(pictures) else pictures
     if pictures.ndim == 4 or (pictures.ndim == 3 and pictures.shape[-1] not in (3, 4)):
@@ -77,43 +75,21 @@ def _make_entry(argument, index, item):
 
 
 def hold_pixels(name, picture, location):
-    """Return a PIL picture, an array (height, width, 3) of uint8 or a tensor (3, height, width) as `PicturePixels`."""
+    """Return a PIL picture or an array (height, width, 3) of uint8 as `PicturePixels`; errors begin with `name`."""
     if isinstance(picture, Image.Image):
         return PicturePixels(picture, location)
-    if hasattr(picture, "detach"):
-        pixels = _read_tensor(name, picture.detach().cpu().numpy())
-    elif isinstance(picture, np.ndarray):
-        pixels = picture
-    else:
+    if not isinstance(picture, np.ndarray):
         raise TypeError(
             f"{name} is a {type(picture).__name__}, expected a path, a PIL picture, an array (height, width, 3) of "
-            "uint8, a tensor (3, height, width), or a (picture, label)"
+            "uint8, or a (picture, label)"
         )
-    if pixels.dtype != np.uint8:
-        advice = "; bring it to 0 to 255 and use .astype(np.uint8)" if pixels.dtype.kind in "fiu" else ""
-        raise TypeError(f"{name} is an array of {pixels.dtype}, expected uint8{advice}")
-    if pixels.ndim == 3 and pixels.shape[2] == 1:
-        pixels = pixels[:, :, 0]
+    if picture.dtype != np.uint8:
+        advice = "; bring it to 0 to 255 and use .astype(np.uint8)" if picture.dtype.kind in "fiu" else ""
+        raise TypeError(f"{name} is an array of {picture.dtype}, expected uint8{advice}")
+    pixels = picture[:, :, 0] if picture.ndim == 3 and picture.shape[2] == 1 else picture
     if 0 in pixels.shape or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] not in (3, 4)):
-        raise ValueError(
-            f"{name} is an array of shape {pixels.shape}, expected (height, width) or (height, width, 3), the colours "
-            "last"
-        )
+        raise ValueError(f"{name} is an array of shape {pixels.shape}, expected (height, width) or (height, width, 3)")
     return PicturePixels(pixels, location)
-
-
-def _read_tensor(name, values):
-    """Return the values of a tensor (channels, height, width), uint8 or from 0 to 1, as (height, width, channels)."""
-    if values.ndim == 3 and values.shape[0] in (1, 3, 4):
-        values = values.transpose(1, 2, 0)
-    if values.dtype.kind != "f":
-        return values
-    if not (values.min(initial=0) >= 0 and values.max(initial=0) <= 1):
-        raise ValueError(
-            f"{name} is a tensor with values from {values.min():.3g} to {values.max():.3g}, expected 0 to 1: leave out "
-            "Normalize, since each network normalises its pictures itself"
-        )
-    return np.rint(values.astype(np.float32) * 255).astype(np.uint8)
 
 
 def make_set(entries, classes, domain, groups=None, quarantine=()):

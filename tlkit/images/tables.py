@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from tlkit.arguments import check_count
-from tlkit.images.datasets import Items, PictureItem, open_dataset, read_pairs
+from tlkit.images.datasets import Items, PictureItem, open_dataset, read_pairs, read_tensor
 from tlkit.images.files import PictureFile
 from tlkit.images.formats import EXTENSIONS
 from tlkit.images.inputs import hold_pixels
@@ -233,7 +233,8 @@ def _make_file(row, picture, columns):
         return os.path.basename(path), PictureFile(os.path.abspath(path))
     if isinstance(picture, bytes | Mapping):
         return f"{row}", PictureItem(Items(_Held(columns.pictures), 0), row)
-    return f"{row}", hold_pixels(f"source: the picture of row {row}", picture, f"row {row} of {columns.location}")
+    name = f"source: the picture of row {row}"
+    return f"{row}", hold_pixels(name, read_tensor(name, picture), f"row {row} of {columns.location}")
 
 
 class _Held(list):
