@@ -26,11 +26,10 @@ _COLUMNS = ("labels", "domains", "groups", "names", "roles", "titles", "origins"
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class ImageSet:
-    """Labelled pictures of one or more domains.
+    """Labelled pictures of one or more domains, as `load_images` makes them.
 
-    `load_images` makes one. `images[3]` is a picture and its label, `images[rows]` a smaller set (`rows` is a slice,
-    indices or a mask), and `a + b` the pictures of both sets with merged classes. A set never changes: its methods
-    return new sets.
+    `images[3]` is a picture and its label, `images[rows]` a smaller set (`rows` is a slice, indices or a mask), and
+    `a + b` the pictures of both sets with merged classes. A set never changes: its methods return new sets.
 
     Parameters
     ----------
@@ -43,13 +42,11 @@ class ImageSet:
     domains : (n,) ndarray of str
         Domain of each picture, for example "photo".
     groups : (n,) ndarray of str
-        Pictures of one group, such as copies, always stay on the same side of a split.
+        Pictures of one group, such as copies, always stay on one side of a split.
     names : (n,) ndarray of str
         Unique names, for example "clipart/bird/0247.webp".
-    roles : (n,) ndarray of str
-        Role of each picture in a published set, for example "core".
-    titles, origins, authors, licences : (n,) ndarray of str
-        Title, source, author and licence of each picture.
+    roles, titles, origins, authors, licences : (n,) ndarray of str
+        Role in a published set, for example "core", title, source, author and licence of each picture.
     folds : (n,) ndarray of int64
         Published test fold of each picture, or -1.
     quarantine : list of (path, reason)
@@ -86,27 +83,38 @@ class ImageSet:
     def __post_init__(self):
         pictures = np.empty(len(self.pictures), dtype=object)
         pictures[:] = self.pictures
-        object.__setattr__(self, "pictures", pictures)
-        object.__setattr__(self, "classes", list(self.classes))
-        object.__setattr__(self, "quarantine", list(self.quarantine))
-        for name in _COLUMNS:
-            kind = np.int64 if name in ("labels", "folds") else str
-            object.__setattr__(self, name, np.array(getattr(self, name), dtype=kind))
+        vars(self).update(pictures=pictures, classes=list(self.classes), quarantine=list(self.quarantine))
+        if self.origins is None:
+            del vars(self)["origins"]
+        for name, given in self._columns().items():
+            values = np.array(given, dtype={"labels": np.int64, "folds": np.int64, "pictures": object}.get(name, str))
+            check_shape(name, values, self.pictures.shape, f"one for each of {len(self)} pictures")
+            if len(values) and name != "pictures" and (values == values[0]).all():
+                values = np.broadcast_to(values[0], values.shape)  # takes the memory of one entry
+            vars(self)[name] = values
         wrong = self.labels[(self.labels < 0) | (self.labels >= len(self.classes))]
         if len(wrong):
             raise ValueError(f"labels: {wrong[0]}, expected class indices from 0 to {len(self.classes) - 1}")
-        self._make_read_only()
+        self.__setstate__({})
 
-    def _make_read_only(self):
-        """Protect all columns against writing, after checking that they have one entry per picture."""
-        for name in ("pictures", *_COLUMNS):
-            values = getattr(self, name)
-            check_shape(name, values, self.pictures.shape, f"one for each of {len(self)} pictures")
-            values.flags.writeable = False
+    def __getattr__(self, name):
+        if name == "origins" and "pictures" in vars(self):  # left out by `make_set` to save memory
+            return np.array([picture.location for picture in self.pictures], dtype=str)
+        raise AttributeError(f"an ImageSet has no {name!r}")
+
+    def _columns(self):
+        """Return {name: values} of the columns that are stored."""
+        return {name: vars(self)[name] for name in ("pictures", *_COLUMNS) if name in vars(self)}
+
+    def _replace(self, **changes):
+        """Return this set with some columns changed."""
+        kept = {field.name: vars(self).get(field.name) for field in dataclasses.fields(self)}
+        return ImageSet(**kept | changes)
 
     def __setstate__(self, state):
-        self.__dict__.update(state)
-        self._make_read_only()  # pickles don't keep that an array is read-only
+        vars(self).update(state)
+        for values in self._columns().values():
+            values.flags.writeable = False  # pickles don't keep it
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -131,7 +139,7 @@ class ImageSet:
         if isinstance(index, (int, np.integer)) and not isinstance(index, bool):
             return self.read(index), int(self.labels[index])
         rows = resolve_index(index, len(self))
-        return dataclasses.replace(self, **{name: getattr(self, name)[rows] for name in ("pictures", *_COLUMNS)})
+        return self._replace(**{name: values[rows] for name, values in self._columns().items()})
 
     def __add__(self, other: ImageSet) -> ImageSet:
         if not isinstance(other, ImageSet):
@@ -173,7 +181,7 @@ class ImageSet:
                 "select(classes=…)"
             )
         new_labels = np.array([lookup.get(name, -1) for name in self.classes], dtype=np.int64)
-        return dataclasses.replace(self, classes=classes, labels=new_labels[self.labels])
+        return self._replace(classes=classes, labels=new_labels[self.labels])
 
     def read(self, index: int) -> Image.Image:
         """Decode one picture.
@@ -197,7 +205,7 @@ class ImageSet:
         return decode_picture(picture.read_bytes(), picture.location)
 
     def digest(self, index: int) -> str:
-        """Return the SHA-256 of one picture's file.
+        """Return the SHA-256 of one picture's file, remembered until the file changes.
 
         Parameters
         ----------
@@ -207,7 +215,7 @@ class ImageSet:
         Returns
         -------
         str
-            64 hexadecimal digits. They are remembered until the file changes.
+            64 hexadecimal digits.
         """
         return self.pictures[index].digest()
 
@@ -229,12 +237,8 @@ class ImageSet:
 
         Parameters
         ----------
-        classes : str or list of str, optional
-            Names of classes. By default all.
-        domain : str or list of str, optional
-            Names of domains. By default all.
-        role : str or list of str, optional
-            Names of roles. By default all.
+        classes, domain, role : str or list of str, optional
+            Names of classes, domains and roles. By default all.
 
         Returns
         -------
@@ -247,44 +251,34 @@ class ImageSet:
             If the set has no such class, domain or role.
         """
         keep = np.ones(len(self), dtype=bool)
-        names = np.array(self.classes)[self.labels] if len(self) else self.names
-        for argument, wanted, values, known in (
-            ("classes", classes, names, self.classes),
-            ("domain", domain, self.domains, np.unique(self.domains).tolist()),
-            ("role", role, self.roles, np.unique(self.roles).tolist()),
-        ):
+        if classes is not None:
+            wanted = check_known("classes", classes, self.classes)
+            keep &= np.isin(self.labels, [self.classes.index(name) for name in wanted])
+        for argument, wanted, values in (("domain", domain, self.domains), ("role", role, self.roles)):
             if wanted is not None:
-                keep &= np.isin(values, check_known(argument, wanted, known))
+                keep &= np.isin(values, check_known(argument, wanted, np.unique(values).tolist()))
         return self[keep]
 
     def with_groups(self, groups: Sequence | str | Mapping | Callable[[str], object]) -> ImageSet:
-        """Keep pictures together that share a patient, camera or photographer: splits never separate them.
+        """Keep the pictures of a patient, camera or photographer on one side of each split.
 
-        The groups are joined with those that the set has. For example, if two patients share a copy of a picture, all
-        pictures of both form one group.
+        Groups that the set has already, such as copies, stay together too.
 
         Parameters
         ----------
         groups : list, str, dict or callable
-            One group (str or int) per picture, a column of this set such as "authors", or a dict or function from the
+            One group (str or int) per picture; a column of this set such as "authors"; or a dict or function from the
             name of a picture to its group.
 
         Returns
         -------
         ImageSet
-            The same pictures. If a group has pictures in several published folds, new folds are drawn by `split`.
+            The same pictures. If a group is in several published folds, `split` draws new folds.
 
         Raises
         ------
         TypeError, ValueError
-            If groups are missing or of mixed types, or if all pictures are in one group.
-
-        Examples
-        --------
-        >>> import tlkit as tl
-        >>> images = tl.load_images("styles", domain="emoji")
-        >>> images.with_groups(lambda name: name.split("/")[1])
-        ImageSet(319 pictures, 14 classes, 14 groups: emoji)
+            If groups are missing or of mixed types, or all pictures are in one group.
         """
         if isinstance(groups, str):
             groups = getattr(self, *check_known("groups", groups, _COLUMNS))
@@ -295,7 +289,7 @@ class ImageSet:
         if len(folds) and folds.min() >= 0 and find_straddling(groups, folds):
             warnings.warn("groups: some have pictures in several published folds, so new folds are drawn", stacklevel=2)
             folds = np.full(len(self), -1)
-        return dataclasses.replace(self, groups=groups, folds=folds)
+        return self._replace(groups=groups, folds=folds)
 
     def split(self, test_fold: int = 0, n_folds: int = 5, seed: int = 0) -> tuple[ImageSet, ImageSet]:
         """Split into a training set and a test set, stratified by class, with no group in both.
@@ -311,10 +305,8 @@ class ImageSet:
 
         Returns
         -------
-        train : ImageSet
-            Pictures of all other folds. A class without any raises a warning.
-        test : ImageSet
-            Pictures of the test fold.
+        train, test : ImageSet
+            Pictures of all other folds, and of the test fold. A class without training pictures raises a warning.
 
         Raises
         ------
@@ -359,7 +351,7 @@ class ImageSet:
         return self[drawn]
 
     def disjoint_from(self, other: ImageSet) -> ImageSet:
-        """Return the pictures whose group doesn't occur in another set.
+        """Return the pictures that share no group with another set.
 
         Parameters
         ----------
@@ -369,7 +361,7 @@ class ImageSet:
         Returns
         -------
         ImageSet
-            Pictures that share no group with the other set.
+            The other pictures of this set.
         """
         return self[~np.isin(self.groups, other.groups)]
 
@@ -393,11 +385,8 @@ class ImageSet:
         pandas.DataFrame
             One row per picture:
 
-            - name (str): unique name of the picture.
-            - title (str): title of the picture.
-            - source (str): collection or file.
-            - author (str): author, or "unknown".
-            - licence (str): licence, or "unknown".
+            - name, title, source (str): unique name, title, and collection or file.
+            - author, licence (str): or "unknown".
         """
         import pandas as pd
 

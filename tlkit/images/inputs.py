@@ -107,7 +107,7 @@ def make_set(entries, classes, domain, groups=None, quarantine=()):
         names=names,
         roles=["core"] * len(entries),
         titles=[path.rpartition("/")[2] for path in paths],
-        origins=[file.location for _, _, file in entries],
+        origins=None,
         authors=unknown,
         licences=unknown,
         folds=[-1] * len(entries),
