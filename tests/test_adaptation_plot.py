@@ -14,7 +14,7 @@ from PIL import Image, ImageChops
 
 from tlkit.adaptation import compare_pairs, measure_gaps
 from tlkit.plots import draw_domain_map, draw_gap_matrix, draw_pairs, draw_recalls
-from tlkit.plots.adaptation import SIZE_INCHES, AdaptationPage, draw_adaptation
+from tlkit.plots.adaptation import SIZE_INCHES, AdaptationPage
 from tlkit.summaries.adaptation import AdaptationChoice, AdaptationResults, summarise_adaptation
 from tlkit.summaries.domain_map import map_domains
 
@@ -207,7 +207,7 @@ def test_drawing_again_encodes_one_picture_and_makes_no_figure(adaptations, monk
 
 def test_the_page_says_scores_alarm_axes_and_classes_and_keeps_all_points_inside(adaptations):
     summary = summarise_adaptation(adaptations, AdaptationChoice("here", "there", "coral"))
-    figure = draw_adaptation(summary, Figure(SIZE_INCHES))
+    figure = AdaptationPage(3).draw(summary, Figure(SIZE_INCHES))
     before, after, recalls = figure.axes
     said = texts(before)
     assert (
@@ -227,5 +227,5 @@ def test_the_page_says_scores_alarm_axes_and_classes_and_keeps_all_points_inside
 def test_a_source_that_is_brought_far_away_still_lies_inside(adaptations):
     summary = summarise_adaptation(adaptations, AdaptationChoice("here", "there", "coral"))
     far = dataclasses.replace(summary.after, source=summary.after.source + 100)
-    figure = draw_adaptation(dataclasses.replace(summary, after=far), Figure(SIZE_INCHES))
+    figure = AdaptationPage(3).draw(dataclasses.replace(summary, after=far), Figure(SIZE_INCHES))
     assert all(np.abs(line.get_xydata()).max() < 1 for ax in figure.axes[:2] for line in ax.lines)

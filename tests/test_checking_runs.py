@@ -5,6 +5,7 @@ import re
 import pytest
 
 import tlkit as tl
+from tlkit.inspection.random_weights import randomize
 
 BACKBONE = "efficientnet_lite0"
 
@@ -16,7 +17,7 @@ BACKBONE = "efficientnet_lite0"
         lambda run: tl.inspection.measure_weight_distance(run),
         lambda run: tl.inspection.grad_cam(run, []),
         lambda run: tl.inspection.integrated_gradients(run, []),
-        lambda run: tl.inspection.randomize(run),
+        lambda run: randomize(run),
         lambda run: tl.inspection.study_heat_maps(run, []),
     ],
 )

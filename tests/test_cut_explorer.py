@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageChops
 
 import tlkit as tl
-from tlkit.plots.cuts import SIZE_INCHES, CutPage, draw_cut
+from tlkit.plots.cuts import SIZE_INCHES, CutPage
 from tlkit.summaries.cuts import CutChoice, CutComparison, summarise_cut
 from tlkit.widgets import CutExplorer
 
@@ -134,7 +134,7 @@ def test_a_page_draws_again_what_it_would_draw_afresh(features, images):
 
 def test_the_choice_is_marked_and_each_interval_lies_within_the_axis(features, images):
     cuts = CutComparison(features, make_cut_table())
-    figure = draw_cut(summarise_cut(cuts, CutChoice("late", "knn")), cuts, images.read, Figure(SIZE_INCHES))
+    figure = CutPage(cuts, images.read).draw(summarise_cut(cuts, CutChoice("late", "knn")), Figure(SIZE_INCHES))
     bottom, top = figure.axes[0].get_ylim()
     assert bottom < make_cut_table()["accuracy_low"].min()
     assert top > make_cut_table()["accuracy_high"].max()

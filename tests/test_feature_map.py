@@ -14,7 +14,7 @@ from PIL import Image
 
 import tlkit as tl
 from tlkit.features.projection import choose_perplexity, find_neighbors, project_features, share_same_class
-from tlkit.plots.feature_map import choose_looks, name_axes
+from tlkit.plots.feature_map import choose_looks, draw_feature_map, name_axes
 from tlkit.widgets import FeatureMapExplorer
 
 
@@ -153,7 +153,7 @@ def test_the_drawing_colours_by_what_it_is_given(features):
 
 
 def draw(features, **settings):
-    return tl.plots.draw_feature_map(features, Figure().subplots(), **settings)
+    return draw_feature_map(features, Figure().subplots(), **settings)
 
 
 def test_a_selected_picture_is_shown_with_its_neighbours(view, images):

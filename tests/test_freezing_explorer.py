@@ -22,7 +22,7 @@ from tlkit.backbones.freezing.costs import (
 )
 from tlkit.backbones.freezing.measurement import measure_freezing
 from tlkit.cpu.convolutions import QuickConvolutions
-from tlkit.plots.freezing import SIZE_INCHES, FreezingPage, draw_freezing
+from tlkit.plots.freezing import SIZE_INCHES, FreezingPage
 from tlkit.plots.page import DOTS_PER_INCH
 from tlkit.widgets import FreezingExplorer
 
@@ -239,7 +239,7 @@ def test_the_drawing_says_what_moves_and_what_it_takes(costs):
         Figure(figsize=SIZE_INCHES),
         summarise_freezing(costs, FreezingChoice(("stem", "stage1"), "statistics")),
     )
-    draw_freezing(summary, summarise_freezing(costs, FreezingChoice()), figure)
+    FreezingPage(summarise_freezing(costs, FreezingChoice())).draw(summary, figure)
     moves, activations, durations, memory = figure.axes
     words = texts(moves)
     assert words[:4] == ["stem\nfrozen", "stage1\nfrozen", "stage2\nlearns", "head\nlearns"]
@@ -257,7 +257,7 @@ def test_a_page_that_is_drawn_again_equals_one_drawn_afresh(costs):
     for choice in (FreezingChoice(STAGES), FreezingChoice("stage1", "trainable"), FreezingChoice()):
         summary = summarise_freezing(costs, choice)
         figure, content = Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH), io.BytesIO()
-        draw_freezing(summary, everything, figure).savefig(content, dpi=DOTS_PER_INCH)
+        FreezingPage(everything).draw(summary, figure).savefig(content, dpi=DOTS_PER_INCH)
         afresh = Image.open(content).convert("RGB")
         again = Image.open(io.BytesIO(page.render(summary))).convert("RGB")
         assert ImageChops.difference(afresh, again).getbbox() is None

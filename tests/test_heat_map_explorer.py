@@ -13,12 +13,12 @@ from tlkit.plots import (
     draw_channels,
     draw_correlations,
     draw_heat_map,
-    draw_input,
     draw_maximally_activating,
     draw_similarity,
     draw_similarity_curve,
 )
-from tlkit.plots.heat_maps_page import SIZE_INCHES, draw_heat_study
+from tlkit.plots.heat_maps import draw_input
+from tlkit.plots.heat_maps_page import SIZE_INCHES, HeatStudyPage
 from tlkit.summaries.heat_maps import HeatChoice, summarise_heat_maps
 from tlkit.widgets import HeatMapExplorer
 
@@ -65,9 +65,8 @@ def test_a_map_that_is_the_same_everywhere_has_no_correlation(study):
 
 
 def test_the_page_is_the_drawing(study):
-    figure = draw_heat_study(
-        summarise_heat_maps(study, HeatChoice(0, "head", "Grad-CAM")), study, Figure(figsize=SIZE_INCHES)
-    )
+    summary = summarise_heat_maps(study, HeatChoice(0, "head", "Grad-CAM"))
+    figure = HeatStudyPage(study).draw(summary, Figure(figsize=SIZE_INCHES))
     assert len(figure.axes) == 4
     assert [len(ax.images) for ax in figure.axes] == [1, 1, 1, 0]
     ax = draw_correlations(study, Figure().subplots())

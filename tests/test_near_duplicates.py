@@ -11,8 +11,8 @@ from PIL import Image, ImageEnhance
 import tlkit as tl
 from tlkit.images.inputs import gather_pictures
 from tlkit.inspection import find_leaks, find_near_duplicates, measure_leak
-from tlkit.inspection import leak_costs as costs_module
-from tlkit.inspection.leak_costs import _draw_rows
+from tlkit.inspection import leaks as costs_module
+from tlkit.inspection.leaks import _draw_rows
 from tlkit.inspection.picture_alignment import SIDE_PX, compare_aligned
 
 MIRROR = Image.Transpose.FLIP_LEFT_RIGHT

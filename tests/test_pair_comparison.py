@@ -16,12 +16,10 @@ from tlkit.adaptation.adapt import adapt
 from tlkit.adaptation.pair_comparison import compare_pairs
 from tlkit.adaptation.pair_results import VALIDATORS, PairComparison, summarise_pairs
 from tlkit.adaptation.pair_split import split_pair, split_rows
-from tlkit.adaptation.refit_validators import score_mixed
 from tlkit.adaptation.solved_head import solve_head
 from tlkit.adaptation.solved_objectives import Align
-from tlkit.adaptation.source_validators import score_source_accuracy
 from tlkit.adaptation.trained_objectives import Mcc
-from tlkit.adaptation.validators import score_entropy
+from tlkit.adaptation.validators import score_entropy, score_mixed, score_source_accuracy
 
 DOMAINS = ("here", "there", "yonder")
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from made_domains import make_pair
 
-from tlkit.adaptation.distances import distance_coral, distance_mmd, distance_proxy_a
-from tlkit.adaptation.permutations import Gap, exchange_groups, permute_gap
+from tlkit.adaptation.distances import Gap, distance_coral, distance_mmd, distance_proxy_a, exchange_groups, permute_gap
 
 
 def make_grouped(n_groups, seed, size=6, d=3, moved=0.0):

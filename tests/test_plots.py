@@ -15,7 +15,7 @@ from PIL import Image, ImageChops
 
 import tlkit as tl
 from tlkit.plots import draw_confusion, draw_mistakes
-from tlkit.plots.comparison_page import SIZE_INCHES, ComparisonPage, draw_arm
+from tlkit.plots.comparison_page import SIZE_INCHES, ComparisonPage
 from tlkit.plots.confusion import draw_confusion_cells
 from tlkit.plots.mistakes import N_COLUMNS, N_ROWS
 from tlkit.plots.page import DOTS_PER_INCH
@@ -104,7 +104,7 @@ def test_a_page_that_is_drawn_again_equals_one_drawn_afresh(comparison):
     n_artists = [len(ax.get_children()) for ax in page.axes]
     for summary in summaries:
         figure, content = Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH), io.BytesIO()
-        draw_arm(summary, comparison, read_made, figure).savefig(content, dpi=DOTS_PER_INCH)
+        page.draw(summary, figure).savefig(content, dpi=DOTS_PER_INCH)
         afresh = Image.open(content).convert("RGB")
         again = Image.open(io.BytesIO(page.render(summary))).convert("RGB")
         assert ImageChops.difference(afresh, again).getbbox() is None
@@ -131,7 +131,7 @@ def test_a_page_marks_the_arm_with_one_number_of_shots_too(images):
     comparison = make_comparison(images, shots=(5,))
     figure = Figure()
     summary = summarise_arm(comparison, ArmChoice("linear_probe", 5))
-    draw_arm(summary, comparison, read_made, figure)
+    ComparisonPage(comparison, summary.classes, read_made).draw(summary, figure)
     assert figure.axes[0].lines[-1].get_xydata().tolist() == [[summary.accuracy, 1]]
 
 

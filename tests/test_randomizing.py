@@ -8,8 +8,8 @@ from made_networks import copy_state, same_bits
 from made_pictures import make_picture
 from scipy.stats import spearmanr
 
-from tlkit.inspection import grad_cam, randomize, study_heat_maps
-from tlkit.inspection.random_weights import correlate_ranks, list_depths
+from tlkit.inspection import grad_cam, study_heat_maps
+from tlkit.inspection.random_weights import correlate_ranks, list_depths, randomize
 
 PICTURES = [make_picture(number, (20, 18)) for number in range(4)]
 DEPTHS = ["trained", "head", "stage1", "stem"]

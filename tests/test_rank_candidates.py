@@ -11,7 +11,7 @@ from made_networks import make_tiny_backbone
 
 import tlkit as tl
 from tlkit.selection import Candidate, SelectionWarning, compare_with_accuracy, predict_source, rank
-from tlkit.selection.source import NoClassifierError
+from tlkit.selection.source import NoClassifierError, score_leep, score_nce
 
 LITE = "efficientnet_lite0"
 QUIET = {"progress": False, "cache": False, "engine": "torch"}
@@ -65,8 +65,8 @@ def test_scores_are_those_of_the_functions(images, lite):
         assert row["knn"] == tl.selection.score_knn(values, labels, groups)
         assert row["linear_probe"] == tl.selection.score_linear_probe(values, labels, groups)
     probabilities = predict_source(lite, images, **QUIET)
-    assert row["leep"] == tl.selection.score_leep(probabilities, labels)
-    assert row["nce"] == tl.selection.score_nce(probabilities.argmax(axis=1), labels)
+    assert row["leep"] == score_leep(probabilities, labels)
+    assert row["nce"] == score_nce(probabilities.argmax(axis=1), labels)
     assert row["published_accuracy"] == pytest.approx(0.75, abs=0.01)
 
 
@@ -89,7 +89,7 @@ def test_a_network_is_converted_only_for_many_pictures(n_pictures, library, imag
 
 def test_the_last_stage_and_the_own_size_are_the_network_itself(lite):
     assert Candidate(lite, -1, 32).build() is lite
-    assert Candidate(lite, -1).find_cut(lite) is None
+    assert Candidate(lite, -1)._find_cut(lite) is None
     resized = Candidate(lite, image_size_px=64).build()
     assert (resized.image_size_px, resized.recipe) == (64, lite.recipe.at(64))
     assert Candidate(LITE, image_size_px=64).build().recipe == tl.load_backbone(LITE, image_size_px=64).recipe

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from tlkit.inspection import cka, cka_band
-from tlkit.inspection.similarity import _center_unbiased
+from tlkit.inspection.similarity import _center_unbiased, cka, cka_band
 
 
 def make_noise(n, d, seed):

@@ -11,7 +11,7 @@ from PIL import Image, ImageChops
 import tlkit as tl
 from tlkit.plots import draw_gains, draw_transfer_map
 from tlkit.plots.page import DOTS_PER_INCH
-from tlkit.plots.source_worth import SIZE_INCHES, draw_source_worth
+from tlkit.plots.source_worth import SIZE_INCHES, SourceWorthPage
 from tlkit.summaries.source_worth import SourceChoice, SourceGains, summarise_source
 from tlkit.widgets import SourceExplorer
 
@@ -118,7 +118,8 @@ def test_the_map_says_each_gain_and_verdict_and_frames_the_chosen_cell(tables):
 
 def test_the_page_shows_what_is_drawn_at_once(tables, explorer):
     figure = Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH)
-    draw_source_worth(summarise_source(SourceGains(*tables), SourceChoice("far", "pooled", 1)), figure)
+    summary = summarise_source(SourceGains(*tables), SourceChoice("far", "pooled", 1))
+    SourceWorthPage([summary]).draw(summary, figure)
     shown = Image.open(io.BytesIO(explorer.snapshot().data)).convert("RGB")
     assert shown.size == tuple(round(inches * DOTS_PER_INCH) for inches in SIZE_INCHES)
     assert len(figure.axes) == 3

@@ -10,7 +10,7 @@ import pytest
 from tlkit.images.splits import assign_folds
 from tlkit.selection.evidence_scores import score_h, score_logme
 from tlkit.selection.score_warnings import SelectionWarning
-from tlkit.selection.source_scores import score_leep, score_nce
+from tlkit.selection.source import score_leep, score_nce
 from tlkit.selection.transferability import score_knn, score_linear_probe
 
 FROM_FEATURES = [score_logme, score_h, score_knn, score_linear_probe]

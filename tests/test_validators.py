@@ -6,20 +6,19 @@ import numpy as np
 import pytest
 
 from tlkit.adaptation import Align
-from tlkit.adaptation.collapse import detect_collapse
-from tlkit.adaptation.refit_validators import score_circular, score_mixed
-from tlkit.adaptation.source_validators import (
-    score_deep_embedded,
-    score_importance_weighted,
-    score_source_accuracy,
-)
 from tlkit.adaptation.validators import (
+    detect_collapse,
     regret,
     score_bnm,
+    score_circular,
+    score_deep_embedded,
     score_entropy,
+    score_importance_weighted,
     score_information_maximisation,
+    score_mixed,
     score_neighbourhood_density,
     score_norm,
+    score_source_accuracy,
 )
 
 FROM_TARGET = [score_entropy, score_information_maximisation, score_bnm, score_neighbourhood_density, score_norm]

@@ -71,8 +71,6 @@ def plan_adabn(layers):
 
 def plan_tent(layers, *, n_epochs=1, learning_rate=1e-3, batch_size=32):
     """Return the strategy of TENT for norm layers given by path, and its training settings."""
-    # The paper predicts each batch as it comes and continues to standardise by batches. Ours gives the layers the
-    # statistics of the whole target at the end, so that a prediction depends on its picture alone.
     objective = EntropyMinimization(tuple(layers))
     phase = Phase(["norm"], n_epochs, learning_rate, objective=objective, norm_statistics="moving")
     finish = functools.partial(reestimate_on_target, layers=layers)

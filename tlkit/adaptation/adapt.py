@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+import tlkit as tl
 from tlkit.adaptation import methods
 from tlkit.images.imageset import ImageSet, check_images
 from tlkit.strategies.strategy import Strategy, needs_target
 from tlkit.training.run import Run
 from tlkit.training.transfer import transfer
 
-if TYPE_CHECKING:
-    from tlkit.backbones.backbone import Backbone
-
 
 def adapt(
-    backbone: Backbone | str,
+    backbone: tl.Backbone | str,
     source: ImageSet,
     target: ImageSet,
     method: str | Strategy = "dann",
@@ -42,8 +38,7 @@ def adapt(
     seed : int, default 0
         Seed of the training.
     batch_size : int, default 32
-        Source pictures per step, with as many of the target. Larger than in `transfer`, since the spread of features
-        can't be estimated from a few pictures.
+        Source pictures per step, with as many of the target.
     balance : {"weights", "sampling"} or None, default "weights"
         As in `transfer`. By default each source class counts the same, since the target's class shares are unknown.
     **settings
@@ -52,8 +47,8 @@ def adapt(
     Returns
     -------
     Run
-        The trained copy. Its description contains the hash of the target's pictures, except for "source_only" and
-        "source_only_tuned", which don't use them.
+        The trained copy. Its description contains the hash of the target's pictures, unless the method doesn't use
+        them.
 
     Raises
     ------
@@ -70,9 +65,8 @@ def adapt(
     >>> images = tl.load_images("styles", domain=["photo", "sketch"]).select(classes=["bird", "bug"])
     >>> source, target = (images.select(domain=name).few(4) for name in ("photo", "sketch"))
     >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
-    >>> run = adapt(backbone, source, target, "mcc", progress=False)
-    >>> run.classes, run.history[-1]["frozen_prefix"]
-    (['bird', 'bug'], 'stem')
+    >>> adapt(backbone, source, target, "mcc", progress=False).classes
+    ['bird', 'bug']
     """
     strategy = methods.get(method)
     source, target = share_classes(source, target)

@@ -38,29 +38,10 @@ def align_mean(source: ArrayLike, target: ArrayLike) -> np.ndarray:
     return source - source.mean(axis=0) + target.mean(axis=0)
 
 
-def align_scale(source: ArrayLike, target: ArrayLike) -> np.ndarray:
-    """Give each feature of the source the mean and standard deviation that it has in the target.
-
-    Parameters
-    ----------
-    source, target : (n, d) and (m, d) array_like
-        Features of both domains.
-
-    Returns
-    -------
-    (n, d) float64 array
-        The rescaled source. A feature that is constant in the source is only shifted.
-
-    Notes
-    -----
-    Standardising each domain by itself is equivalent, except that the head's penalty then treats all features alike.
-
-    Examples
-    --------
-    >>> align_scale([[0.0], [2.0]], [[0.0], [20.0]])
-    array([[ 0.],
-           [20.]])
-    """
+def align_scale(source, target):
+    """Return the source with the mean and standard deviation that each feature has in the target."""
+    # Standardising each domain by itself is equivalent, except that the head's penalty then treats all features alike.
+    # A feature that is constant in the source is only shifted.
     source, target = check_pair(source, target)
     spread = source.std(axis=0)
     factors = np.divide(target.std(axis=0), spread, out=np.ones_like(spread), where=spread > 0)
@@ -75,8 +56,7 @@ def align_coral(source: ArrayLike, target: ArrayLike, *, shrinkage: float = SHRI
     source, target : (n, d) and (m, d) array_like
         Features of both domains.
     shrinkage : float, default 0.8
-        Share of each covariance that is replaced by its mean variance times the identity, above 0 and up to 1. If it
-        is 1, correlations are ignored: the source is shifted and scaled by one factor.
+        Share of each covariance that is replaced by its mean variance times the identity, above 0 and up to 1.
 
     Returns
     -------
@@ -91,7 +71,7 @@ def align_coral(source: ArrayLike, target: ArrayLike, *, shrinkage: float = SHRI
     Notes
     -----
     The paper adds the identity to both covariances, whatever the unit of the features. We shrink both towards a
-    multiple of the identity, as skada does. The paper keeps the means; we align them too.
+    multiple of the identity, as skada does, and align the means too.
 
     References
     ----------
@@ -130,35 +110,11 @@ def _multiply_by_power(values, centred, shrinkage, power):
     return values * level**power + (values @ centred.T @ (left * factors)) @ left.T @ centred
 
 
-def align_subspace(source: ArrayLike, target: ArrayLike, *, n_components: int = N_COMPONENTS) -> np.ndarray:
-    """Rotate the first principal directions of the source into those of the target.
-
-    Parameters
-    ----------
-    source, target : (n, d) and (m, d) array_like
-        Features of both domains.
-    n_components : int, default 50
-        Number of directions. It is lowered to the smallest of n - 1, m - 1 and d if it exceeds that.
-
-    Returns
-    -------
-    (n, d) float64 array
-        The source, projected onto the target's subspace.
-
-    Notes
-    -----
-    The paper classifies coordinates in the target's subspace. We map these back to features, on which the same head
-    results.
-
-    References
-    ----------
-    Fernando et al., 2013. Unsupervised visual domain adaptation using subspace alignment.
-
-    Examples
-    --------
-    >>> align_subspace([[0.0, 0.0], [3.0, 0.0]], [[1.0, 0.0], [1.0, 1.0]], n_components=1).round(3).tolist()[0][0]
-    1.0
-    """
+def align_subspace(source, target, *, n_components=N_COMPONENTS):
+    """Return the source with its first principal directions rotated into those of the target."""
+    # Fernando et al. 2013 (Unsupervised visual domain adaptation using subspace alignment). The paper classifies
+    # coordinates in the target's subspace; we map these back to features, on which the same head results. There are at
+    # most min(n - 1, m - 1, d) directions.
     source, target = check_pair(source, target)
     n_components = check_count("n_components", n_components, 1)
     n_components = min(n_components, len(source) - 1, len(target) - 1, source.shape[1])
@@ -172,44 +128,12 @@ def align_subspace(source: ArrayLike, target: ArrayLike, *, n_components: int = 
     return coordinates @ target_directions + target.mean(axis=0)
 
 
-def align_transport(source: ArrayLike, target: ArrayLike, *, entropy: float = 0.0) -> np.ndarray:
-    """Move each source picture to the mean of the target pictures that optimal transport assigns to it.
-
-    Parameters
-    ----------
-    source, target : (n, d) and (m, d) array_like
-        Features of both domains.
-    entropy : float, default 0.0
-        Entropic regularisation, in units of the median squared distance between the domains. 0 gives the exact plan;
-        above 0, Sinkhorn's algorithm spreads the plan.
-
-    Returns
-    -------
-    (n, d) float64 array
-        The barycentric mapping of the source.
-
-    Raises
-    ------
-    ModuleNotFoundError
-        If POT is missing: install `tlkit[adaptation]`.
-    ValueError
-        If the entropy is negative.
-
-    Notes
-    -----
-    The plan moves all mass at the least squared distance. The first paper's terms that keep classes together are
-    omitted. The method expects equal class shares in both domains: surplus pictures of a class must go to another one.
-
-    References
-    ----------
-    Courty et al., 2017. Optimal transport for domain adaptation. Cuturi, 2013. Sinkhorn distances.
-
-    Examples
-    --------
-    >>> align_transport([[0.0], [1.0]], [[11.0], [10.0]])
-    array([[10.],
-           [11.]])
-    """
+def align_transport(source, target, *, entropy=0.0):
+    """Return each source picture moved to the mean of the target pictures that optimal transport assigns to it."""
+    # Courty et al. 2017 (Optimal transport for domain adaptation), without their terms that keep classes together. The
+    # plan moves all mass at the least squared distance, so surplus pictures of a class must go to another one. With an
+    # entropy, in units of the median squared distance between the domains, Sinkhorn's algorithm spreads the plan
+    # (Cuturi 2013).
     source, target = check_pair(source, target)
     check_number("entropy", entropy, at_least=0)
     try:

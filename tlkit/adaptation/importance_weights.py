@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from tlkit.adaptation.split_distances import N_FOLDS, describe_single_domain
 from tlkit.arguments import check_count, check_number
@@ -17,59 +16,20 @@ CLIPPING_THRESHOLD = 10.0
 
 
 def weigh_source(
-    source: ArrayLike,
-    target: ArrayLike,
-    source_groups: ArrayLike | None = None,
-    target_groups: ArrayLike | None = None,
+    source,
+    target,
+    source_groups=None,
+    target_groups=None,
     *,
-    l2_penalty: float = L2_PENALTY,
-    clipping_threshold: float = CLIPPING_THRESHOLD,
-    seed: int = 0,
-) -> np.ndarray:
-    """Estimate the density ratio of target to source for each source picture.
-
-    Parameters
-    ----------
-    source, target : (n, d) and (m, d) array_like
-        Features of both domains.
-    source_groups, target_groups : (n,) and (m,) array_like, optional
-        Groups of pictures that are never split between folds. By default each picture is its own group.
-    l2_penalty : float, default 1000.0
-        L2 penalty of the domain classifier, as in `fit_logistic`. With a weak penalty the ratios become all or nothing.
-    clipping_threshold : float, default 10.0
-        Ratios are clipped at this multiple of their mean, at least 1, so that no few pictures dominate.
-    seed : int, default 0
-        Seed of the folds.
-
-    Returns
-    -------
-    (n,) float64 array
-        Weights with mean 1.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the features or settings are invalid, or if there are fewer than two groups.
-
-    Notes
-    -----
-    A classifier of domains gives the ratio (second paper). It is cross-fitted: it never learns from the group that it
-    scores, otherwise all ratios would be near 0. Weights help if the domains overlap and contain the same kinds of
-    pictures in different amounts; they can't move a picture.
-
-    References
-    ----------
-    Shimodaira, 2000. Improving predictive inference under covariate shift by weighting the log-likelihood function.
-    Bickel, Brückner and Scheffer, 2007. Discriminative learning for differing training and test distributions.
-
-    Examples
-    --------
-    >>> source = np.repeat([[0.0], [1.0]], 50, axis=0)
-    >>> target = np.repeat([[0.0], [1.0]], [10, 90], axis=0)
-    >>> weights = weigh_source(source, target, l2_penalty=1e-3)
-    >>> (weights[:50].mean() / weights.mean()).round(1), (weights[50:].mean() / weights.mean()).round(1)
-    (np.float64(0.2), np.float64(1.8))
-    """
+    l2_penalty=L2_PENALTY,
+    clipping_threshold=CLIPPING_THRESHOLD,
+    seed=0,
+):
+    """Return the (n,) density ratios of target to source for each source picture, clipped, with mean 1."""
+    # Shimodaira 2000 (Improving predictive inference under covariate shift by weighting the log-likelihood function). A
+    # classifier of domains gives the ratio (Bickel, Brückner and Scheffer 2007). It is cross-fitted: it never learns
+    # from the group that it scores, otherwise all ratios would be near 0. With a weak penalty they become all or
+    # nothing.
     source, target = check_pair(source, target)
     l2_penalty, seed = check_number("l2_penalty", l2_penalty, above=0), check_count("seed", seed, 0)
     hint = " (1 is the mean of all weights)"

@@ -123,12 +123,7 @@ def get(method: str | Strategy) -> Strategy:
     Returns
     -------
     Strategy
-        Its phases.
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown; the message suggests the nearest.
+        Its phases. Unknown names raise a ValueError that suggests the nearest.
 
     Examples
     --------
@@ -146,17 +141,12 @@ def find(name: str) -> Known:
     Parameters
     ----------
     name : str
-        A name from `names`.
+        A name from `names`; others raise as in `get`.
 
     Returns
     -------
     Known
         The strategy with its paper and the result to expect.
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown; the message suggests the nearest.
 
     Examples
     --------

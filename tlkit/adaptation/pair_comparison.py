@@ -6,39 +6,29 @@ import dataclasses
 import functools
 import itertools
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from tlkit.adaptation.collapse import detect_collapse
+import tlkit as tl
+from tlkit.adaptation import validators
 from tlkit.adaptation.domain_inputs import SharedFeatures, read_domains, read_methods, tunes
 from tlkit.adaptation.importance_weights import weigh_source
 from tlkit.adaptation.pair_results import ORACLE, PairComparison
 from tlkit.adaptation.pair_split import split_rows
-from tlkit.adaptation.refit_validators import score_circular, score_mixed
 from tlkit.adaptation.solved_head import Solved, solve_head
-from tlkit.adaptation.source_validators import score_deep_embedded, score_importance_weighted, score_source_accuracy
-from tlkit.adaptation.validators import (
-    score_bnm,
-    score_entropy,
-    score_information_maximisation,
-    score_neighbourhood_density,
-    score_norm,
-)
+from tlkit.adaptation.validators import detect_collapse
 from tlkit.arguments import check_count
 from tlkit.comparison.runner import read_seeds, run_cells, tabulate
 from tlkit.comparison.workers import check_workers
 from tlkit.evaluation.scores import evaluate_probabilities
 from tlkit.features.features import Features
+from tlkit.images.imageset import ImageSet
 from tlkit.images.splits import assign_folds
-
-if TYPE_CHECKING:
-    from tlkit.backbones.backbone import Backbone
-    from tlkit.images.imageset import ImageSet
 
 
 def compare_pairs(
-    backbone: Backbone | str | Features,
+    backbone: tl.Backbone | str | Features,
     images: ImageSet,
     methods: list[str] | dict[str, object] | None = None,
     *,
@@ -61,9 +51,9 @@ def compare_pairs(
     images : ImageSet
         Pictures of two or more domains. Each pair uses the classes that both domains have, see `split_pair`.
     methods : list of str, or dict, optional
-        Names of `tlkit.adaptation.solved_methods.METHODS`, which take seconds per split, or of
-        `tlkit.adaptation.names()`, which take up to two minutes if they tune a network. By default all of the former.
-        A dict gives names to objectives and strategies, for example {"mine": Align("coral", amount=0.5)}.
+        Names from `tlkit.adaptation.names()`; those that tune a network take up to two minutes per split, the others
+        seconds. By default all of the latter. A dict gives names to objectives and strategies, for example
+        {"mine": Align("coral", balance=True)}.
     domains : list of str, optional
         Domains to pair; by default all of the images.
     pairs : list of (source, target), optional
@@ -72,7 +62,7 @@ def compare_pairs(
         Each seed splits every pair anew; a number n stands for 0 to n - 1.
     n_folds : int, default 3
         Number of folds of the source for the validators that need its labels. 0 skips these and the circular validator,
-        which saves time. If a method tunes a network, it has none of these, nor the validator that mixes features.
+        which saves time. Methods that tune a network have none of these, nor the validator that mixes features.
     progress : bool, default True
         Whether to show a progress bar.
     n_workers : int, default 1
@@ -94,10 +84,8 @@ def compare_pairs(
     --------
     >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain=["photo", "sketch"]).select(role="core")
-    >>> values = np.random.default_rng(0).normal(size=(len(images), 4)).astype(np.float32)
-    >>> made = Features(values, images.labels, images.classes, images.names, images.groups, {"backbone": "made"})
-    >>> compared = compare_pairs(made, images, ["align_mean"], seeds=1, n_folds=0, progress=False)
-    >>> compared.table.method.tolist()
+    >>> made = tl.Features(np.eye(14, 4)[images.labels], images.labels, images.classes, images.names, images.groups, {})
+    >>> compare_pairs(made, images, ["align_mean"], seeds=1, n_folds=0, progress=False).table.method.tolist()
     ['source_only', 'align_mean', 'oracle']
     """
     n_workers, seeds = check_workers(n_workers), read_seeds(seeds)
@@ -167,16 +155,18 @@ class _PairRunner:
         row["duration_s"] = time.perf_counter() - start
         probabilities = solved.predict(adapted.values)
         priors = np.bincount(source.labels, minlength=n_classes) / len(source)
-        row |= _score(probabilities, priors) | {"mixed": score_mixed(solved.predict, adapted.values, seed=seed)}
+        row |= _score(probabilities, priors) | {
+            "mixed": validators.score_mixed(solved.predict, adapted.values, seed=seed)
+        }
         if self.n_folds:
             folds, weights = self.weigh(*split)
             held_out = _hold_out(method, source, adapted, folds, seed)
             inputs = source.values, source.labels, adapted.values, probabilities.argmax(axis=1), n_classes
             row |= {
-                "source_accuracy": score_source_accuracy(held_out, source.labels),
-                "importance_weighted": score_importance_weighted(held_out, source.labels, weights),
-                "deep_embedded": score_deep_embedded(held_out, source.labels, weights),
-                "circular": score_circular(method, *inputs, seed),
+                "source_accuracy": validators.score_source_accuracy(held_out, source.labels),
+                "importance_weighted": validators.score_importance_weighted(held_out, source.labels, weights),
+                "deep_embedded": validators.score_deep_embedded(held_out, source.labels, weights),
+                "circular": validators.score_circular(method, *inputs, seed),
             }
         return evaluate_probabilities(solved.predict(tested.values), tested), row
 
@@ -210,11 +200,11 @@ def _score(probabilities, priors):
     """Return the alarm and the validators that need no label, from probabilities of the half to adapt to."""
     return {
         "alarm": detect_collapse(probabilities, priors),
-        "entropy": score_entropy(probabilities),
-        "information_maximisation": score_information_maximisation(probabilities),
-        "bnm": score_bnm(probabilities),
-        "neighbourhood_density": score_neighbourhood_density(probabilities),
-        "norm": score_norm(probabilities),
+        "entropy": validators.score_entropy(probabilities),
+        "information_maximisation": validators.score_information_maximisation(probabilities),
+        "bnm": validators.score_bnm(probabilities),
+        "neighbourhood_density": validators.score_neighbourhood_density(probabilities),
+        "norm": validators.score_norm(probabilities),
     }
 
 

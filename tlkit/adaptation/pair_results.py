@@ -1,19 +1,14 @@
 """`PairComparison`: methods over pairs of domains, with intervals and regrets. Without torch."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from tlkit.adaptation.validators import regret
 from tlkit.evaluation.gains import give_verdict
 from tlkit.evaluation.intervals import percentile_interval
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 BASELINE, ORACLE = "source_only", "oracle"
 VALIDATORS = (
@@ -40,11 +35,8 @@ class PairComparison:
         - alarm (str): warning if the predictions collapse, else None.
         - source_accuracy, entropy, … (float): one column per validator, higher is better; NaN if it was skipped.
     predictions : DataFrame
-        One row per picture of a test half and run:
-
-        - picture (str), group (str): name of the picture and of its group.
-        - label (str), predicted (str): true and predicted class.
-        - source, target, seed, method: as in `runs`.
+        One row per picture of a test half and run, with the columns `picture`, `group`, `label` and `predicted` (str),
+        and `source`, `target`, `seed` and `method` as in `runs`.
     description : dict
         Features, methods with their settings, and seeds.
 
@@ -98,8 +90,6 @@ class PairComparison:
         - chosen (float): mean balanced accuracy of the chosen methods.
         - best (float): mean of the best methods, unknown if the target has no labels.
         """
-        import pandas as pd
-
         methods = self.runs[self.runs["method"] != ORACLE]
         rows = []
         for validator in (name for name in VALIDATORS if name in methods):
@@ -128,8 +118,6 @@ class PairComparison:
 
 def summarise_pairs(runs, predictions, *, n_draws=500, seed=0):
     """Return the `table` of a `PairComparison` from a bootstrap with `n_draws` draws."""
-    import pandas as pd
-
     methods = runs["method"].drop_duplicates().tolist()
     means, drawn, spread = _resample(runs, predictions, methods, n_draws, seed)
     base, oracle = methods.index(BASELINE), methods.index(ORACLE)
@@ -160,8 +148,6 @@ def _add_interval(name, value, drawn):
 
 def _resample(runs, predictions, methods, n_draws, seed):
     """Return means over pairs and seeds (k,), the same per draw (n_draws, k), and their spread over seeds (k,)."""
-    import pandas as pd
-
     random = np.random.default_rng(seed)
     seeds = np.sort(runs["seed"].unique())
     group_indices, groups = pd.factorize(predictions["group"], sort=True)

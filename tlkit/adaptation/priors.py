@@ -1,7 +1,6 @@
 """Class priors: the class shares of an unlabelled target, and probabilities corrected by them. Without torch."""
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from tlkit.arguments import check_class_indices, check_known, check_probabilities
 
@@ -10,53 +9,14 @@ _N_STEPS = 1000
 _TOLERANCE = 1e-9
 
 
-def estimate_priors(
-    source_probabilities: ArrayLike, source_labels: ArrayLike, target_probabilities: ArrayLike, method: str = "em"
-) -> np.ndarray:
-    """Estimate the class shares of the target from a head's predictions.
-
-    Parameters
-    ----------
-    source_probabilities : (n, n_classes) array_like
-        Predictions for source pictures that the head wasn't fitted on, on which it would be overconfident.
-    source_labels : (n,) int array_like
-        Their labels.
-    target_probabilities : (m, n_classes) array_like
-        Predictions for target pictures.
-    method : {"em", "confusion"}, default "em"
-        "em" finds the shares with the highest likelihood of the target's pictures (first paper). It trusts the
-        probabilities and starts from the source's shares. "confusion" finds the shares that explain how often each
-        class is predicted, given the confusion matrix of the source (second paper). It needs only predicted classes.
-
-    Returns
-    -------
-    (n_classes,) float64 array
-        Shares with sum 1. A class without source pictures gets 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the probabilities and labels don't match or are invalid.
-
-    Notes
-    -----
-    Both methods assume that pictures of a class look the same in both domains and only the shares differ. If the
-    pictures differ too, the estimate can be worse than none. For "confusion", the paper inverts the confusion matrix;
-    we solve non-negative least squares.
-
-    References
-    ----------
-    Saerens, Latinne and Decaestecker, 2002. Adjusting the outputs of a classifier to new a priori probabilities.
-    Lipton, Wang and Smola, 2018. Detecting and correcting for label shift with black box predictors.
-
-    Examples
-    --------
-    >>> source = np.repeat([[0.8, 0.2], [0.2, 0.8]], [50, 50], axis=0)
-    >>> labels = np.repeat([0, 1, 1, 0], [40, 10, 40, 10])
-    >>> target = np.repeat([[0.8, 0.2], [0.2, 0.8]], [62, 38], axis=0)
-    >>> estimate_priors(source, labels, target).round(3), estimate_priors(source, labels, target, "confusion").round(3)
-    (array([0.7, 0.3]), array([0.7, 0.3]))
-    """
+def estimate_priors(source_probabilities, source_labels, target_probabilities, method="em"):
+    """Return the (n_classes,) class shares of the target, estimated from a head's predictions."""
+    # Both methods assume that pictures of a class look the same in both domains and only the shares differ. If the
+    # pictures differ too, the estimate can be worse than none. "em" finds the shares with the highest likelihood of the
+    # target's pictures (Saerens, Latinne and Decaestecker 2002). "confusion" finds the shares that explain how often
+    # each class is predicted, given the confusion matrix of the source (Lipton, Wang and Smola 2018, who invert it; we
+    # solve non-negative least squares). The head must not be fitted on the source pictures, on which it would be
+    # overconfident.
     check_known("method", [method], METHODS)
     source, target = check_probabilities(source_probabilities), check_probabilities(target_probabilities)
     n_classes = source.shape[1]
@@ -92,33 +52,10 @@ def _explain_predictions(source, labels, target):
     return priors / priors.sum() if priors.any() else confusion.sum(axis=0)
 
 
-def correct_priors(probabilities: ArrayLike, source_priors: ArrayLike, target_priors: ArrayLike) -> np.ndarray:
-    """Convert probabilities to other class shares, by Bayes' rule.
-
-    Parameters
-    ----------
-    probabilities : (n, n_classes) array_like
-        Predictions of a head.
-    source_priors : (n_classes,) array_like
-        Class shares among the pictures that the head was fitted on.
-    target_priors : (n_classes,) array_like
-        Class shares to convert to.
-
-    Returns
-    -------
-    (n, n_classes) float64 array
-        Corrected probabilities. Classes without source pictures keep theirs before rows are normalised; so does a whole
-        row if all its classes have a target share of 0.
-
-    References
-    ----------
-    Saerens, Latinne and Decaestecker, 2002, equation 2.4.
-
-    Examples
-    --------
-    >>> correct_priors(np.array([[0.5, 0.5]]), [0.5, 0.5], [0.9, 0.1])
-    array([[0.9, 0.1]])
-    """
+def correct_priors(probabilities, source_priors, target_priors):
+    """Return (n, n_classes) probabilities converted to other class shares, by Bayes' rule."""
+    # Saerens, Latinne and Decaestecker 2002, equation 2.4. Classes without source pictures keep theirs before rows are
+    # normalised; so does a whole row if all its classes have a target share of 0.
     source_priors, target_priors = np.asarray(source_priors, float), np.asarray(target_priors, float)
     ratios = np.divide(target_priors, source_priors, out=np.ones_like(source_priors), where=source_priors > 0)
     corrected = np.asarray(probabilities) * ratios

@@ -62,9 +62,7 @@ def plan_shot(
     frozen_prefix_mib=1024,
 ):
     """Return the strategy of SHOT, which takes no norm layers, and its training settings."""
-    # Liang et al. 2020 (Do we really need to access the source data? Source hypothesis transfer for unsupervised domain
-    # adaptation) train all stages by SGD and let norm statistics move. Ours trains the last stages, so that the others
-    # are computed once, by AdamW along half a cosine, and keeps the statistics.
+    # Liang et al. 2020, with the departures that `adapt_run` lists. The stages before the last are computed once.
     phase = Phase(train, n_epochs, learning_rate, objective=SourceHypothesisTransfer(pseudo_label_weight))
     settings = {"batch_size": batch_size, "weight_decay": weight_decay, "frozen_prefix_mib": frozen_prefix_mib}
     return Strategy([phase]), settings

@@ -1,6 +1,6 @@
 """The adaptation methods that only solve a head on frozen features, by name. Without torch.
 
-To add an alignment: write `align_<name>` in `alignment`, add a row here, and export the function in `__init__.pyi`.
+To add an alignment, write `align_<name>` in `alignment` and add a row here.
 """
 
 from tlkit.adaptation.solved_objectives import Align, Reweigh

@@ -7,7 +7,6 @@ the fit, and class priors shift the biases, so the result is a linear head like 
 import dataclasses
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from tlkit.adaptation.alignment import ALIGNMENTS
 from tlkit.adaptation.importance_weights import CLIPPING_THRESHOLD, weigh_source
@@ -24,7 +23,11 @@ _LEAST_SHARE = 1e-3  # of a class, so that no estimate excludes one
 
 
 class _Objective:
-    """An objective of a solved head; subclasses have `fit`."""
+    """An objective of a solved head; subclasses have `_fit`."""
+
+    def fit(self, source_values, labels, target_values, n_classes, seed):
+        """Return the `Solved` head for (n, d) source and (m, d) target features; labels of -1 are only aligned."""
+        return self._fit(*check_pair(source_values, target_values), np.asarray(labels), n_classes, seed)
 
     def solve(self, source_values, labels, target_values, n_classes, seed):
         """Return (n_classes, d) weight and (n_classes,) bias; arguments as in `fit`."""
@@ -39,15 +42,15 @@ class Align(_Objective):
     Parameters
     ----------
     alignment : str, default "coral"
-        "none", "mean", "scale", "coral", "subspace" or "transport", as in `tlkit.adaptation.align_mean` and so on.
+        "none", "mean", "scale" (mean and standard deviation of each feature), "coral", "subspace" or "transport".
     alignment_parameter : float, optional
         Shrinkage of "coral", number of components of "subspace", or entropy of "transport". None uses the default.
     std_offset : float, optional
         If given, each domain is standardised by itself first. This multiple of the mean standard deviation is added to
         that of each feature, so that nearly constant features aren't amplified.
     balance : bool, default False
-        Whether all source classes count the same in the fit. Alignment carries the source's class shares into a target
-        that may have others; a head that never learned shares suffers less.
+        Whether all source classes count the same in the fit. A head that never learned class shares suffers less if the
+        target has others.
     l2_penalty : float
         L2 penalty of the head, as in `fit_logistic`.
     n_rounds : int, default 0
@@ -55,9 +58,9 @@ class Align(_Objective):
         pictures with their predicted labels. The latter count as much as the source, balanced by class.
     pseudo_label_fraction : float, default 0.5
         Fraction of the target pictures used in each round, per predicted class, above 0 and up to 1.
-    priors : str, optional
-        "em" or "confusion" shifts the biases to the class shares of the target, as found by `estimate_priors`. The head
-        must have learned the source's shares, so this excludes `balance` and `n_rounds`.
+    priors : {"em", "confusion"}, optional
+        Method to estimate the class shares of the target, to which the biases are shifted. The head must have learned
+        the source's shares, so this excludes `balance` and `n_rounds`.
 
     Raises
     ------
@@ -72,8 +75,7 @@ class Align(_Objective):
     Examples
     --------
     >>> source, labels = np.array([[0.0], [1.0], [3.0], [4.0]]), np.array([0, 0, 1, 1])
-    >>> solved = Align("mean").fit(source, labels, source + 100, 2, seed=0)
-    >>> solved.predict(source + 100).argmax(axis=1)
+    >>> Align("mean").fit(source, labels, source + 100, 2, seed=0).predict(source + 100).argmax(axis=1)
     array([0, 0, 1, 1])
     """
 
@@ -106,31 +108,8 @@ class Align(_Objective):
                     "and n_rounds=0 with it"
                 )
 
-    def fit(
-        self, source_values: ArrayLike, labels: ArrayLike, target_values: ArrayLike, n_classes: int, seed: int
-    ) -> Solved:
-        """Solve the head.
-
-        Parameters
-        ----------
-        source_values : (n, d) array_like
-            Features of the source.
-        labels : (n,) int array_like
-            Labels of the source. Pictures labelled -1 are aligned with the others but not learned.
-        target_values : (m, d) array_like
-            Features of the target.
-        n_classes : int
-            Number of classes.
-        seed : int
-            Seed of the folds if `priors` is "confusion"; otherwise unused.
-
-        Returns
-        -------
-        Solved
-            The head, with `predict` for target features.
-        """
-        source, target = check_pair(source_values, target_values)
-        labels = np.asarray(labels)
+    def _fit(self, source, target, labels, n_classes, seed):
+        """Return the `Solved` head."""
         unit, centre = np.ones(target.shape[1]), np.zeros(target.shape[1])
         if self.std_offset is not None:
             unit, centre = _measure_unit(target, self.std_offset), target.mean(axis=0)
@@ -193,7 +172,7 @@ class Reweigh(_Objective):
     Parameters
     ----------
     clipping_threshold : float, default 10.0
-        Upper limit of the weights, as in `weigh_source`.
+        Upper limit of the weights, as a multiple of their mean.
     l2_penalty : float
         L2 penalty of the head, as in `fit_logistic`.
 
@@ -207,24 +186,8 @@ class Reweigh(_Objective):
     clipping_threshold: float = CLIPPING_THRESHOLD
     l2_penalty: float = L2_PENALTY
 
-    def fit(
-        self, source_values: ArrayLike, labels: ArrayLike, target_values: ArrayLike, n_classes: int, seed: int
-    ) -> Solved:
-        """Solve the head.
-
-        Parameters
-        ----------
-        source_values, labels, target_values, n_classes : array_like and int
-            As in `Align.fit`.
-        seed : int
-            Seed of the folds of the domain classifier.
-
-        Returns
-        -------
-        Solved
-            The head, with `predict` for target features.
-        """
-        source, target = check_pair(source_values, target_values)
+    def _fit(self, source, target, labels, n_classes, seed):
+        """Return the `Solved` head."""
         weights = weigh_source(source, target, clipping_threshold=self.clipping_threshold, seed=seed)
         return Solved(*solve_head(source, labels, n_classes, l2_penalty=self.l2_penalty, weights=weights), source)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import itertools
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
+import tlkit as tl
 from tlkit.adaptation.domain_inputs import SharedFeatures, read_methods
 from tlkit.adaptation.pair_results import BASELINE
 from tlkit.adaptation.solved_head import Solved, solve_head
@@ -15,21 +17,16 @@ from tlkit.arguments import check_known, check_number
 from tlkit.comparison.runner import read_counts, read_seeds, run_cells, tabulate
 from tlkit.comparison.workers import check_workers
 from tlkit.evaluation.scores import evaluate_probabilities
+from tlkit.features.features import Features
+from tlkit.images.imageset import ImageSet
 from tlkit.images.splits import N_FOLDS, draw_shots, split_for
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from tlkit.backbones.backbone import Backbone
-    from tlkit.features.features import Features
-    from tlkit.images.imageset import ImageSet
 
 ALONE = "target_only"
 POOLED = "pooled"
 
 
 def compare_target_shots(
-    backbone: Backbone | str | Features,
+    backbone: tl.Backbone | str | Features,
     images: ImageSet,
     source: str | list[str],
     target: str,
@@ -44,8 +41,8 @@ def compare_target_shots(
     """Solve heads on a few labelled target pictures per class, with and without a source.
 
     Whether a source harms depends on its weight: if hundreds of pictures are pooled with a few shots, they outvote
-    these. So state the weight with any claim of harm. Ctrl-C ends the comparison and keeps the seeds that all arms have
-    finished; without any, it raises KeyboardInterrupt.
+    these. Ctrl-C ends the comparison and keeps the seeds that all arms have finished; without any, it raises
+    KeyboardInterrupt.
 
     Parameters
     ----------
@@ -59,11 +56,9 @@ def compare_target_shots(
         Another domain. Each seed tests one fold of it and draws the shots from the others; a method sees the remaining
         pictures of these folds without their labels.
     methods : list of str, or dict
-        Methods that align the source with the target, as in `compare_pairs`. "source_only", which leaves the source as
-        it is, is always included.
+        Methods that align the source with the target, as in `compare_pairs`; "source_only" is always included.
     weights : list of float or "pooled"
-        Total weight of the source, as a multiple of the total weight of the shots. If "pooled", all pictures count the
-        same.
+        Total weight of the source, as a multiple of that of the shots. If "pooled", all pictures count the same.
     shots : list of int
         Labelled target pictures per class, from different groups first; a class that has fewer gives all of them.
     seeds : int or list of int, default 5
@@ -84,11 +79,8 @@ def compare_target_shots(
         - n_train (int): number of training pictures.
         - accuracy, balanced_accuracy (float): scores on the test fold, 0 to 1.
     predictions : DataFrame
-        One row per test picture and run:
-
-        - picture (str), group (str): name of the picture and of its group.
-        - label (str), predicted (str): true and predicted class.
-        - strategy, shots, seed, fold: as in `runs`.
+        One row per test picture and run, with the columns `picture`, `group`, `label` and `predicted` (str), and
+        `strategy`, `shots`, `seed` and `fold` as in `runs`.
 
     Raises
     ------
@@ -101,12 +93,10 @@ def compare_target_shots(
     --------
     >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain=["photo", "sketch"]).select(role="core")
-    >>> values = np.eye(14, dtype=np.float32)[images.labels]
-    >>> made = tl.Features(values, images.labels, images.classes, images.names, images.groups, {"backbone": "made"})
-    >>> settings = {"weights": [0.25, "pooled"], "shots": [1], "seeds": 2, "progress": False}
-    >>> runs, _ = compare_target_shots(made, images, "photo", "sketch", **settings)
+    >>> made = tl.Features(np.eye(14)[images.labels], images.labels, images.classes, images.names, images.groups, {})
+    >>> runs, _ = compare_target_shots(made, images, "photo", "sketch", shots=[1], seeds=2, progress=False)
     >>> tl.evaluation.transfer_gain(runs, baseline="target_only")[["strategy", "shots", "gain"]].values.tolist()
-    [['photo × 0.25', 1, 0.0], ['photo, pooled', 1, 0.0]]
+    [['photo, pooled', 1, 0.0]]
     """
     n_workers, seeds, shots = check_workers(n_workers), read_seeds(seeds), read_counts("shots", shots, 1)
     methods, weights = read_methods(methods, may_tune=False), _read_weights(weights)

@@ -1,7 +1,5 @@
 """`adapt_run`: a finished run is adapted to a target's pictures alone, without its source."""
 
-from __future__ import annotations
-
 import collections.abc
 import copy
 import dataclasses
@@ -101,9 +99,8 @@ def adapt_run(
     >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     >>> strategy = tl.Strategy([tl.Phase(["all"], 1, 1e-3, norm_statistics="moving")])
     >>> run = tl.transfer(backbone, images.select(domain="photo").few(3), strategy, progress=False)
-    >>> adapted = adapt_run(run, images.select(domain="sketch").few(3), "adabn")
-    >>> adapted.strategy["name"], adapted.evaluate(images.select(domain="sketch")).transductive
-    ('own, then adabn', True)
+    >>> adapt_run(run, images.select(domain="sketch").few(3), "adabn").strategy["name"]
+    'own, then adabn'
     """
     check_run("run", run)
     check_target_pictures(target)

@@ -94,7 +94,7 @@ class Comparison:
         matplotlib.axes.Axes
             The same axes.
         """
-        from tlkit.plots import draw_comparison
+        from tlkit.plots.comparison import draw_comparison
 
         return draw_comparison(self, ax)
 

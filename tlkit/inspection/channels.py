@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+import tlkit as tl
 from tlkit.arguments import check_count
 from tlkit.features.extract import extract_features
+from tlkit.features.features import Features
+from tlkit.images.imageset import ImageSet
 from tlkit.images.inputs import gather_pictures
 
-if TYPE_CHECKING:
-    from tlkit.backbones.backbone import Backbone
-    from tlkit.features.features import Features
-    from tlkit.images.imageset import ImageSet
 
-
-def feature_maps(backbone: Backbone | str, picture: object, stage: str | int) -> np.ndarray:
+def feature_maps(backbone: tl.Backbone | str, picture: object, stage: str | int) -> np.ndarray:
     """Compute the map of each channel behind a stage, for one picture.
 
     Parameters
@@ -53,7 +49,7 @@ def feature_maps(backbone: Backbone | str, picture: object, stage: str | int) ->
 
 
 def find_maximally_activating(
-    backbone: Backbone | Features | str,
+    backbone: tl.Backbone | Features | str,
     images: ImageSet,
     stage: str | int,
     channel: int,
@@ -63,6 +59,8 @@ def find_maximally_activating(
     progress: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find the pictures that activate a channel most, by the mean of its map.
+
+    Before you name a channel after its pictures, look at the least activating ones too.
 
     Parameters
     ----------
@@ -93,15 +91,10 @@ def find_maximally_activating(
     ValueError
         If the stage or channel is unknown, or the features belong to other pictures.
 
-    Notes
-    -----
-    Before you name a channel after its pictures, look at the least activating ones too.
-
     Examples
     --------
     >>> import tlkit as tl
-    >>> backbone = tl.load_backbone(weights=None, image_size_px=32)
-    >>> images = tl.load_images("styles", domain="clipart")[:10]
+    >>> images, backbone = tl.load_images("styles")[:10], tl.load_backbone(weights=None, image_size_px=32)
     >>> indices, activations = find_maximally_activating(backbone, images, "stage1", 0, n=3)
     >>> len(indices), bool(activations[0] >= activations[2])
     (3, True)

@@ -4,42 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import textwrap
-from typing import TYPE_CHECKING
 
+import tlkit as tl
 from tlkit.backbones.weights.error import WeightsError
+from tlkit.evaluation.scores import Evaluation
 from tlkit.inspection import symptoms
 from tlkit.inspection.training_curves import summarise_training
 from tlkit.inspection.weight_distance import measure_weight_distance
-
-if TYPE_CHECKING:
-    from tlkit.backbones.backbone import Backbone
-    from tlkit.evaluation.scores import Evaluation
-    from tlkit.training.run import Run
 
 _WIDTH = 100
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Diagnosis:
-    """Problems that `diagnose` found, displayed as a paragraph.
+    """Problems that `diagnose` found, displayed as a paragraph."""
 
-    Parameters
-    ----------
-    sentences : list of Sentence
-        Most important first, the next experiment last. Each has a `text`, its `numbers`, the `rule` behind it and an
-        `experiment` to try.
-    unjudged : list of str
-        What could not be judged, and which argument it needs.
-
-    Examples
-    --------
-    >>> from tlkit.inspection.symptoms import Sentence
-    >>> Diagnosis([Sentence("Nothing stands out.", {}, "no rule applied")], ["calibration, which needs evaluation="])
-    Nothing stands out. Not judged: calibration, which needs evaluation=.
-    """
-
-    sentences: list[symptoms.Sentence]
-    unjudged: list[str]
+    sentences: list[symptoms.Sentence]  # most important first, the next experiment last
+    unjudged: list[str]  # what could not be judged, and which argument it needs
 
     def __repr__(self):
         paragraph = " ".join(sentence.text for sentence in self.sentences)
@@ -48,16 +29,18 @@ class Diagnosis:
         return textwrap.fill(paragraph, _WIDTH)
 
 
-def diagnose(run: Run, evaluation: Evaluation | None = None, *, start: Backbone | None = None) -> Diagnosis:
+def diagnose(run: tl.Run, evaluation: Evaluation | None = None, *, start: tl.Backbone | None = None) -> Diagnosis:
     """Describe the problems of a run and the experiment to try next.
+
+    The rules are rules of thumb with thresholds of our own. To find out whether an experiment helps, use `tl.compare`
+    with several seeds.
 
     Parameters
     ----------
     run : Run
         The run. More can be judged if it was trained with `validation=`.
     evaluation : Evaluation, optional
-        The result of `run.evaluate`; calibration, classes, mistakes and looks are judged by it. Nothing is evaluated
-        here, so the number of looks stays the same.
+        The result of `run.evaluate`; calibration, classes, mistakes and looks are judged by it.
     start : Backbone, optional
         The backbone that the run started from; by it, the distance of each stage is judged. By default the pretrained
         backbone is loaded, if it has the weights that the run started from.
@@ -65,17 +48,13 @@ def diagnose(run: Run, evaluation: Evaluation | None = None, *, start: Backbone 
     Returns
     -------
     Diagnosis
-        Sentences, each with its numbers and its rule.
+        Displays as a paragraph. Its `sentences`, most important first and the next experiment last, have a `text`, its
+        `numbers`, the `rule` behind it and an `experiment`; `unjudged` lists what needs another argument.
 
     Raises
     ------
     ValueError
         If the evaluation has other classes, or the run did not start from `start`.
-
-    Notes
-    -----
-    The rules are rules of thumb with thresholds of our own. To find out whether an experiment helps, use `tl.compare`
-    with several seeds.
 
     Examples
     --------
@@ -83,10 +62,7 @@ def diagnose(run: Run, evaluation: Evaluation | None = None, *, start: Backbone 
     >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     >>> images = tl.load_images("styles", domain="photo").few(1)
     >>> run = tl.transfer(backbone, images, tl.Strategy([tl.Phase(["head"], 1, 1e-3)], name="short"), progress=False)
-    >>> diagnosis = diagnose(run)
-    >>> diagnosis.sentences[1].numbers
-    {'n_held_out': 0}
-    >>> diagnosis.sentences[-1].text
+    >>> diagnose(run).sentences[-1].text
     'Next: train again with validation=0.2.'
     """
     from tlkit.training.run import check_run

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import ArrayLike
 
+import tlkit as tl
 from tlkit.arguments import check_count
 from tlkit.features.frozen_network import find_spatial_axes
+from tlkit.images.imageset import ImageSet
 from tlkit.inspection.network_inputs import choose_labels, evaluation_mode, load_captum, read_batch
-
-if TYPE_CHECKING:
-    from tlkit.images.imageset import ImageSet
-    from tlkit.training.run import Run
 
 _N_AT_ONCE = 8
 
 
 def grad_cam(
-    run: Run, pictures: ImageSet | list, *, stage: str | int = -1, label: str | ArrayLike | None = None
+    run: tl.Run, pictures: ImageSet | list, *, stage: str | int = -1, label: str | ArrayLike | None = None
 ) -> np.ndarray:
     """Show which parts of pictures raise the score of a class, by Grad-CAM.
 
@@ -30,8 +26,7 @@ def grad_cam(
     pictures : ImageSet or list
         Pictures; a list contains paths, PIL pictures or uint8 arrays of shape (height, width, 3).
     stage : str or int, default -1
-        Stage whose maps are weighted. The last stage has the smallest maps (7 × 7 for 224 px) and is closest to the
-        classes.
+        Stage whose maps are weighted. The last stage has the smallest maps and is closest to the classes.
     label : str, int or array-like of int, shape (n,), optional
         Class to explain, by name or index; one for all pictures or one per picture. By default the predicted class.
 
@@ -59,8 +54,7 @@ def grad_cam(
     --------
     >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])[::9]
-    >>> backbone = tl.load_backbone(weights=None, image_size_px=32)
-    >>> run = tl.transfer(backbone, images, "linear_probe", progress=False)
+    >>> run = tl.transfer(tl.load_backbone(weights=None, image_size_px=32), images, "linear_probe", progress=False)
     >>> grad_cam(run, images[:2], stage="stage3").shape
     (2, 32, 32)
     """
@@ -96,7 +90,7 @@ def grad_cam(
 
 
 def integrated_gradients(
-    run: Run,
+    run: tl.Run,
     pictures: ImageSet | list,
     *,
     label: str | ArrayLike | None = None,
@@ -107,12 +101,8 @@ def integrated_gradients(
 
     Parameters
     ----------
-    run : Run
-        The run; it stays bit-identical.
-    pictures : ImageSet or list
-        Pictures, as in `grad_cam`.
-    label : str, int or array-like of int, shape (n,), optional
-        Class to explain, as in `grad_cam`.
+    run, pictures, label : Run, ImageSet or list, and str or int or array-like
+        As in `grad_cam`, and so are the errors.
     n_steps : int, default 32
         Number of pictures between the baseline and each picture, placed by the Gauss-Legendre rule.
     baseline : tuple of int, default (0, 0, 0)
@@ -123,11 +113,6 @@ def integrated_gradients(
     ndarray of float32, shape (n, image_size_px, image_size_px)
         Contributions in units of the score (the head's output before softmax), summed over colours: positive if a
         pixel speaks for the class, negative if it speaks against it.
-
-    Raises
-    ------
-    ValueError, ModuleNotFoundError
-        If the class is unknown, a setting is out of range, or captum is missing (`tlkit[inspection]`).
 
     Notes
     -----
@@ -143,8 +128,7 @@ def integrated_gradients(
     --------
     >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])[::9]
-    >>> backbone = tl.load_backbone(weights=None, image_size_px=32)
-    >>> run = tl.transfer(backbone, images, "linear_probe", progress=False)
+    >>> run = tl.transfer(tl.load_backbone(weights=None, image_size_px=32), images, "linear_probe", progress=False)
     >>> integrated_gradients(run, images[:2], n_steps=4, baseline=(255, 255, 255)).shape
     (2, 32, 32)
     """

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
+import tlkit as tl
 from tlkit.features.extract import extract_features
 from tlkit.heads import fit_head
+from tlkit.images.imageset import ImageSet
 from tlkit.strategies.augmentation import format_augment
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from tlkit.backbones.backbone import Backbone
-    from tlkit.images.imageset import ImageSet
 
 
 def measure_label_damage(
-    backbone: Backbone,
+    backbone: tl.Backbone,
     images: ImageSet,
     policies: list,
     *,
@@ -83,8 +79,6 @@ def measure_label_damage(
     >>> measure_label_damage(backbone, images, ["flip"], n_views=1, progress=False)["class"].tolist()
     ['all', 'bird', 'bug']
     """
-    import pandas as pd
-
     from tlkit.training.test_time_augmentation import check_views, extract_views
 
     augments = [check_views(n_views, augment)[1] for augment in policies]

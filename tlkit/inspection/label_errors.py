@@ -1,22 +1,14 @@
 """Suspected label errors: pictures that a head not trained on them assigns confidently to another class."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+import pandas as pd
 
 from tlkit.arguments import check_count, check_finite
-from tlkit.features.features import check_features
+from tlkit.features.features import Features, check_features
 from tlkit.heads.kinds import fit_head
 from tlkit.heads.logistic import L2_PENALTY
 from tlkit.heads.numerics import pool
 from tlkit.images.splits import assign_folds
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from tlkit.features.features import Features
 
 
 def find_label_errors(
@@ -24,13 +16,14 @@ def find_label_errors(
 ) -> pd.DataFrame:
     """Rank pictures by how likely their label is wrong, most suspicious first.
 
+    A suspect may be mislabelled, show two things, or just be hard. Look at it before you change its label.
+
     Parameters
     ----------
     features : Features
         Features of pictures with at least two labels.
     n_folds : int, default 5
-        Number of folds of the cross-validation, which keeps groups together. With more folds each probe is trained on
-        more pictures, and it takes longer.
+        Number of folds of the cross-validation, which keeps groups together.
     seed : int, default 0
         Seed of the folds.
     l2_penalty : float, default 10.0
@@ -39,12 +32,12 @@ def find_label_errors(
     Returns
     -------
     DataFrame
-        One row per picture, sorted by probability, with the columns:
+        One row per picture, sorted by probability:
 
         - picture, group, label (str): the picture and its label.
         - suggested (str): most probable other class.
         - probability, suggested_probability (float): predicted probabilities of the two.
-        - margin (float): the first minus the second, -1 to 1.
+        - margin (float): the first minus the second, -1 to 1; sorting by it finds more errors between similar classes.
         - confident (bool): whether the label is wrong by the rule of confident learning.
 
     Raises
@@ -55,15 +48,10 @@ def find_label_errors(
 
     Notes
     -----
-    A linear probe trained on the other folds predicts each picture. A low probability of the picture's own label is
-    suspicious: the self-confidence of the paper. The margin is its second score; sorting by it finds more errors
-    between similar classes. `confident` compares probabilities with the class's mean probability among pictures of
-    that label: the label is wrong if another class passes this threshold with the highest probability.
-
-    We depart from the paper in the probabilities: they come from a linear probe on frozen features instead of a network
-    trained on the data. We rank all pictures and remove none.
-
-    A suspect may be mislabelled, show two things, or just be hard. Look at it before you change its label.
+    A linear probe trained on the other folds predicts each picture. A low probability of its label is suspicious: the
+    self-confidence of the paper. `confident` compares probabilities with the class's mean probability among pictures of
+    that label: the label is wrong if another class passes this threshold with the highest probability. Unlike the
+    paper, we use a linear probe on frozen features instead of a network trained on the data, and remove no picture.
 
     References
     ----------
@@ -72,15 +60,12 @@ def find_label_errors(
     Examples
     --------
     >>> from tlkit.features.features import Features
-    >>> values = np.repeat([[0.0, 1.0], [1.0, 0.0]], 10, axis=0).astype(np.float32)
-    >>> names, labels = np.array([f"{number}.png" for number in range(20)]), np.repeat([0, 1], 10)
+    >>> values, labels = np.repeat([[0.0, 1.0], [1.0, 0.0]], 10, axis=0), np.repeat([0, 1], 10)
     >>> labels[3] = 1
-    >>> suspects = find_label_errors(Features(values, labels, ["bird", "bug"], names, names, {}))
-    >>> suspects[["picture", "label", "suggested", "confident"]].values[0].tolist()
-    ['3.png', 'bug', 'bird', True]
+    >>> names = np.array([f"{number}.png" for number in range(20)])
+    >>> find_label_errors(Features(values, labels, ["bird", "bug"], names, names, {})).picture[0]
+    '3.png'
     """
-    import pandas as pd
-
     probabilities = predict_by_cross_validation(features, n_folds=n_folds, seed=seed, l2_penalty=l2_penalty)
     labels, classes = features.labels, np.array(features.classes)
     rows = np.arange(len(labels))

@@ -1,19 +1,19 @@
-"""Data leakage between training and test set: shared groups, files and near duplicates. Without torch."""
+"""Data leakage between training and test set: shared groups, files and near duplicates, and its cost. Without torch."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
-from tlkit.images.imageset import check_images
+import tlkit as tl
+from tlkit.arguments import check_count
+from tlkit.evaluation.intervals import two_way_interval
+from tlkit.features.extract import extract_features
+from tlkit.heads import fit_head
+from tlkit.images.imageset import ImageSet, check_images
 from tlkit.inspection.near_duplicates import MIN_SIMILARITY, find_near_duplicates
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from tlkit.images.imageset import ImageSet
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -48,10 +48,8 @@ def find_leaks(
     ----------
     train, test : ImageSet
         Training and test pictures.
-    min_similarity : float, default 0.87
-        Smallest similarity of a pair of near duplicates, above 0 and up to 1.
-    mirrored : bool, default True
-        Find mirrored copies too.
+    min_similarity, mirrored : float and bool
+        As in `find_near_duplicates`, which compares the content of the pictures. Groups are compared by name.
 
     Returns
     -------
@@ -64,22 +62,13 @@ def find_leaks(
     TypeError, ValueError
         If an argument is no ImageSet, or the similarity is out of range.
 
-    Notes
-    -----
-    Groups are compared by name, pictures by their content; `find_near_duplicates` lists the changes under which a copy
-    is still found.
-
     Examples
     --------
     >>> import tlkit as tl
     >>> clipart = tl.load_images("styles", domain="clipart")
-    >>> train, test = clipart[:12], clipart[10:20]
-    >>> leaks = find_leaks(train, test)
-    >>> leaks.pairs.kind.tolist(), int(leaks.in_train.sum())
-    (['same file', 'same file'], 2)
+    >>> find_leaks(clipart[:12], clipart[10:20]).pairs.kind.tolist()
+    ['same file', 'same file']
     """
-    import pandas as pd
-
     for name, images in (("train", train), ("test", test)):
         check_images(name, images)
     found = find_near_duplicates(train, test, min_similarity=min_similarity, mirrored=mirrored)
@@ -103,3 +92,118 @@ def find_leaks(
 def _count(number, noun):
     """Return a number with its noun, which gets an "s" unless the number is 1."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LeakCost:
+    """Inflation of a score by a leak; `measure_leak` makes one, and it displays in words."""
+
+    accuracy_with: float  # trained with the leaked pictures
+    accuracy_without: float  # trained with as many others
+    inflation: float  # the first minus the second
+    low: float  # its 95 % interval over seeds and groups of test pictures, NaN with one seed
+    high: float
+    right_with: np.ndarray  # (n_seeds, n_test) bool: test pictures predicted correctly
+    right_without: np.ndarray
+    n_leaked: int  # training pictures that leak
+    n_with: int  # training pictures of each arm; the first has more if a class has fewer others than leaked ones
+    n_without: int
+
+    def __repr__(self):
+        interval = f" ({self.low:+.2f} to {self.high:+.2f})" if np.isfinite(self.low) else ""
+        return (
+            f"accuracy {self.accuracy_with:.2f} with the leak, {self.accuracy_without:.2f} without: "
+            f"{self.inflation:+.2f}{interval}; {self.n_leaked} training pictures leak, heads were trained on "
+            f"{self.n_with} and {self.n_without} pictures"
+        )
+
+
+def measure_leak(
+    backbone: tl.Backbone | str,
+    train: ImageSet,
+    test: ImageSet,
+    leaks: Leaks | None = None,
+    *,
+    kind: str = "logistic",
+    seeds: int = 5,
+) -> LeakCost:
+    """Measure by how much a leak inflates the accuracy of a head on frozen features.
+
+    Parameters
+    ----------
+    backbone : Backbone or str
+        A backbone, or a name for `load_backbone`.
+    train, test : ImageSet
+        Training and test pictures.
+    leaks : Leaks, optional
+        By default the result of `find_leaks`.
+    kind : str, default "logistic"
+        Kind of head, as in `fit_head`.
+    seeds : int, default 5
+        Number of times that the removed pictures are drawn.
+
+    Returns
+    -------
+    LeakCost
+        Accuracies with and without the leak, their difference (`inflation`) and its 95 % interval (`low`, `high`).
+
+    Raises
+    ------
+    ValueError
+        If nothing leaks, or every picture of a class leaks.
+
+    Notes
+    -----
+    Two heads are fitted per seed and tested on the same pictures. One is trained without the leaking pictures. The
+    other keeps them, but equally many other pictures of the same classes, drawn at random, are removed: training on
+    fewer pictures lowers the accuracy, and this must not count as part of the leak.
+
+    Examples
+    --------
+    >>> import tlkit as tl
+    >>> clipart = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])
+    >>> backbone = tl.load_backbone(weights=None, image_size_px=32)
+    >>> cost = measure_leak(backbone, clipart, clipart[::4], seeds=2)
+    >>> cost.n_with >= cost.n_leaked
+    True
+    """
+    seeds = check_count("seeds", seeds, 1)
+    leaks = leaks or find_leaks(train, test)
+    if leaks.in_train.shape != (len(train),) or leaks.in_test.shape != (len(test),):
+        raise ValueError(
+            f"leaks: of {len(leaks.in_train)} training and {len(leaks.in_test)} test pictures, expected those of these "
+            f"sets, {len(train)} and {len(test)}"
+        )
+    if not leaks.in_train.any():
+        raise ValueError("leaks: no training picture leaks, so there is nothing to measure")
+    test = test.with_classes(train.classes)
+    only_leaked = np.setdiff1d(train.labels[leaks.in_train], train.labels[~leaks.in_train])
+    if len(only_leaked):
+        raise ValueError(
+            f"train: every picture of {train.classes[only_leaked[0]]!r} leaks, so no other is left to train on; "
+            "remove the class with select(classes=…), or add pictures"
+        )
+    train_features, test_features = (extract_features(backbone, images, progress=False) for images in (train, test))
+    rows = [_draw_rows(train.labels, leaks.in_train, seed) for seed in range(seeds)]
+    right_with = np.array([_find_right(train_features[kept], test_features, kind) for kept in rows])
+    right_without = np.tile(_find_right(train_features[~leaks.in_train], test_features, kind), (seeds, 1))
+    low, high = two_way_interval(right_with.astype(float) - right_without, test.groups)
+    accuracies = float(right_with.mean()), float(right_without.mean())
+    sizes = int(leaks.in_train.sum()), len(rows[0]), int((~leaks.in_train).sum())
+    return LeakCost(*accuracies, accuracies[0] - accuracies[1], low, high, right_with, right_without, *sizes)
+
+
+def _find_right(train, test, kind):
+    """Return which test features, (n_test,) bool, a head trained on others predicts correctly."""
+    return fit_head(train, kind).predict(test.values).argmax(axis=1) == test.labels
+
+
+def _draw_rows(labels, leaking, seed):
+    """Return rows (m,) of all leaking pictures, and of the others minus equally many of each class."""
+    random = np.random.default_rng(seed)
+    kept = [np.flatnonzero(leaking)]
+    for label in np.unique(labels):
+        others = np.flatnonzero(~leaking & (labels == label))
+        n_kept = max(0, len(others) - int(np.sum(leaking & (labels == label))))
+        kept.append(random.choice(others, n_kept, replace=False))
+    return np.sort(np.concatenate(kept))

@@ -1,22 +1,15 @@
 """Near duplicates: pictures with nearly the same content, found by their pixels and not by names. Without torch."""
 
-from __future__ import annotations
-
 import functools
 import itertools
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from tlkit.arguments import check_number
-from tlkit.images.imageset import check_images
+from tlkit.images.imageset import ImageSet, check_images
 from tlkit.inspection.picture_alignment import compare_aligned
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from tlkit.images.imageset import ImageSet
 
 MIN_SIMILARITY = 0.87
 _THUMBNAIL_PX = 64
@@ -40,6 +33,8 @@ def find_near_duplicates(
 ) -> pd.DataFrame:
     """Find pairs of pictures that differ only by compression, size, a narrow crop, brightness or mirroring.
 
+    No network is involved: two pictures that look alike to a network need not be copies.
+
     Parameters
     ----------
     first : ImageSet
@@ -55,7 +50,7 @@ def find_near_duplicates(
     Returns
     -------
     DataFrame
-        One row per pair, most similar first, with the columns:
+        One row per pair, most similar first:
 
         - first, second (int): indices of the two pictures.
         - similarity (float): up to 1.
@@ -67,22 +62,16 @@ def find_near_duplicates(
     TypeError, ValueError
         If an argument is no ImageSet, or the similarity is out of range.
 
-    Notes
-    -----
-    No network is involved: two pictures that look alike to a network need not be copies.
-
     Examples
     --------
     >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="photo")[:20]
-    >>> find_near_duplicates(images[:4], images).kind.tolist()
-    ['same file', 'same file', 'same file', 'same file']
+    >>> find_near_duplicates(images[:2], images).kind.tolist()
+    ['same file', 'same file']
     """
     # First, coarse pictures (12 px) are correlated with all parts that a crop of up to a tenth could have left. For
     # each picture, the best few candidates are then aligned with it and compared window by window; see
     # `compare_aligned`. The alignment is local, so it begins at several starts until the two pictures are similar.
-    import pandas as pd
-
     check_images("first", first)
     if second is not None:
         check_images("second", second)

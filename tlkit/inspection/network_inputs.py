@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+import tlkit as tl
 from tlkit.arguments import check_known
+from tlkit.images.imageset import ImageSet
 from tlkit.images.inputs import gather_pictures
-
-if TYPE_CHECKING:
-    from tlkit.backbones.backbone import Backbone
-    from tlkit.images.imageset import ImageSet
-    from tlkit.training.run import Run
 
 
 def load_captum():
@@ -29,7 +25,7 @@ def load_captum():
     return attr
 
 
-def show_inputs(run: Run | Backbone, pictures: ImageSet | list) -> np.ndarray:
+def show_inputs(run: tl.Run | tl.Backbone, pictures: ImageSet | list) -> np.ndarray:
     """Resize and crop pictures as a network gets them.
 
     Draw a heat map over this square, not over the picture, whose border may have been cropped.

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+import tlkit as tl
 from tlkit.arguments import check_count
 from tlkit.evaluation.gains import give_verdict
 from tlkit.evaluation.intervals import two_way_interval
 from tlkit.features.extract import extract_features
+from tlkit.images.imageset import ImageSet
 from tlkit.inspection.loader_fit import fit_loader, name_mismatches
 from tlkit.inspection.loader_samples import check_order, read_examined, read_loader
-
-if TYPE_CHECKING:
-    from tlkit.backbones.backbone import Backbone
-    from tlkit.images.imageset import ImageSet
 
 _TOLERANCE = 1e-3  # of standardised values; conversions of the same pixels differ by less
 _N_EXAMINED = 12
@@ -25,42 +22,18 @@ _N_EXAMINED = 12
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PreprocessingCheck:
-    """Result of `check_preprocessing`, displayed as sentences.
-
-    Parameters
-    ----------
-    passed : bool
-        Whether the loader's tensors are those of the recipe.
-    mismatches : dict of str to str
-        Descriptions by mismatch: "not standardised", "0–255", "other mean and standard deviation", "BGR", "channels
-        last", "other size", "other interpolation", "other crop", "mirrored", "augmented" or "other values".
-    largest_difference : float
-        Largest difference between the loader's values and the recipe's, in standardised units; NaN if sizes differ.
-    n_pictures : int
-        Number of pictures.
-    accuracy : float
-        Accuracy of a linear probe trained and tested on pictures preprocessed by the recipe.
-    accuracy_tested, change_tested, change_tested_low, change_tested_high : float
-        Accuracy of the same probe tested on the loader's tensors, and the change with its 95 % interval.
-    accuracy_both, change_both, change_both_low, change_both_high : float
-        The same for a probe that is trained on the loader's tensors too.
-
-    Examples
-    --------
-    >>> PreprocessingCheck(True, {}, 1e-6, 24, 0.9, 0.9, 0.0, 0.0, 0.0, 0.9, 0.0, 0.0, 0.0)
-    Passed: 24 pictures are preprocessed as the weights require (values differ by at most 1e-06).
-    """
+    """Result of `check_preprocessing`, displayed as sentences."""
 
     passed: bool
-    mismatches: dict[str, str]
-    largest_difference: float
+    mismatches: dict[str, str]  # descriptions by mismatch, such as "BGR" or "other crop"
+    largest_difference: float  # of the loader's values from the recipe's, in standardised units; NaN for other sizes
     n_pictures: int
-    accuracy: float
-    accuracy_tested: float
-    change_tested: float
+    accuracy: float  # of a linear probe trained and tested on pictures preprocessed by the recipe
+    accuracy_tested: float  # of the same probe tested on the loader's tensors
+    change_tested: float  # its change, with a 95 % interval
     change_tested_low: float
     change_tested_high: float
-    accuracy_both: float
+    accuracy_both: float  # of a probe that is trained on the loader's tensors too
     change_both: float
     change_both_low: float
     change_both_high: float
@@ -86,7 +59,7 @@ class PreprocessingCheck:
 
 
 def check_preprocessing(
-    loader: Iterable, backbone: Backbone, images: ImageSet, *, n_seeds: int = 5, progress: bool = True
+    loader: Iterable, backbone: tl.Backbone, images: ImageSet, *, n_seeds: int = 5, progress: bool = True
 ) -> PreprocessingCheck:
     """Compare a loader's tensors with the preprocessing that the weights require, and measure the cost in accuracy.
 
@@ -107,7 +80,9 @@ def check_preprocessing(
     Returns
     -------
     PreprocessingCheck
-        The mismatches, and the accuracy of linear probes with and without them.
+        Displays as sentences: the `mismatches` (dict), for example "not standardised", "BGR" or "other crop", and the
+        accuracy of linear probes on the recipe's pictures (`accuracy`), tested on the loader's (`accuracy_tested`), and
+        trained on these too (`accuracy_both`), each with its change and 95 % interval.
 
     Raises
     ------

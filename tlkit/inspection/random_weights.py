@@ -6,20 +6,16 @@ import copy
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
+import tlkit as tl
 from tlkit.arguments import check_count, check_known
+from tlkit.images.imageset import ImageSet
 from tlkit.inspection.heat_maps import grad_cam, integrated_gradients
 from tlkit.inspection.network_inputs import choose_labels, show_inputs
 from tlkit.names import spell_stage
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from tlkit.images.imageset import ImageSet
-    from tlkit.training.run import Run
 
 TRAINED, HEAD = "trained", "head"
 
@@ -34,46 +30,11 @@ def list_depths(backbone):
     return [TRAINED, HEAD, *map(spell_stage, reversed(backbone.stages))]
 
 
-def randomize(run: Run, depth: str = HEAD, *, seed: int = 0) -> Run:
-    """Copy a run and randomise its weights from the head down to a stage.
-
-    Parameters
-    ----------
-    run : Run
-        The run; it stays as it is.
-    depth : str, default "head"
-        "trained" (nothing is randomised), "head", or a stage; everything from this stage to the head is randomised.
-    seed : int, default 0
-        Seed of the permutations. Each part is permuted in the same way whatever the depth.
-
-    Returns
-    -------
-    Run
-        The randomised copy.
-
-    Raises
-    ------
-    ValueError
-        If the depth is unknown.
-
-    Notes
-    -----
-    The paper draws new weights for one layer after the other, from the last. We permute the numbers within each tensor,
-    including the buffers of norm layers: this keeps their scale, for any network, and destroys their arrangement.
-
-    References
-    ----------
-    Adebayo et al. 2018, Sanity checks for saliency maps.
-
-    Examples
-    --------
-    >>> import tlkit as tl
-    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])[::9]
-    >>> run = tl.transfer(tl.load_backbone(weights=None, image_size_px=32), images, "linear_probe", progress=False)
-    >>> random = randomize(run, "head")
-    >>> bool((random.head.weight == run.head.weight).all())
-    False
-    """
+def randomize(run, depth=HEAD, *, seed=0):
+    """Return a copy of a run with weights that are random from the head down to a depth of `list_depths`."""
+    # Adebayo et al. 2018 (Sanity checks for saliency maps) draw new weights for one layer after the other, from the
+    # last. We permute the numbers within each tensor, including the buffers of norm layers: this keeps their scale, for
+    # any network, and destroys their arrangement. Each part is permuted in the same way whatever the depth.
     from tlkit.training.run import check_run
 
     check_run("run", run)
@@ -115,7 +76,7 @@ class HeatStudy:
 
 
 def study_heat_maps(
-    run: Run,
+    run: tl.Run,
     pictures: ImageSet | list,
     methods: dict[str, Callable] | None = None,
     *,
@@ -123,6 +84,8 @@ def study_heat_maps(
     seed: int = 0,
 ) -> HeatStudy:
     """Compute heat maps while a run is randomised from its head down, and compare them with the first ones.
+
+    If a map stays the same while the network loses everything it learned, the map cannot show what was learned.
 
     Parameters
     ----------
@@ -134,7 +97,7 @@ def study_heat_maps(
         Functions `method(run, pictures, label=…)` that return maps (n, side, side). By default Grad-CAM, and the
         absolute value of integrated gradients (white baseline, 16 steps).
     depths : list of str, optional
-        "head" or names of stages, as in `randomize`. By default all.
+        "head" or names of stages: everything from there to the head is randomised. By default all.
     seed : int, default 0
         Seed of the permutations.
 
@@ -150,7 +113,7 @@ def study_heat_maps(
 
     Notes
     -----
-    If a map stays the same while the network loses everything it learned, the map cannot show what was learned.
+    The paper draws new weights for one layer after the other; we permute the numbers within each tensor.
 
     References
     ----------
@@ -161,11 +124,9 @@ def study_heat_maps(
     >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])[::9]
     >>> run = tl.transfer(tl.load_backbone(weights=None, image_size_px=32), images, "linear_probe", progress=False)
-    >>> study = study_heat_maps(run, images[:2], {"Grad-CAM": grad_cam}, depths=["head"])
-    >>> study.depths, study.maps["Grad-CAM"].shape
-    (['trained', 'head'], (2, 2, 32, 32))
+    >>> study_heat_maps(run, images[:2], {"Grad-CAM": grad_cam}, depths=["head"]).maps["Grad-CAM"].shape
+    (2, 2, 32, 32)
     """
-    import pandas as pd
     import torch
 
     from tlkit.images.inputs import gather_pictures

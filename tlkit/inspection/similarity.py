@@ -12,10 +12,8 @@ def cka(a: ArrayLike, b: ArrayLike, *, debiased: bool = True) -> float:
 
     Parameters
     ----------
-    a : array-like of shape (n, d)
-        Features of n pictures, at least four.
-    b : array-like of shape (n, e)
-        Other features of the same pictures in the same order; e may differ from d.
+    a, b : array-like of shapes (n, d) and (n, e)
+        Features of the same pictures in the same order, at least four.
     debiased : bool, default True
         Use the unbiased estimate. If False, use the one of Kornblith et al.
 
@@ -43,13 +41,11 @@ def cka(a: ArrayLike, b: ArrayLike, *, debiased: bool = True) -> float:
     Song et al. 2012, Feature selection via dependence maximization.
     Székely and Rizzo 2014, Partial distance correlation with methods for dissimilarities.
     Nguyen et al. 2021, Do wide and deep networks learn the same things?
-    Murphy et al. 2024, Correcting biased centered kernel alignment measures in biological and artificial neural
-    networks.
+    Murphy et al. 2024, Correcting biased centered kernel alignment measures.
 
     Examples
     --------
-    >>> random = np.random.default_rng(0)
-    >>> a, b = random.normal(size=(2, 128, 1280))
+    >>> a, b = np.random.default_rng(0).normal(size=(2, 128, 1280))
     >>> round(cka(a, b, debiased=False), 2), abs(cka(a, b)) < 0.02
     (0.91, True)
     """
@@ -57,37 +53,8 @@ def cka(a: ArrayLike, b: ArrayLike, *, debiased: bool = True) -> float:
     return float(np.sum(first * second))
 
 
-def cka_band(
-    a: ArrayLike, b: ArrayLike, *, debiased: bool = True, n_permutations: int = 199, seed: int = 0
-) -> tuple[float, float]:
-    """Compute the range of CKA that chance produces: the same features, with pictures matched at random.
-
-    Parameters
-    ----------
-    a, b : array-like of shape (n, d) and (n, e)
-        Features, as in `cka`.
-    debiased : bool, default True
-        As in `cka`. The band of the biased estimate may lie near 1.
-    n_permutations : int, default 199
-        Number of random matchings.
-    seed : int, default 0
-        Seed of the matchings.
-
-    Returns
-    -------
-    low : float
-        Lower limit of the middle 95 % of the permutations.
-    high : float
-        Upper limit; a CKA between the two is no higher than chance.
-
-    Examples
-    --------
-    >>> random = np.random.default_rng(0)
-    >>> a, b = random.normal(size=(2, 64, 500))
-    >>> low, high = cka_band(a, b)
-    >>> bool(low < cka(a, b) < high), bool(cka_band(a, b, debiased=False)[0] > 0.8)
-    (True, True)
-    """
+def cka_band(a, b, *, debiased=True, n_permutations=199, seed=0):
+    """Return the middle 95 % (low, high) of CKA by chance: the same features, with pictures matched at random."""
     n_permutations, seed = check_count("n_permutations", n_permutations, 1), check_count("seed", seed, 0)
     first, second = _center_both(a, b, debiased)
     random = np.random.default_rng(seed)

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
+import tlkit as tl
 from tlkit.arguments import check_count
 from tlkit.features.frozen_network import find_spatial_axes
+from tlkit.images.imageset import ImageSet
 from tlkit.inspection.network_inputs import evaluation_mode, read_batch
 from tlkit.inspection.similarity import cka, cka_band
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from tlkit.backbones.backbone import Backbone
-    from tlkit.images.imageset import ImageSet
 
 _N_AT_ONCE = 8
 
 
 def compare_stages(
-    first: Backbone,
-    second: Backbone,
+    first: tl.Backbone,
+    second: tl.Backbone,
     images: ImageSet | list,
     *,
     every_pair: bool = False,
@@ -51,11 +47,11 @@ def compare_stages(
     Returns
     -------
     DataFrame
-        One row per pair of stages, with the columns:
+        One row per pair of stages:
 
         - first, second (str): names of the stages.
         - cka (float): their similarity.
-        - low, high (float): the band that chance produces, see `cka_band`; NaN without permutations.
+        - low, high (float): the middle 95 % of CKA if pictures are matched at random; NaN without permutations.
 
     Raises
     ------
@@ -64,12 +60,8 @@ def compare_stages(
 
     Notes
     -----
-    Features are means over height and width, as a head gets them. Kornblith et al. compare whole maps, in which an
-    object at another position counts as another object.
-
-    References
-    ----------
-    Kornblith et al. 2019, Similarity of neural network representations revisited.
+    Features are means over height and width, as a head gets them. Kornblith et al. (see `cka`) compare whole maps, in
+    which an object at another position counts as another object.
 
     Examples
     --------
@@ -79,8 +71,6 @@ def compare_stages(
     >>> compare_stages(*networks, images, n_permutations=0).cka.round(3).unique().tolist()
     [1.0]
     """
-    import pandas as pd
-
     n_permutations = check_count("n_permutations", n_permutations, 0)
     if every_pair:
         pairs = list(itertools.product(first.stages, second.stages))

@@ -4,41 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pandas as pd
+import pandas as pd
 
-    from tlkit.training.run import Run
+import tlkit as tl
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TrainingCurves:
-    """Loss and accuracy of a run by epoch, as `summarise_training` returns them.
-
-    Parameters
-    ----------
-    table : DataFrame
-        One row per epoch, with the columns:
-
-        - phase (int): number of the phase, from 1.
-        - epoch (int): number of the epoch.
-        - loss, accuracy (float): means over the training batches, with augmentation and dropout, each before its step.
-        - validation_loss, validation_accuracy (float): on held-out pictures after the epoch, NaN if there are none.
-        - selected (bool): whether the phase ended with the weights of this epoch.
-    n_held_out : int
-        Approximate number of held-out pictures.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> row = {"epoch": 1, "loss": 0.5, "accuracy": 0.9, "validation_loss": 0.7, "validation_accuracy": 0.75}
-    >>> round(TrainingCurves(pd.DataFrame([row | {"phase": 1, "selected": True}]), 20).accuracy_gap, 2)
-    0.15
-    """
+    """Loss and accuracy of a run by epoch, as `summarise_training` returns them."""
 
     table: pd.DataFrame
-    n_held_out: int
+    n_held_out: int  # held-out pictures, approximately
 
     @property
     def selected(self) -> pd.Series:
@@ -57,7 +34,7 @@ class TrainingCurves:
         return float(self.selected["accuracy"] - self.selected["validation_accuracy"])
 
 
-def summarise_training(run: Run) -> TrainingCurves:
+def summarise_training(run: tl.Run) -> TrainingCurves:
     """Summarise the training of a run by epoch, with the selected epoch of each phase.
 
     Parameters
@@ -68,7 +45,13 @@ def summarise_training(run: Run) -> TrainingCurves:
     Returns
     -------
     TrainingCurves
-        The table of epochs, and the gaps between training and held-out pictures.
+        Its `selected` row has the weights of the run; `loss_gap` and `accuracy_gap` separate training and held-out
+        pictures there. Its `table` has one row per epoch:
+
+        - phase, epoch (int): numbers from 1.
+        - loss, accuracy (float): means over the training batches, with augmentation and dropout, each before its step.
+        - validation_loss, validation_accuracy (float): on held-out pictures after the epoch, NaN if there are none.
+        - selected (bool): whether the phase ended with the weights of this epoch.
 
     Raises
     ------
@@ -79,10 +62,8 @@ def summarise_training(run: Run) -> TrainingCurves:
     -----
     With held-out pictures (`validation=`) a phase ends with the weights of the epoch that has the smallest validation
     loss, the first one in case of ties; without, it ends with the weights of its last epoch. If a run was interrupted,
-    no epoch of its last phase is selected: it has the weights of the last step.
-
-    `loss` is the training objective, including label smoothing, class weights, penalties and adaptation objectives. It
-    is comparable to the validation loss only if none of these is used.
+    no epoch of its last phase is selected. `loss` is the training objective, including label smoothing, class weights,
+    penalties and adaptation objectives: it is comparable to the validation loss only without these.
 
     Examples
     --------
@@ -93,8 +74,6 @@ def summarise_training(run: Run) -> TrainingCurves:
     >>> summarise_training(run).table[["phase", "epoch", "selected"]].values.tolist()
     [[1, 1, False], [1, 2, True]]
     """
-    import pandas as pd
-
     if not run.history:
         raise ValueError(
             f"run: {run} has no epochs, since its head was solved; use a strategy with a phase of at least one epoch"

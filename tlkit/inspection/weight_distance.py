@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pandas as pd
+import pandas as pd
 
-    from tlkit.backbones.backbone import Backbone
-    from tlkit.training.run import Run
+import tlkit as tl
 
 
-def measure_weight_distance(run: Run, start: Backbone | None = None) -> pd.DataFrame:
+def measure_weight_distance(run: tl.Run, start: tl.Backbone | None = None) -> pd.DataFrame:
     """Measure by stage how far training moved the weights.
 
     Parameters
@@ -25,28 +22,18 @@ def measure_weight_distance(run: Run, start: Backbone | None = None) -> pd.DataF
     Returns
     -------
     DataFrame
-        One row per stage, early to late, with the columns:
+        One row per stage, early to late:
 
         - stage (str): name of the stage.
-        - n_parameters (int): number of weights, including scales and shifts of norm layers.
-        - distance (float): Euclidean norm of the change of all weights.
+        - n_parameters, n_buffers (int): numbers of weights and buffers (for example, statistics of norm layers).
+        - distance (float): Euclidean norm of the change of all weights, as in the penalty L2-SP.
         - relative_distance (float): distance over the norm at the start; NaN if that is 0.
-        - weights_moved (float): share of weights that changed; NaN without weights.
-        - n_buffers (int): number of buffers (for example, statistics of norm layers).
-        - buffers_moved (float): share of buffers that changed; NaN without buffers.
+        - weights_moved, buffers_moved (float): shares that changed; NaN if there are none.
 
     Raises
     ------
     ValueError, WeightsError
         If the run did not start from `start`, or the pretrained weights are not available or not those of the start.
-
-    Notes
-    -----
-    The distance is that of the L2-SP penalty; dividing it by the norm makes stages of any size comparable.
-
-    References
-    ----------
-    Li, Grandvalet and Davoine 2018, Explicit inductive bias for transfer learning with convolutional networks.
 
     Examples
     --------
@@ -54,12 +41,9 @@ def measure_weight_distance(run: Run, start: Backbone | None = None) -> pd.DataF
     >>> start = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     >>> images = tl.load_images("styles", domain="photo").few(1)
     >>> run = tl.transfer(start, images, tl.Strategy([tl.Phase(["head", -1], 1, 1e-3)]), progress=False)
-    >>> table = measure_weight_distance(run, start)
-    >>> table[table["distance"] > 0]["stage"].tolist()
+    >>> measure_weight_distance(run, start).query("distance > 0")["stage"].tolist()
     ['stage4']
     """
-    import pandas as pd
-
     from tlkit.backbones.backbone import hash_tensors
     from tlkit.training.changed_weights import load_start
     from tlkit.training.run import check_run

@@ -1,7 +1,5 @@
 """`check` an answer to an exercise, and the parts that exercises are made of. Without torch."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import importlib

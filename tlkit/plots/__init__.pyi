@@ -7,22 +7,16 @@ from .backbone_choice import draw_agreement as draw_agreement
 from .calibration import draw_reliability as draw_reliability
 from .channels import draw_channels as draw_channels
 from .channels import draw_maximally_activating as draw_maximally_activating
-from .comparison import draw_comparison as draw_comparison
-from .comparison import save_comparison as save_comparison
 from .confusion import draw_confusion as draw_confusion
 from .contact_sheet import draw_contact_sheet as draw_contact_sheet
 from .contact_sheet import render_contact_sheet as render_contact_sheet
-from .feature_map import draw_feature_map as draw_feature_map
 from .freeze_score import draw_freeze_score as draw_freeze_score
 from .gains import draw_gains as draw_gains
 from .gains import draw_transfer_map as draw_transfer_map
 from .heat_maps import draw_heat_map as draw_heat_map
-from .heat_maps import draw_input as draw_input
 from .heat_maps_page import draw_correlations as draw_correlations
 from .interpolation import draw_interpolation as draw_interpolation
-from .learning_curve import draw_learning_curve as draw_learning_curve
 from .mistakes import draw_mistakes as draw_mistakes
-from .pareto import draw_pareto as draw_pareto
 from .recalls import draw_recalls as draw_recalls
 from .similarity import draw_similarity as draw_similarity
 from .similarity import draw_similarity_curve as draw_similarity_curve
@@ -34,23 +28,18 @@ __all__ = [
     "draw_agreement",
     "draw_augmentations",
     "draw_channels",
-    "draw_comparison",
     "draw_confusion",
     "draw_contact_sheet",
     "draw_correlations",
     "draw_domain_map",
-    "draw_feature_map",
     "draw_freeze_score",
     "draw_gains",
     "draw_gap_matrix",
     "draw_heat_map",
-    "draw_input",
     "draw_interpolation",
-    "draw_learning_curve",
     "draw_maximally_activating",
     "draw_mistakes",
     "draw_pairs",
-    "draw_pareto",
     "draw_recalls",
     "draw_reliability",
     "draw_similarity",
@@ -59,5 +48,4 @@ __all__ = [
     "draw_training",
     "draw_transfer_map",
     "render_contact_sheet",
-    "save_comparison",
 ]

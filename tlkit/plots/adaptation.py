@@ -1,29 +1,19 @@
 """Two domains: where their pictures lie, how far apart they are, and the effect of a method on each class and pair."""
 
-from __future__ import annotations
-
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from pandas import DataFrame
 
-from tlkit.adaptation.pair_results import BASELINE
+from tlkit.adaptation.pair_results import BASELINE, PairComparison
 from tlkit.arguments import check_known
 from tlkit.names import format_strategy
-from tlkit.plots.matrix import draw_matrix
 from tlkit.plots.page import Page
 from tlkit.plots.recalls import AFTER, BEFORE, draw_recall_frame, draw_recall_rows
-from tlkit.plots.style import COLOURS, FIXED
+from tlkit.plots.style import COLOURS, FIXED, draw_matrix
 from tlkit.summaries.adaptation import format_recovered, format_scores
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from pandas import DataFrame
-
-    from tlkit.adaptation.pair_results import PairComparison
-    from tlkit.summaries.adaptation import AdaptationSummary
-    from tlkit.summaries.domain_map import DomainMap
+from tlkit.summaries.domain_map import DomainMap
 
 SIZE_INCHES = (11.6, 4.9)
 _SOURCE, _TARGET = COLOURS[:2]
@@ -40,32 +30,28 @@ _MOST_SHOWN = 0.94  # share of half a map's side, so that the class numbers stay
 def draw_domain_map(domain_map: DomainMap, ax: Axes, *, names: tuple[str, str] = ("source", "target")) -> Axes:
     """Draw two domains in one plane: the source as rings, the target as triangles, and the means of their classes.
 
-    A line connects the two means of each class that both domains have. The number of the class is in a circle at its
-    mean in the source, and in a square at its mean in the target. If clouds overlap and lines are long, classes of one
-    domain lie on other classes of the other domain.
+    A line connects the two means of each class that both domains have, in a circle for the source and a square for the
+    target. If clouds overlap and lines are long, classes of one domain lie on other classes of the other domain.
 
     Parameters
     ----------
-    domain_map : DomainMap
-        Result of `tlkit.summaries.domain_map.map_domains`; its `class_numbers` are the numbers of the classes.
-    ax : matplotlib Axes
-        Axes to draw on.
+    domain_map, ax : DomainMap and matplotlib Axes
+        Result of `tlkit.summaries.domain_map.map_domains`, whose `class_numbers` are shown, and the axes to draw on.
     names : (str, str)
         Names of the two domains.
 
     Returns
     -------
     matplotlib Axes
-        The axes that were given, with the number of pictures in the legend.
+        The axes that were given.
 
     Examples
     --------
     >>> from matplotlib.figure import Figure
     >>> from tlkit.summaries.domain_map import map_domains
     >>> domain_map = map_domains(np.eye(4), [0, 0, 1, 1], 1 - np.eye(4), [0, 0, 1, 1], ["bird", "bug"])
-    >>> ax = draw_domain_map(domain_map, Figure().subplots(), names=("photo", "sketch"))
-    >>> [text.get_text() for text in ax.get_legend().get_texts()]
-    ['photo (4)', 'sketch (4)']
+    >>> draw_domain_map(domain_map, Figure().subplots()).get_legend().get_texts()[0].get_text()
+    'source (4)'
     """
     _draw_domains(domain_map, ax)
     ax.set(xlabel=domain_map.axis_names[0], ylabel=domain_map.axis_names[1])
@@ -94,32 +80,23 @@ def draw_gap_matrix(gaps: DataFrame, ax: Axes, *, distance: str = "mmd") -> Axes
 
     Parameters
     ----------
-    gaps : DataFrame
-        Result of `tlkit.adaptation.measure_gaps`. A star marks distances with a p-value below 0.05.
-    ax : matplotlib Axes
-        Axes to draw on.
+    gaps, ax : DataFrame and matplotlib Axes
+        Result of `tlkit.adaptation.measure_gaps`, and the axes to draw on. A star marks p-values below 0.05.
     distance : str
-        One of the distances in the table.
+        One of the distances in the table; another one raises ValueError.
 
     Returns
     -------
     matplotlib Axes
         The axes that were given.
 
-    Raises
-    ------
-    ValueError
-        If the table does not have the distance.
-
     Examples
     --------
     >>> import pandas as pd
     >>> from matplotlib.figure import Figure
-    >>> columns = ["source", "target", "distance", "value", "p_value"]
-    >>> rows = [("photo", "sketch", "mmd", 0.4, 0.01), ("sketch", "photo", "mmd", 0.4, 0.01)]
-    >>> ax = draw_gap_matrix(pd.DataFrame(rows, columns=columns), Figure().subplots())
-    >>> [text.get_text() for text in ax.texts]
-    ['0.40 *', '0.40 *']
+    >>> gaps = {"source": ["photo"], "target": ["sketch"], "distance": ["mmd"], "value": [0.4], "p_value": [0.01]}
+    >>> draw_gap_matrix(pd.DataFrame(gaps), Figure().subplots()).texts[0].get_text()
+    '0.40 *'
     """
     check_known("distance", [distance], gaps["distance"].unique().tolist())
     rows = gaps[gaps["distance"] == distance]
@@ -139,31 +116,23 @@ def draw_pairs(comparison: PairComparison, ax: Axes, *, method: str) -> Axes:
 
     Parameters
     ----------
-    comparison : PairComparison
-        Result of `tlkit.adaptation.compare_pairs`.
-    ax : matplotlib Axes
-        Axes to draw on.
+    comparison, ax : PairComparison and matplotlib Axes
+        Result of `tlkit.adaptation.compare_pairs`, and the axes to draw on.
     method : str
-        One of the methods that were compared.
+        One of the methods that were compared; another one raises ValueError.
 
     Returns
     -------
     matplotlib Axes
         The axes that were given.
 
-    Raises
-    ------
-    ValueError
-        If the method was not compared.
-
     Examples
     --------
-    >>> import tlkit as tl
+    >>> import pandas as pd
     >>> from matplotlib.figure import Figure
-    >>> images = tl.load_images("styles", domain=["clipart", "sketch"]).select(classes=["bird", "bug"]).few(8)
-    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
-    >>> features = tl.extract_features(backbone, images, "torch")
-    >>> compared = tl.adaptation.compare_pairs(features, images, ["coral"], seeds=1, n_folds=0, progress=False)
+    >>> from tlkit.adaptation import PairComparison
+    >>> runs = {"source": ["photo"], "target": ["sketch"], "method": ["source_only"], "balanced_accuracy": [0.5]}
+    >>> compared = PairComparison(pd.DataFrame(runs), None, {})
     >>> draw_pairs(compared, Figure().subplots(), method="source_only").get_title()
     'source only: balanced accuracy'
     """
@@ -186,16 +155,10 @@ def _draw_pair_matrix(values, texts, ax, *, highest):
     ax.set(xlabel="target domain: adapted to and tested on", ylabel="source domain: trained on")
 
 
-def draw_adaptation(summary: AdaptationSummary, figure: Figure) -> Figure:
-    """Draw one method on one pair of domains on an empty figure: the map before and after, and the recall per class."""
-    _draw_dynamic(summary, _draw_static(len(summary.recalls), figure))
-    return figure
-
-
 class AdaptationPage(Page):
-    """Draw one pair of domains and method after another, as `draw_adaptation` does, but faster."""
+    """Draw one pair of domains and method after another."""
 
-    def __init__(self, n_classes: int):
+    def __init__(self, n_classes):
         super().__init__(SIZE_INCHES, lambda figure: _draw_static(n_classes, figure), _draw_dynamic)
 
 

@@ -1,36 +1,20 @@
 """Candidates within a budget and their scores, and how well scores agree with measured accuracy."""
 
-from __future__ import annotations
-
 import io
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from pandas import DataFrame
 
 from tlkit.plots.page import make_canvas, read_canvas
 from tlkit.plots.pareto import draw_pareto, format_cost
 from tlkit.plots.style import RING, style_point
 from tlkit.summaries.backbone_table import format_column
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from pandas import DataFrame
-
-    from tlkit.summaries.backbone_choice import Selection
-
 SIZE_INCHES = (9.8, 4.8)
 
 
-def draw_choice(
-    table: DataFrame,
-    selection: Selection,
-    ax: Axes,
-    *,
-    score: str,
-    cost: str = "n_flops",
-    names: str = "name",
-    predicted: str | None = None,
-) -> Axes:
+def draw_choice(table, selection, ax, *, score, cost="n_flops", names="name", predicted=None):
     """Draw the scores of the candidates within a budget against their cost, with the Pareto front."""
     _, divisor = format_cost(cost)
     # The axes have room for all candidates, so that they stay the same when the budget changes.
@@ -51,7 +35,7 @@ def draw_choice(
     return ax
 
 
-def render_choice(table: DataFrame, selection: Selection, **settings: Any) -> bytes:
+def render_choice(table, selection, **settings):
     """Return the drawing of a choice as a PNG file, without axes; see `draw_choice`."""
     # Drawn once, on axes with fixed margins: a layout that finds its margins draws everything two or three times.
     canvas, content = make_canvas(SIZE_INCHES), io.BytesIO()
@@ -66,10 +50,8 @@ def draw_agreement(agreement: DataFrame, ax: Axes) -> Axes:
 
     Parameters
     ----------
-    agreement : DataFrame
-        Result of `tlkit.selection.compare_with_accuracy`; scores without a tau are not drawn.
-    ax : matplotlib Axes
-        Axes to draw on.
+    agreement, ax : DataFrame and matplotlib Axes
+        Result of `tlkit.selection.compare_with_accuracy`, and the axes to draw on. Scores without a tau are omitted.
 
     Returns
     -------
@@ -80,11 +62,9 @@ def draw_agreement(agreement: DataFrame, ax: Axes) -> Axes:
     --------
     >>> import pandas as pd
     >>> from matplotlib.figure import Figure
-    >>> rows = [("logme", "label-based", 0.6, 0.2, 0.9)]
-    >>> agreement = pd.DataFrame(rows, columns=["score", "kind", "tau", "tau_low", "tau_high"])
-    >>> ax = draw_agreement(agreement, Figure().subplots())
-    >>> [label.get_text() for label in ax.get_yticklabels()]
-    ['logme']
+    >>> agreement = {"score": ["logme"], "kind": ["score"], "tau": [0.6], "tau_low": [0.2], "tau_high": [0.9]}
+    >>> draw_agreement(pd.DataFrame(agreement), Figure().subplots()).get_yticklabels()[0].get_text()
+    'logme'
     """
     rows = agreement.dropna(subset="tau").reset_index(drop=True)
     for index, kind in enumerate(dict.fromkeys(rows["kind"])):

@@ -1,15 +1,9 @@
 """Reliability diagrams: accuracy against confidence."""
 
-from __future__ import annotations
+from matplotlib.axes import Axes
 
-from typing import TYPE_CHECKING
-
+from tlkit.evaluation.calibration import Calibration
 from tlkit.plots.style import COLOURS, measure_error_bars
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from tlkit.evaluation.calibration import Calibration
 
 _STRIP_HEIGHT = 0.2  # of the strip above the diagram, as a share of its height
 
@@ -18,15 +12,13 @@ def draw_reliability(calibration: Calibration, ax: Axes) -> Axes:
     """Draw a reliability diagram: the accuracy of each bin over its mean confidence.
 
     Larger points have more pictures, and bars are 95 % intervals of the accuracy. If the network is calibrated, a point
-    lies in the gray band in 95 of 100 samples [2]_. Above the band the network is underconfident, below it
-    overconfident. A strip above shows the number of pictures per bin.
+    lies in the gray band in 95 of 100 samples. Above the band the network is underconfident, below it overconfident. A
+    strip above shows the number of pictures per bin.
 
     Parameters
     ----------
-    calibration : Calibration
-        Result of `evaluation.calibration()` or `tlkit.evaluation.measure_calibration`.
-    ax : matplotlib Axes
-        Axes to draw on.
+    calibration, ax : Calibration and matplotlib Axes
+        Result of `evaluation.calibration()` or `tlkit.evaluation.measure_calibration`, and the axes to draw on.
 
     Returns
     -------
@@ -35,10 +27,8 @@ def draw_reliability(calibration: Calibration, ax: Axes) -> Axes:
 
     References
     ----------
-    .. [1] A. H. Murphy and R. L. Winkler, "Reliability of subjective probability forecasts of precipitation and
-       temperature", Applied Statistics, 1977.
-    .. [2] J. Bröcker and L. A. Smith, "Increasing the reliability of reliability diagrams", Weather and Forecasting,
-       2007.
+    Murphy and Winkler, 1977. Reliability of subjective probability forecasts of precipitation and temperature.
+    Bröcker and Smith, 2007. Increasing the reliability of reliability diagrams (the band).
 
     Examples
     --------

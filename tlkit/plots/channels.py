@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
 from PIL import Image, ImageOps
 
+from tlkit.images.imageset import ImageSet
 from tlkit.plots.style import frame_sheet
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from numpy.typing import ArrayLike
-
-    from tlkit.images.imageset import ImageSet
 
 _CELL_PX, _GAP_PX = 64, 4
 
@@ -25,13 +21,11 @@ def draw_channels(maps: ArrayLike, ax: Axes, *, n_shown: int = 32, n_columns: in
     Parameters
     ----------
     maps : (n_channels, height, width) array of float
-        Feature maps from `tlkit.inspection.feature_maps`, each drawn from its own lowest value (white) to its highest.
+        Result of `tlkit.inspection.feature_maps`; each map is drawn from its lowest value (white) to its highest.
     ax : matplotlib Axes
         Axes to draw on.
-    n_shown : int
-        Largest number of maps.
-    n_columns : int
-        Number of maps per row.
+    n_shown, n_columns : int
+        Largest number of maps, and number of maps per row.
 
     Returns
     -------
@@ -71,10 +65,8 @@ def draw_maximally_activating(
     ----------
     images : ImageSet
         Set that the indices refer to.
-    indices : (n,) array of int
-        Pictures, from `tlkit.inspection.find_maximally_activating`.
-    reactions : (n,) array of float
-        Mean of the channel per picture, from the same function.
+    indices, reactions : (n,) arrays of int and float
+        Pictures and the channel's means, from `tlkit.inspection.find_maximally_activating`.
     ax : matplotlib Axes
         Axes to draw on.
     n_columns : int
@@ -90,9 +82,8 @@ def draw_maximally_activating(
     >>> import tlkit as tl
     >>> from matplotlib.figure import Figure
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird"])
-    >>> ax = draw_maximally_activating(images, [3, 0], [1.25, 0.5], Figure().subplots())
-    >>> [text.get_text() for text in ax.texts]
-    ['bird 1.25', 'bird 0.50']
+    >>> draw_maximally_activating(images, [3], [1.25], Figure().subplots()).texts[0].get_text()
+    'bird 1.25'
     """
     for cell, (index, reaction) in enumerate(zip(indices, reactions, strict=True)):
         picture = ImageOps.pad(images.read(int(index)), (2 * _CELL_PX,) * 2, Image.Resampling.BICUBIC, color="white")

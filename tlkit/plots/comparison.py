@@ -1,47 +1,11 @@
 """Accuracies of strategies with their intervals."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from tlkit.names import format_strategy
-from tlkit.plots.style import ACCURACY, SHOTS, measure_error_bars, style_curve, style_point
-
-if TYPE_CHECKING:
-    from os import PathLike
-
-    from matplotlib.axes import Axes
-
-    from tlkit.comparison.compare import Comparison
+from tlkit.plots.style import ACCURACY, SHOTS, finish_curves, measure_error_bars, style_curve, style_point
 
 
-def draw_comparison(comparison: Comparison, ax: Axes) -> Axes:
-    """Draw the accuracy of each strategy with its interval.
-
-    One number of shots gives one row per strategy, with its verdict; several give one curve per strategy.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        Result of `tlkit.compare`.
-    ax : matplotlib Axes
-        Axes to draw on.
-
-    Returns
-    -------
-    matplotlib Axes
-        The axes that were given.
-
-    Examples
-    --------
-    >>> import tlkit as tl
-    >>> from matplotlib.figure import Figure
-    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(4)
-    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
-    >>> comparison = tl.compare(backbone, images, ["linear_probe", tl.Probe("knn")], shots=1, seeds=2, progress=False)
-    >>> draw_comparison(comparison, Figure().subplots()).get_title()
-    '1 training pictures per class'
-    """
+def draw_comparison(comparison, ax):
+    """Draw accuracies of a `Comparison` with intervals: a row per strategy, or a curve over several shots."""
     table = comparison.table
     if table["shots"].nunique() == 1:
         _draw_rows(table, ax)
@@ -50,25 +14,8 @@ def draw_comparison(comparison: Comparison, ax: Axes) -> Axes:
     return ax
 
 
-def save_comparison(comparison: Comparison, path: str | PathLike) -> None:
-    """Write the drawing of a comparison to a PNG file.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        Result of `tlkit.compare`.
-    path : str or path
-        File to write.
-
-    Examples
-    --------
-    >>> import io
-    >>> import tlkit as tl
-    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(4)
-    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
-    >>> comparison = tl.compare(backbone, images, ["linear_probe", tl.Probe("knn")], shots=1, seeds=2, progress=False)
-    >>> save_comparison(comparison, io.BytesIO())
-    """
+def save_comparison(comparison, path):
+    """Write the drawing of a comparison to a PNG file."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.2), layout="constrained")
@@ -112,7 +59,4 @@ def _draw_curves(table, ax):
     ax.set_xticks(shots, [str(number) for number in shots])
     ax.minorticks_off()
     ax.set_ylim(0, 1)
-    ax.set_xlabel(SHOTS)
-    ax.set_ylabel(ACCURACY)
-    ax.grid(alpha=0.3)
-    ax.legend(fontsize="small")
+    finish_curves(ax, SHOTS, ACCURACY)

@@ -1,41 +1,19 @@
 """One arm of a comparison on one page: its accuracy among the others, its confusion matrix and its mistakes."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from tlkit.plots.comparison import draw_comparison
 from tlkit.plots.confusion import draw_confusion_cells, draw_confusion_frame
 from tlkit.plots.mistakes import N_COLUMNS, N_ROWS, draw_mistakes, draw_mistakes_frame
 from tlkit.plots.page import Page
 from tlkit.plots.style import FIXED, RING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from matplotlib.figure import Figure
-    from PIL.Image import Image
-
-    from tlkit.comparison.compare import Comparison
-    from tlkit.summaries.comparison import ArmSummary
-
 # The sheet of mistakes is as wide as the page, so that each pixel of its pictures is one pixel of the page.
 SIZE_INCHES = (9.8, 8.3)
 
 
-def draw_arm(
-    summary: ArmSummary, comparison: Comparison, read_picture: Callable[[str], Image], figure: Figure
-) -> Figure:
-    """Draw one arm of a comparison on an empty figure."""
-    axes = _draw_static(comparison, summary.classes, figure)
-    _draw_dynamic(summary, comparison.table, read_picture, axes)
-    return figure
-
-
 class ComparisonPage(Page):
-    """Draw one arm of a comparison after another, as `draw_arm` does, but faster."""
+    """Draw one arm of a comparison after another."""
 
-    def __init__(self, comparison: Comparison, classes: Sequence[str], read_picture: Callable[[str], Image]):
+    def __init__(self, comparison, classes, read_picture):
         super().__init__(
             SIZE_INCHES,
             lambda figure: _draw_static(comparison, classes, figure),

@@ -1,19 +1,12 @@
 """Contact sheets: some pictures of each class."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+from matplotlib.axes import Axes
 
 from tlkit.images.description import CELL_PX, GAP_PX, PITCH_PX, compose_rows
+from tlkit.images.imageset import ImageSet
 from tlkit.plots.page import render_figure
 from tlkit.plots.style import hide_frame
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from tlkit.images.imageset import ImageSet
 
 
 def draw_contact_sheet(images: ImageSet, ax: Axes, per_class: int = 6, seed: int = 0) -> Axes:
@@ -21,10 +14,8 @@ def draw_contact_sheet(images: ImageSet, ax: Axes, per_class: int = 6, seed: int
 
     Parameters
     ----------
-    images : ImageSet
-        Pictures to draw; a class without pictures has no row.
-    ax : matplotlib Axes
-        Axes to draw on.
+    images, ax : ImageSet and matplotlib Axes
+        Pictures to draw (none raises ValueError), and the axes to draw on.
     per_class : int
         Largest number of pictures per class; different groups come first.
     seed : int
@@ -35,18 +26,12 @@ def draw_contact_sheet(images: ImageSet, ax: Axes, per_class: int = 6, seed: int
     matplotlib Axes
         The axes that were given.
 
-    Raises
-    ------
-    ValueError
-        If the set is empty.
-
     Examples
     --------
     >>> import tlkit as tl
     >>> from matplotlib.figure import Figure
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(2)
-    >>> ax = draw_contact_sheet(images, Figure().subplots())
-    >>> [label.get_text() for label in ax.get_yticklabels()]
+    >>> [label.get_text() for label in draw_contact_sheet(images, Figure().subplots()).get_yticklabels()]
     ['bird  2', 'bug  2']
     """
     rows = compose_rows(images, per_class, seed)
@@ -63,16 +48,12 @@ def draw_contact_sheet(images: ImageSet, ax: Axes, per_class: int = 6, seed: int
 
 
 def render_contact_sheet(images: ImageSet, per_class: int = 6, seed: int = 0) -> bytes:
-    """Return a contact sheet as a PNG file, without axes; see `draw_contact_sheet`.
+    """Return a contact sheet as a PNG file, without axes.
 
     Parameters
     ----------
-    images : ImageSet
-        Pictures to draw.
-    per_class : int
-        Largest number of pictures per class.
-    seed : int
-        Seed of the selection.
+    images, per_class, seed : ImageSet, int and int
+        As in `draw_contact_sheet`.
 
     Returns
     -------
@@ -82,8 +63,7 @@ def render_contact_sheet(images: ImageSet, per_class: int = 6, seed: int = 0) ->
     Examples
     --------
     >>> import tlkit as tl
-    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(2)
-    >>> render_contact_sheet(images)[1:4]
+    >>> render_contact_sheet(tl.load_images("styles", domain="clipart").select(classes=["bird"]))[1:4]
     b'PNG'
     """
     from matplotlib.figure import Figure

@@ -1,37 +1,19 @@
 """Heads on a network cut after several stages, with a picture's nearest neighbours at one of the cuts."""
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING
 
 from tlkit.plots.page import Page
-from tlkit.plots.style import ACCURACY, FIXED, RING, frame_sheet, style_curve
-from tlkit.plots.thumbnails import draw_thumbnail
+from tlkit.plots.style import ACCURACY, FIXED, RING, draw_thumbnail, frame_sheet, style_curve
 from tlkit.summaries.cuts import N_NEIGHBORS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from matplotlib.figure import Figure
-    from PIL.Image import Image
-
-    from tlkit.summaries.cuts import CutComparison, CutSummary
 
 SIZE_INCHES = (9.8, 4.4)
 _N_COLUMNS, _PITCH_PX, _ROW_PX = 3, 150, 180
 
 
-def draw_cut(summary: CutSummary, cuts: CutComparison, read_picture: Callable[[int], Image], figure: Figure) -> Figure:
-    """Draw a choice of cut, head and picture on an empty figure."""
-    _draw_dynamic(summary, cuts, read_picture, _draw_static(cuts, figure))
-    return figure
-
-
 class CutPage(Page):
-    """Draw one choice of cut, head and picture after another, as `draw_cut` does, but faster."""
+    """Draw one choice of cut, head and picture after another."""
 
-    def __init__(self, cuts: CutComparison, read_picture: Callable[[int], Image]):
+    def __init__(self, cuts, read_picture):
         super().__init__(
             SIZE_INCHES,
             lambda figure: _draw_static(cuts, figure),

@@ -1,21 +1,11 @@
 """A map of features: one point per picture."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 
 from tlkit.arguments import check_known, check_shape
 from tlkit.features.projection import METHODS, USUAL_PERPLEXITY, check_mappable, choose_perplexity, project_features
 from tlkit.plots.page import render_figure
 from tlkit.plots.style import COLOURS, MARKERS
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from numpy.typing import ArrayLike
-
-    from tlkit.features.features import Features
 
 _MOST_ROWS_IN_LEGEND = 20
 
@@ -52,49 +42,10 @@ def warn_of_map(method, n_pictures):
     )
 
 
-def draw_feature_map(
-    features: Features,
-    ax: Axes,
-    *,
-    positions: ArrayLike | None = None,
-    method: str = "pca",
-    kinds: ArrayLike | None = None,
-) -> Axes:
-    """Draw each picture as a point, with colour and marker by class, and a note on the limits of the map.
-
-    Parameters
-    ----------
-    features : Features
-        Pooled features of at least 4 pictures.
-    ax : matplotlib Axes
-        Axes to draw on.
-    positions : (n_samples, 2) array, optional
-        Positions from `project_features`; computed by default.
-    method : {"pca", "tsne"}
-        Method of the projection; also that of `positions`.
-    kinds : (n_samples,) array of str, optional
-        Values to colour by instead of the class, for example `images.domains`.
-
-    Returns
-    -------
-    matplotlib Axes
-        The axes that were given.
-
-    Raises
-    ------
-    ValueError
-        If lengths do not match, or the features can't be projected.
-
-    Examples
-    --------
-    >>> import tlkit as tl
-    >>> from matplotlib.figure import Figure
-    >>> values = np.random.default_rng(0).normal(size=(6, 5)).astype(np.float32)
-    >>> names = [f"{number}.png" for number in range(6)]
-    >>> features = tl.Features(values, [0, 0, 0, 1, 1, 1], ["bird", "bug"], names, names, {})
-    >>> draw_feature_map(features, Figure().subplots()).get_title()
-    'PCA of 6 pictures × 5 features'
-    """
+def draw_feature_map(features, ax, *, positions=None, method="pca", kinds=None):
+    """Draw each picture as a point, with colour and marker by class, and a note on the limits of the map."""
+    # `positions` are those of `project_features` by that method; `kinds` (n_samples,) replace the classes, for example
+    # by domains.
     check_known("method", method, METHODS)
     check_mappable(features)
     positions = project_features(features, method) if positions is None else np.asarray(positions)
@@ -118,7 +69,7 @@ def draw_feature_map(
     return ax
 
 
-def render_feature_map(features: Features, **settings: Any) -> bytes:
+def render_feature_map(features, **settings):
     """Return a map of features as a PNG file, without axes; see `draw_feature_map`."""
     from matplotlib.figure import Figure
 

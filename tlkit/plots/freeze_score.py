@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
 
+import tlkit as tl
 from tlkit.names import format_strategy
 from tlkit.strategies.augmentation import format_augment
 from tlkit.strategies.freeze_score import Mark, format_rate, make_score
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from tlkit.backbones.backbone import Backbone
-    from tlkit.strategies.strategy import Strategy
+from tlkit.strategies.strategy import Strategy
 
 # The ends of the scale of learning rates; it grows by whole decades if rates lie beyond.
 _DECADES = (-5, -2)
@@ -27,7 +23,7 @@ _MOST_TICKS = 16
 _ROWS = {"norm": "all norms", "bias": "all biases", "adapter": "adapters"}
 
 
-def draw_freeze_score(strategy: str | Strategy, backbone: Backbone, ax: Axes, *, n_train: int = 100) -> Axes:
+def draw_freeze_score(strategy: str | Strategy, backbone: tl.Backbone, ax: Axes, *, n_train: int = 100) -> Axes:
     """Draw a strategy as a score: stages down with the head last, epochs across, colour = learning rate.
 
     Darker is faster, so that the drawing can be read in gray. Frozen cells are hatched. A head that is solved is a star
@@ -38,10 +34,8 @@ def draw_freeze_score(strategy: str | Strategy, backbone: Backbone, ax: Axes, *,
     ----------
     strategy : str or Strategy
         Strategy, or the name of a known one.
-    backbone : Backbone
-        Network whose stages are drawn.
-    ax : matplotlib Axes
-        Axes to draw on.
+    backbone, ax : Backbone and matplotlib Axes
+        Network whose stages are drawn, and the axes to draw on.
     n_train : int
         Number of training pictures, which the phases of some strategies depend on.
 
@@ -60,8 +54,7 @@ def draw_freeze_score(strategy: str | Strategy, backbone: Backbone, ax: Axes, *,
     >>> import tlkit as tl
     >>> from matplotlib.figure import Figure
     >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
-    >>> ax = draw_freeze_score("lp_ft", backbone, Figure().subplots())
-    >>> [label.get_text() for label in ax.get_xticklabels()]
+    >>> [label.get_text() for label in draw_freeze_score("lp_ft", backbone, Figure().subplots()).get_xticklabels()]
     ['solve', '1', '2', '3', '4', '5', '6']
     """
     from tlkit.strategies import catalogue

@@ -1,16 +1,7 @@
 """The effect of a choice of frozen stages on weights, memory and time, compared with training everything."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from tlkit.plots.page import Page
 from tlkit.plots.style import COLOURS
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from tlkit.backbones.freezing.costs import FreezingSummary
 
 SIZE_INCHES = (9.8, 6.2)
 
@@ -21,16 +12,10 @@ _BAR_WIDTH = 0.7
 _ABOVE_FRAMES = 2.6  # zorder of the dynamic part, above the frames of the static part
 
 
-def draw_freezing(summary: FreezingSummary, everything: FreezingSummary, figure: Figure) -> Figure:
-    """Draw a choice of frozen stages on an empty figure: moved weights, memory and time per part."""
-    _draw_dynamic(summary, _draw_static(everything, figure))
-    return figure
-
-
 class FreezingPage(Page):
-    """Draw one choice of frozen stages after another, as `draw_freezing` does, but faster."""
+    """Draw one choice of frozen stages after another."""
 
-    def __init__(self, everything: FreezingSummary):
+    def __init__(self, everything):
         super().__init__(SIZE_INCHES, lambda figure: _draw_static(everything, figure), _draw_dynamic)
 
 

@@ -1,19 +1,12 @@
 """Transfer gains: as curves with the intervals that the verdicts come from, and as a map of verdicts."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+from matplotlib.axes import Axes
+from pandas import DataFrame
 
 from tlkit.evaluation.gains import MARGIN
 from tlkit.names import format_strategy
-from tlkit.plots.matrix import draw_matrix
-from tlkit.plots.style import SHOTS, measure_error_bars, style_curve
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from pandas import DataFrame
+from tlkit.plots.style import SHOTS, draw_matrix, measure_error_bars, style_curve
 
 _SHORT = {"no difference that matters": "no difference"}
 _LEAST_SCALE = 0.05  # of the map's colours, so that a gain of 0.01 does not look like one of 0.30
@@ -26,10 +19,8 @@ def draw_gains(gains: DataFrame, ax: Axes, *, margin: float = MARGIN) -> Axes:
 
     Parameters
     ----------
-    gains : DataFrame
-        Result of `tlkit.evaluation.transfer_gain`.
-    ax : matplotlib Axes
-        Axes to draw on.
+    gains, ax : DataFrame and matplotlib Axes
+        Result of `tlkit.evaluation.transfer_gain`, and the axes to draw on.
     margin : float
         Largest gain that makes no difference that matters; the area within it is shaded.
 
@@ -72,10 +63,8 @@ def draw_transfer_map(gains: DataFrame, ax: Axes, *, chosen: tuple[str, int] | N
 
     Parameters
     ----------
-    gains : DataFrame
-        Result of `tlkit.evaluation.transfer_gain`.
-    ax : matplotlib Axes
-        Axes to draw on.
+    gains, ax : DataFrame and matplotlib Axes
+        Result of `tlkit.evaluation.transfer_gain`, and the axes to draw on.
     chosen : (str, int), optional
         Arm and number of shots of a cell to frame.
 
@@ -90,9 +79,8 @@ def draw_transfer_map(gains: DataFrame, ax: Axes, *, chosen: tuple[str, int] | N
     >>> from matplotlib.figure import Figure
     >>> columns = ["strategy", "shots", "gain", "gain_low", "gain_high", "verdict", "baseline"]
     >>> gains = pd.DataFrame([("lp_ft", 5, 0.1, 0.05, 0.15, "helps", "linear_probe")], columns=columns)
-    >>> print(draw_transfer_map(gains, Figure().subplots()).texts[0].get_text())
-    +0.10
-    helps
+    >>> draw_transfer_map(gains, Figure().subplots()).texts[0].get_text().split()
+    ['+0.10', 'helps']
     """
     draw_map_frame(gains, ax)
     if chosen is not None:

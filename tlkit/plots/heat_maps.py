@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from numpy.typing import ArrayLike
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
 
 _LEVELS = (0.25, 0.5, 0.75)
 _DIMMED = 0.25  # share of a picture's contrast that is left if the map is 0
@@ -25,7 +21,7 @@ def draw_heat_map(heat: ArrayLike, picture: ArrayLike, ax: Axes, *, title: str |
     heat : (side, side) array of float
         Heat map, drawn relative to its largest value; values below 0 count as 0.
     picture : (side, side, 3) array of uint8
-        The network's input, from `tlkit.inspection.show_inputs`.
+        The network's input, from `tlkit.inspection.show_inputs`. Another size raises ValueError.
     ax : matplotlib Axes
         Axes to draw on.
     title : str, optional
@@ -35,11 +31,6 @@ def draw_heat_map(heat: ArrayLike, picture: ArrayLike, ax: Axes, *, title: str |
     -------
     matplotlib Axes
         The axes that were given.
-
-    Raises
-    ------
-    ValueError
-        If map and picture differ in size.
 
     Examples
     --------
@@ -67,29 +58,8 @@ def draw_heat_map(heat: ArrayLike, picture: ArrayLike, ax: Axes, *, title: str |
     return _finish(ax, title)
 
 
-def draw_input(picture: ArrayLike, ax: Axes, *, title: str | None = None) -> Axes:
-    """Draw the network's input in the same frame as `draw_heat_map`.
-
-    Parameters
-    ----------
-    picture : (side, side, 3) array of uint8
-        The network's input, from `tlkit.inspection.show_inputs`.
-    ax : matplotlib Axes
-        Axes to draw on.
-    title : str, optional
-        Title of the axes.
-
-    Returns
-    -------
-    matplotlib Axes
-        The axes that were given.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> draw_input(np.zeros((32, 32, 3), np.uint8), Figure().subplots(), title="input").get_title()
-    'input'
-    """
+def draw_input(picture, ax, *, title=None):
+    """Draw the network's input in the same frame as `draw_heat_map`."""
     side_px = len(picture)
     ax.imshow(picture, extent=(0, side_px, side_px, 0), interpolation="nearest")
     return _finish(ax, title)

@@ -1,21 +1,12 @@
 """One picture's heat map, from the trained network and from a partly random one, and how similar they are."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+from matplotlib.axes import Axes
 
+from tlkit.inspection.random_weights import HeatStudy
 from tlkit.plots.heat_maps import draw_heat_map, draw_input
 from tlkit.plots.page import Page
 from tlkit.plots.style import FIXED, RING, style_curve
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from tlkit.inspection.random_weights import HeatStudy
-    from tlkit.summaries.heat_maps import HeatMapSummary
 
 SIZE_INCHES = (11.0, 3.7)
 
@@ -25,10 +16,8 @@ def draw_correlations(study: HeatStudy, ax: Axes) -> Axes:
 
     Parameters
     ----------
-    study : HeatStudy
-        Result of `tlkit.inspection.study_heat_maps`.
-    ax : matplotlib Axes
-        Axes to draw on.
+    study, ax : HeatStudy and matplotlib Axes
+        Result of `tlkit.inspection.study_heat_maps`, and the axes to draw on.
 
     Returns
     -------
@@ -40,11 +29,8 @@ def draw_correlations(study: HeatStudy, ax: Axes) -> Axes:
     >>> import pandas as pd
     >>> from matplotlib.figure import Figure
     >>> from tlkit.inspection.random_weights import HeatStudy
-    >>> maps = {"cam": np.random.default_rng(0).random((2, 1, 8, 8), np.float32)}
-    >>> rows = [("cam", "trained", 0, 1.0), ("cam", "head", 0, 0.4)]
-    >>> correlations = pd.DataFrame(rows, columns=["method", "depth", "picture", "correlation"])
-    >>> inputs, depths = np.zeros((1, 8, 8, 3), np.uint8), ["trained", "head"]
-    >>> study = HeatStudy(inputs, ["bird"], ["1.png"], depths, maps, correlations)
+    >>> table = {"method": ["cam"] * 2, "depth": ["trained", "head"], "picture": [0, 0], "correlation": [1.0, 0.4]}
+    >>> study = HeatStudy(None, ["bird"], ["1.png"], ["trained", "head"], {"cam": None}, pd.DataFrame(table))
     >>> draw_correlations(study, Figure().subplots()).get_xlabel()
     'random from the head down to'
     """
@@ -61,16 +47,10 @@ def draw_correlations(study: HeatStudy, ax: Axes) -> Axes:
     return ax
 
 
-def draw_heat_study(summary: HeatMapSummary, study: HeatStudy, figure: Figure) -> Figure:
-    """Draw a choice of picture, depth and method on an empty figure."""
-    _draw_dynamic(summary, study, _draw_static(study, figure))
-    return figure
-
-
 class HeatStudyPage(Page):
-    """Draw one choice of picture, depth and method after another, as `draw_heat_study` does, but faster."""
+    """Draw one choice of picture, depth and method after another."""
 
-    def __init__(self, study: HeatStudy):
+    def __init__(self, study):
         super().__init__(
             SIZE_INCHES,
             lambda figure: _draw_static(study, figure),

@@ -1,17 +1,11 @@
 """Accuracy between one network's weights and another's."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+from matplotlib.axes import Axes
+from pandas import DataFrame
 
 from tlkit.arguments import check_known
-from tlkit.plots.style import ACCURACY, style_curve
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from pandas import DataFrame
+from tlkit.plots.style import ACCURACY, finish_curves, style_curve
 
 _COLUMNS = ("mixing_coefficient", "accuracy")
 
@@ -43,9 +37,8 @@ def draw_interpolation(curves: dict[str, DataFrame], ax: Axes) -> Axes:
     >>> import pandas as pd
     >>> from matplotlib.figure import Figure
     >>> curve = pd.DataFrame({"mixing_coefficient": [0.0, 0.5, 1.0], "accuracy": [0.6, 0.75, 0.7]})
-    >>> ax = draw_interpolation({"in the domain": curve}, Figure().subplots())
-    >>> [text.get_text() for text in ax.get_legend().get_texts()]
-    ['in the domain']
+    >>> draw_interpolation({"here": curve}, Figure().subplots()).get_legend().get_texts()[0].get_text()
+    'here'
     """
     if not curves:
         raise ValueError("curves: empty, expected tables from interpolation_curve by the names of their pictures")
@@ -62,8 +55,5 @@ def draw_interpolation(curves: dict[str, DataFrame], ax: Axes) -> Axes:
         ax.plot(*ends, color=style["color"], linewidth=0.7, alpha=0.7)
     everything = np.concatenate([curve["accuracy"].to_numpy(float) for curve in curves.values()])
     ax.set_ylim(max(0.0, everything.min() - 0.05), min(1.0, everything.max() + 0.05))
-    ax.set_xlabel("mixing_coefficient (0: the weights before tuning, 1: those after it)")
-    ax.set_ylabel(ACCURACY)
-    ax.grid(alpha=0.3)
-    ax.legend(fontsize="small")
+    finish_curves(ax, "mixing_coefficient (0: the weights before tuning, 1: those after it)", ACCURACY)
     return ax

@@ -1,51 +1,16 @@
 """Learning curves: accuracy over the number of training pictures, and the points at which one overtakes another."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from tlkit.comparison.crossings import CROSSES
 from tlkit.names import format_strategy
-from tlkit.plots.style import ACCURACY, SHOTS, style_curve
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from tlkit.comparison.curve_results import LearningCurve
+from tlkit.plots.style import ACCURACY, SHOTS, finish_curves, style_curve
 
 _STRIP = 0.09  # height of one crossing's bar and its text, as a share of the axes
 
 
-def draw_learning_curve(curve: LearningCurve, ax: Axes) -> Axes:
-    """Draw accuracy over shots on a logarithmic axis, one curve per strategy with the band of its 95 % interval.
-
-    Each significant crossing is a point on a bar above the lower axis. The bar is its 95 % interval.
-
-    Parameters
-    ----------
-    curve : LearningCurve
-        Result of `tlkit.learning_curve`.
-    ax : matplotlib Axes
-        Axes to draw on.
-
-    Returns
-    -------
-    matplotlib Axes
-        The axes that were given.
-
-    Examples
-    --------
-    >>> import tlkit as tl
-    >>> from matplotlib.figure import Figure
-    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(4)
-    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
-    >>> arms = ["linear_probe", tl.Probe("knn")]
-    >>> curve = tl.learning_curve(backbone, images, arms, shots=[1, 2], seeds=2, progress=False)
-    >>> draw_learning_curve(curve, Figure().subplots()).get_xlabel()
-    'shots (training pictures per class)'
-    """
+def draw_learning_curve(curve, ax):
+    """Draw a `LearningCurve`: curves with bands of 95 % intervals, and each significant crossing on a bar."""
     table, crossings = curve.table, curve.crossings[curve.crossings["verdict"] == CROSSES]
     for index, (strategy, arm) in enumerate(table.groupby("strategy", sort=False)):
         style = style_curve(index)
@@ -62,10 +27,7 @@ def draw_learning_curve(curve: LearningCurve, ax: Axes) -> Axes:
     _leave_room(table, len(crossings), ax)
     for index, crossing in enumerate(crossings.itertuples()):
         _draw_crossing(crossing, table, (index + 0.4) * _STRIP, ax)
-    ax.set_xlabel(f"shots ({SHOTS})")
-    ax.set_ylabel(ACCURACY)
-    ax.grid(alpha=0.3)
-    ax.legend(fontsize="small")
+    finish_curves(ax, f"shots ({SHOTS})", ACCURACY)
     return ax
 
 

@@ -1,18 +1,12 @@
 """Pictures with a wrong prediction, large enough to see why."""
 
-from __future__ import annotations
+from collections.abc import Callable
 
-from typing import TYPE_CHECKING
+from matplotlib.axes import Axes
+from pandas import DataFrame
+from PIL.Image import Image
 
-from tlkit.plots.style import frame_sheet
-from tlkit.plots.thumbnails import draw_thumbnail
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from matplotlib.axes import Axes
-    from pandas import DataFrame
-    from PIL.Image import Image
+from tlkit.plots.style import draw_thumbnail, frame_sheet
 
 _PITCH_PX, _ROW_PX = 140, 168
 N_COLUMNS, N_ROWS = 7, 2
@@ -49,12 +43,10 @@ def draw_mistakes(
     >>> import pandas as pd
     >>> from matplotlib.figure import Figure
     >>> from PIL import Image
-    >>> columns = ["picture", "label", "predicted", "probability"]
-    >>> mistakes = pd.DataFrame([("1.png", "bird", "bug", 0.93)], columns=columns)
-    >>> ax = draw_mistakes(mistakes, lambda name: Image.new("RGB", (8, 8)), Figure().subplots())
-    >>> print(ax.texts[0].get_text())
-    bird
-    → bug (0.93)
+    >>> mistakes = {"picture": ["1.png"], "label": ["bird"], "predicted": ["bug"], "probability": [0.93]}
+    >>> ax = draw_mistakes(pd.DataFrame(mistakes), lambda name: Image.new("RGB", (8, 8)), Figure().subplots())
+    >>> ax.texts[0].get_text().splitlines()
+    ['bird', '→ bug (0.93)']
     """
     for index, mistake in enumerate(mistakes.head(n_columns * n_rows).itertuples()):
         row, column = divmod(index, n_columns)

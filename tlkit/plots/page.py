@@ -15,11 +15,16 @@ class Page:
     # figure, and then removes them.
 
     def __init__(self, size_inches, draw_static, draw_dynamic):
-        self.draw_dynamic = draw_dynamic
+        self.draw_static, self.draw_dynamic = draw_static, draw_dynamic
         self.canvas = make_canvas(size_inches)
         self.axes = draw_static(self.canvas.figure)
         self.canvas.draw()
         self.background = self.canvas.copy_from_bbox(self.canvas.figure.bbox)
+
+    def draw(self, summary, figure):
+        """Draw a summary, with a static part of its own, on an empty figure, and return the figure."""
+        self.draw_dynamic(summary, self.draw_static(figure))
+        return figure
 
     def render(self, summary, *, compact=False):
         """Return the drawing of a summary as PNG (bytes); `compact` uses 256 colours and takes longer."""

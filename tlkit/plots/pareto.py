@@ -1,17 +1,9 @@
 """Scores against costs, and the Pareto front: the candidates that no other beats in both."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from tlkit.arguments import check_known
 from tlkit.plots.style import COLOURS
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from pandas import DataFrame
 
 # The label of each cost, and the divisor that converts it to the unit in the label.
 _COSTS = {
@@ -56,45 +48,10 @@ def format_cost(cost):
     return _COSTS.get(cost, (cost.replace("_", " "), 1))
 
 
-def draw_pareto(
-    table: DataFrame, ax: Axes, *, cost: str = "n_flops", score: str = "accuracy", names: str = "name"
-) -> Axes:
-    """Draw a score against a cost on a logarithmic axis, with the Pareto front as a stepped line.
-
-    Candidates on the front are filled and have their names; others are hollow, with names if there is room.
-
-    Parameters
-    ----------
-    table : DataFrame
-        One row per candidate, for example from `tlkit.selection.rank`. Rows without score or cost are not drawn.
-    ax : matplotlib Axes
-        Axes to draw on.
-    cost : str
-        Column of costs above 0, for example "n_flops", "n_parameters", "parameters_mib" or "duration_s".
-    score : str
-        Column of scores; more is better.
-    names : str
-        Column of names.
-
-    Returns
-    -------
-    matplotlib Axes
-        The axes that were given.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, or a cost is 0 or less.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from matplotlib.figure import Figure
-    >>> table = pd.DataFrame({"name": ["small", "large"], "n_flops": [1e9, 9e9], "accuracy": [0.7, 0.8]})
-    >>> ax = draw_pareto(table, Figure().subplots())
-    >>> [text.get_text() for text in ax.texts]
-    ['small', 'large']
-    """
+def draw_pareto(table, ax, *, cost="n_flops", score="accuracy", names="name"):
+    """Draw a score against a cost on a logarithmic axis, with the Pareto front as a stepped line."""
+    # Candidates on the front are filled and have their names; others are hollow, with names if there is room. Rows
+    # without score or cost are not drawn.
     for argument, column in (("cost", cost), ("score", score), ("names", names)):
         check_known(argument, column, list(table))
     label, divisor = format_cost(cost)

@@ -1,17 +1,11 @@
 """Recall per class, before and after: one row per class."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+from matplotlib.axes import Axes
+from pandas import DataFrame
 
 from tlkit.names import format_strategy
 from tlkit.plots.style import COLOURS, FIXED
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from pandas import DataFrame
 
 COLUMNS = ("source_only", "method")
 BEFORE = {"marker": "o", "linestyle": "none", "color": "black", "markerfacecolor": "white", "markersize": 7}
@@ -23,10 +17,8 @@ def draw_recalls(recalls: DataFrame, ax: Axes, *, method: str, numbers: dict[str
 
     Parameters
     ----------
-    recalls : DataFrame
-        Columns class, n (pictures), source_only and method (shares), as in an `AdaptationSummary`.
-    ax : matplotlib Axes
-        Axes to draw on.
+    recalls, ax : DataFrame and matplotlib Axes
+        Columns class, n (pictures), source_only and method (shares), and the axes to draw on.
     method : str
         Name of the method, for the legend.
     numbers : dict of str to int, optional

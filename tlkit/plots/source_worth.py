@@ -1,9 +1,5 @@
 """The gain from a source: a map over weights and shots, the chosen cell by seed, and the recall per class."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from tlkit.evaluation.gains import MARGIN
@@ -13,25 +9,14 @@ from tlkit.plots.recalls import AFTER, BEFORE, draw_recall_frame, draw_recall_ro
 from tlkit.plots.style import COLOURS, FIXED
 from tlkit.summaries.source_worth import format_source
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from tlkit.summaries.source_worth import SourceSummary
-
 SIZE_INCHES = (11.6, 4.4)
 _COLUMNS = ("target_only", "with_source")
 
 
-def draw_source_worth(summary: SourceSummary, figure: Figure) -> Figure:
-    """Draw the gain from a source on an empty figure."""
-    _draw_dynamic(summary, _draw_static(len(summary.recalls), _find_span([summary]), figure))
-    return figure
-
-
 class SourceWorthPage(Page):
-    """Draw one summary of a source after another, as `draw_source_worth` does, but faster."""
+    """Draw one summary of a source after another."""
 
-    def __init__(self, summaries: list[SourceSummary]):
+    def __init__(self, summaries):
         n_classes, span = max(len(summary.recalls) for summary in summaries), _find_span(summaries)
         super().__init__(SIZE_INCHES, lambda figure: _draw_static(n_classes, span, figure), _draw_dynamic)
 

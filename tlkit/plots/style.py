@@ -1,6 +1,7 @@
-"""Colours, markers, lines and words that drawings share. Without matplotlib."""
+"""Colours, markers, words, matrices and small pictures that drawings share. Without matplotlib."""
 
 import numpy as np
+from PIL import ImageOps
 
 # Okabe and Ito's colours can be told apart by colour-blind readers; markers and line styles do it in gray.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -31,6 +32,13 @@ def measure_error_bars(middle, low, high):
     return np.maximum(lengths, 0)  # rounding may put an end past its point, by a hair
 
 
+def finish_curves(ax, xlabel, ylabel):
+    """Name the axes under curves, and add a grid and the legend."""
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.grid(alpha=0.3)
+    ax.legend(fontsize="small")
+
+
 def hide_frame(ax):
     """Hide the ticks and the frame of axes; their labels stay."""
     ax.tick_params(length=0)
@@ -41,3 +49,32 @@ def frame_sheet(ax, width, height):
     """Prepare axes for a sheet of pictures: no ticks, no frame, the origin at the top left."""
     ax.set(xlim=(0, width), ylim=(height, 0), aspect="equal")
     ax.set_axis_off()
+
+
+_DARK = 0.6  # from this share of the scale on, a cell is too dark for black text
+
+
+def draw_matrix(values, texts, rows, columns, ax, *, limits, fontsize=9, **image):
+    """Draw (n_rows, n_columns) values as shades between limits (low, high), with texts {(row, column): str}."""
+    low, high = limits
+    ax.imshow(values, vmin=low, vmax=high, **image)
+    for (row, column), text in texts.items():
+        value = values[row, column]
+        colour = "white" if value > _DARK * high or value < _DARK * low < 0 else "black"
+        ax.text(column, row, text, ha="center", va="center", fontsize=fontsize, color=colour)
+    ax.set_xticks(range(len(columns)), columns)
+    ax.set_yticks(range(len(rows)), rows)
+    hide_frame(ax)
+
+
+PICTURE_PX = 128
+
+
+def draw_thumbnail(picture, caption, left, top, pitch_px, ax, *, weight="normal"):
+    """Draw a PIL picture in the middle of a column that is `pitch_px` wide, with a caption below it."""
+    picture = ImageOps.contain(picture, (PICTURE_PX, PICTURE_PX))
+    left_edge, bottom = left + (pitch_px - picture.width) / 2, top + PICTURE_PX
+    limits = ax.get_xlim(), ax.get_ylim()
+    ax.imshow(picture, extent=(left_edge, left_edge + picture.width, bottom, bottom - picture.height))
+    ax.set(xlim=limits[0], ylim=limits[1])  # the picture has moved them
+    ax.text(left + pitch_px / 2, bottom + 3, caption, ha="center", va="top", fontsize=8.5, fontweight=weight)

@@ -1,20 +1,14 @@
 """Accuracy against the costs of tuning: the share of trained parameters, the memory of a step, the stored size."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+from matplotlib.axes import Axes
+from pandas import DataFrame
 
 from tlkit.arguments import check_known
 from tlkit.names import format_strategy
 from tlkit.plots.page import Page
 from tlkit.plots.pareto import format_cost
 from tlkit.plots.style import ACCURACY, FIXED, RING, measure_error_bars, style_point
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from pandas import DataFrame
 
 SIZE_INCHES = (7.6, 4.2)
 _GAP = 0.024  # smallest distance between two points, as a share of the axis, so that intervals don't cover each other
@@ -27,11 +21,9 @@ def draw_trained_share(table: DataFrame, ax: Axes, *, cost: str = "trained_share
 
     Parameters
     ----------
-    table : DataFrame
-        One row per strategy. Columns are strategy, the cost, the score and its interval: the score's name with _low and
-        _high, NaN without an interval.
-    ax : matplotlib Axes
-        Axes to draw on.
+    table, ax : DataFrame and matplotlib Axes
+        One row per strategy, and the axes to draw on. Columns are strategy, the cost, the score and its interval: the
+        score's name with _low and _high, NaN without an interval.
     cost : str
         Column of costs above 0, for example "trained_share" (fraction of all parameters), "memory_mib" or "stored_mib".
     score : str
@@ -84,7 +76,7 @@ def draw_trained_share(table: DataFrame, ax: Axes, *, cost: str = "trained_share
 class TrainedSharePage(Page):
     """Draw accuracies against a cost with a mark at one strategy after another."""
 
-    def __init__(self, table: DataFrame, cost: str, score: str):
+    def __init__(self, table, cost, score):
         def draw_static(figure):
             return [draw_trained_share(table, figure.add_axes((0.105, 0.13, 0.685, 0.83)), cost=cost, score=score)]
 

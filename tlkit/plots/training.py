@@ -1,16 +1,10 @@
 """The course of a training: loss and accuracy over epochs, on training and held-out pictures."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from matplotlib.axes import Axes
 
 from tlkit.arguments import check_known
-from tlkit.plots.style import style_curve
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from tlkit.inspection.training_curves import TrainingCurves
+from tlkit.inspection.training_curves import TrainingCurves
+from tlkit.plots.style import finish_curves, style_curve
 
 _SETS = (("", "training pictures"), ("validation_", "held-out pictures"))
 _LABELS = {"loss": "loss (nats)", "accuracy": "accuracy (share correct)"}
@@ -23,22 +17,15 @@ def draw_training(curves: TrainingCurves, ax: Axes, *, score: str = "loss") -> A
 
     Parameters
     ----------
-    curves : TrainingCurves
-        Result of `tlkit.inspection.summarise_training`.
-    ax : matplotlib Axes
-        Axes to draw on.
+    curves, ax : TrainingCurves and matplotlib Axes
+        Result of `tlkit.inspection.summarise_training`, and the axes to draw on.
     score : {"loss", "accuracy"}
-        Values to draw.
+        Values to draw; others raise ValueError.
 
     Returns
     -------
     matplotlib Axes
         The axes that were given.
-
-    Raises
-    ------
-    ValueError
-        If the score is unknown.
 
     Examples
     --------
@@ -62,8 +49,5 @@ def draw_training(curves: TrainingCurves, ax: Axes, *, score: str = "loss") -> A
     if score == "accuracy":
         ax.set_ylim(0, 1.03)
     ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.set_xlabel("epoch")
-    ax.set_ylabel(_LABELS[score])
-    ax.grid(alpha=0.3)
-    ax.legend(fontsize="small")
+    finish_curves(ax, "epoch", _LABELS[score])
     return ax

@@ -1,19 +1,14 @@
 """Agreement of scores with measured accuracy: rank correlations with intervals. Without torch."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from tlkit.arguments import check_known
 from tlkit.evaluation.intervals import percentile_interval
 from tlkit.selection.score_warnings import SelectionWarning
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 BASELINES = ("published_accuracy", "n_parameters", "n_flops")
 _NO_SCORES = (
@@ -48,23 +43,20 @@ def compare_with_accuracy(
         Columns to test; by default all scores in the table.
     baselines : sequence of str
         Columns that are free to know, as the number of parameters. Missing ones are skipped.
-    n_draws : int, default 500
-        Number of bootstrap samples.
-    seed : int, default 0
-        Seed of the bootstrap.
+    n_draws, seed : int
+        Number of bootstrap samples, by default 500, and their seed.
 
     Returns
     -------
     pandas.DataFrame
-        One row per score and baseline. Correlations are NaN if fewer than three candidates have both values, or if a
-        column is constant:
+        One row per score and baseline:
 
         - score (str): the column.
         - kind (str): "score" or "costs nothing", for baselines.
         - tau, tau_low, tau_high (float): Kendall's tau-b with its 95 % interval.
         - p_value (float): two-sided, exact without ties.
         - weighted_tau, weighted_tau_low, weighted_tau_high (float): tau in which the best candidates count more.
-        - n_candidates (int): candidates with both values.
+        - n_candidates (int): candidates with both values. With fewer than three, or a constant column, the rest is NaN.
 
     Raises
     ------
@@ -83,8 +75,8 @@ def compare_with_accuracy(
 
     References
     ----------
-    Kendall, 1945. The treatment of ties in ranking problems. Efron, 1979. Bootstrap methods: another look at the
-    jackknife. Vigna, 2015. A weighted correlation index for rankings with ties.
+    Kendall, 1945. The treatment of ties in ranking problems. Vigna, 2015. A weighted correlation index for rankings
+    with ties. Efron, 1979. Bootstrap methods: another look at the jackknife.
 
     Examples
     --------
@@ -93,8 +85,6 @@ def compare_with_accuracy(
     >>> compare_with_accuracy(table, "accuracy", n_draws=20).tau.round(6).tolist()
     [1.0]
     """
-    import pandas as pd
-
     accuracy, scores, baselines = _read_columns(table, accuracies, scores, baselines)
     n_measured = int(np.isfinite(accuracy).sum())
     if n_measured < 3:

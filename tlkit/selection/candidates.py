@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
+import tlkit as tl
 from tlkit.backbones.recipe import read_size
 from tlkit.features.features import Features
 from tlkit.images.imageset import ImageSet
-
-if TYPE_CHECKING:
-    from tlkit.backbones.backbone import Backbone
 
 _WORTH_CONVERTING = 500  # pictures
 
@@ -24,8 +21,7 @@ class Candidate:
     backbone : Backbone or str
         A backbone or a name for `load_backbone`.
     stage : str or int, optional
-        Stage after which the network is cut, by name or negative index. Its features are the mean over the stage's
-        output map.
+        Stage after which the network is cut, by name or negative index. Its features are means over its output map.
     image_size_px : int, optional
         Height and width of the input; by default the backbone's.
     name : str, optional
@@ -37,12 +33,12 @@ class Candidate:
     Candidate(backbone='resnet18', stage=-2, image_size_px=64, name=None)
     """
 
-    backbone: Backbone | str
+    backbone: tl.Backbone | str
     stage: str | int | None = None
     image_size_px: int | None = None
     name: str | None = None
 
-    def build(self) -> Backbone:
+    def build(self) -> tl.Backbone:
         """Build the backbone for this candidate's image size.
 
         Returns
@@ -64,19 +60,8 @@ class Candidate:
         recipe = whole.recipe.at(self.image_size_px)
         return Backbone(whole.name, dict(whole.body.items()), whole.tail, recipe, whole.provenance)
 
-    def find_cut(self, backbone: Backbone) -> str | None:
-        """Find the stage after which a backbone is cut.
-
-        Parameters
-        ----------
-        backbone : Backbone
-            A result of `build`.
-
-        Returns
-        -------
-        str or None
-            Name of the stage; None if it isn't cut, or only after the last stage.
-        """
+    def _find_cut(self, backbone):
+        """Return the stage after which a backbone from `build` is cut; None if no stage is left out."""
         index = len(backbone.stages) - 1 if self.stage is None else backbone.find_stage(self.stage)
         return None if index == len(backbone.stages) - 1 else backbone.stages[index]
 
@@ -87,13 +72,9 @@ class Candidate:
         ----------
         images : ImageSet
             Pictures.
-        engine : str, default "auto"
-            As in `extract_features`, as are `cache` and `progress`. However, "auto" chooses torch for fewer than 500
-            pictures: these take less time than converting a network for OpenVINO.
-        cache : bool, default True
-            Whether to keep the features.
-        progress : bool, default True
-            Whether to show a progress bar.
+        engine, cache, progress : str, bool and bool
+            As in `extract_features`. However, "auto" chooses torch for fewer than 500 pictures: these take less time
+            than converting a network for OpenVINO.
 
         Returns
         -------
@@ -108,7 +89,7 @@ class Candidate:
 
         if engine == "auto" and len(images) < _WORTH_CONVERTING:
             engine = "torch"
-        stage = self.find_cut(backbone)
+        stage = self._find_cut(backbone)
         return extract_features(backbone, images, engine, cache=cache, progress=progress, stage=stage)
 
 

@@ -92,15 +92,13 @@ def score_h(values: ArrayLike, labels: ArrayLike) -> float:
 
     Parameters
     ----------
-    values : (n, d) array_like
-        Features.
-    labels : (n,) int or str array_like
-        Labels of two classes or more.
+    values, labels : (n, d) array_like and (n,) array_like
+        Features and labels; errors and warnings are those of `score_logme`.
 
     Returns
     -------
     float
-        0 to the number of classes minus 1. Errors and warnings are those of `score_logme`.
+        0 to the number of classes minus 1.
 
     Notes
     -----

@@ -6,30 +6,25 @@ import functools
 import time
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
+import tlkit as tl
 from tlkit.arguments import check_known
 from tlkit.images.imageset import ImageSet
 from tlkit.selection.candidates import Candidate
 from tlkit.selection.evidence_scores import score_h, score_logme
 from tlkit.selection.score_warnings import CONSTANT_SHARE, SelectionWarning, warn
-from tlkit.selection.source import NoClassifierError, apply_classifier, load_classifier
-from tlkit.selection.source_scores import score_leep, score_nce
+from tlkit.selection.source import NoClassifierError, apply_classifier, load_classifier, score_leep, score_nce
 from tlkit.selection.transferability import score_knn, score_linear_probe
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from tlkit.backbones.backbone import Backbone
 
 SCORES = ("logme", "h", "knn", "linear_probe", "leep", "nce")
 _DEPEND_ON_WIDTH = {"logme", "h"}
 
 
 def rank(
-    backbones: Sequence[Backbone | str | Candidate],
+    backbones: Sequence[tl.Backbone | str | Candidate],
     images: ImageSet,
     *,
     scores: Sequence[str] = ("logme", "h", "knn", "linear_probe"),
@@ -46,14 +41,10 @@ def rank(
     images : ImageSet
         Training pictures. A test set used to choose a network is no longer a held-out set.
     scores : sequence of str, default ("logme", "h", "knn", "linear_probe")
-        Also "leep" and "nce"; see `score_logme` and so on. These two need the network's own classifier; they are NaN if
-        it is missing and for inner stages.
-    engine : str, default "auto"
-        As in `Candidate.extract`, as are `cache` and `progress`.
-    cache : bool, default True
-        Whether to keep the features.
-    progress : bool, default True
-        Whether to show a progress bar.
+        As in `score_logme` and so on. "leep" and "nce" need the network's own classifier; they are NaN if it is missing
+        and for inner stages.
+    engine, cache, progress : str, bool and bool
+        As in `Candidate.extract`.
 
     Returns
     -------
@@ -82,22 +73,14 @@ def rank(
         If a condition misleads the scores: fewer pictures than features, different numbers of features, image sizes
         other than those of the weights, classes of one picture, or constant features.
 
-    Notes
-    -----
-    Features of each candidate are extracted once and serve all scores. Scores that hold out pictures hold out groups as
-    a whole.
-
     Examples
     --------
     >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart").few(5)
-    >>> network = tl.load_backbone("efficientnet_lite0", weights=None)
-    >>> inner = tl.selection.Candidate(network, stage="stem")
+    >>> inner = tl.selection.Candidate(tl.load_backbone("efficientnet_lite0", weights=None), stage="stem")
     >>> tl.selection.rank([inner], images, scores=["knn"], progress=False).name.tolist()
     ['efficientnet_lite0 until stem']
     """
-    import pandas as pd
-
     scores = check_known("scores", scores, SCORES)
     if not scores:
         raise ValueError(f"scores: none, expected some of {', '.join(SCORES)}")
@@ -118,7 +101,7 @@ def rank(
         if (np.ptp(features.values, axis=0) == 0).mean() > CONSTANT_SHARE:
             constant.append(row["name"])
         row["n_features"] = features.values.shape[1]
-        row |= _score(scores, backbone, features, inner=candidate.find_cut(backbone) is not None)
+        row |= _score(scores, backbone, features, inner=candidate._find_cut(backbone) is not None)
         rows.append(row | {"duration_s": time.perf_counter() - start})
     _warn_of_conditions(rows, images, scores, constant)
     table = pd.DataFrame(rows).astype({"published_accuracy": float})
@@ -129,7 +112,7 @@ def _describe(candidate, backbone):
     """Return the columns of a candidate that need no features, and the image size of its weights."""
     from tlkit.backbones.networks import find_entry
 
-    cut = candidate.find_cut(backbone)
+    cut = candidate._find_cut(backbone)
     try:
         entry = find_entry(backbone.name)
         own_size_px, accuracy = entry.recipe.crop_size_px, entry.accuracy

@@ -1,16 +1,15 @@
-"""Predictions of a pretrained network's own classes, from its features and the last layer in its weights file."""
+"""Predictions of a pretrained network's own classes, from the last layer in its weights file, and scores by them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+import tlkit as tl
+from tlkit.arguments import check_probabilities
+from tlkit.features.arrays import check_labels
 from tlkit.images.imageset import ImageSet
-
-if TYPE_CHECKING:
-    from tlkit.backbones.backbone import Backbone
 
 
 class NoClassifierError(ValueError):
@@ -18,28 +17,23 @@ class NoClassifierError(ValueError):
 
 
 def predict_source(
-    backbone: Backbone | str, images: ImageSet, *, engine: str = "auto", cache: bool = True, progress: bool = True
+    backbone: tl.Backbone | str, images: ImageSet, *, engine: str = "auto", cache: bool = True, progress: bool = True
 ) -> np.ndarray:
     """Predict the classes that a network was pretrained on.
 
     Parameters
     ----------
     backbone : Backbone or str
-        A backbone or a name for `load_backbone`. If its image size isn't that of its weights, predictions are worse:
-        the classifier never saw such features.
+        A backbone or a name for `load_backbone`. Predictions are worse at another image size than that of its weights.
     images : ImageSet
         Pictures to predict.
-    engine : str, default "auto"
-        As in `extract_features`, as are `cache` and `progress`.
-    cache : bool, default True
-        Whether to keep the features.
-    progress : bool, default True
-        Whether to show a progress bar.
+    engine, cache, progress : str, bool and bool
+        As in `extract_features`.
 
     Returns
     -------
     (n, n_source_classes) float64 array
-        Probabilities for `score_leep`; their `argmax(axis=1)` are the source labels for `score_nce`.
+        Probabilities.
 
     Raises
     ------
@@ -47,17 +41,11 @@ def predict_source(
         If the weights are random, their file has no classifier, or the network doesn't end with a single linear layer,
         as SqueezeNet. It is a ValueError.
 
-    Notes
-    -----
-    A backbone has no classifier. It is read from the weights file again and applied to the backbone's features, which
-    may already be cached.
-
     Examples
     --------
     >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart")[:3]
-    >>> backbone = tl.load_backbone("efficientnet_lite0", image_size_px=32)
-    >>> tl.selection.predict_source(backbone, images, progress=False).shape
+    >>> predict_source(tl.load_backbone("efficientnet_lite0", image_size_px=32), images, progress=False).shape
     (3, 1000)
     """
     from tlkit.features.extract import extract_features
@@ -119,3 +107,26 @@ def load_classifier(backbone):
     if weight.is_meta or bias.is_meta:
         raise NoClassifierError(f"backbone: {path} holds no classifier of {backbone.name}; take the published weights")
     return weight.double().numpy(), bias.double().numpy()
+
+
+def score_leep(probabilities, labels):
+    """Return LEEP: the mean log-likelihood of the labels in nats, predicted from source class probabilities."""
+    # Nguyen, Hassner, Seeger and Archambeau 2020 (LEEP: a new measure to evaluate transferability of learned
+    # representations).
+    probabilities = check_probabilities(probabilities)
+    labels, n_classes = check_labels(labels, n_rows=len(probabilities))
+    joint = np.eye(n_classes)[labels].T @ probabilities / len(labels)  # (n_classes, n_source_classes)
+    sums = joint.sum(axis=0)
+    conditional = joint / np.where(sums > 0, sums, 1)  # a source class without any probability predicts nothing
+    return float(np.mean(np.log(np.sum(conditional[labels] * probabilities, axis=1))))
+
+
+def score_nce(source_labels, labels):
+    """Return the negative conditional entropy of the labels in nats, given each picture's source class."""
+    # Tran, Nguyen and Hassner 2019 (Transferability and hardness of supervised classification tasks).
+    source, n_source = check_labels(source_labels, "source_labels")
+    labels, n_classes = check_labels(labels, n_rows=len(source))
+    joint = np.zeros((n_source, n_classes))
+    np.add.at(joint, (source, labels), 1 / len(labels))
+    conditional = joint / joint.sum(axis=1, keepdims=True)
+    return float(np.sum(joint * np.log(np.where(joint > 0, conditional, 1))))

@@ -16,10 +16,8 @@ def score_knn(values: ArrayLike, labels: ArrayLike, groups: ArrayLike | None = N
 
     Parameters
     ----------
-    values : (n, d) array_like
-        Features.
-    labels : (n,) int or str array_like
-        Labels of two classes or more.
+    values, labels : (n, d) array_like and (n,) array_like
+        Features and labels; errors are those of `score_logme`. Classes of one picture raise a warning.
     groups : (n,) int or str array_like, optional
         Pictures of one group are never neighbours.
     n_neighbors : int, default 5
@@ -28,7 +26,7 @@ def score_knn(values: ArrayLike, labels: ArrayLike, groups: ArrayLike | None = N
     Returns
     -------
     float
-        Accuracy, 0 to 1. Errors are those of `score_logme`; it warns of classes of one picture.
+        Accuracy, 0 to 1.
 
     References
     ----------
@@ -74,10 +72,8 @@ def score_linear_probe(
 
     Parameters
     ----------
-    values : (n, d) array_like
-        Features.
-    labels : (n,) int or str array_like
-        Labels of two classes or more.
+    values, labels : (n, d) array_like and (n,) array_like
+        Features and labels; errors and warnings are those of `score_knn`.
     groups : (n,) int or str array_like, optional
         Pictures of one group are never in both training and test fold.
     kind : {"ridge", "logistic", "knn"}, default "ridge"
@@ -90,7 +86,7 @@ def score_linear_probe(
     Returns
     -------
     float
-        Accuracy, 0 to 1. Errors are those of `score_logme`; it warns of classes of one picture.
+        Accuracy, 0 to 1.
 
     Notes
     -----

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
-from tlkit.adaptation.collapse import detect_collapse
 from tlkit.adaptation.domain_inputs import read_domains, read_features, read_methods
 from tlkit.adaptation.pair_results import BASELINE, ORACLE
 from tlkit.adaptation.pair_split import split_rows
 from tlkit.adaptation.solved_head import Solved, solve_head
+from tlkit.adaptation.validators import detect_collapse
 from tlkit.arguments import check_count, check_known
 from tlkit.names import format_strategy
 from tlkit.summaries.domain_map import DomainMap, map_domains

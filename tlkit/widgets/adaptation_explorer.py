@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import traitlets
 
+import tlkit as tl
 from tlkit.arguments import check_known
+from tlkit.features.features import Features
+from tlkit.images.imageset import ImageSet
 from tlkit.names import format_strategy
 from tlkit.plots.adaptation import SIZE_INCHES, AdaptationPage
 from tlkit.summaries.adaptation import AdaptationChoice, AdaptationResults, summarise_adaptation
 from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, refuse_value
 
-if TYPE_CHECKING:
-    from tlkit.backbones.backbone import Backbone
-    from tlkit.features.features import Features
-    from tlkit.images.imageset import ImageSet
-
 
 class AdaptationExplorer(ChoiceExplorer):
     """Adapt one domain to another by a method: the map of features before and after, and the recall of each class.
 
-    Building the explorer extracts the features once and displays nothing. A pair of domains and a method is computed
-    when it is first shown, and kept.
+    Building the explorer extracts the features once. A choice is computed when it is first shown, and kept.
 
     Parameters
     ----------
@@ -44,8 +40,8 @@ class AdaptationExplorer(ChoiceExplorer):
     Attributes
     ----------
     source, target, method : str
-        The choice that is shown. Assigning one moves its control; an unknown domain or method raises TraitError. If the
-        source becomes the target, or the target the source, the two are exchanged.
+        The choice that is shown. Assigning one moves its control; an unknown value raises TraitError. If the source
+        becomes the target, or the target the source, the two are exchanged.
 
     Raises
     ------
@@ -54,12 +50,10 @@ class AdaptationExplorer(ChoiceExplorer):
 
     Examples
     --------
-    >>> import numpy as np
     >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain=["photo", "sketch"]).select(role="core")
-    >>> values = np.eye(14, dtype=np.float32)[images.labels]
-    >>> features = tl.Features(values, images.labels, images.classes, images.names, images.groups, {"backbone": "made"})
-    >>> AdaptationExplorer(features, images, methods=["coral"])
+    >>> made = tl.Features(np.eye(14)[images.labels], images.labels, images.classes, images.names, images.groups, {})
+    >>> AdaptationExplorer(made, images, methods=["coral"])
     AdaptationExplorer(2 domains × 2 methods, 469 pictures)
     """
 
@@ -69,7 +63,7 @@ class AdaptationExplorer(ChoiceExplorer):
 
     def __init__(
         self,
-        backbone: Backbone | str | Features,
+        backbone: tl.Backbone | str | Features,
         images: ImageSet,
         domains: Sequence[str] | None = None,
         methods: Sequence[str] | dict | None = None,

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
 
 import traitlets
 
+import tlkit as tl
+from tlkit.comparison.compare import Comparison
+from tlkit.images.imageset import ImageSet
 from tlkit.plots.augmentation import SIZE_INCHES, AugmentationPage
 from tlkit.summaries.augmentation import AugmentationAblation, AugmentationChoice, summarise_augmentation
 from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, make_slider
-
-if TYPE_CHECKING:
-    from tlkit.backbones.backbone import Backbone
-    from tlkit.comparison.compare import Comparison
-    from tlkit.images.imageset import ImageSet
 
 
 class AugmentationExplorer(ChoiceExplorer):
@@ -29,16 +26,14 @@ class AugmentationExplorer(ChoiceExplorer):
     comparison : Comparison
         Comparison, at one number of shots, of strategies that differ in their augmentation, as
         `tlkit.strategies.augmented` makes them. Its augmentations can be chosen.
-    n_draws : int
-        Number of random draws to choose from.
-    seed : int
-        Seed of the draws.
+    n_draws, seed : int
+        Number of random draws to choose from, and their seed.
 
     Attributes
     ----------
     policy, draw : str, int
-        The choice that is shown, such as "none", "crop" or "crop + mixup", and the draw from 0. Assigning one moves its
-        control; an unknown policy or draw raises TraitError.
+        The choice that is shown, such as "crop + mixup", and the draw from 0. Assigning one moves its control; an
+        unknown value raises TraitError.
 
     Raises
     ------
@@ -53,8 +48,7 @@ class AugmentationExplorer(ChoiceExplorer):
     >>> backbone = make_small_backbone()
     >>> brief = tl.Strategy([tl.Phase(["head"], 1, 1e-3)], name="brief")
     >>> arms = [tl.strategies.augmented(brief, augment) for augment in (None, "flip")]
-    >>> comparison = tl.compare(backbone, images, arms, shots=[1], seeds=[0], progress=False)
-    >>> AugmentationExplorer(backbone, images, comparison)
+    >>> AugmentationExplorer(backbone, images, tl.compare(backbone, images, arms, shots=1, seeds=1, progress=False))
     AugmentationExplorer(2 policies × 10 draws, 6 pictures)
     """
 
@@ -63,7 +57,7 @@ class AugmentationExplorer(ChoiceExplorer):
     _validate = traitlets.validate("policy", "draw")(ChoiceExplorer.validate_field)
 
     def __init__(
-        self, backbone: Backbone, images: ImageSet, comparison: Comparison, *, n_draws: int = 10, seed: int = 0
+        self, backbone: tl.Backbone, images: ImageSet, comparison: Comparison, *, n_draws: int = 10, seed: int = 0
     ):
         self.augmentations = AugmentationAblation(backbone, images, comparison, n_draws=n_draws, seed=seed)
         policies = list(self.augmentations.arms)

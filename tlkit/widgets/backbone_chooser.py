@@ -1,24 +1,17 @@
 """Budget → remaining candidates → prediction → scores: the `BackboneChooser`."""
 
-from __future__ import annotations
-
 import math
 import threading
-from typing import TYPE_CHECKING
 
 import ipywidgets
+import pandas as pd
 import traitlets
 
 from tlkit.arguments import check_known
 from tlkit.plots.backbone_choice import SIZE_INCHES, render_choice
 from tlkit.summaries.backbone_choice import LIMITED, Budget, choose, format_limit
 from tlkit.summaries.backbone_table import format_html
-from tlkit.widgets.explorer import Explorer, make_buttons, make_picture, make_row, make_slider, refuse_value
-from tlkit.widgets.status import StatusLine
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from IPython.display import Image
+from tlkit.widgets.explorer import Explorer, StatusLine, make_buttons, make_picture, make_row, make_slider, refuse_value
 
 _LABELS = {"n_flops": "compute, at most", "n_parameters": "size, at most", "image_size_px": "input, at most"}
 
@@ -54,8 +47,7 @@ class BackboneChooser(Explorer):
     Examples
     --------
     >>> import pandas as pd
-    >>> table = pd.DataFrame({"name": ["tiny", "large"], "n_flops": [1e8, 3e10], "accuracy": [0.62, 0.73]})
-    >>> chooser = BackboneChooser(table)
+    >>> chooser = BackboneChooser(pd.DataFrame({"name": ["a", "b"], "n_flops": [1e8, 3e10], "accuracy": [0.62, 0.73]}))
     >>> chooser.budget = Budget(n_flops=1e9)
     >>> chooser
     BackboneChooser(1 of 2 candidates fit; no prediction yet)
@@ -198,18 +190,10 @@ class BackboneChooser(Explorer):
         settings = {"score": self.score, "cost": self.cost, "names": self.names, "predicted": self.predicted}
         return render_choice(self.table, self.selection, **settings)
 
-    def snapshot(self) -> Image:
-        """Return the scores under the current budget as a still picture, even while they are hidden.
-
-        Returns
-        -------
-        IPython.display.Image
-            The drawing as PNG.
-        """
-        from IPython.display import Image
-
+    def _draw_still(self):
+        """Return the scores under the current budget (PNG, bytes), even while they are hidden."""
         with self._lock:
-            return Image(self._render())
+            return self._render()
 
     def __repr__(self):
         kept = "no prediction yet" if self.predicted is None else f"predicted: {self.predicted}"

@@ -1,7 +1,5 @@
 """All networks in one table, sorted by its headers and filtered by typing: the `BackboneTable`."""
 
-from __future__ import annotations
-
 import html
 from pathlib import Path
 
@@ -97,13 +95,7 @@ class BackboneTable(anywidget.AnyWidget):
 
     @property
     def shown(self) -> pd.DataFrame:
-        """Rows that are shown, in their order.
-
-        Returns
-        -------
-        DataFrame
-            Rows of `table`.
-        """
+        """Rows of `table` that are shown, in their order."""
         return self.table.iloc[self.order]
 
     def _repr_mimebundle_(self, **keywords):

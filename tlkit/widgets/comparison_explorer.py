@@ -1,20 +1,15 @@
 """Shots × strategy → score, confusions and mistakes: the `ComparisonExplorer`."""
 
-from __future__ import annotations
-
 import functools
-from typing import TYPE_CHECKING
 
 import traitlets
 
+from tlkit.comparison.compare import Comparison
+from tlkit.images.imageset import ImageSet
 from tlkit.names import format_strategy
 from tlkit.plots.comparison_page import SIZE_INCHES, ComparisonPage
 from tlkit.summaries.comparison import ArmChoice, check_arm, summarise_arm
 from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, make_slider, make_thumbnails
-
-if TYPE_CHECKING:
-    from tlkit.comparison.compare import Comparison
-    from tlkit.images.imageset import ImageSet
 
 
 class ComparisonExplorer(ChoiceExplorer):
@@ -26,10 +21,8 @@ class ComparisonExplorer(ChoiceExplorer):
         Result of `tl.compare`.
     images : ImageSet
         The pictures that were compared on.
-    strategy : str, optional
-        Strategy to show first, by default the last one of the comparison.
-    shots : int, optional
-        Shots to show first, by default the number in the middle.
+    strategy, shots : str and int, optional
+        Arm to show first, by default the last strategy and the number of shots in the middle.
 
     Attributes
     ----------

@@ -1,23 +1,17 @@
 """Cut × head × picture → accuracy and nearest neighbours: the `CutExplorer`."""
 
-from __future__ import annotations
-
 import functools
-from typing import TYPE_CHECKING
 
 import ipywidgets
 import numpy as np
+import pandas as pd
 import traitlets
 
+from tlkit.features.features import Features
+from tlkit.images.imageset import ImageSet
 from tlkit.plots.cuts import SIZE_INCHES, CutPage
 from tlkit.summaries.cuts import CutChoice, CutComparison, summarise_cut
 from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, make_thumbnails
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from tlkit.features.features import Features
-    from tlkit.images.imageset import ImageSet
 
 
 class CutExplorer(ChoiceExplorer):
@@ -31,10 +25,8 @@ class CutExplorer(ChoiceExplorer):
         One row per head and cut that was measured, with columns cut, head, accuracy, accuracy_low and accuracy_high.
     images : ImageSet
         The pictures that the features were extracted from.
-    cut, head : str, optional
-        Cut and head to show first, by default the first ones.
-    picture : int
-        Index of the picture whose neighbours are shown first.
+    cut, head, picture : str, str and int, optional
+        Choice to show first, by default the first cut and head, and the picture with index 0.
 
     Attributes
     ----------
@@ -50,13 +42,11 @@ class CutExplorer(ChoiceExplorer):
     --------
     >>> import pandas as pd
     >>> import tlkit as tl
-    >>> from tlkit.backbones.small import make_small_backbone
-    >>> images, backbone = tl.load_images("styles", domain="sketch").few(1), make_small_backbone()
-    >>> features = {cut: tl.extract_features(backbone, images, stage=cut, progress=False) for cut in backbone.stages}
-    >>> scores = {"accuracy": 0.5, "accuracy_low": 0.4, "accuracy_high": 0.6}
-    >>> table = pd.DataFrame([{"cut": cut, "head": "ridge"} | scores for cut in features])
-    >>> CutExplorer(features, table, images)
-    CutExplorer(3 cuts × 1 heads, 14 pictures)
+    >>> images = tl.load_images("styles", domain="sketch").few(1)
+    >>> made = tl.Features(np.eye(14)[images.labels], images.labels, images.classes, images.names, images.groups, {})
+    >>> row = {"cut": "stem", "head": "ridge", "accuracy": 0.5, "accuracy_low": 0.4, "accuracy_high": 0.6}
+    >>> CutExplorer({"stem": made}, pd.DataFrame([row]), images)
+    CutExplorer(1 cuts × 1 heads, 14 pictures)
     """
 
     cut = traitlets.Unicode()

@@ -1,33 +1,56 @@
 """The bases of explorers: failures in the status line, a still picture without widgets, one choice at a time."""
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import dataclasses
 import functools
+import html
 import inspect
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import ipywidgets
 import traitlets
+from IPython.display import Image
 from PIL import ImageOps
 
 from tlkit.plots.page import DOTS_PER_INCH
-from tlkit.widgets.status import StatusLine
-
-if TYPE_CHECKING:
-    from IPython.display import Image
 
 _THUMBNAIL_PX = 128
+
+
+class StatusLine(ipywidgets.HTML):
+    """A line of text that screen readers read aloud when it changes.
+
+    >>> line = StatusLine("5 < 6")
+    >>> line.text, line.value
+    ('5 < 6', "<span role='status' aria-live='polite'>5 &lt; 6</span>")
+    """
+
+    def __init__(self, text):
+        super().__init__()
+        self.text = text
+
+    @property
+    def text(self):
+        """The text without markup."""
+        return self._text
+
+    @text.setter
+    def text(self, text):
+        """Show another text; its markup is escaped."""
+        self._text = text
+        self.value = f"<span role='status' aria-live='polite'>{html.escape(text)}</span>"
 
 
 class Explorer(ipywidgets.VBox):
     """A widget with a `status` line and a `snapshot`; `error` is the exception of the last change, or None."""
 
     error = None
+
+    def snapshot(self) -> Image:
+        """Return a still picture (IPython Image, PNG) of the current state, which a subclass draws."""
+        return Image(self._draw_still())
 
     def report_failure(self, action, problem="This could not be shown"):
         """Call an action; if it raises an exception, keep it as `error` and show it in the status line."""
@@ -86,8 +109,6 @@ class ChoiceExplorer(Explorer):
 
     def snapshot(self, *values: object, **named: object) -> Image:
         """Return a still picture (IPython Image, PNG) of a choice, by default of the current one."""
-        from IPython.display import Image
-
         given = inspect.signature(type(self._shown)).bind_partial(*values, **named).arguments
         choice = self._choose(**{name: value for name, value in given.items() if value is not None})
         with self._lock:

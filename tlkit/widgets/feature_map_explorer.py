@@ -6,14 +6,15 @@ import base64
 import io
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import anywidget
 import numpy as np
 import traitlets
+from IPython.display import Image
 from PIL import ImageOps
 
 from tlkit.arguments import check_count, check_known
+from tlkit.features.features import Features
 from tlkit.features.projection import (
     METHODS,
     check_mappable,
@@ -21,14 +22,9 @@ from tlkit.features.projection import (
     project_features,
     share_same_class,
 )
+from tlkit.images.imageset import ImageSet
 from tlkit.plots.feature_map import choose_looks, name_axes, render_feature_map, warn_of_map
 from tlkit.widgets.explorer import read_script, refuse_value
-
-if TYPE_CHECKING:
-    from IPython.display import Image
-
-    from tlkit.features.features import Features
-    from tlkit.images.imageset import ImageSet
 
 COLOURINGS = ("class", "domain")
 _N_NEIGHBORS = 5
@@ -40,7 +36,7 @@ class FeatureMapExplorer(anywidget.AnyWidget):
 
     The arrow keys move from point to point, Enter selects one. Neighbours are found in all dimensions of the features,
     not on the map, and among the pictures of other groups. t-SNE is computed when it is first selected, in a thread of
-    its own. Building the explorer displays nothing.
+    its own.
 
     Parameters
     ----------
@@ -60,10 +56,8 @@ class FeatureMapExplorer(anywidget.AnyWidget):
         TraitError.
     neighbors, similarities : (5,) int, (5,) float
         Indices of the nearest neighbours of the selected picture, and their cosine similarities.
-    sentence : str
-        The selection in words.
-    error : Exception or None
-        The exception that the last change ended in.
+    sentence, error : str, Exception or None
+        The selection in words, and the exception that the last change ended in.
 
     Raises
     ------
@@ -72,12 +66,10 @@ class FeatureMapExplorer(anywidget.AnyWidget):
 
     Examples
     --------
-    >>> import numpy as np
     >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="sketch").few(2)
-    >>> values = np.eye(14, dtype=np.float32)[images.labels]
-    >>> features = tl.Features(values, images.labels, images.classes, images.names, images.groups, {})
-    >>> explorer = FeatureMapExplorer(features, images)
+    >>> made = tl.Features(np.eye(14)[images.labels], images.labels, images.classes, images.names, images.groups, {})
+    >>> explorer = FeatureMapExplorer(made, images)
     >>> explorer.selected = 0
     >>> explorer.neighbors.shape
     (5,)
@@ -239,8 +231,6 @@ class FeatureMapExplorer(anywidget.AnyWidget):
         IPython.display.Image
             The map as PNG.
         """
-        from IPython.display import Image
-
         self.wait()
         method = self.method if self.method in self._maps else "pca"
         kinds = self._kinds[self.colour_by]

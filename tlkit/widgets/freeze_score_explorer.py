@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import ipywidgets
+import pandas as pd
 
+import tlkit as tl
 from tlkit.arguments import check_known
+from tlkit.backbones.freezing.costs import FreezingCosts
+from tlkit.images.imageset import ImageSet
 from tlkit.names import format_strategy
 from tlkit.plots.freeze_score_runs import render_score_and_runs
 from tlkit.strategies import catalogue
 from tlkit.strategies.freeze_score import FreezeScore, make_score, make_strategy, write_python
+from tlkit.strategies.strategy import Strategy
 from tlkit.summaries.freeze_score_painting import list_paintable, make_painted_score
 from tlkit.summaries.freeze_score_trials import ScoreTrials
 from tlkit.widgets.freeze_score_painter import FreezeScorePainter
 from tlkit.widgets.jobs import Job
 from tlkit.widgets.score_runner import WRAP, ScoreRunner
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from IPython.display import Image
-
-    from tlkit.backbones.backbone import Backbone
-    from tlkit.backbones.freezing.costs import FreezingCosts
-    from tlkit.images.imageset import ImageSet
-    from tlkit.strategies.strategy import Strategy
 
 PALETTE = (0, 1e-4, 3e-4, 1e-3, 3e-3)
 _COMPARED = ("linear_probe", "fine_tune", "lp_ft", "gradual")
@@ -48,8 +43,7 @@ class FreezeScoreExplorer(ScoreRunner):
     compare_with : sequence of str, optional
         Known strategies to compare with, by default linear_probe, fine_tune, lp_ft and gradual.
     costs : FreezingCosts, optional
-        Result of `measure_freezing` with batches of `batch_size`. By default the costs are measured now, which takes
-        seconds.
+        Result of `measure_freezing` with batches of `batch_size`. By default the costs are measured now, in seconds.
     seed, batch_size : int
         Seed and batch size as in `transfer`.
 
@@ -64,15 +58,13 @@ class FreezeScoreExplorer(ScoreRunner):
     >>> import tlkit as tl
     >>> from tlkit.backbones.small import make_small_backbone
     >>> train, test = tl.load_images("styles", domain="sketch").select(classes=["bird", "bug"]).split(test_fold=0)
-    >>> explorer = FreezeScoreExplorer(make_small_backbone(), train, test, batch_size=2)
-    >>> explorer.load("fine_tune")
-    >>> explorer.painter
+    >>> FreezeScoreExplorer(make_small_backbone(), train, test, batch_size=2).painter
     FreezeScorePainter(3 stages × 6 epochs)
     """
 
     def __init__(
         self,
-        backbone: Backbone,
+        backbone: tl.Backbone,
         train: ImageSet,
         test: ImageSet,
         *,
@@ -110,13 +102,7 @@ class FreezeScoreExplorer(ScoreRunner):
 
     @property
     def score(self) -> FreezeScore:
-        """The painted score; assigning another one changes the grid.
-
-        Returns
-        -------
-        FreezeScore
-            Learning rate of each stage in each epoch.
-        """
+        """The painted `FreezeScore`; assigning another one changes the grid."""
         return self.painter.painting.score()
 
     @score.setter
@@ -126,18 +112,13 @@ class FreezeScoreExplorer(ScoreRunner):
 
     @property
     def table(self) -> pd.DataFrame:
-        """Results of the scores that have been run.
+        """Results of the scores that have been run, one row per score:
 
-        Returns
-        -------
-        DataFrame
-            One row per score, with columns
-
-            - score (str): name of a known strategy, or painted, painted 2, …
-            - accuracy, accuracy_low, accuracy_high (float): share of correct test pictures and its 95 % interval.
-            - n_test (int): number of test pictures.
-            - n_trainable (int): number of parameters that are trained at some time.
-            - estimated_s, duration_s (float): estimated and measured duration of the training, in seconds.
+        - score (str): name of a known strategy, or painted, painted 2, …
+        - accuracy, accuracy_low, accuracy_high (float): share of correct test pictures and its 95 % interval.
+        - n_test (int): number of test pictures.
+        - n_trainable (int): number of parameters that are trained at some time.
+        - estimated_s, duration_s (float): estimated and measured duration of the training, in seconds.
         """
         return self._trials.table
 
@@ -147,12 +128,7 @@ class FreezeScoreExplorer(ScoreRunner):
         Parameters
         ----------
         name : str
-            Name of the strategy.
-
-        Raises
-        ------
-        ValueError
-            If the strategy is unknown or can't be painted.
+            Name of the strategy. ValueError is raised if it is unknown or can't be painted.
         """
         check_known("name", name, list(self._paintable))
         self.painter.painting = self._paintable[name]
@@ -174,10 +150,8 @@ class FreezeScoreExplorer(ScoreRunner):
 
         Raises
         ------
-        ValueError
-            If nothing learns in any epoch.
-        RuntimeError
-            If another training is running.
+        ValueError or RuntimeError
+            If nothing learns in any epoch, or another training is running.
         """
         score = self.score
         make_strategy(score)
@@ -189,12 +163,7 @@ class FreezeScoreExplorer(ScoreRunner):
         Returns
         -------
         Job
-            Its `wait` returns the `table`.
-
-        Raises
-        ------
-        RuntimeError
-            If another training is running.
+            Its `wait` returns the `table`. RuntimeError is raised if another training is running.
         """
         return self._begin(self._run_known)
 
@@ -221,18 +190,10 @@ class FreezeScoreExplorer(ScoreRunner):
         self.status.text = f"Compared: {', '.join(map(format_strategy, self.compare_with))}."
         return self.table
 
-    def snapshot(self) -> Image:
-        """Return the painted score and the results as a still picture.
-
-        Returns
-        -------
-        IPython.display.Image
-            The drawing as PNG.
-        """
-        from IPython.display import Image
-
+    def _draw_still(self):
+        """Return the painted score and the results (PNG, bytes)."""
         with self._drawing:
-            return Image(render_score_and_runs(self.score, self._history, self._n_epochs, self.table))
+            return render_score_and_runs(self.score, self._history, self._n_epochs, self.table)
 
     def __repr__(self):
         trials = self._trials

@@ -1,7 +1,5 @@
 """Stages × norm layers → changed tensors, trained parameters, memory and time: the `FreezingExplorer`."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Sequence
 
@@ -40,8 +38,7 @@ class FreezingExplorer(ChoiceExplorer):
     >>> import torch
     >>> from tlkit.backbones.freezing.measurement import measure_freezing
     >>> from tlkit.backbones.small import make_small_backbone
-    >>> costs = measure_freezing(make_small_backbone(), torch.zeros(2, 3, 32, 32), n_classes=5, n_rounds=1)
-    >>> FreezingExplorer(costs, norm="trainable")
+    >>> FreezingExplorer(measure_freezing(make_small_backbone(), torch.zeros(2, 3, 32, 32), n_classes=5, n_rounds=1))
     FreezingExplorer(small, 3 stages × 3 norm modes)
     """
 

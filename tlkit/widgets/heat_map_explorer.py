@@ -1,33 +1,24 @@
 """Picture × depth × method → heat maps of the trained and of the randomised network: the `HeatMapExplorer`."""
 
-from __future__ import annotations
-
 import functools
-from typing import TYPE_CHECKING
 
 import traitlets
 
+from tlkit.inspection.random_weights import HeatStudy
 from tlkit.plots.heat_maps_page import SIZE_INCHES, HeatStudyPage
 from tlkit.summaries.heat_maps import HeatChoice, check_heat_choice, summarise_heat_maps
 from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, make_slider
 
-if TYPE_CHECKING:
-    from tlkit.inspection.random_weights import HeatStudy
-
 
 class HeatMapExplorer(ChoiceExplorer):
-    """Make a network random from its head down, and see whether a heat map changes.
-
-    All maps have been computed before. Building the explorer displays nothing.
+    """Make a network random from its head down, and see whether a heat map changes; all maps were computed before.
 
     Parameters
     ----------
     study : HeatStudy
         Result of `tlkit.inspection.study_heat_maps`.
-    picture : int
-        Index of the picture to show first.
-    depth, method : str, optional
-        Depth and method to show first, by default the first random depth and the first method.
+    picture, depth, method : int, str and str, optional
+        Choice to show first, by default picture 0, the first random depth and the first method.
 
     Attributes
     ----------
@@ -45,8 +36,7 @@ class HeatMapExplorer(ChoiceExplorer):
     >>> from tlkit.backbones.small import make_small_backbone
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(1)
     >>> run = tl.transfer(make_small_backbone(), images, "linear_probe", progress=False)
-    >>> study = tl.inspection.study_heat_maps(run, images)
-    >>> HeatMapExplorer(study)
+    >>> HeatMapExplorer(tl.inspection.study_heat_maps(run, images))
     HeatMapExplorer(2 pictures × 5 depths × 2 methods)
     """
 

@@ -1,15 +1,12 @@
 """A prediction that the reader makes before the result is shown: the `Prediction`."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 
 import ipywidgets
 import traitlets
 
-from tlkit.widgets.explorer import make_buttons
-from tlkit.widgets.status import StatusLine
+from tlkit.widgets.explorer import StatusLine, make_buttons
 
 _NONE_YET = "no prediction yet"
 
@@ -125,17 +122,12 @@ class Prediction(ipywidgets.VBox):
         Parameters
         ----------
         measured : str or number
-            The result; one of the options if they are texts.
+            The result. If the options are texts and it isn't one of them, ValueError is raised.
 
         Returns
         -------
         Outcome
             Prediction and result, which display as text.
-
-        Raises
-        ------
-        ValueError
-            If the options are texts and the result isn't one of them.
         """
         if self._are_texts and measured not in self.options:
             raise ValueError(f"measured: {measured!r}, expected one of {self.options}")

@@ -8,9 +8,8 @@ import ipywidgets
 
 from tlkit.names import format_strategy
 from tlkit.plots.freeze_score_runs import RUNS_SIZE_INCHES, render_runs
-from tlkit.widgets.explorer import Explorer, make_picture
+from tlkit.widgets.explorer import Explorer, StatusLine, make_picture
 from tlkit.widgets.jobs import Job
-from tlkit.widgets.status import StatusLine
 
 WRAP = {"flex_flow": "row wrap"}
 # Shortest time between two updates of text and drawing; a drawing takes the training a tenth of a second.

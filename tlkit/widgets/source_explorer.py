@@ -1,26 +1,21 @@
 """Source × weight × shots → gain, seeds and classes: the `SourceExplorer`."""
 
-from __future__ import annotations
-
 import functools
 import itertools
-from typing import TYPE_CHECKING
 
+import pandas as pd
 import traitlets
 
 from tlkit.plots.source_worth import SIZE_INCHES, SourceWorthPage
 from tlkit.summaries.source_worth import SourceChoice, SourceGains, summarise_source
 from tlkit.widgets.explorer import ChoiceExplorer, make_buttons
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 class SourceExplorer(ChoiceExplorer):
     """See how much a source adds to a few shots of the target, by its weight and the number of shots.
 
-    Building the explorer summarises all choices and displays nothing. Front ends without widgets show a picture of it.
-    The first source, the last weight and the fewest shots are shown first.
+    Building the explorer summarises all choices. The first source, the last weight and the fewest shots are shown
+    first.
 
     Parameters
     ----------
@@ -42,10 +37,9 @@ class SourceExplorer(ChoiceExplorer):
     >>> import numpy as np
     >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain=["photo", "sketch"]).select(role="core")
-    >>> values = np.eye(14, dtype=np.float32)[images.labels]
-    >>> features = tl.Features(values, images.labels, images.classes, images.names, images.groups, {"backbone": "made"})
-    >>> settings = {"weights": [0.25, "pooled"], "shots": [1], "seeds": 5, "progress": False}
-    >>> SourceExplorer(*tl.adaptation.compare_target_shots(features, images, "photo", "sketch", **settings))
+    >>> made = tl.Features(np.eye(14)[images.labels], images.labels, images.classes, images.names, images.groups, {})
+    >>> settings = {"weights": [0.25, "pooled"], "shots": [1], "progress": False}
+    >>> SourceExplorer(*tl.adaptation.compare_target_shots(made, images, "photo", "sketch", **settings))
     SourceExplorer(1 sources × 2 weights × 1 numbers of shots, 5 seeds)
     """
 

@@ -1,19 +1,14 @@
 """Strategy × cost × score → savings of strategies that train few parameters: the `TrainedShareExplorer`."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+import pandas as pd
 import traitlets
 
 from tlkit.plots.trained_share import SIZE_INCHES, TrainedSharePage
 from tlkit.summaries.trained_share import COSTS, TrainedShareChoice, TrainedShares, summarise_trained_share
 from tlkit.widgets.explorer import ChoiceExplorer, make_buttons
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class TrainedShareExplorer(ChoiceExplorer):
@@ -22,7 +17,7 @@ class TrainedShareExplorer(ChoiceExplorer):
     Parameters
     ----------
     table : DataFrame
-        One row per strategy, as in `tlkit.summaries.trained_share.TrainedShares`.
+        One row per strategy, with columns strategy, trained_share, memory_mib, stored_mib and the scores.
     scores : sequence of str
         Columns of accuracies, each with its interval in columns of the same name with _low and _high.
     strategy, cost, score : str, optional
@@ -41,9 +36,9 @@ class TrainedShareExplorer(ChoiceExplorer):
     Examples
     --------
     >>> import pandas as pd
-    >>> costs = {"trained_share": [0.01, 1.0], "memory_mib": [20.0, 160.0], "stored_mib": [0.1, 12.5]}
-    >>> scores = {"accuracy": [0.7, 0.8], "accuracy_low": [0.6, 0.7], "accuracy_high": [0.8, 0.9]}
-    >>> TrainedShareExplorer(pd.DataFrame({"strategy": ["linear_probe", "lp_ft"]} | costs | scores))
+    >>> row = {"strategy": "lp_ft", "trained_share": 1.0, "memory_mib": 160.0, "stored_mib": 12.5}
+    >>> row |= {"accuracy": 0.8, "accuracy_low": 0.7, "accuracy_high": 0.9}
+    >>> TrainedShareExplorer(pd.DataFrame([row | {"strategy": "linear_probe", "trained_share": 0.01}, row]))
     TrainedShareExplorer(2 strategies × 3 costs × 1 scores)
     """
 
