@@ -93,7 +93,7 @@ def test_one_seed_is_said_to_have_no_interval():
 @pytest.mark.parametrize(
     ("choice", "said"),
     [
-        (ArmChoice("linear_prob", 5), "did you mean 'linear_probe'"),
+        (ArmChoice("linear_prob", 5), "nearest: 'linear_probe'"),
         (ArmChoice("linear_probe", 3), "shots: 3 was not compared for linear_probe; there are 1, 5, 20"),
     ],
 )

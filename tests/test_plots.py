@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageChops
 
 import tlkit as tl
-from tlkit.plots import draw_confusion, draw_mistakes
+from tlkit.plots import draw_confusion
 from tlkit.plots.comparison_page import SIZE_INCHES, ComparisonPage
 from tlkit.plots.confusion import draw_confusion_cells
-from tlkit.plots.mistakes import N_COLUMNS, N_ROWS
+from tlkit.plots.mistakes import N_COLUMNS, N_ROWS, draw_mistakes
 from tlkit.plots.page import DOTS_PER_INCH
 from tlkit.summaries.comparison import ArmChoice, summarise_arm
 

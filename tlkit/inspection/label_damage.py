@@ -47,7 +47,7 @@ def measure_label_damage(
     Returns
     -------
     DataFrame
-        One row per policy and class, with "all" first, and the columns:
+        One row per policy and class, with "all" first:
 
         - policy, class (str): the policy, and the class.
         - n (int): number of held-out pictures.
@@ -65,11 +65,10 @@ def measure_label_damage(
     Notes
     -----
     If the head trained on plain pictures fails on views, either the label is lost (a 6 rotated by 180° is a 9), or
-    such pictures are merely unfamiliar (a negative of a 6). The head trained on views separates the two: the accuracy
-    that it regains was unfamiliarity; the rest is lost, as far as this network can see.
-
-    Two cases remain hidden. If a changed class looks like no other class (a mirrored 3), its views are learned although
-    the pictures are wrong. And a network may fail on pictures that people recognise.
+    such pictures are merely unfamiliar (a negative of a 6). The accuracy that the head trained on views regains was
+    unfamiliarity; the rest is lost, as far as this network can see. Two cases remain hidden: a changed class that looks
+    like no other class (a mirrored 3) is learned although its pictures are wrong, and a network may fail on pictures
+    that people recognise.
 
     Examples
     --------

@@ -16,7 +16,6 @@ from .gains import draw_transfer_map as draw_transfer_map
 from .heat_maps import draw_heat_map as draw_heat_map
 from .heat_maps_page import draw_correlations as draw_correlations
 from .interpolation import draw_interpolation as draw_interpolation
-from .mistakes import draw_mistakes as draw_mistakes
 from .recalls import draw_recalls as draw_recalls
 from .similarity import draw_similarity as draw_similarity
 from .similarity import draw_similarity_curve as draw_similarity_curve
@@ -38,7 +37,6 @@ __all__ = [
     "draw_heat_map",
     "draw_interpolation",
     "draw_maximally_activating",
-    "draw_mistakes",
     "draw_pairs",
     "draw_recalls",
     "draw_reliability",

@@ -1,53 +1,15 @@
 """Pictures with a wrong prediction, large enough to see why."""
 
-from collections.abc import Callable
-
-from matplotlib.axes import Axes
-from pandas import DataFrame
-from PIL.Image import Image
-
 from tlkit.plots.style import draw_thumbnail, frame_sheet
 
 _PITCH_PX, _ROW_PX = 140, 168
 N_COLUMNS, N_ROWS = 7, 2
 
 
-def draw_mistakes(
-    mistakes: DataFrame,
-    read_picture: Callable[[str], Image],
-    ax: Axes,
-    *,
-    n_columns: int = N_COLUMNS,
-    n_rows: int = N_ROWS,
-) -> Axes:
-    """Draw wrongly predicted pictures, each with its true class, predicted class and probability.
-
-    Parameters
-    ----------
-    mistakes : DataFrame
-        Columns picture, label, predicted and probability, as in `tlkit.summaries.comparison.ArmSummary`.
-    read_picture : callable
-        Returns the PIL picture of a name in the column `picture`.
-    ax : matplotlib Axes
-        Axes to draw on.
-    n_columns, n_rows : int
-        Size of the sheet; pictures that do not fit are not drawn.
-
-    Returns
-    -------
-    matplotlib Axes
-        The axes that were given.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from matplotlib.figure import Figure
-    >>> from PIL import Image
-    >>> mistakes = {"picture": ["1.png"], "label": ["bird"], "predicted": ["bug"], "probability": [0.93]}
-    >>> ax = draw_mistakes(pd.DataFrame(mistakes), lambda name: Image.new("RGB", (8, 8)), Figure().subplots())
-    >>> ax.texts[0].get_text().splitlines()
-    ['bird', '→ bug (0.93)']
-    """
+def draw_mistakes(mistakes, read_picture, ax, *, n_columns=N_COLUMNS, n_rows=N_ROWS):
+    """Draw wrongly predicted pictures, each with its true class, predicted class and probability."""
+    # `mistakes` are those of an `ArmSummary`; `read_picture` returns the PIL picture of a name. Pictures that do not
+    # fit are omitted.
     for index, mistake in enumerate(mistakes.head(n_columns * n_rows).itertuples()):
         row, column = divmod(index, n_columns)
         caption = f"{mistake.label}\n→ {mistake.predicted} ({mistake.probability:.2f})"

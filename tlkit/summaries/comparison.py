@@ -1,10 +1,10 @@
 """One arm of a comparison in detail: its score in words, its confusion matrix and its mistakes. Without torch."""
 
 import dataclasses
-import difflib
 
 import numpy as np
 
+from tlkit.arguments import check_known
 from tlkit.evaluation.scores import count_confusion
 from tlkit.names import format_strategy
 
@@ -71,12 +71,8 @@ def check_arm(comparison, choice):
 
 def _find_row(table, choice):
     """Return the row of an arm in the table of a comparison."""
+    check_known("strategy", [choice.strategy], list(dict.fromkeys(table["strategy"])))
     of_strategy = table[table["strategy"] == choice.strategy]
-    if of_strategy.empty:
-        known = list(dict.fromkeys(table["strategy"]))
-        nearest = difflib.get_close_matches(str(choice.strategy), known, n=1, cutoff=0.4)
-        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-        raise ValueError(f"strategy: {choice.strategy!r} was not compared; {hint}There are {', '.join(known)}")
     row = of_strategy[of_strategy["shots"] == choice.shots]
     if row.empty:
         known = ", ".join(map(str, of_strategy["shots"]))

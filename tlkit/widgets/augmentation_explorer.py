@@ -25,7 +25,7 @@ class AugmentationExplorer(ChoiceExplorer):
         Pictures; the first six are shown.
     comparison : Comparison
         Comparison, at one number of shots, of strategies that differ in their augmentation, as
-        `tlkit.strategies.augmented` makes them. Its augmentations can be chosen.
+        `tlkit.strategies.augmented` makes them; others raise ValueError. Its augmentations can be chosen.
     n_draws, seed : int
         Number of random draws to choose from, and their seed.
 
@@ -34,11 +34,6 @@ class AugmentationExplorer(ChoiceExplorer):
     policy, draw : str, int
         The choice that is shown, such as "crop + mixup", and the draw from 0. Assigning one moves its control; an
         unknown value raises TraitError.
-
-    Raises
-    ------
-    ValueError
-        If pictures or comparison don't fit.
 
     Examples
     --------

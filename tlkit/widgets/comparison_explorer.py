@@ -20,19 +20,15 @@ class ComparisonExplorer(ChoiceExplorer):
     comparison : Comparison
         Result of `tl.compare`.
     images : ImageSet
-        The pictures that were compared on.
+        The pictures that were compared on. If one is missing, ValueError is raised.
     strategy, shots : str and int, optional
-        Arm to show first, by default the last strategy and the number of shots in the middle.
+        Arm to show first, by default the last strategy and the number of shots in the middle. An arm that wasn't
+        compared raises ValueError.
 
     Attributes
     ----------
     strategy, shots : str, int
         The arm that is shown. Assigning one moves its control; an arm that wasn't compared raises TraitError.
-
-    Raises
-    ------
-    ValueError
-        If the arm wasn't compared, or a picture of the comparison isn't in `images`.
 
     Examples
     --------

@@ -21,17 +21,12 @@ class FreezingExplorer(ChoiceExplorer):
     frozen : sequence of str, optional
         The stages that are frozen first, by default all.
     norm : {"frozen", "statistics", "trainable"}, optional
-        How norm layers in frozen stages behave, as in `freeze`.
+        How norm layers in frozen stages behave, as in `freeze`. An unknown mode or stage raises ValueError.
 
     Attributes
     ----------
     frozen, norm : tuple of str, str
         The choice that is shown. Assigning one moves its control; an unknown stage or mode raises TraitError.
-
-    Raises
-    ------
-    ValueError
-        If a stage or the norm mode is unknown.
 
     Examples
     --------

@@ -18,17 +18,13 @@ class HeatMapExplorer(ChoiceExplorer):
     study : HeatStudy
         Result of `tlkit.inspection.study_heat_maps`.
     picture, depth, method : int, str and str, optional
-        Choice to show first, by default picture 0, the first random depth and the first method.
+        Choice to show first, by default picture 0, the first random depth and the first method. An unknown one raises
+        ValueError.
 
     Attributes
     ----------
     picture, depth, method : int, str, str
         The choice that is shown. Assigning one moves its control; an unknown value raises TraitError.
-
-    Raises
-    ------
-    ValueError
-        If the picture, depth or method is unknown.
 
     Examples
     --------

@@ -20,17 +20,12 @@ class SourceExplorer(ChoiceExplorer):
     Parameters
     ----------
     runs, predictions : DataFrame
-        Tables of `tlkit.adaptation.compare_target_shots`.
+        Tables of `tlkit.adaptation.compare_target_shots`. Without any source they raise ValueError.
 
     Attributes
     ----------
     source, weight, shots : str, float or "pooled", int
         The choice that is shown. Assigning one moves its control; a value that wasn't measured raises TraitError.
-
-    Raises
-    ------
-    ValueError
-        If no run has a source.
 
     Examples
     --------
