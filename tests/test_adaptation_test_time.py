@@ -12,9 +12,8 @@ from made_networks import copy_state, make_tiny_backbone, same_bits
 from torch import nn
 
 import tlkit as tl
-from tlkit.adaptation.adabn_tent import finish_on_target
 from tlkit.adaptation.losses import entropy_loss, information_maximisation_loss
-from tlkit.adaptation.shot import SourceHypothesisTransfer, label_by_centroids
+from tlkit.adaptation.source_free import SourceHypothesisTransfer, finish_on_target, label_by_centroids
 from tlkit.adaptation.test_time import METHODS, adapt_run
 from tlkit.backbones.backbone import Backbone
 from tlkit.training.lora import insert_lora, merge_lora

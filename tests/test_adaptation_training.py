@@ -14,8 +14,8 @@ from test_auxiliary import make_backbone_with_a_branch
 from torch import nn
 
 import tlkit as tl
-from tlkit.adaptation.adabn_tent import finish_on_target
 from tlkit.adaptation.losses import entropy_loss
+from tlkit.adaptation.source_free import finish_on_target
 from tlkit.adaptation.trained_objectives import Cdan, Dan, Dann, DeepCoral, Mcc
 from tlkit.strategies.freeze_score import make_score, make_strategy
 from tlkit.summaries.freeze_score_painting import make_painted_score

@@ -10,8 +10,7 @@ from made_pictures import make_picture
 import tlkit as tl
 from tlkit.images.inputs import gather_pictures
 from tlkit.inspection import cka, compare_stages, feature_maps, find_maximally_activating
-from tlkit.inspection.similarity import cka_band
-from tlkit.inspection.stage_similarity import extract_stages
+from tlkit.inspection.similarity import cka_band, extract_stages
 
 PICTURES = [make_picture(number, (20, 18)) for number in range(9)]
 

@@ -5,8 +5,8 @@ import pytest
 from made_studies import make_study
 
 from tlkit.adaptation.distances import distance_coral, distance_mmd, distance_proxy_a
+from tlkit.adaptation.domain_inputs import split_pair
 from tlkit.adaptation.gaps import _weigh_mmd, explain_gap, measure_gaps
-from tlkit.adaptation.pair_split import split_pair
 
 
 def test_the_matrix_holds_the_distances_of_disjoint_parts():

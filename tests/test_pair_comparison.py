@@ -13,9 +13,9 @@ from made_studies import make_study
 
 import tlkit as tl
 from tlkit.adaptation.adapt import adapt
+from tlkit.adaptation.domain_inputs import split_pair, split_rows
 from tlkit.adaptation.pair_comparison import compare_pairs
 from tlkit.adaptation.pair_results import VALIDATORS, PairComparison, summarise_pairs
-from tlkit.adaptation.pair_split import split_pair, split_rows
 from tlkit.adaptation.solved_head import solve_head
 from tlkit.adaptation.solved_objectives import Align
 from tlkit.adaptation.trained_objectives import Mcc

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tlkit as tl
-from tlkit.adaptation.pair_split import split_pair
+from tlkit.adaptation.domain_inputs import split_pair
 
 DOMAINS = ["photo", "clipart", "emoji", "sketch"]
 

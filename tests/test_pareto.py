@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from tlkit.plots.pareto import draw_pareto, find_front
+from tlkit.plots.backbone_choice import draw_pareto, find_front
 
 
 def make_table(n=12, seed=0):

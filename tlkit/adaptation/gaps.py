@@ -9,8 +9,7 @@ import pandas as pd
 
 import tlkit as tl
 from tlkit.adaptation.distances import distance_coral, distance_mmd, distance_priors, distance_proxy_a, permute_gap
-from tlkit.adaptation.domain_inputs import read_domains, read_features
-from tlkit.adaptation.pair_split import split_rows
+from tlkit.adaptation.domain_inputs import read_domains, read_features, split_rows
 from tlkit.adaptation.solved_head import solve_head
 from tlkit.adaptation.split_distances import compute_kernel
 from tlkit.arguments import check_count

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from tlkit.adaptation.adabn_tent import finish_on_target
 from tlkit.adaptation.solved_methods import METHODS, SOLVED
+from tlkit.adaptation.source_free import finish_on_target
 from tlkit.adaptation.trained_objectives import Cdan, Dan, Dann, DeepCoral, Mcc
 from tlkit.arguments import suggest
 from tlkit.strategies.catalogue import Known

@@ -12,10 +12,9 @@ import numpy as np
 
 import tlkit as tl
 from tlkit.adaptation import validators
-from tlkit.adaptation.domain_inputs import SharedFeatures, read_domains, read_methods, tunes
+from tlkit.adaptation.domain_inputs import SharedFeatures, read_domains, read_methods, split_rows, tunes
 from tlkit.adaptation.importance_weights import weigh_source
 from tlkit.adaptation.pair_results import ORACLE, PairComparison
-from tlkit.adaptation.pair_split import split_rows
 from tlkit.adaptation.solved_head import Solved, solve_head
 from tlkit.adaptation.validators import detect_collapse
 from tlkit.arguments import check_count

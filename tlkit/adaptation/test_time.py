@@ -8,8 +8,7 @@ from pathlib import Path
 
 import torch
 
-from tlkit.adaptation.adabn_tent import list_moved_layers, plan_adabn, plan_tent
-from tlkit.adaptation.shot import plan_shot
+from tlkit.adaptation.source_free import list_moved_layers, plan_adabn, plan_shot, plan_tent
 from tlkit.arguments import check_count, check_known, check_number, suggest
 from tlkit.backbones.backbone import hash_tensors
 from tlkit.backbones.freezing.freeze import thaw

@@ -12,7 +12,7 @@ from .network_inputs import show_inputs as show_inputs
 from .preprocessing import check_preprocessing as check_preprocessing
 from .random_weights import study_heat_maps as study_heat_maps
 from .similarity import cka as cka
-from .stage_similarity import compare_stages as compare_stages
+from .similarity import compare_stages as compare_stages
 from .training_curves import summarise_training as summarise_training
 from .weight_distance import measure_weight_distance as measure_weight_distance
 

@@ -14,6 +14,8 @@ RING = {"marker": "o", "markersize": 17, "markerfacecolor": "none", "markeredgec
 RING |= {"linestyle": "none", "zorder": 10}
 ACCURACY = "accuracy on test pictures (share correct)"
 SHOTS = "training pictures per class"
+_DARK = 0.6  # from this share of the scale on, a cell is too dark for black text
+PICTURE_PX = 128
 
 
 def style_point(index):
@@ -51,9 +53,6 @@ def frame_sheet(ax, width, height):
     ax.set_axis_off()
 
 
-_DARK = 0.6  # from this share of the scale on, a cell is too dark for black text
-
-
 def draw_matrix(values, texts, rows, columns, ax, *, limits, fontsize=9, **image):
     """Draw (n_rows, n_columns) values as shades between limits (low, high), with texts {(row, column): str}."""
     low, high = limits
@@ -65,9 +64,6 @@ def draw_matrix(values, texts, rows, columns, ax, *, limits, fontsize=9, **image
     ax.set_xticks(range(len(columns)), columns)
     ax.set_yticks(range(len(rows)), rows)
     hide_frame(ax)
-
-
-PICTURE_PX = 128
 
 
 def draw_thumbnail(picture, caption, left, top, pitch_px, ax, *, weight="normal"):

@@ -6,8 +6,8 @@ from pandas import DataFrame
 
 from tlkit.arguments import check_known
 from tlkit.names import format_strategy
+from tlkit.plots.backbone_choice import format_cost
 from tlkit.plots.page import Page
-from tlkit.plots.pareto import format_cost
 from tlkit.plots.style import ACCURACY, FIXED, RING, measure_error_bars, style_point
 
 SIZE_INCHES = (7.6, 4.2)

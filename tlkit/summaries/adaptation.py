@@ -6,9 +6,8 @@ import math
 
 import numpy as np
 
-from tlkit.adaptation.domain_inputs import read_domains, read_features, read_methods
+from tlkit.adaptation.domain_inputs import read_domains, read_features, read_methods, split_rows
 from tlkit.adaptation.pair_results import BASELINE, ORACLE
-from tlkit.adaptation.pair_split import split_rows
 from tlkit.adaptation.solved_head import Solved, solve_head
 from tlkit.adaptation.validators import detect_collapse
 from tlkit.arguments import check_count, check_known
