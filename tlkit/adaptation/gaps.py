@@ -41,10 +41,8 @@ def measure_gaps(
         Domains to compare, by default all.
     n_permutations : int, default 0
         Number of permutations of groups for p-values; 0 for no p-values.
-    seed : int, default 0
-        Seed of the splits, folds and permutations.
-    progress : bool, default True
-        Whether to show a progress bar while features are extracted.
+    seed, progress : int and bool
+        Seed of the splits, folds and permutations, and whether to show a progress bar for the features.
 
     Returns
     -------
@@ -124,12 +122,10 @@ def explain_gap(
         Pictures of several domains.
     source, target : str
         Two of the domains.
-    seeds : int, default 5
-        Number of random splits to average over.
-    n_folds : int, default 5
-        Number of cross-validation folds for the accuracy on the source itself.
+    seeds, n_folds : int, default 5
+        Numbers of random splits to average over, and of folds for the accuracy on the source itself.
     progress : bool, default True
-        Whether to show a progress bar while features are extracted.
+        Whether to show a progress bar for the features.
 
     Returns
     -------

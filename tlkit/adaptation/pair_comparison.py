@@ -62,10 +62,8 @@ def compare_pairs(
     n_folds : int, default 3
         Number of folds of the source for the validators that need its labels. 0 skips these and the circular validator,
         which saves time. Methods that tune a network have none of these, nor the validator that mixes features.
-    progress : bool, default True
-        Whether to show a progress bar.
-    n_workers : int, default 1
-        Number of runs computed at a time, as in `compare`.
+    progress, n_workers : bool and int
+        As in `compare`; one run at a time by default.
 
     Returns
     -------

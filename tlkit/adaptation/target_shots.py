@@ -63,10 +63,8 @@ def compare_target_shots(
         Labelled target pictures per class, from different groups first; a class that has fewer gives all of them.
     seeds : int or list of int, default 5
         A number n stands for 0 to n - 1. Shots of one seed are nested. Use each fold equally often: 5, 10, 15.
-    progress : bool, default True
-        Whether to show a progress bar.
-    n_workers : int, default 1
-        Number of runs computed at a time, as in `compare`.
+    progress, n_workers : bool and int
+        As in `compare`; one run at a time by default.
 
     Returns
     -------

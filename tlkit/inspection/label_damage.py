@@ -39,10 +39,8 @@ def measure_label_damage(
         Number of augmented views per picture.
     test_fold, n_folds : int
         The held-out fold (default 0) of `n_folds` (default 5), as in `ImageSet.split`.
-    seed : int, default 0
-        Seed of the views.
-    progress : bool, default True
-        Show a progress bar.
+    seed, progress : int and bool
+        Seed of the views, and whether to show a progress bar.
 
     Returns
     -------

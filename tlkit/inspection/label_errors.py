@@ -22,10 +22,8 @@ def find_label_errors(
     ----------
     features : Features
         Features of pictures with at least two labels.
-    n_folds : int, default 5
-        Number of folds of the cross-validation, which keeps groups together.
-    seed : int, default 0
-        Seed of the folds.
+    n_folds, seed : int
+        Number of folds of the cross-validation, by default 5, which keep groups together, and their seed.
     l2_penalty : float, default 10.0
         Penalty of the linear probe, as in `tlkit.heads.logistic.fit_logistic`.
 

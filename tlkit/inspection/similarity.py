@@ -135,10 +135,8 @@ def compare_stages(
         Compare every stage of the first network with every stage of the second, not only stages of the same name.
     debiased : bool, default True
         As in `cka`.
-    n_permutations : int, default 99
-        Number of permutations for the band of each pair; 0 for no bands.
-    seed : int, default 0
-        Seed of the permutations.
+    n_permutations, seed : int
+        Number of permutations for the band of each pair, by default 99 (0 for no bands), and their seed.
 
     Returns
     -------

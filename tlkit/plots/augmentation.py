@@ -8,7 +8,7 @@ import tlkit as tl
 from tlkit.comparison.compare import Comparison
 from tlkit.images.imageset import ImageSet
 from tlkit.plots.page import Page
-from tlkit.plots.style import COLOURS, hide_frame, measure_error_bars, style_point
+from tlkit.plots.style import COLOURS, finish_rows, hide_frame, measure_error_bars, style_point
 from tlkit.strategies.augmentation import check_policies, format_augment, split_policies
 from tlkit.summaries.augmentation import augment_pictures, format_label
 
@@ -127,10 +127,8 @@ def draw_ablation(comparison: Comparison, ax: Axes) -> Axes:
         side = "left" if share < 0.3 else "right" if share > 0.7 else "center"
         ax.annotate(row.verdict, (row.gain, index), (0, 6), textcoords="offset points", ha=side, fontsize=8)
     ax.axvline(0, color="black", linewidth=0.8)
-    ax.set_yticks(range(len(rows)), [_name_arm(name) for name in rows["strategy"]])
-    ax.set_ylim(len(rows) - 0.5, -0.8)
-    ax.set_xlabel(f"gain in accuracy over {_name_arm(comparison.baseline)}")
-    ax.grid(axis="x", alpha=0.3)
+    names, baseline = [_name_arm(name) for name in rows["strategy"]], _name_arm(comparison.baseline)
+    finish_rows(ax, names, f"gain in accuracy over {baseline}", top=-0.8)
     return ax
 
 

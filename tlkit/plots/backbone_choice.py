@@ -8,7 +8,7 @@ from pandas import DataFrame
 
 from tlkit.arguments import check_known
 from tlkit.plots.page import make_canvas, read_canvas
-from tlkit.plots.style import COLOURS, RING, style_point
+from tlkit.plots.style import COLOURS, RING, finish_rows, style_point
 from tlkit.summaries.backbone_table import format_column
 
 SIZE_INCHES = (9.8, 4.8)
@@ -168,10 +168,8 @@ def draw_agreement(agreement: DataFrame, ax: Axes) -> Axes:
         style = style_point(index) | {"linestyle": "none", "capsize": 4}
         ax.errorbar(of_kind["tau"], of_kind.index, xerr=lengths, label=kind, **style)
     ax.axvline(0, color="0.5", linewidth=1)
-    ax.set_yticks(range(len(rows)), rows["score"].map(format_column))
-    ax.set_ylim(len(rows) - 0.5, -0.5)
+    order = "order of the candidates against measured accuracy (Kendall's tau, 95 % interval)"
+    finish_rows(ax, rows["score"].map(format_column), order)
     ax.set_xlim(-1.05, 1.05)
-    ax.set_xlabel("order of the candidates against measured accuracy (Kendall's tau, 95 % interval)")
     ax.legend(fontsize="small", loc="lower left")
-    ax.grid(axis="x", alpha=0.3)
     return ax

@@ -51,8 +51,7 @@ def draw_reliability(calibration: Calibration, ax: Axes) -> Axes:
     sizes = 16 + 120 * table["n"] / calibration.n
     label = "measured, 95 % interval"
     ax.scatter(table["confidence"], table["accuracy"], sizes, color=COLOURS[0], zorder=3, label=label)
-    ax.set(xlim=(0, 1), ylim=(0, 1))
-    ax.set_xlabel("confidence (probability of the predicted class)")
+    ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence (probability of the predicted class)")
     ax.set_ylabel("accuracy (share correct)")
     ax.grid(alpha=0.3)
     ax.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3, frameon=False)

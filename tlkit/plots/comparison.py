@@ -1,7 +1,7 @@
 """Accuracies of strategies with their intervals."""
 
 from tlkit.names import format_strategy
-from tlkit.plots.style import ACCURACY, SHOTS, finish_curves, measure_error_bars, style_curve, style_point
+from tlkit.plots.style import ACCURACY, SHOTS, finish_curves, finish_rows, measure_error_bars, style_curve, style_point
 
 
 def draw_comparison(comparison, ax):
@@ -39,12 +39,10 @@ def _draw_rows(table, ax):
         verdict = row["verdict"] if row["verdict"] == "baseline" else f"{row['verdict']} ({row['gain']:+.2f})"
         style = {"textcoords": "offset points", "ha": "center", "fontsize": "small"}
         ax.annotate(verdict, (row["accuracy"], index), (0, 9), **style)
-    ax.set_yticks(range(len(strategies)), [format_strategy(name) for name in strategies])
-    ax.set_ylim(len(strategies) - 0.5, -0.75)
+    names = [format_strategy(name) for name in strategies]
+    finish_rows(ax, names, f"{ACCURACY}, mean and 95 % interval", top=-0.75)
     ax.set_xlim(0, min(1, max(0.1, table[["accuracy", "accuracy_high"]].max(axis=None) + 0.1)))
-    ax.set_xlabel(f"{ACCURACY}, mean and 95 % interval")
     ax.set_title(f"{table['shots'].iloc[0]} {SHOTS}")
-    ax.grid(axis="x", alpha=0.3)
 
 
 def _draw_curves(table, ax):

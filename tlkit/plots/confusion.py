@@ -48,8 +48,7 @@ def draw_confusion_frame(classes, ax):
     ax.set_yticks(indices, classes, fontsize=9)
     ax.set_xticks(indices, classes, fontsize=9, rotation=45, ha="right", rotation_mode="anchor")
     ax.set(xlim=(-0.5, len(classes) - 0.5), ylim=(len(classes) - 0.5, -0.5), aspect="equal")
-    ax.set_ylabel("true class")
-    ax.set_xlabel("predicted class")
+    ax.set(xlabel="predicted class", ylabel="true class")
     hide_frame(ax)
 
 

@@ -33,8 +33,7 @@ def _draw_static(cuts, figure):
     ends = cuts.table[["accuracy", "accuracy_low", "accuracy_high"]]
     low, high = ends.min(axis=None), ends.max(axis=None)
     scores.set_ylim(low - 0.25 * (high - low) - 0.01, high + 0.01)
-    scores.set_xlabel("the network is cut after this stage")
-    scores.set_ylabel(ACCURACY)
+    scores.set(xlabel="the network is cut after this stage", ylabel=ACCURACY)
     scores.set_title("each head at each cut", fontsize=10)
     scores.grid(alpha=0.3)
     scores.legend(fontsize=8, loc="lower center", ncols=4)

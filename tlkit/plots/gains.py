@@ -49,8 +49,7 @@ def draw_gains(gains: DataFrame, ax: Axes, *, margin: float = MARGIN) -> Axes:
         style = style_curve(index) | {"label": format_strategy(arm), "capsize": 3}
         ax.errorbar(columns, rows["gain"], yerr=lengths, **style)
     ax.set_xticks(range(len(shots)), [str(number) for number in shots])
-    ax.set_xlabel(SHOTS)
-    ax.set_ylabel(_name_gain(gains))
+    ax.set(xlabel=SHOTS, ylabel=_name_gain(gains))
     ax.grid(axis="y", alpha=0.3)
     ax.legend(fontsize="small")
     return ax

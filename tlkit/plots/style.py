@@ -41,6 +41,13 @@ def finish_curves(ax, xlabel, ylabel):
     ax.legend(fontsize="small")
 
 
+def finish_rows(ax, names, xlabel, *, top=-0.5, **style):
+    """Name the rows of a drawing, the first one at the top, and the axis below, and add a grid."""
+    ax.set_yticks(range(len(names)), names, **style)
+    ax.set(ylim=(max(len(names), 1) - 0.5, top), xlabel=xlabel)
+    ax.grid(axis="x", alpha=0.3)
+
+
 def hide_frame(ax):
     """Hide the ticks and the frame of axes; their labels stay."""
     ax.tick_params(length=0)

@@ -66,8 +66,7 @@ def draw_trained_share(table: DataFrame, ax: Axes, *, cost: str = "trained_share
     scores = table[columns[2:]]
     ax.set_ylim(max(0.0, scores.min(axis=None) - 0.03), min(1.0, scores.max(axis=None) + 0.03))
     ax.xaxis.set_major_formatter("{x:g}")
-    ax.set_xlabel(label)
-    ax.set_ylabel(ACCURACY)
+    ax.set(xlabel=label, ylabel=ACCURACY)
     ax.grid(alpha=0.3)
     ax.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     return ax

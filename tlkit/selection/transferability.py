@@ -78,10 +78,8 @@ def score_linear_probe(
         Pictures of one group are never in both training and test fold.
     kind : {"ridge", "logistic", "knn"}, default "ridge"
         The head, as in `tlkit.fit_head`. Ridge regression takes seconds if logistic regression takes a minute.
-    n_folds : int, default 5
-        At most the number of pictures in the largest class and of groups.
-    seed : int, default 0
-        Seed of the folds.
+    n_folds, seed : int
+        Number of folds, by default 5, at most the pictures of the largest class and the groups, and their seed.
 
     Returns
     -------
