@@ -17,6 +17,8 @@ from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, make_slider
 class AugmentationExplorer(ChoiceExplorer):
     """Look at the network's input under each augmentation of an ablation, draw by draw, and at the gain.
 
+    Its choice is a `policy`, such as "crop + mixup", and a `draw`, from 0.
+
     Parameters
     ----------
     backbone : Backbone
@@ -28,12 +30,6 @@ class AugmentationExplorer(ChoiceExplorer):
         `tlkit.strategies.augmented` makes them; others raise ValueError. Its augmentations can be chosen.
     n_draws, seed : int
         Number of random draws to choose from, and their seed.
-
-    Attributes
-    ----------
-    policy, draw : str, int
-        The choice that is shown, such as "crop + mixup", and the draw from 0. Assigning one moves its control; an
-        unknown value raises TraitError.
 
     Examples
     --------

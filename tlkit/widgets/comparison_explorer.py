@@ -25,11 +25,6 @@ class ComparisonExplorer(ChoiceExplorer):
         Arm to show first, by default the last strategy and the number of shots in the middle. An arm that wasn't
         compared raises ValueError.
 
-    Attributes
-    ----------
-    strategy, shots : str, int
-        The arm that is shown. Assigning one moves its control; an arm that wasn't compared raises TraitError.
-
     Examples
     --------
     >>> import tlkit as tl

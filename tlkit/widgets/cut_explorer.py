@@ -28,11 +28,6 @@ class CutExplorer(ChoiceExplorer):
     cut, head, picture : str, str and int, optional
         Choice to show first, by default the first cut and head, and the picture with index 0.
 
-    Attributes
-    ----------
-    cut, head, picture : str, str, int
-        The choice that is shown. Assigning one moves its control; an unknown value raises TraitError.
-
     Raises
     ------
     ValueError

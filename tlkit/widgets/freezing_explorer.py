@@ -23,11 +23,6 @@ class FreezingExplorer(ChoiceExplorer):
     norm : {"frozen", "statistics", "trainable"}, optional
         How norm layers in frozen stages behave, as in `freeze`. An unknown mode or stage raises ValueError.
 
-    Attributes
-    ----------
-    frozen, norm : tuple of str, str
-        The choice that is shown. Assigning one moves its control; an unknown stage or mode raises TraitError.
-
     Examples
     --------
     >>> import torch

@@ -21,11 +21,6 @@ class HeatMapExplorer(ChoiceExplorer):
         Choice to show first, by default picture 0, the first random depth and the first method. An unknown one raises
         ValueError.
 
-    Attributes
-    ----------
-    picture, depth, method : int, str, str
-        The choice that is shown. Assigning one moves its control; an unknown value raises TraitError.
-
     Examples
     --------
     >>> import tlkit as tl

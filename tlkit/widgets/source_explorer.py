@@ -14,18 +14,13 @@ from tlkit.widgets.explorer import ChoiceExplorer, make_buttons
 class SourceExplorer(ChoiceExplorer):
     """See how much a source adds to a few shots of the target, by its weight and the number of shots.
 
-    Building the explorer summarises all choices. The first source, the last weight and the fewest shots are shown
-    first.
+    Its choice is a `source`, a `weight` (float or "pooled") and `shots`, at first the first source, the last weight and
+    the fewest shots. All choices are summarised beforehand.
 
     Parameters
     ----------
     runs, predictions : DataFrame
         Tables of `tlkit.adaptation.compare_target_shots`. Without any source they raise ValueError.
-
-    Attributes
-    ----------
-    source, weight, shots : str, float or "pooled", int
-        The choice that is shown. Assigning one moves its control; a value that wasn't measured raises TraitError.
 
     Examples
     --------

@@ -24,11 +24,6 @@ class TrainedShareExplorer(ChoiceExplorer):
         Choice to show first, by default the first strategy, the trained share and the first score. An unknown one
         raises ValueError.
 
-    Attributes
-    ----------
-    strategy, cost, score : str
-        The choice that is shown. Assigning one moves its control; an unknown value raises TraitError.
-
     Examples
     --------
     >>> import pandas as pd
