@@ -112,7 +112,7 @@ class FreezeScoreExplorer(ScoreRunner):
 
     @property
     def table(self) -> pd.DataFrame:
-        """Results of the scores that have been run, one row per score:
+        """Results of the scores that have been run, one row per score.
 
         - score (str): name of a known strategy, or painted, painted 2, …
         - accuracy, accuracy_low, accuracy_high (float): share of correct test pictures and its 95 % interval.
