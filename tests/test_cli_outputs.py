@@ -152,7 +152,7 @@ def test_a_figure_that_fails_costs_neither_tables_nor_their_print(tlkit, pets, t
     def fail(comparison, path):
         raise ValueError("no such font")
 
-    monkeypatch.setattr("tlkit.plots.save_comparison", fail)
+    monkeypatch.setattr("tlkit.plots.comparison.save_comparison", fail)
     status, printed, errors = tlkit("compare", pets, "--output", tmp_path / "out", *QUICK)
     assert status == 1
     assert "linear_probe" in printed and "wrote" in printed

@@ -81,7 +81,7 @@ def _choose_workers():
 
 def _report(comparison, output, record):
     """Write the tables and the figure, then print; nothing that fails keeps the rest from being written."""
-    from tlkit.plots import save_comparison
+    from tlkit.plots.comparison import save_comparison
 
     tables = comparison.runs, comparison.predictions, comparison.table
     writers = [functools.partial(write_csv, table) for table in tables]
@@ -127,21 +127,3 @@ def _print_comparison(comparison):
         costs = (f"{row.n_steps:.0f}", f"{row.duration_s:.1f}")
         rows.append((row.strategy, str(row.shots), accuracy, gain if has_gain else "", row.verdict, *costs))
     print_table(_COLUMNS, rows, title=title, caption=caption, left=("strategy", "verdict"))
-<<<<<<< HEAD
-=======
-
-
-def _write_comparison(comparison, output):
-    """Write tables and figure of a comparison into a folder; yield each path once it is written."""
-    from tlkit.plots.comparison import save_comparison
-    from tlkit.storage import written_whole
-
-    tables = {"runs": comparison.runs, "predictions": comparison.predictions, "comparison": comparison.table}
-    for name, table in tables.items():
-        with written_whole(output / f"{name}.csv") as temporary:
-            table.to_csv(temporary, index=False)
-        yield output / f"{name}.csv"
-    with written_whole(output / "comparison.png") as temporary:
-        save_comparison(comparison, temporary)
-    yield output / "comparison.png"
->>>>>>> 75608ba (Fewer public names and shorter docstrings in the laboratory, plots and widgets; modules with one idea are one)
