@@ -82,13 +82,13 @@ def _decode_entries(path, entries):
     """Return the name (str) of each entry, in whatever encoding the zip's maker wrote it."""
     # `filename` loses backslashes on Windows, and all that follows a zero byte. Without the flag for UTF-8, Python
     # reads names as cp437, which keeps all their bytes.
-    raw = [
-        entry.orig_filename.encode() if entry.flag_bits & 0x800 else entry.orig_filename.encode("cp437")
-        for entry in entries
+    raw = [None if entry.flag_bits & 0x800 else entry.orig_filename.encode("cp437") for entry in entries]
+    names = [
+        entry.orig_filename if name is None else _find_unicode_path(entry.extra, name)
+        for entry, name in zip(entries, raw, strict=True)
     ]
-    stated = [_find_unicode_path(entry.extra, name) for entry, name in zip(entries, raw, strict=True)]
-    texts = decode_names({name for name, text in zip(raw, stated, strict=True) if not text}, path)
-    return [text or texts[name] for name, text in zip(raw, stated, strict=True)]
+    texts = decode_names({bare for bare, name in zip(raw, names, strict=True) if name is None}, path)
+    return [texts[bare] if name is None else name for bare, name in zip(raw, names, strict=True)]
 
 
 def _find_unicode_path(extra, name):

@@ -27,10 +27,13 @@ _LEAST_SHARE = 0.75
 def decode_names(names, location):
     """Return {name: text} of names (bytes), as UTF-8 or in one guessed encoding, with a warning."""
     texts = {name: _try(name, "utf-8") for name in names}
-    others = sorted(name for name, text in texts.items() if text is None)
+    if None not in texts.values():
+        return texts
+    # Some names of another encoding happen to be UTF-8 too, so all are read alike.
+    others = sorted(name for name in names if not name.isascii())
     encoding = guess_encoding(others)
-    texts |= {name: name.decode(encoding or "ascii", "surrogateescape") for name in others}
-    if others and encoding != "cp437":  # the encoding of old zips needs no word
+    texts |= {name: name.decode(encoding or "utf-8", "surrogateescape") for name in others}
+    if encoding != "cp437":  # the encoding of old zips needs no word
         read = f"read as {encoding}" if encoding else "of no known encoding"
         warnings.warn(
             f"{location}: {len(others)} names are not UTF-8 and {read}, the first {texts[others[0]]!r}; if they are "

@@ -6,10 +6,17 @@ import contextlib
 import os
 import warnings
 
+from PIL import Image
+
 from tlkit.images.decode import PictureError, decode_picture, open_picture
 from tlkit.images.inputs import make_set
+from tlkit.names import make_printable
 
 _N_SHOWN = 5
+_DARK_BELOW = 32  # of 255
+_ANIMATED = "animated pictures, of which the first frame is taken"
+_FLAT = "pictures of one colour throughout, perhaps damaged or lost in a conversion"
+_DARK = f"pictures all but black, with no value above {_DARK_BELOW - 1} of 255"
 
 
 def scan_pictures(entries, *, domain, bad, location, n_least_classes=2):
@@ -19,9 +26,7 @@ def scan_pictures(entries, *, domain, bad, location, n_least_classes=2):
     if quarantine:
         _report_bad(quarantine, len(entries), bad, location)
     kept = [entry for entry, (reason, _) in zip(entries, results, strict=True) if not reason]
-    n_animated = sum(is_animated for reason, is_animated in results if not reason)
-    if n_animated:
-        warnings.warn(f"{location}: {n_animated} animated pictures, of which the first frame is taken", stacklevel=3)
+    _warn_of_oddities([(file.location, odd) for (_, _, file), (_, odd) in zip(entries, results, strict=True)], location)
     classes = sorted({label for _, label, _ in kept})
     if lost := sorted({label for _, label, _ in entries} - set(classes)):
         warnings.warn(f"{location}: no readable picture of {', '.join(lost)}, so these are no classes", stacklevel=3)
@@ -46,20 +51,39 @@ def _inspect_all(files):
 
 
 def _inspect(file):
-    """Return (why a picture can't be read, or "", whether it is animated)."""
+    """Return (why a picture can't be read, or "", oddity, or "")."""
     try:
         data = file.read_bytes()
-        decode_picture(data, file.location)
+        oddity = _find_oddity(decode_picture(data, file.location))
         picture = open_picture(data, file.location)
         file.digest()
         with contextlib.closing(picture):
-            return "", getattr(picture, "is_animated", False)
+            return "", _ANIMATED if getattr(picture, "is_animated", False) else oddity
     except PictureError as error:
-        return error.reason, False
+        return error.reason, ""
     except FileNotFoundError:
-        return "no such file: correct its path", False
+        return "no such file: correct its path", ""
     except Exception as error:  # permission, checksum, unknown compression: any error concerns this picture alone
-        return f"can't be read ({error})", False
+        return f"can't be read ({error})", ""
+
+
+def _find_oddity(picture):
+    """Return the oddity of a decoded picture, or ""."""
+    # A few pixels usually show that there is none.
+    for sample in (picture.resize((16, 16), Image.Resampling.NEAREST), picture):
+        lowest, highest = zip(*sample.getextrema(), strict=True)
+        oddity = _FLAT if lowest == highest else _DARK if max(highest) < _DARK_BELOW else ""
+        if not oddity:
+            break
+    return oddity
+
+
+def _warn_of_oddities(oddities, location):
+    """Warn of animated pictures, and of flat or dark ones if they are a tenth of a list of (path, oddity)."""
+    for oddity in (_ANIMATED, _FLAT, _DARK):
+        paths = [path for path, found in oddities if found == oddity]
+        if paths and (oddity == _ANIMATED or 10 * len(paths) >= len(oddities)):
+            warnings.warn(f"{location}: {len(paths)} {oddity}, the first {paths[0]}", stacklevel=4)
 
 
 def _report_bad(quarantine, n_pictures, bad, location):
@@ -81,7 +105,7 @@ def _warn_of_copies(entries, digests, location):
     paths = collections.defaultdict(list)
     for (path, label, _), digest in zip(entries, digests, strict=True):
         labels[digest].add(label)
-        paths[digest].append(str(path))
+        paths[digest].append(make_printable(path))
     conflicts = [paths[digest] for digest in paths if len(labels[digest]) > 1]
     if conflicts:
         warnings.warn(
