@@ -1,6 +1,8 @@
 """A zip of class folders, well meant or not."""
 
+import os
 import stat
+import tracemalloc
 import warnings
 import zipfile
 
@@ -8,6 +10,7 @@ import pytest
 from made_pictures import encode, list_files, make_picture, write_zip
 
 from tlkit.images import archives, load_images
+from tlkit.images.decode import PictureError
 
 
 def make_entries(prefix=""):
@@ -162,3 +165,50 @@ def test_zip_is_read_by_threads_and_after_a_pickle(tmp_path):
     with ThreadPoolExecutor(4) as pool:
         pictures = list(pool.map(copy.read, list(range(4)) * 20))
     assert all(picture.tobytes() == make_picture(n % 4).tobytes() for n, picture in enumerate(pictures))
+
+
+def test_a_zip_that_was_replaced_gives_the_new_pictures(tmp_path):
+    path = write_zip(tmp_path / "a.zip", make_entries())
+    old = load_images(path)
+    digest, pixels = old.content_hash, old.read(0).tobytes()
+    status = path.stat()
+    write_zip(tmp_path / "new.zip", make_entries()[::-1])
+    entries = [(name, encode(make_picture(50 + place))) for place, (name, _) in enumerate(make_entries())]
+    write_zip(tmp_path / "new.zip", entries)
+    os.utime(tmp_path / "new.zip", ns=(status.st_atime_ns, status.st_mtime_ns))
+    (tmp_path / "new.zip").replace(path)
+    new = load_images(path)
+    assert new.read(0).tobytes() == make_picture(50).tobytes() != pixels
+    assert new.content_hash != digest and old.content_hash == new.content_hash
+    write_zip(path, [("cat/new.png", encode(make_picture(1))), ("dog/new.png", encode(make_picture(2)))])
+    with pytest.raises(PictureError, match=r"cat/0.png: not in the zip, which was replaced: load the pictures again"):
+        old.read(0)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_entries_are_unpacked_no_further_than_they_state(tmp_path, method):
+    bomb, stated = bytes(60_000_000), 3_000
+    entries = [*make_entries(), ("dog/bomb.png", bomb)]
+    path = write_zip(tmp_path / "a.zip", entries, compression=method)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(len(bomb).to_bytes(4, "little"), stated.to_bytes(4, "little")))
+    tracemalloc.start()
+    try:
+        with pytest.warns(UserWarning, match="1 of 5"):
+            images = load_images(path, bad="skip")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert [images.read(index).tobytes() for index in range(4)] == [make_picture(n).tobytes() for n in range(4)]
+    assert peak < 30_000_000 or method == zipfile.ZIP_BZIP2  # its shortest blocks unpack to 46 MB
+
+
+def test_members_that_state_too_much_are_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("tlkit.images.decode.MAX_FILE_BYTES", 200)
+    path = write_zip(tmp_path / "a.zip", [*make_entries(), ("cat/big.png", bytes(range(250)))])
+    refuse(path, r"cat/big.png: 250 bytes, more than the limit of 200")
+
+
+def test_folders_in_a_zip_may_not_be_endlessly_deep(tmp_path):
+    deep = "cat/" + "a/" * 1_500 + "0.png"
+    refuse(write_zip(tmp_path / "a.zip", [*make_entries(), (deep, encode(make_picture()))]), "more than 100 deep")

@@ -2,14 +2,17 @@
 
 import io
 import struct
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from made_pictures import encode, make_picture
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageFile, PngImagePlugin
 
 from tlkit.images.decode import MAX_PIXELS, PictureError, decode_picture
+from tlkit.images.inputs import gather_pictures
 
 # What a camera does to an upright picture before it writes the orientation, by the EXIF standard's table.
 TURNS = {
@@ -217,3 +220,80 @@ def test_memory_error_is_not_blamed_on_the_picture(monkeypatch):
     monkeypatch.setattr("tlkit.images.decode.convert_to_rgb", fail)
     with pytest.raises(MemoryError):
         decode_picture(encode(make_picture()))
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "GIF", "BMP"])
+def test_truncated_picture_is_refused_whatever_pillow_may_accept(format, monkeypatch):
+    monkeypatch.setattr("PIL.ImageFile.LOAD_TRUNCATED_IMAGES", True)
+    data = encode(make_picture(size=(200, 150)), format)
+    assert decode_picture(data).size == (200, 150)
+    assert f"broken {format}" in refuse(data[: int(len(data) * 0.6)])
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is True
+
+
+def test_broken_data_is_refused_whatever_pillow_may_accept(monkeypatch):
+    monkeypatch.setattr("PIL.ImageFile.LOAD_TRUNCATED_IMAGES", True)
+    data = bytearray(encode(make_picture(size=(200, 150)), "PNG"))
+    place = data.index(b"IDAT") + 2_000
+    data[place : place + 400] = bytes(400)
+    assert "broken PNG" in refuse(bytes(data))
+
+
+@pytest.mark.parametrize("kind", ["PNG RGB", "PNG RGBA", "PNG L", "WEBP RGB", "TIFF RGB", "JPEG L"])
+@pytest.mark.parametrize("orientation", [3, 6, 7])
+def test_pictures_of_pillow_are_turned_as_their_file_is(tmp_path, kind, orientation):
+    format, mode = kind.split()
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "phone"
+    path.write_bytes(encode(make_picture(size=(40, 20)).convert(mode), format, exif=exif))
+    with Image.open(path) as opened, Image.open(path) as loaded, Image.open(path) as changed:
+        loaded.load()
+        in_memory = Image.open(io.BytesIO(path.read_bytes()))
+        images = gather_pictures([path, opened, loaded, changed.convert("RGBA"), in_memory])
+        assert images.digest(1) == images.digest(4) == images.digest(0) or format == "WEBP"
+        pictures = [images.read(index).tobytes() for index in range(len(images))]
+    assert len(set(pictures)) == 1 and images.read(0).size == ((20, 40) if orientation > 4 else (40, 20))
+    # A picture that was read before is upright and isn't turned again.
+    again = gather_pictures([images.read(0), images.read(0).convert("RGBA")])
+    assert [again.read(index).tobytes() for index in range(2)] == pictures[:1] * 2
+
+
+def test_pictures_of_pillow_that_were_changed_are_taken_as_they_are(tmp_path):
+    make_picture(size=(64, 48)).save(tmp_path / "a.jpg")
+    path = tmp_path / "a.jpg"
+    smaller, edited, frame = Image.open(path), Image.open(path), Image.open(path)
+    smaller.draft("RGB", (32, 24))
+    edited.putpixel((0, 0), (1, 2, 3))
+    make_picture(1).save(tmp_path / "other.jpg")
+    (tmp_path / "other.jpg").replace(path)  # the file at the path is no longer the opened one
+    images = gather_pictures([smaller, edited, frame])
+    assert images.read(0).size == (32, 24)
+    assert images.read(1).getpixel((0, 0)) == (1, 2, 3) and images.read(2).size == (64, 48)
+
+
+def test_frame_that_was_chosen_is_taken(tmp_path):
+    path = tmp_path / "moving.gif"
+    make_picture(0).save(path, save_all=True, append_images=[make_picture(1), make_picture(2)])
+    with Image.open(path) as moving:
+        moving.seek(2)
+        images = gather_pictures([path, moving])
+        assert images.read(1).tobytes() == moving.convert("RGB").tobytes() != images.read(0).tobytes()
+
+
+def test_few_large_pictures_are_decoded_at_once(monkeypatch):
+    now, most, real = [], [], PngImagePlugin.PngImageFile.load_prepare
+
+    def prepare(picture):
+        now.append(picture)
+        most.append(len(now))
+        time.sleep(0.005)
+        now.pop()
+        real(picture)
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load_prepare", prepare)
+    monkeypatch.setattr("tlkit.images.decode.MAX_PIXELS", 1_000)
+    data = encode(make_picture(size=(30, 20)))
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(decode_picture, [data] * 16))
+    assert 2 <= max(most) <= 4

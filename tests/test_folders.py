@@ -3,6 +3,7 @@
 import os
 import shutil
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -308,3 +309,39 @@ def test_changed_file_has_another_digest_though_size_and_time_are_the_same(pets)
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert path.stat().st_size == status.st_size and path.stat().st_mtime_ns == status.st_mtime_ns
     assert images.digest(0) != digest and images.content_hash != group
+
+
+@pytest.mark.parametrize(
+    ("twins", "name"),
+    [
+        (("cat", "cat "), "cat"),
+        (("dog", "dog\u200b"), "dog"),
+        (("dog", "\ufeffdog"), "dog"),
+        (("big cat", "big  cat"), "big cat"),
+        (("cat", "\uff43at"), "\uff43at"),
+        (("cat", "c\u0430t"), "c\u0430t"),
+        (("Straße", "STRASSE"), "Straße"),
+    ],
+)
+def test_labels_that_look_alike_are_named(pets, twins, name):
+    paths = sorted(pets.rglob("*.png"))
+    pairs = list(zip(paths, [*twins, "fox", "fox", "fox"], strict=True))
+    with pytest.warns(UserWarning, match="classes that look alike") as caught:
+        assert load_images(pairs).classes == sorted({*twins, "fox"})
+    assert " and ".join(map(ascii, sorted(twins))) in str(caught[0].message)
+    assert load_images(pairs, merge_twins=True).classes == sorted([name, "fox"])
+
+
+def test_a_large_file_is_refused_by_its_size_alone(pets, monkeypatch):
+    with open(pets / "cat" / "sparse.png", "wb") as file:
+        file.truncate(2**32)
+    real = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail() if path.name == "sparse.png" else real(path))
+    with pytest.raises(ValueError, match=r"sparse.png: 4,294,967,296 bytes, more than the limit of 536,870,912"):
+        load_images(pets)
+
+
+def test_folders_may_not_be_endlessly_deep(pets):
+    os.makedirs(pets / "cat" / Path(*["a"] * 120))
+    with pytest.raises(ValueError, match="has folders more than 100 deep, from 'cat' on, expected a folder for each"):
+        load_images(pets)

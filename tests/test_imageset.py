@@ -196,6 +196,16 @@ def test_description_shows_table_and_contact_sheet_in_jupyter(photos):
     assert "<img" not in photos[[]].describe()._repr_html_()
 
 
+def test_description_of_many_classes_shows_thirty(photos):
+    many = dataclasses.replace(photos, classes=[f"class {n:03}" for n in range(240)], labels=np.arange(240))
+    description = many.describe()
+    shown = description._repr_html_()
+    assert shown.count("<img") == 30 and "and 210 more classes, listed in the description's table" in shown
+    assert len(description.table) == 241 and len(shown) < 1_000_000
+    assert repr(description).count("class ") == 31 and "and 210 more classes" in repr(description)
+    assert "class 029" in repr(description) and "total" in repr(description).splitlines()[-2]
+
+
 def test_contact_sheet_names_each_class_with_its_count(photos):
     axes = Figure().subplots()
     assert draw_contact_sheet(photos, axes, per_class=3) is axes
