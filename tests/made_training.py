@@ -1,5 +1,6 @@
 """A `Training` as `transfer` makes it, for tests that look inside."""
 
+from tlkit.cpu.draws import Draws
 from tlkit.training.loop import Training
 from tlkit.training.settings import TrainingSettings
 
@@ -24,6 +25,7 @@ def make_training(
         images,
         TrainingSettings(**{"progress": False} | settings),
         original=backbone,
+        draws=Draws(settings.get("seed", 0)),
         validation_images=validation_images,
         target=target,
         auxiliary=auxiliary,

@@ -8,7 +8,7 @@ import numpy as np
 import psutil
 import pytest
 
-from tlkit.cpu.measure import measured
+from tlkit.cpu.memory import measured
 
 MIB = 2**20
 

@@ -11,7 +11,7 @@ from nbval.plugin import IPyNbFile
 MOST_MEMORY_MIB = 1.5 * 1024
 CELL_TIMEOUT_S = 600
 BEGIN_MEASURING = """
-from tlkit.cpu.measure import measured
+from tlkit.cpu.memory import measured
 _block = measured()
 _measurement = _block.__enter__()
 """

@@ -12,7 +12,9 @@ from tlkit.adaptation.source_free import list_moved_layers, plan_adabn, plan_sho
 from tlkit.arguments import check_count, check_known, check_number, suggest
 from tlkit.backbones.backbone import hash_tensors
 from tlkit.backbones.freezing.freeze import thaw
-from tlkit.cpu.measure import measured
+from tlkit.cpu.draws import Draws
+from tlkit.cpu.memory import measured
+from tlkit.cpu.threads import default_states
 from tlkit.images.imageset import ImageSet
 from tlkit.training.batches import hash_digests, hide_labels, list_digests
 from tlkit.training.changed_weights import list_changed_since, trace_tuned
@@ -25,6 +27,7 @@ _PLANS = {"adabn": plan_adabn, "tent": plan_tent, "shot": plan_shot}
 METHODS = tuple(_PLANS)
 
 
+@default_states()
 def adapt_run(
     run: Run,
     target: ImageSet,
@@ -120,8 +123,7 @@ def adapt_run(
         identity |= {"head": hash_tensors(head.state_dict())}
         checkpoints = Checkpoints(checkpoint, training_settings.checkpoint_every_s, identity)
     backbone.to(memory_format=torch.channels_last)
-    with measured() as measurement, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(training_settings.seed)
+    with measured() as measurement:
         training = Training(
             backbone,
             head,
@@ -129,6 +131,7 @@ def adapt_run(
             None,
             training_settings,
             original=run.backbone,
+            draws=Draws(training_settings.seed),
             target=target,
             tuned_stages=backbone.stages,  # whether the run left them pretrained is not looked up
             checkpoints=checkpoints,

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import torch
 from torch import nn
 
 from tlkit.adaptation.losses import (
@@ -15,6 +14,7 @@ from tlkit.adaptation.losses import (
     ramp,
 )
 from tlkit.arguments import check_number
+from tlkit.cpu.draws import Draws
 
 N_HIDDEN = 128
 
@@ -103,6 +103,5 @@ def make_critic(n_inputs, n_hidden, seed):
     """
     # As in Ganin et al. 2016, except for sizes. Later code adds batch norm, which undoes any shrinking of the features:
     # a direction that reveals the domain must then vanish altogether before the critic sees less of it.
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    with Draws(seed):
         return nn.Sequential(nn.Linear(n_inputs, n_hidden), nn.ReLU(), nn.Linear(n_hidden, 1))

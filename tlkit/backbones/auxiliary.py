@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from tlkit.backbones.freezing.freeze import hold_norm_statistics, thaw
+from tlkit.cpu.draws import Draws
 
 # The stage in front of a branch, torchvision's name of the branch, its last layer, and the weight of its loss.
 # GoogLeNet's 0.3 is from Szegedy et al. (2015, Going deeper with convolutions). The paper of Inception-v3 (Szegedy et
@@ -62,8 +63,7 @@ class AuxiliaryLoss(nn.Module):
         super().__init__()
         found = backbone.auxiliary
         self.branches = nn.ModuleDict({stage: branch.module for stage, branch in found.items()})
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with Draws(seed):
             heads = {stage: nn.Linear(branch.n_features, n_classes) for stage, branch in found.items()}
         self.heads = nn.ModuleDict(heads)
         self.weights = {stage: branch.weight for stage, branch in found.items()}

@@ -1,5 +1,7 @@
 """`Backbone`: a pretrained network without its classifier."""
 
+import contextlib
+import copy
 import dataclasses
 import hashlib
 from collections.abc import Mapping
@@ -9,11 +11,12 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, _FlopCounterMode
 
 from tlkit.backbones.identity import describe_settings, find_loose_tensors
 from tlkit.backbones.networks import find_stage
 from tlkit.backbones.recipe import Recipe
+from tlkit.cpu.threads import default_states
 
 # These layers change no shape and count no operations, but PyTorch infers their shapes in Python, which would take most
 # of the time.
@@ -32,6 +35,13 @@ def hash_tensors(tensors, heading=""):
         content.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         content.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return content.hexdigest()
+
+
+def copy_modules(network, device=None):
+    """Return a copy of a network's modules; it shares the tensors, or has them on another device, such as "meta"."""
+    # Modes and hooks of the copy are its own, so other threads may use the network meanwhile.
+    tensors = (*network.parameters(), *network.buffers())
+    return copy.deepcopy(network, {id(value): value.detach().to(device) if device else value for value in tensors})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,8 +194,9 @@ class Backbone(nn.Module):
         parameters = list((self if stage is None else self.until(stage)).parameters())
         n_bytes = sum(parameter.nbytes for parameter in parameters)
         n_parameters = sum(parameter.numel() for parameter in parameters)
-        with FlopCounterMode(display=False) as counter:
-            self.infer_shape(self.image_size_px, stage)
+        counter = FlopCounterMode(display=False)
+        # Used as a context itself, it would register hooks on all modules of the process.
+        self._run_on_meta(self.image_size_px, stage, _FlopCounterMode(counter))
         return Cost(n_parameters, counter.get_total_flops(), n_bytes / 2**20)
 
     def infer_shape(self, image_size_px: int, stage: str | int | None = None) -> tuple[int, ...]:
@@ -203,25 +214,20 @@ class Backbone(nn.Module):
         tuple of int
             Shape of the output, (1, …).
         """
+        return tuple(self._run_on_meta(image_size_px, stage).shape)
+
+    @default_states()
+    def _run_on_meta(self, image_size_px, stage, mode=None):
+        """Return the output for one picture without values; `mode` is entered for the forward pass."""
         # On the meta device tensors have shapes and no values. So even the largest network takes neither memory nor
         # time, and counted operations don't depend on the network's own device and kernels.
-        network = self if stage is None else self.until(stage)
-        state = {n: value.detach().to("meta") for n, value in (*network.named_parameters(), *network.named_buffers())}
-        picture = torch.zeros(1, 3, image_size_px, image_size_px, device="meta")
-        mode = {module: module.training for module in self.modules()}
-        skipped = [module for module in network.modules() if isinstance(module, _KEEP_SHAPE)]
-        try:
-            with torch.no_grad():
-                self.eval()
-                for module in skipped:
-                    module.forward = _return_input
-                output = torch.func.functional_call(network, state, (picture,))
-        finally:
-            for module in skipped:
-                del module.forward
-            for module, training in mode.items():
-                module.training = training
-        return tuple(output.shape)
+        network = nn.Sequential(*self.body.values(), self.tail) if stage is None else self.until(stage)
+        network = copy_modules(network, "meta").eval()
+        for module in network.modules():
+            if isinstance(module, _KEEP_SHAPE):
+                module.forward = _return_input
+        with torch.no_grad(), mode or contextlib.nullcontext():
+            return network(torch.zeros(1, 3, image_size_px, image_size_px, device="meta"))
 
     def fingerprint(self) -> str:
         """Return a hash of everything that decides the features.

@@ -3,8 +3,6 @@
 import os
 from collections.abc import Sequence
 
-import torch
-
 from tlkit.backbones.auxiliary import check_auxiliary, take_branches
 from tlkit.backbones.backbone import Backbone
 from tlkit.backbones.networks import find_entry, list_entries
@@ -13,10 +11,13 @@ from tlkit.backbones.stages import build_network
 from tlkit.backbones.weights.fit import fit_to_network
 from tlkit.backbones.weights.read import read_weights
 from tlkit.backbones.weights.weight_files import find_weights
+from tlkit.cpu.draws import Draws
+from tlkit.cpu.threads import default_states
 
 LARGEST_SIZE_PX = 1024
 
 
+@default_states()
 def load_backbone(
     name: str = "efficientnet_lite0",
     weights: str | os.PathLike | None = "pretrained",
@@ -75,8 +76,7 @@ def load_backbone(
         check_auxiliary(name, recipe.crop_size_px)
     # Missing weights are reported before the network is built.
     path = None if weights is None else find_weights(entry, weights)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with Draws(seed):
         network, stages, tail, classifier = build_network(name, entry)
     if path is None:
         provenance = {"source": f"random weights, seed {seed}", "file": None, "sha256": None, "licence": "none needed"}

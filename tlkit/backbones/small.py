@@ -1,10 +1,10 @@
 """A small network with random weights, for tasks as simple as digits, which it learns in a second."""
 
-import torch
 from torch import nn
 
 from tlkit.backbones.backbone import Backbone
 from tlkit.backbones.recipe import Recipe
+from tlkit.cpu.draws import Draws
 
 _N_CHANNELS = (16, 32, 64)
 
@@ -18,8 +18,7 @@ def make_small_backbone(image_size_px=32, seed=0):
     # The 256 features are the means over the quarters of the last map. It is in no list of networks, so a run of it
     # can't be loaded again.
     widths = (3, *_N_CHANNELS)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with Draws(seed):
         stages = {f"stage{n}": _make_stage(*widths[n - 1 : n + 1]) for n in range(1, len(widths))}
     tail = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(1))
     recipe = Recipe(image_size_px, image_size_px, "bilinear", (0.5,) * 3, (0.5,) * 3)

@@ -17,7 +17,7 @@ def build_network(name, entry=None):
     >>> list(stages), classifier
     (['stem', 'stage1', 'stage2', 'stage3'], ('classifier.1',))
     """
-    # The weights come from torch's global random state. `entry` is for the set of weights that the network will load;
+    # The weights come from torch's random state. `entry` is for the set of weights that the network will load;
     # by default its default set. Stages share the network's parameters, and hold each of them once except those of the
     # classifier layers. The tail turns the output of the last stage into features.
     if name.startswith(TIMM):

@@ -5,7 +5,7 @@ import functools
 
 import timm
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, _FlopCounterMode
 
 from tlkit.backbones.entry import TIMM
 from tlkit.backbones.timm_networks import list_classifier
@@ -30,8 +30,9 @@ def compute_costs(entry):
 @functools.cache
 def _costs(architecture, side):
     """Return (n_parameters, n_flops, n_features), computed on torch's meta device without memory; None if it fails."""
+    counter = FlopCounterMode(display=False)  # entered itself, it would put hooks on all modules of the process
     try:
-        with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        with torch.device("meta"), torch.no_grad(), _FlopCounterMode(counter):
             network = timm.create_model(architecture, pretrained=False).eval().requires_grad_(False)
             features = network.forward_head(network.forward_features(torch.zeros(1, 3, side, side)), pre_logits=True)
     except (RuntimeError, NotImplementedError, ValueError):  # some need real numbers while they are built

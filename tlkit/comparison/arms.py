@@ -7,7 +7,7 @@ import numpy as np
 
 from tlkit.arguments import check_known
 from tlkit.comparison.runner import run_cells, tabulate
-from tlkit.cpu.measure import measured
+from tlkit.cpu.memory import measured
 from tlkit.evaluation.paired_gains import FIXED_FOLD, score_arm
 from tlkit.evaluation.scores import evaluate_probabilities
 from tlkit.images.imageset import check_images

@@ -37,8 +37,9 @@ def _train(function, backbone, *, disturbed):
 
     import torch
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    from tlkit.cpu.draws import Draws
+
+    with Draws(0):
         network = copy.deepcopy(backbone)
         head = torch.nn.Linear(backbone.n_features, _N_CLASSES)
         before, new = copy.deepcopy(network.state_dict()), head.weight.detach().clone()

@@ -1,6 +1,5 @@
 """Augmented views and mixed batches, the same for a seed whatever the order or the number of workers."""
 
-import contextlib
 import functools
 import math
 
@@ -20,7 +19,7 @@ def draw_view(picture, policy, recipe, *, draw):
     names = sorted(list_policies(policy), key=lambda name: name not in CROPS)
     if names[0] not in CROPS:  # first, because the middle of a mirror image can be one pixel away
         picture = recipe.crop(picture)
-    with _drawing_from(draw):
+    with _make_draws(draw):
         for name in names:
             picture = _make_policy(name, recipe.crop_size_px, recipe.interpolation)(picture)
     return picture
@@ -38,20 +37,15 @@ def mix_batch(batch, labels, mixing, n_classes, *, draw):
     # Each picture is mixed with the one before it, which is random because each epoch has its own order. As in the
     # authors' code, there is one share per batch.
     # The last number of the seed makes the draw differ from those of the pictures.
-    with _drawing_from((*draw, 2)):
+    with _make_draws((*draw, 2)):
         return _make_mixing(mixing, n_classes)(batch, labels)
 
 
-@contextlib.contextmanager
-def _drawing_from(draw):
-    """Draw from torch's random state, seeded by a tuple of int, and restore the state."""
-    import torch
+def _make_draws(draw):
+    """Return `Draws` seeded by a tuple of int."""
+    from tlkit.cpu.draws import Draws
 
-    # Torchvision's policies draw from torch's one random state, which is restored afterwards.
-    with torch.random.fork_rng(devices=[]):
-        # One generator, because torch.manual_seed seeds those of all devices, which takes half as long as the rest.
-        torch.default_generator.manual_seed(int(np.random.SeedSequence(draw).generate_state(1, np.uint64)[0] >> 1))
-        yield
+    return Draws(int(np.random.SeedSequence(draw).generate_state(1, np.uint64)[0] >> 1))
 
 
 @functools.cache

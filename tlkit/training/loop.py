@@ -37,6 +37,7 @@ class Training:
         settings,
         *,
         original,
+        draws,
         validation_images=None,
         target=None,
         auxiliary=None,
@@ -44,7 +45,7 @@ class Training:
         checkpoints=None,
     ):
         self.backbone, self.head, self.strategy, self.settings = backbone, head, strategy, settings
-        self.original, self.auxiliary, self.checkpoints = original, auxiliary, checkpoints
+        self.original, self.draws, self.auxiliary, self.checkpoints = original, draws, auxiliary, checkpoints
         self.device = next(head.parameters()).device
         self.pictures, self.validation_pictures, self.target = (
             None if part is None else TrainingPictures(part, backbone.recipe, settings.seed, settings.n_views)
@@ -126,7 +127,8 @@ class Training:
             thaw(module).eval()
         self.network = self.inputs = self.validation_inputs = self.target_inputs = self.frozen_prefix = None
         if self.strategy.finish:
-            self.strategy.finish(self)
+            with self.draws:
+                self.strategy.finish(self)
 
     def _solve_head(self):
         """Solve the head to convergence on the features of the backbone as it is now."""
@@ -136,12 +138,12 @@ class Training:
         network, engine = (self.original, "auto") if is_pretrained else (self.backbone, "torch")
         options = {"cache": is_pretrained, "progress": self.settings.progress, "report": self.notify_computing}
         objective = self.phase.objective
-        with torch.random.fork_rng(devices=[]):
-            features = extract_features(network, self.pictures.images, engine, **options)
-            target = extract_features(network, self.target.images, engine, **options) if objective else None
+        features = extract_features(network, self.pictures.images, engine, **options)
+        target = extract_features(network, self.target.images, engine, **options) if objective else None
         if objective:
             labels, n_classes = self.pictures.images.labels, self.head.out_features
-            weight, bias = objective.solve(features.values, labels, target.values, n_classes, self.settings.seed)
+            with self.draws:
+                weight, bias = objective.solve(features.values, labels, target.values, n_classes, self.settings.seed)
         else:
             weight, bias = fit_head(features, "logistic").linear()
         with torch.no_grad():
@@ -167,9 +169,10 @@ class Training:
     def _train_epoch(self):
         """Take the steps of the present epoch that are left."""
         if self.batch_index == 0 and hasattr(self.phase.objective, "label_target"):
-            batches = list(predict_batches(self.network, self.head, self.target_inputs, self.device))
-            features, scores = (torch.cat([batch[part] for batch in batches]) for part in (0, 1))
-            self.pseudo_labels = self.phase.objective.label_target(features, scores.softmax(dim=1))
+            with self.draws:
+                batches = list(predict_batches(self.network, self.head, self.target_inputs, self.device))
+                features, scores = (torch.cat([batch[part] for batch in batches]) for part in (0, 1))
+                self.pseudo_labels = self.phase.objective.label_target(features, scores.softmax(dim=1))
         self.backbone.train()
         self.head.train()
         for indices, target_indices in self._divide_into_batches()[self.batch_index :]:
@@ -214,7 +217,8 @@ class Training:
         if self.phase.objective:
             row["objective_loss"] = self.total_objective_loss / n_pictures
         if self.validation_pictures:
-            row |= validate(self.network, self.head, self.validation_inputs, self.device)
+            with self.draws:
+                row |= validate(self.network, self.head, self.validation_inputs, self.device)
             if not math.isfinite(row["validation_loss"]):
                 raise TrainingError(
                     f"the validation loss is {row['validation_loss']} after epoch {row['epoch']}: take a learning_rate "

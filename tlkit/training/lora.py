@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from tlkit.arguments import check_count, check_number
+from tlkit.cpu.draws import Draws
 
 # The name that peft gives an adapter without a name.
 _ADAPTER = "default"
@@ -33,8 +34,7 @@ def insert_lora(backbone, seed, *, rank=4, scale=1.0):
     if not names:
         raise ValueError(f"backbone: {backbone.name} has no linear layer or convolution that could take an adapter")
     config = peft.LoraConfig(r=rank, lora_alpha=scale * rank, target_modules=names)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    with Draws(seed):
         peft.inject_adapter_in_model(config, backbone)
     return backbone
 

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from tlkit.cpu.draws import Draws
 from tlkit.strategies.augmentation import split_policies
 from tlkit.training.early_stopping import Best, copy_tensors, take_tensors
 from tlkit.training.frozen_prefix import connect_inputs
@@ -22,9 +23,7 @@ def start_phase(training):
     if training.auxiliary and "all" in phase.train:
         groups += training.auxiliary.to(training.device, memory_format=torch.channels_last).prepare(phase)
     groups += _make_critic(training)
-    # Later draws of dropout must not depend on whether features are computed now or found on the disk.
-    with torch.random.fork_rng(devices=[]):
-        connect_inputs(training)
+    connect_inputs(training)
     training.optimizer = make_optimizer(settings.optimizer, groups, settings.weight_decay)
     if training.loaded_optimizer is not None:
         restore_optimizer(training.optimizer, training.loaded_optimizer)
@@ -61,6 +60,6 @@ def _try_bfloat16(training):
     indices = np.arange(min(training.settings.batch_size, n_pictures))
     indices = split_batch(indices, training.settings.micro_batch_size)[0]
     inputs = training.target_inputs if is_source_free(training.phase) else training.inputs
-    with memory_error_explained(len(indices)), torch.random.fork_rng(devices=[]):
+    with memory_error_explained(len(indices)), Draws(training.settings.seed):
         batch, labels = read_batch(training, inputs, indices, split_policies(training.phase.augment)[0])
         return is_bfloat16_faster(nn.Sequential(training.network, training.head), batch, labels)

@@ -13,6 +13,7 @@ from torch import nn
 from tlkit.arguments import check_count, check_finite
 from tlkit.backbones.backbone import Backbone
 from tlkit.backbones.weights.error import WeightsError
+from tlkit.cpu.threads import default_states
 from tlkit.evaluation.scores import Evaluation, evaluate_probabilities
 from tlkit.features.extract import extract_features
 from tlkit.heads.numerics import softmax
@@ -126,6 +127,7 @@ class Run:
         """Number of optimizer steps; 0 for a head that was solved."""
         return sum(row["n_steps"] for row in self.history)
 
+    @default_states()
     def predict(
         self,
         pictures: ImageSet | collections.abc.Sequence,
@@ -187,6 +189,7 @@ class Run:
             check_finite(argument, given)
         return softmax(values.astype(np.float64) @ weight.T.astype(np.float64) + bias)
 
+    @default_states()
     def evaluate(
         self,
         images: ImageSet,

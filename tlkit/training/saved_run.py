@@ -13,12 +13,14 @@ from torch import nn
 from tlkit.backbones.loader import load_backbone
 from tlkit.backbones.recipe import Recipe
 from tlkit.backbones.weights.error import WeightsError
+from tlkit.cpu.threads import default_states
 from tlkit.training.changed_weights import compose, load_start
 from tlkit.training.checkpoints import hash_facts
 from tlkit.training.run import Run
 from tlkit.training.run_files import DESCRIPTION, describe_damage, describe_missing, read_description, split_parts
 
 
+@default_states()
 def load_run(folder: str | Path) -> Run:
     """Load a run that `Run.save` saved.
 

@@ -34,9 +34,7 @@ def take_state(training):
             tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in state.items()}
     if training.pseudo_labels is not None:
         tensors["pseudo_labels"] = training.pseudo_labels
-    tensors["random"] = torch.get_rng_state()
-    if training.device.type == "cuda":
-        tensors["random_cuda"] = torch.cuda.get_rng_state(training.device)
+    tensors |= {f"random.{device}": state for device, state in training.draws.get_states().items()}
     facts = {name: getattr(training, name) for name in _PLAIN_ATTRIBUTES}
     # The order of the names is kept because files sort tensors, and a penalty may sum in the order of `start`.
     facts |= {"names": list(tensors)}
@@ -75,9 +73,7 @@ def put_state(training, tensors, facts):
         for name, value in parts.get("optimizer", {}).items():
             number, _, key = name.partition(".")
             training.loaded_optimizer.setdefault(int(number), {})[key] = value
-    torch.set_rng_state(parts["random"][""])
-    if "random_cuda" in parts:
-        torch.cuda.set_rng_state(parts["random_cuda"][""], training.device)
+    training.draws.set_states(parts.get("random", {}))
 
 
 def _copy_as(own, value):

@@ -63,7 +63,8 @@ def compute_gradients(training, indices, target_indices):
     training.optimizer.zero_grad()
     step_loss = 0.0
     for number, micro_batch in enumerate(_read_micro_batches(training, indices, target_indices)):
-        loss, scores = compute_loss(training, micro_batch, is_first=number == 0)
+        with training.draws:
+            loss, scores = compute_loss(training, micro_batch, is_first=number == 0)
         step_loss += loss.item()
         if not math.isfinite(step_loss):
             raise TrainingError(f"the loss is {step_loss} at {_explain(training)}")

@@ -18,7 +18,9 @@ from torch import nn
 
 from tlkit.backbones.auxiliary import AuxiliaryLoss
 from tlkit.backbones.backbone import Backbone, hash_tensors
-from tlkit.cpu.measure import measured
+from tlkit.cpu.draws import Draws
+from tlkit.cpu.memory import measured
+from tlkit.cpu.threads import default_states
 from tlkit.images.imageset import ImageSet
 from tlkit.images.splits import assign_folds
 from tlkit.strategies import catalogue
@@ -32,6 +34,7 @@ from tlkit.training.run import Run
 from tlkit.training.settings import TrainingSettings, check_target, check_training_pictures
 
 
+@default_states()
 def transfer(
     backbone: Backbone | str,
     images: ImageSet,
@@ -174,12 +177,12 @@ def transfer(
         target = hide_labels(target)
         target_digests = list_digests(target)
         description["target"] = hash_digests(target_digests)
-    with measured() as measurement, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
-        original = backbone
-        backbone = planned.prepare(original, settings.seed) if planned.prepare else copy.deepcopy(original)
+    with measured() as measurement:
+        original, draws = backbone, Draws(settings.seed)
+        with draws:
+            backbone = planned.prepare(original, settings.seed) if planned.prepare else copy.deepcopy(original)
+            head = nn.Linear(backbone.n_features, len(images.classes))
         backbone.to(memory_format=torch.channels_last)  # as the batches, or each step would rearrange the weights
-        head = nn.Linear(backbone.n_features, len(images.classes))
         nn.init.zeros_(head.bias)
         head.to(next(backbone.parameters()).device)
         auxiliary = AuxiliaryLoss(backbone, len(images.classes), seed=settings.seed) if backbone.auxiliary else None
@@ -204,6 +207,7 @@ def transfer(
             training_images,
             settings,
             original=original,
+            draws=draws,
             validation_images=validation_images,
             target=target,
             auxiliary=auxiliary,

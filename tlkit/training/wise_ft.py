@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from tlkit.arguments import check_number
+from tlkit.cpu.threads import default_states
 from tlkit.images.imageset import ImageSet
 from tlkit.training.batches import TrainingPictures
 from tlkit.training.changed_weights import list_changed_since
@@ -35,6 +36,7 @@ def interpolate_with_parent(training, *, mixing_coefficient):
         reestimate_norm_statistics(training.backbone, training.pictures, training.settings.seed, moved)
 
 
+@default_states()
 def interpolate_runs(parent: Run, tuned: Run, mixing_coefficient: float, *, train: ImageSet | None = None) -> Run:
     """Interpolate the weights of two runs, (1 - c) × parent + c × tuned, where c is the mixing coefficient.
 

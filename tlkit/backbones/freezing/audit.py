@@ -14,10 +14,13 @@ from torch import nn
 
 from tlkit.backbones.backbone import Backbone
 from tlkit.backbones.freezing.freeze import has_moving_statistics, is_norm
+from tlkit.cpu.draws import Draws
+from tlkit.cpu.threads import default_states
 
 _STEP_SIZE = 1e-3
 
 
+@default_states()
 def audit_freezing(
     model: nn.Module, batch: torch.Tensor, labels: torch.Tensor | None = None, *, seed: int = 0
 ) -> pd.DataFrame:
@@ -82,9 +85,7 @@ def audit_freezing(
     trained.train()
     if len(batch) < 2 and has_moving_statistics(trained):
         raise ValueError("batch: one picture, but norm layers need two or more for their statistics")
-    devices = {tensor.device.index for tensor in model.parameters() if tensor.is_cuda}
-    with torch.random.fork_rng(devices=devices), torch.enable_grad():
-        torch.manual_seed(seed)
+    with Draws(seed):
         modes = _train_a_step(trained, batch, labels)
     backbones = {name: part for name, part in model.named_modules() if isinstance(part, Backbone)}
     holders = {name: part for name, part in model.named_modules() if not name or any(True for _ in part.parameters())}

@@ -15,9 +15,12 @@ from tlkit.arguments import check_count
 from tlkit.backbones.freezing.costs import KINDS, NORM_MODES, TRAINED, FreezingCosts, PartStep
 from tlkit.backbones.freezing.freeze import freeze, is_norm, thaw
 from tlkit.cpu.convolutions import QuickConvolutions
+from tlkit.cpu.draws import Draws
+from tlkit.cpu.threads import default_states
 from tlkit.names import spell_stage
 
 
+@default_states()
 def measure_freezing(backbone, batch, n_classes, *, n_rounds=3, seed=0):
     """Return the `FreezingCosts` of a `Backbone` with a new head, for an (n, 3, height, width) float32 batch, n ≥ 2."""
     # The shortest of `n_rounds` durations counts. The rounds are apart in time, so that other programs on the computer
@@ -26,8 +29,7 @@ def measure_freezing(backbone, batch, n_classes, *, n_rounds=3, seed=0):
     if batch.ndim != 4 or len(batch) < 2:
         raise ValueError(f"batch: shape {tuple(batch.shape)}, expected (n, 3, height, width) with n of at least 2")
     n_rounds = check_count("n_rounds", n_rounds, 1)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with Draws(seed):
         parts = _split(backbone, n_classes)
         batch = batch.to(next(parts["head"].parameters()).device).contiguous(memory_format=torch.channels_last)
         labels = torch.randint(n_classes, (len(batch),), device=batch.device)
