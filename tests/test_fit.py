@@ -143,8 +143,8 @@ FAULTS = [
     ),
     (put(torch.zeros(4, 3, 3, 3, device="meta")), Fault(FIRST, "type", "no values", "torch.float32")),
     (
-        lambda state: state.update({"head.weight": torch.zeros(7, 4)}),
-        Fault("head.weight", "unexpected", "(7, 4)", ""),
+        lambda state: state.update({"body.3.weight": torch.zeros(7, 4)}),
+        Fault("body.3.weight", "unexpected", "(7, 4)", ""),
     ),
 ]
 

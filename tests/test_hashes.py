@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import warnings
+from pathlib import Path
 
 import filelock
 import pytest
@@ -16,7 +17,15 @@ from safetensors.torch import save_file
 from tlkit.backbones.networks import find_entry
 from tlkit.backbones.weights import hashes
 from tlkit.backbones.weights.error import WeightsError
-from tlkit.backbones.weights.hashes import check_sha256, expected_sha256, known_sha256, record_sha256
+from tlkit.backbones.weights.hashes import (
+    check_sha256,
+    describe_check,
+    expected_sha256,
+    known_sha256,
+    record_published,
+    record_sha256,
+    stated_sha256,
+)
 from tlkit.backbones.weights.read import read_weights
 
 STATE = {"fc.weight": torch.arange(6.0)}
@@ -42,6 +51,13 @@ def entry():
 def path(tmp_path):
     save_file(STATE, tmp_path / "own.safetensors")
     return tmp_path / "own.safetensors"
+
+
+def load(path, entry):
+    """Read a file as an entry's and record its hash, as happens once it fits the network; returns the hash."""
+    _, sha256 = read_weights(path, entry)
+    record_published(entry, sha256)
+    return sha256
 
 
 def flip(path):
@@ -94,8 +110,9 @@ def test_a_file_that_the_user_rewrites_is_recorded_anew_and_said(path):
 
 
 def test_a_published_file_without_a_published_hash_keeps_the_one_it_had_at_first(path, entry, records):
-    assert expected_sha256(entry) == ""
-    _, sha256 = read_weights(path, entry)
+    read_weights(path, entry)
+    assert expected_sha256(entry) == "", "recorded before it fitted"
+    sha256 = load(path, entry)
     assert expected_sha256(entry) == known_sha256(path) == sha256
     assert read_weights(path, entry)[1] == sha256
     save_file(OTHER, path)
@@ -110,7 +127,7 @@ def test_a_published_file_without_a_published_hash_keeps_the_one_it_had_at_first
 
 
 def test_wherever_a_published_file_lies_it_must_be_the_same(path, entry, tmp_path):
-    read_weights(path, entry)
+    load(path, entry)
     (tmp_path / "elsewhere").mkdir()
     moved = path.rename(tmp_path / "elsewhere" / path.name)
     read_weights(moved, entry)
@@ -156,11 +173,11 @@ def test_many_that_record_at_once_lose_nothing(tmp_path):
 
 
 def test_a_second_load_writes_nothing(path, entry, records):
-    read_weights(path, entry)
+    load(path, entry)
     before = records.stat().st_mtime_ns
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        read_weights(path, entry)
+        load(path, entry)
         read_weights(path)
     assert records.stat().st_mtime_ns == before
 
@@ -169,3 +186,44 @@ def test_a_short_file_is_called_incomplete(path, entry):
     short = dataclasses.replace(entry, weights_file="own-01234567.pth", weights_size_mb=45)
     with pytest.raises(WeightsError, match=r"is incomplete: 0 of 45 MB"):
         check_sha256(path, path.stat(), "f" * 64, short)
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(5, "Input/output error")])
+def test_records_that_can_not_be_read_are_a_warning_and_never_replaced(error, path, entry, records, monkeypatch):
+    load(path, entry)
+    before, read_text = records.read_bytes(), Path.read_text
+
+    def refuse(self, *arguments, **options):
+        if self.name == records.name:
+            raise error
+        return read_text(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.warns(UserWarning, match=rf"weights-sha256\.json can't be read \({error.strerror}\)"):
+        assert load(path, entry)
+    monkeypatch.undo()
+    assert records.read_bytes() == before
+
+
+def test_a_file_that_begins_like_the_published_one_is_told_from_it(path, entry, monkeypatch):
+    """Files with any eight digits can be made in minutes."""
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    forged = dataclasses.replace(entry, weights_file=f"own-{sha256[:8]}.safetensors")
+    assert "begins with the 8 published digits; more are not known" in describe_check(forged)
+    load(path, forged)
+    assert expected_sha256(forged) == sha256, "from now on all digits count"
+    other = sha256[:8] + "0" * 56
+    with pytest.raises(WeightsError, match=rf"begins {other[:16]}, {sha256[:16]} then, and its publisher states 8 dig"):
+        check_sha256(path, path.stat(), other, forged)
+    monkeypatch.setattr(hashes, "list_published", lambda: {forged.weights_file: other})
+    assert describe_check(forged) == "SHA-256 as published"
+    with pytest.raises(WeightsError, match=f"is forged: its SHA-256 begins like .* but is {sha256} instead of {other}"):
+        read_weights(path, forged)
+
+
+def test_only_published_files_have_a_hash_by_their_name(entry, path):
+    assert stated_sha256("resnet18-f37072fd.pth").startswith("f37072fd47")
+    assert stated_sha256("resnet101-cd907fc2.pth") == "cd907fc2"
+    assert stated_sha256("plants-20261129.pth") == stated_sha256(entry.weights_file) == ""
+    sha256 = load(path, entry)
+    assert stated_sha256(entry.weights_file) == sha256

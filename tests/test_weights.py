@@ -171,13 +171,14 @@ def test_the_state_in_a_checkpoint_is_found(key, tmp_path):
     assert same_bits(read_weights(path)[0], {f"{key}.fc.weight": torch.ones(2)})
 
 
-def test_the_averaged_state_of_a_checkpoint_is_preferred_and_unknown_ones_are_not_guessed(tmp_path):
-    states = {
-        key: {"fc.weight": torch.full((2,), value)} for key, value in (("state_dict", 1.0), ("state_dict_ema", 2))
-    }
-    assert list(read_weights(save(states, tmp_path / "both.pth"))[0]) == ["state_dict_ema.fc.weight"]
-    with pytest.raises(WeightsError, match="doesn't hold a state dict; it holds 'generator', 'critic'"):
-        read_weights(save({key: states["state_dict"] for key in ("generator", "critic")}, tmp_path / "two.pth"))
+def test_all_states_of_a_checkpoint_are_read_however_deep_and_no_optimizer(tmp_path):
+    state = {"fc.weight": torch.ones(2), "n_classes": 7}
+    optimizer = {"state": {0: {"step": torch.ones(1)}}, "param_groups": [{"lr": 0.1}]}
+    held = {"state_dict": state | {"fc.bias": torch.ones(2)}, "more": {"ema": state, "loss": 0.1}, "opt": optimizer}
+    read = read_weights(save(held, tmp_path / "several.pth"))[0]
+    assert list(read) == ["state_dict.fc.weight", "state_dict.fc.bias"]
+    held["more"]["ema"] = {"fc.weight": torch.ones(2)}
+    assert list(read_weights(save(held, tmp_path / "deep.pth"))[0])[2:] == ["more.ema.fc.weight"]
 
 
 def test_a_classifier_of_other_size_or_none_is_dropped(state, files, tmp_path):

@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-import json
+import re
 import socket
 import subprocess
 import sys
@@ -17,7 +17,7 @@ from tlkit.backbones import loader
 from tlkit.backbones.networks import find_entry, list_entries
 from tlkit.backbones.weights import download
 from tlkit.backbones.weights.error import WeightsError
-from tlkit.backbones.weights.hashes import expected_sha256, hash_prefix
+from tlkit.backbones.weights.hashes import expected_sha256, hash_prefix, list_published, record_published
 from tlkit.backbones.weights.weight_files import find_published, find_weights, is_offline, weights_folders
 
 CONTENT = bytes(range(256)) * 40
@@ -118,6 +118,8 @@ def test_what_bears_no_hash_must_be_what_it_was_when_it_is_fetched_again(server)
     entry = dataclasses.replace(find_entry("resnet18"), weights_file="own.safetensors")
     assert expected_sha256(entry) == ""
     path = find_weights(entry, "pretrained", progress=False)
+    assert expected_sha256(entry) == "", "recorded before it was loaded"
+    record_published(entry, SHA256)
     assert expected_sha256(entry) == SHA256
     path.unlink()
     server.content = CONTENT[::-1]
@@ -126,7 +128,7 @@ def test_what_bears_no_hash_must_be_what_it_was_when_it_is_fetched_again(server)
     assert not path.exists()
 
 
-def test_two_processes_fetch_once(server, tmp_path):
+def test_two_processes_fetch_once(server):
     code = """if True:
         import dataclasses, sys
         from tlkit.backbones.networks import find_entry
@@ -137,8 +139,6 @@ def test_two_processes_fetch_once(server, tmp_path):
     processes = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
     assert [process.communicate(timeout=30)[0].split() for process in processes] == [[str(len(CONTENT)), "False"]] * 2
     assert server.n_requests == 1
-    records = json.loads((tmp_path / "cache" / "weights-sha256.json").read_text(encoding="utf-8"))
-    assert records["published"] == {"slow.pth": SHA256}
 
 
 def test_every_published_file_bears_its_hash_and_tells_its_network():
@@ -147,6 +147,11 @@ def test_every_published_file_bears_its_hash_and_tells_its_network():
     prefixes = {hash_prefix(entry.weights_file): entry for entry in reversed(entries)}
     assert len(prefixes) == len({entry.weights_file for entry in entries})
     for prefix, entry in prefixes.items():
-        assert find_published(prefix + "0" * (64 - len(prefix))) == entry
+        whole = list_published().get(entry.weights_file)
+        assert find_published(whole or prefix + "0" * (64 - len(prefix))) == entry
+        assert whole is None or find_published(prefix + "0" * (64 - len(prefix))) is None
+    assert list_published().keys() <= {entry.weights_file for entry in entries}
+    assert all(re.fullmatch("[0-9a-f]{64}", sha256) for sha256 in list_published().values())
+    assert all(sha256.startswith(hash_prefix(name)) for name, sha256 in list_published().items())
     assert find_published("0" * 64) is None
     assert find_published(None) is None

@@ -1,7 +1,8 @@
-"""The cache folder, and writing of files whole or not at all. Without torch."""
+"""The cache folder, writing of files whole or not at all, and locks. Without torch."""
 
 import atexit
 import contextlib
+import errno
 import functools
 import os
 import shutil
@@ -11,6 +12,7 @@ import uuid
 import warnings
 from pathlib import Path
 
+import filelock
 import platformdirs
 
 PARTIAL_PREFIX = ".partial-"  # of files that are still being written
@@ -108,3 +110,30 @@ def written_whole(path):
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(path, timeout_s):
+    """Hold the lock of a path; `filelock.Timeout` if another process keeps it. On a disk without locks, only warn."""
+    # A soft lock instead, a file that marks the lock, would stay for good if its machine died.
+    lock = filelock.FileLock(path, fallback_to_soft=False)
+    try:
+        lock.acquire(timeout=timeout_s)
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP):
+            raise
+        _warn_of_no_locks(str(Path(path).parent), error.strerror)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@functools.cache
+def _warn_of_no_locks(folder, reason):
+    """Warn once that a folder knows no locks."""
+    warnings.warn(
+        f"{folder} is on a disk whose locks don't work ({reason}), so none are used: let one process at a time write "
+        "there, or take a folder on another disk",
+        stacklevel=5,
+    )

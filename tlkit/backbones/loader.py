@@ -1,14 +1,16 @@
 """`load_backbone`: a network by name, with pretrained weights, random weights, or weights from a file."""
 
+import enum
 import os
 from collections.abc import Sequence
 
 from tlkit.backbones.auxiliary import check_auxiliary, take_branches
 from tlkit.backbones.backbone import Backbone
-from tlkit.backbones.networks import find_entry, list_entries
+from tlkit.backbones.networks import find_entry, list_entries, read_weights_tag
 from tlkit.backbones.recipe import read_size
 from tlkit.backbones.stages import build_network
 from tlkit.backbones.weights.fit import fit_to_network
+from tlkit.backbones.weights.hashes import describe_check, record_published
 from tlkit.backbones.weights.read import read_weights
 from tlkit.backbones.weights.weight_files import find_weights
 from tlkit.cpu.draws import Draws
@@ -20,7 +22,7 @@ LARGEST_SIZE_PX = 1024
 @default_states()
 def load_backbone(
     name: str = "efficientnet_lite0",
-    weights: str | os.PathLike | None = "pretrained",
+    weights: str | os.PathLike | enum.Enum | None = "pretrained",
     image_size_px: int | None = None,
     *,
     seed: int = 0,
@@ -33,9 +35,9 @@ def load_backbone(
     ----------
     name : str
         Name of a network in `tl.backbones.table()`, or "timm:" and the name of a network of timm.
-    weights : str, path-like or None
-        "pretrained" for the publisher's default set; the tag of another set; the path of a .safetensors or .pth file;
-        None for random weights.
+    weights : str, path-like, enum or None
+        "pretrained" for the publisher's default set; the tag of another set, or its enum in torchvision; the path of a
+        .safetensors or .pth file, from which heads and the like are left out; None for random weights.
     image_size_px : int, optional
         Height and width of the network's input, in pixels; by default the size that its weights were trained with. ViT
         and MaxViT only take the sizes of their sets of weights.
@@ -70,6 +72,8 @@ def load_backbone(
     (1280, ('stem', 'stage1'))
     """
     image_size_px = read_size(image_size_px)
+    find_entry(name)  # reports a wrong name before wrong weights
+    weights = read_weights_tag(name, weights)
     entry = _choose_entry(name, weights, image_size_px)
     recipe = entry.recipe if image_size_px is None else entry.recipe.at(image_size_px)
     if auxiliary:
@@ -85,10 +89,13 @@ def load_backbone(
         tensors, sha256 = read_weights(path, entry if published else None)
         state, changes, allowed = fit_to_network(tensors, network, classifier, path, allow, published=published)
         network.load_state_dict(state)
+        if published:
+            record_published(entry, sha256)
         provenance = {
             "source": entry.source if published else "a file of the user's",
             "file": str(path),
             "sha256": sha256,
+            "check": describe_check(entry) if published else "none: a file of the user's",
             "licence": entry.licence if published else "unknown",
             "changes": changes,
             "allowed": allowed,

@@ -6,9 +6,12 @@
 """
 
 import csv
+import enum
 import fnmatch
+import importlib
 import importlib.resources
 import numbers
+import os
 
 from tlkit.arguments import suggest
 from tlkit.backbones.entry import TIMM, WHOLE, Entry, find_pretraining
@@ -63,17 +66,40 @@ def find_entry(name, weights="pretrained"):
     >>> find_entry("resnet50").weights, find_entry("resnet50", "IMAGENET1K_V1").recipe.resize_size_px
     ('IMAGENET1K_V2', 256)
     """
-    if isinstance(name, str) and name.startswith(TIMM):
-        from tlkit.backbones.timm_networks import find_timm_entry
-
-        return find_timm_entry(name, weights)
+    if not isinstance(name, str):
+        raise TypeError(
+            f"name: a {type(name).__name__}, expected the name of a network, such as 'resnet18'. Of a network at hand, "
+            "save the weights, torch.save(model.state_dict(), 'own.pth'), and pass weights='own.pth' with its name"
+        )
+    weights = read_weights_tag(name, weights)
+    if name.startswith(TIMM):
+        return import_timm_networks().find_timm_entry(name, weights)
     if name not in CATALOGUE:
-        raise ValueError(f"name: {name!r} is not a backbone that tlkit knows; {suggest(name, CATALOGUE)}")
+        raise ValueError(f"name: {name!r:.80} is not a backbone that tlkit knows; {suggest(name, CATALOGUE)}")
     if weights == "pretrained":
         return CATALOGUE[name]
     if weights not in _ENTRIES[name]:
         raise ValueError(f"weights: {weights!r} is no set of weights of {name}; {suggest(weights, _ENTRIES[name])}")
     return _ENTRIES[name][weights]
+
+
+def read_weights_tag(name, weights):
+    """Return weights with torchvision's ways of naming a set of a network turned into its tag or "pretrained".
+
+    >>> read_weights_tag("resnet18", "ResNet18_Weights.IMAGENET1K_V1"), read_weights_tag("resnet18", "DEFAULT")
+    ('IMAGENET1K_V1', 'pretrained')
+    """
+    if weights is not None and not isinstance(weights, (str, os.PathLike, enum.Enum)):
+        raise TypeError(
+            f"weights: a {type(weights).__name__}, expected 'pretrained', the tag of a set, the path of a file, or "
+            "None for random weights"
+        )
+    network, _, tag = str(weights).rpartition("_Weights.")
+    if isinstance(weights, enum.Enum) or (network and tag in (*_ENTRIES.get(name, ()), "DEFAULT")):
+        if network.replace("_", "").lower() != name.replace("_", ""):
+            raise ValueError(f"weights: {weights}, which are of another network than name, {name!r}")
+        weights = tag
+    return "pretrained" if weights == "DEFAULT" else weights
 
 
 def list_entries(pattern="*"):
@@ -83,10 +109,13 @@ def list_entries(pattern="*"):
     ['efficientnet_lite0', 'efficientnet_lite1', 'efficientnet_lite2']
     """
     if pattern.startswith(TIMM):
-        from tlkit.backbones.timm_networks import list_timm_entries
-
-        return list_timm_entries(pattern)
+        return import_timm_networks().list_timm_entries(pattern)
     return [entry for name, tags in _ENTRIES.items() if fnmatch.fnmatchcase(name, pattern) for entry in tags.values()]
+
+
+def import_timm_networks():
+    """Return the module of timm's networks, named without importing it as steps of strategies are."""
+    return importlib.import_module("tlkit.backbones.timm_networks")
 
 
 def find_stage(name, stages, stage):

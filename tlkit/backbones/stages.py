@@ -7,7 +7,7 @@ from torch import nn
 
 from tlkit.backbones.entry import TIMM
 from tlkit.backbones.families import FAMILIES
-from tlkit.backbones.networks import find_entry
+from tlkit.backbones.networks import find_entry, import_timm_networks
 
 
 def build_network(name, entry=None):
@@ -21,9 +21,8 @@ def build_network(name, entry=None):
     # by default its default set. Stages share the network's parameters, and hold each of them once except those of the
     # classifier layers. The tail turns the output of the last stage into features.
     if name.startswith(TIMM):
-        from tlkit.backbones.timm_networks import build_timm
-
         # With the tag: timm builds some networks differently for some sets of weights, for example larger pictures.
+        build_timm = import_timm_networks().build_timm
         return build_timm(name if entry is None or not entry.weights_file else f"{entry.name}.{entry.weights}")
     entry = entry or find_entry(name)
     network = _create(entry)

@@ -7,8 +7,9 @@ from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from tlkit.arguments import suggest
-from tlkit.backbones.entry import TIMM, Entry, read_tag
+from tlkit.backbones.entry import TIMM, Entry
 from tlkit.backbones.recipe import Recipe
+from tlkit.backbones.timm_tags import read_tag
 
 # Nearly all networks halve a picture five times. If one needs a larger picture, trying it raises an error.
 _SMALLEST_SIDE_PX, _CHECKED_SIDE_PX = 32, 64

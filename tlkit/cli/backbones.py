@@ -151,8 +151,9 @@ def _write(number, unit=None):
 
 def _print_stocked(stocked):
     """Print one line about a weights file that was stored."""
-    check = "as published" if stocked.is_published else "recorded now, since none is published"
+    from tlkit.backbones.weights.hashes import describe_check
+
     say(
         f"{stocked.entry.name} {stocked.entry.weights}: {'put into' if stocked.is_new else 'already there,'} "
-        f"{stocked.path}; whole, SHA-256 {stocked.sha256[:8]}… ({check})"
+        f"{stocked.path}; SHA-256 {stocked.sha256[:8]}… ({describe_check(stocked.entry)})"
     )

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from tlkit import __version__
 from tlkit.backbones.weights.hashes import compute_sha256
-from tlkit.storage import PARTIAL_PREFIX, written_whole
+from tlkit.storage import PARTIAL_PREFIX, locked, written_whole
 from tlkit.training.state import put_state, take_state
 
 # The newest and the one before it, in case the newest is damaged.
@@ -34,13 +34,13 @@ class Checkpoints:
         self.numbers = []  # of the checkpoints to keep: written by this training, or known to be intact
         self.before_s, self.started_s, self.last_s = 0.0, time.monotonic(), time.monotonic()
         self.could_write = True
-        self._lock = filelock.FileLock(self.folder / "checkpoint.lock")
+        self._lock = locked(self.folder / "checkpoint.lock", timeout_s=0)
 
     def __enter__(self):
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             # The system releases it when a process is killed.
-            self._lock.acquire(timeout=0)
+            self._lock.__enter__()
         except filelock.Timeout:
             raise ValueError(
                 f"checkpoint: another training uses {self.folder} now: wait until it ends, or take another folder"
@@ -49,13 +49,11 @@ class Checkpoints:
             raise ValueError(
                 f"checkpoint: {self.folder} can't be used as a folder to write to ({error.strerror}): take another"
             ) from error
-        except NotImplementedError:  # a file system without locks
-            pass
         self._tidy()
         return self
 
     def __exit__(self, *ended):
-        self._lock.release()
+        self._lock.__exit__(*ended)
 
     def save_if_due(self, training):
         """Write a checkpoint if it is time for one or a phase has ended; warn once if the disk is full."""

@@ -5,6 +5,8 @@ the version of the file (its ETag or date), so that a server with a newer versio
 and hash are checked before the file gets its name.
 """
 
+import codecs
+import contextlib
 import hashlib
 import http.client
 import os
@@ -13,14 +15,18 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import warnings
+from pathlib import Path
 
 import filelock
 
-from tlkit.storage import written_whole
+from tlkit.storage import locked, written_whole
 
 TIMEOUT_S = 4.0  # to connect, and between two blocks
 N_TRIES = 5
 PAUSE_S = 0.5
+NOTICE_S = 3.0  # waiting for another process is not mentioned earlier
+WAIT_S = 600.0  # for another process
 _BLOCK_BYTES = 1 << 20
 
 # A broken response raises errors that are no OSError.
@@ -40,7 +46,7 @@ def download(url, target, *, expected_prefix="", progress=False, replace=False):
     if mirror:
         url = f"{mirror.rstrip('/')}/{target.name}"
     target.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(f"{target}.lock"):
+    with _locked_target(target):
         if target.is_file() and not replace:
             return None
         with written_whole(target) as temporary:
@@ -52,6 +58,33 @@ def download(url, target, *, expected_prefix="", progress=False, replace=False):
             if not sha256.startswith(expected_prefix):
                 raise DownloadError(f"{url} gave another file: its SHA-256 begins {sha256[:8]}, not {expected_prefix}")
         return sha256
+
+
+@contextlib.contextmanager
+def _locked_target(target):
+    """Hold the lock of a target; warn of waiting for another process, and raise DownloadError if it takes too long."""
+    lock = f"{target}.lock"
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked(lock, NOTICE_S))
+        except filelock.Timeout:
+            holder = f"{_name_holder(lock)} holds {lock}, as a download of {target.name} does"
+            warnings.warn(f"{holder}; waiting for up to {WAIT_S / 60:.0f} minutes", stacklevel=6)
+            try:
+                stack.enter_context(locked(lock, WAIT_S))
+            except filelock.Timeout:
+                raise DownloadError(f"{holder}, and didn't end. If it hangs, end it and try again") from None
+        yield
+
+
+def _name_holder(lock):
+    """Return a text on the process that holds a lock; only Linux names it."""
+    with contextlib.suppress(OSError, IndexError):
+        inode = f":{os.stat(lock).st_ino}"
+        for fields in map(str.split, Path("/proc/locks").read_text(encoding="ascii").splitlines()):
+            if fields[1] != "->" and fields[5].endswith(inode):
+                return f"process {fields[4]}"
+    return "another process"
 
 
 def _fetch(url, temporary, title, expected_prefix):
@@ -88,6 +121,17 @@ def _fetch(url, temporary, title, expected_prefix):
     raise DownloadError(broken)
 
 
+class _SecureRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, but none from https to a protocol that anyone on the way can read and change."""
+
+    def redirect_request(self, request, file, code, message, headers, url):
+        """Return the next request, or raise DownloadError."""
+        before, after = request.full_url.split(":")[0].lower(), url.split(":")[0].lower()
+        if after != "https" and (before, after) != ("http", "http"):
+            raise DownloadError(f"redirected from {before} to {url}, which isn't encrypted: take a mirror with https")
+        return super().redirect_request(request, file, code, message, headers, url)
+
+
 def _open(url, headers=None):
     """Return the response to a request, or raise DownloadError."""
     # Looking up a host name has no time limit of its own, so the request runs in a thread that can be abandoned.
@@ -95,7 +139,8 @@ def _open(url, headers=None):
 
     def request():
         try:
-            response = urllib.request.urlopen(urllib.request.Request(url, headers=headers or {}), timeout=TIMEOUT_S)
+            opener = urllib.request.build_opener(_SecureRedirects)
+            response = opener.open(urllib.request.Request(url, headers=headers or {}), timeout=TIMEOUT_S)
         except _FAILURES as error:
             outcome["error"] = error
             if isinstance(error, urllib.error.HTTPError):  # it is an open response too
@@ -171,16 +216,22 @@ _STARTS = {
     b"version https://git-lfs": "a Git LFS pointer, which only names the file",
     b"\x89HDF": "an HDF5 file, as Keras writes it",
     b"\x1f\x8b": "a gzip archive",
+    b"<": "a web page",
 }
 
 
 def name_impostor(start):
     """Return the kind of a file that can't be weights, from its first bytes; None if it can be weights.
 
-    >>> name_impostor(b"<!DOCTYPE html>")
-    'a web page'
+    >>> name_impostor(b"<!DOCTYPE html>"), name_impostor(b'{"error": "quota exceeded"}')
+    ('a web page', "a text that begins with '{\"error\": \"quota exceeded\"}'")
     """
-    start = start[:N_BYTES].lstrip()
-    if start.startswith(b"<"):
-        return "a web page"
-    return next((kind for beginning, kind in _STARTS.items() if start.startswith(beginning)), None)
+    start = start[:N_BYTES]
+    for beginning, kind in _STARTS.items():
+        if start.lstrip().startswith(beginning) and start[8:9] != b"{":  # of safetensors
+            return kind
+    with contextlib.suppress(UnicodeDecodeError):
+        text = codecs.getincrementaldecoder("utf-8")().decode(start)  # the last letter may be cut
+        if text.strip() and all(letter.isprintable() or letter.isspace() for letter in text):
+            return f"a text that begins with {text.strip()[:40]!r}"
+    return None

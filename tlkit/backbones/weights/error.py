@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from tlkit.names import make_printable
+
 N_SHOWN = 20
 
 
@@ -19,7 +21,8 @@ class WeightsError(RuntimeError):
     """Weights that are not available, damaged, or of another network; `faults` and `table` list all faults."""
 
     def __init__(self, message, faults=()):
-        super().__init__("\n".join([message, *_write_table(faults)]))
+        lines = [make_printable(line) for line in message.split("\n")]
+        super().__init__("\n".join([*lines, *_write_table(faults)]))
         self.faults = tuple(faults)
 
     @property
@@ -36,6 +39,7 @@ def _write_table(faults):
     if not faults:
         return
     rows = [("tensor", "fault", "given", "expected"), *map(dataclasses.astuple, faults[:N_SHOWN])]
+    rows = [tuple(map(make_printable, row)) for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     for row in rows:
         yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

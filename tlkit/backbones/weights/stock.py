@@ -1,14 +1,16 @@
 """Filling the folder of weights: by download, or with files brought from elsewhere. Without torch."""
 
 import dataclasses
+import json
 import shutil
+import zipfile
 from pathlib import Path
 
 from tlkit.backbones.entry import Entry
 from tlkit.backbones.networks import find_entry, list_entries
 from tlkit.backbones.weights.download import N_BYTES, name_impostor
 from tlkit.backbones.weights.error import WeightsError
-from tlkit.backbones.weights.hashes import check_sha256, compute_sha256, hash_prefix, record_sha256
+from tlkit.backbones.weights.hashes import check_sha256, compute_sha256, hash_prefix, list_published
 from tlkit.backbones.weights.weight_files import fetch_file, find_file, find_published, weights_folders
 from tlkit.storage import written_whole
 
@@ -24,8 +26,8 @@ class Stocked:
 
     @property
     def is_published(self):
-        """Whether the publisher states the hash; else it is the one recorded here."""
-        return bool(hash_prefix(self.entry.weights_file))
+        """Whether the whole published hash is known, and was found."""
+        return self.entry.weights_file in list_published()
 
 
 def fetch(name, weights="pretrained", *, progress=True):
@@ -80,8 +82,24 @@ def add(path, entry):
 
 
 def _check(path, entry):
-    """Return the SHA-256 of an entry's file once it is checked and recorded."""
+    """Return the SHA-256 of an entry's file once it is checked; it is recorded when the weights are first loaded."""
     status, sha256 = path.stat(), compute_sha256(path)
     check_sha256(path, status, sha256, entry)
-    record_sha256(path, status, sha256, entry)
+    if not hash_prefix(entry.weights_file) and not _has_format(path):
+        raise WeightsError(f"{path} is no weights file, or is incomplete: fetch it again, or from another server")
     return sha256
+
+
+def _has_format(path):
+    """Return whether a file is a whole safetensors file, or begins as a file of torch.save does."""
+    with open(path, "rb") as file:
+        start = file.read(N_BYTES)
+        if start[8:9] == b"{":
+            file.seek(8)
+            try:
+                header = json.loads(file.read(int.from_bytes(start[:8], "little")))
+                ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
+            except (ValueError, KeyError, IndexError, TypeError, AttributeError, MemoryError, OverflowError):
+                return False
+            return path.stat().st_size == file.tell() + max(ends, default=0)
+    return zipfile.is_zipfile(path) or start.startswith(b"\x80")

@@ -7,7 +7,7 @@ from pathlib import Path
 from tlkit.backbones.networks import CATALOGUE, list_entries
 from tlkit.backbones.weights.download import download
 from tlkit.backbones.weights.error import WeightsError
-from tlkit.backbones.weights.hashes import expected_sha256, hash_prefix, record_sha256
+from tlkit.backbones.weights.hashes import expected_sha256, hash_prefix, list_published
 from tlkit.storage import cache_folder, find_kept
 
 
@@ -46,7 +46,7 @@ def fetch_file(entry, *, progress=True, replace=False):
         )
     try:
         prefix = expected_sha256(entry)
-        sha256 = download(entry.weights_url, target, expected_prefix=prefix, progress=progress, replace=replace)
+        download(entry.weights_url, target, expected_prefix=prefix, progress=progress, replace=replace)
     except OSError as error:
         offline = [name for name in CATALOGUE if is_offline(CATALOGUE[name])]
         size = f" ({entry.weights_size_mb} MB)" if entry.weights_size_mb else ""
@@ -56,18 +56,14 @@ def fetch_file(entry, *, progress=True, replace=False):
             f"{target.parent},\n  which `tlkit backbones add FILE` does\n"
             f"  Offline now: {', '.join(offline) or 'none'}; with weights=None, any"
         ) from error
-    if sha256 is not None:
-        record_sha256(target, target.stat(), sha256, entry)
     return target
 
 
 def find_published(sha256):
     """Return the first entry of the catalogue whose publisher states this hash (str or None), or None."""
-    for entry in list_entries() if sha256 else ():
-        prefix = hash_prefix(entry.weights_file)
-        if prefix and sha256.startswith(prefix):
-            return entry
-    return None
+    known = list_published()
+    digits = {entry: known.get(entry.weights_file) or hash_prefix(entry.weights_file) for entry in list_entries()}
+    return next((entry for entry in digits if sha256 and sha256.startswith(digits[entry])), None)
 
 
 def is_offline(entry):

@@ -1,7 +1,7 @@
 """Check whether kept files are still as they were written. Without torch."""
 
-from tlkit.backbones.weights.hashes import compute_sha256, hash_prefix, known_sha256
-from tlkit.features.cache.shards import DamagedShardError, open_shard
+from tlkit.backbones.weights.hashes import compute_sha256, stated_sha256
+from tlkit.features.cache.shards import SUFFIX, DamagedShardError, open_shard
 from tlkit.features.openvino_engine import is_intact
 
 
@@ -18,6 +18,8 @@ def find_damage(kept):
 def _check_features(paths):
     """Return the damage of a shard of features."""
     (path,) = paths
+    if path.suffix != SUFFIX:
+        return None  # from an older release, and never read
     try:
         with open_shard(path) as shard:
             shard.read_values()
@@ -32,11 +34,10 @@ def _check_converted(paths):
 
 
 def _check_weights(paths):
-    """Return the damage of weights, by the hash in their name, or else by that of their last loading."""
+    """Return the damage of published weights; files of the user's may hold anything."""
     (path,) = paths
-    expected = hash_prefix(path.name) or known_sha256(path)
-    sha256 = compute_sha256(path)
-    if expected and not sha256.startswith(expected):
+    expected = stated_sha256(path.name)
+    if expected and not (sha256 := compute_sha256(path)).startswith(expected):
         return f"its SHA-256 begins {sha256[:8]}, expected {expected[:8]}"
     return None
 

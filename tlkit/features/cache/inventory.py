@@ -11,9 +11,7 @@ import shutil
 import time
 from pathlib import Path
 
-import filelock
-
-from tlkit.storage import PARTIAL_PREFIX, cache_folder
+from tlkit.storage import PARTIAL_PREFIX, cache_folder, locked
 
 KINDS = ("features", "converted", "weights")
 # Weights don't count for the limit: they are downloaded, perhaps during the only time with internet.
@@ -93,19 +91,17 @@ def read_limit_bytes():
 
 def make_room(needed_bytes, limit_bytes, start_s):
     """Remove the least recently used files, but none used since `start_s`, and return the free room in bytes."""
-    lock = filelock.FileLock(cache_folder() / "features.lock", timeout=_LOCK_TIMEOUT_S)
     with contextlib.ExitStack() as stack:
-        # On a disk without locks, two processes may remove files at once; then only too much is removed.
-        with contextlib.suppress(OSError, NotImplementedError):
-            stack.enter_context(lock)
+        # Without a lock, two processes may remove files at once; then only too much is removed.
+        with contextlib.suppress(OSError):
+            stack.enter_context(locked(cache_folder() / "features.lock", _LOCK_TIMEOUT_S))
         kept = list_kept(LIMITED)
         total_bytes = sum(one.size_bytes for one in kept)
         if total_bytes + needed_bytes > limit_bytes:
             for one in sorted(kept, key=lambda one: one.used_s):
                 if total_bytes + needed_bytes <= _FILLED_AFTERWARDS * limit_bytes or one.used_s >= start_s:
                     break
-                now = _weigh(one.kind, one.paths)
-                if (now is None or now.used_s <= one.used_s) and remove(one):
+                if not _was_used_since(one) and remove(one):
                     total_bytes -= one.size_bytes
         tidy()
     return limit_bytes - total_bytes
@@ -135,3 +131,11 @@ def _weigh(kind, paths):
     except OSError:
         return None
     return Kept(kind, tuple(paths), sum(one.st_size for one in status), max(one.st_mtime for one in status))
+
+
+def _was_used_since(kept):
+    """Return whether files were read or written after they were listed."""
+    try:
+        return max(path.stat().st_mtime for path in kept.paths) > kept.used_s
+    except OSError:
+        return False
