@@ -64,6 +64,7 @@ def test_turning_a_picture_changes_its_shapes_and_not_its_colours(save_and_load)
     assert np.abs(first[:N_SHAPES] - second[:N_SHAPES]).max() > 0.01
 
 
+@pytest.mark.filterwarnings("ignore:.*pictures of one colour throughout")
 def test_a_picture_of_one_colour_has_no_shapes_and_no_nan(save_and_load):
     black, white = (Image.new("RGB", (50, 50), colour) for colour in ("black", "white"))
     values = extract_hand_made(save_and_load(black, white)).values
@@ -72,6 +73,7 @@ def test_a_picture_of_one_colour_has_no_shapes_and_no_nan(save_and_load):
     assert np.array_equal(values.max(axis=1), [1, 1])
 
 
+@pytest.mark.filterwarnings("ignore:.*pictures of one colour throughout")
 def test_any_size_of_picture_gives_the_width_of_its_size_argument(save_and_load):
     images = save_and_load(make_picture(1, (300, 31)), make_picture(2, (1, 1)))
     assert extract_hand_made(images, 32).values.shape == (2, 1 * 4 * 9 + N_COLOURS)
