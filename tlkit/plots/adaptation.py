@@ -83,7 +83,7 @@ def draw_gap_matrix(gaps: DataFrame, ax: Axes, *, distance: str = "mmd") -> Axes
     gaps, ax : DataFrame and matplotlib Axes
         Result of `tlkit.adaptation.measure_gaps`, and the axes to draw on. A star marks p-values below 0.05.
     distance : str
-        One of the distances in the table; another one raises ValueError.
+        One of the distances in the table; ValueError if it is not there.
 
     Returns
     -------
@@ -119,7 +119,7 @@ def draw_pairs(comparison: PairComparison, ax: Axes, *, method: str) -> Axes:
     comparison, ax : PairComparison and matplotlib Axes
         Result of `tlkit.adaptation.compare_pairs`, and the axes to draw on.
     method : str
-        One of the methods that were compared; another one raises ValueError.
+        One of the methods that were compared; ValueError if it was not.
 
     Returns
     -------

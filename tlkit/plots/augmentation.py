@@ -94,7 +94,7 @@ def draw_ablation(comparison: Comparison, ax: Axes) -> Axes:
     Parameters
     ----------
     comparison, ax : Comparison and matplotlib Axes
-        Result of `tlkit.compare` at one number of shots (with several, ValueError is raised), and the axes to draw on.
+        Result of `tlkit.compare` at one number of shots (ValueError if there are several), and the axes to draw on.
 
     Returns
     -------

@@ -20,7 +20,7 @@ def draw_confusion(confusion: ArrayLike, classes: Sequence[str], ax: Axes) -> Ax
     Parameters
     ----------
     confusion : (n_classes, n_classes) array of int
-        Number of pictures; rows are true classes, columns predicted classes. Another size raises ValueError.
+        Number of pictures; rows are true classes, columns predicted classes. ValueError if its size differs.
     classes : list of str
         Names of the classes.
     ax : matplotlib Axes

@@ -15,7 +15,7 @@ def draw_contact_sheet(images: ImageSet, ax: Axes, per_class: int = 6, seed: int
     Parameters
     ----------
     images, ax : ImageSet and matplotlib Axes
-        Pictures to draw (none raises ValueError), and the axes to draw on.
+        Pictures to draw (ValueError if there are none), and the axes to draw on.
     per_class : int
         Largest number of pictures per class; different groups come first.
     seed : int

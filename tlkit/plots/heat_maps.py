@@ -21,7 +21,7 @@ def draw_heat_map(heat: ArrayLike, picture: ArrayLike, ax: Axes, *, title: str |
     heat : (side, side) array of float
         Heat map, drawn relative to its largest value; values below 0 count as 0.
     picture : (side, side, 3) array of uint8
-        The network's input, from `tlkit.inspection.show_inputs`. Another size raises ValueError.
+        The network's input, from `tlkit.inspection.show_inputs`. ValueError if its size differs.
     ax : matplotlib Axes
         Axes to draw on.
     title : str, optional

@@ -20,7 +20,7 @@ def draw_training(curves: TrainingCurves, ax: Axes, *, score: str = "loss") -> A
     curves, ax : TrainingCurves and matplotlib Axes
         Result of `tlkit.inspection.summarise_training`, and the axes to draw on.
     score : {"loss", "accuracy"}
-        Values to draw; others raise ValueError.
+        Values to draw; ValueError if they are unknown.
 
     Returns
     -------
