@@ -169,8 +169,15 @@ def test_white_is_zero_is_turned_over():
 def test_signed_pixels_are_refused_by_their_name():
     with pytest.raises(PictureError, match="signed 16-bit pixels from -1000 to 3000, of unknown scale"):
         decode_picture(encode_tiff(np.array([[-1_000, 3_000]], np.int16)))
+    with pytest.raises(PictureError, match="signed 8-bit pixels, of unknown scale"):
+        decode_picture(encode_tiff(np.array([[-100, 100]], np.int8)))
+
+
+@pytest.mark.parametrize(("n_bands", "dtype"), [(3, np.float64), (4, np.uint16), (13, np.uint16)])
+def test_other_kinds_of_tiff_are_not_called_broken(n_bands, dtype):
+    data = encode_tiff(np.zeros((4, 5, n_bands), dtype), photometric="minisblack", planarconfig="contig")
     with pytest.raises(PictureError, match="of a kind that isn't read: save it as RGB with 8 bits"):
-        decode_picture(encode_tiff(np.zeros((4, 4), np.float64)))
+        decode_picture(data)
 
 
 @pytest.mark.parametrize("n_channels", [1, 3])

@@ -67,7 +67,7 @@ def open_picture(data, location):
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise PictureError(location, f"more than the limit of {MAX_PIXELS:,} pixels: shrink it") from error
     except Exception as error:  # plugins raise all kinds of errors for broken headers
-        if "unknown pixel mode" in str(error):
+        if name == "TIFF" and isinstance(error, SyntaxError):
             raise PictureError(location, f"{name} of a kind that isn't read: save it as RGB with 8 bits") from error
         raise PictureError(location, f"broken {name} ({error}): copy or download it again") from error
     width_px, height_px = picture.size
@@ -86,7 +86,7 @@ def decode_picture(data, location="the picture"):
         is_large = picture.width * picture.height > MAX_PIXELS / 4
         with _find_slots(os.getpid()) if is_large else contextlib.nullcontext():
             orientation = read_orientation(picture)
-            twin = open_picture(data, location) if is_deep(picture, data) else None
+            twin = open_picture(data, location) if is_deep(picture, data, location) else None
             picture.load()
             if twin:
                 picture = rescale_colours(picture, twin, location)

@@ -5,7 +5,7 @@ from PIL import Image
 
 from tlkit.images.formats import PictureError
 
-_BITS_TAG, _WHITE_IS_ZERO_TAG, _PLANES_TAG = 258, 262, 284  # of TIFF
+_BITS_TAG, _WHITE_IS_ZERO_TAG, _PLANES_TAG, _SIGNED_TAG = 258, 262, 284, 339  # of TIFF
 _FULL = 65_535
 _SMALLER = (255, 1_023, 4_095, 16_383)  # 8, 10, 12 and 14 bits
 # Pillow's raw modes that swap the two bytes of a channel. "N" is the order of this machine.
@@ -56,8 +56,10 @@ def rescale_gray(picture, location):
     return Image.fromarray(gray).convert("RGB")
 
 
-def is_deep(picture, data):
+def is_deep(picture, data, location):
     """Return whether an opened picture has colours of 16 bits; note the number of them in use, if a PNG states it."""
+    if picture.mode == "L" and np.max(getattr(picture, "tag_v2", {}).get(_SIGNED_TAG, 1)) == 2:
+        raise PictureError(location, "signed 8-bit pixels, of unknown scale: save the range to show from 0 to 255")
     if picture.format == "PNG" and data[24] == 16:
         head = data[: data.find(b"IDAT")]
         if (place := head.find(b"sBIT")) > 0:
