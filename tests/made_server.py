@@ -109,6 +109,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.start(Content_Length=len(page))
         self.wfile.write(page)
 
+    def answer_redirect(self):
+        self.send_response(302)
+        self.send_header("Location", self.server.location)
+        self.end_headers()
+
     def answer_missing(self):
         self.send_error(404)
 

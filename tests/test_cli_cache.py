@@ -1,5 +1,6 @@
 """The command `tlkit cache`: what it shows is there, what it calls damaged is, and nothing goes unasked."""
 
+import dataclasses
 import functools
 import hashlib
 import io
@@ -14,6 +15,8 @@ import pytest
 from made_command import call_command
 from made_rows import DIGESTS, ROWS
 
+from tlkit.backbones.networks import find_entry
+from tlkit.backbones.weights.hashes import record_published
 from tlkit.features.cache.feature_cache import FeatureCache
 from tlkit.features.cache.inventory import KEY_NAME, list_kept
 
@@ -61,7 +64,9 @@ def filled(folder):
     record = {"name": "resnet18", "fingerprint": "ab" * 32, "recipe": {"crop_size_px": 224}}
     write(folder / "converted" / "0.json", json.dumps(record).encode())
     content = b"weights" * 1000
-    weights = write(folder / "weights" / f"resnet18-{hashlib.sha256(content).hexdigest()[:8]}.pth", content)
+    weights = write(folder / "weights" / "own.pth", content)
+    entry = dataclasses.replace(find_entry("resnet18"), weights_file="own.pth")
+    record_published(entry, hashlib.sha256(content).hexdigest())  # as if it had been loaded
     write(weights.with_name(f"{weights.name}.lock"), b"")
     return {"maps": maps, "pooled": pooled, "xml": xml, "bin": binary, "weights": weights}
 
@@ -116,6 +121,16 @@ def test_check_finds_nothing_where_all_is_well_and_changes_nothing(cache, filled
     assert cache("check")[:2] == (0, "5 files of features, converted networks and weights read, 0 damaged\n")
     assert cache("check", "--remove")[0] == 0
     assert {path: path.stat().st_mtime_ns for path in list_paths()} == before
+
+
+@pytest.mark.parametrize("name", ["plants-20261129.pth", "resnet18-20261129.pth", "run-deadbeef.safetensors"])
+def test_files_of_the_users_among_the_weights_are_never_called_damaged(cache, folder, name):
+    own = write(folder / "weights" / name, b"a summer of training")
+    assert cache("check", "--remove")[:2] == (
+        0,
+        "1 files of features, converted networks and weights read, 0 damaged\n",
+    )
+    assert own.exists()
 
 
 @pytest.mark.parametrize("what", ["maps", "xml", "bin", "weights"])

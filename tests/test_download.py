@@ -2,18 +2,22 @@
 
 import contextlib
 import hashlib
+import io
+import os
 import re
 import shutil
 import signal
 import socket
 import threading
+import urllib.request
 from types import SimpleNamespace
 
+import filelock
 import pytest
 from made_server import serving
 
 from tlkit.backbones.weights import download as download_module
-from tlkit.backbones.weights.download import DownloadError, download
+from tlkit.backbones.weights.download import DownloadError, _SecureRedirects, download, name_impostor
 
 CONTENT = bytes(range(256)) * 4000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -205,3 +209,73 @@ def test_a_full_disk_during_a_download_leaves_nothing(server, target, monkeypatc
     with pytest.raises(OSError, match="No space left on device"):
         download(server.url("whole.pth"), target)
     assert {path.name for path in target.parent.iterdir()} <= {"net.pth.lock"}
+
+
+@pytest.mark.parametrize(
+    "content", [b'{"error": "quota exceeded"}', b" [1]\n", "Kein Zugriff: Größe".encode(), b"\r\n<?xml version='1.0'?>"]
+)
+def test_a_text_instead_of_the_file_leaves_nothing(content, server, target):
+    server.content = content
+    assert re.search("gave a (text that begins with|web page)", refuse(server.url("whole.pth"), target))
+
+
+def test_weights_that_begin_as_a_text_might_are_no_text():
+    header = b" " * 3 + b"<" + bytes(4)  # the length of a header of safetensors
+    assert name_impostor(header + b'{"fc.weight":{}}') is None
+    assert name_impostor(b"") is None
+    assert name_impostor("é".encode() * 60 + b"e") is not None
+    assert name_impostor(b"e" + "é".encode() * 60) is not None, "the last letter is cut"
+
+
+def test_another_process_that_holds_the_lock_is_told_and_waited_for_only_so_long(server, target, monkeypatch):
+    monkeypatch.setattr(download_module, "NOTICE_S", 0.01)
+    monkeypatch.setattr(download_module, "WAIT_S", 0.05)
+    target.parent.mkdir()
+    lock = f"{target}.lock"
+    holder = rf"(process {os.getpid()}|another process) holds {re.escape(lock)}, as a download of net\.pth does"
+    with (
+        filelock.FileLock(lock),
+        pytest.warns(UserWarning, match=holder + "; waiting for up to 0 minutes"),
+        pytest.raises(DownloadError, match=holder + ", and didn't end. If it hangs, end it and try again"),
+    ):
+        download(server.url("whole.pth"), target)
+    assert server.n_requests == 0
+    assert download(server.url("whole.pth"), target) == SHA256
+
+
+def redirect(*hops):
+    """Return what the handler of redirects makes of a way through several addresses."""
+    handler, request = _SecureRedirects(), urllib.request.Request(hops[0])
+    for url in hops[1:]:
+        request = handler.redirect_request(request, io.BytesIO(), 302, "Found", {}, url)
+    return request.full_url
+
+
+@pytest.mark.parametrize(
+    "hops",
+    [
+        ("https://a/w", "http://a/w"),
+        ("https://a/w", "https://b/w", "HTTP://c/w"),
+        ("http://a/w", "https://b/w", "http://c/w"),
+        ("https://a/w", "ftp://a/w"),
+        ("http://a/w", "ftp://a/w"),
+    ],
+)
+def test_no_redirect_leaves_encryption(hops):
+    with pytest.raises(DownloadError, match=f"redirected from https? to {hops[-1]}, which isn't encrypted"):
+        redirect(*hops)
+
+
+@pytest.mark.parametrize(
+    "hops", [("https://a/w", "https://b/w"), ("http://a/w", "http://b/w"), ("http://a/w", "https://b/w")]
+)
+def test_other_redirects_are_followed(hops):
+    assert redirect(*hops) == hops[-1]
+
+
+def test_redirects_of_a_server_go_through_that_handler(server, target):
+    server.location = server.url("whole.pth")
+    assert download(server.url("redirect.pth"), target) == SHA256
+    server.location = "ftp://127.0.0.1/whole.pth"
+    target.unlink()
+    assert "redirected from http to ftp" in refuse(server.url("redirect.pth"), target)

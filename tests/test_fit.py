@@ -1,5 +1,7 @@
 """What a file holds against what a network wants: all of it, what is allowed to differ, or a table of faults."""
 
+import contextlib
+
 import pytest
 import torch
 from made_networks import copy_state, same_bits
@@ -81,6 +83,94 @@ def test_wrappers_inside_names_are_stripped_too(network, state):
     fitted, changes, _ = fit(compiled, network)
     assert same_bits(fitted, state)
     assert changes[0] == "'_orig_mod' was stripped from the names of 7 tensors"
+
+
+def wrap(prefix, state):
+    return {f"{prefix}{name}": value for name, value in state.items()}
+
+
+def number(state):
+    """Return the state of nn.Sequential(*network.children()), whose parts are numbered."""
+    return {name.replace("body", "0").replace("fc", "1"): value for name, value in state.items()}
+
+
+OTHER_HEAD = {"fc.0.weight": torch.zeros(9, 4), "fc.3.weight": torch.zeros(2, 9)}
+SURPLUS = {
+    "another head in the place of the classifier": lambda state: without_head(state) | OTHER_HEAD,
+    "averaged weights": lambda state: {"n_averaged": torch.tensor(3)} | wrap("module.", state),
+    "a loss": lambda state: state | {"criterion.weight": torch.ones(5)},
+    "metrics and class weights beside the model": lambda state: (
+        wrap("state_dict.model.", state)
+        | {"state_dict.val_acc.tp": torch.zeros(5), "state_dict.class_weights": torch.ones(5)}
+    ),
+    "a body and a head of numbers": lambda state: (
+        wrap("0.", number(without_head(state))) | {"1.2.weight": torch.zeros(3, 4)}
+    ),
+    "numbered parts below a name": lambda state: wrap("feature_extractor.", number(without_head(state))),
+    "counts of operations": lambda state: state | {"body.0.total_ops": torch.zeros(1), "total_params": torch.zeros(1)},
+    "a token for pretraining": lambda state: state | {"mask_token": torch.zeros(1, 4)},
+    "another order of parts below a prefix": lambda state: (
+        wrap(
+            "net.",
+            {f"p{n}.{name.rpartition('.')[2]}": value for n, (name, value) in enumerate(without_head(state).items())},
+        )
+        | {"head.weight": torch.zeros(3, 4)}
+    ),
+}
+
+
+def without_head(state):
+    return {name: value for name, value in state.items() if not name.startswith("fc.")}
+
+
+@pytest.mark.parametrize("kind", SURPLUS)
+def test_what_the_backbone_has_no_use_for_is_left_out_and_said(kind, network, state):
+    with pytest.warns(UserWarning) if kind[:9] != "another h" else contextlib.nullcontext() as caught:
+        fitted, changes, allowed = fit_to_network(SURPLUS[kind](state), network, LEFT_OUT, "a file")
+    assert same_bits(without_head(fitted), without_head(state))
+    assert allowed == ()
+    if not ("below a name" in kind or kind.startswith("another h")):
+        assert "left out, since the backbone lacks it: " in " ".join(changes)
+        assert "left out, since the backbone lacks it: " in str(caught[0].message)
+
+
+TRUNK = {
+    "a further layer of a part": {"body.3.weight": torch.zeros(4, 4, 3, 3)},
+    "a bias of a layer without one": {"body.0.scale": torch.zeros(4)},
+    "a position embedding": {"pos_embed": torch.zeros(1, 9, 4)},
+}
+
+
+@pytest.mark.parametrize("kind", TRUNK)
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_surplus_in_the_trunk_means_another_network(kind, prefix, network, state):
+    """All tensors of ResNet-18 are in ResNet-34 too."""
+    (fault,) = find_faults(wrap(prefix, state | TRUNK[kind]), network)
+    assert (fault.tensor, fault.fault) == (next(iter(TRUNK[kind])), "unexpected")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "other"),
+    [
+        *[("model_ema.module.", "model."), ("state_dict_ema.", "state_dict."), ("sd.ema_model.", "sd.model.")],
+        *[("ema.", ""), ("", "momentum."), ("state_dict.", "best."), ("swa_model.", "model.")],
+    ],
+)
+def test_of_several_states_the_averaged_one_or_the_usual_one_is_taken_and_said(chosen, other, network, state):
+    both = wrap(other, {name: value + 1 for name, value in state.items()}) | wrap(chosen, state)
+    fitted, changes, _ = fit(both, network)
+    assert same_bits(fitted, state)
+    assert f"of several states that fit, {chosen or 'the first'!r} was taken" in changes
+
+
+def test_names_in_errors_and_warnings_cannot_steer_a_terminal(network, state):
+    with pytest.warns(UserWarning) as caught:
+        fit_to_network(state | {"head\x1b[8m.weight": torch.zeros(2)}, network, LEFT_OUT, "a \x07 file")
+    assert r"a \x07 file" in str(caught[0].message) and "\x1b" not in str(caught[0].message)
+    with pytest.raises(WeightsError) as caught:
+        fit(state | {"body.9.x\x1b[8m\n": torch.zeros(2)}, network)
+    assert r"body.9.x\x1b[8m\n" in str(caught.value) and "\x1b" not in str(caught.value)
+    assert caught.value.faults[0].tensor == "body.9.x\x1b[8m\n"
 
 
 def test_nothing_is_stripped_where_it_makes_nothing_fit(network, state):

@@ -5,10 +5,15 @@ import hashlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import safetensors.numpy
+import safetensors.torch
+import timm
 from made_server import serving
 from made_weights import pull_the_plug
 
+import tlkit as tl
 from tlkit.backbones import networks
 from tlkit.backbones.networks import find_entry
 from tlkit.backbones.weights import stock
@@ -19,6 +24,7 @@ from tlkit.backbones.weights.weight_files import is_offline, weights_folders
 
 CONTENT = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
+WHOLE = safetensors.numpy.save({"fc.weight": np.arange(3, dtype=np.float32)})
 FILE = f"resnet18-{SHA256[:8]}.pth"
 
 
@@ -130,15 +136,42 @@ def test_what_is_no_published_file_is_said_with_how_to_load_it(tmp_path):
 def test_a_file_of_timm_is_known_by_its_name_and_its_hash_recorded(tmp_path):
     entry = find_entry("timm:resnet18.a1_in1k")
     path = tmp_path / entry.weights_file
-    path.write_bytes(CONTENT)
+    path.write_bytes(WHOLE)
     assert identify(path) == entry
     stocked = add(path, entry)
     assert (stocked.is_new, stocked.is_published) == (True, False)
     assert expected_sha256(entry) == "", "recorded before it was loaded"
     record_published(entry, stocked.sha256)
-    path.write_bytes(CONTENT[::-1])
+    path.write_bytes(safetensors.numpy.save({"fc.weight": np.zeros(3, np.float32)}))
     with pytest.raises(WeightsError, match="is not the file that was first used for timm:resnet18"):
         identify(path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"PK\x03\x04 broken", WHOLE[:-1], WHOLE + b"x", b"\x10" + bytes(7) + b'{"a":', bytes(range(256))]
+)
+def test_what_is_no_weights_file_is_replaced_by_the_next_fetch(content, server):
+    """Files of timm bear no hash; the first one must not become what all later ones are compared with."""
+    server.content = content
+    with pytest.raises(WeightsError, match=r"resnet18\.a1_in1k\.safetensors is no weights file, or is incomplete"):
+        fetch("timm:resnet18.a1_in1k", progress=False)
+    server.content = WHOLE
+    stocked = fetch("timm:resnet18.a1_in1k", progress=False)
+    assert (stocked.is_new, stocked.path.read_bytes()) == (True, WHOLE)
+    assert not fetch("timm:resnet18.a1_in1k", progress=False).is_new
+
+
+def test_a_file_of_another_network_is_not_taken_for_the_published_one_for_good(server):
+    server.content = safetensors.numpy.save({"fc.weight": np.zeros(3, np.float32)})
+    path = fetch("timm:resnet18.a1_in1k", progress=False).path
+    with pytest.raises(WeightsError, match="holds other weights than this network's"):
+        tl.load_backbone("timm:resnet18.a1_in1k", image_size_px=32)
+    assert expected_sha256(find_entry("timm:resnet18.a1_in1k")) == ""
+    path.unlink()
+    server.content = safetensors.torch.save(timm.create_model("resnet18").state_dict())
+    backbone = tl.load_backbone("timm:resnet18.a1_in1k", image_size_px=32)
+    assert expected_sha256(find_entry("timm:resnet18.a1_in1k")) == backbone.provenance["sha256"]
+    assert backbone.provenance["check"] == "no SHA-256 is published; the one of the first load counts"
 
 
 def test_no_torch_is_needed():

@@ -1,15 +1,18 @@
 """The cache folder, and files that are whole or not there."""
 
+import errno
 import os
+import re
 import stat
 import sys
 import tempfile
 from pathlib import Path
 
+import filelock
 import platformdirs
 import pytest
 
-from tlkit.storage import cache_folder, cache_folders, find_kept, is_trusted, written_whole
+from tlkit.storage import cache_folder, cache_folders, find_kept, is_trusted, locked, written_whole
 
 
 def test_the_cache_folder_is_made_where_the_environment_says(tmp_path, monkeypatch):
@@ -183,3 +186,31 @@ def test_a_subfolder_that_another_user_made_is_not_taken(shared, tmp_path):
     owners[made] = 600
     with pytest.warns(UserWarning, match="open to all"):
         assert cache_folder() == tmp_path / "own"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="other locks")
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP])
+def test_a_disk_without_locks_is_worked_on_without_after_one_warning(number, tmp_path, monkeypatch):
+    import fcntl
+
+    def refuse(*arguments):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    # Another host, gone by now, left this: a soft lock would wait for it for ever.
+    (tmp_path / "a.lock").write_text("123\nanother-host\n")
+    with pytest.warns(UserWarning, match=rf"{re.escape(str(tmp_path))} is on a disk whose locks don't work") as caught:
+        for _ in range(2):
+            with locked(tmp_path / "a.lock", 0), locked(tmp_path / "b.lock", 0):
+                pass
+    assert len(caught) == 1
+
+
+def test_a_lock_is_held_and_other_failures_are_raised(tmp_path):
+    with locked(tmp_path / "a.lock", 0), pytest.raises(filelock.Timeout), locked(tmp_path / "a.lock", 0.01):
+        pass
+    with locked(tmp_path / "a.lock", 0):
+        pass
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError), locked(tmp_path / "file" / "a.lock", 0):
+        pass

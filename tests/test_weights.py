@@ -225,3 +225,10 @@ def test_an_incomplete_published_file_is_called_that(files, tmp_path):
     entry = CATALOGUE["resnet18"]
     with pytest.raises(WeightsError, match=r"own.pth is incomplete: 10 of 47 MB\. Delete it and load again"):
         read_weights(files["pth"], entry)
+
+
+@pytest.mark.parametrize("key", ["license", "licence"])
+def test_the_licence_in_a_file_is_kept(key, state, files, tmp_path):
+    save_file(state, tmp_path / "own.safetensors", metadata={key: "CC-BY-4.0"})
+    assert load(tmp_path / "own.safetensors").provenance["licence"] == "CC-BY-4.0"
+    assert [load(path).provenance["licence"] for path in files.values()] == ["unknown"] * 2

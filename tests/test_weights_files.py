@@ -9,12 +9,14 @@ import sys
 import threading
 
 import pytest
+import torch
 from made_server import serving
 from made_weights import pull_the_plug
+from torchvision.models import ResNet18_Weights, ResNet50_Weights, get_model_weights
 
 import tlkit as tl
 from tlkit.backbones import loader
-from tlkit.backbones.networks import find_entry, list_entries
+from tlkit.backbones.networks import CATALOGUE, find_entry, list_entries
 from tlkit.backbones.weights import download
 from tlkit.backbones.weights.error import WeightsError
 from tlkit.backbones.weights.hashes import expected_sha256, hash_prefix, list_published, record_published
@@ -40,6 +42,54 @@ def server(monkeypatch):
 def test_what_is_no_file_is_said_with_where_it_was_looked_for(weights):
     with pytest.raises(WeightsError, match=r"resnet18 \('IMAGENET1K_V1'\), nor a file; looked at (/|\\)"):
         find_weights(find_entry("resnet18"), weights)
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "tag"),
+    [
+        ("resnet18", ResNet18_Weights.IMAGENET1K_V1, "IMAGENET1K_V1"),
+        ("resnet50", ResNet50_Weights.DEFAULT, "IMAGENET1K_V2"),
+        ("resnet50", "ResNet50_Weights.IMAGENET1K_V1", "IMAGENET1K_V1"),
+        ("resnet50", "DEFAULT", "IMAGENET1K_V2"),
+        ("resnet18", "ResNet18_Weights.DEFAULT", "IMAGENET1K_V1"),
+    ],
+)
+def test_weights_are_named_as_torchvision_names_them_too(name, weights, tag):
+    file = re.escape(find_entry(name, tag).weights_file)
+    assert find_entry(name, weights).weights == tag
+    with pytest.raises(WeightsError, match=rf"fetch https://download\.pytorch\.org/models/{file}"):
+        tl.load_backbone(name, weights)
+
+
+@pytest.mark.parametrize("name", [name for name, entry in CATALOGUE.items() if entry.weights_package is None])
+def test_torchvisions_default_is_the_catalogues(name):
+    default = get_model_weights(name).DEFAULT
+    assert find_entry(name, default) == CATALOGUE[name]
+
+
+@pytest.mark.parametrize(
+    ("weights", "error", "words"),
+    [
+        (True, TypeError, "weights: a bool, expected 'pretrained', the tag of a set, the path of a file, or None"),
+        (False, TypeError, "weights: a bool, expected"),
+        ({"fc.weight": 1}, TypeError, "weights: a dict, expected"),
+        (ResNet18_Weights, TypeError, "weights: a .*, expected"),
+        (ResNet50_Weights.DEFAULT, ValueError, "ResNet50_Weights.IMAGENET1K_V2, which are of another network than"),
+        ("ResNet50_Weights.DEFAULT", ValueError, "which are of another network than name"),
+    ],
+)
+def test_other_forms_of_weights_are_answered_with_those_that_are_taken(weights, error, words):
+    with pytest.raises(error, match=words):
+        tl.load_backbone("resnet18", weights)
+
+
+def test_a_network_instead_of_its_name_is_answered_briefly():
+    with pytest.raises(TypeError, match=r"name: a Linear, expected the name of a network, .*state_dict\(\)") as caught:
+        tl.load_backbone(torch.nn.Linear(2, 2))
+    assert len(str(caught.value)) < 300
+    with pytest.raises(ValueError, match="name: 'xxx") as caught:
+        tl.load_backbone("x" * 5000)
+    assert len(str(caught.value)) < 1000
 
 
 def test_weights_are_found_in_tlkits_folder_and_in_torchs():

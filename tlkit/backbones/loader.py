@@ -11,7 +11,7 @@ from tlkit.backbones.recipe import read_size
 from tlkit.backbones.stages import build_network
 from tlkit.backbones.weights.fit import fit_to_network
 from tlkit.backbones.weights.hashes import describe_check, record_published
-from tlkit.backbones.weights.read import read_weights
+from tlkit.backbones.weights.read import find_licence, read_weights
 from tlkit.backbones.weights.weight_files import find_weights
 from tlkit.cpu.draws import Draws
 from tlkit.cpu.threads import default_states
@@ -96,7 +96,7 @@ def load_backbone(
             "file": str(path),
             "sha256": sha256,
             "check": describe_check(entry) if published else "none: a file of the user's",
-            "licence": entry.licence if published else "unknown",
+            "licence": entry.licence if published else find_licence(path),
             "changes": changes,
             "allowed": allowed,
         }

@@ -74,7 +74,9 @@ def _split(name):
     architecture, _, tag = name.removeprefix(TIMM).partition(".")
     tags = _tags()
     if architecture not in tags:
-        raise ValueError(f"name: {name!r} is not a network of timm {timm.__version__}; {suggest(architecture, tags)}")
+        raise ValueError(
+            f"name: {name!r:.80} is not a network of timm {timm.__version__}; {suggest(architecture, tags)}"
+        )
     if tag and tag not in tags[architecture]:
         raise ValueError(f"name: {name!r} has no such weights in timm; {suggest(tag, tags[architecture])}")
     return architecture, tag

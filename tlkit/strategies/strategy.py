@@ -131,7 +131,7 @@ class Phase:
         """Turn the learning rate into a dict with the keys of `train`, and refuse values that are no rates."""
         if isinstance(self.learning_rate, dict):
             keys = {str(key): key for key in self.train}  # a description may come from JSON, which turns -1 into "-1"
-            rates = {keys.get(key, key): rate for key, rate in self.learning_rate.items()}
+            rates = {keys.get(str(key), key): rate for key, rate in self.learning_rate.items()}
         else:
             rates = dict.fromkeys(self.train, self.learning_rate)
         if set(rates) != set(self.train):

@@ -128,6 +128,7 @@ class _SecureRedirects(urllib.request.HTTPRedirectHandler):
         """Return the next request, or raise DownloadError."""
         before, after = request.full_url.split(":")[0].lower(), url.split(":")[0].lower()
         if after != "https" and (before, after) != ("http", "http"):
+            file.close()
             raise DownloadError(f"redirected from {before} to {url}, which isn't encrypted: take a mirror with https")
         return super().redirect_request(request, file, code, message, headers, url)
 

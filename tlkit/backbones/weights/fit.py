@@ -66,8 +66,8 @@ def fit_to_network(tensors, network, classifier, path, allow=(), *, published=Fa
             surplus[name] = given[name]
     dropped = sorted({layer for layer in classifier if any(name.startswith(f"{layer}.") for name in given)})
     if surplus:
-        n, example = len(surplus), next(iter(surplus))
-        changes.append(f"{n} tensor{'s' if n > 1 else ''} that the backbone lacks were left out, such as {example!r}")
+        n_surplus = f"{len(surplus)} tensor{'s' if len(surplus) > 1 else ''}"
+        changes.append(f"left out, since the backbone lacks it: {n_surplus}, such as {next(iter(surplus))!r}")
     if precisions:
         changes.append(f"{', '.join(sorted(precisions))} was read as torch.float32: results differ in the last digits")
     allowed = _check_faults(faults, surplus, allow, required, path)
@@ -125,15 +125,17 @@ def _check_faults(faults, surplus, allow, required, path):
     patterns = [allow] if isinstance(allow, str) else list(allow)
     if not all(isinstance(pattern, str) for pattern in patterns):
         raise TypeError(f"allow: {allow!r}, expected patterns of tensor names, as in ('fc.*',)")
-    faults += [Fault(name, "unexpected", str(tuple(value.shape)), "") for name, value in surplus.items()]
-    matching = {pattern: [one for one in faults if fnmatch.fnmatchcase(one.tensor, pattern)] for pattern in patterns}
+    extra = [Fault(name, "unexpected", str(tuple(value.shape)), "") for name, value in surplus.items()]
+    matching = {
+        pattern: [fault for fault in (*faults, *extra) if fnmatch.fnmatchcase(fault.tensor, pattern)]
+        for pattern in patterns
+    }
     idle = ", ".join(repr(pattern) for pattern, matched in matching.items() if not matched)
-    refused = [fault for fault in faults if not any(fault in matched for matched in matching.values())]
-    faulty = dict.fromkeys(fault.tensor for fault in faults)
+    allowed = {fault for matched in matching.values() for fault in matched}
+    refused = [fault for fault in faults if fault not in allowed]
     counted = {name for name in required if not name.endswith(_OPTIONAL)}
-    n_fitting = len(counted - faulty.keys())
-    is_refused = any(fault.tensor not in surplus for fault in refused)
-    if is_refused or n_fitting < _SMALLEST_SHARE * len(counted):
+    n_fitting = len(counted - {fault.tensor for fault in faults})
+    if refused or n_fitting < _SMALLEST_SHARE * len(counted):
         entry = find_published(known_sha256(path))
         raise WeightsError(
             f"{path} holds other weights than this network's: {n_fitting} of its {len(counted)} tensors fit"
@@ -142,14 +144,14 @@ def _check_faults(faults, surplus, allow, required, path):
             + (
                 ". Load it into the network that it was saved from, or name in allow= the tensors that may stay random "
                 "or, if the network lacks them, be ignored"
-                if is_refused
+                if refused
                 else ". That is too few, whatever is allowed; for random weights, pass weights=None"
             ),
-            refused or faults,
+            [*(refused or faults), *(fault for fault in extra if fault not in allowed)],
         )
     if idle:
         warnings.warn(f"allow: {idle} matches no fault in {path}, so it can be removed", stacklevel=4)
-    return tuple(dict.fromkeys(fault.tensor for fault in faults if fault not in refused))
+    return tuple(dict.fromkeys(fault.tensor for fault in (*faults, *extra) if fault in allowed))
 
 
 def rename(shapes, required, path, children=()):

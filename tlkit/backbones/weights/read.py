@@ -1,5 +1,6 @@
 """Reading and checking a weights file. No code in it is ever run."""
 
+import contextlib
 import hashlib
 import io
 import os
@@ -7,11 +8,13 @@ import re
 import zipfile
 from pathlib import Path
 
+import safetensors
 import torch
 
 from tlkit.backbones.weights.download import name_impostor
 from tlkit.backbones.weights.error import WeightsError
 from tlkit.backbones.weights.hashes import check_sha256, record_sha256
+from tlkit.names import make_printable
 
 _EXPORT = "save `model.state_dict()` from the program that made the model, best as .safetensors"
 
@@ -32,6 +35,14 @@ def read_weights(path, entry=None):
     tensors = _read_safetensors(content, path) if is_safetensors else _read_pickled(content, path)
     record_sha256(path, status, sha256, entry)
     return tensors, sha256
+
+
+def find_licence(path):
+    """Return the licence that the metadata of a safetensors file names, or "unknown"."""
+    metadata = {}
+    with contextlib.suppress(safetensors.SafetensorError), safetensors.safe_open(path, framework="pt") as file:
+        metadata = file.metadata() or {}
+    return make_printable(metadata.get("license") or metadata.get("licence") or "unknown")
 
 
 def _read_safetensors(content, path):
