@@ -345,3 +345,12 @@ def test_folders_may_not_be_endlessly_deep(pets):
     os.makedirs(pets / "cat" / Path(*["a"] * 120))
     with pytest.raises(ValueError, match="has folders more than 100 deep, from 'cat' on, expected a folder for each"):
         load_images(pets)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_pipes_and_devices_in_a_list_are_refused(pets):
+    os.mkfifo(pets / "pipe.png")
+    pairs = [(pets / "pipe.png", "cat"), ("/dev/zero", "cat"), (pets / "dog", "dog"), (pets / "dog" / "0.png", "dog")]
+    with pytest.raises(ValueError, match="3 of 4 pictures can't be read") as caught:
+        load_images(pairs)
+    assert str(caught.value).count("a folder, pipe or device, not a file") == 3

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import hashlib
 import os
+import stat
 import zipfile
 from pathlib import Path
 
@@ -55,8 +56,11 @@ class PictureFile(_Stored):
         super().__init__(Path(path), path)
 
     def read_bytes(self):
-        """Return the file's content; PictureError if it is too large."""
-        check_size(os.stat(self.path).st_size, self.location)
+        """Return the file's content; PictureError if it is too large or no file, whose reading may never end."""
+        status = os.stat(self.path)
+        if not stat.S_ISREG(status.st_mode):
+            raise PictureError(self.location, "a folder, pipe or device, not a file: correct its path")
+        check_size(status.st_size, self.location)
         return self.path.read_bytes()
 
 
@@ -115,8 +119,9 @@ def _read_unloaded(picture):
         if hasattr(picture.fp, "getvalue"):
             content = picture.fp.getvalue()
         else:
-            path = Path(picture.filename or picture.fp.name)
-            content = path.read_bytes() if os.path.samestat(os.fstat(picture.fp.fileno()), os.stat(path)) else b""
+            path = picture.filename or picture.fp.name
+            is_same = os.path.samestat(os.fstat(picture.fp.fileno()), os.stat(path))
+            content = PictureFile(path).read_bytes() if is_same else b""
         if open_picture(content, "").tile == picture.tile:
             return content
     return None

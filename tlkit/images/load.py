@@ -17,6 +17,7 @@ from tlkit.images.inputs import UNLABELLED
 from tlkit.images.layout import find_pictures, label_tree, name_classes, unwrap
 from tlkit.images.scan import scan_pictures
 from tlkit.images.tables import Columns, complete, is_table_file, list_entries, read_columns
+from tlkit.names import make_printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -177,8 +178,8 @@ def _list_tree(path, source, inside):
         # Most programs put the packed folder itself into the zip, so one wrapping folder has no meaning.
         return unwrap(list_archive(path, inside))
     raise ValueError(
-        f"source: {path} is a single file and no zip, expected a folder with a folder for each class, a "
-        "zip of one, or a list of (file, label)"
+        f"source: {make_printable(path)} is a single file and no zip, expected a folder with a folder for each "
+        "class, a zip of one, or a list of (file, label)"
     )
 
 
