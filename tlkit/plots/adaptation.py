@@ -9,9 +9,10 @@ from pandas import DataFrame
 from tlkit.adaptation.pair_results import BASELINE, PairComparison
 from tlkit.arguments import check_known
 from tlkit.names import format_strategy
+from tlkit.plots.letters import with_plain_texts
 from tlkit.plots.page import Page
 from tlkit.plots.recalls import AFTER, BEFORE, draw_recall_frame, draw_recall_rows
-from tlkit.plots.style import COLOURS, FIXED, draw_matrix
+from tlkit.plots.style import COLOURS, FIXED, draw_matrix, shorten
 from tlkit.summaries.adaptation import format_recovered, format_scores
 from tlkit.summaries.domain_map import DomainMap
 
@@ -27,6 +28,7 @@ _DISTANCES = {
 _MOST_SHOWN = 0.94  # share of half a map's side, so that the class numbers stay inside
 
 
+@with_plain_texts
 def draw_domain_map(domain_map: DomainMap, ax: Axes, *, names: tuple[str, str] = ("source", "target")) -> Axes:
     """Draw two domains in one plane: the source as rings, the target as triangles, and the means of their classes.
 
@@ -56,7 +58,7 @@ def draw_domain_map(domain_map: DomainMap, ax: Axes, *, names: tuple[str, str] =
     _draw_domains(domain_map, ax)
     ax.set(xlabel=domain_map.axis_names[0], ylabel=domain_map.axis_names[1])
     sizes = len(domain_map.source), len(domain_map.target)
-    ax.legend([f"{name} ({n})" for name, n in zip(names, sizes, strict=True)], fontsize="small")
+    ax.legend([f"{shorten(name)} ({n})" for name, n in zip(names, sizes, strict=True)], fontsize="small")
     return ax
 
 
@@ -75,6 +77,7 @@ def _draw_domains(domain_map, ax):
             ax.text(*point, domain_map.class_numbers[name], fontsize=7, **style)
 
 
+@with_plain_texts
 def draw_gap_matrix(gaps: DataFrame, ax: Axes, *, distance: str = "mmd") -> Axes:
     """Draw the distance of each domain from each other one: one row per source, one column per target.
 
@@ -111,6 +114,7 @@ def draw_gap_matrix(gaps: DataFrame, ax: Axes, *, distance: str = "mmd") -> Axes
     return ax
 
 
+@with_plain_texts
 def draw_pairs(comparison: PairComparison, ax: Axes, *, method: str) -> Axes:
     """Draw the balanced accuracy of a method from each domain to each other one, and its gain over "source_only".
 

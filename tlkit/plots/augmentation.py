@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 import tlkit as tl
 from tlkit.comparison.compare import Comparison
 from tlkit.images.imageset import ImageSet
+from tlkit.plots.letters import with_plain_texts
 from tlkit.plots.page import Page
 from tlkit.plots.style import COLOURS, finish_rows, hide_frame, measure_error_bars, style_point
 from tlkit.strategies.augmentation import check_policies, format_augment, split_policies
@@ -21,6 +22,7 @@ _BOTTOM = _SECOND_ROW + 1 + 2 * _LINE
 _VERDICT_STYLES = {"helps": 2, "harms": 1}  # green and orange of the palette; the verdict is written next to it
 
 
+@with_plain_texts
 def draw_augmentations(
     backbone: tl.Backbone,
     images: ImageSet,
@@ -88,6 +90,7 @@ def draw_augmentations(
     return ax
 
 
+@with_plain_texts
 def draw_ablation(comparison: Comparison, ax: Axes) -> Axes:
     """Draw the gain of each strategy over the baseline, with its 95 % interval and its verdict.
 

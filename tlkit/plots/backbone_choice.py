@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from pandas import DataFrame
 
 from tlkit.arguments import check_known
+from tlkit.plots.letters import with_plain_texts
 from tlkit.plots.page import make_canvas, read_canvas
 from tlkit.plots.style import COLOURS, RING, finish_rows, style_point
 from tlkit.summaries.backbone_table import format_column
@@ -55,6 +56,7 @@ def format_cost(cost):
     return _COSTS.get(cost, (cost.replace("_", " "), 1))
 
 
+@with_plain_texts
 def draw_pareto(table, ax, *, cost="n_flops", score="accuracy", names="name"):
     """Draw a score against a cost on a logarithmic axis, with the Pareto front as a stepped line."""
     # Candidates on the front are filled and have their names; others are hollow, with names if there is room. Rows
@@ -140,6 +142,7 @@ def render_choice(table, selection, **settings):
     return content.getvalue()
 
 
+@with_plain_texts
 def draw_agreement(agreement: DataFrame, ax: Axes) -> Axes:
     """Draw how well scores agree with measured accuracy: one row per score, Kendall's tau with its interval.
 

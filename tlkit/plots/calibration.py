@@ -3,11 +3,13 @@
 from matplotlib.axes import Axes
 
 from tlkit.evaluation.calibration import Calibration
+from tlkit.plots.letters import with_plain_texts
 from tlkit.plots.style import COLOURS, measure_error_bars
 
 _STRIP_HEIGHT = 0.2  # of the strip above the diagram, as a share of its height
 
 
+@with_plain_texts
 def draw_reliability(calibration: Calibration, ax: Axes) -> Axes:
     """Draw a reliability diagram: the accuracy of each bin over its mean confidence.
 

@@ -10,11 +10,13 @@ from numpy.typing import ArrayLike
 from PIL import Image, ImageOps
 
 from tlkit.images.imageset import ImageSet
-from tlkit.plots.style import frame_sheet
+from tlkit.plots.letters import with_plain_texts
+from tlkit.plots.style import frame_sheet, shorten
 
 _CELL_PX, _GAP_PX = 64, 4
 
 
+@with_plain_texts
 def draw_channels(maps: ArrayLike, ax: Axes, *, n_shown: int = 32, n_columns: int = 8) -> Axes:
     """Draw the feature maps of a stage side by side, those with the largest variation within the picture first.
 
@@ -56,6 +58,7 @@ def draw_channels(maps: ArrayLike, ax: Axes, *, n_shown: int = 32, n_columns: in
     return ax
 
 
+@with_plain_texts
 def draw_maximally_activating(
     images: ImageSet, indices: ArrayLike, reactions: ArrayLike, ax: Axes, *, n_columns: int = 8
 ) -> Axes:
@@ -87,7 +90,7 @@ def draw_maximally_activating(
     """
     for cell, (index, reaction) in enumerate(zip(indices, reactions, strict=True)):
         picture = ImageOps.pad(images.read(int(index)), (2 * _CELL_PX,) * 2, Image.Resampling.BICUBIC, color="white")
-        _draw_cell(picture, f"{images.classes[images.labels[index]]} {reaction:.2f}", cell, n_columns, ax)
+        _draw_cell(picture, f"{shorten(images.classes[images.labels[index]])} {reaction:.2f}", cell, n_columns, ax)
     _frame(len(indices), n_columns, ax)
     return ax
 

@@ -1,9 +1,11 @@
 """Accuracies of strategies with their intervals."""
 
 from tlkit.names import format_strategy
+from tlkit.plots.letters import with_plain_texts
 from tlkit.plots.style import ACCURACY, SHOTS, finish_curves, finish_rows, measure_error_bars, style_curve, style_point
 
 
+@with_plain_texts
 def draw_comparison(comparison, ax):
     """Draw accuracies of a `Comparison` with intervals: a row per strategy, or a curve over several shots."""
     table = comparison.table

@@ -9,11 +9,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from tlkit.plots.style import hide_frame
+from tlkit.plots.letters import with_plain_texts
+from tlkit.plots.style import hide_frame, shorten
 
 _DARK_SHARE = 0.55  # from this share on, a cell is too dark for black numbers
 
 
+@with_plain_texts
 def draw_confusion(confusion: ArrayLike, classes: Sequence[str], ax: Axes) -> Axes:
     """Draw a confusion matrix: shades are shares of the true class, numbers are pictures.
 
@@ -44,9 +46,9 @@ def draw_confusion(confusion: ArrayLike, classes: Sequence[str], ax: Axes) -> Ax
 
 def draw_confusion_frame(classes, ax):
     """Draw the axes and class names, the static part of a confusion matrix."""
-    indices = range(len(classes))
-    ax.set_yticks(indices, classes, fontsize=9)
-    ax.set_xticks(indices, classes, fontsize=9, rotation=45, ha="right", rotation_mode="anchor")
+    indices, names = range(len(classes)), [shorten(name) for name in classes]
+    ax.set_yticks(indices, names, fontsize=9)
+    ax.set_xticks(indices, names, fontsize=9, rotation=45, ha="right", rotation_mode="anchor")
     ax.set(xlim=(-0.5, len(classes) - 0.5), ylim=(len(classes) - 0.5, -0.5), aspect="equal")
     ax.set(xlabel="predicted class", ylabel="true class")
     hide_frame(ax)

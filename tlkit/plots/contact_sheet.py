@@ -5,10 +5,12 @@ from matplotlib.axes import Axes
 
 from tlkit.images.description import CELL_PX, GAP_PX, PITCH_PX, compose_rows
 from tlkit.images.imageset import ImageSet
+from tlkit.plots.letters import with_plain_texts
 from tlkit.plots.page import render_figure
-from tlkit.plots.style import hide_frame
+from tlkit.plots.style import hide_frame, shorten
 
 
+@with_plain_texts
 def draw_contact_sheet(images: ImageSet, ax: Axes, per_class: int = 6, seed: int = 0) -> Axes:
     """Draw some pictures of each class, one row per class, with its name and number of pictures.
 
@@ -40,7 +42,7 @@ def draw_contact_sheet(images: ImageSet, ax: Axes, per_class: int = 6, seed: int
     for index, (row, _) in enumerate(rows.values()):
         sheet[index * PITCH_PX : index * PITCH_PX + CELL_PX, : row.width] = row
     ax.imshow(sheet, interpolation="nearest")
-    labels = [f"{name}  {n_pictures}" for name, (_, n_pictures) in rows.items()]
+    labels = [f"{shorten(name)}  {n_pictures}" for name, (_, n_pictures) in rows.items()]
     ax.set_yticks(np.arange(len(rows)) * PITCH_PX + CELL_PX / 2, labels)
     ax.set_xticks([])
     hide_frame(ax)

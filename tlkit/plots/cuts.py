@@ -3,7 +3,7 @@
 import math
 
 from tlkit.plots.page import Page
-from tlkit.plots.style import ACCURACY, FIXED, RING, draw_thumbnail, frame_sheet, style_curve
+from tlkit.plots.style import ACCURACY, FIXED, RING, draw_thumbnail, frame_sheet, shorten, style_curve
 from tlkit.summaries.cuts import N_NEIGHBORS
 
 SIZE_INCHES = (9.8, 4.4)
@@ -58,5 +58,5 @@ def _draw_dynamic(summary, cuts, read_picture, axes):
         row, column = divmod(index, _N_COLUMNS)
         title, weight = ("this picture", "bold") if index == 0 else (f"neighbour {index}", "normal")
         corner = column * _PITCH_PX, row * _ROW_PX
-        caption = f"{title}\n{summary.labels[index]}{same[index]}"
+        caption = f"{title}\n{shorten(summary.labels[index])}{same[index]}"
         draw_thumbnail(read_picture(picture), caption, *corner, _PITCH_PX, pictures, weight=weight)

@@ -4,8 +4,9 @@ import numpy as np
 
 from tlkit.arguments import check_known, check_shape
 from tlkit.features.projection import METHODS, USUAL_PERPLEXITY, check_mappable, choose_perplexity, project_features
+from tlkit.plots.letters import with_plain_texts
 from tlkit.plots.page import render_figure
-from tlkit.plots.style import COLOURS, MARKERS
+from tlkit.plots.style import COLOURS, MARKERS, shorten
 
 _MOST_ROWS_IN_LEGEND = 20
 
@@ -42,6 +43,7 @@ def warn_of_map(method, n_pictures):
     )
 
 
+@with_plain_texts
 def draw_feature_map(features, ax, *, positions=None, method="pca", kinds=None):
     """Draw each picture as a point, with colour and marker by class, and a note on the limits of the map."""
     # `positions` are those of `project_features` by that method; `kinds` (n_samples,) replace the classes, for example
@@ -55,7 +57,8 @@ def draw_feature_map(features, ax, *, positions=None, method="pca", kinds=None):
     listed = np.unique(kinds)
     for kind, (colour, marker) in zip(listed, choose_looks(len(listed)), strict=True):
         points = positions[kinds == kind]
-        ax.scatter(*points.T, s=22, c=colour, marker=marker, alpha=0.8, linewidths=0, label=f"{kind} ({len(points)})")
+        label = f"{shorten(str(kind))} ({len(points)})"
+        ax.scatter(*points.T, s=22, c=colour, marker=marker, alpha=0.8, linewidths=0, label=label)
     for set_label, text in zip((ax.set_xlabel, ax.set_ylabel), name_axes(features, positions, method), strict=True):
         set_label(text)
     if method == "tsne":

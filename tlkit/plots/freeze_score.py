@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 import tlkit as tl
 from tlkit.names import format_strategy
+from tlkit.plots.letters import with_plain_texts
 from tlkit.strategies.augmentation import format_augment
 from tlkit.strategies.freeze_score import Mark, format_rate, make_score
 from tlkit.strategies.strategy import Strategy
@@ -23,6 +24,7 @@ _MOST_TICKS = 16
 _ROWS = {"norm": "all norms", "bias": "all biases", "adapter": "adapters"}
 
 
+@with_plain_texts
 def draw_freeze_score(strategy: str | Strategy, backbone: tl.Backbone, ax: Axes, *, n_train: int = 100) -> Axes:
     """Draw a strategy as a score: stages down with the head last, epochs across, colour = learning rate.
 

@@ -6,12 +6,14 @@ from pandas import DataFrame
 
 from tlkit.evaluation.gains import MARGIN
 from tlkit.names import format_strategy
+from tlkit.plots.letters import with_plain_texts
 from tlkit.plots.style import SHOTS, draw_matrix, measure_error_bars, style_curve
 
 _SHORT = {"no difference that matters": "no difference"}
 _LEAST_SCALE = 0.05  # of the map's colours, so that a gain of 0.01 does not look like one of 0.30
 
 
+@with_plain_texts
 def draw_gains(gains: DataFrame, ax: Axes, *, margin: float = MARGIN) -> Axes:
     """Draw transfer gains over shots with their intervals, one curve per arm.
 
@@ -55,6 +57,7 @@ def draw_gains(gains: DataFrame, ax: Axes, *, margin: float = MARGIN) -> Axes:
     return ax
 
 
+@with_plain_texts
 def draw_transfer_map(gains: DataFrame, ax: Axes, *, chosen: tuple[str, int] | None = None) -> Axes:
     """Draw a map of gains and verdicts: one row per arm, one column per number of shots.
 

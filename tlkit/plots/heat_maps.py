@@ -6,10 +6,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
+from tlkit.plots.letters import with_plain_texts
+
 _LEVELS = (0.25, 0.5, 0.75)
 _DIMMED = 0.25  # share of a picture's contrast that is left if the map is 0
 
 
+@with_plain_texts
 def draw_heat_map(heat: ArrayLike, picture: ArrayLike, ax: Axes, *, title: str | None = None) -> Axes:
     """Draw a heat map over the picture that it explains.
 

@@ -5,12 +5,14 @@ from matplotlib.axes import Axes
 
 from tlkit.inspection.random_weights import HeatStudy
 from tlkit.plots.heat_maps import draw_heat_map, draw_input
+from tlkit.plots.letters import with_plain_texts
 from tlkit.plots.page import Page
 from tlkit.plots.style import FIXED, RING, style_curve
 
 SIZE_INCHES = (11.0, 3.7)
 
 
+@with_plain_texts
 def draw_correlations(study: HeatStudy, ax: Axes) -> Axes:
     """Draw how similar heat maps stay to the trained network's while its weights are made random, per method.
 

@@ -5,11 +5,13 @@ from matplotlib.axes import Axes
 from pandas import DataFrame
 
 from tlkit.arguments import check_known
+from tlkit.plots.letters import with_plain_texts
 from tlkit.plots.style import ACCURACY, finish_curves, style_curve
 
 _COLUMNS = ("mixing_coefficient", "accuracy")
 
 
+@with_plain_texts
 def draw_interpolation(curves: dict[str, DataFrame], ax: Axes) -> Axes:
     """Draw the accuracy over the mixing coefficient of an interpolation, one curve per set of pictures.
 

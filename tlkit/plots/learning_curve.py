@@ -4,11 +4,13 @@ import numpy as np
 
 from tlkit.comparison.crossings import CROSSES
 from tlkit.names import format_strategy
+from tlkit.plots.letters import with_plain_texts
 from tlkit.plots.style import ACCURACY, SHOTS, finish_curves, style_curve
 
 _STRIP = 0.09  # height of one crossing's bar and its text, as a share of the axes
 
 
+@with_plain_texts
 def draw_learning_curve(curve, ax):
     """Draw a `LearningCurve`: curves with bands of 95 % intervals, and each significant crossing on a bar."""
     table, crossings = curve.table, curve.crossings[curve.crossings["verdict"] == CROSSES]

@@ -4,6 +4,8 @@ import io
 
 from PIL import Image
 
+from tlkit.plots.letters import make_texts_plain
+
 DOTS_PER_INCH = 100
 
 
@@ -18,12 +20,14 @@ class Page:
         self.draw_static, self.draw_dynamic = draw_static, draw_dynamic
         self.canvas = make_canvas(size_inches)
         self.axes = draw_static(self.canvas.figure)
+        make_texts_plain(self.canvas.figure)
         self.canvas.draw()
         self.background = self.canvas.copy_from_bbox(self.canvas.figure.bbox)
 
     def draw(self, summary, figure):
         """Draw a summary, with a static part of its own, on an empty figure, and return the figure."""
         self.draw_dynamic(summary, self.draw_static(figure))
+        make_texts_plain(figure)
         return figure
 
     def render(self, summary, *, compact=False):
@@ -34,6 +38,7 @@ class Page:
             self.canvas.restore_region(self.background)
             added = [artist for ax in self.axes for artist in ax.get_children() if artist not in static]
             for artist in sorted(added, key=lambda artist: artist.get_zorder()):
+                make_texts_plain(artist)
                 artist.axes.draw_artist(artist)
         finally:
             for ax in self.axes:

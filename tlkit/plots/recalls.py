@@ -5,13 +5,15 @@ from matplotlib.axes import Axes
 from pandas import DataFrame
 
 from tlkit.names import format_strategy
-from tlkit.plots.style import COLOURS, FIXED
+from tlkit.plots.letters import with_plain_texts
+from tlkit.plots.style import COLOURS, FIXED, shorten
 
 COLUMNS = ("source_only", "method")
 BEFORE = {"marker": "o", "linestyle": "none", "color": "black", "markerfacecolor": "white", "markersize": 7}
 AFTER = {"marker": "s", "linestyle": "none", "color": COLOURS[2], "markeredgecolor": "black", "markersize": 6}
 
 
+@with_plain_texts
 def draw_recalls(recalls: DataFrame, ax: Axes, *, method: str, numbers: dict[str, int] | None = None) -> Axes:
     """Draw the recall of each class, by source only and by a method of adaptation: one row per class.
 
@@ -56,7 +58,7 @@ def draw_recall_rows(recalls, ax, numbers, *, columns=COLUMNS):
     for row, (name, n, before, after) in enumerate(rows):
         line = {"color": "black", "linestyle": ":"} if after < before else {"color": "0.45", "linestyle": "-"}
         ax.plot([before, after], [row, row], linewidth=2, zorder=1, **line, **FIXED)
-        label = f"{numbers[name]}  {name} ({n})" if name in numbers else f"{name} ({n})"
+        label = f"{numbers[name]}  {shorten(name)} ({n})" if name in numbers else f"{shorten(name)} ({n})"
         ax.text(-0.05, row, label, fontsize=9, ha="right", va="center")
     for column, style in zip(columns, (BEFORE, AFTER), strict=True):
         ax.plot(recalls[column], np.arange(len(recalls)), **style, **FIXED)

@@ -4,11 +4,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from pandas import DataFrame
 
+from tlkit.plots.letters import with_plain_texts
 from tlkit.plots.style import draw_matrix, style_curve
 
 _HATCHES = ("///", "\\\\\\", "...", "xxx")
 
 
+@with_plain_texts
 def draw_similarity_curve(table: DataFrame, ax: Axes, *, label: str | None = None, index: int = 0) -> Axes:
     """Draw the CKA of stages with the same name, with the band that chance gives.
 
@@ -50,6 +52,7 @@ def draw_similarity_curve(table: DataFrame, ax: Axes, *, label: str | None = Non
     return ax
 
 
+@with_plain_texts
 def draw_similarity(table: DataFrame, ax: Axes) -> Axes:
     """Draw the CKA of every pair of stages: one row per stage of the first network, one column per stage of the second.
 

@@ -7,6 +7,7 @@ from pandas import DataFrame
 from tlkit.arguments import check_known
 from tlkit.names import format_strategy
 from tlkit.plots.backbone_choice import format_cost
+from tlkit.plots.letters import with_plain_texts
 from tlkit.plots.page import Page
 from tlkit.plots.style import ACCURACY, FIXED, RING, measure_error_bars, style_point
 
@@ -14,6 +15,7 @@ SIZE_INCHES = (7.6, 4.2)
 _GAP = 0.024  # smallest distance between two points, as a share of the axis, so that intervals don't cover each other
 
 
+@with_plain_texts
 def draw_trained_share(table: DataFrame, ax: Axes, *, cost: str = "trained_share", score: str = "accuracy") -> Axes:
     """Draw the accuracy of strategies, with its interval, against their cost on a logarithmic axis.
 

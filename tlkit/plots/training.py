@@ -4,12 +4,14 @@ from matplotlib.axes import Axes
 
 from tlkit.arguments import check_known
 from tlkit.inspection.training_curves import TrainingCurves
+from tlkit.plots.letters import with_plain_texts
 from tlkit.plots.style import finish_curves, style_curve
 
 _SETS = (("", "training pictures"), ("validation_", "held-out pictures"))
 _LABELS = {"loss": "loss (nats)", "accuracy": "accuracy (share correct)"}
 
 
+@with_plain_texts
 def draw_training(curves: TrainingCurves, ax: Axes, *, score: str = "loss") -> Axes:
     """Draw the loss or accuracy over the epochs of a training, on training pictures and on held-out pictures.
 
