@@ -113,3 +113,22 @@ print(json.dumps({
     assert found["shortest_text"] > 50
     for licence in ("GPL-2.0", "GFDL-1.2", "CC-BY-SA-4.0", "CC-BY-4.0", "OFL-1.1", "Apache-2.0"):
         assert f"{licence}.txt" in found["texts"]
+
+
+def test_an_editable_install_is_found_beside_an_empty_folder_of_its_name(tmp_path):
+    """A clone is often called tlkit, and Python is then started in the folder around it."""
+    source, site, around = tmp_path / "source", tmp_path / "site", tmp_path / "around"
+    (around / "tlkit").mkdir(parents=True)
+    (source / "tlkit").mkdir(parents=True)
+    (source / "tlkit" / "inner").mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    (source / "tlkit" / "__init__.py").write_text("load_images = None\n")
+    (source / "tlkit" / "inner" / "__init__.py").touch()
+    build = "from setuptools.build_meta import build_editable; print(build_editable('.'))"
+    done = subprocess.run([sys.executable, "-c", build], cwd=source, capture_output=True, text=True, check=True)
+    zipfile.ZipFile(source / done.stdout.split()[-1]).extractall(site)
+    code = f"import site; site.addsitedir({str(site)!r}); import tlkit; tlkit.load_images; print(tlkit.__file__)"
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=around, env=variables, capture_output=True, text=True)
+    assert done.stdout.strip() == str(source / "tlkit" / "__init__.py"), done.stderr
