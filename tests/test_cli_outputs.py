@@ -14,8 +14,9 @@ from made_pictures import write_classes
 
 from tlkit.cli import outputs
 from tlkit.cli.outputs import Record, check_writable, write_all, write_csv
-from tlkit.cli.terminal import ErrorStream, make_printable, print_table, say
+from tlkit.cli.terminal import ErrorStream, print_table, say
 from tlkit.evaluation.scores import Evaluation
+from tlkit.names import make_printable
 
 FILES = ["comparison.csv", "comparison.png", "predictions.csv", "runs.csv"]
 QUICK = ["--strategies", "hand_made,linear_probe", "--shots", 1, "--seeds", 2, "--image-size", 32, "--workers", 1]
@@ -163,6 +164,7 @@ def test_a_figure_that_fails_costs_neither_tables_nor_their_print(tlkit, pets, t
 KILLED = """
 import os, signal, sys
 from tlkit.evaluation.scores import Evaluation
+from tlkit.names import make_printable
 
 real, counted = Evaluation.accuracy, []
 

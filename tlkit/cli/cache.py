@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tlkit.cli.terminal import make_printable, print_table, say
+from tlkit.cli.terminal import print_table, say
+from tlkit.names import make_printable
 
 _COLUMNS = ("kept", "content", "pictures", "MB", "last used")
 _DAY_S = 24 * 60 * 60

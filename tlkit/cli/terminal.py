@@ -2,29 +2,23 @@
 
 import contextlib
 import os
-import re
 import sys
 
 import typer
 
-# Control characters, such as the escape that begins a command to the terminal, halves of surrogate pairs, separators
-# of lines, and characters that reverse the order of those that follow.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+from tlkit.names import make_printable
+
 _WIDTH_IN_A_FILE = 180  # a file or a pipe has no width of its own
 
 
-def make_printable(text, keep=""):
-    r"""Return a text in which control characters, other than those to keep, are shown as Python escapes them.
-
-    >>> print(make_printable("pets\x1b[8m"))
-    pets\x1b[8m
-    """
-    return _UNPRINTABLE.sub(lambda match: match[0] if match[0] in keep else repr(match[0])[1:-1], text)
+def _write(text):
+    """Return a text of one or more lines without control characters."""
+    return "\n".join(map(make_printable, str(text).split("\n")))
 
 
 def say(text, *, is_note=False):
     """Print a text that may contain names of files or classes; a note goes to the error stream."""
-    typer.echo(make_printable(str(text), keep="\n"), err=is_note)
+    typer.echo(_write(text), err=is_note)
 
 
 def print_table(columns, rows, *, title, caption, left):
@@ -44,7 +38,7 @@ def print_table(columns, rows, *, title, caption, left):
     if not console.is_terminal:
         console.width = _WIDTH_IN_A_FILE
     console.print(table)
-    console.print(Text(make_printable(caption, keep="\n")))
+    console.print(Text(_write(caption)))
 
 
 class ErrorStream:

@@ -66,7 +66,7 @@ def _find_family(letter, families):
     if letter.isascii():
         return families[0]
     for family in families:
-        if _can_draw(findfont(FontProperties(family=family)), letter):
+        if _can_draw(findfont(FontProperties(family=[family])), letter):
             return family
     fonts = sorted(fontManager.ttflist, key=lambda font: (font.style != "normal", font.weight != 400, font.name))
     return next((font.name for font in fonts if _can_draw(font.fname, letter)), None)
