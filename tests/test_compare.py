@@ -370,3 +370,13 @@ def test_each_run_is_handed_over_when_it_ends(backbone, images):
     assert pd.concat([runs for runs, _ in handed], ignore_index=True)[columns].equals(whole.runs[columns][:3])
     together = pd.concat([predictions for _, predictions in handed], ignore_index=True)
     assert together.equals(whole.predictions[: len(together)])
+
+
+def test_a_small_set_is_refused_with_what_compare_can_do(backbone, images):
+    few = images.select(classes=["bird", "bug"])
+    few = dataclasses.replace(few, folds=[-1] * len(few)).few(4)
+    message = (
+        "images: 8 pictures, at most 4 per class, in 8 groups, expected 5 or more in one class.*pass other pictures"
+    )
+    with pytest.raises(ValueError, match=message):
+        tl.compare(backbone, few, [HAND_MADE, "linear_probe"], 1, 2, progress=False)

@@ -11,7 +11,7 @@ from tlkit.cpu.memory import measured
 from tlkit.evaluation.paired_gains import FIXED_FOLD, score_arm
 from tlkit.evaluation.scores import evaluate_probabilities
 from tlkit.images.imageset import check_images
-from tlkit.images.splits import split_for
+from tlkit.images.splits import N_FOLDS, split_for
 
 HAND_MADE = "hand_made"
 DEFAULT_SIZE_PX = 96
@@ -70,12 +70,19 @@ def read_test(images, test):
 
 def choose_split(images, seed, test):
     """Return (fold, training ImageSet, test ImageSet) of a seed; a fixed test set leaves all images for training."""
-    fold, train, tested = split_for(images, seed) if test is None else (FIXED_FOLD, images, test)
-    if len(present := np.unique(train.labels)) < 2:
-        raise ValueError(
-            f"images: with seed {seed}, training pictures are only of {[images.classes[label] for label in present]}, "
-            "expected two classes: add pictures (each class needs two groups, one of them to test on), or pass test="
+    advice = "add pictures, or pass other pictures to test on as test= (--test of the command)"
+    try:
+        fold, train, tested = split_for(images, seed) if test is None else (FIXED_FOLD, images, test)
+    except ValueError as error:
+        n_largest = max(np.bincount(images.labels), default=0)
+        given = f"{len(images)} pictures, at most {n_largest} per class, in {len(np.unique(images.groups))} groups"
+        message = (
+            f"images: {given}, expected {N_FOLDS} or more in one class, of different groups, for {N_FOLDS} test sets"
         )
+        raise ValueError(f"{message}: {advice}") from error
+    if len(present := np.unique(train.labels)) < 2:
+        given = f"with seed {seed}, training pictures are only of {[images.classes[label] for label in present]}"
+        raise ValueError(f"images: {given}, expected two classes with two or more groups each: {advice}")
     return fold, train, tested
 
 
