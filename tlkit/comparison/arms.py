@@ -76,9 +76,7 @@ def choose_split(images, seed, test):
     except ValueError as error:
         n_largest = max(np.bincount(images.labels), default=0)
         given = f"{len(images)} pictures, at most {n_largest} per class, in {len(np.unique(images.groups))} groups"
-        message = (
-            f"images: {given}, expected {N_FOLDS} or more in one class, of different groups, for {N_FOLDS} test sets"
-        )
+        message = f"images: {given}, expected {N_FOLDS} or more in a class, of different groups: one per test fold"
         raise ValueError(f"{message}: {advice}") from error
     if len(present := np.unique(train.labels)) < 2:
         given = f"with seed {seed}, training pictures are only of {[images.classes[label] for label in present]}"
