@@ -68,7 +68,9 @@ def _find_family(letter, families):
     for family in families:
         if _can_draw(findfont(FontProperties(family=[family])), letter):
             return family
-    fonts = sorted(fontManager.ttflist, key=lambda font: (font.style != "normal", font.weight != 400, font.name))
+    # The font of last resort, which comes with matplotlib, has a box for each letter.
+    fonts = [font for font in fontManager.ttflist if not font.name.startswith("Last Resort")]
+    fonts.sort(key=lambda font: (font.style != "normal", font.weight != 400, font.name))
     return next((font.name for font in fonts if _can_draw(font.fname, letter)), None)
 
 
