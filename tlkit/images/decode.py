@@ -35,8 +35,8 @@ def _find_reader(name):
     """Return the class that opens a format and accepts complete files only."""
     # With LOAD_TRUNCATED_IMAGES, which the user may have set for the whole process, Pillow fills missing parts with
     # gray. So this class runs Pillow's own code with a copy of its global names.
-    known = vars(ImageFile) | {"LOAD_TRUNCATED_IMAGES": False}
-    load = types.FunctionType(ImageFile.ImageFile.load.__code__, known)
+    load, known = ImageFile.ImageFile.load, vars(ImageFile) | {"LOAD_TRUNCATED_IMAGES": False}
+    load = types.FunctionType(load.__code__, known, closure=load.__closure__)
     # A JPEG counts as if Pillow had added its missing end before.
     whole = type("WholeFile", (ImageFile.ImageFile,), {"load": load, "_ended": True})
     plugin = importlib.import_module(f"PIL.{_PLUGINS[name]}ImagePlugin")
