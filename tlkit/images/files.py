@@ -27,7 +27,7 @@ def _find_stamp(path):
     """Return what changes with the content of a file."""
     status = os.stat(path)
     # The change time too: a copy over the file may keep size and modification time.
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+    return hash((status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino))  # one number, for memory
 
 
 class _Stored:
@@ -41,10 +41,15 @@ class _Stored:
 
     def digest(self):
         """Return the SHA-256 of the content, 64 hexadecimal digits; computed again if the file has changed."""
-        if (stamp := _find_stamp(self.path)) != self._stamp:
-            self._digest = hashlib.sha256(self.read_bytes()).hexdigest()
-            self._stamp = stamp
-        return self._digest
+        if _find_stamp(self.path) != self._stamp:
+            self.read_and_hash()
+        return self._digest.hex()
+
+    def read_and_hash(self):
+        """Return the content, whose SHA-256 is remembered."""
+        stamp, content = _find_stamp(self.path), self.read_bytes()
+        self._stamp, self._digest = stamp, hashlib.sha256(content).digest()
+        return content
 
 
 class PictureFile(_Stored):
@@ -53,7 +58,7 @@ class PictureFile(_Stored):
     __slots__ = ()
 
     def __init__(self, path):
-        super().__init__(Path(path), path)
+        super().__init__(os.fspath(path), os.fspath(path))
 
     def read_bytes(self):
         """Return the file's content; PictureError if it is too large or no file, whose reading may never end."""
@@ -61,7 +66,8 @@ class PictureFile(_Stored):
         if not stat.S_ISREG(status.st_mode):
             raise PictureError(self.location, "a folder, pipe or device, not a file: correct its path")
         check_size(status.st_size, self.location)
-        return self.path.read_bytes()
+        with open(self.path, "rb", buffering=0) as file:
+            return file.read()
 
 
 class PictureMember(_Stored):

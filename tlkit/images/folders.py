@@ -1,7 +1,6 @@
 """List the files of a folder on disk, following links without going in circles."""
 
 import os
-import stat
 from pathlib import Path, PurePosixPath
 
 from tlkit.arguments import suggest
@@ -53,11 +52,8 @@ def _walk(tree, folder, path, visited):
 
 def _add_file(tree, entry, path):
     """Add a file to the tree if it is a regular one; a pipe would block whoever reads it."""
-    try:
-        is_regular = stat.S_ISREG(entry.stat().st_mode)
-    except FileNotFoundError:  # a broken link: listed, so that the error on reading names it
-        is_regular = True
-    if is_regular:
+    # A broken link is listed too, so that the error on reading names it.
+    if entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path)):
         tree.files[path] = PictureFile(entry.path)
 
 

@@ -3,25 +3,37 @@
 import collections
 import concurrent.futures
 import contextlib
+import itertools
 import os
 import warnings
 
 from PIL import Image
 
 from tlkit.images.decode import PictureError, decode_picture, open_picture
+from tlkit.images.formats import find_format
 from tlkit.images.inputs import make_set
 from tlkit.names import make_printable
 
+N_DECODED = 20_000  # pictures of larger sets are decoded when they are used
+_N_AT_ONCE = 16
 _N_SHOWN = 5
 _DARK_BELOW = 32  # of 255
 _ANIMATED = "animated pictures, of which the first frame is taken"
 _FLAT = "pictures of one colour throughout, perhaps damaged or lost in a conversion"
 _DARK = f"pictures all but black, with no value above {_DARK_BELOW - 1} of 255"
+_WHOLE = ("", "")
 
 
 def scan_pictures(entries, *, domain, bad, location, n_least_classes=2):
     """Return an `ImageSet` of decodable pictures from [(path, label, file)]; the others are raised, or skipped."""
-    results = _inspect_all([file for _, _, file in entries])
+    decode = bad == "skip" or len(entries) <= N_DECODED
+    results = _inspect_all([file for _, _, file in entries], _inspect if decode else _inspect_ends)
+    if not decode:
+        warnings.warn(
+            f"{location}: more than {N_DECODED:,} pictures, so only the first and last bytes of each were checked; a "
+            'picture that is damaged in between is named when it is first used (bad="skip" decodes all of them now)',
+            stacklevel=3,
+        )
     quarantine = [(file.location, reason) for (_, _, file), (reason, _) in zip(entries, results, strict=True) if reason]
     if quarantine:
         _report_bad(quarantine, len(entries), bad, location)
@@ -41,13 +53,35 @@ def scan_pictures(entries, *, domain, bad, location, n_least_classes=2):
     return make_set(kept, classes, domain, [f"sha256:{digest[:16]}" for digest in digests], quarantine)
 
 
-def _inspect_all(files):
-    """Return the results of `_inspect` for all files, in order."""
+def _inspect_all(files, inspect):
+    """Return the results of a function for all files, in order."""
     pool = concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1))  # decoding releases Python's lock
+    batches = [files[start : start + _N_AT_ONCE] for start in range(0, len(files), _N_AT_ONCE)]
     try:
-        return list(pool.map(_inspect, files))
+        return list(itertools.chain.from_iterable(pool.map(lambda batch: [inspect(file) for file in batch], batches)))
     finally:
         pool.shutdown(wait=True, cancel_futures=True)  # so that an interrupt doesn't wait for the rest
+
+
+def _inspect_ends(file):
+    """Return the result of `_inspect`, without decoding pictures that begin and end as they should."""
+    try:
+        content = file.read_and_hash()
+    except Exception:  # described by `_inspect`
+        return _inspect(file)
+    return _WHOLE if _is_likely_whole(content) else _inspect(file)
+
+
+def _is_likely_whole(content):
+    """Return whether a file begins and ends like a whole picture of one frame; False for formats without an end."""
+    name = find_format(content)
+    if name == "JPEG":
+        return b"\xff\xd9" in content[-32:]
+    if name == "PNG":
+        return b"IEND" in content[-32:] and b"acTL" not in content[:256]
+    if name == "WEBP":
+        return int.from_bytes(content[4:8], "little") + 8 <= len(content) and b"ANIM" not in content[:64]
+    return name == "BMP" and int.from_bytes(content[2:6], "little") <= len(content)
 
 
 def _inspect(file):

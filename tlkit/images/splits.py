@@ -202,5 +202,12 @@ def report_shortage(labels, classes, *, shots):
 
 def split_for(images, seed):
     """Return (fold, training ImageSet, test ImageSet) of a seed."""
+    n_largest, n_groups = np.bincount(images.labels, minlength=1).max(), len(np.unique(images.groups))
+    if min(n_largest, n_groups) < N_FOLDS:
+        raise ValueError(
+            f"images: {n_largest} pictures in the largest class and {n_groups} groups, expected at least {N_FOLDS} of "
+            f"both, since each seed is tested on one of {N_FOLDS} parts: add pictures (compare also takes a set of its "
+            "own to test on, test=)"
+        )
     fold = seed % N_FOLDS
     return fold, *images.split(test_fold=fold, n_folds=N_FOLDS)
