@@ -5,6 +5,7 @@ import functools
 import hashlib
 import os
 import stat
+import sys
 import zipfile
 from pathlib import Path
 
@@ -27,38 +28,50 @@ def _find_stamp(path):
     """Return what changes with the content of a file."""
     status = os.stat(path)
     # The change time too: a copy over the file may keep size and modification time.
-    return hash((status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino))  # one number, for memory
+    stamp = hash((status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino))
+    return stamp.to_bytes(8, "little", signed=True)
 
 
 class _Stored:
-    """A picture in a file or archive (path), read only when it is needed; messages show its `location`."""
+    """A picture in a file or archive (`path`), read only when it is needed; messages show its `location`."""
 
-    __slots__ = ("_digest", "_stamp", "location", "path")
+    __slots__ = ("_known",)
 
-    def __init__(self, path, location):
-        self.path, self.location = path, make_printable(location)
-        self._stamp = self._digest = None
+    def __init__(self):
+        self._known = b""  # stamp and digest; together, as bytes, they take less memory
 
     def digest(self):
         """Return the SHA-256 of the content, 64 hexadecimal digits; computed again if the file has changed."""
-        if _find_stamp(self.path) != self._stamp:
+        if not self._known or _find_stamp(self.path) != self._known[:8]:
             self.read_and_hash()
-        return self._digest.hex()
+        return self._known[8:].hex()
 
     def read_and_hash(self):
         """Return the content, whose SHA-256 is remembered."""
         stamp, content = _find_stamp(self.path), self.read_bytes()
-        self._stamp, self._digest = stamp, hashlib.sha256(content).digest()
+        self._known = stamp + hashlib.sha256(content).digest()
         return content
 
 
 class PictureFile(_Stored):
     """One picture in a file of its own (str or path)."""
 
-    __slots__ = ()
+    __slots__ = ("_folder", "_name")
 
     def __init__(self, path):
-        super().__init__(os.fspath(path), os.fspath(path))
+        super().__init__()
+        folder, self._name = os.path.split(path)
+        self._folder = sys.intern(folder)  # once for all files in it
+
+    @property
+    def path(self):
+        """The file, as a str."""
+        return os.path.join(self._folder, self._name)
+
+    @property
+    def location(self):
+        """The file, for messages."""
+        return make_printable(self.path)
 
     def read_bytes(self):
         """Return the file's content; PictureError if it is too large or no file, whose reading may never end."""
@@ -73,11 +86,11 @@ class PictureFile(_Stored):
 class PictureMember(_Stored):
     """One picture in a zip archive (path), by the name of its member (str), which messages may show decoded."""
 
-    __slots__ = ("member",)
+    __slots__ = ("location", "member", "path")
 
     def __init__(self, archive, member, shown=None):
-        super().__init__(archive, f"{archive}: {shown or member}")
-        self.member = member
+        super().__init__()
+        self.path, self.member, self.location = archive, member, make_printable(f"{archive}: {shown or member}")
 
     def read_bytes(self):
         """Return the member's content; zipfile.BadZipFile if its checksum is wrong."""

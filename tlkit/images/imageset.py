@@ -84,22 +84,22 @@ class ImageSet:
         pictures = np.empty(len(self.pictures), dtype=object)
         pictures[:] = self.pictures
         vars(self).update(pictures=pictures, classes=list(self.classes), quarantine=list(self.quarantine))
-        if self.origins is None:
-            del vars(self)["origins"]
+        for name in [name for name in ("titles", "origins") if vars(self)[name] is None]:
+            del vars(self)[name]
         for name, given in self._columns().items():
             values = np.array(given, dtype={"labels": np.int64, "folds": np.int64, "pictures": object}.get(name, str))
             check_shape(name, values, self.pictures.shape, f"one for each of {len(self)} pictures")
             if len(values) and name != "pictures" and (values == values[0]).all():
                 values = np.broadcast_to(values[0], values.shape)  # takes the memory of one entry
             vars(self)[name] = values
-        wrong = self.labels[(self.labels < 0) | (self.labels >= len(self.classes))]
-        if len(wrong):
+        if len(wrong := self.labels[(self.labels < 0) | (self.labels >= len(self.classes))]):
             raise ValueError(f"labels: {wrong[0]}, expected class indices from 0 to {len(self.classes) - 1}")
         self.__setstate__({})
 
     def __getattr__(self, name):
-        if name == "origins" and "pictures" in vars(self):  # left out by `make_set` to save memory
-            return np.array([picture.location for picture in self.pictures], dtype=str)
+        if name in ("titles", "origins") and "pictures" in vars(self):  # left out by `make_set` to save memory
+            places = [picture.location for picture in self.pictures]
+            return np.array(places if name == "origins" else [place.rpartition("/")[2] for place in places], dtype=str)
         raise AttributeError(f"an ImageSet has no {name!r}")
 
     def _columns(self):

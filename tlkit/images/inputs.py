@@ -98,6 +98,8 @@ def make_set(entries, classes, domain, groups=None, quarantine=()):
     unknown = ["unknown"] * len(entries)
     paths = [make_printable(path) for path, _, _ in entries]
     names = number_repeats(f"{domain}/{path}" for path in paths)
+    titles = [path.rpartition("/")[2] for path in paths]
+    are_files = all(file.location.endswith(f"/{title}") for (_, _, file), title in zip(entries, titles, strict=True))
     return ImageSet(
         pictures=[file for _, _, file in entries],
         labels=[lookup[label] for _, label, _ in entries],
@@ -106,7 +108,7 @@ def make_set(entries, classes, domain, groups=None, quarantine=()):
         groups=names if groups is None else groups,
         names=names,
         roles=["core"] * len(entries),
-        titles=[path.rpartition("/")[2] for path in paths],
+        titles=None if are_files else titles,
         origins=None,
         authors=unknown,
         licences=unknown,

@@ -135,6 +135,8 @@ def _report_bad(quarantine, n_pictures, bad, location):
 
 def _warn_of_copies(entries, digests, location):
     """Warn of identical files in more than one class."""
+    if len(set(digests)) == len(digests):
+        return
     labels = collections.defaultdict(set)
     paths = collections.defaultdict(list)
     for (path, label, _), digest in zip(entries, digests, strict=True):
