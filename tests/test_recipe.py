@@ -14,6 +14,7 @@ from torchvision.transforms._presets import ImageClassification
 
 import tlkit as tl
 from tlkit.backbones.networks import CATALOGUE, list_entries
+from tlkit.backbones.recipe import read_size
 
 SIZES = [(301, 173), (173, 301), (500, 375), (40, 57), (57, 40), (256, 256), (224, 224), (232, 400), (7, 300), (1, 1)]
 
@@ -84,3 +85,8 @@ def test_grey_and_transparent_pictures_are_taken_as_rgb():
     for mode in ("L", "P", "RGBA"):
         picture = make_picture(3, (50, 40)).convert(mode)
         assert np.array_equal(recipe(picture), recipe(picture.convert("RGB")))
+
+
+def test_size_may_be_a_number_of_numpy():
+    size, side = read_size(np.int64(96)), next(iter(DISTINCT)).recipe.at(np.int64(96)).crop_size_px
+    assert (size, side) == (96, 96) and type(size) is type(side) is int and read_size(None) is None

@@ -14,7 +14,7 @@ from made_pictures import write_classes
 from sklearn.model_selection import StratifiedGroupKFold
 
 from tlkit.images import load_images
-from tlkit.images.splits import assign_folds, choose_test, draw_shots, join_groups
+from tlkit.images.splits import assign_folds, choose_test, draw_shots, join_groups, split_for
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_published_folds_that_part_a_group_are_given_up(clipart):
     with pytest.raises(ValueError, match="is in several of the published folds"):
         dataclasses.replace(clipart, groups=images.groups).split()
     one = clipart[clipart.folds == 2]
-    assert set(one.with_groups("authors").folds) == {2}
+    assert set(one.with_groups("groups").folds) == {2}
 
 
 @pytest.mark.parametrize(
@@ -231,3 +231,9 @@ def test_draws_and_folds_are_the_same_in_every_process(clipart):
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     ).stdout
     assert output.split() == [*clipart.few(5, seed=3).names, *clipart.split(seed=1)[1].names]
+
+
+def test_comparison_of_few_pictures_asks_for_more(tmp_path):
+    images = load_images(write_classes(tmp_path / "pets", {"cat": 4, "dog": 4}))
+    with pytest.raises(ValueError, match="images: 4 pictures in the largest class and 8 groups, expected at least 5"):
+        split_for(images, 0)
