@@ -144,10 +144,14 @@ def test_no_pictures_give_no_rows_of_the_right_width(backbone, images):
 @pytest.mark.parametrize(
     ("pictures", "kind", "words"),
     [
-        ("cat.png", TypeError, r"pictures: a str, expected an ImageSet or a list"),
+        ("cat.png", FileNotFoundError, r"pictures: item 0 is '.*cat\.png', which is no file"),
         (Image.new("RGB", (4, 4)), TypeError, r"pictures: a Image, expected an ImageSet or a list"),
         (5, TypeError, r"pictures: a int, expected an ImageSet or a list"),
-        (pd.DataFrame({"path": ["cat.png"]}), TypeError, r"a whole table, expected its column.*table\['path'\]"),
+        (
+            pd.DataFrame({"path": ["cat.png"], "age": [3]}),
+            TypeError,
+            r"a whole table, expected its column.*table\['path'\]",
+        ),
         (["nowhere/cat.png"], FileNotFoundError, r"pictures: item 0 is 'nowhere/cat.png', which is no file"),
         ([Image.new("RGB", (4, 4)), 1.5], TypeError, r"pictures: item 1 is a float, expected a path, a PIL picture"),
         (np.zeros((2, 8, 8, 3)), TypeError, r"item 0 is an array of float64, expected uint8; bring it to 0 to 255"),

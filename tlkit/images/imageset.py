@@ -262,8 +262,6 @@ class ImageSet:
     def with_groups(self, groups: Sequence | str | Mapping | Callable[[str], object]) -> ImageSet:
         """Keep the pictures of a patient, camera or photographer on one side of each split.
 
-        Groups that the set has already, such as copies, stay together too.
-
         Parameters
         ----------
         groups : list, str, dict or callable
@@ -273,7 +271,7 @@ class ImageSet:
         Returns
         -------
         ImageSet
-            The same pictures. If a group is in several published folds, `split` draws new folds.
+            The same pictures. Old groups stay together too. `split` draws new folds if groups are in several.
 
         Raises
         ------
@@ -305,8 +303,10 @@ class ImageSet:
 
         Returns
         -------
-        train, test : ImageSet
-            Pictures of all other folds, and of the test fold. A class without training pictures raises a warning.
+        train : ImageSet
+            Pictures of all other folds. A class without any raises a warning.
+        test : ImageSet
+            Pictures of the test fold.
 
         Raises
         ------

