@@ -7,7 +7,6 @@ import os
 import stat
 import sys
 import zipfile
-from pathlib import Path
 
 from PIL import Image, ImageFile
 
