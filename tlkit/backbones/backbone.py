@@ -38,10 +38,11 @@ def hash_tensors(tensors, heading=""):
 
 
 def copy_modules(network, device=None):
-    """Return a copy of a network's modules; it shares the tensors, or has them on another device, such as "meta"."""
+    """Return a copy for evaluation without gradients; its tensors are the same, or on another device, as on "meta"."""
     # Modes and hooks of the copy are its own, so other threads may use the network meanwhile.
     tensors = (*network.parameters(), *network.buffers())
-    return copy.deepcopy(network, {id(value): value.detach().to(device) if device else value for value in tensors})
+    memo = {id(value): value.detach().to(device or value.device) for value in tensors}
+    return copy.deepcopy(network, memo).eval()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -222,7 +223,7 @@ class Backbone(nn.Module):
         # On the meta device tensors have shapes and no values. So even the largest network takes neither memory nor
         # time, and counted operations don't depend on the network's own device and kernels.
         network = nn.Sequential(*self.body.values(), self.tail) if stage is None else self.until(stage)
-        network = copy_modules(network, "meta").eval()
+        network = copy_modules(network, "meta")
         for module in network.modules():
             if isinstance(module, _KEEP_SHAPE):
                 module.forward = _return_input

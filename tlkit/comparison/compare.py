@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tlkit.comparison.arms import DEFAULT_SIZE_PX, HAND_MADE, average_runs, describe_arms, read_inputs, run_arms
 from tlkit.comparison.runner import read_counts, read_seeds
 from tlkit.comparison.workers import check_workers
+from tlkit.cpu.threads import default_states
 from tlkit.evaluation.gains import transfer_gain
 from tlkit.images.splits import N_FOLDS
 
@@ -106,6 +107,7 @@ class Comparison:
         return self.table.round(3).to_string(index=False)
 
 
+@default_states()
 def compare(
     backbone: Backbone | str = "efficientnet_lite0",
     images: ImageSet | None = None,

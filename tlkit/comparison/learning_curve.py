@@ -11,6 +11,7 @@ from tlkit.comparison.arms import DEFAULT_SIZE_PX, HAND_MADE, choose_split, desc
 from tlkit.comparison.curve_results import LearningCurve, summarise_curve
 from tlkit.comparison.runner import read_counts, read_seeds
 from tlkit.comparison.workers import check_workers
+from tlkit.cpu.threads import default_states
 from tlkit.images.splits import N_FOLDS
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ DEFAULT_STRATEGIES = (HAND_MADE, "linear_probe", "fine_tune")
 DEFAULT_SHOTS = (1, 2, 5, 10, 20)
 
 
+@default_states()
 def learning_curve(
     backbone: Backbone | str = "efficientnet_lite0",
     images: ImageSet | None = None,

@@ -2,7 +2,9 @@
 
 import contextlib
 import ctypes
+import os
 import sys
+import threading
 
 import numpy as np
 
@@ -35,6 +37,38 @@ def default_states():
             entered.enter_context(torch.inference_mode(False))
             entered.enter_context(torch.enable_grad())
         yield
+
+
+class Gate:
+    """Lets any number of threads through together, or one alone."""
+
+    def __init__(self):
+        self._leaving, self._n_within = threading.Condition(), 0
+
+    @contextlib.contextmanager
+    def together(self):
+        """Wait until no thread is alone, and keep it so within the block."""
+        with self._leaving:
+            self._n_within += 1
+        try:
+            yield
+        finally:
+            with self._leaving:
+                self._n_within -= 1
+                self._leaving.notify_all()
+
+    @contextlib.contextmanager
+    def alone(self):
+        """Wait until no other thread is within, and keep it so within the block."""
+        with self._leaving:
+            self._leaving.wait_for(lambda: not self._n_within)
+            yield
+
+
+# torch.export switches oneDNN off for the whole process, and other threads would compute other last bits meanwhile.
+convolutions = Gate()
+if hasattr(os, "register_at_fork"):  # a fork inherits no thread that could leave
+    os.register_at_fork(after_in_child=convolutions.__init__)
 
 
 def end_idle_threads():

@@ -8,6 +8,8 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from tlkit.cpu.threads import convolutions
+
 
 class TorchEngine:
     """One `Output` of a `FrozenNetwork`, on a device or the backbone's own."""
@@ -19,7 +21,7 @@ class TorchEngine:
         self.batch_size = 64 if self.device.type == "cuda" else 8  # a GPU needs more pictures at once to be busy
         part, side = backbone if stage is None else backbone.until(stage), network.image_size_px
         example = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0)).to(self.device)
-        with torch.inference_mode(), _exact_convolutions():
+        with torch.inference_mode(), _exact_convolutions(self.device):
             self.network = self._copy(part)
             if not fold_norms(self.network, example):
                 self.network = self._copy(part)
@@ -39,7 +41,7 @@ class TorchEngine:
             # Within the loop, since these settings must not hold in the caller's code between two batches.
             with (
                 torch.inference_mode(),
-                _exact_convolutions(),
+                _exact_convolutions(self.device),
                 torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast),
             ):
                 pictures = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2)
@@ -53,14 +55,18 @@ class TorchEngine:
 
 
 @contextlib.contextmanager
-def _exact_convolutions():
-    """Forbid TensorFloat-32 within a block; cuDNN uses it by default, which changes the features' third digit."""
-    kept = torch.backends.cudnn.conv.fp32_precision, torch.backends.cuda.matmul.fp32_precision
-    try:
-        torch.backends.cudnn.conv.fp32_precision = torch.backends.cuda.matmul.fp32_precision = "ieee"
-        yield
-    finally:
-        torch.backends.cudnn.conv.fp32_precision, torch.backends.cuda.matmul.fp32_precision = kept
+def _exact_convolutions(device):
+    """Forbid TensorFloat-32 on a GPU within a block; cuDNN uses it by default, which changes the features' third digit."""
+    with convolutions.together():
+        if device.type != "cuda":  # the settings belong to the whole process
+            yield
+            return
+        kept = torch.backends.cudnn.conv.fp32_precision, torch.backends.cuda.matmul.fp32_precision
+        try:
+            torch.backends.cudnn.conv.fp32_precision = torch.backends.cuda.matmul.fp32_precision = "ieee"
+            yield
+        finally:
+            torch.backends.cudnn.conv.fp32_precision, torch.backends.cuda.matmul.fp32_precision = kept
 
 
 def fold_norms(network, batch):

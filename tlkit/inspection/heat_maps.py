@@ -7,13 +7,15 @@ from numpy.typing import ArrayLike
 
 import tlkit as tl
 from tlkit.arguments import check_count
+from tlkit.cpu.threads import default_states
 from tlkit.features.frozen_network import find_spatial_axes
 from tlkit.images.imageset import ImageSet
-from tlkit.inspection.network_inputs import choose_labels, evaluation_mode, load_captum, read_batch
+from tlkit.inspection.network_inputs import choose_labels, load_captum, read_batch
 
 _N_AT_ONCE = 8
 
 
+@default_states()
 def grad_cam(
     run: tl.Run, pictures: ImageSet | list, *, stage: str | int = -1, label: str | ArrayLike | None = None
 ) -> np.ndarray:
@@ -62,33 +64,34 @@ def grad_cam(
     from torch import nn
     from torchvision.ops import Permute
 
+    from tlkit.backbones.backbone import copy_modules
     from tlkit.training.run import check_run
 
     check_run("run", run)
     captum = load_captum()
-    backbone, head = run.backbone, run.head
+    backbone, head = copy_modules(run.backbone), copy_modules(run.head)
     stage = backbone.stages[backbone.find_stage(stage)]
     channels_last = _find_map_axes(backbone, stage) == (1, 2)
     back = Permute([0, 2, 3, 1]) if channels_last else nn.Identity()
     # Gradients are needed from the stage on only; earlier stages run without them.
     rest = nn.Sequential(nn.Identity(), back, backbone.after(stage), head)
     batch, size_px, heat = read_batch(backbone, pictures), backbone.image_size_px, []
-    with evaluation_mode(backbone, head):
-        method = captum.LayerGradCam(rest, rest[0])
-        labels = _choose_labels(run, batch, label)
-        for start in range(0, len(batch), _N_AT_ONCE):
-            rows = slice(start, start + _N_AT_ONCE)
-            with torch.no_grad():
-                maps = backbone.until(stage)(batch[rows])
-                maps = maps.permute(0, 3, 1, 2).contiguous() if channels_last else maps
-            small = method.attribute(
-                maps.requires_grad_(), target=labels[rows], relu_attributions=True, attr_dim_summation=True
-            )
-            heat.append(captum.LayerAttribution.interpolate(small.detach(), (size_px, size_px), "bilinear")[:, 0])
+    method = captum.LayerGradCam(rest, rest[0])
+    labels = _choose_labels(run, nn.Sequential(backbone, head), batch, label)
+    for start in range(0, len(batch), _N_AT_ONCE):
+        rows = slice(start, start + _N_AT_ONCE)
+        with torch.no_grad():
+            maps = backbone.until(stage)(batch[rows])
+            maps = maps.permute(0, 3, 1, 2).contiguous() if channels_last else maps
+        small = method.attribute(
+            maps.requires_grad_(), target=labels[rows], relu_attributions=True, attr_dim_summation=True
+        )
+        heat.append(captum.LayerAttribution.interpolate(small.detach(), (size_px, size_px), "bilinear")[:, 0])
     heat = torch.cat(heat).cpu().numpy()
     return heat / np.maximum(heat.max(axis=(1, 2), keepdims=True), np.finfo(np.float32).tiny)
 
 
+@default_states()
 def integrated_gradients(
     run: tl.Run,
     pictures: ImageSet | list,
@@ -136,21 +139,22 @@ def integrated_gradients(
     from PIL import Image
     from torch import nn
 
+    from tlkit.backbones.backbone import copy_modules
     from tlkit.training.run import check_run
 
     check_run("run", run)
     captum = load_captum()
     n_steps = check_count("n_steps", n_steps, 1)
-    backbone, head = run.backbone, run.head
+    backbone = run.backbone
     start = read_batch(backbone, [Image.new("RGB", (backbone.image_size_px,) * 2, _check_colour(baseline))])
     batch, shares = read_batch(backbone, pictures), []
-    with evaluation_mode(backbone, head):
-        method = captum.IntegratedGradients(nn.Sequential(backbone, head))
-        labels = _choose_labels(run, batch, label)
-        for picture, target in zip(batch, labels, strict=True):
-            settings = {"n_steps": n_steps, "internal_batch_size": _N_AT_ONCE}
-            share = method.attribute(picture[None].clone().requires_grad_(), start, target=target, **settings)
-            shares.append(share.detach().sum(dim=1))
+    network = nn.Sequential(copy_modules(backbone), copy_modules(run.head))
+    method = captum.IntegratedGradients(network)
+    labels = _choose_labels(run, network, batch, label)
+    for picture, target in zip(batch, labels, strict=True):
+        settings = {"n_steps": n_steps, "internal_batch_size": _N_AT_ONCE}
+        share = method.attribute(picture[None].clone().requires_grad_(), start, target=target, **settings)
+        shares.append(share.detach().sum(dim=1))
     return torch.cat(shares).float().cpu().numpy()
 
 
@@ -166,12 +170,12 @@ def _find_map_axes(backbone, stage):
     return axes
 
 
-def _choose_labels(run, batch, label):
+def _choose_labels(run, network, batch, label):
     """Return the class to explain for each picture of a batch, an (n,) tensor."""
     import torch
 
     with torch.no_grad():
-        scores = [run.head(run.backbone(part)) for part in batch.split(_N_AT_ONCE)]
+        scores = [network(part) for part in batch.split(_N_AT_ONCE)]
     return torch.from_numpy(choose_labels(run, torch.cat(scores), label)).to(batch.device)
 
 

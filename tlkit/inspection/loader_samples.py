@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from tlkit.inspection.network_inputs import evaluation_mode
-
 # Number of random orders that the loader's order is compared with, and the share of them that may fit as well.
 _N_ORDERS, _MAX_SHARE = 1000, 0.01
 
@@ -12,21 +10,23 @@ def read_loader(loader, backbone, images, indices):
     """Return (examined tensors, features of all or None, whether channels come last, largest difference)."""
     import torch
 
+    from tlkit.backbones.backbone import copy_modules
+
     device = next(backbone.parameters()).device
     examined, features, end, channels_last, largest = [], [], 0, False, 0.0
-    with evaluation_mode(backbone):
-        for start, batch, labels, is_last in _read_batches(loader):
-            end, channels_last = start + len(batch), channels_last | is_last
-            if end > len(images):
-                raise ValueError(f"loader: more than the {len(images)} pictures of images")
-            if labels is not None and not np.array_equal(labels, images.labels[start:end]):
-                raise ValueError(
-                    "loader: its labels are not those of images in their order: use shuffle=False and the same classes"
-                )
-            examined.append(_select(batch, start, indices))
-            largest = _find_largest(largest, batch, backbone, images, start)
-            if features is not None:
-                features = _append(features, backbone, torch.from_numpy(np.ascontiguousarray(batch)).float().to(device))
+    backbone = copy_modules(backbone)
+    for start, batch, labels, is_last in _read_batches(loader):
+        end, channels_last = start + len(batch), channels_last | is_last
+        if end > len(images):
+            raise ValueError(f"loader: more than the {len(images)} pictures of images")
+        if labels is not None and not np.array_equal(labels, images.labels[start:end]):
+            raise ValueError(
+                "loader: its labels are not those of images in their order: use shuffle=False and the same classes"
+            )
+        examined.append(_select(batch, start, indices))
+        largest = _find_largest(largest, batch, backbone, images, start)
+        if features is not None:
+            features = _append(features, backbone, torch.from_numpy(np.ascontiguousarray(batch)).float().to(device))
     if end != len(images):
         raise ValueError(
             f"loader: {end} pictures, expected the {len(images)} of images, in their order; "

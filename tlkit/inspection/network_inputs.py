@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import numpy as np
 
 import tlkit as tl
@@ -62,25 +60,6 @@ def read_batch(backbone, pictures):
         raise ValueError("pictures: none, expected one or more")
     batch = np.stack([backbone.preprocess(pictures.read(index)) for index in range(len(pictures))])
     return torch.from_numpy(batch).to(next(backbone.parameters()).device)
-
-
-@contextlib.contextmanager
-def evaluation_mode(*modules):
-    """Put modules into evaluation mode without gradients of parameters; afterwards restore both."""
-    parts = [part for module in modules for part in module.modules()]
-    parameters = [parameter for module in modules for parameter in module.parameters()]
-    modes, gradients = [part.training for part in parts], [parameter.requires_grad for parameter in parameters]
-    try:
-        for part in parts:
-            part.training = False
-        for parameter in parameters:
-            parameter.requires_grad_(False)
-        yield
-    finally:
-        for part, mode in zip(parts, modes, strict=True):
-            part.training = mode
-        for parameter, had_gradient in zip(parameters, gradients, strict=True):
-            parameter.requires_grad_(had_gradient)
 
 
 def choose_labels(run, scores, label):

@@ -9,6 +9,7 @@ import numpy as np
 
 import tlkit as tl
 from tlkit.arguments import check_count
+from tlkit.cpu.threads import default_states
 from tlkit.evaluation.gains import give_verdict
 from tlkit.evaluation.intervals import two_way_interval
 from tlkit.features.extract import extract_features
@@ -58,6 +59,8 @@ class PreprocessingCheck:
         return "\n".join(lines)
 
 
+@default_states()
+@default_states()
 def check_preprocessing(
     loader: Iterable, backbone: tl.Backbone, images: ImageSet, *, n_seeds: int = 5, progress: bool = True
 ) -> PreprocessingCheck:

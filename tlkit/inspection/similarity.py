@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike
 
 import tlkit as tl
 from tlkit.arguments import check_count, check_finite
+from tlkit.cpu.threads import default_states
 from tlkit.evaluation.intervals import percentile_interval
 from tlkit.features.frozen_network import find_spatial_axes
 from tlkit.images.imageset import ImageSet
-from tlkit.inspection.network_inputs import evaluation_mode, read_batch
+from tlkit.inspection.network_inputs import read_batch
 
 _N_AT_ONCE = 8
 
@@ -113,6 +114,7 @@ def _center_unbiased(kernel):
     return kernel - np.diag(np.diag(kernel))
 
 
+@default_states()
 def compare_stages(
     first: tl.Backbone,
     second: tl.Backbone,
@@ -190,10 +192,13 @@ def extract_stages(backbone, images):
     """Return {stage: (n, n_channels) float32}, means over height and width behind each stage, in one pass."""
     import torch
 
+    from tlkit.backbones.backbone import copy_modules
+
     batch = read_batch(backbone, images)
     axes = {stage: find_spatial_axes(backbone.infer_shape(backbone.image_size_px, stage)) for stage in backbone.stages}
     found = {stage: [] for stage in backbone.stages}
-    with evaluation_mode(backbone), torch.no_grad():
+    backbone = copy_modules(backbone)
+    with torch.no_grad():
         for values in batch.split(_N_AT_ONCE):
             for stage, module in backbone.body.items():
                 values = module(values)

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from tlkit.cpu.threads import convolutions
+
 _BATCH_SIZE = 32
 
 
@@ -42,7 +44,8 @@ def predict_batches(network, head, inputs, device):
     head.eval()
     for indices in np.array_split(np.arange(len(inputs)), math.ceil(len(inputs) / _BATCH_SIZE)):
         batch, labels = (tensor.to(device) for tensor in inputs.batch(indices, None, 0))
-        features = network(batch)
+        with convolutions.together():
+            features = network(batch)
         yield features, head(features), labels
 
 

@@ -7,6 +7,7 @@ import torch
 
 from tlkit.backbones.freezing.freeze import NORM_LAYERS, thaw
 from tlkit.backbones.loader import load_backbone
+from tlkit.cpu.threads import convolutions
 
 N_PASSES = 2
 BATCH_SIZE = 64
@@ -39,7 +40,8 @@ def reestimate_norm_statistics(backbone, pictures, seed, names=None):
         for _ in range(N_PASSES):
             for indices in np.array_split(random.permutation(n_pictures), math.ceil(n_pictures / BATCH_SIZE)):
                 batch, _labels = pictures.batch(indices, None, 0)
-                backbone(batch.to(next(backbone.parameters()).device, memory_format=torch.channels_last))
+                with convolutions.together():
+                    backbone(batch.to(next(backbone.parameters()).device, memory_format=torch.channels_last))
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
     backbone.eval()

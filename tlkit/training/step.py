@@ -10,6 +10,7 @@ from torch import nn
 
 from tlkit.backbones.freezing.freeze import has_moving_statistics
 from tlkit.cpu.convolutions import QuickConvolutions
+from tlkit.cpu.threads import convolutions
 from tlkit.strategies.augmentation import split_policies
 from tlkit.training.augment import mix_batch
 from tlkit.training.optimizer import list_trained
@@ -51,7 +52,8 @@ def take_step(training, indices, target_indices):
     """Take one step with source pictures (n,) int, None if the phase is source-free, and target pictures or None."""
     step_pictures = target_indices if indices is None else indices
     with memory_error_explained(len(split_batch(step_pictures, training.settings.micro_batch_size)[0])):
-        loss = compute_gradients(training, indices, target_indices)
+        with convolutions.together():
+            loss = compute_gradients(training, indices, target_indices)
         if training.settings.max_grad_norm is not None:
             clip_gradients(training)
         training.optimizer.step()
