@@ -1,12 +1,24 @@
-"""States that users set in torch and NumPy: results don't depend on them, and they stay as they were set."""
+"""States that users set in torch and NumPy, and other threads: results don't depend on them."""
 
 import contextlib
+import copy
+import random
+import threading
 
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from threadpoolctl import threadpool_info, threadpool_limits
+from torch import nn
 
-from tlkit.cpu.threads import default_states
+import tlkit as tl
+from tlkit.backbones.backbone import hash_tensors
+from tlkit.backbones.small import make_small_backbone
+from tlkit.cpu.threads import Gate, default_states
+from tlkit.heads.numerics import limit_threads
+from tlkit.inspection import grad_cam, heat_maps, integrated_gradients
 
 STATES = {
     "no grad": torch.no_grad,
@@ -55,3 +67,216 @@ def test_another_default_dtype_is_refused():
         with pytest.raises(RuntimeError, match=r"get_default_dtype\(\) is torch.float64.*set_default_dtype"):
             default_states()(read_states)()
         assert torch.get_default_dtype() == torch.float64
+
+
+def make_run(backbone, images, **settings):
+    strategy = tl.Strategy([tl.Phase(["head"], 1, 1e-2), tl.Phase([-1, "head"], 1, 1e-3, augment=["crop", "mixup"])])
+    return tl.transfer(backbone, images, strategy, progress=False, seed=3, **settings)
+
+
+def read_bits(run):
+    return hash_tensors(run.backbone.state_dict() | {f"head.{n}": v for n, v in run.head.state_dict().items()})
+
+
+def make_dropping_backbone():
+    backbone = make_small_backbone()
+    backbone.body["stage3"].append(nn.Dropout(0.3))
+    return backbone
+
+
+@pytest.fixture(scope="module")
+def images():
+    return tl.load_images("styles", domain="photo").select(classes=["bird", "bug"]).few(3)
+
+
+COMPUTATIONS = {
+    "training": lambda backbone, images: read_bits(make_run(backbone, images)),
+    "features": lambda backbone, images: tl.extract_features(
+        backbone, images, "torch", cache=False, progress=False
+    ).values.tobytes(),
+    "cost": lambda backbone, images: backbone.cost(),
+    "audit": lambda backbone, images: tl.audit_freezing(
+        backbone, torch.ones(2, 3, 32, 32, device="cpu"), torch.tensor([0, 1], device="cpu")
+    ).to_csv(),
+    "random weights": lambda backbone, images: make_small_backbone(seed=4).fingerprint(),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("name", COMPUTATIONS)
+def test_results_do_not_depend_on_the_states_of_the_user(images, name, state):
+    backbone = make_dropping_backbone()
+    expected = COMPUTATIONS[name](backbone, images)
+    with STATES[state]():
+        before = read_states()
+        assert COMPUTATIONS[name](backbone, images) == expected
+        assert read_states() == before
+
+
+@pytest.mark.parametrize("name", ["training", "features", "cost", "audit"])
+def test_computations_refuse_another_default_dtype(images, name):
+    backbone = make_dropping_backbone()
+    with default_dtype(torch.float64), pytest.raises(RuntimeError, match="default_dtype"):
+        COMPUTATIONS[name](backbone, images)
+
+
+def test_foreign_draws_between_steps_change_nothing(images):
+    backbone = make_dropping_backbone()
+    expected = read_bits(make_run(backbone, images))
+    seen = []
+
+    def draw(training):
+        seen.append(torch.get_rng_state())
+        torch.rand(len(seen))
+        seen.append(torch.get_rng_state())
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        seen.append(torch.get_rng_state())
+        assert read_bits(make_run(backbone, images, callbacks=[draw])) == expected
+        assert len(seen) > 3
+        # The training didn't draw from torch's own state either.
+        assert all(map(torch.equal, seen[::2], seen[1::2]))
+
+
+def test_a_forward_pass_during_the_count_of_operations_is_right():
+    backbone, batch = make_small_backbone(), torch.ones(2, 3, 32, 32)
+    backbone.body["stage2"].train()
+    modes = {name: module.training for name, module in backbone.named_modules()}
+    with torch.no_grad():
+        expected = copy.deepcopy(backbone)(batch)
+    found, hooks = [], len(torch.nn.modules.module._global_forward_pre_hooks)
+
+    def compute():
+        with torch.no_grad():
+            found.append((copy.deepcopy(backbone)(batch), {n: m.training for n, m in backbone.named_modules()}))
+
+    def look(module, inputs):
+        if inputs[0].is_meta:
+            assert len(torch.nn.modules.module._global_forward_pre_hooks) == hooks
+            thread = threading.Thread(target=compute)
+            thread.start()
+            thread.join()
+
+    backbone.body["stage3"].register_forward_pre_hook(look)
+    backbone.cost()
+    assert len(found) == 1
+    assert torch.equal(found[0][0], expected) and found[0][1] == modes
+
+
+def test_a_heat_map_leaves_the_network_to_other_threads(images, monkeypatch):
+    run = make_run(make_small_backbone(), images)
+    run.backbone.train().requires_grad_(True)
+    seen = []
+    monkeypatch.setattr(heat_maps, "_choose_labels", lambda *given: seen.append(is_free(run)) or choose(*given))
+    choose = lambda run, network, batch, label: torch.zeros(len(batch), dtype=torch.int64)  # noqa: E731
+    grad_cam(run, images[:2], stage="stage2")
+    integrated_gradients(run, images[:2], n_steps=2)
+    assert seen == [True, True] and is_free(run)
+
+
+def is_free(run):
+    """Return whether a network is in training mode with gradients and without hooks, as the test left it."""
+    modules = list(run.backbone.modules())
+    return all(module.training and not module._forward_hooks for module in modules) and all(
+        value.requires_grad for value in run.backbone.parameters()
+    )
+
+
+def test_the_threads_of_a_run_are_recorded(images):
+    assert make_run(make_small_backbone(), images).strategy["n_threads"] == torch.get_num_threads()
+
+
+def test_blocks_with_one_blas_thread_overlap():
+    def count():
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    with threadpool_limits(2, "blas"):
+        before = count()
+        first, second = limit_threads(np.zeros(3)), limit_threads(np.zeros(3))
+        with first:
+            second.__enter__()
+        assert count() == {1}
+        second.__exit__(None, None, None)
+        assert count() == before
+
+
+def test_a_gate_lets_many_through_or_one_alone():
+    gate, order = Gate(), []
+
+    def enter_alone():
+        with gate.alone():
+            order.append("alone")
+
+    with gate.together(), gate.together():
+        thread = threading.Thread(target=enter_alone)
+        thread.start()
+        with gate.together():
+            order.append("together")
+        assert "alone" not in order
+    thread.join(10)
+    assert order == ["together", "alone"]
+
+
+def interleave(images, n, seed):
+    """Return the names of computations whose result differs if several threads compute at random."""
+    backbone = make_dropping_backbone()
+    run = make_run(backbone, images)
+    computations = COMPUTATIONS | {
+        "heat map": lambda backbone, images: grad_cam(run, images[:2], stage="stage2").tobytes(),
+        "prediction": lambda backbone, images: run.predict(images).tobytes(),
+        "head": lambda backbone, images: (
+            tl.fit_head(tl.extract_features(backbone, images, "torch", progress=False))
+            .predict(np.ones((1, backbone.n_features)))
+            .tobytes()
+        ),
+        "plot": lambda backbone, images: draw_history(run),
+    }
+    expected = {name: compute(backbone, images) for name, compute in computations.items()}
+    names, differing, ended = random.Random(seed).choices(list(computations), k=n), [], threading.Event()
+    waiting = list(names)
+
+    def work():
+        with contextlib.suppress(IndexError):
+            while True:
+                name = waiting.pop()
+                try:
+                    if computations[name](backbone, images) != expected[name]:
+                        differing.append(name)
+                except Exception as error:
+                    differing.append(f"{name}: {error!r}")
+
+    def disturb():
+        while not ended.wait(0.001):
+            nn.functional.dropout(torch.ones(64), 0.5)
+            torch.manual_seed(1)
+            np.random.rand(3)
+            torch.set_num_threads(torch.get_num_threads())
+
+    with torch.random.fork_rng(devices=[]):
+        disturber, threads = threading.Thread(target=disturb), [threading.Thread(target=work) for _ in range(3)]
+        for thread in (disturber, *threads):
+            thread.start()
+        for thread in threads:
+            thread.join()
+        ended.set()
+        disturber.join()
+    return differing
+
+
+def draw_history(run):
+    """Return the bytes of a figure of a run's history, drawn without pyplot."""
+    figure = Figure(figsize=(2, 2))
+    figure.subplots().plot([row["loss"] for row in run.history])
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return bytes(canvas.buffer_rgba())
+
+
+def test_results_do_not_depend_on_other_threads(images):
+    assert interleave(images, 12, seed=0) == []
+
+
+@pytest.mark.slow
+def test_results_do_not_depend_on_other_threads_in_200_interleavings(images):
+    assert interleave(images, 200, seed=1) == []

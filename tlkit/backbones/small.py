@@ -5,10 +5,12 @@ from torch import nn
 from tlkit.backbones.backbone import Backbone
 from tlkit.backbones.recipe import Recipe
 from tlkit.cpu.draws import Draws
+from tlkit.cpu.threads import default_states
 
 _N_CHANNELS = (16, 32, 64)
 
 
+@default_states()
 def make_small_backbone(image_size_px=32, seed=0):
     """Return a `Backbone` of three stages (convolution, norm, rectifier; each halves the map) with random weights.
 

@@ -56,7 +56,7 @@ class TorchEngine:
 
 @contextlib.contextmanager
 def _exact_convolutions(device):
-    """Forbid TensorFloat-32 on a GPU within a block; cuDNN uses it by default, which changes the features' third digit."""
+    """Forbid TensorFloat-32 on a GPU within a block; cuDNN uses it by default, which changes the third digit."""
     with convolutions.together():
         if device.type != "cuda":  # the settings belong to the whole process
             yield

@@ -1,14 +1,21 @@
 """Small numeric helpers of heads: softmax, pooling, scale, and the number of BLAS threads."""
 
+import contextlib
+import threading
+import types
+
 import numpy as np
 
 # On matrices up to this size, several BLAS threads wait for each other longer than they compute, and they change the
 # last bits of the result.
 SMALL = 4_000_000
+# The blocks of all threads within `limit_threads`, and the limits that they share.
+_limited = types.SimpleNamespace(lock=threading.Lock(), n_blocks=0, limits=None)
 
 
+@contextlib.contextmanager
 def limit_threads(values):
-    """Return a context in which computations on small (n, n_features) values use one thread.
+    """Let computations on small (n, n_features) values use one thread within a block.
 
     >>> import numpy as np
     >>> from threadpoolctl import threadpool_info
@@ -19,7 +26,22 @@ def limit_threads(values):
     # Only libraries that are already loaded are limited: import the one that computes before entering the context.
     from threadpoolctl import threadpool_limits
 
-    return threadpool_limits(1 if values.size <= SMALL else None)
+    if values.size > SMALL:
+        yield
+        return
+    # BLAS has one limit for the whole process: the first of several threads sets it, and the last one resets it.
+    with _limited.lock:
+        if not _limited.n_blocks:
+            _limited.limits = threadpool_limits(1, "blas")
+        _limited.n_blocks += 1
+    try:
+        with threadpool_limits(1, "openmp"):
+            yield
+    finally:
+        with _limited.lock:
+            _limited.n_blocks -= 1
+            if not _limited.n_blocks:
+                _limited.limits.restore_original_limits()
 
 
 def pool(values):

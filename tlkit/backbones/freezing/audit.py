@@ -81,6 +81,8 @@ def audit_freezing(
     >>> audit.loc[~audit.ok, ["module", "kind", "claimed", "buffers_moved", "mode"]].values.tolist()
     [['1', 'norm', 'frozen', 9, 'train']]
     """
+    # Copies can be saved for the backward pass, also if the tensors were made in inference mode.
+    batch, labels = batch.clone(), None if labels is None else labels.clone()
     trained = copy.deepcopy(model)
     trained.train()
     if len(batch) < 2 and has_moving_statistics(trained):
