@@ -184,7 +184,7 @@ def is_free(run):
 
 
 def test_the_threads_of_a_run_are_recorded(images):
-    assert make_run(make_small_backbone(), images).strategy["n_threads"] == torch.get_num_threads()
+    assert make_run(make_small_backbone(), images).n_threads == torch.get_num_threads()
 
 
 def test_blocks_with_one_blas_thread_overlap():

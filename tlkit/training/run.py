@@ -86,6 +86,8 @@ class Run:
         Versions of tlkit, Python and libraries; by default those of this process.
     processor : str, optional
         Name of the machine's processor; by default of this machine.
+    n_threads : int, optional
+        Number of torch's threads, which decides the last bits; by default of the calling thread.
 
     Examples
     --------
@@ -117,6 +119,7 @@ class Run:
     adapted_to: list[str] = dataclasses.field(default_factory=list)
     versions: dict[str, str] | None = None
     processor: str = dataclasses.field(default_factory=name_processor)
+    n_threads: int = dataclasses.field(default_factory=torch.get_num_threads)
 
     def __post_init__(self):
         if self.versions is None:

@@ -200,7 +200,6 @@ def transfer(
                 "prepared": backbone.fingerprint() if planned.prepare else None,
             }
             checkpoints = Checkpoints(checkpoint, settings.checkpoint_every_s, identity)
-        description["n_threads"] = torch.get_num_threads()  # those of this thread, which decide the last bits
         training = Training(
             backbone,
             head,
