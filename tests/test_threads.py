@@ -4,6 +4,7 @@ import contextlib
 import copy
 import random
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from torch import nn
 import tlkit as tl
 from tlkit.backbones.backbone import hash_tensors
 from tlkit.backbones.small import make_small_backbone
-from tlkit.cpu.threads import Gate, default_states
+from tlkit.cpu.threads import Gate, default_states, hide_warnings
 from tlkit.heads.numerics import limit_threads
 from tlkit.inspection import grad_cam, heat_maps, integrated_gradients
 
@@ -199,6 +200,31 @@ def test_blocks_with_one_blas_thread_overlap():
         assert count() == {1}
         second.__exit__(None, None, None)
         assert count() == before
+
+
+def test_hidden_warnings_are_hidden_in_their_thread_and_filters_set_meanwhile_stay():
+    shown = []
+
+    def warn():
+        try:
+            warnings.warn("shots: 3 wanted", stacklevel=2)
+        except UserWarning as error:
+            shown.append(error)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        n_filters = len(warnings.filters)
+        with hide_warnings("shots: "), hide_warnings(None):
+            warn()
+            assert not shown
+            thread = threading.Thread(target=warn)
+            thread.start()
+            thread.join()
+            warnings.filterwarnings("ignore", message="set meanwhile")
+        warn()
+        assert len(shown) == 2
+        warnings.warn("set meanwhile", stacklevel=2)
+        assert len(warnings.filters) == n_filters + 1
 
 
 def test_a_gate_lets_many_through_or_one_alone():

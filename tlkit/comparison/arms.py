@@ -8,6 +8,7 @@ import numpy as np
 from tlkit.arguments import check_known
 from tlkit.comparison.runner import run_cells, tabulate
 from tlkit.cpu.memory import measured
+from tlkit.cpu.threads import hide_warnings
 from tlkit.evaluation.paired_gains import FIXED_FOLD, score_arm
 from tlkit.evaluation.scores import evaluate_probabilities
 from tlkit.images.imageset import check_images
@@ -156,13 +157,16 @@ class ArmRunner:
         # Of each set: its Features by source, and the row of each picture.
         self.features, self.rows = {}, [{name: row for row, name in enumerate(part.names)} for part in self.sets]
         self.cells, self.draws, self.first_seed = [], {}, seeds[0]
-        with warnings.catch_warnings():
-            for seed in seeds:
+        for seed in seeds:
+            with self._warning_once(seed):
                 fold, train, tested = choose_split(images, seed, test)
                 for n_shots in shots:
                     self.draws[n_shots, seed] = train.few(n_shots, seed=seed), tested
                     self.cells += [ArmCell(name, n_shots, seed, fold) for name in arms]
-                warnings.filterwarnings("ignore", message=_REPEATED_WARNINGS)
+
+    def _warning_once(self, seed):
+        """Return a context without the warnings that the first seed shows."""
+        return hide_warnings(_REPEATED_WARNINGS if seed != self.first_seed else None)
 
     def needs_training(self, cell):
         """Return whether the arm of a cell is trained, rather than a probe solved on features of this process."""
@@ -183,9 +187,7 @@ class ArmRunner:
     def __call__(self, cell):
         """Return (Evaluation, its scores and costs as a dict) of a run."""
         train, test = self.draws[cell.shots, cell.seed]
-        with warnings.catch_warnings():
-            if cell.seed != self.first_seed:
-                warnings.filterwarnings("ignore", message=_REPEATED_WARNINGS)
+        with self._warning_once(cell.seed):
             run = self._train if self.needs_training(cell) else self._probe
             evaluation, costs = run(cell.strategy, train, test, cell.seed)
         scores = {"accuracy": evaluation.accuracy, "balanced_accuracy": evaluation.balanced_accuracy}

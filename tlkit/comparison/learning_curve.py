@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +10,7 @@ from tlkit.comparison.arms import DEFAULT_SIZE_PX, HAND_MADE, choose_split, desc
 from tlkit.comparison.curve_results import LearningCurve, summarise_curve
 from tlkit.comparison.runner import read_counts, read_seeds
 from tlkit.comparison.workers import check_workers
-from tlkit.cpu.threads import default_states
+from tlkit.cpu.threads import default_states, hide_warnings
 from tlkit.images.splits import N_FOLDS
 
 if TYPE_CHECKING:
@@ -93,9 +92,8 @@ def learning_curve(
         raise ValueError(f"shots: {shots}, expected whole numbers of at least 1, or {ALL_SHOTS!r}")
     n_all = _count_largest(images, seeds, test) if ALL_SHOTS in shots else None
     shots = sorted(read_counts("shots", [n_all if number == ALL_SHOTS else number for number in shots], 1))
-    with warnings.catch_warnings():
-        # With "all" shots it is expected that most classes have fewer.
-        warnings.filterwarnings("ignore", message=f"shots: {n_all} wanted")
+    # With "all" shots it is expected that most classes have fewer.
+    with hide_warnings(f"shots: {n_all} wanted"):
         settings = {"progress": progress, "n_workers": n_workers, "desc": "learning curve"}
         runs, predictions = run_arms(backbone, images, arms, shots, seeds, test, **settings)
     return summarise_curve(runs, predictions, describe_arms(backbone, images, arms, test))

@@ -3,11 +3,14 @@
 import contextlib
 import ctypes
 import os
+import re
 import sys
 import threading
+import warnings
 
 import numpy as np
 
+_NO_TEXT = "(?!)"  # a pattern that matches nothing
 _PAUSE_SOFT = 1  # omp_pause_resource_t in OpenMP's omp.h: threads end, settings stay
 
 
@@ -37,6 +40,44 @@ def default_states():
             entered.enter_context(torch.inference_mode(False))
             entered.enter_context(torch.enable_grad())
         yield
+
+
+class _HiddenTexts(threading.local):
+    """Patterns of the warnings that a thread hides; it stands for a compiled pattern in a filter of warnings."""
+
+    def __init__(self):
+        self.patterns = []
+
+    @property
+    def pattern(self):
+        """The patterns as one; scikit-learn passes it on to workers."""
+        return "|".join(self.patterns) or _NO_TEXT
+
+    def match(self, text):
+        """Return whether a warning of this thread is hidden."""
+        return re.match(self.pattern, text)
+
+
+_hidden_texts = _HiddenTexts()
+
+
+@contextlib.contextmanager
+def hide_warnings(pattern):
+    """Hide warnings whose text begins with a pattern, in this thread and within a block; None hides none.
+
+    >>> with hide_warnings("lbfgs|shots"):
+    ...     warnings.warn("shots: 5 wanted")
+    """
+    # warnings.catch_warnings would replace the filters of the whole process, and lose those that are set meanwhile.
+    own_filter = "ignore", _hidden_texts, Warning, None, 0
+    _hidden_texts.patterns.append(_NO_TEXT if pattern is None else pattern)
+    warnings.filters.insert(0, own_filter)
+    try:
+        yield
+    finally:
+        _hidden_texts.patterns.pop()
+        with contextlib.suppress(ValueError):  # the user has replaced the filters
+            warnings.filters.remove(own_filter)
 
 
 class Gate:

@@ -1,11 +1,11 @@
 """A perceptron with one hidden layer."""
 
 import dataclasses
-import warnings
 
 import numpy as np
 
 from tlkit.arguments import check_count, check_number
+from tlkit.cpu.threads import hide_warnings
 from tlkit.heads.head import Head, centre_scores, split_pair
 from tlkit.heads.numerics import limit_threads, measure_scale
 
@@ -39,7 +39,6 @@ def fit_perceptron(features, *, seed=0, n_hidden=64, l2_penalty=1.0, n_iteration
     # scikit-learn's L-BFGS minimises the summed cross-entropy plus l2_penalty / 2 × the squared weights of both layers,
     # over all pictures at once. There is no early stopping, since pictures of one group would lie on both sides of the
     # split; the penalty and the limit on iterations prevent overfitting instead.
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
     n_hidden = check_count("n_hidden", n_hidden, 1)
@@ -51,8 +50,7 @@ def fit_perceptron(features, *, seed=0, n_hidden=64, l2_penalty=1.0, n_iteration
     estimator = MLPClassifier(
         (n_hidden,), solver="lbfgs", alpha=l2_penalty, max_iter=n_iterations, random_state=seed, tol=1e-6
     )
-    with warnings.catch_warnings(), limit_threads(values):
-        warnings.filterwarnings("ignore", category=ConvergenceWarning)  # the limit on iterations is intended
+    with hide_warnings("lbfgs failed to converge"), limit_threads(values):  # the limit on iterations is intended
         estimator.fit(values - centre, features.labels)
     hidden_weight = estimator.coefs_[0].T
     hidden_bias = estimator.intercepts_[0] - hidden_weight @ centre

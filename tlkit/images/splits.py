@@ -11,6 +11,7 @@ import warnings
 import numpy as np
 
 from tlkit.arguments import check_count, check_shape
+from tlkit.cpu.threads import hide_warnings
 
 _PUBLISHED = (5, 0)  # number of folds and seed of published folds
 N_FOLDS = 5
@@ -70,9 +71,8 @@ def assign_folds(labels, groups, n_folds, seed):
 
     folds = np.empty(len(labels), dtype=np.int64)
     splitter = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
+    with hide_warnings("The least populated class"):
         # Some class is smaller than n_folds; ImageSet.split warns by name if that matters for its fold.
-        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         for fold, (_, test) in enumerate(splitter.split(labels, labels)):
             folds[test] = fold
     return folds

@@ -1,10 +1,10 @@
 """Exercises of lesson 04: ridge regression in its dual form, and a scaler that leaks test pictures."""
 
 import dataclasses
-import warnings
 
 import numpy as np
 
+from tlkit.cpu.threads import hide_warnings
 from tlkit.heads.numerics import measure_scale
 from tlkit.lessons.exercise import NotYet, calling_answer, exercise, expect_function, find_slip
 
@@ -92,8 +92,10 @@ def _check_leak(answer, *, features):
     """Return the verdict on (train, test) → (n,) classes of test pictures by a scaled probe without data leakage."""
     expect_function(answer)
     order = np.random.default_rng(0).permutation(len(features))
-    with calling_answer(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # warnings of a solver about values stretched here would puzzle the reader
+    with (
+        calling_answer(),
+        hide_warnings(""),
+    ):  # warnings of a solver about values stretched here would puzzle the reader
         _look_for_leak(answer, features[order[::2]], features[order[1::2]])
     return "the predicted class depends on that picture and on the training pictures only."
 

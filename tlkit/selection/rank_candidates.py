@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import time
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,10 +11,11 @@ import pandas as pd
 
 import tlkit as tl
 from tlkit.arguments import check_known
+from tlkit.cpu.threads import hide_warnings
 from tlkit.images.imageset import ImageSet
 from tlkit.selection.candidates import Candidate
 from tlkit.selection.evidence_scores import score_h, score_logme
-from tlkit.selection.score_warnings import CONSTANT_SHARE, SelectionWarning, warn
+from tlkit.selection.score_warnings import CONSTANT_SHARE, warn
 from tlkit.selection.source import NoClassifierError, apply_classifier, load_classifier, score_leep, score_nce
 from tlkit.selection.transferability import score_knn, score_linear_probe
 
@@ -153,8 +153,7 @@ def _score(scores, backbone, features, *, inner):
         "nce": lambda: np.nan if inner else score_nce(predict().argmax(axis=1), labels),
     }
     row = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SelectionWarning)  # `rank` warns once for all candidates
+    with hide_warnings("values: |labels: "):  # `rank` warns once for all candidates
         for score in scores:
             try:
                 row[score] = computed[score]()
