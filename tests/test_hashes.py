@@ -227,3 +227,21 @@ def test_only_published_files_have_a_hash_by_their_name(entry, path):
     assert stated_sha256("plants-20261129.pth") == stated_sha256(entry.weights_file) == ""
     sha256 = load(path, entry)
     assert stated_sha256(entry.weights_file) == sha256
+
+
+def test_records_of_another_user_that_can_not_be_read_do_not_keep_one_from_ones_own(path, entry, records, monkeypatch):
+    load(path, entry)
+    shared = records.rename(records.with_name("shared.json"))
+    read_text = Path.read_text
+    refused = PermissionError(13, "Permission denied")
+
+    def refuse(self, *arguments, **options):
+        if self == shared:
+            raise refused
+        return read_text(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    monkeypatch.setattr(hashes, "find_kept", lambda name: records if records.exists() else shared)
+    with pytest.warns(UserWarning, match="can't be read"):
+        sha256 = load(path, entry)
+    assert known_sha256(path) == expected_sha256(entry) == sha256

@@ -224,8 +224,8 @@ _STARTS = {
 def name_impostor(start):
     """Return the kind of a file that can't be weights, from its first bytes; None if it can be weights.
 
-    >>> name_impostor(b"<!DOCTYPE html>"), name_impostor(b'{"error": "quota exceeded"}')
-    ('a web page', "a text that begins with '{\"error\": \"quota exceeded\"}'")
+    >>> name_impostor(b"<!DOCTYPE html>"), name_impostor(b"Not found")
+    ('a web page', "a text that begins with 'Not found'")
     """
     start = start[:N_BYTES]
     for beginning, kind in _STARTS.items():

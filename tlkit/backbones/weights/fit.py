@@ -72,7 +72,7 @@ def fit_to_network(tensors, network, classifier, path, allow=(), *, published=Fa
         changes.append(f"{', '.join(sorted(precisions))} was read as torch.float32: results differ in the last digits")
     allowed = _check_faults(faults, surplus, allow, required, path)
     if changes and not published:
-        warnings.warn(make_printable(f"{path}: {'; '.join(changes)}"), stacklevel=3)
+        warnings.warn(make_printable(f"{path}: {'; '.join(changes)}"), stacklevel=4)
     if dropped:
         changes.append(f"{', '.join(dropped)} was dropped: a backbone has no classifier")
     if allowed:
@@ -150,7 +150,7 @@ def _check_faults(faults, surplus, allow, required, path):
             [*(refused or faults), *(fault for fault in extra if fault not in allowed)],
         )
     if idle:
-        warnings.warn(f"allow: {idle} matches no fault in {path}, so it can be removed", stacklevel=4)
+        warnings.warn(f"allow: {idle} matches no fault in {path}, so it can be removed", stacklevel=5)
     return tuple(dict.fromkeys(fault.tensor for fault in (*faults, *extra) if fault in allowed))
 
 

@@ -116,7 +116,7 @@ def _record(kind, key, value):
     try:
         with locked(f"{_records_path()}.lock", _LOCK_TIMEOUT_S):
             records = _read_records()
-            if records.pop("unreadable", False):
+            if records.pop("unreadable", False) and _records_path().exists():
                 return  # they may be sound, so they are not replaced
             records[kind][key] = value
             with written_whole(_records_path()) as temporary:
