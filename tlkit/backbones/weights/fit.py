@@ -33,6 +33,9 @@ _UNUSED = (_OPTIONAL, "total_ops", "total_params", "relative_position_index", "a
 # torch.compile, and torch's sharding and checkpointing, insert these in the middle of names too.
 _WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 
+_ADVICE = "Load it into the network that it was saved from"
+_PUBLISHED_ADVICE = "Delete it and load again, since a published file fits"
+
 # If several states of a file fit, the first of these is taken: its authors evaluate the averaged weights.
 _PREFERRED = (r"(.*[._])?(ema|swa|averaged)([._].*)?", r"", r"state_dict\..*", r"model_state_dict\..*", r"model\..*")
 
@@ -70,7 +73,7 @@ def fit_to_network(tensors, network, classifier, path, allow=(), *, published=Fa
         changes.append(f"left out, since the backbone lacks it: {n_surplus}, such as {next(iter(surplus))!r}")
     if precisions:
         changes.append(f"{', '.join(sorted(precisions))} was read as torch.float32: results differ in the last digits")
-    allowed = _check_faults(faults, surplus, allow, required, path)
+    allowed = _check_faults(faults, surplus, allow, required, path, published)
     if changes and not published:
         warnings.warn(make_printable(f"{path}: {'; '.join(changes)}"), stacklevel=4)
     if dropped:
@@ -120,7 +123,7 @@ def _is_foreign(name, tensor, required, classifier):
     return tensor.ndim > 1 if not rest else any(one.startswith(f"{top}.") for one in required)
 
 
-def _check_faults(faults, surplus, allow, required, path):
+def _check_faults(faults, surplus, allow, required, path, published):
     """Return the names of the faulty tensors if all are allowed and enough tensors fit; else raise WeightsError."""
     patterns = [allow] if isinstance(allow, str) else list(allow)
     if not all(isinstance(pattern, str) for pattern in patterns):
@@ -142,7 +145,7 @@ def _check_faults(faults, surplus, allow, required, path):
             + (f", and it is the published file of {entry.name}" if entry else "")
             + (f". allow: {idle} matches none of the faults" if idle else "")
             + (
-                ". Load it into the network that it was saved from, or name in allow= the tensors that may stay random "
+                f". {_PUBLISHED_ADVICE if published else _ADVICE}, or name in allow= the tensors that may stay random "
                 "or, if the network lacks them, be ignored"
                 if refused
                 else ". That is too few, whatever is allowed; for random weights, pass weights=None"
