@@ -10,7 +10,7 @@ from torch import nn
 
 import tlkit as tl
 from tlkit.backbones.weights.error import Fault, WeightsError
-from tlkit.backbones.weights.fit import fit_to_network
+from tlkit.backbones.weights.fit import fit_to_network, rename
 from tlkit.backbones.weights.read import read_weights
 
 LEFT_OUT = ("fc",)
@@ -362,3 +362,26 @@ def test_the_error_survives_a_process_boundary():
     error = pickle.loads(pickle.dumps(WeightsError("a file", [Fault("a", "missing", "", "(2,)")])))
     assert str(error).startswith("a file\n  tensor")
     assert error.table["tensor"].tolist() == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("features.denseblock1.denselayer12.norm.1.running_var", "features.denseblock1.denselayer12.norm1.running_var"),
+        ("features.denseblock4.denselayer2.conv.2.weight", "features.denseblock4.denselayer2.conv2.weight"),
+        ("encoder.layers.encoder_layer_0.mlp.linear_1.weight", "encoder.layers.encoder_layer_0.mlp.0.weight"),
+        ("encoder.layers.encoder_layer_11.mlp.linear_2.bias", "encoder.layers.encoder_layer_11.mlp.3.bias"),
+    ],
+)
+def test_names_of_torchvisions_first_releases_are_known(old, new):
+    assert rename({old: (2,)}, {new: (2,)}, "a file") == ({old: new}, [])
+    assert rename({f"module.{old}": (2,)}, {new: (2,)}, "a file")[0] == {f"module.{old}": new}
+
+
+def test_a_network_that_asks_for_the_version_of_its_layers_is_loaded(tmp_path):
+    from torchvision.models import mnasnet0_5
+
+    network = mnasnet0_5()
+    path = save(network.state_dict(), tmp_path / "own.pth")
+    backbone = tl.load_backbone("mnasnet0_5", path, 32)
+    assert torch.equal(next(backbone.parameters()), next(network.parameters()))

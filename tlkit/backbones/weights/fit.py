@@ -10,6 +10,7 @@ within the backbone's own parts means another network: all of ResNet-18's tensor
 """
 
 import collections
+import copy
 import fnmatch
 import re
 import warnings
@@ -22,6 +23,13 @@ from tlkit.backbones.weights.weight_files import find_published
 from tlkit.names import make_printable
 
 _SMALLEST_SHARE = 0.5
+
+# Published files of DenseNets and ViTs have the names of torchvision's first releases.
+_OLD_NAMES = (
+    (r"(denselayer\d+\.(?:norm|conv))\.(?=[12]\.)", r"\1"),
+    (r"(?<=\.mlp\.)linear_1\.", "0."),
+    (r"(?<=\.mlp\.)linear_2\.", "3."),
+)
 
 # Files from before torch counted batches lack these counts, and no network here uses them.
 _OPTIONAL = "num_batches_tracked"
@@ -51,7 +59,7 @@ def fit_to_network(tensors, network, classifier, path, allow=(), *, published=Fa
     required = {name: value for name, value in own.items() if not name.startswith(classifier_prefixes)}
     children = [name for name, _ in network.named_children()]
     given, surplus, changes, faults = _match_names(tensors, own, required, children, path)
-    state, precisions = dict(own), set()
+    state, precisions = copy.copy(own), set()  # with the versions of layers, which MNASNet asks for
     for name, value in own.items():
         if name not in given:
             if name in required and not name.endswith(_OPTIONAL):
@@ -168,6 +176,8 @@ def rename(shapes, required, path, children=()):
         part for part in _WRAPPERS if any(part in name.split(".") for name, short in plain.items() if name != short)
     ]
     changes = _format_stripped(found, sum(name != short for name, short in plain.items()))
+    for old, new in _OLD_NAMES:
+        plain = {name: short if short in required else re.sub(old, new, short) for name, short in plain.items()}
     n_fitting = collections.Counter()
     for name, short in plain.items():
         for prefix in _list_prefixes(short):
