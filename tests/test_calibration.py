@@ -168,9 +168,6 @@ def test_an_evaluation_gives_them_too():
     evaluation = Evaluation(probabilities, labels, list("abcd"), names, names, 1)
     assert evaluation.brier == measure_brier(probabilities, labels)
     assert evaluation.log_loss == measure_log_loss(probabilities, labels)
-    expected = measure_calibration(probabilities, labels, n_bins=5)
-    assert evaluation.calibration(n_bins=5).error == expected.error
-    assert evaluation.calibration(n_bins=5).table.equals(expected.table)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tlkit.arguments import check_shape
-from tlkit.evaluation.calibration import Calibration, measure_calibration
 from tlkit.evaluation.proper_scores import measure_brier, measure_log_loss
 
 if TYPE_CHECKING:
@@ -81,21 +80,6 @@ class Evaluation:
     def log_loss(self) -> float:
         """Log loss in nats, 0 at best; see `measure_log_loss`."""
         return measure_log_loss(self.probabilities, self.labels)
-
-    def calibration(self, **settings: object) -> Calibration:
-        """Measure the calibration of the probabilities.
-
-        Parameters
-        ----------
-        **settings : object
-            Keyword arguments of `measure_calibration`.
-
-        Returns
-        -------
-        Calibration
-            Scores, errors and the reliability table.
-        """
-        return measure_calibration(self.probabilities, self.labels, **settings)
 
     @property
     def confusion(self) -> np.ndarray:

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 
+from tlkit.evaluation.calibration import measure_calibration
 from tlkit.evaluation.intervals import normal_half_width
 from tlkit.names import format_strategy
 
@@ -114,7 +115,7 @@ def judge_length(curves):
 
 def judge_calibration(evaluation):
     """Return a `Sentence` if the network is overconfident or underconfident."""
-    calibration = evaluation.calibration()
+    calibration = measure_calibration(evaluation.probabilities, evaluation.labels)
     if not calibration.is_miscalibrated:
         return None
     return Sentence(

@@ -20,7 +20,7 @@ def draw_reliability(calibration: Calibration, ax: Axes) -> Axes:
     Parameters
     ----------
     calibration, ax : Calibration and matplotlib Axes
-        Result of `evaluation.calibration()` or `tlkit.evaluation.measure_calibration`, and the axes to draw on.
+        Result of `tlkit.evaluation.measure_calibration`, and the axes to draw on.
 
     Returns
     -------
