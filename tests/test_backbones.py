@@ -7,6 +7,7 @@ from made_networks import SOME_NAMES, TINY_RECIPE, copy_state, make_tiny_backbon
 
 import tlkit as tl
 from tlkit.backbones.backbone import Backbone
+from tlkit.backbones.identity import is_covered
 from tlkit.backbones.networks import CATALOGUE
 from tlkit.backbones.weights.read import read_weights
 
@@ -169,3 +170,69 @@ def test_the_bundled_weights_tell_clip_art_apart_far_better_than_chance():
     accuracy = tl.fit_head(features[~is_test], "knn").score(features[is_test])
     # Random weights reach about twice the chance.
     assert accuracy > 4 / len(np.unique(images.labels))
+
+
+class Scaled(torch.nn.Module):
+    """A module of a user: a number, a tensor and a buffer that no state holds, and code of its own."""
+
+    def __init__(self, number=1.0, tensor=1.0, buffer=1.0, activation=torch.nn.functional.relu):
+        super().__init__()
+        self.number, self.tensor, self.activation = number, torch.full((1,), tensor), activation
+        self.register_buffer("unsaved", torch.full((1,), buffer), persistent=False)
+
+    def forward(self, batch):
+        return self.activation(batch) * self.number * self.tensor * self.unsaved
+
+
+def make_scaled(cls=Scaled, **settings):
+    backbone = make_tiny_backbone()
+    stages = {"stem": backbone.body["stem"], "scaled": cls(**settings), "stage1": backbone.body["stage1"]}
+    return Backbone("scaled", stages, backbone.tail, TINY_RECIPE, {"source": "a test"})
+
+
+def define(line, helper="abs(x)"):
+    """Return a class with this line in its forward pass, as if its cell in a notebook had been run (again)."""
+    code = (
+        f"def help_out(x):\n    return {helper}\n"
+        f"class Scaled(Base):\n    def forward(self, batch):\n        return {line}\n"
+    )
+    names = {"Base": Scaled, "__name__": "__main__"}
+    exec(compile(code, f"<cell {id(names)}>", "exec"), names)
+    return names["Scaled"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"number": 2.0}, {"tensor": 2.0}, {"buffer": 2.0}, {"activation": torch.nn.functional.gelu}]
+)
+def test_the_fingerprint_covers_values_that_no_state_holds(change):
+    assert make_scaled().fingerprint() == make_scaled().fingerprint() != make_scaled(**change).fingerprint()
+
+
+def test_the_fingerprint_covers_the_code_of_a_users_own_modules():
+    line = "self.tensor * help_out(batch)"
+    fingerprint = make_scaled(define(line)).fingerprint()
+    assert make_scaled(define(line)).fingerprint() == fingerprint, "the same cell, run again"
+    for other in (define("self.tensor * help_out(batch) + 1"), define(line, "abs(x) + 1"), define(line, "max(x)")):
+        assert make_scaled(other).fingerprint() != fingerprint
+
+
+def test_the_fingerprint_covers_a_method_that_a_librarys_class_was_given(monkeypatch):
+    fingerprint = make_tiny_backbone().fingerprint()
+    monkeypatch.setattr(torch.nn.ReLU, "forward", lambda self, batch: batch.abs())
+    assert make_tiny_backbone().fingerprint() != fingerprint
+
+
+def add_hook(backbone):
+    return backbone.body["stem"].register_forward_hook(lambda module, inputs, output: output + 1)
+
+
+def replace_forward(backbone):
+    backbone.body["stem"].forward = lambda batch: batch
+
+
+@pytest.mark.parametrize("change", [add_hook, replace_forward])
+def test_no_fingerprint_covers_hooks_and_replaced_methods(change):
+    backbone = make_tiny_backbone()
+    assert is_covered(backbone)
+    change(backbone)
+    assert not is_covered(backbone)

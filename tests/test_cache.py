@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,13 @@ from made_pythons import other_python
 from made_rows import DIGESTS, KEY, ROWS
 
 import tlkit as tl
+from tlkit import storage
+from tlkit.features import extract as extract_module
 from tlkit.features.cache import feature_cache as cache_module
 from tlkit.features.cache import shards
 from tlkit.features.cache.feature_cache import FeatureCache
 from tlkit.features.cache.inventory import KEY_NAME
+from tlkit.features.cache.shards import write_shard
 
 
 @pytest.fixture(autouse=True)
@@ -421,3 +425,109 @@ def test_the_cache_never_answers_for_another_stage_pooling_or_precision(images, 
         assert np.array_equal(extract(backbone, images, **options), values)
         assert np.array_equal(extract(backbone, images, cache=False, **options), values)
     assert len(n_preprocessed) == 2 * len(asked) * len(images), "what is kept is found again"
+
+
+@pytest.fixture
+def n_opened(monkeypatch):
+    """A list of the shards that look-ups open."""
+    opened, real = [], cache_module.open_shard
+    monkeypatch.setattr(cache_module, "open_shard", lambda path: (opened.append(path), real(path))[1])
+    return opened
+
+
+@pytest.mark.parametrize("n_rows", [1, 2])
+def test_a_look_up_does_not_open_a_file_per_call_before(n_rows, n_opened):
+    rows = np.random.default_rng(1).normal(size=(400, 6)).astype(np.float32)
+    digests = [f"{number:064x}" for number in range(1000, 1400)]
+    cache = FeatureCache(KEY)
+    for start in range(0, len(rows), n_rows):
+        cache.store(digests[start : start + n_rows], rows[start : start + n_rows])
+    found = np.zeros((1, 6), np.float32)
+    assert FeatureCache(KEY).load(DIGESTS[:1], found) == [0]
+    assert len(n_opened) < 40
+    values = np.zeros_like(rows)
+    assert FeatureCache(KEY).load(digests, values) == []
+    assert np.array_equal(values, rows)
+
+
+def test_joining_small_files_loses_nothing_on_a_full_disk_or_beside_a_damaged_one(monkeypatch):
+    cache = FeatureCache(KEY)
+    digests = [f"{number:064x}" for number in range(40)]
+    rows = np.random.default_rng(1).normal(size=(40, 6)).astype(np.float32)
+    for digest, row in zip(digests, rows, strict=True):
+        cache.store([digest], row[None])
+    damaged = list_shards(cache.folder)[3]
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    before = list_shards(cache.folder)
+    values = np.zeros_like(rows)
+
+    def fail(*arguments):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", fail)
+        assert FeatureCache(KEY).load(DIGESTS[:0], values[:0]) == []
+    assert list_shards(cache.folder) == before
+    with pytest.warns(UserWarning, match="is damaged"):
+        missing = FeatureCache(KEY).load(digests, values)
+    assert len(missing) == 1
+    kept = np.setdiff1d(range(40), missing)
+    assert np.array_equal(values[kept], rows[kept])
+    assert len(list_shards(cache.folder)) < 10
+
+
+def test_a_folder_that_is_only_read_is_used_and_new_features_go_to_ones_own(
+    images, tmp_path, monkeypatch, n_preprocessed
+):
+    teacher, own = tmp_path / "teacher", tmp_path / "own"
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name, appauthor: str(own))
+    monkeypatch.setenv("TLKIT_CACHE_DIR", str(teacher))
+    first = extract(make_tiny_backbone(), images[:4])
+    before, real = sorted(teacher.rglob("*")), tempfile.TemporaryFile
+
+    def refuse(*arguments, dir=None, **keywords):
+        if Path(dir).is_relative_to(teacher):
+            raise OSError(30, "Read-only file system", str(dir))
+        return real(*arguments, dir=dir, **keywords)
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    storage._find_folders.cache_clear()
+    with pytest.warns(UserWarning, match=r"teacher can't be written to \(Read-only file system\).*kept in .*own"):
+        values = extract(make_tiny_backbone(), images)
+    assert np.array_equal(values[:4], first)
+    assert len(n_preprocessed) == 7
+    assert [path for path in sorted(teacher.rglob("*")) if not path.name.startswith("user-")] == before
+    assert np.array_equal(extract(make_tiny_backbone(), images), values)
+    assert len(n_preprocessed) == 7
+    assert len(list(own.rglob("*.shard"))) == 1
+
+
+def test_features_of_a_stranger_are_not_believed(images, folder, monkeypatch):
+    true = extract(make_tiny_backbone(), images)
+    (path,) = list_shards(folder)
+    write_shard(path, [bytes.fromhex(images.digest(index)) for index in range(7)], np.ones_like(true))
+    assert (extract(make_tiny_backbone(), images) == 1).all()
+    folder.parent.chmod(0o1777)
+    real = Path.lstat
+
+    def look(one):
+        values = list(real(one)[:10])
+        values[4] += 12345 * (one.suffix == ".shard")
+        return os.stat_result(values)
+
+    monkeypatch.setattr(Path, "lstat", look)
+    assert np.array_equal(extract(make_tiny_backbone(), images), true)
+
+
+def test_a_cache_that_fails_is_one_warning_and_costs_no_features(images, monkeypatch):
+    expected = extract(make_tiny_backbone(), images)
+
+    def fail(*arguments, **keywords):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(shards, "list_shards", fail)
+    monkeypatch.setattr(cache_module, "write_shard", fail)
+    monkeypatch.setattr(extract_module, "_MAX_SHARD_ROWS", 1)
+    with pytest.warns(UserWarning, match="Permission denied") as caught:
+        assert np.array_equal(extract(make_tiny_backbone(), images), expected)
+    assert len(caught) == 1

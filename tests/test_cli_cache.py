@@ -103,6 +103,17 @@ def test_what_nobody_can_name_any_more_is_shown_too(cache, filled, folder):
     assert any(row.startswith("converted an unknown network, abababab ") for row in rows)
 
 
+@pytest.mark.parametrize("name", ["x[/b]", "[red]", "\x1b[2J", ["a list"], None, {"a": 1}])
+def test_odd_names_are_shown_as_they_are(name, cache, filled, folder):
+    (filled["maps"].parent / KEY_NAME).write_text(json.dumps(dict.fromkeys(KEY, name) | {"stage": name}))
+    (folder / "converted" / "0.json").write_text(json.dumps({"name": name, "fingerprint": "ab" * 32, "recipe": name}))
+    status, output, errors = cache()
+    assert (status, errors) == (0, "")
+    assert "\x1b" not in output
+    assert name is None or name != "x[/b]" or name in output
+    assert cache("check")[0] == 0
+
+
 def test_an_empty_cache_is_shown_and_checked_and_cleared(cache, folder):
     assert "0.0 MB kept" in cache()[1]
     assert cache("check")[:2] == (0, "0 files of features, converted networks and weights read, 0 damaged\n")

@@ -1,6 +1,11 @@
 """Extraction: the right values, the same bits in any company, each picture computed once."""
 
+import errno
 import importlib.util
+import os
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,9 +13,11 @@ import torch
 from made_axes import make_backbone_of_all_axes
 from made_networks import SOME_NAMES, TINY_RECIPE, make_library_pair, make_tiny_backbone
 from made_pictures import make_picture, write_classes
+from made_pythons import other_python
 
 import tlkit as tl
 from tlkit.backbones.networks import find_entry
+from tlkit.features import extract as extract_module
 from tlkit.features import openvino_engine
 from tlkit.features.engines import choose_engine, open_engine, run_in_batches
 from tlkit.features.extract import extract_values
@@ -341,3 +348,125 @@ def test_a_converted_network_that_can_not_be_kept_costs_no_features(
             values = extract(make_tiny_backbone(), images).values
     assert not list((own_cache / "converted").iterdir())
     assert np.array_equal(values, extract(make_tiny_backbone(), images).values)
+
+
+STATES = {
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "inference mode": torch.inference_mode,
+    "default device": lambda: torch.device("meta"),
+    "NumPy's errors": lambda: np.errstate(all="raise"),
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_states_of_the_user_neither_change_features_nor_what_is_kept(engine, images, own_cache):
+    plain = extract(make_tiny_backbone(), images, engine=engine).values
+    for name, state in STATES.items():
+        shutil.rmtree(own_cache, ignore_errors=True)
+        backbone = make_tiny_backbone()
+        with state():
+            values = extract(backbone, images, engine=engine, cache=True).values
+        assert np.array_equal(values, plain), name
+        shutil.rmtree(own_cache / "features")
+        assert np.array_equal(extract(backbone, images, engine=engine).values, plain), f"converted in {name}"
+
+
+@pytest.mark.parametrize("scale", [float("nan"), 1e38])
+@pytest.mark.parametrize("path", ["body.stem.1.running_var", "body.stage1.1.weight"])
+def test_a_network_of_nan_or_overflowing_values_is_refused_and_not_kept(scale, path, images, own_cache):
+    backbone = make_tiny_backbone()
+    backbone.get_parameter(path).data.fill_(scale) if "weight" in path else backbone.get_buffer(path).fill_(-scale)
+    backbone.body["stage1"][1].bias.data.fill_(3e38)
+    with pytest.raises(ValueError, match=r"backbone: tiny computes NaN or infinite values in (stem|stage1).*weights"):
+        extract(backbone, images, engine="openvino", cache=True)
+    assert not list(own_cache.glob("converted/*.xml"))
+
+
+def test_a_conversion_that_computes_something_else_is_refused(images, own_cache, monkeypatch):
+    backbone = make_tiny_backbone()
+    backbone.register_forward_hook(lambda module, inputs, output: output + 1)  # the stages don't show it
+    with pytest.raises(
+        ValueError, match=r"engine: 'openvino' computes other values than torch in its features of tiny"
+    ):
+        extract(backbone, images, engine="openvino")
+    expected = extract(make_tiny_backbone(), images, engine="torch").values + 1
+    assert np.array_equal(extract(backbone, images, engine="torch").values, expected)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_network_that_no_fingerprint_covers_is_computed_each_time(engine, images, own_cache):
+    backbone = make_tiny_backbone()
+    extract(backbone, images, engine=engine, cache=True)
+    before = sorted(own_cache.rglob("*"))
+    hook = backbone.body["stem"].register_forward_hook(lambda module, inputs, output: output * 2)
+    doubled = extract(backbone, images, engine=engine, cache=True).values
+    hook.remove()
+    plain = extract(backbone, images, engine=engine, cache=True).values
+    assert not np.allclose(doubled, plain)
+    backbone.body["stem"].forward = lambda batch: type(backbone.body["stem"]).forward(backbone.body["stem"], batch) * 2
+    again = extract(backbone, images, engine=engine, cache=True).values
+    assert np.allclose(again, doubled)
+    assert sorted(own_cache.rglob("*")) == before
+
+
+def test_a_kept_network_is_read_though_its_time_of_use_can_not_be_set(images, own_cache, n_converted, monkeypatch):
+    extract(make_tiny_backbone(), images, engine="openvino")
+    n_converted.clear()
+
+    def refuse(*arguments, **keywords):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    for _ in range(2):
+        extract(make_tiny_backbone(), images, engine="openvino")
+    assert n_converted == []
+
+
+def test_large_features_that_find_no_room_are_an_error_that_names_the_disk(images, own_cache, monkeypatch):
+    monkeypatch.setattr(extract_module, "_MAX_BYTES_IN_MEMORY", 100)
+    expected = extract(make_tiny_backbone(), images).values
+    assert isinstance(expected, np.memmap)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=200))
+        with pytest.raises(
+            OSError, match=r"the features \(11, 6\) take 0.00 GiB in .*cache.*TLKIT_CACHE_DIR"
+        ) as caught:
+            extract(make_tiny_backbone(), images)
+        assert caught.value.errno == errno.ENOSPC
+
+    def refuse(*arguments):
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
+    with pytest.raises(OSError, match="Disk quota exceeded: the features"):
+        extract(make_tiny_backbone(), images)
+
+
+QUIET = """
+import os, socket, sys, urllib.request
+wanted = []
+def note(*arguments, **keywords):
+    with open(sys.argv[2], "a") as file:  # a process that is forked off writes into it too
+        file.write(f"{arguments}\\n")
+    raise OSError(101, "Network is unreachable")
+socket.getaddrinfo = socket.socket.connect = socket.create_connection = urllib.request.urlopen = note
+import tlkit as tl
+from made_networks import make_tiny_backbone
+tl.extract_features(make_tiny_backbone(), tl.load_images(sys.argv[1]), "openvino", progress=False)
+import openvino.tools.ovc
+print(sys.modules["openvino_telemetry"])
+"""
+
+
+@pytest.mark.slow
+def test_openvino_reports_to_nobody_and_leaves_nothing_at_home(tmp_path, monkeypatch):
+    pictures = write_classes(tmp_path / "pictures", {"bird": 1, "bug": 1})
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    monkeypatch.delenv("CI", raising=False)
+    (tmp_path / "home").mkdir()
+    with other_python(QUIET, pictures, tmp_path / "log") as process:
+        out, err = process.communicate(timeout=120)
+    assert (process.returncode, out) == (0, "None\n"), err
+    assert not (tmp_path / "log").exists()
+    assert not list((tmp_path / "home").rglob("*intel*")) and not list((tmp_path / "home").glob("*"))

@@ -239,3 +239,33 @@ def test_the_folder_is_not_searched_for_each_file(monkeypatch):
     monkeypatch.setattr(cache_module, "make_room", lambda *arguments: (searched.append(1), real(*arguments))[1])
     store_one_by_one(FeatureCache(KEY))
     assert len(searched) == 1
+
+
+def test_files_of_the_user_are_neither_counted_nor_removed(folder):
+    own = [
+        *("features/experiment/all.npy", "features/experiment/some.shard", f"features/{1:032x}/notes.csv"),
+        *("converted/model.xml", "converted/model.onnx", f"converted/tmp-models/{NETWORK}.xml"),
+        *("converted/.partial-download", f"features/{1:032x}/.partial-mine.shard", "weights/readme.txt"),
+    ]
+    paths = [write(folder / name, 1000, LONG_AGO_S) for name in own]
+    (folder / "features" / "an empty folder").mkdir()
+    os.utime(folder / "converted" / "tmp-models", (LONG_AGO_S,) * 2)
+    kept = fill(folder, 3)
+    assert make_room(10, 100, time.time()) == 100
+    assert not list_there(kept)
+    assert list_there(paths) == paths
+    assert (folder / "features" / "an empty folder").is_dir()
+    assert list_kept() == []
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="Links need rights on Windows")
+@pytest.mark.parametrize("name", ["features", "converted", f"features/{5:032x}"])
+def test_links_to_folders_of_others_are_not_followed(name, folder, tmp_path):
+    victim = tmp_path / "victim"
+    inside = {"features": f"{1:032x}/a.shard", "converted": f"{NETWORK}.xml"}.get(name, "a.shard")
+    paths = [write(victim / inside, 100, LONG_AGO_S), write(victim / f".partial-{1:032x}.shard", 100, LONG_AGO_S)]
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).symlink_to(victim, target_is_directory=True)
+    assert list_kept() == []
+    make_room(10, 20, time.time())
+    assert list_there(paths) == paths

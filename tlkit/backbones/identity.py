@@ -13,11 +13,10 @@ _PLAIN = (bool, int, float, str, bytes, type(None), tuple)
 def is_covered(network):
     """Return whether a fingerprint covers all that a network computes; hooks and replaced methods may do anything."""
     everywhere = nn.modules.module
-    if everywhere._global_forward_hooks or everywhere._global_forward_pre_hooks:
-        return False
-    return not any(
-        module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module) for module in network.modules()
-    )
+    hooks = [everywhere._global_forward_hooks, everywhere._global_forward_pre_hooks]
+    for module in network.modules():
+        hooks += [module._forward_hooks, module._forward_pre_hooks, vars(module).get("forward")]
+    return not any(hooks)
 
 
 def find_loose_tensors(network):
@@ -32,11 +31,11 @@ def find_loose_tensors(network):
 
 
 def describe_settings(network):
-    """Return a text of the modules' numbers, and of the code of classes that don't come from a library."""
+    """Return a text of the modules' settings, and of the code of classes that don't come from a library."""
     texts, seen = [], set()
     for path, module in network.named_modules():
         for name, value in sorted(vars(module).items()):
-            if isinstance(value, int | float) and name != "training" and not name.startswith("_"):
+            if isinstance(value, int | float | str) and name != "training" and not name.startswith("_"):
                 texts.append(f"{path}.{name} {value!r}")
             elif isinstance(value, types.FunctionType):
                 texts.append(f"{path}.{name} {value.__module__}.{value.__qualname__}")
@@ -60,7 +59,8 @@ def _describe_code(thing, seen):
         seen.add(thing)
         if isinstance(thing, type):
             used = [value for name, value in sorted(vars(thing).items()) if not name.startswith("__")]
-            used += thing.__bases__
+            # Static methods and properties hold their function.
+            used = [getattr(value, "__func__", getattr(value, "fget", value)) for value in used] + [*thing.__bases__]
         else:
             names = [name for name in thing.__code__.co_names if name in thing.__globals__]
             cells = [cell.cell_contents for cell in thing.__closure__ or ()]

@@ -1,8 +1,8 @@
 """`tlkit cache`: show, check and clear the files that are kept between calls."""
 
+import contextlib
 import json
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -137,11 +137,15 @@ def _read_json(path):
     return content if isinstance(content, dict) else {}
 
 
-def _count_pictures(shards):
-    """Return the number of pictures with features in some files."""
-    from tlkit.features.cache.shards import count_rows
+def _count_pictures(kept):
+    """Return the number of pictures with features in some files; damaged ones hold none."""
+    from tlkit.features.cache.shards import DamagedShardError, open_shard
 
-    return sum(count_rows(Path(one.paths[0])) or 0 for one in shards)
+    n_pictures = 0
+    for one in kept:
+        with contextlib.suppress(OSError, DamagedShardError), open_shard(one.paths[0]) as shard:
+            n_pictures += len(shard.digests)
+    return n_pictures
 
 
 def _select(kept, kind):

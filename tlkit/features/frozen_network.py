@@ -55,13 +55,13 @@ class FrozenNetwork:
         """Return the frozen network of `load_backbone`, from its record if there is one."""
         image_size_px = read_size(image_size_px)
         load = functools.partial(_load, name, weights, image_size_px)
-        file_name = _name_record(name, weights, image_size_px)
+        file_name = _find_record(name, weights, image_size_px)
         record = _read_record(find_kept("converted", file_name)) if file_name else None
         if record:
             return cls(name, **record, load=load)
         network = cls.of(load())
         # Looked up again, since the hash of the weights is known only after they were read.
-        if (file_name := _name_record(name, weights, image_size_px)) and network.is_covered:
+        if (file_name := _find_record(name, weights, image_size_px)) and network.is_covered:
             network._write_record(cache_folder() / "converted" / file_name)
         return network
 
@@ -132,7 +132,7 @@ def _load(name, weights, image_size_px):
 
 # The name of the record covers all that its content depends on: name and hash of the weights, size, recipe and
 # versions.
-def _name_record(name, weights, image_size_px):
+def _find_record(name, weights, image_size_px):
     """Return the file name of a network's record; None if the hash of its weights isn't known."""
     try:
         entry = find_entry(name, weights) if isinstance(weights, str) else None

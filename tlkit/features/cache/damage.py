@@ -1,7 +1,7 @@
 """Check whether kept files are still as they were written. Without torch."""
 
 from tlkit.backbones.weights.hashes import compute_sha256, stated_sha256
-from tlkit.features.cache.shards import SUFFIX, DamagedShardError, open_shard
+from tlkit.features.cache.shards import DamagedShardError, open_shard
 from tlkit.features.openvino_engine import is_intact
 
 
@@ -18,8 +18,6 @@ def find_damage(kept):
 def _check_features(paths):
     """Return the damage of a shard of features."""
     (path,) = paths
-    if path.suffix != SUFFIX:
-        return None  # from an older release, and never read
     try:
         with open_shard(path) as shard:
             shard.read_values()

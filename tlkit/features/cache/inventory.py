@@ -101,7 +101,8 @@ def make_room(needed_bytes, limit_bytes, start_s):
             for one in sorted(kept, key=lambda one: one.used_s):
                 if total_bytes + needed_bytes <= _FILLED_AFTERWARDS * limit_bytes or one.used_s >= start_s:
                     break
-                if not _was_used_since(one) and remove(one):
+                now = _weigh(one.kind, one.paths)
+                if (now is None or now.used_s <= one.used_s) and remove(one):
                     total_bytes -= one.size_bytes
         tidy()
     return limit_bytes - total_bytes
@@ -131,11 +132,3 @@ def _weigh(kind, paths):
     except OSError:
         return None
     return Kept(kind, tuple(paths), sum(one.st_size for one in status), max(one.st_mtime for one in status))
-
-
-def _was_used_since(kept):
-    """Return whether files were read or written after they were listed."""
-    try:
-        return max(path.stat().st_mtime for path in kept.paths) > kept.used_s
-    except OSError:
-        return False

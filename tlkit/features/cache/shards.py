@@ -72,13 +72,6 @@ def open_shard(path):
         yield Shard(file)
 
 
-def count_rows(path):
-    """Return the number of rows in the head of a file, unchecked; None if there is no head."""
-    with open(path, "rb") as file:
-        head = file.read(_HEAD.size)
-    return _HEAD.unpack(head)[1] if len(head) == _HEAD.size and head.startswith(_MAGIC) else None
-
-
 def size_bytes(n_rows, row_bytes):
     """Return the size of a file with this number of rows."""
     return _HEAD.size + _N_HASH_BYTES + n_rows * (_N_HASH_BYTES + row_bytes)
