@@ -164,22 +164,21 @@ def _allocate(shape):
         return np.empty(shape, np.float32)
     folder, n_bytes = cache_folder(), math.prod(shape) * 4
     free_bytes = shutil.disk_usage(folder).free
-    file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  (the array keeps it open)
     try:
-        # A file with holes would kill the process later, when it is filled and the disk is full.
-        if n_bytes > free_bytes:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, n_bytes)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            # A file with holes would kill the process later, when it is filled and the disk is full.
+            if n_bytes > free_bytes:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, n_bytes)
+            return np.memmap(file, np.float32, "w+", shape=shape)
     except OSError as error:
-        file.close()
         raise OSError(
             error.errno,
             f"{error.strerror}: the features {shape} take {n_bytes / 2**30:.2f} GiB in {folder}, which has "
             f"{free_bytes / 2**30:.2f} GiB left; make room there, set TLKIT_CACHE_DIR to a folder on another disk, or "
             "take pooled=True or fewer pictures",
         ) from error
-    return np.memmap(file, np.float32, "r+", shape=shape)
 
 
 # Rows are kept shard by shard, so that a crash costs the pictures of one shard at most. Whatever Python can still
