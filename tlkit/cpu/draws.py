@@ -10,10 +10,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 # The functions that networks call most and that draw nothing, and functions that draw from a generator that they are
 # given. All others are examined while they run, which takes longer, so a name that is missing here only costs time.
 _DETERMINISTIC = """
-__eq__ __get__ __getitem__ __len__ __setitem__ _assert adaptive_avg_pool2d add add_ avg_pool2d batch_norm cat chunk
-contiguous conv2d cross_entropy detach dim div einsum expand flatten float gelu hardsigmoid hardswish hardtanh item
-layer_norm linear masked_fill matmul max_pool2d mean mul ne new_zeros pad permute relu relu6 reshape roll sigmoid silu
-size softmax split squeeze sub sum swapaxes tanh to transpose unbind unsqueeze view
+__deepcopy__ __eq__ __get__ __getitem__ __len__ __setitem__ _assert adaptive_avg_pool2d add add_ avg_pool2d batch_norm
+cat chunk clone contiguous conv2d cross_entropy detach dim div einsum expand flatten float gelu hardsigmoid hardswish
+hardtanh is_contiguous item layer_norm linear masked_fill matmul max_pool2d mean mul ne new_zeros pad permute relu
+relu6 reshape roll sigmoid silu size softmax split squeeze sub sum swapaxes tanh to transpose unbind unsqueeze view
 """
 _NEVER_DRAW = frozenset(_DETERMINISTIC.split())
 _TAKE_GENERATOR = {"bernoulli_", "exponential_", "normal_", "rand", "randint", "randn", "randperm", "uniform_"}

@@ -65,8 +65,7 @@ def compute_gradients(training, indices, target_indices):
     training.optimizer.zero_grad()
     step_loss = 0.0
     for number, micro_batch in enumerate(_read_micro_batches(training, indices, target_indices)):
-        with training.draws:
-            loss, scores = compute_loss(training, micro_batch, is_first=number == 0)
+        loss, scores = compute_loss(training, micro_batch, is_first=number == 0)
         step_loss += loss.item()
         if not math.isfinite(step_loss):
             raise TrainingError(f"the loss is {step_loss} at {_explain(training)}")
@@ -82,7 +81,8 @@ def compute_loss(training, micro_batch, *, is_first):
     """Return the part of a micro-batch in the loss of its step, and its source's scores (n, n_classes)."""
     phase, labels = training.phase, micro_batch.labels
     loss, features, branch_loss = 0.0, None, 0.0
-    with torch.autocast(training.device.type, torch.bfloat16, enabled=training.mixed_precision), QuickConvolutions():
+    autocast = torch.autocast(training.device.type, torch.bfloat16, enabled=training.mixed_precision)
+    with autocast, QuickConvolutions(), training.draws:
         if training.auxiliary and "all" in phase.train:
             features, branch_loss = training.auxiliary(training.backbone, micro_batch.inputs, labels)
         features = training.network(micro_batch.inputs) if features is None else features
@@ -93,10 +93,11 @@ def compute_loss(training, micro_batch, *, is_first):
             loss = nn.functional.cross_entropy(scores, labels, weights, label_smoothing=smoothing)
     if not is_source_free(phase):
         loss = loss * _find_loss_share(training, micro_batch) + branch_loss * micro_batch.share
-    if phase.objective:
-        loss = loss + _apply_objective(training, micro_batch, features.float(), all_scores.float())
-    if phase.penalty and is_first:
-        loss = loss + phase.penalty(training.backbone, training.start)
+    with training.draws:
+        if phase.objective:
+            loss = loss + _apply_objective(training, micro_batch, features.float(), all_scores.float())
+        if phase.penalty and is_first:
+            loss = loss + phase.penalty(training.backbone, training.start)
     return loss, scores
 
 
