@@ -1,4 +1,4 @@
-from .catalogue import augmented as augmented
+from .ablation import augmented as augmented
 from .catalogue import find as find
 from .catalogue import get as get
 from .catalogue import names as names

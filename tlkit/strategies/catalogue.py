@@ -8,7 +8,6 @@ import functools
 from tlkit.arguments import suggest
 from tlkit.strategies import phase_schedules as schedules
 from tlkit.strategies import steps
-from tlkit.strategies.augmentation import check_policies, format_augment
 from tlkit.strategies.penalties import l2_sp
 from tlkit.strategies.strategy import Phase, Strategy
 
@@ -227,47 +226,3 @@ def find(name: str) -> Known:
     if not isinstance(name, str) or name not in _BY_NAME:
         raise ValueError(f"strategy: {name!r}, expected a Strategy or the name of one; {suggest(name, _BY_NAME)}")
     return _BY_NAME[name]
-
-
-def augmented(strategy: str | Strategy, augment: str | list[str] | None, *, name: str | None = None) -> Strategy:
-    """Return a strategy with another augmentation in every phase that trains for epochs.
-
-    With `compare`, several of them form an ablation: all arms of a seed see the same pictures in the same order and
-    differ only in the augmentation.
-
-    Parameters
-    ----------
-    strategy : str or Strategy
-        Strategy to change, or the name of a known one.
-    augment : str or list of str, optional
-        Names of augmentation policies, as in `Phase`; None for no augmentation.
-    name : str, optional
-        Name of the result. By default the strategy's name and the policies, for example "lp_ft + crop".
-
-    Returns
-    -------
-    Strategy
-        A copy with the augmentation.
-
-    Raises
-    ------
-    ValueError
-        If a policy is unknown, or if the strategy only solves a head, which never sees augmented pictures.
-
-    Examples
-    --------
-    >>> [augmented("fine_tune", policy).name for policy in (None, "flip", ["crop", "mixup"])]
-    ['fine_tune + none', 'fine_tune + flip', 'fine_tune + crop + mixup']
-    >>> [phase.augment for phase in augmented("lp_ft", "flip").phases]
-    [None, 'flip']
-    """
-    strategy, augment = get(strategy), check_policies(augment)
-    if all(phase.n_epochs is None for phase in strategy.phases):
-        raise ValueError(
-            f"strategy: {strategy.name!r} solves its head, which uses no augmentation; take one with a phase of epochs"
-        )
-    phases = [
-        phase if phase.n_epochs is None else dataclasses.replace(phase, augment=augment) for phase in strategy.phases
-    ]
-    name = f"{strategy.name} + {format_augment(augment)}" if name is None else name
-    return dataclasses.replace(strategy, phases=phases, name=name)
