@@ -15,11 +15,11 @@ from torchvision.transforms import v2
 
 import tlkit as tl
 from tlkit.adaptation.trained_objectives import Dann
+from tlkit.heads.numerics import weigh_classes
 from tlkit.strategies.augmentation import MIXINGS, POLICIES
 from tlkit.strategies.freeze_score import make_score, write_python
 from tlkit.training.augment import draw_view, mix_batch
 from tlkit.training.batches import TrainingPictures, order_pictures
-from tlkit.training.class_weights import weigh_classes
 from tlkit.training.frozen_prefix import list_views
 
 

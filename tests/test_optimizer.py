@@ -11,10 +11,10 @@ from made_training import make_training
 from torch import nn
 
 import tlkit as tl
+from tlkit.heads.numerics import weigh_classes
 from tlkit.training import optimizer as optimizer_module
 from tlkit.training import phase_start
 from tlkit.training.batches import TrainingPictures, order_pictures
-from tlkit.training.class_weights import weigh_classes
 from tlkit.training.optimizer import is_bfloat16_faster, schedule
 
 
@@ -126,7 +126,7 @@ def test_the_learning_rate_warms_up_and_falls_to_nothing():
 def test_class_weights_have_a_mean_of_one_over_the_pictures(images):
     weights = weigh_classes(images.labels, 4)
     assert weights.tolist() == pytest.approx([10 / 15, 10 / 9, 0, 10 / 6])
-    assert weights.numpy()[images.labels].mean() == pytest.approx(1)
+    assert weights[images.labels].mean() == pytest.approx(1)
     sums = [weights[label].item() * n for label, n in Counter(images.labels.tolist()).items()]
     assert sums == pytest.approx([10 / 3] * 3)  # each class that is there counts as much as the others
     assert weigh_classes(np.array([1, 0]), 2).tolist() == [1, 1]

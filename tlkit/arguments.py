@@ -129,13 +129,31 @@ def check_finite(argument, values):
     """Raise ValueError if an array has NaN or infinity, which would make all classes equally likely."""
     if not np.isfinite(values).all():
         raise ValueError(
-            f"{argument}: some values are NaN or infinite; extract them again, and check the network's weights"
+            f"{argument}: some values are NaN or infinite; check the weights of network and head, then extract again"
         )
+
+
+def read_labels(argument, labels):
+    """Return labels as a plain array of int or str, also columns of pandas and lists of objects of one of both types.
+
+    >>> read_labels("labels", np.array(["bug", "bird"], dtype=object)).dtype.kind
+    'U'
+    """
+    given = np.asarray(labels)
+    if given.dtype.kind not in "OT":
+        return given
+    wholes = (numbers.Integral, np.bool_)
+    kind = str if any(isinstance(value, str) for value in given.flat) else wholes
+    for index, value in enumerate(given.flat):
+        if not isinstance(value, kind):
+            expected = "names of classes as the others are" if kind is str else "class indices or names"
+            raise TypeError(f"{argument}: {value!r} at place {index} is a {type(value).__name__}, expected {expected}")
+    return given.astype(str if kind is str else np.int64)
 
 
 def check_class_indices(argument, labels, n_rows, n_classes):
     """Return labels that are indices of classes as (n_rows,) int64, each from 0 to n_classes - 1."""
-    labels = np.asarray(labels)
+    labels = read_labels(argument, labels)
     if labels.dtype.kind not in "iu" or labels.shape != (n_rows,):
         raise TypeError(
             f"{argument}: shape {labels.shape} of type {labels.dtype}, expected ({n_rows},) whole numbers from 0 to "
@@ -158,7 +176,8 @@ def check_probabilities(probabilities, argument="probabilities"):
             "picture; were the arguments swapped?"
         )
     given = given.astype(np.float64, copy=False)
-    if not (np.isfinite(given).all() and (given >= 0).all() and np.allclose(given.sum(axis=1), 1, atol=1e-3)):
+    check_finite(argument, given)
+    if not ((given >= 0).all() and np.allclose(given.sum(axis=1), 1, atol=1e-3)):
         raise ValueError(
             f"{argument}: some rows are no probabilities (at least 0, sum 1); apply softmax to the outputs of the last "
             "layer, and don't pass features"

@@ -19,8 +19,8 @@ def adapt(
     method: str | Strategy = "dann",
     *,
     seed: int = 0,
-    batch_size: int = 32,
-    balance: str | None = "weights",
+    batch_size: int | None = None,
+    balance: str | None = "auto",
     **settings: object,
 ) -> Run:
     """Train a copy of a backbone on a source domain and adapt it to an unlabelled target domain.
@@ -37,10 +37,12 @@ def adapt(
         One of `tlkit.adaptation.names()`.
     seed : int, default 0
         Seed of the training.
-    batch_size : int, default 32
-        Source pictures per step, with as many of the target.
-    balance : {"weights", "sampling"} or None, default "weights"
-        As in `transfer`. By default each source class counts the same, since the target's class shares are unknown.
+    batch_size : int, optional
+        Source pictures per step, with as many of the target; by default 32 if the method takes steps. Larger than in
+        `transfer`, since the spread of features can't be estimated from a few pictures.
+    balance : {"auto", "weights", "sampling"} or None, default "auto"
+        As in `transfer`. "auto" is "weights" for methods that take steps: each source class counts the same, since the
+        target's class shares are unknown. Methods that only solve a head have settings of their own, see `Align`.
     **settings
         Other settings of `transfer`.
 
@@ -72,7 +74,12 @@ def adapt(
     source, target = share_classes(source, target)
     if needs_target(strategy):
         settings["target"] = target
-    return transfer(backbone, source, strategy, seed=seed, batch_size=batch_size, balance=balance, **settings)
+    takes_steps = any(phase.n_epochs is not None for phase in strategy.phases)
+    if balance == "auto":
+        balance = "weights" if takes_steps else None
+    if takes_steps or batch_size is not None:
+        settings["batch_size"] = 32 if batch_size is None else batch_size
+    return transfer(backbone, source, strategy, seed=seed, balance=balance, **settings)
 
 
 def share_classes(source, target):

@@ -197,11 +197,10 @@ def _weigh_to_shares(labels, wanted, n_classes):
 
 def _weigh_mmd(source, target, weights):
     """Return the unbiased MMD² of (n, d) and (m, d) features with (m,) target weights; equal ones as `distance_mmd`."""
-    products = compute_kernel(np.concatenate([source, target]), "gaussian", None)
-    np.fill_diagonal(products, 0.0)
-    shares = np.zeros((2, len(products)))
+    shares = np.zeros((2, len(source) + len(target)))
     shares[0, : len(source)] = 1 / len(source)
     shares[1, len(source) :] = weights / weights.sum()
-    sums = shares @ products @ shares.T
+    blocks = compute_kernel(np.concatenate([source, target]), "gaussian", None)
+    sums = sum(shares[:, rows] @ products @ shares.T for rows, products in blocks)
     off_diagonal = 1 - np.sum(shares**2, axis=1)  # weight of pairs of different pictures
     return sums[0, 0] / off_diagonal[0] + sums[1, 1] / off_diagonal[1] - 2 * sums[0, 1]

@@ -52,7 +52,10 @@ class PairedGains:
 
 def pair_arms(runs, predictions, strategy, baseline, shots):
     """Return the `PairedGains` of an arm over another at one number of shots, from tables as in `transfer_gain`."""
-    here = runs[_equals(runs["shots"], shots)]
+    here = runs[_equals(runs["shots"], shots) & runs["strategy"].isin([strategy, baseline])]
+    _check_once("runs", here, ["strategy", "shots", "seed", "fold"])
+    if not np.isfinite(here["accuracy"]).all():
+        raise ValueError(f"runs: an accuracy of {strategy} or {baseline} is NaN or infinite, expected 0 to 1")
     paired = here[here["strategy"] == strategy].merge(
         here[here["strategy"] == baseline], on=["seed", "fold"], suffixes=("", "_baseline")
     )
@@ -97,6 +100,8 @@ def _find_differences(predictions, strategy, baseline, shots, seeds):
     """Return the differences (n_seeds, n_pictures) of right (1) and wrong (0) of two arms, and groups (n_pictures,)."""
     check_columns("predictions", predictions, _PREDICTION_COLUMNS)
     here = predictions[_equals(predictions["shots"], shots) & predictions["seed"].isin(seeds)]
+    here = here[here["strategy"].isin([strategy, baseline])]
+    _check_once("predictions", here, ["strategy", "shots", "seed", "picture"])
     here = here.assign(right=(here["label"] == here["predicted"]).astype(float))
     tables = [
         here[here["strategy"] == name].pivot(index="seed", columns="picture", values="right").sort_index()
@@ -107,6 +112,14 @@ def _find_differences(predictions, strategy, baseline, shots, seeds):
         raise ValueError(f"predictions: {strategy} and {baseline} were not tested on the same pictures with each seed")
     groups = here.drop_duplicates("picture").set_index("picture")["group"].loc[difference.columns]
     return difference.to_numpy(), groups.to_numpy()
+
+
+def _check_once(argument, table, columns):
+    """Raise ValueError if rows have the same values in some columns."""
+    twice = table[table.duplicated(columns)]
+    if len(twice):
+        row = ", ".join(f"{name} {twice[name].iloc[0]}" for name in columns)
+        raise ValueError(f"{argument}: {len(twice)} rows are there twice, such as {row}: put each run in once")
 
 
 def _equals(column, value):

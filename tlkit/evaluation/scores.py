@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlkit.arguments import check_shape
+from tlkit.arguments import check_probabilities, check_shape
 from tlkit.evaluation.proper_scores import measure_brier, measure_log_loss
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def evaluate_probabilities(
     Raises
     ------
     ValueError
-        If the shape of `probabilities` does not fit, or there are no pictures.
+        If `probabilities` have another shape or are no probabilities, or there are no pictures.
 
     Examples
     --------
@@ -158,6 +158,7 @@ def evaluate_probabilities(
     check_shape("probabilities", probabilities, (len(images), len(images.classes)), meaning)
     if len(images) == 0:
         raise ValueError("images: none, expected at least one picture to evaluate on")
+    probabilities = check_probabilities(probabilities)
     return Evaluation(
         probabilities, images.labels, list(images.classes), images.names, images.groups, n_looks, transductive
     )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tlkit.arguments import check_finite, check_shape
+from tlkit.arguments import check_finite, check_shape, read_labels
 
 
 def check_rows(argument, values, hint=""):
@@ -62,7 +62,7 @@ def check_labels(labels, argument="labels", n_rows=None):
     >>> check_labels(["bug", "bird", "bug"])
     (array([1, 0, 1]), 2)
     """
-    given = np.asarray(labels)
+    given = read_labels(argument, labels)
     if given.ndim != 1:
         raise TypeError(
             f"{argument}: shape {given.shape}, expected (n,), one class per picture; were the arguments swapped?"

@@ -6,6 +6,8 @@ import dataclasses
 
 import numpy as np
 
+from tlkit.arguments import check_class_indices
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Features:
@@ -44,11 +46,20 @@ class Features:
     provenance: dict
 
     def __post_init__(self):
+        for name in ("values", "names", "groups"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name)))
+        if self.values.dtype.kind != "f":
+            raise TypeError(f"values: of type {self.values.dtype}, expected floats, as a network gives them")
         if self.values.ndim not in (2, 4) or len(self.values) != len(self.labels):
             raise ValueError(
                 f"values: shape {self.values.shape} with {len(self.labels)} labels, expected (n_samples, n_features) "
                 "or maps (n_samples, n_features, height, width), and one label per sample"
             )
+
+        if len({*map(len, (self.labels, self.names, self.groups))}) != 1:
+            raise ValueError(f"names: {len(self.names)} and {len(self.groups)} groups, expected {len(self)} of each")
+        labels = check_class_indices("labels", self.labels, len(self), len(self.classes))
+        object.__setattr__(self, "labels", labels)
 
     def __len__(self) -> int:
         return len(self.values)

@@ -10,6 +10,7 @@ METHODS = {"pca": "PCA", "tsne": "t-SNE"}
 METRICS = ("cosine", "euclidean")
 MIN_PICTURES = 4
 USUAL_PERPLEXITY = 30
+_MEMORY_MIB = 256  # of distances at a time
 _N_COMPONENTS_BEFORE_TSNE = 50  # its authors first reduce to about 30 to 50 principal components
 
 
@@ -104,7 +105,8 @@ def share_same_class(features, metric="cosine"):
         return np.where(own.all(axis=1), np.nan, agrees)
 
     with limit_threads(values):
-        same = list(pairwise_distances_chunked(values.astype(np.float64), metric=metric, reduce_func=compare))
+        settings = {"metric": metric, "reduce_func": compare, "working_memory": _MEMORY_MIB}
+        same = list(pairwise_distances_chunked(values.astype(np.float64), **settings))
     same = np.concatenate(same)
     return float(np.nanmean(same)) if not np.isnan(same).all() else float("nan")
 

@@ -74,6 +74,7 @@ class Head:
         for start in range(0, len(values), N_ROWS_AT_ONCE):
             rows = slice(start, start + N_ROWS_AT_ONCE)
             probabilities[rows, self.present] = softmax(self._score_present(values[rows]))
+        check_finite("head: its probabilities", probabilities)
         return probabilities
 
     def score(self, features: Any) -> float:
@@ -88,7 +89,17 @@ class Head:
         -------
         float
             Share of pictures whose class has the highest probability, 0 to 1.
+
+        Raises
+        ------
+        ValueError
+            If the features have other classes than the head, or values or probabilities are not finite.
         """
+        if list(features.classes) != self.classes:
+            raise ValueError(
+                f"features: of the classes {', '.join(features.classes)}, expected those of the head in their order, "
+                f"{', '.join(self.classes)}: extract them from ImageSet.with_classes(head.classes)"
+            )
         return float(np.mean(self.predict(features.values).argmax(axis=1) == features.labels))
 
     def linear(self) -> tuple[np.ndarray, np.ndarray]:

@@ -44,8 +44,9 @@ def fit_head(features: Any, kind: str = "logistic", *, seed: int = 0, **settings
         One of `KINDS`, with these settings:
 
         - "logistic": multinomial logistic regression, solved to convergence (the linear probe).
-          l2_penalty=10.0, or "cross-validated" on held-out groups.
-        - "ridge": least squares on the classes as ±1, in closed form. l2_penalty=10.0, or "leave-one-out".
+          l2_penalty=10.0, or "cross-validated" on held-out groups; balance=None, label_smoothing=0.0.
+        - "ridge": least squares on the classes as ±1, in closed form. l2_penalty=10.0, or "leave-one-out";
+          balance=None, label_smoothing=0.0.
         - "knn": vote of the nearest neighbours by cosine. n_neighbors=5.
         - "prototype": nearest class mean [1]_. sharpness=10.0.
         - "cosine": cosine to trained directions [2]_ [3]_. sharpness=10.0.
@@ -56,8 +57,9 @@ def fit_head(features: Any, kind: str = "logistic", *, seed: int = 0, **settings
         Seed of the folds ("cross-validated"), the initial weights ("mlp", "conv") and the order of pictures ("conv").
     **settings : Any
         Settings of the kind, as listed above. `l2_penalty` is the weight of the L2 penalty, on features that are
-        scaled to an overall standard deviation of 1. `sharpness` multiplies the scores: if it is larger, the
-        probabilities are more confident.
+        scaled to an overall standard deviation of 1. `balance="weights"` makes all classes count the same.
+        `label_smoothing` is the share of each label that is spread evenly over the classes with pictures. `sharpness`
+        multiplies the scores: if it is larger, the probabilities are more confident.
 
     Returns
     -------
@@ -105,7 +107,16 @@ def fit_head(features: Any, kind: str = "logistic", *, seed: int = 0, **settings
     check_finite("features", features.values)
     if kind not in MAP_KINDS:
         features = dataclasses.replace(features, values=pool(features.values))
-    return fit(features, **settings)
+    if settings.get("balance") is not None:
+        check_known("balance", [settings["balance"]], ["weights"])
+    of_labels = {name: settings[name] for name in ("balance", "label_smoothing") if settings.get(name)}
+    if of_labels and isinstance(settings.get("l2_penalty"), str):
+        name, value = next(iter(of_labels.items()))
+        penalty = settings["l2_penalty"]
+        raise ValueError(f"{name}: {value!r}, but l2_penalty={penalty!r} is chosen without it: give a number")
+    head = fit(features, **settings)
+    head.settings.update(of_labels)
+    return head
 
 
 def check_settings(kind, settings):

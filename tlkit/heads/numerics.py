@@ -53,6 +53,17 @@ def pool(values):
     return values.mean(axis=(2, 3)) if values.ndim == 4 else values
 
 
+def weigh_classes(labels, n_classes):
+    """Return class weights (n_classes,) float64, inverse to class frequency with a mean of 1 over the pictures.
+
+    >>> weigh_classes(np.array([0, 0, 0, 2]), 3).round(2).tolist()
+    [0.67, 0.0, 2.0]
+    """
+    counts = np.bincount(labels, minlength=n_classes)
+    # A class without pictures gets weight 0.
+    return np.divide(len(labels) / np.count_nonzero(counts), counts, where=counts > 0, out=np.zeros(n_classes))
+
+
 def measure_scale(values):
     """Return the standard deviation of all values together, or 1 if they are all equal."""
     # One factor for all features: the features of a network share a unit, and separate factors would amplify features

@@ -4,13 +4,13 @@ import numpy as np
 
 from tlkit.arguments import check_number
 from tlkit.heads.head import LinearHead, centre_scores
-from tlkit.heads.numerics import limit_threads, measure_scale
+from tlkit.heads.numerics import limit_threads, measure_scale, weigh_classes
 
 L2_PENALTIES = tuple(10.0 ** np.arange(-2, 3, 0.5))
 N_ROWS_AT_ONCE = 8192
 
 
-def fit_ridge(features, *, l2_penalty=10.0):
+def fit_ridge(features, *, l2_penalty=10.0, balance=None, label_smoothing=0.0):
     """Fit ridge regression on the classes as ±1, for (n, d) `Features`."""
     # Minimised: the mean squared error plus l2_penalty × the squared weights, on features whose overall standard
     # deviation is 1. The scores are no log-probabilities: their softmax keeps the order but is far underconfident.
@@ -19,6 +19,8 @@ def fit_ridge(features, *, l2_penalty=10.0):
     from sklearn.linear_model import RidgeClassifier
 
     l2_penalty = check_number("l2_penalty", l2_penalty, above=0, or_text="leave-one-out")
+    label_smoothing = check_number("label_smoothing", label_smoothing, at_least=0, below=1)
+    weights = weigh_classes(features.labels, len(features.classes))[features.labels] if balance else None
     scale = measure_scale(features.values)
     values = features.values / np.float32(scale)
     present, columns = np.unique(features.labels, return_inverse=True)
@@ -31,11 +33,14 @@ def fit_ridge(features, *, l2_penalty=10.0):
         settings = {"l2_penalty": min(tried, key=tried.get), "tried": tried}
     estimator = RidgeClassifier(alpha=settings["l2_penalty"] * len(values))
     with limit_threads(values):
-        estimator.fit(values, features.labels)
+        estimator.fit(values, features.labels, weights)
     weight, bias = (np.array(part, np.float64) for part in (estimator.coef_, estimator.intercept_))
     if len(present) == 2:  # scikit-learn keeps one row: the targets of two classes are each other's negative
         weight, bias = weight.reshape(1, -1), bias.reshape(1)
         weight, bias = np.concatenate([-weight, weight]), np.concatenate([-bias, bias])
+    # The scores follow the targets, since the intercepts are not penalised: 1 becomes 1 - s + s (2 / k - 1).
+    weight, bias = (1 - label_smoothing) * weight, (1 - label_smoothing) * bias
+    bias += label_smoothing * (2 / len(present) - 1)
     return LinearHead("ridge", list(features.classes), present, values.shape[1], settings, weight / scale, bias)
 
 

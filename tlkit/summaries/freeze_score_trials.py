@@ -58,12 +58,14 @@ class ScoreTrials:
         # `watch` is a callback of `transfer`, which may end the training; `before_test` is called without arguments.
         from tlkit.training.transfer import transfer
 
+        strategy = dataclasses.replace(make_strategy(score), name=name)
+        takes_steps = any(phase.n_epochs is not None for phase in strategy.phases)
         run = transfer(
             self.backbone,
             self.train,
-            dataclasses.replace(make_strategy(score), name=name),
+            strategy,
             seed=self.seed,
-            batch_size=self.batch_size,
+            **({"batch_size": self.batch_size} if takes_steps else {}),
             callbacks=[watch] if watch else [],
             progress=False,
         )

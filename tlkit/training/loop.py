@@ -12,8 +12,8 @@ from tlkit.backbones.freezing.freeze import thaw
 from tlkit.cpu.memory import freed_memory_kept
 from tlkit.features.extract import extract_features
 from tlkit.heads import fit_head
+from tlkit.heads.numerics import weigh_classes
 from tlkit.training.batches import TrainingPictures, order_pictures, order_target
-from tlkit.training.class_weights import weigh_classes
 from tlkit.training.early_stopping import predict_batches, put_back, validate
 from tlkit.training.optimizer import schedule
 from tlkit.training.phase_start import start_phase
@@ -53,7 +53,8 @@ class Training:
         )
         self.class_weights = None  # (n_classes,)
         if settings.balance == "weights":
-            self.class_weights = weigh_classes(images.labels, head.out_features).to(self.device)
+            weights = weigh_classes(images.labels, head.out_features)
+            self.class_weights = torch.tensor(weights, dtype=torch.float32, device=self.device)
         # If `prepare` changed nothing, as adapters of rank 0 do, the backbone still counts as pretrained.
         self.is_prepared = strategy.prepare is not None and backbone.fingerprint() != original.fingerprint()
         self.tuned_stages = set(tuned_stages)  # names of the stages that may differ from the pretrained ones
@@ -145,7 +146,10 @@ class Training:
             with self.draws:
                 weight, bias = objective.solve(features.values, labels, target.values, n_classes, self.settings.seed)
         else:
-            weight, bias = fit_head(features, "logistic").linear()
+            # Drawing pictures with equal chances for all classes weighs the loss in the same way, on average.
+            balance = "weights" if self.settings.balance else None
+            smoothing = self.settings.label_smoothing
+            weight, bias = fit_head(features, "logistic", balance=balance, label_smoothing=smoothing).linear()
         with torch.no_grad():
             self.head.weight.copy_(torch.from_numpy(weight))
             self.head.bias.copy_(torch.from_numpy(bias))

@@ -10,10 +10,13 @@ import numpy as np
 
 from tlkit.arguments import check_count, check_known, check_number
 from tlkit.images.imageset import check_images
+from tlkit.strategies.augmentation import split_policies
 from tlkit.strategies.strategy import needs_target
 
 OPTIMIZERS = ("adamw", "sgd")
 BALANCES = ("weights", "sampling")
+_OF_STEPS = ("batch_size", "micro_batch_size", "optimizer", "weight_decay", "max_grad_norm", "mixed_precision")
+_OF_STEPS += ("validation", "patience")
 _LARGEST_SEED = 2**32 - 1  # the largest that scikit-learn, which draws the folds, accepts
 
 
@@ -80,6 +83,19 @@ class TrainingSettings:
                 f"patience: {self.patience}, but no pictures are held out for validation; take validation=0.2"
             )
 
+    def check_use(self, strategy):
+        """Raise ValueError for a setting that no phase of a strategy applies, so that none is recorded in vain."""
+        trained = [phase for phase in strategy.phases if phase.n_epochs is not None]
+        unused = {} if trained else dict.fromkeys(_OF_STEPS, "takes no steps")
+        if not any(split_policies(phase.augment)[0] for phase in trained):
+            unused["n_views"] = "changes no pictures by augmentation"
+        if not any(_uses_labels(phase) for phase in strategy.phases):
+            unused |= dict.fromkeys(("label_smoothing", "balance"), "leaves the labels to its objective")
+        for field in dataclasses.fields(self):
+            if field.name in unused and (value := getattr(self, field.name)) != field.default:
+                reason = f"but strategy {strategy.name!r} {unused[field.name]}"
+                raise ValueError(f"{field.name}: {value!r}, {reason}: leave it out, or take another strategy")
+
     @classmethod
     def pick(cls, arguments):
         """Return the settings among the arguments of a function, {name: value}."""
@@ -89,6 +105,13 @@ class TrainingSettings:
         """Return the settings that change the result, as plain values that JSON can hold."""
         recorded = (field.name for field in dataclasses.fields(self) if field.metadata["recorded"])
         return {name: getattr(self, name) for name in recorded}
+
+
+def _uses_labels(phase):
+    """Return whether `transfer` itself learns from labels in a phase."""
+    if phase.n_epochs is None:
+        return phase.objective is None
+    return not getattr(phase.objective, "source_free", False)
 
 
 def check_training_pictures(images):

@@ -90,11 +90,12 @@ def transfer(
     weight_decay : float, default=0.01
         Weight decay of all trained parameters; AdamW applies it apart from the gradient, SGD adds it to the gradient.
     label_smoothing : float, default=0.0
-        Share of each label, from 0 to below 1, that is spread evenly over all classes [2]_.
+        Share of each label, from 0 to below 1, that is spread evenly over all classes [2]_; if a head is solved, over
+        those with pictures.
     balance : {"weights", "sampling"}, optional
         "weights" gives each picture the weight n_pictures / (n_classes × n_pictures of its class) in the loss. Classes
         without pictures do not count. "sampling" draws each picture of an epoch anew, all classes with the same
-        probability. Heads that are solved are not balanced.
+        probability. A head that is solved uses the weights for both.
     max_grad_norm : float, optional
         Gradient clipping: longer gradients of a step are scaled down to this norm over all parameters [3]_.
     mixed_precision : bool, default=False
@@ -130,8 +131,8 @@ def transfer(
     Raises
     ------
     ValueError
-        If a setting, strategy, stage or target cannot be used, or the folder of checkpoints has another run or is in
-        use.
+        If a setting, strategy, stage or target cannot be used, no phase applies a setting (a head that is solved takes
+        no steps), or the folder of checkpoints has another run or is in use.
     TypeError
         If an argument has the wrong type.
     TrainingError
@@ -169,6 +170,7 @@ def transfer(
     settings = TrainingSettings.pick(locals())
     training_images, validation_images = _hold_out(images, settings.validation, settings.seed)
     planned = adjust_phases(strategy, backbone, len(training_images))
+    settings.check_use(planned)
     check_target(planned, target, backbone)
     tuned = changes_backbone(planned, backbone)
     description = strategy.describe() | {"phases": planned.describe()["phases"]} | settings.describe()
