@@ -5,10 +5,12 @@ import functools
 
 import numpy as np
 import pytest
-from made_networks import make_tiny_backbone, same_bits
+import torch
+from made_networks import TINY_RECIPE, make_tiny_backbone, same_bits
 
 import tlkit as tl
 from tlkit.adaptation import methods
+from tlkit.backbones.backbone import Backbone
 from tlkit.strategies.strategy import adjust_phases
 from tlkit.training.settings import TrainingSettings
 
@@ -56,13 +58,22 @@ def images():
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
     monkeypatch.setattr(
-        "tlkit.training.precise_batch_norm.load_backbone", lambda name, weights, seed, **_: make_tiny_backbone(seed)
+        "tlkit.training.precise_batch_norm.load_backbone", lambda name, weights, seed, **_: make_small_backbone(seed)
     )
+
+
+def make_small_backbone(seed=0):
+    """Return a tiny backbone with a third stage, which the thirds of surgical fine-tuning need."""
+    backbone = make_tiny_backbone(seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        stages = {**backbone.body, "stage2": torch.nn.Sequential(torch.nn.Conv2d(6, 6, 1), torch.nn.ReLU())}
+    return Backbone("tiny", stages, backbone.tail, TINY_RECIPE, backbone.provenance).eval()
 
 
 def shorten(strategy, n_train):
     """Return a strategy with one or two epochs per phase and large rates, so that a few steps show."""
-    planned = adjust_phases(strategy, make_tiny_backbone(), n_train)
+    planned = adjust_phases(strategy, get_backbone(), n_train)
     phases = [
         phase
         if phase.n_epochs is None
@@ -76,7 +87,7 @@ def shorten(strategy, n_train):
 
 @functools.cache
 def get_backbone():
-    return make_tiny_backbone()
+    return make_small_backbone()
 
 
 def train(images, strategy, **settings):

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tlkit.arguments import (
@@ -11,8 +12,10 @@ from tlkit.arguments import (
     check_number,
     check_predictions,
     check_shape,
+    read_labels,
     resolve_index,
 )
+from tlkit.features.arrays import check_labels
 
 
 @pytest.mark.parametrize(
@@ -88,3 +91,55 @@ def test_an_index_that_selects_nothing_is_refused(index):
         resolve_index(index, 3)
     assert resolve_index([], 3).tolist() == []
     assert resolve_index([-1, 0], 3).tolist() == [2, 0]
+
+
+NAMES = ["cat", "cow", "cat", "dog"]
+OF_NAMES = [
+    NAMES,
+    np.array(NAMES),
+    np.array(NAMES, dtype=object),
+    np.array(NAMES, dtype=np.dtypes.StringDType()),
+    [np.str_(name) for name in NAMES],
+    *(pd.Series(NAMES, index=[3, 1, 2, 0]).astype(kind) for kind in ("str", "object", "category", "string")),
+]
+NUMBERS = [4, 7, 4, 9]
+OF_NUMBERS = [
+    NUMBERS,
+    np.array(NUMBERS, dtype=object),
+    np.array(NUMBERS, dtype=np.uint8),
+    *(pd.Series(NUMBERS).astype(kind) for kind in ("int64", "Int64", "object", "category")),
+]
+
+
+@pytest.mark.parametrize("labels", [*OF_NAMES, *OF_NUMBERS], ids=lambda labels: str(getattr(labels, "dtype", "list")))
+def test_labels_are_taken_in_any_form(labels):
+    indices, n_classes = check_labels(labels)
+    assert (indices.tolist(), n_classes) == ([0, 1, 0, 2], 3)
+    assert read_labels("labels", labels).dtype.kind in "iuU"
+
+
+@pytest.mark.parametrize(
+    ("labels", "error", "expected"),
+    [
+        (["cat", None], TypeError, "labels: None at place 1 is a NoneType, expected names of classes"),
+        (pd.Series(["cat", pd.NA, "dog"], dtype="string"), TypeError, "labels: .* at place 1 is a NA"),
+        (pd.Series(["cat", None], dtype="category"), TypeError, "labels: nan at place 1 is a float"),
+        (np.array(["cat", 1], dtype=object), TypeError, "labels: 1 at place 1 is a int, expected names"),
+        (pd.Series([1, None], dtype="Int64"), TypeError, "labels: "),
+        ([0.0, 1.0], TypeError, "values of type float64"),
+        ([0.0, math.nan], TypeError, "values of type float64"),
+        ([], ValueError, "labels: none, expected the class of at least one picture"),
+        ([["cat"], ["dog"]], TypeError, "were the arguments swapped"),
+    ],
+)
+def test_labels_that_are_no_classes_are_named(labels, error, expected):
+    with pytest.raises(error, match=expected):
+        check_labels(labels)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_probabilities_that_are_not_finite_are_named(value):
+    with pytest.raises(ValueError, match="probabilities: some values are NaN or infinite"):
+        check_predictions([[0.5, 0.5], [value, 0.5]], [0, 1])
+    with pytest.raises(ValueError, match="probabilities: no rows"):
+        check_predictions(np.empty((0, 2)), [])

@@ -4,9 +4,11 @@ import itertools
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_domains import make_pair
 
+from tlkit.adaptation import split_distances
 from tlkit.adaptation.distances import distance_coral, distance_mmd, distance_priors, distance_proxy_a
 from tlkit.adaptation.split_distances import _L2_PENALTY, KERNELS, _assign_groups
 
@@ -190,3 +192,51 @@ def test_arguments_are_left_as_they_were(distance):
     before = source.copy(), target.copy()
     distance(source, target)
     assert (source == before[0]).all() and (target == before[1]).all()
+
+
+@pytest.mark.parametrize("n_at_once", [1, 37 * 40, 39 * 40])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_mmd_in_blocks_equals_that_of_all_pictures(monkeypatch, kernel, n_at_once):
+    source, target = make_pair()
+    source, target = source[:25], target[:15] + 0.3
+    expected = distance_mmd(source, target, kernel=kernel)
+    monkeypatch.setattr(split_distances, "_N_AT_ONCE", n_at_once)
+    assert len(list(split_distances.divide_rows(40))) > 1
+    assert distance_mmd(source, target, kernel=kernel) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("n", [20, 21])
+@pytest.mark.parametrize("case", ["plain", "far outlier", "copies", "mostly copies"])
+def test_the_median_distance_is_found_in_blocks(monkeypatch, n, case):
+    values = np.random.default_rng(0).normal(size=(n, 4))
+    if case == "far outlier":
+        values[3] = 1e3
+    elif case == "copies":
+        values[:] = values[0]
+    elif case == "mostly copies":
+        values[2:] = values[0]
+    values -= values.mean(axis=0)
+    expected = split_distances.find_median_distance(values)
+    monkeypatch.setattr(split_distances, "_N_AT_ONCE", 16)
+    monkeypatch.setattr(split_distances, "_N_BINS", 4)
+    assert split_distances.find_median_distance(values) == pytest.approx(expected, rel=1e-9, abs=1e-7)
+
+
+def test_proxy_a_of_many_pictures_is_that_of_few(monkeypatch):
+    random = np.random.default_rng(0)
+    source, target = random.normal(size=(60, 4)), random.normal(size=(40, 4)) + 0.5
+    expected = distance_proxy_a(source, target)
+    monkeypatch.setattr(split_distances, "_N_AT_ONCE", 100)
+    assert distance_proxy_a(source, target) == expected
+    training = np.arange(10, 100)
+    wanted = (random.random((90, 2)) > 0.5) - 0.5
+    values = np.concatenate([source, target])
+    dual = split_distances._solve_dual(values @ values.T, training, wanted)
+    assert split_distances._solve_primal(values, training, wanted) == pytest.approx(dual, abs=1e-12)
+
+
+def test_priors_take_labels_of_tables():
+    names = pd.Series(["bird", "bug"], dtype="category")
+    assert distance_priors(names, np.array(["bird", "bird", "bird", "bug"], dtype=object)) == 0.25
+    with pytest.raises(TypeError, match="target_labels: None at place 1"):
+        distance_priors(names, ["bird", None])

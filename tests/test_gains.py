@@ -200,3 +200,28 @@ def test_one_seed_cannot_tell():
 def test_missing_columns_are_named():
     with pytest.raises(ValueError, match="runs: has no accuracy, fold; it has seed, shots, strategy"):
         transfer_gain(pd.DataFrame({"seed": [0], "shots": [1], "strategy": ["a"]}))
+
+
+def make_study():
+    """Return runs and predictions of two strategies with two seeds on one fold."""
+    rows = [(name, 5, seed, 0, 0.5) for name in ("from_scratch", "lp_ft") for seed in (0, 1)]
+    runs = pd.DataFrame(rows, columns=["strategy", "shots", "seed", "fold", "accuracy"])
+    pictures = pd.DataFrame({"picture": ["a", "b"], "group": ["a", "b"], "label": ["cat", "dog"], "predicted": "cat"})
+    return runs, runs.drop(columns=["accuracy", "fold"]).merge(pictures, how="cross")
+
+
+def test_rows_that_are_there_twice_are_named():
+    runs, predictions = make_study()
+    transfer_gain(runs, predictions)
+    with pytest.raises(ValueError, match=r"runs: 4 rows are there twice, such as strategy .*, shots 5, seed 0, fold 0"):
+        transfer_gain(pd.concat([runs, runs]), predictions)
+    with pytest.raises(ValueError, match=r"predictions: 8 rows are there twice, such as .* seed 0, picture a: put"):
+        transfer_gain(runs, pd.concat([predictions, predictions]))
+
+
+@pytest.mark.parametrize("accuracy", [math.nan, math.inf])
+def test_an_accuracy_that_is_no_number_is_named(accuracy):
+    runs, predictions = make_study()
+    runs.loc[3, "accuracy"] = accuracy
+    with pytest.raises(ValueError, match="runs: an accuracy of lp_ft or from_scratch is NaN or infinite"):
+        transfer_gain(runs, predictions)

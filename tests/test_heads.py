@@ -9,6 +9,7 @@ import sys
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_features import N_FEATURES, make_features, make_features_for, softmax
 from made_rows import DIGESTS
@@ -378,3 +379,46 @@ def test_features_and_labels_of_different_length_are_refused():
     features = make_features()
     with pytest.raises(ValueError, match=r"values: shape \(40, 4\) with 39 labels, expected \(n_samples, n_features\)"):
         Features(features.values, features.labels[1:], features.classes, features.names, features.groups, {})
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"values": [[1, 2]] * 40}, TypeError, "values: of type int64, expected floats"),
+        ({"labels": np.full(40, 3)}, ValueError, "labels: 3, expected class indices from 0 to 2"),
+        ({"labels": np.full(40, -1)}, ValueError, "labels: -1, expected class indices from 0 to 2"),
+        ({"labels": np.zeros(40)}, TypeError, "labels: shape .* of type float64, expected"),
+        ({"labels": np.zeros(40, bool)}, TypeError, "labels: shape .* of type bool, expected"),
+        ({"labels": ["bird"] * 40}, TypeError, "labels: shape .* of type <U4, expected"),
+        ({"groups": ["a"] * 39}, ValueError, "names: 40 and 39 groups, expected 40 of each"),
+    ],
+)
+def test_features_check_what_sets_of_pictures_check(change, error, message):
+    with pytest.raises(error, match=message):
+        dataclasses.replace(make_features(), **change)
+
+
+def test_features_take_labels_of_tables():
+    features = make_features()
+    again = dataclasses.replace(features, labels=pd.Series(features.labels).astype("category"))
+    assert again.labels.dtype == np.int64
+    assert np.array_equal(again.labels, features.labels)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_score_is_of_the_classes_of_the_head(kind):
+    features = make_features_for(kind)
+    head = tl.fit_head(features, kind)
+    turned = dataclasses.replace(features, classes=features.classes[::-1])
+    with pytest.raises(ValueError, match=r"features: of the classes .*, expected those of the head in their order"):
+        head.score(turned)
+
+
+def test_a_head_that_is_not_finite_predicts_nothing():
+    features = make_features()
+    for kind, part in (("logistic", "weight"), ("cosine", "directions"), ("mlp", "bias")):
+        head = tl.fit_head(features, kind)
+        damaged = dataclasses.replace(head, **{part: np.full_like(getattr(head, part), np.nan)})
+        for use in (lambda head: head.predict(features.values), lambda head: head.score(features)):
+            with pytest.raises(ValueError, match="head: its probabilities: some values are NaN or infinite"):
+                use(damaged)

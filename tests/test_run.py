@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 import tlkit as tl
+from tlkit.evaluation.scores import evaluate_probabilities
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +110,16 @@ def test_cost_names_steps_time_memory_and_size(run):
     assert cost["n_steps"] == run.n_steps == 2
     assert cost["duration_s"] > 0
     assert cost["peak_memory_mib"] > 50
+
+
+@pytest.mark.parametrize("part", ["weight", "bias"])
+def test_a_head_that_is_not_finite_is_not_scored(backbone, train, test_images, part):
+    run = tl.transfer(backbone, train, "linear_probe", progress=False)
+    with torch.no_grad():
+        getattr(run.head, part).flatten()[0] = float("nan")
+    for use in (run.predict, run.evaluate):
+        with pytest.raises(ValueError, match=f"head.{part}: some values are NaN or infinite"):
+            use(test_images)
+    assert run.looks == {}
+    with pytest.raises(ValueError, match="probabilities: some values are NaN"):
+        evaluate_probabilities(np.full((len(test_images), len(test_images.classes)), np.nan), test_images)

@@ -175,6 +175,8 @@ def check_probabilities(probabilities, argument="probabilities"):
             f"{argument}: shape {given.shape} of type {given.dtype}, expected (n, n_classes) floats, one row per "
             "picture; were the arguments swapped?"
         )
+    if not len(given):
+        raise ValueError(f"{argument}: no rows, expected at least one picture")
     given = given.astype(np.float64, copy=False)
     check_finite(argument, given)
     if not ((given >= 0).all() and np.allclose(given.sum(axis=1), 1, atol=1e-3)):
@@ -188,6 +190,4 @@ def check_probabilities(probabilities, argument="probabilities"):
 def check_predictions(probabilities, labels):
     """Return ((n, n_classes) float64 probabilities, (n,) int64 class indices) of at least one picture."""
     probabilities = check_probabilities(probabilities)
-    if not len(probabilities):
-        raise ValueError("probabilities: no rows, expected at least one picture")
     return probabilities, check_class_indices("labels", labels, *probabilities.shape)

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tlkit.adaptation.split_distances import KERNELS, measure_coral, measure_mmd, measure_proxy_a
-from tlkit.arguments import check_count, check_known, check_number
-from tlkit.features.arrays import check_groups, check_pair
+from tlkit.arguments import check_count, check_known, check_number, read_labels
+from tlkit.features.arrays import check_groups, check_labels, check_pair
 
 
 def distance_mmd(
@@ -71,10 +71,11 @@ def distance_proxy_a(source, target, source_groups=None, target_groups=None, see
 
 def distance_priors(source_labels, target_labels):
     """Return the total variation distance of the class shares of two domains, 0 to 1 for no common class."""
-    source_labels, target_labels = np.asarray(source_labels), np.asarray(target_labels)
+    read = []
     for argument, labels in (("source_labels", source_labels), ("target_labels", target_labels)):
-        if labels.ndim != 1 or not len(labels):
-            raise ValueError(f"{argument}: shape {labels.shape}, expected (n,), one class per picture, n at least 1")
+        check_labels(labels, argument)
+        read.append(read_labels(argument, labels))
+    source_labels, target_labels = read
     classes = np.union1d(source_labels, target_labels)
     shares = [(labels[:, None] == classes).mean(axis=0) for labels in (source_labels, target_labels)]
     return float(np.abs(shares[0] - shares[1]).sum() / 2)

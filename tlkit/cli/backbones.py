@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
+from tlkit.cli.outputs import write_csv
 from tlkit.cli.terminal import print_table, say
 
 _COLUMNS = (
@@ -81,7 +82,7 @@ def list_networks(
         networks = networks.sort_values(column, ascending=sort not in (Sort.ACCURACY, Sort.YEAR), kind="stable")
     if csv is not None:
         with written_whole(csv) as temporary:
-            networks.to_csv(temporary, index=False)
+            write_csv(networks, temporary)
         say(f"wrote {csv}")
         return
     _print_networks(networks, every)

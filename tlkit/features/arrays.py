@@ -67,6 +67,8 @@ def check_labels(labels, argument="labels", n_rows=None):
         raise TypeError(
             f"{argument}: shape {given.shape}, expected (n,), one class per picture; were the arguments swapped?"
         )
+    if not len(given):
+        raise ValueError(f"{argument}: none, expected the class of at least one picture")
     if given.dtype.kind not in "iuUb":
         raise TypeError(
             f"{argument}: values of type {given.dtype}, expected whole numbers or names of classes; "
