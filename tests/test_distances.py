@@ -197,8 +197,7 @@ def test_arguments_are_left_as_they_were(distance):
 @pytest.mark.parametrize("n_at_once", [1, 37 * 40, 39 * 40])
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_mmd_in_blocks_equals_that_of_all_pictures(monkeypatch, kernel, n_at_once):
-    source, target = make_pair()
-    source, target = source[:25], target[:15] + 0.3
+    source, _, target, _ = make_pair(n=25, m=15, moved=0.3)
     expected = distance_mmd(source, target, kernel=kernel)
     monkeypatch.setattr(split_distances, "_N_AT_ONCE", n_at_once)
     assert len(list(split_distances.divide_rows(40))) > 1

@@ -235,7 +235,7 @@ def test_a_penalty_that_is_no_number_is_refused(kind, l2_penalty, words):
     [
         ("knn", "l2_penalty", r"l2_penalty: no setting of a 'knn' head; known: 'n_neighbors'"),
         ("ridge", "l2_penatly", r"l2_penatly: no setting of a 'ridge' head; nearest: 'l2_penalty'"),
-        ("logistic", "n_neighbors", r"n_neighbors: no setting of a 'logistic' head; known: 'l2_penalty'"),
+        ("logistic", "n_neighbors", r"n_neighbors: no setting of a 'logistic' head; known: 'balance', 'l2_penalty'"),
         ("mlp", "features", None),
     ],
 )
@@ -297,7 +297,9 @@ def test_the_explanation_names_the_settings_and_defaults_of_each_kind(kind):
     told = [setting for setting in settings if setting.name not in ("features", "seed")]
     assert told
     for setting in told:
-        written = [f"{setting.name}={setting.default}", f"{setting.name}={setting.default:.0e}".replace("e-0", "e-")]
+        written = [f"{setting.name}={setting.default}"]
+        if isinstance(setting.default, float):
+            written.append(f"{setting.name}={setting.default:.0e}".replace("e-0", "e-"))
         assert any(text in explained for text in written), setting
 
 
@@ -390,7 +392,7 @@ def test_features_and_labels_of_different_length_are_refused():
         ({"labels": np.zeros(40)}, TypeError, "labels: shape .* of type float64, expected"),
         ({"labels": np.zeros(40, bool)}, TypeError, "labels: shape .* of type bool, expected"),
         ({"labels": ["bird"] * 40}, TypeError, "labels: shape .* of type <U4, expected"),
-        ({"groups": ["a"] * 39}, ValueError, "names: 40 and 39 groups, expected 40 of each"),
+        ({"groups": ["a"] * 39}, ValueError, r"groups: shape \(39,\), expected \(40,\), one per picture"),
     ],
 )
 def test_features_check_what_sets_of_pictures_check(change, error, message):

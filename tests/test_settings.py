@@ -135,7 +135,8 @@ def test_numbers_of_numpy_are_taken_and_described_as_plain_ones(backbone, images
     plain |= {"max_grad_norm": 2.0, "validation": 0.5, "patience": 1, "n_views": 2, "frozen_prefix_mib": 512.0}
     kinds = {int: np.int64, float: np.float32}
     of_numpy = {name: kinds[type(value)](value) for name, value in plain.items()}
-    runs = [transfer(backbone, images, **settings) for settings in (plain, of_numpy)]
+    strategy = tl.Strategy([dataclasses.replace(PHASE, augment="crop")])
+    runs = [transfer(backbone, images, strategy, **settings) for settings in (plain, of_numpy)]
     described = [json.dumps([run.strategy, run.seed, run.history]) for run in runs]
     assert described[0] == described[1]
     assert {name: runs[1].strategy.get(name) for name in plain} == plain | {"seed": None}

@@ -129,7 +129,7 @@ def check_finite(argument, values):
     """Raise ValueError if an array has NaN or infinity, which would make all classes equally likely."""
     if not np.isfinite(values).all():
         raise ValueError(
-            f"{argument}: some values are NaN or infinite; check the weights of network and head, then extract again"
+            f"{argument}: some values are NaN or infinite; extract them again, and check the network and head"
         )
 
 

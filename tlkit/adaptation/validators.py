@@ -8,8 +8,8 @@ domains with known labels.
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tlkit.arguments import check_number, check_predictions, check_probabilities, check_shape
-from tlkit.features.arrays import check_labels, check_rows
+from tlkit.arguments import check_class_indices, check_number, check_predictions, check_probabilities, check_shape
+from tlkit.features.arrays import check_rows
 
 _ONE_CLASS_SHARE = 0.9
 _FAR_FROM_SOURCE = 0.5  # in total variation
@@ -136,8 +136,7 @@ def score_circular(method, values, labels, target_values, predicted, n_classes, 
         raise TypeError(
             f"method: {method!r}, expected an objective of tlkit.adaptation.solved_objectives, such as Align('coral')"
         )
-    check_labels(predicted, "predicted", n_rows=len(target_values))
-    predicted = np.asarray(predicted)
+    predicted = check_class_indices("predicted", predicted, len(target_values), n_classes)
     present = np.unique(predicted)
     if len(present) < 2:  # no head can be fitted: predict that class for the source too
         probabilities = np.tile(np.eye(n_classes)[present[0]], (len(labels), 1))
@@ -156,8 +155,8 @@ def score_mixed(predict, target_values, mixing_ratio=0.55, seed=0):
     target_values = check_rows("target_values", target_values)
     mixing_ratio = check_number("mixing_ratio", mixing_ratio, above=0.5, below=1)
     order = np.random.RandomState(seed).permutation(len(target_values))  # the same draw as skada's, for comparison
-    first = predict(target_values).argmax(axis=1)
-    mixed = predict(mixing_ratio * target_values + (1 - mixing_ratio) * target_values[order]).argmax(axis=1)
+    mixtures = mixing_ratio * target_values + (1 - mixing_ratio) * target_values[order]
+    first, mixed = (check_probabilities(predict(rows), "predict").argmax(axis=1) for rows in (target_values, mixtures))
     same = first == first[order]
     return float(np.mean([(mixed == first)[rows].mean() for rows in (same, ~same) if rows.any()]))
 
@@ -180,7 +179,7 @@ def regret(scores: ArrayLike, accuracies: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        If the shapes differ or a score isn't finite.
+        If the shapes differ or a value isn't finite.
 
     Examples
     --------
@@ -190,8 +189,9 @@ def regret(scores: ArrayLike, accuracies: ArrayLike) -> float:
     scores, accuracies = np.asarray(scores, float), np.asarray(accuracies, float)
     if scores.ndim != 1 or scores.shape != accuracies.shape or not len(scores):
         raise ValueError(f"scores: shape {scores.shape} with accuracies {accuracies.shape}, expected (k,) for both")
-    if not np.isfinite(scores).all():
-        raise ValueError("scores: some are NaN or infinite, so none is the highest: remove these from both")
+    for argument, values in (("scores", scores), ("accuracies", accuracies)):
+        if not np.isfinite(values).all():
+            raise ValueError(f"{argument}: some are NaN or infinite, so none is the highest: remove these from both")
     return float(accuracies.max() - accuracies[scores == scores.max()].mean())
 
 

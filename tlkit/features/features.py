@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from tlkit.arguments import check_class_indices
+from tlkit.arguments import check_class_indices, check_shape
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -56,8 +56,8 @@ class Features:
                 "or maps (n_samples, n_features, height, width), and one label per sample"
             )
 
-        if len({*map(len, (self.labels, self.names, self.groups))}) != 1:
-            raise ValueError(f"names: {len(self.names)} and {len(self.groups)} groups, expected {len(self)} of each")
+        for name in ("names", "groups"):
+            check_shape(name, getattr(self, name), (len(self),), "one per picture")
         labels = check_class_indices("labels", self.labels, len(self), len(self.classes))
         object.__setattr__(self, "labels", labels)
 

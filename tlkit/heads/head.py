@@ -89,17 +89,10 @@ class Head:
         -------
         float
             Share of pictures whose class has the highest probability, 0 to 1.
-
-        Raises
-        ------
-        ValueError
-            If the features have other classes than the head, or values or probabilities are not finite.
         """
         if list(features.classes) != self.classes:
-            raise ValueError(
-                f"features: of the classes {', '.join(features.classes)}, expected those of the head in their order, "
-                f"{', '.join(self.classes)}: extract them from ImageSet.with_classes(head.classes)"
-            )
+            expected = f"those of the head in their order, {', '.join(self.classes)}: use ImageSet.with_classes"
+            raise ValueError(f"features: of the classes {', '.join(features.classes)}, expected {expected}")
         return float(np.mean(self.predict(features.values).argmax(axis=1) == features.labels))
 
     def linear(self) -> tuple[np.ndarray, np.ndarray]:

@@ -223,13 +223,8 @@ class Run:
         """
         images = images.with_classes(self.classes)
         transductive = not set(self.adapted_to).isdisjoint(list_digests(images))
-        probabilities = self.predict(
-            images,
-            test_time_augmentation=test_time_augmentation,
-            n_views=n_views,
-            seed=seed,
-            progress=progress,
-        )
+        views = {"test_time_augmentation": test_time_augmentation, "n_views": n_views, "seed": seed}
+        probabilities = self.predict(images, **views, progress=progress)
         test_hash = images.content_hash
         self.looks[test_hash] = self.looks.get(test_hash, 0) + 1
         return evaluate_probabilities(probabilities, images, self.looks[test_hash], transductive=transductive)
