@@ -55,6 +55,9 @@ def test_an_unknown_stage_is_answered_with_the_nearest(backbone):
         Strategy([Phase([-9], 1, 1e-3)]).resolve(backbone)
 
 
+SOLVED = {"train": ["head"], "n_epochs": None, "learning_rate": None}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -64,8 +67,10 @@ def test_an_unknown_stage_is_answered_with_the_nearest(backbone):
         ({"train": [1.5]}, "train: 1.5, expected"),
         ({"n_epochs": 0}, "n_epochs: 0, expected a whole number"),
         ({"n_epochs": None}, "n_epochs: None solves the head"),
-        ({"train": ["head"], "n_epochs": None, "augment": "flip"}, "takes no augment"),
-        ({"train": ["head"], "n_epochs": None, "objective": max}, "objective: .*max.* has no `solve`, which n_epochs"),
+        (SOLVED | {"augment": "flip"}, "augment: 'flip', but n_epochs=None solves the head"),
+        (SOLVED | {"learning_rate": 1e-3}, "learning_rate: 0.001, but n_epochs=None solves the head"),
+        (SOLVED | {"norm_statistics": "moving"}, "norm_statistics: 'moving', but n_epochs=None solves the head"),
+        (SOLVED | {"objective": max}, "objective: .*max.* has no `solve`, which n_epochs"),
         ({"objective": "dann"}, "objective: 'dann' can't be called in a training step"),
         ({"learning_rate": 0}, r"learning_rate\['all'\]: 0, expected a number above 0"),
         ({"learning_rate": float("inf")}, r"learning_rate\['all'\]: inf"),

@@ -109,8 +109,9 @@ class Phase:
                     f'n_epochs: None solves the head and requires train=["head"], received {list(train)}; '
                     "give a number of epochs"
                 )
-            if self.augment or self.penalty:
-                raise ValueError("n_epochs: None solves the head, which takes no augment and no penalty")
+            for name in ("learning_rate", "augment", "penalty", "norm_statistics"):
+                if (value := getattr(self, name)) not in (None, "frozen"):
+                    raise ValueError(f"{name}: {value!r}, but n_epochs=None solves the head, which takes none")
             if self.objective is not None and not hasattr(self.objective, "solve"):
                 raise ValueError(
                     f"objective: {self.objective!r} has no `solve`, which n_epochs=None needs: take one from "
