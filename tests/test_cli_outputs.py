@@ -237,10 +237,14 @@ def test_a_comparison_is_tested_on_a_folder(tlkit, pets, tmp_path):
 
 
 def test_a_spreadsheet_computes_no_name():
-    table = pd.DataFrame({"label": ["=1+2", "@SUM(1)", "-a", "+b", "\tc", "cat", None], "gain": -0.5, "shots": -1})
+    table = pd.DataFrame(
+        {"label": ["=1+2", "@SUM(1)", "-a", "+b", "\tc", "'=1", "＝1", "cat"], "gain": -0.5, "shots": -1}
+    )
     lines = write_csv(table).splitlines()
     assert lines[0] == "label,gain,shots"
-    assert [line.split(",")[0] for line in lines[1:]] == ["'=1+2", "'@SUM(1)", "'-a", "'+b", "'\tc", "cat", ""]
+    assert [line.split(",")[0] for line in lines[1:]] == [
+        *("'=1+2", "'@SUM(1)", "'-a", "'+b", "'\tc", "''=1", "'＝1", "cat")
+    ]
     assert {line.partition(",")[2] for line in lines[1:]} == {"-0.5,-1"}
 
 

@@ -7,7 +7,7 @@ import warnings
 
 from tlkit.storage import written_whole
 
-_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # ASCII, then full width
+_FORMULA_SIGNS = ("'", "=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # also in full width
 
 
 def check_writable(option, path, folder):
