@@ -148,7 +148,7 @@ def read_labels(argument, labels):
         if not isinstance(value, kind):
             expected = "names of classes as the others are" if kind is str else "class indices or names"
             raise TypeError(f"{argument}: {value!r} at place {index} is a {type(value).__name__}, expected {expected}")
-    return given.astype(str if kind is str else np.int64)
+    return np.array(given.tolist(), dtype=str if kind is str else np.int64)
 
 
 def check_class_indices(argument, labels, n_rows, n_classes):

@@ -69,9 +69,9 @@ def find_median_distance(values):
         above_diagonal = _measure_squared_distances(values, blocks[0])[np.triu_indices(n, 1)]
         return float(np.median(np.sqrt(above_diagonal))) or 1.0
     # The squared distances don't fit into memory. They are counted in bins, which are made finer around the median
-    # until those of its bins fit; each pass computes the distances again, with the same bits.
+    # until those of its bin fit; each pass computes the distances again, with the same bits.
     n_pairs = n * (n - 1) // 2
-    ranks = np.array([(n_pairs - 1) // 2, n_pairs // 2])
+    rank = (n_pairs - 1) // 2
     largest = 4 * float(np.einsum("ij,ij->i", values, values).max())
     low, high, n_inside = 0.0, np.nextafter(largest, np.inf), n_pairs
     while n_inside > _N_AT_ONCE:
@@ -82,11 +82,16 @@ def find_median_distance(values):
             pairs = _take_pairs(values, rows)
             n_below += np.count_nonzero(pairs < low)
             counts += np.histogram(pairs[pairs < high], edges)[0]
-        first, last = np.searchsorted(n_below + counts.cumsum(), ranks, side="right")
-        low, high, n_inside = edges[first], edges[last + 1], counts[first : last + 1].sum()
-        n_below += counts[:first].sum()
-    parts = [pairs[(pairs >= low) & (pairs < high)] for pairs in (_take_pairs(values, rows) for rows in blocks)]
-    return float(np.sqrt(np.sort(np.concatenate(parts))[ranks - n_below]).mean()) or 1.0
+        inside = np.searchsorted(n_below + counts.cumsum(), rank, side="right")
+        low, high, n_inside = edges[inside], edges[inside + 1], counts[inside]
+        n_below += counts[:inside].sum()
+    kept, above = [], np.inf  # the pairs of this bin, and the smallest beyond it
+    for rows in blocks:
+        pairs = _take_pairs(values, rows)
+        kept.append(pairs[(pairs >= low) & (pairs < high)])
+        above = min(above, pairs[pairs >= high].min(initial=np.inf))
+    kept = np.append(np.sort(np.concatenate(kept)), above)
+    return float(np.sqrt(kept[[rank - n_below, n_pairs // 2 - n_below]]).mean()) or 1.0
 
 
 def _take_pairs(values, rows):

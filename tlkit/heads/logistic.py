@@ -31,8 +31,9 @@ def fit_logistic(features, *, seed=0, l2_penalty=L2_PENALTY, balance=None, label
     settings = {"l2_penalty": l2_penalty}
     if l2_penalty == "cross-validated":
         settings = _choose_l2_penalty(values, features, seed)
+    estimator = _make_estimator()
     with limit_threads(values):
-        weight, bias = _solve(values, features.labels, settings["l2_penalty"], weights, label_smoothing)
+        weight, bias = _solve(estimator, values, features.labels, settings["l2_penalty"], weights, label_smoothing)
     present = np.unique(features.labels)
     return LinearHead("logistic", list(features.classes), present, values.shape[1], settings, weight / scale, bias)
 
@@ -45,18 +46,19 @@ def solve_logistic(values, labels, *, l2_penalty=L2_PENALTY, weights=None):
     ((2, 1), array([0., 0.]))
     """
     # `weights` (n,) multiply the cross-entropy of each picture: a weight of 2 equals two copies of the picture.
+    estimator = _make_estimator()
     with limit_threads(values):
-        return _solve(values, labels, l2_penalty, weights)
+        return _solve(estimator, values, labels, l2_penalty, weights)
 
 
-def _make_estimator(tolerance):
+def _make_estimator(tolerance=1e-6):
     """Return scikit-learn's LogisticRegression (L-BFGS)."""
     from sklearn.linear_model import LogisticRegression
 
     return LogisticRegression(tol=tolerance, max_iter=5000)
 
 
-def _solve(values, labels, l2_penalty, weights=None, smoothing=0.0, *, tolerance=1e-6, estimator=None):
+def _solve(estimator, values, labels, l2_penalty, weights=None, smoothing=0.0):
     """Return weight (k, d) and bias (k,); `smoothing` is the share of each label that is spread over all classes."""
     # The solver gets centred float64 values, which changes the intercepts only. Without either, it stops while
     # probabilities are still off by a hundredth.
@@ -67,9 +69,9 @@ def _solve(values, labels, l2_penalty, weights=None, smoothing=0.0, *, tolerance
         targets = (1 - smoothing) * np.eye(len(present))[columns] + smoothing / len(present)
         targets *= 1.0 if weights is None else np.asarray(weights)[:, None]
         # Of two classes, scikit-learn penalises the difference of both rows: twice their squares.
-        weight, bias = solve_soft_targets(centred, targets, l2_penalty * (1 + (len(present) == 2)), tolerance)
+        weight, bias = solve_soft_targets(centred, targets, l2_penalty * (1 + (len(present) == 2)), estimator.tol)
         return weight, bias - weight @ centre
-    estimator = (estimator or _make_estimator(tolerance)).set_params(C=1 / l2_penalty)
+    estimator.set_params(C=1 / l2_penalty)
     n_pictures, n_features = centred.shape
     if n_pictures >= n_features:
         weight = estimator.fit(centred, labels, weights).coef_
@@ -121,12 +123,12 @@ def _take_default(reason):
 def _measure_losses(values, labels, in_training, held_out):
     """Return the summed held-out cross-entropy for each of L2_PENALTIES; both masks are (n,) bool."""
     # Four digits suffice to compare penalties; a warm start passes each solution on to the next penalty.
-    settings = {"tolerance": 1e-4, "estimator": _make_estimator(1e-4).set_params(warm_start=True)}
+    estimator = _make_estimator(1e-4).set_params(warm_start=True)
     columns = np.searchsorted(np.unique(labels[in_training]), labels[held_out])[:, None]
     losses = np.zeros(len(L2_PENALTIES))
     with limit_threads(values):
         for index, l2_penalty in enumerate(L2_PENALTIES):
-            weight, bias = _solve(values[in_training], labels[in_training], l2_penalty, **settings)
+            weight, bias = _solve(estimator, values[in_training], labels[in_training], l2_penalty)
             scores = values[held_out] @ weight.T + bias
             correct = np.take_along_axis(scores, columns, axis=1)
             losses[index] = np.sum(np.logaddexp.reduce(scores, axis=1)[:, None] - correct)
