@@ -55,7 +55,9 @@ def make_images():
 
 def train(folder, strategy=SCORE, images=None, backbone=None, **settings):
     """Train with a checkpoint after each step; returns the `Run`."""
-    defaults = {"checkpoint_every_s": 0, "batch_size": 6, "validation": 0.25, "patience": 2, "n_views": 2}
+    defaults = {"checkpoint_every_s": 0, "batch_size": 6, "validation": 0.25, "patience": 2}
+    if any(phase.augment for phase in strategy.phases):
+        defaults["n_views"] = 2
     return tl.transfer(
         make_tiny_backbone() if backbone is None else backbone,
         make_images() if images is None else images,

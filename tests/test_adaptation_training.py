@@ -47,7 +47,8 @@ def backbone():
 
 def transfer(backbone, images, *phases, finish=None, **settings):
     strategy = tl.Strategy(list(phases), finish=finish)
-    return tl.transfer(backbone, images, strategy, **{"batch_size": 5, "progress": False} | settings)
+    size = {"batch_size": 5} if any(phase.n_epochs for phase in phases) else {}
+    return tl.transfer(backbone, images, strategy, **size | {"progress": False} | settings)
 
 
 def take_state(run):
