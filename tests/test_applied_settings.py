@@ -43,6 +43,7 @@ DRAWS_NOTHING = "a head that is solved draws nothing"
 CHANGES, REFUSED = "changes the result", "refused"
 SOLVED = ("linear_probe",)
 AUGMENTED = ("from_scratch",)
+TAKE_SECONDS = ("lora", "from_scratch")
 WITHOUT_STEPS = [*(name for name in OTHER if name not in ("label_smoothing", "balance", "seed")), "micro_batch_size"]
 WITHOUT_STEPS += ["mixed_precision"]
 
@@ -117,7 +118,10 @@ def test_every_setting_is_in_the_table():
     assert {field.name for field in dataclasses.fields(TrainingSettings)} == {*OTHER, *NEITHER}
 
 
-@pytest.mark.parametrize("strategy", tl.strategies.names())
+@pytest.mark.parametrize(
+    "strategy",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in TAKE_SECONDS)) for name in tl.strategies.names()],
+)
 def test_a_setting_is_applied_or_refused(images, strategy):
     known = tl.strategies.get(strategy)
     before = train(images, known)
