@@ -277,7 +277,7 @@ def test_auto_depends_only_on_what_is_installed(monkeypatch):
         ({"stage": -3}, ValueError, r"stage: -3 is not a stage of tiny, nor -1 to -2"),
         ({"backbone": torch.nn.Linear(2, 2)}, TypeError, r"backbone: a Linear, expected a Backbone.*load_backbone"),
         ({"backbone": "resnet81"}, ValueError, r"nearest: 'resnet18'"),
-        ({"images": "clipart"}, TypeError, r"images: a str, expected an ImageSet.*load_images"),
+        ({"images": "clipart"}, FileNotFoundError, r"images: item 0 is .*clipart., which is no file"),
     ],
 )
 def test_bad_arguments_are_answered_and_nothing_is_written(options, kind, words, images, own_cache):
