@@ -124,3 +124,12 @@ def test_errors_show_no_control_characters(odd_folder):
     with pytest.raises(ValueError, match="can't be read") as caught, pytest.warns(UserWarning):
         load_images(odd_folder)
     assert "\x1b" not in str(caught.value) and r"bad\x1b[8m.png" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["苹果".encode("gbk").decode("cp437"), "é".encode().decode("latin-1"), "caf\ufffd"])
+def test_names_that_look_garbled_are_told(tmp_path, name):
+    for number, folder in enumerate([name, "plain", "Äpfel"]):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "0.png").write_bytes(encode(make_picture(number)))
+    with pytest.warns(UserWarning, match=r"1 names look garbled, the first .*load the archive itself, or rename"):
+        assert len(load_images(tmp_path).classes) == 3

@@ -33,6 +33,9 @@ SPLITS = {
     "with years": cross(["train2017", "val2017"], ["cat", "dog"]),
     "in capitals": cross(["TRAIN", "TEST"], ["cat", "dog"]),
     "beside a copy": [*cross(["train", "test"], ["ill", "well"]), *cross(["xray/train", "xray/test"], ["ill", "well"])],
+    "in Chinese": cross(["训练集", "测试集"], ["猫", "狗"]),
+    "in Japanese": cross(["訓練データ", "テスト"], ["猫", "犬"]),
+    "by folds": cross(["fold_1", "fold_2", "fold_3"], ["cat", "dog"]),
     "of which one lacks a class": [*cross(["train"], ["a", "b", "c", "d"]), *cross(["test"], ["a", "b", "c"])],
 }
 

@@ -7,7 +7,9 @@ from pathlib import PurePosixPath
 
 _SPLITS = frozenset(
     {"train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval", "evaluation", "holdout"}
-    | {"unsup", "unsupervised", "unlabeled", "unlabelled", "pred", "prediction", "extra"}
+    | {"unsup", "unsupervised", "labeled", "labelled", "unlabeled", "unlabelled", "pred", "prediction", "extra"}
+    | {"fold", "split", "part", "batch", "subset"}
+    | {"训练", "验证", "测试", "訓練", "驗證", "測試", "検証", "テスト", "학습", "훈련", "검증", "테스트"}
 )
 _DOMAINS = frozenset(
     {"amazon", "dslr", "webcam", "caltech", "art", "painting", "cartoon", "photo", "sketch", "clipart", "product"}
@@ -26,8 +28,8 @@ def check_hierarchy(tree, by_class):
     shared = _find_shared([names for _, names in inner.values()])
     if len(splits) == len(by_class) or (len(splits) > 1 and _find_shared([inner[top][1] for top in splits], n_least=1)):
         calls = [tree.format_call(inner[top][0]) for top in splits if inner[top][1]]
-        advice = f"take {' and '.join(calls)}, one at a time" if calls else "give a list of (file, label)"
-        none = "" if calls else " and hold no class folders"
+        advice = f"take {' and '.join(calls)}, one at a time; compare takes an official test set as its `test`"
+        advice, none = (advice, "") if calls else ("give a list of (file, label)", " and hold no class folders")
         raise ValueError(f"{place}they look like splits{none}: {advice}; {meant}")
     for top, (folder, names) in inner.items():
         if len(copies := names & by_class.keys()) > 1 and 2 * len(copies) >= len(by_class) - 1:
@@ -72,6 +74,8 @@ def _find_shared(groups, n_least=2):
 
 def _is_named(folder, words):
     """Return whether a word of a folder's name, such as "seg" and "train" of "seg_train", is among some words."""
+    if any(word in folder for word in words if not word.isascii()):  # Chinese has no spaces between words
+        return True
     return any(word.casefold() in words for word in _WORD.findall(folder))
 
 

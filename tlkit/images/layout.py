@@ -131,6 +131,8 @@ def _warn_of_omissions(tree, pictures, by_class):
 
 # Letters of the Cyrillic and Greek alphabets that look like Latin ones, and characters that aren't seen.
 _LOOK_ALIKES = str.maketrans("аеорсухіјАВЕКМНОРСТХοΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "aeopcyxijABEKMHOPCTXoABEZHIKMNOPTYX")
+# Frames, and signs after capitals with accents, appear when bytes are read in a wrong encoding.
+_GARBLED = re.compile("[\u2500-\u259f\ufffd]|[ÂÃ][\x80-\xbf]|[åäæç][\x80-\xbf]{2}")
 _UNSEEN = re.compile("[\xad\u180e\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff]")
 
 
@@ -165,6 +167,12 @@ def name_classes(location, names, *, merge_twins):
 def decode_tree(tree):
     """Return a folder's tree with names that can be printed and saved, whatever their encoding on the disk."""
     parts = {part for path in (*tree.files, *tree.folders) for part in path.parts}
+    if garbled := sorted(filter(_GARBLED.search, parts)):
+        warnings.warn(
+            f"{tree.location}: {len(garbled)} names look garbled, the first {garbled[0]!r}, as if an archive was "
+            "unpacked in a wrong encoding: load the archive itself, or rename them",
+            stacklevel=5,
+        )
     odd = {part: os.fsencode(part) for part in parts if part != make_printable(part)}
     if not odd:
         return tree
