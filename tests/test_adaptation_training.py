@@ -333,20 +333,6 @@ def test_a_run_says_where_it_is_looked_at_on_pictures_that_it_was_adapted_to(kno
     assert not transfer(known_backbone, images, tune(None, 1, [-1, "head"])).evaluate(target).transductive
 
 
-def test_a_run_that_was_saved_before_there_were_targets_is_loaded(known_backbone, images, tmp_path):
-    run = transfer(known_backbone, images, tune(None, 1, ["head"]))
-    run.save(tmp_path)
-    path = tmp_path / "run.json"
-    described = json.loads(path.read_text())
-    assert described.pop("adapted_to") == []
-    path.write_text(json.dumps(described))
-    assert tl.load_run(tmp_path).adapted_to == []
-    del described["looks"]
-    path.write_text(json.dumps(described))
-    with pytest.raises(ValueError, match=r"run\.json lacks 'looks'"):
-        tl.load_run(tmp_path)
-
-
 def test_a_single_picture_in_a_step_or_part_is_refused(backbone, images, target):
     with pytest.raises(TrainingError, match="batch_size: 1 with 12 pictures makes a batch of one, which can't show"):
         transfer(backbone, images, tune(DeepCoral(1.0)), target=target, batch_size=1)
