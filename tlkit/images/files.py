@@ -59,13 +59,14 @@ class PictureFile(_Stored):
 
     def __init__(self, path):
         super().__init__()
-        folder, self._name = os.path.split(path)
-        self._folder = sys.intern(folder)  # once for all files in it
+        path = os.fspath(path)
+        self._name = os.path.basename(path)
+        self._folder = sys.intern(path[: len(path) - len(self._name)])  # once for all files in it
 
     @property
     def path(self):
         """The file, as a str."""
-        return os.path.join(self._folder, self._name)
+        return self._folder + self._name
 
     @property
     def location(self):

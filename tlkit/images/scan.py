@@ -38,7 +38,8 @@ def scan_pictures(entries, *, domain, bad, location, n_least_classes=2):
     if quarantine:
         _report_bad(quarantine, len(entries), bad, location)
     kept = [entry for entry, (reason, _) in zip(entries, results, strict=True) if not reason]
-    _warn_of_oddities([(file.location, odd) for (_, _, file), (_, odd) in zip(entries, results, strict=True)], location)
+    odd = [(file.location, found) for (_, _, file), (_, found) in zip(entries, results, strict=True) if found]
+    _warn_of_oddities(odd, len(entries), location)
     classes = sorted({label for _, label, _ in kept})
     if lost := sorted({label for _, label, _ in entries} - set(classes)):
         warnings.warn(f"{location}: no readable picture of {', '.join(lost)}, so these are no classes", stacklevel=3)
@@ -112,11 +113,11 @@ def _find_oddity(picture):
     return oddity
 
 
-def _warn_of_oddities(oddities, location):
-    """Warn of animated pictures, and of flat or dark ones if they are a tenth of a list of (path, oddity)."""
+def _warn_of_oddities(oddities, n_pictures, location):
+    """Warn of animated pictures in a list of (path, oddity), and of flat or dark ones if they are a tenth of all."""
     for oddity in (_ANIMATED, _FLAT, _DARK):
         paths = [path for path, found in oddities if found == oddity]
-        if paths and (oddity == _ANIMATED or 10 * len(paths) >= len(oddities)):
+        if paths and (oddity == _ANIMATED or 10 * len(paths) >= n_pictures):
             warnings.warn(f"{location}: {len(paths)} {oddity}, the first {paths[0]}", stacklevel=4)
 
 
