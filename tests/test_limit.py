@@ -144,14 +144,14 @@ def test_the_hash_of_a_network_goes_first_so_that_nobody_reads_a_half(folder):
 
 
 def test_it_waits_for_another_that_makes_room_but_not_forever(folder, monkeypatch):
-    paths, real, tried = fill(folder), filelock.FileLock, []
+    paths, real, tried = fill(folder), filelock.FileLock.acquire, []
 
-    def impatient(path, timeout):
+    def acquire(lock, timeout):
         tried.append(timeout)
-        return real(path, timeout=0)
+        return real(lock, timeout=0)
 
-    monkeypatch.setattr(filelock, "FileLock", impatient)
-    with real(folder / "features.lock"):
+    with filelock.FileLock(folder / "features.lock"):
+        monkeypatch.setattr(filelock.FileLock, "acquire", acquire)
         assert make_room(200, 1000, time.time()) == 300
     assert tried == [10]
     assert list_there(paths) == paths[3:]
