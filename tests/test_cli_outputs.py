@@ -276,7 +276,7 @@ def test_names_of_folders_reach_no_terminal(tlkit, tmp_path):
 
 
 def test_the_cache_shows_any_name(tlkit, monkeypatch):
-    monkeypatch.setattr("tlkit.cli.cache._describe", lambda one: HOSTILE)
+    monkeypatch.setattr(sys.modules["tlkit.cli.cache"], "_describe", lambda one: HOSTILE)
     kept = [SimpleNamespace(kind="converted", paths=[None], size_bytes=5, used_s=0.0)]
     monkeypatch.setattr("tlkit.features.cache.inventory.list_kept", lambda *kinds: kept)
     status, printed, errors = tlkit("cache")
