@@ -24,9 +24,9 @@ from tlkit.backbones.weights.hashes import (
     known_sha256,
     record_published,
     record_sha256,
-    stated_sha256,
 )
 from tlkit.backbones.weights.read import read_weights
+from tlkit.features.cache.damage import stated_sha256
 
 STATE = {"fc.weight": torch.arange(6.0)}
 OTHER = {"fc.weight": torch.arange(6.0) + 1}

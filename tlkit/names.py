@@ -7,11 +7,7 @@ KEYWORDS = ("all", "head", "norm", "bias", "adapter")
 
 
 def spell_stage(name):
-    """Return the name of a stage as a phase takes it, which is another one only if the name is also a keyword.
-
-    >>> spell_stage("stage1"), spell_stage("norm")
-    ('stage1', 'stage:norm')
-    """
+    """Return the name of a stage as a phase takes it, which is another one only if the name is also a keyword."""
     return f"stage:{name}" if name in KEYWORDS else name
 
 

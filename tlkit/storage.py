@@ -90,14 +90,7 @@ def _find_obstacle(folder):
 
 @contextlib.contextmanager
 def written_whole(path):
-    """Give a temporary path in the folder of `path`, renamed to `path` on success and removed on failure.
-
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> with written_whole(folder / "numbers.txt") as temporary:
-    ...     _ = temporary.write_text("1 2 3")
-    >>> [file.name for file in folder.iterdir()]
-    ['numbers.txt']
-    """
+    """Give a temporary path in the folder of `path`, renamed to `path` on success and removed on failure."""
     # Renaming within a folder is atomic, so readers see the old file or the new one. Each writer has a name of its own,
     # so two never share a temporary file. mkstemp isn't used: only the owner could read its files.
     path = Path(path)

@@ -1,7 +1,6 @@
 """Auxiliary classifiers of GoogLeNet and Inception-v3: branches that help the lower stages learn.
 
-A branch classifies the map behind a stage with a small network of its own. While the whole network is trained, the
-weighted loss of each branch is added to the loss of the head. Predictions never use a branch.
+Each classifies the map behind a stage. While the whole network is trained, its weighted loss is added to the head's.
 """
 
 import dataclasses

@@ -18,8 +18,7 @@ from tlkit.backbones.networks import find_stage
 from tlkit.backbones.recipe import Recipe
 from tlkit.cpu.threads import default_states
 
-# These layers change no shape and count no operations, but PyTorch infers their shapes in Python, which would take most
-# of the time.
+# These layers change no shape and count no operations, but PyTorch would take long to infer their shapes.
 _KEEP_SHAPE = (nn.BatchNorm2d, nn.ReLU, nn.Hardtanh, nn.Hardswish, nn.SiLU)
 
 
@@ -220,8 +219,7 @@ class Backbone(nn.Module):
     @default_states()
     def _run_on_meta(self, image_size_px, stage, mode=None):
         """Return the output for one picture without values; `mode` is entered for the forward pass."""
-        # On the meta device tensors have shapes and no values. So even the largest network takes neither memory nor
-        # time, and counted operations don't depend on the network's own device and kernels.
+        # On the meta device tensors have no values, so even the largest network takes neither memory nor time.
         network = nn.Sequential(*self.body.values(), self.tail) if stage is None else self.until(stage)
         network = copy_modules(network, "meta")
         for module in network.modules():

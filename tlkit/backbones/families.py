@@ -1,7 +1,6 @@
 """The families of networks: paper, year, and how their networks are cut into stages. Without torch.
 
-A new family is an entry of `FAMILIES`. Then `python -m tlkit.backbones.network_table_script` writes its networks into
-the catalogue's table. If its library needs options to build it, they are in `tlkit.backbones.stages`.
+After a new entry in `FAMILIES`, `python -m tlkit.backbones.network_table_script` writes its networks into the table.
 """
 
 import dataclasses
@@ -11,10 +10,8 @@ from collections.abc import Callable
 
 # A layout is (stages, tail, classifier layers). Stages, in forward order, and the tail, which has no parameters, are
 # written as str: paths of the network's modules, "features[2:4]" for some of a sequence, and capitals for code between
-# modules (`CODE_STEPS` in stages.py). Classifier layers are those that output classes; a dropout right before the last
-# one belongs to it. A boundary lies behind an activation: some activations overwrite their input, and right before one,
-# the later part would change the output of the earlier part. GoogLeNet and Inception also have a boundary at each
-# auxiliary classifier.
+# modules (`CODE_STEPS` in stages.py). A dropout right before the last classifier layer belongs to it. A boundary lies
+# behind an activation, which may overwrite its input, and in GoogLeNet and Inception at each auxiliary classifier.
 Layout = tuple[dict[str, str], str, tuple[str, ...]]
 
 

@@ -37,21 +37,17 @@ def load_backbone(
         Name of a network in `tl.backbones.table()`, or "timm:" and the name of a network of timm.
     weights : str, path-like, enum or None
         "pretrained" for the publisher's default set; the tag of another set, or its enum in torchvision; the path of a
-        .safetensors or .pth file, from which heads and the like are left out; None for random weights.
+        .safetensors or .pth file; None for random weights.
     image_size_px : int, optional
-        Height and width of the network's input, in pixels; by default the size that its weights were trained with. ViT
-        and MaxViT only take the sizes of their sets of weights.
+        Height and width of the network's input, in pixels; by default the size that its weights were trained with.
     seed : int
-        Seed of all weights if `weights` is None, else of the tensors that `allow` leaves random. The same seed gives
-        the same weights.
+        Seed of all weights if `weights` is None, else of the tensors that `allow` leaves random.
     allow : sequence of str
-        Patterns of tensor names, for example "blocks.*", that need not fit. A matching tensor stays random if the file
-        lacks it, or has it in another shape, as whole numbers or with values that are not finite. It is ignored if the
-        network lacks it. `provenance` lists these tensors.
+        Patterns of names of tensors, for example "blocks.*", that need not fit: they stay random, or are ignored if the
+        network lacks them. `provenance` lists them.
     auxiliary : bool
-        Keep the auxiliary classifiers of GoogLeNet or Inception-v3, without their last layers, in
-        `backbone.auxiliary`. `transfer` trains them in phases that train "all", then drops them. torchvision states
-        that they are not trained in its weights.
+        Keep the auxiliary classifiers of GoogLeNet or Inception-v3, which torchvision states that it didn't train.
+        `transfer` trains them in phases that train "all", then drops them.
 
     Returns
     -------

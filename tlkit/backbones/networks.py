@@ -1,8 +1,7 @@
 """Looking up networks, sets of weights and stages by name. Without torch.
 
-`data/networks.csv` lists computed and published facts about each network and each set of its weights;
-`python -m tlkit.backbones.network_table_script` writes it. Facts kept by hand are in `tlkit.backbones.families` and
-`tlkit.backbones.entry`.
+`python -m tlkit.backbones.network_table_script` writes `data/networks.csv`; facts kept by hand are in
+`tlkit.backbones.families` and `tlkit.backbones.entry`.
 """
 
 import csv
@@ -103,11 +102,7 @@ def read_weights_tag(name, weights):
 
 
 def list_entries(pattern="*"):
-    """Return all entries of networks that match a pattern, one per set of weights; timm's only for "timm:…".
-
-    >>> [entry.name for entry in list_entries("efficientnet_lite*")]
-    ['efficientnet_lite0', 'efficientnet_lite1', 'efficientnet_lite2']
-    """
+    """Return all entries of networks that match a pattern, one per set of weights; timm's only for "timm:…"."""
     if pattern.startswith(TIMM):
         return import_timm_networks().list_timm_entries(pattern)
     return [entry for name, tags in _ENTRIES.items() if fnmatch.fnmatchcase(name, pattern) for entry in tags.values()]

@@ -11,12 +11,7 @@ from tlkit.backbones.networks import find_entry, import_timm_networks
 
 
 def build_network(name, entry=None):
-    """Build a network with random weights; return (network, {stage: module}, tail, names of classifier layers).
-
-    >>> network, stages, tail, classifier = build_network("squeezenet1_1")
-    >>> list(stages), classifier
-    (['stem', 'stage1', 'stage2', 'stage3'], ('classifier.1',))
-    """
+    """Build a network with random weights; return (network, {stage: module}, tail, names of classifier layers)."""
     # The weights come from torch's random state. `entry` is for the set of weights that the network will load;
     # by default its default set. Stages share the network's parameters, and hold each of them once except those of the
     # classifier layers. The tail turns the output of the last stage into features.

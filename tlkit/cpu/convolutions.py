@@ -10,15 +10,7 @@ MAX_ROWS = 2_000
 
 
 class QuickConvolutions(TorchFunctionMode):
-    """Compute 1 × 1 and small depthwise float32 convolutions faster, with the same results up to rounding.
-
-    >>> pictures = torch.rand(2, 3, 4, 4).contiguous(memory_format=torch.channels_last)
-    >>> layer = torch.nn.Conv2d(3, 5, 1)
-    >>> with QuickConvolutions():
-    ...     quick = layer(pictures)
-    >>> torch.allclose(quick, layer(pictures), atol=1e-6)
-    True
-    """
+    """Compute 1 × 1 and small depthwise float32 convolutions faster, with the same results up to rounding."""
 
     # A function mode intercepts torch.conv2d for all modules without changing them. Convolutions of other kinds, and
     # maps that aren't channels last, go to torch as usual.
@@ -61,9 +53,8 @@ def convolve_points(maps, weight, bias=None):
 class DepthwiseOnSmallMap(torch.autograd.Function):
     """Depthwise convolution with stride 1 that keeps the map's size, for kernels larger than the map."""
 
-    # torch's kernel for the gradient of the weights took thirty times as long as the forward pass on such maps. That
-    # gradient is itself a convolution: each map is convolved with its own output gradient as the kernel, and the
-    # results are summed over the pictures. One depthwise convolution over n × n_channels maps computes it.
+    # torch's kernel for the gradient of the weights took thirty times as long as the forward pass on such maps. One
+    # depthwise convolution of n × n_channels maps with their output gradients computes it, summed over the pictures.
     @staticmethod
     def forward(ctx, maps, weight):
         """Return (n, n_channels, height, width) for maps of that shape and weights (n_channels, 1, height, width)."""

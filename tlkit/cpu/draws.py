@@ -7,8 +7,8 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-# The functions that networks call most and that draw nothing, and functions that draw from a generator that they are
-# given. All others are examined while they run, which takes longer, so a name that is missing here only costs time.
+# Common functions that draw nothing, and functions that take a generator. All others are examined while they run, so a
+# name that is missing here only costs time.
 _DETERMINISTIC = """
 __deepcopy__ __eq__ __get__ __getitem__ __len__ __setitem__ _assert adaptive_avg_pool2d add add_ avg_pool2d batch_norm
 cat chunk clone contiguous conv2d cross_entropy detach dim div einsum expand flatten float gelu hardsigmoid hardswish
@@ -31,16 +31,10 @@ _entered = _Entered()
 
 
 class Draws(TorchFunctionMode):
-    """Draw all random numbers of torch within a block from own generators, which give the same as torch's own.
+    """Draw all random numbers of torch within a block from own generators, which give the same as torch's own."""
 
-    >>> with Draws(seed=3):
-    ...     drawn = torch.rand(2)
-    >>> torch.equal(drawn, torch.rand(2, generator=torch.Generator().manual_seed(3)))
-    True
-    """
-
-    # torch has one generator per device for the whole process, so seeding it would disturb other threads, and their
-    # draws would change ours. A mode holds for its own thread.
+    # torch's own generator belongs to the whole process: other threads would draw from it too. A mode holds for its own
+    # thread.
     def __init__(self, seed):
         super().__init__()
         self._operations = _Operations(seed)

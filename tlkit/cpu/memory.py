@@ -29,13 +29,7 @@ class Measurement:
 
 @contextlib.contextmanager
 def measured():
-    """Measure a block.
-
-    >>> with measured() as measurement:
-    ...     numbers = list(range(1000))
-    >>> measurement.duration_s > 0 and measurement.peak_memory_mib > 5
-    True
-    """
+    """Give a `Measurement` of a block."""
     process, done, result = psutil.Process(), threading.Event(), Measurement()
     peak = process.memory_info().rss
 
@@ -60,10 +54,8 @@ def measured():
 @contextlib.contextmanager
 def freed_memory_kept():
     """Let the process keep up to 1 GiB of freed memory within a block; afterwards all of it is returned."""
-    # A step allocates the same hundreds of arrays as the step before. glibc maps large arrays one by one and unmaps
-    # them when they are freed, so the system clears every page anew: a third to half of a step's time on a CPU.
-    # With higher thresholds they come from the heap and stay there. Other C libraries, and settings of the user, are
-    # left alone.
+    # glibc unmaps large arrays when they are freed, so the system clears every page anew in the next step: a third to
+    # half of its time on a CPU. With higher thresholds they stay in the heap. Settings of the user are left alone.
     library = _find_glibc()
     if library is None or any(name in os.environ for name in _SET_BY_USER):
         yield

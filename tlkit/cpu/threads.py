@@ -16,12 +16,7 @@ _PAUSE_SOFT = 1  # omp_pause_resource_t in OpenMP's omp.h: threads end, settings
 
 @contextlib.contextmanager
 def default_states():
-    """Set aside the user's grad mode, autocast, default device and NumPy's error states, in a block or as a decorator.
-
-    >>> with np.errstate(all="raise"), default_states():
-    ...     float(np.float32(1e-30) * np.float32(1e-30))
-    0.0
-    """
+    """Set aside the user's grad mode, autocast, default device and NumPy's error states; a decorator too."""
     # All of these belong to the calling thread and are put back, so no other thread notices. The default dtype belongs
     # to the whole process and can't be changed for a moment only.
     with np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"), contextlib.ExitStack() as entered:
@@ -63,11 +58,7 @@ _hidden_texts = _HiddenTexts()
 
 @contextlib.contextmanager
 def hide_warnings(pattern):
-    """Hide warnings whose text begins with a pattern, in this thread and within a block; None hides none.
-
-    >>> with hide_warnings("lbfgs|shots"):
-    ...     warnings.warn("shots: 5 wanted")
-    """
+    """Hide warnings whose text begins with a pattern, in this thread and within a block; None hides none."""
     # warnings.catch_warnings would replace the filters of the whole process, and lose those that are set meanwhile.
     own_filter = "ignore", _hidden_texts, Warning, None, 0
     _hidden_texts.patterns.append(_NO_TEXT if pattern is None else pattern)
@@ -113,13 +104,9 @@ if hasattr(os, "register_at_fork"):  # a fork inherits no thread that could leav
 
 
 def end_idle_threads():
-    """End the OpenMP threads that the calling thread keeps; its next parallel loop starts new ones.
-
-    >>> end_idle_threads()
-    """
-    # GNU's OpenMP keeps the threads of each loop waiting for the next one. If more of them exist than processors, they
-    # no longer wait actively: training in a second thread took twice as long. A forked process inherits none of them
-    # but would wait for them in its first loop. Other systems and other OpenMP libraries are left alone.
+    """End the OpenMP threads that the calling thread keeps; its next parallel loop starts new ones."""
+    # GNU's OpenMP keeps the threads of each loop waiting for the next one. If they outnumber processors, training in a
+    # second thread takes twice as long. A forked process lacks them but would wait for them in its first loop.
     from threadpoolctl import threadpool_info
 
     for pool in threadpool_info():

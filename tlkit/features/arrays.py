@@ -3,6 +3,13 @@
 import numpy as np
 
 from tlkit.arguments import check_finite, check_shape, read_labels
+from tlkit.features.features import Features
+
+
+def check_features(features):
+    """Raise TypeError if the argument is no `Features`."""
+    if not isinstance(features, Features):
+        raise TypeError(f"features: a {type(features).__name__}, expected Features, as extract_features returns them")
 
 
 def check_rows(argument, values, hint=""):

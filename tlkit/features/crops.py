@@ -18,8 +18,8 @@ from tlkit.images.decode import decode_picture, open_picture, read_orientation, 
 # Eight batches, 10 MB at 224 px: enough that a slow picture doesn't hold up the network.
 _N_AHEAD = 64
 
-# A reduced JPEG must be this much larger than needed. At 1, drawings of fine lines differ by 3.6 levels in the mean; at
-# 1.25 by 2.2, and a phone's picture is still reduced by four; at 1.5 by 1.2, but that picture only by two.
+# A reduced JPEG must be this much larger than needed. At 1.25, drawings of fine lines differ by 2.2 levels in the mean
+# and a phone's picture is reduced by four; at 1.5 by 1.2, but that picture only by two.
 _MIN_EXCESS = 1.25
 
 
@@ -83,14 +83,9 @@ def _reduce_jpeg(data, location, recipe):
 
 
 def run_ahead(function, items, n_threads, n_ahead):
-    """Yield `function(item)` for each item in order, while threads compute up to `n_ahead` results in advance.
-
-    >>> list(run_ahead(str.upper, "abc", n_threads=2, n_ahead=2))
-    ['A', 'B', 'C']
-    """
-    # A queue of futures keeps the order: the generator waits for the oldest one while the threads work on the others.
-    # Decoding releases Python's lock, so it runs beside the network. An exception is raised at its item's turn. When
-    # the generator ends or is thrown away, the threads finish their current items and start no others.
+    """Yield `function(item)` for each item in order, while threads compute up to `n_ahead` results in advance."""
+    # A queue of futures keeps the order, and an exception is raised at its item's turn. When the generator ends or is
+    # thrown away, the threads finish their current items and start no others.
     pool = concurrent.futures.ThreadPoolExecutor(n_threads, thread_name_prefix="tlkit-ahead")
     waiting = collections.deque()
     try:
@@ -104,17 +99,11 @@ def run_ahead(function, items, n_threads, n_ahead):
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-# OpenCV's linear filter uses the two nearest pixels in each direction, however much a picture shrinks. Above this
-# factor it would skip pixels, and in a picture that the decoder has reduced each pixel counts. Such pictures are
-# resized to twice the wanted size first, then pairs of pixels are averaged.
+# OpenCV's linear filter uses two pixels in each direction, so above this factor it would skip some. Such pictures, and
+# reduced ones, are resized to twice the wanted size first, then pairs of pixels are averaged.
 _MAX_SINGLE_STEP = 1.6
 
-_REDUCED = {
-    1: "IMREAD_COLOR_RGB",
-    2: "IMREAD_REDUCED_COLOR_2",
-    4: "IMREAD_REDUCED_COLOR_4",
-    8: "IMREAD_REDUCED_COLOR_8",
-}
+_REDUCED = {1: "IMREAD_COLOR_RGB"} | {n: f"IMREAD_REDUCED_COLOR_{n}" for n in (2, 4, 8)}
 _END_OF_IMAGE = b"\xff\xd9"
 
 
@@ -133,9 +122,8 @@ def find_version():
 
 def decode_resized(data, size_px, recipe, min_excess):
     """Return a JPEG's bytes decoded and resized, (height, width, 3) uint8, not turned upright; None if it can't be."""
-    # The decoder reduces the stored picture of `size_px` (width, height) to no less than `min_excess` times the wanted
-    # size. Files that don't end properly are left to Pillow, since OpenCV would fill up missing parts without an error.
-    # So are pictures that are smaller than wanted.
+    # The decoder reduces the picture of `size_px` to no less than `min_excess` times the wanted size. Smaller pictures
+    # are left to Pillow, as are files without a proper end, since OpenCV would fill them up without an error.
     import cv2
 
     wanted = recipe.find_size(*size_px)

@@ -54,29 +54,24 @@ def extract_features(
     Parameters
     ----------
     backbone : Backbone or str
-        A network, or its name for `load_backbone`. If a network given by name was converted before, it runs without
-        torch, which starts in a second and needs little memory.
+        A network, or its name for `load_backbone`. By name, a network that was converted before runs without torch.
     images : ImageSet, folder, or list of path, PIL.Image or (height, width, 3) uint8
         The pictures. Other forms than an ImageSet have the one class "unlabelled".
     engine : {"auto", "openvino", "torch", "cuda"}
-        Software that runs the network. "auto" depends only on the installation: an NVIDIA GPU if torch can use one,
-        else OpenVINO, else torch.
+        Software that runs the network. "auto" is an NVIDIA GPU if torch can use one, else OpenVINO, else torch.
     precision : {"exact", "fast"}
         "exact" computes in float32, equal on every machine within 1e-4 of the features' scale. "fast" computes in
-        bfloat16 if the processor supports it, and decodes JPEG pictures at a reduced size.
+        bfloat16 if the processor can, on JPEG pictures decoded at a reduced size.
     cache : bool
-        Keep the features on disk, and reuse those of the same pictures, weights, preprocessing, stage, engine and
-        precision. A network with hooks, or with a `forward` of its own, is computed each time.
+        Keep the features on disk and reuse them, except those of a network with hooks or replaced methods.
     progress : bool
         Show a progress bar.
     stage : str or negative int, optional
         Stage whose output is taken instead of the network's features.
     pooled : bool
-        Take the mean over the spatial axes, (n_samples, n_channels). If False, return the maps (n_samples, n_channels,
-        height, width), without `stage` those of the last stage.
+        Take the mean over the spatial axes. If False, return maps, without `stage` those of the last stage.
     report : callable, optional
-        `report(n_pictures)` is called with the number of newly computed pictures. An exception in it ends the
-        extraction like Ctrl-C.
+        Is called with the number of newly computed pictures; an exception in it ends the extraction like Ctrl-C.
 
     Returns
     -------
@@ -99,8 +94,6 @@ def extract_features(
     >>> backbone = tl.load_backbone(weights=None, image_size_px=32)
     >>> tl.extract_features(backbone, images, progress=False).values.shape
     (6, 1280)
-    >>> tl.extract_features(backbone, images, progress=False, stage="stage3", pooled=False).values.shape
-    (6, 40, 4, 4)
     """
     settings = {"cache": cache, "progress": progress, "report": report}
     images = gather_pictures(images, "images")
@@ -181,8 +174,7 @@ def _allocate(shape):
         ) from error
 
 
-# Rows are kept shard by shard, so that a crash costs the pictures of one shard at most. Whatever Python can still
-# handle, such as Ctrl-C, costs none.
+# Rows are kept shard by shard, so a crash costs the pictures of one shard at most, and Ctrl-C none.
 def _fill(values, rows, first, images, store, reports):
     """Write computed rows into `values` at the indices of `first`, {digest: index} in their order, and keep them."""
     n_in_shard = max(1, min(_MAX_SHARD_ROWS, SHARD_BYTES // max(1, values[0].nbytes)))

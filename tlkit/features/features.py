@@ -13,7 +13,7 @@ from tlkit.arguments import check_class_indices, check_shape
 class Features:
     """Features of labelled pictures, one row per picture.
 
-    `features[rows]` returns the features of some pictures (`rows` is a slice, indices or a mask).
+    `features[rows]` selects pictures by a slice, indices or a mask.
 
     Parameters
     ----------
@@ -55,7 +55,6 @@ class Features:
                 f"values: shape {self.values.shape} with {len(self.labels)} labels, expected (n_samples, n_features) "
                 "or maps (n_samples, n_features, height, width), and one label per sample"
             )
-
         for name in ("names", "groups"):
             check_shape(name, getattr(self, name), (len(self),), "one per picture")
         labels = check_class_indices("labels", self.labels, len(self), len(self.classes))
@@ -76,9 +75,3 @@ class Features:
         made = f"{self.provenance['backbone']}, {self.provenance['engine']}"
         shape = " × ".join(map(str, self.values.shape[1:]))
         return f"Features({len(self)} pictures × {shape}, {len(self.classes)} classes: {made})"
-
-
-def check_features(features):
-    """Raise TypeError if the argument is no `Features`."""
-    if not isinstance(features, Features):
-        raise TypeError(f"features: a {type(features).__name__}, expected Features, as extract_features returns them")

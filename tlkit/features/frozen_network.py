@@ -130,8 +130,6 @@ def _load(name, weights, image_size_px):
     return load_backbone(name, weights, image_size_px)
 
 
-# The name of the record covers all that its content depends on: name and hash of the weights, size, recipe and
-# versions.
 def _find_record(name, weights, image_size_px):
     """Return the file name of a network's record; None if the hash of its weights isn't known."""
     try:
@@ -151,10 +149,8 @@ def _find_record(name, weights, image_size_px):
 def find_spatial_axes(shape):
     """Return the axes that are positions in the picture, of a stage's output shape (n, …) for square pictures.
 
-    >>> find_spatial_axes((1, 64, 7, 7)), find_spatial_axes((1, 7, 7, 64))
-    ((2, 3), (1, 2))
-    >>> find_spatial_axes((1, 197, 768)), find_spatial_axes((1, 512))
-    ((1,), ())
+    >>> find_spatial_axes((1, 64, 7, 7)), find_spatial_axes((1, 197, 768)), find_spatial_axes((1, 512))
+    ((2, 3), (1,), ())
     """
     # Most networks give (n, channels, side, side), Swin (n, side, side, channels), and ViT (n, tokens, channels) with
     # the class token among the tokens. (n, channels) has no spatial axes.

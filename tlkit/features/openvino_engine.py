@@ -41,8 +41,7 @@ class OpenVINOEngine:
 
     def run(self, batches):
         """Yield (batch_size, *shape) float32 for each batch; the next batches are made while some are computed."""
-        # OpenVINO's queue with a callback would be shorter but can deadlock: when the network is deleted, OpenVINO
-        # waits for its thread while holding Python's lock, and the callback in that thread waits for the lock.
+        # OpenVINO's queue with a callback can deadlock: if the network is deleted, each waits for the other's lock.
         n_requests = self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         free = [self._compiled.create_infer_request() for _ in range(n_requests)]
         running = collections.deque()
@@ -93,8 +92,7 @@ def _adapt(converted, network, output):
 
 def read_converted(network):
     """Return a `FrozenNetwork` as an `openvino.Model` with one output per stage, then the features."""
-    # One conversion with the outputs of all stages serves every cut of the network. It needs torch and takes seconds;
-    # the file that is kept is read in a fraction of a second.
+    # One conversion, which needs torch and takes seconds, serves every cut of the network.
     openvino = import_openvino()
     name = f"{network.fingerprint[:32]}-openvino-{importlib.metadata.version('openvino')}-stages.xml"
     parts = [find_kept("converted", Path(name).with_suffix(suffix)) for suffix in (".xml", ".bin", ".sha256")]

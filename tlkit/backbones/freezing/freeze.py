@@ -23,8 +23,8 @@ def freeze(
 ) -> Model:
     """Freeze a model or parts of it, so that training leaves every bit of them unchanged.
 
-    With `requires_grad=False` alone, running statistics of batch norm still move with each batch, and dropout still
-    drops. Here, frozen layers run in evaluation mode even if `train()` is called later: each forward pass sets it.
+    Frozen layers run in evaluation mode even if `train()` is called later. With `requires_grad=False` alone, running
+    statistics of batch norm would still move, and dropout would still drop.
 
     Parameters
     ----------
@@ -33,11 +33,9 @@ def freeze(
     up_to : str or int, optional
         Last of the stages of a `Backbone` to freeze, by name or negative number (-1 is the last stage).
     names : str or sequence of str
-        Names of modules or parameters, or patterns such as "layer1.*". Without `up_to` and `names`, everything is
-        frozen. If all parameters of a module become frozen, its running statistics and dropout are frozen too.
+        Names of modules or parameters, or patterns such as "layer1.*". By default, without `up_to`, all is frozen.
     norm : str
-        Norm layers in frozen parts: "frozen"; "statistics" (running statistics move, parameters are frozen); or
-        "trainable" (as if they were not frozen).
+        Norm layers in frozen parts: "frozen", "statistics" (only running statistics move) or "trainable".
 
     Returns
     -------

@@ -1,8 +1,7 @@
 """Downloading one file so that it is either complete and correct, or not there. Without torch.
 
-If a connection breaks off, the download continues at the byte that is missing: the request names the range of bytes and
-the version of the file (its ETag or date), so that a server with a newer version can't complete the older one. Length
-and hash are checked before the file gets its name.
+If a connection breaks off, the download continues at the missing byte. The request names the version of the file (its
+ETag or date), so that a server can't complete it with another. Length and hash are checked at the end.
 """
 
 import codecs
@@ -40,8 +39,7 @@ class DownloadError(OSError):
 def download(url, target, *, expected_prefix="", progress=False, replace=False):
     """Download `url` to the path `target`; return the SHA-256, or None if the file is there and not to be replaced."""
     # If TLKIT_WEIGHTS_URL is set, the file of the same name is taken from that folder. A second process that wants the
-    # same file waits for the first. `expected_prefix` has the first digits of the SHA-256. If the server doesn't
-    # answer, a DownloadError is raised within 5 s.
+    # same file waits for the first. `expected_prefix` has the first digits of the SHA-256.
     mirror = os.environ.get("TLKIT_WEIGHTS_URL")
     if mirror:
         url = f"{mirror.rstrip('/')}/{target.name}"
@@ -222,11 +220,7 @@ _STARTS = {
 
 
 def name_impostor(start):
-    """Return the kind of a file that can't be weights, from its first bytes; None if it can be weights.
-
-    >>> name_impostor(b"<!DOCTYPE html>"), name_impostor(b"Not found")
-    ('a web page', "a text that begins with 'Not found'")
-    """
+    """Return the kind of a file that can't be weights, from its first bytes; None if it can be weights."""
     start = start[:N_BYTES]
     for beginning, kind in _STARTS.items():
         if start.lstrip().startswith(beginning) and start[8:9] != b"{":  # of safetensors

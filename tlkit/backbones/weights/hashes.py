@@ -1,9 +1,8 @@
 """The SHA-256 that a weights file must have. Without torch.
 
-A published file must have the hash in `data/weights_sha256.txt`. If it isn't listed there, its hash must begin with the
-digits in its name, as in resnet18-f37072fd.pth, which can be forged in minutes, and be that of its first load. A file
-of the user's may be rewritten, with a warning, but must not change while its size and times stay the same, which
-points to a damaged disk. One JSON file in the cache folder records these hashes, sizes and times.
+A published file must have the hash in `data/weights_sha256.txt`. If it isn't listed there, its hash must be that of its
+first load, and begin with the digits in its name, if any. A user's file may be rewritten, with a warning, but must not
+change while its size and times stay the same. One JSON file in the cache folder records these hashes, sizes and times.
 """
 
 import functools
@@ -14,7 +13,6 @@ import re
 import warnings
 from pathlib import Path
 
-from tlkit.backbones.networks import list_entries
 from tlkit.backbones.weights.error import WeightsError
 from tlkit.storage import cache_folder, find_kept, locked, written_whole
 
@@ -24,11 +22,7 @@ _TABLE = importlib.resources.files("tlkit") / "backbones" / "data" / "weights_sh
 
 
 def hash_prefix(file_name):
-    """Return the digits of the SHA-256 in a published file's name, or "".
-
-    >>> hash_prefix("resnet18-f37072fd.pth"), hash_prefix("model.safetensors")
-    ('f37072fd', '')
-    """
+    """Return the digits of the SHA-256 in a published file's name, or ""."""
     found = re.search(r"-([0-9a-f]{8,})\.", file_name)
     return found.group(1) if found else ""
 
@@ -42,14 +36,8 @@ def list_published():
 
 def expected_sha256(entry):
     """Return the first digits, or all, of the SHA-256 that an entry's file must have; "" if nothing is known yet."""
-    known = _read_records()["published"] | list_published()
+    known = read_records()["published"] | list_published()
     return known.get(entry.weights_file) or hash_prefix(entry.weights_file)
-
-
-def stated_sha256(file_name):
-    """Return the digits that are known of the hash of a published file of this name; "" for a file of the user's."""
-    known = {entry.weights_file: hash_prefix(entry.weights_file) for entry in list_entries()}
-    return (known | _read_records()["published"] | list_published()).get(file_name, "")
 
 
 def describe_check(entry):
@@ -64,7 +52,7 @@ def describe_check(entry):
 def known_sha256(path):
     """Return the recorded SHA-256 of a loaded file; None if it wasn't loaded, or its size or times have changed."""
     path = Path(path)
-    record = _read_records()["files"].get(_key(path))
+    record = read_records()["files"].get(_key(path))
     if record is None or not path.is_file() or record["stamp"] != _stamp(path.stat()):
         return None
     return record["sha256"]
@@ -83,7 +71,7 @@ def check_sha256(path, status, sha256, entry=None):
         if not sha256.startswith(expected):
             raise WeightsError(_describe_difference(path, status, sha256, entry, expected))
         return
-    record = _read_records()["files"].get(_key(path))
+    record = read_records()["files"].get(_key(path))
     if record and record["sha256"] != sha256 and record["stamp"] == _stamp(status):
         raise WeightsError(
             f"{path} is damaged: nobody wrote to it since it was last loaded, but its SHA-256 begins {sha256[:8]} now, "
@@ -93,7 +81,7 @@ def check_sha256(path, status, sha256, entry=None):
 
 def record_sha256(path, status, sha256, entry=None):
     """Record the hash of a file that was read and found good; warn if the user has rewritten the file."""
-    record = _read_records()["files"].get(_key(path))
+    record = read_records()["files"].get(_key(path))
     if entry is None and record and record["sha256"] != sha256:
         warnings.warn(
             f"{path} holds other weights than when it was last loaded: its SHA-256 begins {sha256[:8]}, "
@@ -111,11 +99,11 @@ def record_published(entry, sha256):
 
 def _record(kind, key, value):
     """Add a value to the records; only warn if that fails, since the weights themselves are good."""
-    if _read_records()[kind].get(key) == value:
+    if read_records()[kind].get(key) == value:
         return
     try:
         with locked(f"{_records_path()}.lock", _LOCK_TIMEOUT_S):
-            records = _read_records()
+            records = read_records()
             if records.pop("unreadable", False) and _records_path().exists():
                 return  # they may be sound, so they are not replaced
             records[kind][key] = value
@@ -130,7 +118,7 @@ def _records_path():
     return cache_folder() / _RECORDS
 
 
-def _read_records():
+def read_records():
     """Return {"files": {path: {"sha256", "stamp"}}, "published": {file name: sha256}}; empty if they can't be read."""
     empty = {"files": {}, "published": {}}
     effect = "is damaged; the SHA-256 of each weights file is recorded again when it is next loaded"

@@ -1,6 +1,7 @@
 """Check whether kept files are still as they were written. Without torch."""
 
-from tlkit.backbones.weights.hashes import compute_sha256, stated_sha256
+from tlkit.backbones.networks import list_entries
+from tlkit.backbones.weights.hashes import compute_sha256, hash_prefix, list_published, read_records
 from tlkit.features.cache.shards import DamagedShardError, open_shard
 from tlkit.features.openvino_engine import is_intact
 
@@ -38,6 +39,12 @@ def _check_weights(paths):
     if expected and not (sha256 := compute_sha256(path)).startswith(expected):
         return f"its SHA-256 begins {sha256[:8]}, expected {expected[:8]}"
     return None
+
+
+def stated_sha256(file_name):
+    """Return the digits that are known of the hash of a published file of this name; "" for a file of the user's."""
+    known = {entry.weights_file: hash_prefix(entry.weights_file) for entry in list_entries()}
+    return (known | read_records()["published"] | list_published()).get(file_name, "")
 
 
 _CHECKS = {"features": _check_features, "converted": _check_converted, "weights": _check_weights}

@@ -4,8 +4,7 @@
     digests   32 bytes per row: the SHA-256 of the picture
     values    float32, little-endian, row by row
 
-Head and digests are a few thousandths of a file. They list its pictures, so the values are read only if some of them
-are needed. Every changed byte is noticed.
+The values are read only if some of the pictures are needed. Every changed byte is noticed.
 """
 
 import contextlib
