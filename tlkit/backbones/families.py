@@ -33,11 +33,7 @@ class Family:
 
 
 def find_family(name):
-    """Return the `Family` of a network of torchvision's or an EfficientNet-Lite, by the network's name.
-
-    >>> find_family("resnet18").year
-    2015
-    """
+    """Return the `Family` of a network of torchvision's or an EfficientNet-Lite, by the network's name."""
     found = next((family for family in FAMILIES.values() if re.fullmatch(family.pattern, name)), None)
     if found is None:
         raise ValueError(f"name: {name!r} belongs to no family; add one to tlkit.backbones.families.FAMILIES")
@@ -50,11 +46,7 @@ def _number(parts):
 
 
 def _slice(path, bounds):
-    """Return the sections of a sequence between bounds (indices).
-
-    >>> _slice("features", [0, 2, 5])
-    ['features[0:2]', 'features[2:5]']
-    """
+    """Return the sections of a sequence between bounds (indices)."""
     return [f"{path}[{start}:{end}]" for start, end in itertools.pairwise(bounds)]
 
 

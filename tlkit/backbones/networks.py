@@ -40,7 +40,7 @@ def make_entry(row):
         fixed_size=family.fixed_size,
         paper=family.paper,
         **{column: int(row[column]) for column in _WHOLE_NUMBERS},
-        **vars(find_pretraining(row["name"], row["weights"])),
+        **find_pretraining(row["name"], row["weights"]),
     )
 
 
@@ -60,11 +60,7 @@ CATALOGUE = {name: next(iter(tags.values())) for name, tags in _ENTRIES.items()}
 
 
 def find_entry(name, weights="pretrained"):
-    """Return the `Entry` of a network with one set of weights ("pretrained" or a tag); names may begin with "timm:".
-
-    >>> find_entry("resnet50").weights, find_entry("resnet50", "IMAGENET1K_V1").recipe.resize_size_px
-    ('IMAGENET1K_V2', 256)
-    """
+    """Return the `Entry` of a network with one set of weights ("pretrained" or a tag); names may begin with "timm:"."""
     if not isinstance(name, str):
         raise TypeError(
             f"name: a {type(name).__name__}, expected the name of a network, such as 'resnet18'. Of a network at hand, "
@@ -114,11 +110,7 @@ def import_timm_networks():
 
 
 def find_stage(name, stages, stage):
-    """Return the index of a stage of the network `name`, by its name, "stage:" and its name, or a negative number.
-
-    >>> find_stage("a network", ("stem", "stage1", "stage2"), -1)
-    2
-    """
+    """Return the index of a stage of the network `name`, by its name, "stage:" and its name, or a negative number."""
     number = stage if isinstance(stage, numbers.Integral) and not isinstance(stage, bool) else 0
     if number == 0 and (named := str(stage).removeprefix("stage:")) in stages:
         return stages.index(named)

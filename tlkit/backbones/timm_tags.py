@@ -6,7 +6,7 @@ a tag doesn't name the data (Meta's "mae", "dino"), we follow the papers that ti
 
 import re
 
-# Pattern of a part of timm's tag, the data, and the kind of `Pretraining`. Names of data sets come first, then words
+# Pattern of a part of timm's tag, the data, and the kind of an `Entry`. Names of data sets come first, then words
 # that imply data. The first pattern that matches counts. Pictures of everything are "general" for any task.
 _DATA = (
     (r"in1k", "ImageNet-1k", "general"),

@@ -71,8 +71,7 @@ def _exact_convolutions(device):
 
 def fold_norms(network, batch):
     """Fold each BatchNorm of a network into the convolution before it; return whether its output stays the same."""
-    # Folding saves a pass over memory per layer. The pairs are observed on a batch (n, 3, height, width). If the output
-    # of a convolution goes to its norm layer and elsewhere too, the folded network computes something else; the
+    # The pairs are observed on a batch (n, 3, height, width). If the output of a convolution goes elsewhere too, the
     # comparison shows it, and the caller starts again from a copy.
     before = network(batch)
     for convolution, name, norm in _find_pairs(network, batch):
