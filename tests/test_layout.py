@@ -19,7 +19,7 @@ MIRRORS = {"summaries", "plots", "widgets", "lessons", "cli"}
 # Terms of the field that end in -ing.
 FIELD_TERMS = {"early_stopping", "training", "freezing", "preprocessing", "freeze_score_painting"}
 CORE = {"backbones", "comparison", "cpu", "evaluation", "features", "heads", "images", "strategies", "training"}
-CORE |= {"arguments", "lazy", "names", "storage"}
+CORE |= {"arguments", "lazy", "names", "notices", "storage"}
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,12 @@ import shutil
 import stat
 import tempfile
 import uuid
-import warnings
 from pathlib import Path
 
 import filelock
 import platformdirs
+
+from tlkit.notices import warn
 
 PARTIAL_PREFIX = ".partial-"  # of files that are still being written
 
@@ -67,10 +68,9 @@ def _find_folders(wanted):
         with contextlib.suppress(OSError):
             substitute = Path(tempfile.mkdtemp(prefix="tlkit-"))
             atexit.register(shutil.rmtree, substitute, ignore_errors=True)
-    warnings.warn(
+    warn(
         f"the cache folder {folder} {obstacle}; it is only read, and new results are kept in {substitute}. Set "
         "TLKIT_CACHE_DIR to a folder of yours",
-        stacklevel=4,
     )
     return tuple(each for each in (substitute, folder) if each)
 
@@ -125,8 +125,7 @@ def locked(path, timeout_s):
 @functools.cache
 def _warn_of_no_locks(folder, reason):
     """Warn once that a folder knows no locks."""
-    warnings.warn(
+    warn(
         f"{folder} is on a disk whose locks don't work ({reason}), so none are used: let one process at a time write "
         "there, or take a folder on another disk",
-        stacklevel=5,
     )

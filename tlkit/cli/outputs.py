@@ -3,8 +3,8 @@
 import contextlib
 import os
 import tempfile
-import warnings
 
+from tlkit.notices import warn
 from tlkit.storage import written_whole
 
 _FORMULA_SIGNS = ("'", "=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # also in full width
@@ -38,9 +38,8 @@ class Record:
                 _append(self._paths[name], write_csv(table, header=not self.n_runs))
             self.n_runs += 1
         except OSError as error:
-            warnings.warn(
+            warn(
                 f"a finished run couldn't be written to {self.folder} ({error.strerror}); the end tries it again",
-                stacklevel=2,
             )
 
     def _make_file(self, name):

@@ -1,7 +1,6 @@
 """The arms of a comparison, and how each is run on a split: trained or solved. Without torch until one is run."""
 
 import typing
-import warnings
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from tlkit.evaluation.paired_gains import FIXED_FOLD, score_arm
 from tlkit.evaluation.scores import evaluate_probabilities
 from tlkit.images.imageset import check_images
 from tlkit.images.splits import N_FOLDS, split_for
+from tlkit.notices import warn
 
 HAND_MADE = "hand_made"
 DEFAULT_SIZE_PX = 96
@@ -65,7 +65,7 @@ def read_test(images, test):
         )
     if is_shared.any() and (images.groups != images.names).any():
         message = f"test: {is_shared.sum()} of {len(test)} pictures share groups with training pictures, so scores may "
-        warnings.warn(f"{message}be too high: pass images.disjoint_from(test) instead of images", stacklevel=4)
+        warn(f"{message}be too high: pass images.disjoint_from(test) instead of images")
     return test.with_classes(images.classes)
 
 
@@ -106,7 +106,6 @@ def run_arms(backbone, images, arms, shots, seeds, test, on_run=None, **settings
         unit_of=lambda cell: cell.seed,
         units="seeds",
         may_fork=runner.needs_training,
-        stacklevel=4,
         on_result=on_run and (lambda *result: on_run(*_tabulate([result]))),
         **settings,
     )

@@ -7,13 +7,13 @@ unless there are workers.
 import contextlib
 import itertools
 import sys
-import warnings
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from tlkit.arguments import check_count
 from tlkit.comparison.workers import Helpers, call_in_fork
+from tlkit.notices import warn
 
 
 def read_seeds(seeds):
@@ -40,9 +40,7 @@ def tabulate(results, columns):
     return pd.DataFrame([cell._asdict() | row for cell, (_, row) in results]), pd.concat(tables, ignore_index=True)
 
 
-def run_cells(
-    cells, run, prepare, *, unit_of, units, progress, n_workers, may_fork=None, stacklevel=3, on_result=None, **bar
-):
+def run_cells(cells, run, prepare, *, unit_of, units, progress, n_workers, may_fork=None, on_result=None, **bar):
     """Return [(cell, run(cell))] in the order of `cells`; after Ctrl-C, those of units whose cells are all finished."""
     # `prepare(progress, in_fork)` computes features that runs share. Features on disk come from a process of its own,
     # which frees its memory before workers start. The workers are forked before this process itself prepares, since
@@ -71,6 +69,6 @@ def run_cells(
             if not finished:
                 raise
             message = f"interrupted; the {len(finished)} {units} that all arms have finished are kept"
-            warnings.warn(message, stacklevel=stacklevel)
+            warn(message)
             results = {index: result for index, result in results.items() if unit_of(cells[index]) in finished}
     return [(cells[index], results[index]) for index in sorted(results)]

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from tlkit.arguments import check_count
 from tlkit.cpu.threads import end_idle_threads
+from tlkit.notices import warn
 
 _INDEX_BYTES = 4  # per index in the pipe
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl: the signal that a process gets when its parent ends
@@ -158,7 +159,7 @@ class Helpers:
             if process.exitcode < 0:
                 killed = f"worker process {process.pid} was killed ({signal.Signals(-process.exitcode).name})"
                 rest = f"finished runs are kept, and this process repeats {lost}: use fewer workers if it happens again"
-                warnings.warn(f"{killed}, perhaps since memory ran out; {rest}", stacklevel=2)
+                warn(f"{killed}, perhaps since memory ran out; {rest}")
 
     def _help(self, sender, own_receiver):
         """Work in a helper, and send (index, result, warnings) of each index."""
@@ -185,7 +186,7 @@ class Helpers:
                 except (EOFError, OSError):  # OSError: killed while it was sending
                     break
                 for category, message in given:
-                    warnings.warn(message, category, stacklevel=2)
+                    warn(message, category)
                 remaining.remove(index)
                 yield index, result
 

@@ -1,12 +1,12 @@
 """`PairedGains`: the gains of one arm over another by seed, and the interval of their mean. Without torch."""
 
 import dataclasses
-import warnings
 
 import numpy as np
 
 from tlkit.arguments import check_columns
 from tlkit.evaluation.intervals import LEVEL, t_interval, two_way_interval
+from tlkit.notices import warn
 
 FIXED_FOLD = -1  # of runs that are all tested on one fixed test set
 _PREDICTION_COLUMNS = {"strategy", "shots", "seed", "picture", "group", "label", "predicted"}
@@ -70,11 +70,10 @@ def pair_arms(runs, predictions, strategy, baseline, shots):
             "comparison.predictions, or test on several folds"
         )
     if counts.min() != counts.max():
-        warnings.warn(
+        warn(
             f"{strategy}: folds are used unequally ({counts.to_dict()}); each fold has the same weight in the gain, "
             "which therefore differs from the difference of the mean accuracies: use a multiple of the number of folds "
             "as number of seeds",
-            stacklevel=3,
         )
     if counts.max() > 1 and predictions is not None:
         return PairedGains(gains, folds, *_find_differences(predictions, strategy, baseline, shots, paired["seed"]))

@@ -1,12 +1,11 @@
 """Temperature scaling: one number that makes probabilities less or more confident. Without torch."""
 
-import warnings
-
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tlkit.arguments import check_number, check_predictions
 from tlkit.heads.numerics import softmax
+from tlkit.notices import warn
 
 # Beyond these limits the probabilities of any network are 0 and 1, or all alike.
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.01, 100.0
@@ -123,5 +122,5 @@ def _find_scores(probabilities):
 def _warn_of_limit(temperature, reason):
     """Warn that the log loss has no minimum between the limits; return the limit."""
     message = f"labels: {reason}, so the temperature is set to its limit {temperature:g}; hold out more pictures"
-    warnings.warn(message, stacklevel=3)
+    warn(message)
     return temperature

@@ -7,12 +7,12 @@ import hashlib
 import importlib.metadata
 import sys
 import tempfile
-import warnings
 from pathlib import Path
 
 import numpy as np
 
 from tlkit.cpu.threads import convolutions, default_states
+from tlkit.notices import warn
 from tlkit.storage import PARTIAL_PREFIX, cache_folder, find_kept
 
 BATCH_SIZE = 8
@@ -108,10 +108,9 @@ def read_converted(network):
         try:
             _keep(converted, path)
         except (OSError, RuntimeError) as error:  # OpenVINO raises the latter if the disk is full
-            warnings.warn(
+            warn(
                 f"the converted network can't be kept in {path.parent} ({error}): make room there, or set "
                 "TLKIT_CACHE_DIR to a folder of yours",
-                stacklevel=2,
             )
     return converted
 

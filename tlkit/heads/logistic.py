@@ -1,7 +1,5 @@
 """The linear probe: multinomial logistic regression with a given or cross-validated L2 penalty."""
 
-import warnings
-
 import numpy as np
 
 from tlkit.arguments import check_number
@@ -9,6 +7,7 @@ from tlkit.heads.head import LinearHead, split_pair
 from tlkit.heads.numerics import limit_threads, measure_scale, weigh_classes
 from tlkit.heads.soft_targets import solve_soft_targets
 from tlkit.images.splits import assign_folds
+from tlkit.notices import warn
 
 L2_PENALTY = 10.0
 L2_PENALTIES = tuple(10.0 ** np.arange(4, -4, -1))  # strong to weak: each solution is a good start for the next
@@ -112,10 +111,9 @@ def _choose_l2_penalty(values, features, seed):
 
 def _take_default(reason):
     """Warn that cross-validation is impossible and return the settings with the default penalty."""
-    warnings.warn(
+    warn(
         f"l2_penalty: 'cross-validated' trains on one group of each class and holds out another, but {reason}; "
         f"l2_penalty {L2_PENALTY:g} is used",
-        stacklevel=5,
     )
     return {"l2_penalty": L2_PENALTY}
 

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import threading
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from PIL import Image
 
 from tlkit.images.formats import PictureError
 from tlkit.images.inputs import hold_pixels
+from tlkit.notices import warn
 
 # Loaders of torchvision that read a picture as tlkit does. Another loader may read other formats.
 _PICTURE_LOADERS = {"default_loader", "pil_loader", "accimage_loader"}
@@ -125,10 +125,9 @@ def read_pairs(dataset, indices):
     samples = getattr(dataset, "samples", None) or getattr(dataset, "imgs", None)
     if not transformed and _are_files(dataset, samples):
         if getattr(dataset, "transform", None) is not None:
-            warnings.warn(
+            warn(
                 "source: the dataset's transform isn't applied, since each network prepares its pictures itself; the "
                 "files are read as they are",
-                stacklevel=4,
             )
         return [samples[index][0] for index in indices], [samples[index][1] for index in indices], classes
     item = _read_pair(dataset, indices[0])

@@ -1,7 +1,8 @@
 """Names of files in other encodings than UTF-8, as zips of other systems have them, guessed from all together."""
 
 import re
-import warnings
+
+from tlkit.notices import warn
 
 # The common characters of each encoding as a pattern of their bytes. The first encoding wins a tie.
 _COMMON = {
@@ -35,10 +36,9 @@ def decode_names(names, location):
     texts |= {name: name.decode(encoding or "utf-8", "surrogateescape") for name in others}
     if encoding != "cp437":  # the encoding of old zips needs no word
         read = f"read as {encoding}" if encoding else "of no known encoding"
-        warnings.warn(
+        warn(
             f"{location}: {len(others)} names are not UTF-8 and {read}, the first {texts[others[0]]!r}; if they are "
             "wrong, rename the files or make the zip anew with names in UTF-8",
-            stacklevel=6,
         )
     return texts
 

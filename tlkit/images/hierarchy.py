@@ -2,8 +2,9 @@
 
 import collections
 import re
-import warnings
 from pathlib import PurePosixPath
+
+from tlkit.notices import warn
 
 _SPLITS = frozenset(
     {"train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval", "evaluation", "holdout"}
@@ -45,10 +46,9 @@ def check_hierarchy(tree, by_class):
         raise ValueError(
             f"{place}all hold the same folders ({_list(shared)}), so they look like domains: take {listed}; {meant}"
         )
-    warnings.warn(
+    warn(
         f"{tree.location}: the classes {_list(by_class)} hold the same folders ({_list(shared)}), whose pictures are "
         f"read together; if these are the classes, take {listed}",
-        stacklevel=5,
     )
 
 

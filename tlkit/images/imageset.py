@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from tlkit.arguments import check_known, check_shape, resolve_index
 from tlkit.images.decode import decode_picture
 from tlkit.images.splits import choose_test, draw_shots, find_straddling, join_groups, report_shortage
 from tlkit.names import number_repeats
+from tlkit.notices import warn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -285,7 +285,7 @@ class ImageSet:
             groups = [find(name) for name in self.names.tolist()]
         groups, folds = join_groups(self.groups, groups), self.folds
         if len(folds) and folds.min() >= 0 and find_straddling(groups, folds):
-            warnings.warn("groups: some have pictures in several published folds, so new folds are drawn", stacklevel=2)
+            warn("groups: some have pictures in several published folds, so new folds are drawn")
             folds = np.full(len(self), -1)
         return self._replace(groups=groups, folds=folds)
 
@@ -316,10 +316,9 @@ class ImageSet:
         is_test = choose_test(self.labels, self.groups, self.folds, test_fold=test_fold, n_folds=n_folds, seed=seed)
         train, test = self[~is_test], self[is_test]
         if only_in_test := [self.classes[label] for label in np.setdiff1d(test.labels, train.labels)]:
-            warnings.warn(
+            warn(
                 f"split: every picture of {', '.join(only_in_test)} is on the test side, so this can't be learned: add "
                 "pictures of other groups, or leave it out with select(classes=…)",
-                stacklevel=2,
             )
         return train, test
 
@@ -347,7 +346,7 @@ class ImageSet:
             message = f"shots: {shots} wanted of each class, but {shortage}"
             if strict:
                 raise ValueError(f"{message}: take fewer shots, or leave those out with select(classes=…)")
-            warnings.warn(f"{message}; all there are is taken", stacklevel=2)
+            warn(f"{message}; all there are is taken")
         return self[drawn]
 
     def disjoint_from(self, other: ImageSet) -> ImageSet:

@@ -5,13 +5,13 @@ import dataclasses
 import os
 import re
 import unicodedata
-import warnings
 from pathlib import PurePosixPath
 
 from tlkit.images.encodings import decode_names
 from tlkit.images.formats import EXTENSIONS
 from tlkit.images.hierarchy import check_hierarchy
 from tlkit.names import make_printable
+from tlkit.notices import warn
 
 MAX_DEPTH = 100  # of folders in each other
 _SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir"})
@@ -126,7 +126,7 @@ def _warn_of_omissions(tree, pictures, by_class):
     if others := _count_others(tree):
         notices.append(f"other files left out: {others}")
     if notices:
-        warnings.warn(f"{tree.location}: {'; '.join(notices)}", stacklevel=4)
+        warn(f"{tree.location}: {'; '.join(notices)}")
 
 
 # Letters of the Cyrillic and Greek alphabets that look like Latin ones, and characters that aren't seen.
@@ -156,10 +156,9 @@ def name_classes(location, names, *, merge_twins):
         return {name: make_printable(plain[last]) for last, twins in merged.items() for name in twins}
     if several := [twins for twins in by_form.values() if len(twins) > 1]:
         listed = "; ".join(" and ".join(map(ascii, twins)) for twins in several)
-        warnings.warn(
+        warn(
             f"{location}: classes that look alike, since they differ only in case, spaces, invisible characters or the "
             f"encoding of a letter: {listed}; merge_twins=True makes one class of them",
-            stacklevel=4,
         )
     return {name: make_printable(name) for name in names}
 
@@ -168,10 +167,9 @@ def decode_tree(tree):
     """Return a folder's tree with names that can be printed and saved, whatever their encoding on the disk."""
     parts = {part for path in (*tree.files, *tree.folders) for part in path.parts}
     if garbled := sorted(filter(_GARBLED.search, parts)):
-        warnings.warn(
+        warn(
             f"{tree.location}: {len(garbled)} names look garbled, the first {garbled[0]!r}, as if an archive was "
             "unpacked in a wrong encoding: load the archive itself, or rename them",
-            stacklevel=5,
         )
     odd = {part: os.fsencode(part) for part in parts if part != make_printable(part)}
     if not odd:

@@ -5,7 +5,6 @@ import concurrent.futures
 import contextlib
 import itertools
 import os
-import warnings
 
 from PIL import Image
 
@@ -13,6 +12,7 @@ from tlkit.images.decode import PictureError, decode_picture, open_picture
 from tlkit.images.formats import find_format
 from tlkit.images.inputs import make_set
 from tlkit.names import make_printable
+from tlkit.notices import warn
 
 N_DECODED = 20_000  # pictures of larger sets are decoded when they are used
 _N_AT_ONCE = 16
@@ -29,10 +29,9 @@ def scan_pictures(entries, *, domain, bad, location, n_least_classes=2):
     decode = bad == "skip" or len(entries) <= N_DECODED
     results = _inspect_all([file for _, _, file in entries], _inspect if decode else _inspect_ends)
     if not decode:
-        warnings.warn(
+        warn(
             f"{location}: more than {N_DECODED:,} pictures, so only the first and last bytes of each were checked; a "
             'picture that is damaged in between is named when it is first used (bad="skip" decodes all of them now)',
-            stacklevel=3,
         )
     quarantine = [(file.location, reason) for (_, _, file), (reason, _) in zip(entries, results, strict=True) if reason]
     if quarantine:
@@ -42,7 +41,7 @@ def scan_pictures(entries, *, domain, bad, location, n_least_classes=2):
     _warn_of_oddities(odd, len(entries), location)
     classes = sorted({label for _, label, _ in kept})
     if lost := sorted({label for _, label, _ in entries} - set(classes)):
-        warnings.warn(f"{location}: no readable picture of {', '.join(lost)}, so these are no classes", stacklevel=3)
+        warn(f"{location}: no readable picture of {', '.join(lost)}, so these are no classes")
     if len(classes) < n_least_classes:
         raise ValueError(
             f"source: {location} has {len(kept)} readable pictures in {len(classes)} classes "
@@ -118,14 +117,14 @@ def _warn_of_oddities(oddities, n_pictures, location):
     for oddity in (_ANIMATED, _FLAT, _DARK):
         paths = [path for path, found in oddities if found == oddity]
         if paths and (oddity == _ANIMATED or 10 * len(paths) >= n_pictures):
-            warnings.warn(f"{location}: {len(paths)} {oddity}, the first {paths[0]}", stacklevel=4)
+            warn(f"{location}: {len(paths)} {oddity}, the first {paths[0]}")
 
 
 def _report_bad(quarantine, n_pictures, bad, location):
     """Warn of unreadable pictures if `bad` is "skip"; else raise one ValueError that lists them."""
     count = f"{len(quarantine)} of {n_pictures} pictures can't be read"
     if bad == "skip":
-        warnings.warn(f"{location}: {count} and are left out; they are listed in .quarantine", stacklevel=4)
+        warn(f"{location}: {count} and are left out; they are listed in .quarantine")
         return
     shown = "".join(f"\n  {path}: {reason}" for path, reason in quarantine[:_N_SHOWN])
     rest = f"\n  and {len(quarantine) - _N_SHOWN} more" if len(quarantine) > _N_SHOWN else ""
@@ -145,8 +144,7 @@ def _warn_of_copies(entries, digests, location):
         paths[digest].append(make_printable(path))
     conflicts = [paths[digest] for digest in paths if len(labels[digest]) > 1]
     if conflicts:
-        warnings.warn(
+        warn(
             f"{location}: {len(conflicts)} pictures are in more than one class, the first {' = '.join(conflicts[0])}"
             ": remove the wrong copies, since no prediction for these can be right",
-            stacklevel=4,
         )

@@ -6,12 +6,12 @@ import hashlib
 import itertools
 import math
 import operator
-import warnings
 
 import numpy as np
 
 from tlkit.arguments import check_count, check_shape
 from tlkit.cpu.threads import hide_warnings
+from tlkit.notices import warn
 
 _PUBLISHED = (5, 0)  # number of folds and seed of published folds
 N_FOLDS = 5
@@ -149,10 +149,9 @@ def join_groups(groups, given):
         raise ValueError(f"groups: {len(texts)} pictures are all in group {str(names[0])!r}: none is left to test on")
     if len(first) < len(names):
         other = np.setdiff1d(np.arange(len(names)), first)[0]
-        warnings.warn(
+        warn(
             f"groups: {len(names)} become {len(first)}, since some share copies or other groups; for example, "
             f"'{names[other]}' is joined with '{names[first[number[other]]]}'",
-            stacklevel=3,
         )
     return names[first[number]][new]
 

@@ -2,7 +2,8 @@
 
 import functools
 import unicodedata
-import warnings
+
+from tlkit.notices import warn
 
 
 def with_plain_texts(draw):
@@ -92,8 +93,7 @@ def _can_draw(path, letter):
 @functools.cache
 def _warn_once():
     """Warn that some letters have no font, once per process."""
-    warnings.warn(
+    warn(
         r"no installed font has some letters of these names, so drawings show them as \u and their number: install a "
         "font for them, for example Noto Sans CJK, and restart",
-        stacklevel=2,
     )

@@ -1,6 +1,5 @@
 """Agreement of scores with measured accuracy: rank correlations with intervals. Without torch."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -8,6 +7,7 @@ import pandas as pd
 
 from tlkit.arguments import check_known
 from tlkit.evaluation.share_intervals import percentile_interval
+from tlkit.notices import warn
 from tlkit.selection.score_warnings import SelectionWarning
 
 BASELINES = ("published_accuracy", "n_parameters", "n_flops")
@@ -93,10 +93,9 @@ def compare_with_accuracy(
             "two candidates correctly half of the time"
         )
     if n_measured < _WIDE_BELOW:
-        warnings.warn(
+        warn(
             f"{n_measured} candidates: with fewer than {_WIDE_BELOW} the intervals are wide, and still too narrow",
             SelectionWarning,
-            stacklevel=2,
         )
     rows = []
     for column in (*scores, *baselines):

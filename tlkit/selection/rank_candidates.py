@@ -15,7 +15,7 @@ from tlkit.cpu.threads import hide_warnings
 from tlkit.images.imageset import ImageSet
 from tlkit.selection.candidates import Candidate
 from tlkit.selection.evidence_scores import score_h, score_logme
-from tlkit.selection.score_warnings import CONSTANT_SHARE, warn
+from tlkit.selection.score_warnings import CONSTANT_SHARE, warn_of
 from tlkit.selection.source import NoClassifierError, apply_classifier, load_classifier, score_leep, score_nce
 from tlkit.selection.transferability import score_knn, score_linear_probe
 
@@ -169,12 +169,16 @@ def _warn_of_conditions(rows, images, scores, constant):
     resized = [row["name"] for row in rows if row["image_size_px"] != row.pop("own_size_px")]
     affected = sorted(_DEPEND_ON_WIDTH & set(scores))
     if affected and len(images) < widths[-1]:
-        warn(f"{len(images)} pictures and up to {widths[-1]} features, so that {' and '.join(affected)} fit by chance")
+        warn_of(
+            f"{len(images)} pictures and up to {widths[-1]} features, so that {' and '.join(affected)} fit by chance"
+        )
     if affected and len(widths) > 1:
-        warn(f"{widths[0]} to {widths[-1]} features: {' and '.join(affected)} compare only networks of the same width")
+        warn_of(
+            f"{widths[0]} to {widths[-1]} features: {' and '.join(affected)} compare only networks of the same width"
+        )
     if resized:
-        warn(f"at another size than the weights were trained with, which costs accuracy: {', '.join(resized)}")
+        warn_of(f"at another size than the weights were trained with, which costs accuracy: {', '.join(resized)}")
     if constant:
-        warn(f"over a tenth of the features are the same on all pictures: {', '.join(constant)}")
+        warn_of(f"over a tenth of the features are the same on all pictures: {', '.join(constant)}")
     if n_single:
-        warn(f"{n_single} classes have one picture, which counts as wrong in scores that hold out pictures")
+        warn_of(f"{n_single} classes have one picture, which counts as wrong in scores that hold out pictures")

@@ -1,10 +1,9 @@
 """Argument checks of the scores in `tlkit.selection`, and their warnings. Without torch."""
 
-import warnings
-
 import numpy as np
 
 from tlkit.features.arrays import check_labels, check_rows
+from tlkit.notices import warn
 
 # With few pictures, some features are constant by chance; a larger share than this deserves a warning.
 CONSTANT_SHARE = 0.1
@@ -29,7 +28,9 @@ def check_values(values, labels):
     if n_constant == given.shape[1]:
         raise ValueError("values: every feature is the same on all pictures, expected some that differ")
     if n_constant > CONSTANT_SHARE * given.shape[1]:
-        warn(f"values: {n_constant} of {given.shape[1]} features are the same on all pictures and carry no information")
+        warn_of(
+            f"values: {n_constant} of {given.shape[1]} features are the same on all pictures and carry no information"
+        )
     return given, labels, n_classes
 
 
@@ -37,7 +38,7 @@ def warn_of_width(values):
     """Warn if (n, d) features have n < d: a score without held-out pictures then separates any classes."""
     n, d = values.shape
     if n < d:
-        warn(
+        warn_of(
             f"values: {n} pictures and {d} features; with fewer pictures than features this score also depends on the "
             "number of features: compare only networks of equal n_features, or add pictures"
         )
@@ -47,9 +48,11 @@ def warn_of_single_pictures(labels):
     """Warn of classes with one picture, which can't be in training and test set."""
     n_single = int((np.bincount(labels) == 1).sum())
     if n_single:
-        warn(f"labels: {n_single} classes have one picture, which counts as wrong whatever the features: add pictures")
+        warn_of(
+            f"labels: {n_single} classes have one picture, which counts as wrong whatever the features: add pictures"
+        )
 
 
-def warn(text):
-    """Warn at the line that called the score: two frames above the function that calls this."""
-    warnings.warn(text, SelectionWarning, stacklevel=4)
+def warn_of(text):
+    """Warn about the data of a score."""
+    warn(text, SelectionWarning)

@@ -5,7 +5,6 @@ import hashlib
 import importlib.metadata
 import json
 import time
-import warnings
 from pathlib import Path
 
 import filelock
@@ -15,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from tlkit import __version__
 from tlkit.backbones.weights.hashes import compute_sha256
+from tlkit.notices import warn
 from tlkit.storage import PARTIAL_PREFIX, locked, written_whole
 from tlkit.training.state import put_state, take_state
 
@@ -63,10 +63,9 @@ class Checkpoints:
             self._write(training)
         except (OSError, SafetensorError) as error:
             if self.could_write:
-                warnings.warn(
+                warn(
                     f"checkpoint: none could be written to {self.folder} ({error}); the training continues without "
                     "one and tries again later",
-                    stacklevel=2,
                 )
             self.could_write = False
             self._tidy()
@@ -79,10 +78,9 @@ class Checkpoints:
             try:
                 tensors, facts = self._read(number)
             except (OSError, ValueError, KeyError, SafetensorError) as error:
-                warnings.warn(
+                warn(
                     f"checkpoint: {self._paths(number)[0]} is damaged ({error}); "
                     + ("the one before it is taken" if index else "the run begins anew"),
-                    stacklevel=4,
                 )
                 continue
             if differences := _compare(facts["run"], self.described):
@@ -91,10 +89,9 @@ class Checkpoints:
                     "folder, or the settings of that run"
                 )
             if differences := _compare(facts["conditions"], _describe_conditions(training)):
-                warnings.warn(
+                warn(
                     f"checkpoint: the run began with other {'; '.join(differences)}; its end may differ in the last "
                     "bits from that of a run which was never stopped",
-                    stacklevel=4,
                 )
             put_state(training, tensors, facts)
             self.numbers, self.before_s = found[: index + 1], facts["duration_s"]

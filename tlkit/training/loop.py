@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import warnings
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from tlkit.cpu.memory import freed_memory_kept
 from tlkit.features.extract import extract_features
 from tlkit.heads import fit_head
 from tlkit.heads.numerics import weigh_classes
+from tlkit.notices import warn
 from tlkit.training.batches import TrainingPictures, order_pictures, order_target
 from tlkit.training.early_stopping import predict_batches, put_back, validate
 from tlkit.training.optimizer import schedule
@@ -107,7 +107,7 @@ class Training:
                 return False
             except KeyboardInterrupt:
                 n_epochs = len(self.history)
-                warnings.warn(f"interrupted after {n_epochs} epochs; the run is kept as far as it got", stacklevel=3)
+                warn(f"interrupted after {n_epochs} epochs; the run is kept as far as it got")
                 return False
         return True
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import collections.abc
 import copy
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from tlkit.cpu.memory import measured
 from tlkit.cpu.threads import default_states
 from tlkit.images.imageset import ImageSet
 from tlkit.images.splits import assign_folds
+from tlkit.notices import warn
 from tlkit.strategies import catalogue
 from tlkit.strategies.strategy import Strategy, adjust_phases, changes_backbone
 from tlkit.training.batches import hash_digests, hide_labels, list_digests
@@ -266,9 +266,8 @@ def _hold_out(images, validation, seed):
             "pictures"
         )
     if missing := [images.classes[label] for label in np.setdiff1d(held_out.labels, training_images.labels)]:
-        warnings.warn(
+        warn(
             f"validation: every picture of {', '.join(missing)} is held out, so this can't be learned: take another "
             "seed or share, or more pictures",
-            stacklevel=3,
         )
     return training_images, held_out

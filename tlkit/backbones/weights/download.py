@@ -14,11 +14,11 @@ import threading
 import time
 import urllib.error
 import urllib.request
-import warnings
 from pathlib import Path
 
 import filelock
 
+from tlkit.notices import warn
 from tlkit.storage import locked, written_whole
 
 TIMEOUT_S = 4.0  # to connect, and between two blocks
@@ -67,7 +67,7 @@ def _locked_target(target):
             stack.enter_context(locked(lock, NOTICE_S))
         except filelock.Timeout:
             holder = f"{_name_holder(lock)} holds {lock}, as a download of {target.name} does"
-            warnings.warn(f"{holder}; waiting for up to {WAIT_S / 60:.0f} minutes", stacklevel=6)
+            warn(f"{holder}; waiting for up to {WAIT_S / 60:.0f} minutes")
             try:
                 stack.enter_context(locked(lock, WAIT_S))
             except filelock.Timeout:

@@ -12,7 +12,6 @@ import collections
 import copy
 import fnmatch
 import re
-import warnings
 
 import torch
 
@@ -20,6 +19,7 @@ from tlkit.backbones.weights.error import Fault, WeightsError
 from tlkit.backbones.weights.hashes import known_sha256
 from tlkit.backbones.weights.weight_files import find_published
 from tlkit.names import make_printable
+from tlkit.notices import warn
 
 _SMALLEST_SHARE = 0.5
 
@@ -80,7 +80,7 @@ def fit_to_network(tensors, network, classifier, path, allow=(), *, published=Fa
         changes.append(f"{', '.join(sorted(precisions))} was read as torch.float32: results differ in the last digits")
     allowed = _check_faults(faults, surplus, allow, required, path, published)
     if changes and not published:
-        warnings.warn(make_printable(f"{path}: {'; '.join(changes)}"), stacklevel=4)
+        warn(make_printable(f"{path}: {'; '.join(changes)}"))
     if dropped:
         changes.append(f"{', '.join(dropped)} was dropped: a backbone has no classifier")
     if allowed:
@@ -158,7 +158,7 @@ def _check_faults(faults, surplus, allow, required, path, published):
             [*(refused or faults), *(fault for fault in extra if fault not in allowed)],
         )
     if idle:
-        warnings.warn(f"allow: {idle} matches no fault in {path}, so it can be removed", stacklevel=5)
+        warn(f"allow: {idle} matches no fault in {path}, so it can be removed")
     return tuple(dict.fromkeys(fault.tensor for fault in (*faults, *extra) if fault in allowed))
 
 

@@ -10,10 +10,10 @@ import hashlib
 import importlib.resources
 import json
 import re
-import warnings
 from pathlib import Path
 
 from tlkit.backbones.weights.error import WeightsError
+from tlkit.notices import warn
 from tlkit.storage import cache_folder, find_kept, locked, written_whole
 
 _LOCK_TIMEOUT_S = 10
@@ -83,10 +83,9 @@ def record_sha256(path, status, sha256, entry=None):
     """Record the hash of a file that was read and found good; warn if the user has rewritten the file."""
     record = read_records()["files"].get(_key(path))
     if entry is None and record and record["sha256"] != sha256:
-        warnings.warn(
+        warn(
             f"{path} holds other weights than when it was last loaded: its SHA-256 begins {sha256[:8]}, "
             f"{record['sha256'][:8]} then. It was rewritten in the meantime; the new hash is recorded",
-            stacklevel=4,
         )
     _record("files", _key(path), {"sha256": sha256, "stamp": _stamp(status)})
 
@@ -110,7 +109,7 @@ def _record(kind, key, value):
             with written_whole(_records_path()) as temporary:
                 temporary.write_text(json.dumps(records, indent=1), encoding="utf-8")
     except OSError as error:
-        warnings.warn(f"the SHA-256 of {key} couldn't be recorded in {_records_path()}: {error}", stacklevel=5)
+        warn(f"the SHA-256 of {key} couldn't be recorded in {_records_path()}: {error}")
 
 
 def _records_path():
@@ -133,7 +132,7 @@ def read_records():
         effect = f"can't be read ({error.strerror}), so no weights are compared with the SHA-256 of their last load"
     except ValueError:  # not JSON, or not even text
         pass
-    warnings.warn(f"{_records_path()} {effect}", stacklevel=4)
+    warn(f"{_records_path()} {effect}")
     return empty
 
 

@@ -10,11 +10,11 @@ import hashlib
 import json
 import os
 import time
-import warnings
 
 from tlkit.features.cache import shards
 from tlkit.features.cache.inventory import KEY_NAME, make_room, read_limit_bytes
 from tlkit.features.cache.shards import DamagedShardError, open_shard, write_shard
+from tlkit.notices import warn
 from tlkit.storage import cache_folder, cache_folders, written_whole
 
 _LAYOUT = "2"  # part of each key, so that files of another layout are in another folder
@@ -78,10 +78,9 @@ class FeatureCache:
             self._room_bytes = max(needed_bytes, free_bytes / 4)
             if needed_bytes > free_bytes:
                 self._is_full = True
-                warnings.warn(
+                warn(
                     f"the features of this call don't fit into the cache's limit of {self._limit_bytes / 1e9:g} GB; "
                     "the rest of them is not kept and will be computed again: set TLKIT_CACHE_LIMIT_GB to more",
-                    stacklevel=3,
                 )
         return not self._is_full
 
@@ -123,7 +122,7 @@ class FeatureCache:
     def _warn(self, message):
         """Warn of the first failure only: on a failing disk there are thousands."""
         if not self._has_warned:
-            warnings.warn(message, stacklevel=4)
+            warn(message)
         self._has_warned = True
 
     def _name_folder(self):
