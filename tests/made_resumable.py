@@ -104,7 +104,7 @@ class Notes:
             _add(content, tensors or {})
         for module in (training.auxiliary, training.critic):
             _add(content, module.state_dict() if module else {})
-        content.update(torch.get_rng_state().numpy())
+        _add(content, training.draws.get_states())
         self.write((training.phase_index, training.epoch_index, training.batch_index), content.hexdigest())
 
 

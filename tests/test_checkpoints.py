@@ -1,5 +1,6 @@
 """Checkpoints: what is kept, what is refused, what a damaged file or a full disk does, and that the end is the same."""
 
+import copy
 import dataclasses
 import errno
 import json
@@ -326,8 +327,10 @@ def test_another_target_is_refused_but_not_other_labels_of_it(folder, images):
 
 
 def test_another_prepared_network_is_refused(folder, images):
+    networks = {number: make_tiny_backbone(number) for number in (1, 2)}
+
     def prepare(backbone, seed):
-        return make_tiny_backbone(number)
+        return copy.deepcopy(networks[number])
 
     number = 1
     kill_after(folder, 2, tl.Strategy([TUNE], prepare=prepare), images=images)

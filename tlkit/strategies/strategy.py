@@ -172,7 +172,8 @@ class Strategy:
     phases : list of Phase
         Trained one after the other.
     prepare : callable, optional
-        `prepare(backbone, seed)` returns the backbone that the phases train, for example with random weights.
+        `prepare(backbone, seed)` returns the backbone that the phases train, for example with random weights. Torch's
+        random numbers in it are those of the run, whatever `torch.manual_seed` is set to.
     finish : callable, optional
         `finish(training)` changes the trained network in place; `training` is the `Training` that ends. If the function
         has a true attribute `needs_target`, it may use `training.target`, the pictures of a target domain.
