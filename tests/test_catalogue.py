@@ -117,7 +117,7 @@ def test_a_set_of_weights_is_found_by_its_tag():
         find_entry("resnet50", "IMAGENET1K_V3")
     with pytest.raises(ValueError, match=r"name: 'resnet_50' is not a backbone .*; nearest: 'resnet50'"):
         find_entry("resnet_50")
-    with pytest.raises(ValueError, match="name: None is not a backbone"):
+    with pytest.raises(TypeError, match="name: a NoneType, expected the name of a network"):
         find_entry(None)
 
 

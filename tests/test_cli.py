@@ -236,7 +236,7 @@ def test_backbones_are_fetched_and_added(tlkit, stocked, tmp_path):
     status, output, _ = tlkit("backbones", "fetch", "resnet18")
     assert status == 0
     assert "resnet18 IMAGENET1K_V1: put into " in output and name in output
-    assert "whole, SHA-256 " in output
+    assert "SHA-256 begins with the 8 published digits" in output
     _, output, _ = tlkit("backbones", "fetch", "resnet18", "efficientnet_lite0")
     assert output.count("already there") == 2
     Path(output.split("already there, ")[1].split(";")[0]).unlink()
@@ -252,7 +252,10 @@ def test_backbones_are_fetched_and_added(tlkit, stocked, tmp_path):
         (["resnet"], "no network's name matches 'resnet'; nearest: 'resnet"),
         (["fetch", "resnet18", "resnet"], "name: 'resnet' is not a backbone that tlkit knows; nearest"),
         (["fetch", "resnet18", "--weights", "V3"], "weights: 'V3' is no set of weights of resnet18"),
-        (["add", "stick.bin", "mine.pth"], "is none of the published files that tlkit knows"),
+        (
+            ["add", "stick.bin", "mine.pth"],
+            "is a text that begins with 'mine', not weights: fetch the file itself",
+        ),
         (["add", "nothing.pth"], "nothing.pth is not there"),
     ],
 )

@@ -1,6 +1,5 @@
 """Settings of a training that can't be used are named before anything is computed."""
 
-import copy
 import dataclasses
 import inspect
 import json
@@ -147,14 +146,6 @@ def test_whole_numbers_and_fractions_stand_for_floats(backbone, images):
     run = transfer(backbone, images, weight_decay=0, label_smoothing=Fraction(1, 4), frozen_prefix_mib=0)
     assert [run.strategy[name] for name in ("weight_decay", "label_smoothing", "frozen_prefix_mib")] == [0.0, 0.25, 0.0]
     assert isinstance(run.strategy["label_smoothing"], float)
-
-
-def test_settings_that_a_solved_head_does_not_need_are_taken(backbone, images):
-    settings = {"optimizer": "sgd", "label_smoothing": 0.1, "mixed_precision": True, "balance": "weights", "n_views": 3}
-    # Prepared, so that the engine is torch.
-    solved = tl.Strategy([tl.Phase(["head"], None)], prepare=lambda backbone, seed: copy.deepcopy(backbone))
-    run, plain = transfer(backbone, images, solved, **settings), transfer(backbone, images, solved)
-    assert same_bits(copy_state(run.head), copy_state(plain.head))
 
 
 @pytest.mark.parametrize("labels", [[0, 1, 2], [0, -1, 1], [0, -100, 1]])

@@ -98,6 +98,7 @@ class Mcc(_Objective):
 def make_critic(n_inputs, n_hidden, seed):
     """Return a critic with one hidden layer, (n, n_inputs) to (n, 1), seeded apart from torch's own random state.
 
+    >>> import torch
     >>> make_critic(3, 8, seed=0)(torch.zeros(5, 3)).shape
     torch.Size([5, 1])
     """

@@ -9,13 +9,7 @@ MAX_COUNT = 1000
 
 
 def n_seeds_to_tell(paired, margin, *, level=LEVEL):
-    """Return the number of seeds (float) at which `PairedGains` would allow a verdict, if gain and spread stay.
-
-    >>> import numpy as np
-    >>> from tlkit.evaluation.paired_gains import PairedGains
-    >>> n_seeds_to_tell(PairedGains(np.array([0.10, -0.02, 0.05, 0.04, -0.03])), 0.02)
-    17.0
-    """
+    """Return the number of seeds (float) at which `PairedGains` would allow a verdict, if gain and spread stay."""
     # If seeds have test pictures of their own, as folds have, each seed adds pictures. If all seeds share one test set,
     # more seeds leave the uncertainty due to the pictures, so no number may suffice: the result is then infinite. It is
     # NaN for a single seed or fold. The gain itself is uncertain, so this is a guess.

@@ -182,11 +182,7 @@ class LinearHead(Head):
 
 
 def split_pair(weight, bias):
-    """Return one row for each of two classes, given the single row of differences that scikit-learn keeps.
-
-    >>> split_pair(np.array([[2.0, 0.0]]), np.array([1.0]))[0].tolist()
-    [[-1.0, -0.0], [1.0, 0.0]]
-    """
+    """Return one row for each of two classes, given the single row of differences that scikit-learn keeps."""
     if len(weight) > 1:
         return weight, bias
     return np.stack([-weight[0], weight[0]]) / 2, np.array([-1, 1]) * bias / 2

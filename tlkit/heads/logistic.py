@@ -38,12 +38,7 @@ def fit_logistic(features, *, seed=0, l2_penalty=L2_PENALTY, balance=None, label
 
 
 def solve_logistic(values, labels, *, l2_penalty=L2_PENALTY, weights=None):
-    """Return weight (k, d) and bias (k,) for the sorted classes of (n, d) values with standard deviation 1.
-
-    >>> weight, bias = solve_logistic(np.array([[-1.0], [1.0]]), np.array([0, 1]), l2_penalty=1.0)
-    >>> weight.shape, bias.round(6) + 0.0
-    ((2, 1), array([0., 0.]))
-    """
+    """Return weight (k, d) and bias (k,) for the sorted classes of (n, d) values with standard deviation 1."""
     # `weights` (n,) multiply the cross-entropy of each picture: a weight of 2 equals two copies of the picture.
     estimator = _make_estimator()
     with limit_threads(values):

@@ -15,14 +15,7 @@ _limited = types.SimpleNamespace(lock=threading.Lock(), n_blocks=0, limits=None)
 
 @contextlib.contextmanager
 def limit_threads(values):
-    """Let computations on small (n, n_features) values use one thread within a block.
-
-    >>> import numpy as np
-    >>> from threadpoolctl import threadpool_info
-    >>> with limit_threads(np.zeros((3, 3))):
-    ...     {pool["num_threads"] for pool in threadpool_info()}
-    {1}
-    """
+    """Let computations on small (n, n_features) values use one thread within a block."""
     # Only libraries that are already loaded are limited: import the one that computes before entering the context.
     from threadpoolctl import threadpool_limits
 
@@ -45,20 +38,12 @@ def limit_threads(values):
 
 
 def pool(values):
-    """Return the mean over each map: (n, c, h, w) becomes (n, c); (n, d) stays as it is.
-
-    >>> pool(np.arange(8.0).reshape(1, 2, 2, 2))
-    array([[1.5, 5.5]])
-    """
+    """Return the mean over each map: (n, c, h, w) becomes (n, c); (n, d) stays as it is."""
     return values.mean(axis=(2, 3)) if values.ndim == 4 else values
 
 
 def weigh_classes(labels, n_classes):
-    """Return class weights (n_classes,) float64, inverse to class frequency with a mean of 1 over the pictures.
-
-    >>> weigh_classes(np.array([0, 0, 0, 2]), 3).round(2).tolist()
-    [0.67, 0.0, 2.0]
-    """
+    """Return class weights (n_classes,) float64, inverse to class frequency with a mean of 1 over the pictures."""
     counts = np.bincount(labels, minlength=n_classes)
     # A class without pictures gets weight 0.
     return np.divide(len(labels) / np.count_nonzero(counts), counts, where=counts > 0, out=np.zeros(n_classes))
@@ -72,10 +57,6 @@ def measure_scale(values):
 
 
 def softmax(scores):
-    """Return exp(scores) divided by their sum in each row, (n, n_classes); -inf gives 0.
-
-    >>> softmax(np.array([[0.0, 0.0, -np.inf]]))
-    array([[0.5, 0.5, 0. ]])
-    """
+    """Return exp(scores) divided by their sum in each row, (n, n_classes); -inf gives 0."""
     shares = np.exp(scores - scores.max(axis=1, keepdims=True))
     return shares / shares.sum(axis=1, keepdims=True)

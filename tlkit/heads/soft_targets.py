@@ -10,12 +10,7 @@ _CURVATURE = 0.1
 
 
 def solve_soft_targets(values, targets, l2_penalty, tolerance):
-    """Return weight (k, d) and bias (k,) for centred (n, d) values and (n, k) targets, whose sums weight the rows.
-
-    >>> weight, bias = solve_soft_targets(np.array([[-1.0], [1.0]]), np.eye(2), 1.0, 1e-9)
-    >>> weight.round(2).tolist(), np.abs(bias).max() < 1e-6
-    ([[-0.52], [0.52]], np.True_)
-    """
+    """Return weight (k, d) and bias (k,) for centred (n, d) values and (n, k) targets, whose sums weight the rows."""
     # Minimised: the summed cross-entropy plus l2_penalty / 2 × the squared weights. L-BFGS gets coordinates along the
     # singular vectors of the values, each divided by the root of its curvature with the penalty. All directions are
     # then about equally steep, so it takes few steps (preconditioning).

@@ -18,11 +18,7 @@ N_FOLDS = 5
 
 
 def choose_test(labels, groups, folds, *, test_fold, n_folds, seed):
-    """Return a mask (n,) bool of the test set: one fold, stratified by class, with each group on one side.
-
-    >>> choose_test([0, 0, 1, 1], list("abcd"), [0, 1, 0, 1], test_fold=0, n_folds=5, seed=0)
-    array([ True, False,  True, False])
-    """
+    """Return a mask (n,) bool of the test set: one fold, stratified by class, with each group on one side."""
     labels, groups, folds = np.asarray(labels), np.asarray(groups), np.asarray(folds)
     n_folds = check_count("n_folds", n_folds, 2)
     test_fold = check_count("test_fold", test_fold, 0, n_folds - 1)
@@ -53,11 +49,7 @@ def choose_test(labels, groups, folds, *, test_fold, n_folds, seed):
 
 
 def assign_folds(labels, groups, n_folds, seed):
-    """Return the fold of each picture, (n,) int64, stratified by class; all pictures of a group share a fold.
-
-    >>> sorted(assign_folds([0, 0, 1, 1], None, n_folds=2, seed=0).tolist())
-    [0, 0, 1, 1]
-    """
+    """Return the fold of each picture, (n,) int64, stratified by class; all pictures of a group share a fold."""
     n_groups = len(labels) if groups is None else len(np.unique(groups))
     n_largest = np.bincount(labels).max()
     if n_groups < n_folds or n_largest < n_folds:
@@ -121,11 +113,7 @@ def is_missing(value):
 
 
 def join_groups(groups, given):
-    """Return one group (n,) str per picture: pictures stay together if they share an old or a given group.
-
-    >>> join_groups(["copy", "copy", "a", "b"], [1, 1, 1, 3]).tolist()
-    ['1', '1', '1', '3']
-    """
+    """Return one group (n,) str per picture: pictures stay together if they share an old or a given group."""
     if isinstance(given, set | frozenset | bytes) or not hasattr(given, "__iter__"):
         raise TypeError(f"groups: a {type(given).__name__}, expected a list with one group per picture")
     given = list(given)
@@ -164,11 +152,7 @@ def find_straddling(groups, folds):
 
 
 def draw_shots(labels, groups, names, classes, *, shots, seed):
-    """Return the ascending indices (m,) int of up to `shots` pictures per class, from different groups first.
-
-    >>> draw_shots([0, 0, 0, 1], list("aabc"), list("stuv"), ["cat", "dog"], shots=2, seed=0).tolist()
-    [0, 2, 3]
-    """
+    """Return the ascending indices (m,) int of up to `shots` pictures per class, from different groups first."""
     # The groups of a class are shuffled, and so are the pictures within each group. Rounds over the groups then take
     # one picture per group. The order depends only on the seed and the name of the class, so the draw of 2 shots is
     # part of the draw of 5, and other classes don't change it.
@@ -190,11 +174,7 @@ def draw_shots(labels, groups, names, classes, *, shots, seed):
 
 
 def report_shortage(labels, classes, *, shots):
-    """Return a text that lists the classes with fewer than `shots` pictures; absent classes are not listed.
-
-    >>> report_shortage([0, 0, 1], ["cat", "dog", "fox"], shots=2)
-    'dog has 1'
-    """
+    """Return a text that lists the classes with fewer than `shots` pictures; absent classes are not listed."""
     counts = np.bincount(labels, minlength=len(classes))
     return ", ".join(f"{name} has {count}" for name, count in zip(classes, counts, strict=True) if 0 < count < shots)
 
