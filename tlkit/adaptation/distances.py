@@ -53,16 +53,49 @@ def check_kernel(kernel, bandwidth):
         check_number("bandwidth", bandwidth, above=0)
 
 
-def distance_coral(source, target):
-    """Return the CORAL distance ‖Cs − Ct‖² / 4d² of the covariances of two domains (Sun and Saenko 2016)."""
+def distance_coral(source: ArrayLike, target: ArrayLike) -> float:
+    """Measure the CORAL distance ‖Cs − Ct‖² / 4d² of the covariances of two domains.
+
+    Parameters
+    ----------
+    source, target : (n, d) and (m, d) array_like
+        Features of both domains.
+
+    Returns
+    -------
+    float
+        At least 0. Differences of means don't count. See Sun and Saenko, 2016. Deep CORAL.
+
+    Examples
+    --------
+    >>> distance_coral([[-1], [1]], [[4], [6]]), distance_coral([[-1], [1]], [[-2], [2]])
+    (0.0, 9.0)
+    """
     return float(measure_coral(*_join(*check_pair(source, target)))[0])
 
 
 def distance_proxy_a(source, target, source_groups=None, target_groups=None, seed=0):
-    """Return the proxy A-distance 2 (1 − 2 error) of a linear classifier that separates two domains."""
-    # Ben-David et al. 2007 (Analysis of representations for domain adaptation). The classifier is Fisher's linear
-    # discriminant, computed by ridge regression and cross-validated in up to 5 folds that keep groups together; both
-    # domains count the same. Most pairs of styles reach 2, always separated; 0, or by chance less, can't be separated.
+    """Measure the proxy A-distance 2 (1 − 2 error) of Fisher's linear discriminant between two domains.
+
+    Parameters
+    ----------
+    source, target : (n, d) and (m, d) array_like
+        Features of both domains.
+    source_groups, target_groups : (n,) and (m,) array_like, optional
+        Groups of pictures, never split between folds; ValueError if a fold leaves one domain for training.
+    seed : int, default 0
+        Seed of the folds.
+
+    Returns
+    -------
+    float
+        2 if separated, else near 0. See Ben-David et al., 2007. Analysis of representations for domain adaptation.
+
+    Examples
+    --------
+    >>> distance_proxy_a(np.arange(20).reshape(10, 2), np.arange(20).reshape(10, 2) + 100)
+    2.0
+    """
     source, target = check_pair(source, target)
     seed = check_count("seed", seed, 0)
     groups = check_groups(source_groups, target_groups, len(source), len(target))

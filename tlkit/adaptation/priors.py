@@ -1,6 +1,7 @@
 """Class priors: the class shares of an unlabelled target, and probabilities corrected by them. Without torch."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tlkit.arguments import check_class_indices, check_known, check_probabilities
 
@@ -9,14 +10,31 @@ _N_STEPS = 1000
 _TOLERANCE = 1e-9
 
 
-def estimate_priors(source_probabilities, source_labels, target_probabilities, method="em"):
-    """Return the (n_classes,) class shares of the target, estimated from a head's predictions."""
-    # Both methods assume that pictures of a class look the same in both domains and only the shares differ. If the
-    # pictures differ too, the estimate can be worse than none. "em" finds the shares with the highest likelihood of the
-    # target's pictures (Saerens, Latinne and Decaestecker 2002). "confusion" finds the shares that explain how often
-    # each class is predicted, given the confusion matrix of the source (Lipton, Wang and Smola 2018, who invert it; we
-    # solve non-negative least squares). The head must not be fitted on the source pictures, on which it would be
-    # overconfident.
+def estimate_priors(
+    source_probabilities: ArrayLike, source_labels: ArrayLike, target_probabilities: ArrayLike, method: str = "em"
+) -> np.ndarray:
+    """Estimate the class shares of the target from a head's predictions.
+
+    Parameters
+    ----------
+    source_probabilities, source_labels : (n, n_classes) array_like and (n,) int array_like
+        Predictions for source pictures that the head wasn't fitted on, and labels.
+    target_probabilities : (m, n_classes) array_like
+        Predictions for target pictures; TypeError or ValueError if they don't match the source's.
+    method : {"em", "confusion"}, default "em"
+        Maximises the target's likelihood (Saerens et al., 2002. Adjusting the outputs of a classifier) or explains its
+        predicted classes (Lipton et al., 2018. Detecting and correcting for label shift, who invert the matrix).
+
+    Returns
+    -------
+    (n_classes,) float64 array
+        Shares with sum 1. They can be worse than none if pictures of a class look different in both domains.
+
+    Examples
+    --------
+    >>> estimate_priors([[0.8, 0.2], [0.2, 0.8]], [0, 1], [[0.8, 0.2], [0.8, 0.2], [0.8, 0.2], [0.2, 0.8]], "confusion")
+    array([0.75, 0.25])
+    """
     check_known("method", [method], METHODS)
     source, target = check_probabilities(source_probabilities), check_probabilities(target_probabilities)
     n_classes = source.shape[1]
@@ -52,10 +70,25 @@ def _explain_predictions(source, labels, target):
     return priors / priors.sum() if priors.any() else confusion.sum(axis=0)
 
 
-def correct_priors(probabilities, source_priors, target_priors):
-    """Return (n, n_classes) probabilities converted to other class shares, by Bayes' rule."""
-    # Saerens, Latinne and Decaestecker 2002, equation 2.4. Classes without source pictures keep theirs before rows are
-    # normalised; so does a whole row if all its classes have a target share of 0.
+def correct_priors(probabilities: ArrayLike, source_priors: ArrayLike, target_priors: ArrayLike) -> np.ndarray:
+    """Convert probabilities to other class shares, by Bayes' rule.
+
+    Parameters
+    ----------
+    probabilities, source_priors, target_priors : (n, n_classes), (n_classes,) and (n_classes,) array_like
+        Predictions of a head, class shares of the pictures it was fitted on, and class shares to convert to.
+
+    Returns
+    -------
+    (n, n_classes) float64 array
+        Equation 2.4 of Saerens et al., 2002, see `estimate_priors`. Classes without source pictures keep theirs before
+        rows are normalised; so does a whole row if all its classes have a target share of 0.
+
+    Examples
+    --------
+    >>> correct_priors([[0.5, 0.5]], [0.5, 0.5], [0.9, 0.1])
+    array([[0.9, 0.1]])
+    """
     source_priors, target_priors = np.asarray(source_priors, float), np.asarray(target_priors, float)
     ratios = np.divide(target_priors, source_priors, out=np.ones_like(source_priors), where=source_priors > 0)
     corrected = np.asarray(probabilities) * ratios

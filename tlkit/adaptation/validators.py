@@ -58,39 +58,112 @@ def detect_collapse(probabilities: ArrayLike, source_priors: ArrayLike) -> str |
     return None
 
 
-def score_entropy(probabilities):
-    """Return minus the mean entropy of the target's predictions, in nats (Morerio, Cavazza and Murino 2018)."""
-    # Confident heads score high, even if they predict one class for all pictures.
+def score_entropy(probabilities: ArrayLike) -> float:
+    """Measure minus the mean entropy of the target's predictions, which is high even if all are of one class.
+
+    Parameters
+    ----------
+    probabilities : (m, n_classes) array_like
+        Predictions for target pictures; errors are those of `detect_collapse`.
+
+    Returns
+    -------
+    float
+        At most 0 nats. See Morerio, Cavazza and Murino, 2018. Minimal-entropy correlation alignment.
+
+    Examples
+    --------
+    >>> round(score_entropy([[0.5, 0.5], [0.5, 0.5]]), 3)
+    -0.693
+    """
     return -float(_measure_entropy(check_probabilities(probabilities)).mean())
 
 
-def score_information_maximisation(probabilities):
-    """Return the mutual information of picture and predicted class, 0 to log(n_classes) nats."""
-    # Bridle, Heading and MacKay 1991: high if predictions are confident and use all classes.
+def score_information_maximisation(probabilities: ArrayLike) -> float:
+    """Measure the mutual information of picture and predicted class: high if confident and diverse.
+
+    Parameters
+    ----------
+    probabilities : (m, n_classes) array_like
+        Predictions for target pictures; errors are those of `detect_collapse`.
+
+    Returns
+    -------
+    float
+        0 to log(n_classes). See Bridle et al., 1991. Unsupervised classifiers, mutual information and phantom targets.
+
+    Examples
+    --------
+    >>> round(score_information_maximisation([[1.0, 0.0], [0.0, 1.0]]), 3)
+    0.693
+    """
     probabilities = check_probabilities(probabilities)
     whole = _measure_entropy(probabilities.mean(axis=0, keepdims=True))[0]
     return float(whole - _measure_entropy(probabilities).mean())
 
 
-def score_bnm(probabilities):
-    """Return the nuclear norm of the predictions over its maximum: high if they are confident and diverse."""
-    # Cui et al. 2020 (batch nuclear-norm maximization) divide by the number of pictures instead.
+def score_bnm(probabilities: ArrayLike) -> float:
+    """Measure the nuclear norm of the predictions over its maximum: high if confident and diverse.
+
+    Parameters
+    ----------
+    probabilities : (m, n_classes) array_like
+        Predictions for target pictures; errors are those of `detect_collapse`.
+
+    Returns
+    -------
+    float
+        At most 1. Cui et al., 2020 (batch nuclear-norm maximization) divide by the number of pictures instead.
+
+    Examples
+    --------
+    >>> round(score_bnm(np.eye(3)), 3), round(score_bnm(np.eye(3)[[0, 0, 0]]), 3)
+    (1.0, 0.577)
+    """
     probabilities = check_probabilities(probabilities)
     n, n_classes = probabilities.shape
     return float(np.linalg.svd(probabilities, compute_uv=False).sum() / np.sqrt(n * min(n, n_classes)))
 
 
-def score_norm(probabilities, power=4):
-    """Return the mean Lp norm of the predictions, which rewards confidence (Xie et al. 2024, MaNo)."""
-    # The paper also replaces softmax for badly calibrated scores; we omit this, as skada does without a deep network.
-    # As with the entropy, a head that predicts one class for all pictures scores high.
+def score_norm(probabilities: ArrayLike, power: float = 4) -> float:
+    """Measure the mean Lp norm of the predictions, which is high even if all are of one class (MaNo).
+
+    Parameters
+    ----------
+    probabilities, power : (m, n_classes) array_like and float
+        Predictions for target pictures and the p of the norm, above 0; errors are those of `detect_collapse`.
+
+    Returns
+    -------
+    float
+        At most n_classes ** (-1 / power). Xie et al., 2024 (MaNo) also replace softmax for badly calibrated scores.
+
+    Examples
+    --------
+    >>> round(score_norm(np.eye(4)), 3), round(score_norm(np.full((4, 4), 0.25)), 3)
+    (0.707, 0.25)
+    """
     return float(np.mean(check_probabilities(probabilities) ** check_number("power", power, above=0)) ** (1 / power))
 
 
-def score_neighbourhood_density(probabilities, temperature=0.05):
-    """Return the mean entropy of the similarities of each prediction to all others, in nats."""
-    # Saito et al. 2021 (Tune it the right way). In dense clusters each picture has many equal neighbours, so the
-    # entropy is high. As in skada, the similarity of a picture to itself is negated rather than omitted.
+def score_neighbourhood_density(probabilities: ArrayLike, temperature: float = 0.05) -> float:
+    """Measure the mean entropy of the similarities of each prediction to all others: high in dense clusters.
+
+    Parameters
+    ----------
+    probabilities, temperature : (m, n_classes) array_like and float
+        Predictions for target pictures and the divisor of cosine similarities; errors are those of `detect_collapse`.
+
+    Returns
+    -------
+    float
+        In nats. See Saito et al., 2021. Tune it the right way. As in skada, self-similarities are negated, not omitted.
+
+    Examples
+    --------
+    >>> round(score_neighbourhood_density(np.eye(2)[[0, 0, 0, 1, 1, 1]]), 3)
+    0.693
+    """
     probabilities = check_probabilities(probabilities)
     directions = probabilities / np.linalg.norm(probabilities, axis=1, keepdims=True)
     similarities = directions @ directions.T / temperature
@@ -99,24 +172,70 @@ def score_neighbourhood_density(probabilities, temperature=0.05):
     return float(_measure_entropy(shares / shares.sum(axis=1, keepdims=True)).mean())
 
 
-def score_source_accuracy(probabilities, labels):
-    """Return balanced accuracy on held-out source pictures, which a sound method doesn't lose."""
+def score_source_accuracy(probabilities: ArrayLike, labels: ArrayLike) -> float:
+    """Measure balanced accuracy on held-out source pictures, which a sound method doesn't lose.
+
+    Parameters
+    ----------
+    probabilities, labels : (n, n_classes) array_like and (n,) int array_like
+        Predictions for held-out source pictures and their labels; TypeError or ValueError if they don't match.
+
+    Returns
+    -------
+    float
+        Balanced accuracy, 0 to 1.
+
+    Examples
+    --------
+    >>> score_source_accuracy([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4]], [0, 0, 1])
+    0.5
+    """
     probabilities, labels = check_predictions(probabilities, labels)
     right = probabilities.argmax(axis=1) == labels
     return float(np.mean([right[labels == label].mean() for label in np.unique(labels)]))
 
 
-def score_importance_weighted(probabilities, labels, weights):
-    """Return accuracy on held-out source pictures, weighted by `weigh_source` (Sugiyama et al. 2007)."""
+def score_importance_weighted(probabilities: ArrayLike, labels: ArrayLike, weights: ArrayLike) -> float:
+    """Measure accuracy on held-out source pictures, weighted by their resemblance to the target.
+
+    Parameters
+    ----------
+    probabilities, labels, weights : (n, n_classes) array_like, (n,) int array_like and (n,) array_like
+        As in `score_source_accuracy`, with density ratios of target to source, not all 0, with a mean near 1.
+
+    Returns
+    -------
+    float
+        0 to 1. See Sugiyama et al., 2007. Covariate shift adaptation by importance weighted cross validation.
+
+    Examples
+    --------
+    >>> score_importance_weighted([[0.9, 0.1], [0.6, 0.4]], [0, 1], [0.5, 1.5])
+    0.25
+    """
     probabilities, labels = check_predictions(probabilities, labels)
     weights = _check_weights(weights, len(labels))
     return float(np.average(probabilities.argmax(axis=1) == labels, weights=weights))
 
 
-def score_deep_embedded(probabilities, labels, weights):
-    """Return minus the weighted cross-entropy on held-out source pictures, with reduced variance."""
-    # You, Wang, Long and Jordan 2019 (Towards accurate model selection in deep unsupervised domain adaptation). The
-    # true mean of the weights is 1. Their observed mean is therefore a control variate for the weighted loss.
+def score_deep_embedded(probabilities: ArrayLike, labels: ArrayLike, weights: ArrayLike) -> float:
+    """Measure minus the weighted cross-entropy on held-out source pictures, with reduced variance.
+
+    Parameters
+    ----------
+    probabilities, labels, weights : (n, n_classes) array_like, (n,) int array_like and (n,) array_like
+        As in `score_importance_weighted`. The weights' mean, whose true value is 1, is a control variate.
+
+    Returns
+    -------
+    float
+        In nats. See You et al., 2019. Towards accurate model selection in deep unsupervised domain adaptation.
+
+    Examples
+    --------
+    >>> round(score_deep_embedded([[0.5, 0.5], [0.5, 0.5]], [0, 1], [1, 1]), 3)
+    -0.693
+    """
     probabilities, labels = check_predictions(probabilities, labels)
     weights = _check_weights(weights, len(labels))
     of_label = np.clip(probabilities[np.arange(len(labels)), labels], 1e-15, 1 - 1e-15)
@@ -128,10 +247,30 @@ def score_deep_embedded(probabilities, labels, weights):
 
 
 def score_circular(method, values, labels, target_values, predicted, n_classes, seed=0):
-    """Return the source accuracy after adapting back from the pseudo-labelled target (circular validation)."""
-    # Bruzzone and Marconcini 2010 (Domain adaptation problems: a DASVM classification technique and a circular
-    # validation strategy). Mistakes on the target come back as mistakes on the source, unless both ways are wrong
-    # alike.
+    """Measure source accuracy after adapting back from the pseudo-labelled target (circular validation).
+
+    Parameters
+    ----------
+    method : Align or Reweigh
+        Any object with such a `fit`; TypeError if it has none.
+    values, labels : (n, d) array_like and (n,) int array_like
+        Features and labels of the source.
+    target_values, predicted : (m, d) array_like and (m,) int array_like
+        Features of the target and its predicted classes, whose mistakes come back; ValueError if out of range.
+    n_classes, seed : int
+        Number of classes, and seed of the fit.
+
+    Returns
+    -------
+    float
+        0 to 1. See Bruzzone and Marconcini, 2010. A DASVM classification technique and a circular validation strategy.
+
+    Examples
+    --------
+    >>> from tlkit.adaptation import Align
+    >>> score_circular(Align("mean"), np.array([[0.0], [4.0]]), np.array([0, 1]), np.array([[9.0], [13.0]]), [0, 1], 2)
+    1.0
+    """
     if not hasattr(method, "fit"):
         raise TypeError(
             f"method: {method!r}, expected an objective of tlkit.adaptation.solved_objectives, such as Align('coral')"
@@ -145,11 +284,28 @@ def score_circular(method, values, labels, target_values, predicted, n_classes, 
     return score_source_accuracy(probabilities, labels)
 
 
-def score_mixed(predict, target_values, mixing_ratio=0.55, seed=0):
-    """Return how often a picture mixed with a little less of another keeps its predicted class, 0 to 1."""
-    # Hu et al. 2023 (Mixed samples as probes for unsupervised model selection in domain adaptation) mix pictures; we
-    # mix features, as skada does. Pairs predicted as one class and pairs predicted as two count the same: the latter
-    # test whether the decision boundary lies halfway.
+def score_mixed(predict, target_values: ArrayLike, mixing_ratio: float = 0.55, seed: int = 0) -> float:
+    """Measure how often features mixed with a little less of another picture's keep their predicted class.
+
+    Parameters
+    ----------
+    predict : callable
+        Takes (m, d) features and returns (m, n_classes) probabilities; TypeError if it can't be called.
+    target_values : (m, d) array_like
+        Features of the target.
+    mixing_ratio, seed : float and int
+        Share of the first picture, above 0.5 and below 1, and seed that draws the second ones.
+
+    Returns
+    -------
+    float
+        0 to 1; pairs of one class and of two count the same. Hu et al., 2023 (Mixed samples as probes) mix pictures.
+
+    Examples
+    --------
+    >>> score_mixed(lambda values: np.hstack([values < 0, values >= 0]).astype(float), [[-1], [-1], [1], [1]])
+    1.0
+    """
     if not callable(predict):
         raise TypeError(f"predict: a {type(predict).__name__}, expected a function such as a head's predict")
     target_values = check_rows("target_values", target_values)
@@ -166,10 +322,8 @@ def regret(scores: ArrayLike, accuracies: ArrayLike) -> float:
 
     Parameters
     ----------
-    scores : (k,) array_like
-        Scores of k methods or settings. If several share the highest, their accuracies are averaged.
-    accuracies : (k,) array_like
-        Their accuracies.
+    scores, accuracies : (k,) array_like
+        Scores and accuracies of k methods or settings. If several share the highest score, accuracies are averaged.
 
     Returns
     -------

@@ -12,10 +12,8 @@ def score_logme(values: ArrayLike, labels: ArrayLike) -> float:
 
     Parameters
     ----------
-    values : (n, d) array_like
-        Features.
-    labels : (n,) int or str array_like
-        Labels of two classes or more.
+    values, labels : (n, d) array_like and (n,) int or str array_like
+        Features, and labels of two classes or more.
 
     Returns
     -------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 import tlkit as tl
 from tlkit.arguments import check_probabilities
@@ -109,10 +110,24 @@ def load_classifier(backbone):
     return weight.double().numpy(), bias.double().numpy()
 
 
-def score_leep(probabilities, labels):
-    """Return LEEP: the mean log-likelihood of the labels in nats, predicted from source class probabilities."""
-    # Nguyen, Hassner, Seeger and Archambeau 2020 (LEEP: a new measure to evaluate transferability of learned
-    # representations).
+def score_leep(probabilities: ArrayLike, labels: ArrayLike) -> float:
+    """Measure LEEP: the mean log-likelihood of the labels, predicted from source class probabilities.
+
+    Parameters
+    ----------
+    probabilities, labels : (n, n_source_classes) array_like and (n,) int or str array_like
+        Predictions, for example from `predict_source`, and labels; TypeError or ValueError if they don't match.
+
+    Returns
+    -------
+    float
+        At most 0 nats. See Nguyen et al., 2020. LEEP: a new measure to evaluate transferability.
+
+    Examples
+    --------
+    >>> score_leep([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]], ["bird", "bird", "bug"])
+    0.0
+    """
     probabilities = check_probabilities(probabilities)
     labels, n_classes = check_labels(labels, n_rows=len(probabilities))
     joint = np.eye(n_classes)[labels].T @ probabilities / len(labels)  # (n_classes, n_source_classes)
@@ -121,9 +136,24 @@ def score_leep(probabilities, labels):
     return float(np.mean(np.log(np.sum(conditional[labels] * probabilities, axis=1))))
 
 
-def score_nce(source_labels, labels):
-    """Return the negative conditional entropy of the labels in nats, given each picture's source class."""
-    # Tran, Nguyen and Hassner 2019 (Transferability and hardness of supervised classification tasks).
+def score_nce(source_labels: ArrayLike, labels: ArrayLike) -> float:
+    """Measure the negative conditional entropy of the labels, given each picture's source class.
+
+    Parameters
+    ----------
+    source_labels, labels : (n,) int or str array_like
+        Predicted source classes and labels; TypeError or ValueError if they don't match.
+
+    Returns
+    -------
+    float
+        At most 0 nats. See Tran et al., 2019. Transferability and hardness of supervised classification tasks.
+
+    Examples
+    --------
+    >>> score_nce([7, 7, 8, 8], ["bird", "bird", "bug", "bug"])
+    0.0
+    """
     source, n_source = check_labels(source_labels, "source_labels")
     labels, n_classes = check_labels(labels, n_rows=len(source))
     joint = np.zeros((n_source, n_classes))
