@@ -64,7 +64,7 @@ def distance_coral(source: ArrayLike, target: ArrayLike) -> float:
     Returns
     -------
     float
-        At least 0. Differences of means don't count. See Sun and Saenko, 2016. Deep CORAL.
+        At least 0, whatever the means. See Sun and Saenko, 2016. Deep CORAL: correlation alignment.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def distance_coral(source: ArrayLike, target: ArrayLike) -> float:
     return float(measure_coral(*_join(*check_pair(source, target)))[0])
 
 
-def distance_proxy_a(source, target, source_groups=None, target_groups=None, seed=0):
+def distance_proxy_a(source: ArrayLike, target: ArrayLike, source_groups=None, target_groups=None, seed=0) -> float:
     """Measure the proxy A-distance 2 (1 − 2 error) of Fisher's linear discriminant between two domains.
 
     Parameters
@@ -82,7 +82,7 @@ def distance_proxy_a(source, target, source_groups=None, target_groups=None, see
     source, target : (n, d) and (m, d) array_like
         Features of both domains.
     source_groups, target_groups : (n,) and (m,) array_like, optional
-        Groups of pictures, never split between folds; ValueError if a fold leaves one domain for training.
+        Groups, never split between the up to 5 folds; ValueError if a fold leaves one domain for training.
     seed : int, default 0
         Seed of the folds.
 

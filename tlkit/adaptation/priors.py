@@ -22,8 +22,8 @@ def estimate_priors(
     target_probabilities : (m, n_classes) array_like
         Predictions for target pictures; TypeError or ValueError if they don't match the source's.
     method : {"em", "confusion"}, default "em"
-        Maximises the target's likelihood (Saerens et al., 2002. Adjusting the outputs of a classifier) or explains its
-        predicted classes (Lipton et al., 2018. Detecting and correcting for label shift, who invert the matrix).
+        "em" maximises the likelihood (Saerens et al., 2002. Adjusting the outputs of a classifier). "confusion" solves
+        least squares with the confusion matrix (Lipton et al., 2018. Detecting and correcting for label shift).
 
     Returns
     -------

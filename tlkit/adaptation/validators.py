@@ -80,7 +80,7 @@ def score_entropy(probabilities: ArrayLike) -> float:
 
 
 def score_information_maximisation(probabilities: ArrayLike) -> float:
-    """Measure the mutual information of picture and predicted class: high if confident and diverse.
+    """Measure the mutual information of picture and predicted class in nats: high if confident and diverse.
 
     Parameters
     ----------
@@ -246,7 +246,7 @@ def score_deep_embedded(probabilities: ArrayLike, labels: ArrayLike, weights: Ar
     return -float(weighted.mean() + eta * weights.mean() - eta)
 
 
-def score_circular(method, values, labels, target_values, predicted, n_classes, seed=0):
+def score_circular(method, values, labels, target_values, predicted, n_classes: int, seed: int = 0) -> float:
     """Measure source accuracy after adapting back from the pseudo-labelled target (circular validation).
 
     Parameters
@@ -263,7 +263,7 @@ def score_circular(method, values, labels, target_values, predicted, n_classes, 
     Returns
     -------
     float
-        0 to 1. See Bruzzone and Marconcini, 2010. A DASVM classification technique and a circular validation strategy.
+        0 to 1. See Bruzzone and Marconcini, 2010. Domain adaptation problems: a DASVM classification technique.
 
     Examples
     --------
