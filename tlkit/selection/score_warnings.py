@@ -14,7 +14,7 @@ class SelectionWarning(UserWarning):
 
     Examples
     --------
-    >>> warnings.simplefilter("ignore", SelectionWarning)
+    >>> import warnings; warnings.simplefilter("ignore", SelectionWarning)
     """
 
 
