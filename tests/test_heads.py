@@ -321,16 +321,16 @@ sys.path.insert(0, "tests")
 import tlkit as tl
 from made_features import make_features_for
 limit, limits = threadpoolctl.threadpool_limits, []
-def watch(n_threads):
+def watch(n_threads, api):
     limits.append((n_threads, library in sys.modules))
-    return limit(n_threads)
+    return limit(n_threads, api)
 threadpoolctl.threadpool_limits = watch
 libraries = {"cosine": "scipy.optimize", "logistic": "sklearn.linear_model", "mlp": "sklearn.neural_network"}
 libraries["conv"] = "torch"
 for kind, library in libraries.items():
     assert library not in sys.modules
     tl.fit_head(make_features_for(kind), kind)
-assert limits == [(1, True)] * 4, limits
+assert limits == [(1, True)] * 8, limits
 """
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 

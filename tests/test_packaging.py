@@ -130,5 +130,5 @@ def test_an_editable_install_is_found_beside_an_empty_folder_of_its_name(tmp_pat
     zipfile.ZipFile(source / done.stdout.split()[-1]).extractall(site)
     code = f"import site; site.addsitedir({str(site)!r}); import tlkit; tlkit.load_images; print(tlkit.__file__)"
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run([sys.executable, "-c", code], cwd=around, env=variables, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-S", "-c", code], cwd=around, env=variables, capture_output=True, text=True)
     assert done.stdout.strip() == str(source / "tlkit" / "__init__.py"), done.stderr

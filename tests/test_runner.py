@@ -29,7 +29,6 @@ def run_all(run, prepare=lambda progress, in_fork: None, n_workers=1, progress=F
         desc="letters",
         progress=progress,
         n_workers=n_workers,
-        stacklevel=2,
         **settings,
     )
 

@@ -106,7 +106,7 @@ def test_what_a_helper_could_not_do_is_done_here(end, tmp_path, request):
         warnings.simplefilter("always")
         results = list(Helpers(work, 1, lambda index: f"run {index}").share(range(3)))
     (lost,) = (int(path.name) for path in tmp_path.iterdir())
-    killed = "was killed (SIGKILL), perhaps since memory ran out; the finished runs are kept, and this process "
+    killed = "was killed (SIGKILL), perhaps since memory ran out; finished runs are kept, and this process "
     expected = [f"{killed}repeats run {lost}: use fewer workers"] if request.node.callspec.id == "killed" else []
     assert [text in str(warning.message) for text, warning in zip(expected, caught, strict=True)] == [True] * len(
         caught

@@ -105,7 +105,7 @@ def list_entries(pattern="*"):
 
 
 def import_timm_networks():
-    """Return the module of timm's networks, named without importing it as steps of strategies are."""
+    """Return the module of timm's networks, which only names with "timm:" need."""
     return importlib.import_module("tlkit.backbones.timm_networks")
 
 

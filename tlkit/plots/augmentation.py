@@ -108,7 +108,7 @@ def draw_ablation(comparison: Comparison, ax: Axes) -> Axes:
     --------
     >>> import tlkit as tl
     >>> from matplotlib.figure import Figure
-    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(4)
+    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(5)
     >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
     >>> ablation = tl.compare(backbone, images, [tl.Probe("ridge"), tl.Probe("knn")], shots=1, seeds=2, progress=False)
     >>> draw_ablation(ablation, Figure().subplots()).get_xlabel().startswith("gain in accuracy over")
