@@ -293,7 +293,7 @@ expected = tl.extract_features(make_tiny_backbone(), images, sys.argv[2], cache=
 from tlkit.storage import cache_folder
 import shutil
 shutil.rmtree(cache_folder())
-resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
+resource.setrlimit(resource.RLIMIT_FSIZE, (300, resource.RLIM_INFINITY))
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     values = tl.extract_features(make_tiny_backbone(), images, sys.argv[2], progress=False).values

@@ -66,6 +66,7 @@ class FeatureCache:
                 f"the features can't be kept in {self.folder.parent} ({error}) and will be computed again: make room "
                 "there, or set TLKIT_CACHE_DIR to a folder on another disk"
             )
+            return
         self._name_folder()
 
     def _has_room(self, needed_bytes):
