@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from tlkit.plots.letters import with_plain_texts
 from tlkit.plots.style import hide_frame, shorten
+from tlkit.plots.vector import ON_DARK, ON_LIGHT, mark
 
 _DARK_SHARE = 0.55  # from this share on, a cell is too dark for black numbers
 
@@ -56,8 +56,8 @@ def draw_confusion_frame(classes, ax):
 
 def draw_confusion_cells(confusion, ax):
     """Draw shades and numbers of (n_classes, n_classes) counts into a frame."""
-    from matplotlib.patches import PathPatch
-    from matplotlib.path import Path
+    from matplotlib import colormaps
+    from matplotlib.patches import Rectangle
 
     confusion = np.asarray(confusion)
     n_classes = len(ax.get_yticks())
@@ -66,30 +66,12 @@ def draw_confusion_cells(confusion, ax):
             f"confusion: shape {confusion.shape} with {n_classes} classes, expected a row and a column for each"
         )
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
-    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    numbers = {"black": [], "white": []}
-    size = 0.5 * min(1, n_classes / 12)
+    names, size = [label.get_text() for label in ax.get_yticklabels()], 9 * min(1, 12 / n_classes)
     for true, predicted in zip(*np.nonzero(confusion), strict=True):
-        colour = "white" if shares[true, predicted] > _DARK_SHARE else "black"
-        outline = _outline(str(confusion[true, predicted]), bold=bool(true == predicted))
-        numbers[colour].append(Path(outline.vertices * size + (predicted, true), outline.codes))
-    # All numbers of a colour are one shape, added without adjusting limits. As texts, or with add_patch, they would
-    # take longer than the rest of the drawing.
-    for colour, outlines in numbers.items():
-        if outlines:
-            shape = PathPatch(Path.make_compound_path(*outlines), color=colour, linewidth=0)
-            shape.set_transform(ax.transData)
-            ax.add_artist(shape)
-
-
-@functools.cache
-def _outline(text, bold):
-    """Return the outline of a text as a path of size 1 around the origin."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.path import Path
-    from matplotlib.textpath import TextPath
-
-    outline = TextPath((0, 0), text, size=1, prop=FontProperties(weight="bold" if bold else "normal"))
-    low, high = outline.vertices.min(axis=0), outline.vertices.max(axis=0)
-    # The rows of a matrix count downwards, letters are drawn upwards.
-    return Path((outline.vertices - (low + high) / 2) * (1, -1), outline.codes)
+        share, n_pictures = shares[true, predicted], confusion[true, predicted]
+        cell = Rectangle((predicted - 0.5, true - 0.5), 1, 1, facecolor=colormaps["Blues"](share), clip_on=False)
+        words = f"{names[true]} predicted as {names[predicted]}: {n_pictures} ({share:.0%})"
+        ax.add_artist(mark(cell, "cell", true, predicted, words=words))
+        style = {"color": ON_DARK if share > _DARK_SHARE else ON_LIGHT, "fontsize": size, "ha": "center"}
+        weight = "bold" if true == predicted else "normal"
+        ax.text(predicted, true, str(n_pictures), va="center", fontweight=weight, **style)

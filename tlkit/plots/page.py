@@ -5,6 +5,7 @@ import io
 from PIL import Image
 
 from tlkit.plots.letters import make_texts_plain
+from tlkit.plots.vector import make_vector_canvas, render_vector
 
 DOTS_PER_INCH = 100
 
@@ -13,16 +14,14 @@ class Page:
     """A drawing of a given size (width, height) in inches with a static and a dynamic part."""
 
     # draw_static(figure) draws on an empty figure and returns its axes; draw_dynamic(summary, axes) adds to them.
-    # `render` restores the pixels of the static part and draws the new artists on top, which is faster than a whole
-    # figure, and then removes them.
+    # `render` draws only the new artists, which lie above `frame`, the drawing of the static part, and removes them.
 
     def __init__(self, size_inches, draw_static, draw_dynamic):
-        self.draw_static, self.draw_dynamic = draw_static, draw_dynamic
-        self.canvas = make_canvas(size_inches)
+        self.size_inches, self.draw_static, self.draw_dynamic = size_inches, draw_static, draw_dynamic
+        self.canvas = make_vector_canvas(size_inches)
         self.axes = draw_static(self.canvas.figure)
         make_texts_plain(self.canvas.figure)
-        self.canvas.draw()
-        self.background = self.canvas.copy_from_bbox(self.canvas.figure.bbox)
+        self.frame = render_vector([self.canvas.figure], size_inches)
 
     def draw(self, summary, figure):
         """Draw a summary, with a static part of its own, on an empty figure, and return the figure."""
@@ -30,21 +29,23 @@ class Page:
         make_texts_plain(figure)
         return figure
 
-    def render(self, summary, *, compact=False):
-        """Return the drawing of a summary as PNG (bytes); `compact` uses 256 colours and takes longer."""
+    def render(self, summary):
+        """Return the dynamic part of a summary's drawing as SVG (str)."""
         static = {artist for ax in self.axes for artist in ax.get_children()}
         try:
             self.draw_dynamic(summary, self.axes)
-            self.canvas.restore_region(self.background)
             added = [artist for ax in self.axes for artist in ax.get_children() if artist not in static]
-            for artist in sorted(added, key=lambda artist: artist.get_zorder()):
+            for artist in added:
                 make_texts_plain(artist)
-                artist.axes.draw_artist(artist)
+            return render_vector(sorted(added, key=lambda artist: artist.get_zorder()), self.size_inches)
         finally:
             for ax in self.axes:
                 for artist in set(ax.get_children()) - static:
                     artist.remove()
-        return encode_png(read_canvas(self.canvas), 256 if compact else None)
+
+    def render_still(self, summary):
+        """Return the whole drawing of a summary as PNG (bytes)."""
+        return render_figure(self.draw(summary, make_canvas(self.size_inches).figure), 256)
 
 
 def make_canvas(size_inches):

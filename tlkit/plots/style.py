@@ -90,6 +90,7 @@ def draw_thumbnail(picture, caption, left, top, pitch_px, ax, *, weight="normal"
     picture = ImageOps.contain(picture, (PICTURE_PX, PICTURE_PX))
     left_edge, bottom = left + (pitch_px - picture.width) / 2, top + PICTURE_PX
     limits = ax.get_xlim(), ax.get_ylim()
-    ax.imshow(picture, extent=(left_edge, left_edge + picture.width, bottom, bottom - picture.height))
+    edges = (left_edge, left_edge + picture.width, bottom, bottom - picture.height)
+    ax.imshow(picture, extent=edges, interpolation="none")  # pixel by pixel, since it is small already
     ax.set(xlim=limits[0], ylim=limits[1])  # the picture has moved them
     ax.text(left + pitch_px / 2, bottom + 3, caption, ha="center", va="top", fontsize=8.5, fontweight=weight)

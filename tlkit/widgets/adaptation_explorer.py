@@ -13,9 +13,10 @@ from tlkit.arguments import check_known
 from tlkit.features.features import Features
 from tlkit.images.imageset import ImageSet
 from tlkit.names import format_strategy
-from tlkit.plots.adaptation import SIZE_INCHES, AdaptationPage
+from tlkit.plots.adaptation import AdaptationPage
 from tlkit.summaries.adaptation import AdaptationChoice, AdaptationResults, summarise_adaptation
-from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, refuse_value
+from tlkit.widgets.controls import make_buttons
+from tlkit.widgets.explorer import ChoiceExplorer, refuse_value
 
 
 class AdaptationExplorer(ChoiceExplorer):
@@ -75,13 +76,12 @@ class AdaptationExplorer(ChoiceExplorer):
         super().__init__(
             AdaptationChoice(domains[0], domains[1], methods[-1]),
             {
-                name: functools.partial(make_buttons, [(format_strategy(option), option) for option in offered])
+                name: make_buttons([(format_strategy(option), option) for option in offered])
                 for name, offered in options.items()
             },
             check=self.adaptations.check,
             summarise=functools.partial(summarise_adaptation, self.adaptations),
             page=AdaptationPage(len(np.unique(images.labels))),
-            size_inches=SIZE_INCHES,
         )
 
     @traitlets.validate("source", "target", "method")
@@ -92,6 +92,10 @@ class AdaptationExplorer(ChoiceExplorer):
         with refuse_value():
             check_known(name, [proposal["value"]], list(known))
         return proposal["value"]
+
+    def _offers(self, _field, _choice):
+        """Return True: each domain can be chosen, since source and target may be exchanged."""
+        return True
 
     def _show(self, change):
         """Show the choice; if source and target are the same domain, exchange them first."""
@@ -105,7 +109,7 @@ class AdaptationExplorer(ChoiceExplorer):
         """Show the choice; announce it before if it takes time to compute."""
         choice = self._choose()
         if not self.adaptations.is_computed(choice):
-            self.status.text = f"{choice.source} → {choice.target}, {format_strategy(choice.method)}: computing …"
+            self.status = f"{choice.source} → {choice.target}, {format_strategy(choice.method)}: computing …"
         super()._show_choice()
 
     def __repr__(self):

@@ -9,9 +9,10 @@ import traitlets
 import tlkit as tl
 from tlkit.comparison.compare import Comparison
 from tlkit.images.imageset import ImageSet
-from tlkit.plots.augmentation import SIZE_INCHES, AugmentationPage
+from tlkit.plots.augmentation import AugmentationPage
 from tlkit.summaries.augmentation import AugmentationAblation, AugmentationChoice, summarise_augmentation
-from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, make_slider
+from tlkit.widgets.controls import make_buttons, make_slider
+from tlkit.widgets.explorer import ChoiceExplorer
 
 
 class AugmentationExplorer(ChoiceExplorer):
@@ -54,14 +55,10 @@ class AugmentationExplorer(ChoiceExplorer):
         policies = list(self.augmentations.arms)
         super().__init__(
             AugmentationChoice(policies[-1]),
-            {
-                "policy": functools.partial(make_buttons, policies),
-                "draw": functools.partial(make_slider, range(n_draws)),
-            },
+            {"policy": make_buttons(policies), "draw": make_slider(range(n_draws))},
             check=self.augmentations.check,
             summarise=functools.partial(summarise_augmentation, self.augmentations),
             page=AugmentationPage(comparison, len(self.augmentations.plain)),
-            size_inches=SIZE_INCHES,
         )
 
     def __repr__(self):

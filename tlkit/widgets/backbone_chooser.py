@@ -11,12 +11,13 @@ from tlkit.arguments import check_known
 from tlkit.plots.backbone_choice import SIZE_INCHES, render_choice
 from tlkit.summaries.backbone_choice import LIMITED, Budget, choose, format_limit
 from tlkit.summaries.backbone_table import format_html
-from tlkit.widgets.explorer import Explorer, StatusLine, make_buttons, make_picture, make_row, make_slider, refuse_value
+from tlkit.widgets.boxes import BoxExplorer, StatusLine, make_buttons, make_picture, make_row, make_slider
+from tlkit.widgets.explorer import refuse_value
 
 _LABELS = {"n_flops": "compute, at most", "n_parameters": "size, at most", "image_size_px": "input, at most"}
 
 
-class BackboneChooser(Explorer):
+class BackboneChooser(BoxExplorer):
     """Set a budget, see the remaining networks, predict the best one; only then the scores are shown.
 
     Parameters

@@ -7,9 +7,11 @@ import traitlets
 from tlkit.comparison.compare import Comparison
 from tlkit.images.imageset import ImageSet
 from tlkit.names import format_strategy
-from tlkit.plots.comparison_page import SIZE_INCHES, ComparisonPage
+from tlkit.plots.comparison_page import ComparisonPage
 from tlkit.summaries.comparison import ArmChoice, check_arm, summarise_arm
-from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, make_slider, make_thumbnails
+from tlkit.widgets.controls import make_buttons, make_slider
+from tlkit.widgets.explorer import ChoiceExplorer
+from tlkit.widgets.thumbnails import make_thumbnails
 
 
 class ComparisonExplorer(ChoiceExplorer):
@@ -56,14 +58,12 @@ class ComparisonExplorer(ChoiceExplorer):
         super().__init__(
             choice,
             {
-                "strategy": functools.partial(make_buttons, strategies),
-                "shots": functools.partial(make_slider, self._all_shots),
+                "strategy": make_buttons(strategies),
+                "shots": make_slider(self._all_shots, unit="training pictures per class"),
             },
             check=functools.partial(check_arm, comparison),
             summarise=functools.partial(summarise_arm, comparison),
             page=ComparisonPage(comparison, classes, self._read_thumbnail),
-            size_inches=SIZE_INCHES,
-            units={"shots": "training pictures per class"},
         )
 
     def __repr__(self):

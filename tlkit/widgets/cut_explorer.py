@@ -2,16 +2,17 @@
 
 import functools
 
-import ipywidgets
 import numpy as np
 import pandas as pd
 import traitlets
 
 from tlkit.features.features import Features
 from tlkit.images.imageset import ImageSet
-from tlkit.plots.cuts import SIZE_INCHES, CutPage
+from tlkit.plots.cuts import CutPage
 from tlkit.summaries.cuts import CutChoice, CutComparison, summarise_cut
-from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, make_thumbnails
+from tlkit.widgets.controls import make_buttons, make_slider
+from tlkit.widgets.explorer import ChoiceExplorer
+from tlkit.widgets.thumbnails import make_thumbnails
 
 
 class CutExplorer(ChoiceExplorer):
@@ -69,14 +70,13 @@ class CutExplorer(ChoiceExplorer):
         super().__init__(
             CutChoice(next(iter(features)) if cut is None else cut, head or self.cuts.heads[0], picture),
             {
-                "cut": functools.partial(make_buttons, features),
-                "head": functools.partial(make_buttons, self.cuts.heads),
-                "picture": functools.partial(ipywidgets.IntSlider, min=0, max=len(images) - 1),
+                "cut": make_buttons(features),
+                "head": make_buttons(self.cuts.heads),
+                "picture": make_slider(range(len(images))),
             },
             check=self.cuts.check,
             summarise=functools.partial(summarise_cut, self.cuts),
             page=CutPage(self.cuts, make_thumbnails(images)),
-            size_inches=SIZE_INCHES,
         )
 
     def __repr__(self):

@@ -1,156 +1,17 @@
-"""The bases of explorers: failures in the status line, a still picture without widgets, one choice at a time."""
+"""The base of explorers: one choice at a time, shown as vector graphics, in words, and as a still picture."""
 
 import base64
 import contextlib
 import dataclasses
-import functools
-import html
 import inspect
 import threading
 from pathlib import Path
 
-import ipywidgets
+import anywidget
 import traitlets
 from IPython.display import Image
-from PIL import ImageOps
 
-from tlkit.plots.page import DOTS_PER_INCH
-
-_THUMBNAIL_PX = 128
-
-
-class StatusLine(ipywidgets.HTML):
-    """A line of text that screen readers read aloud when it changes.
-
-    >>> line = StatusLine("5 < 6")
-    >>> line.text, line.value
-    ('5 < 6', "<span role='status' aria-live='polite'>5 &lt; 6</span>")
-    """
-
-    def __init__(self, text):
-        super().__init__()
-        self.text = text
-
-    @property
-    def text(self):
-        """The text without markup."""
-        return self._text
-
-    @text.setter
-    def text(self, text):
-        """Show another text; its markup is escaped."""
-        self._text = text
-        self.value = f"<span role='status' aria-live='polite'>{html.escape(text)}</span>"
-
-
-class Explorer(ipywidgets.VBox):
-    """A widget with a `status` line and a `snapshot`; `error` is the exception of the last change, or None."""
-
-    error = None
-
-    def snapshot(self) -> Image:
-        """Return a still picture (IPython Image, PNG) of the current state, which a subclass draws."""
-        return Image(self._draw_still())
-
-    def report_failure(self, action, problem="This could not be shown"):
-        """Call an action; if it raises an exception, keep it as `error` and show it in the status line."""
-        try:
-            action()
-        except Exception as error:  # otherwise it would end in a log that nobody reads
-            self.error = error
-            self.status.text = f"{problem}: {type(error).__name__}: {error}"
-
-    def _repr_mimebundle_(self, **keywords):
-        """Return the widget's display data, with a still picture for front ends without widgets."""
-        bundle = super()._repr_mimebundle_(**keywords)
-        bundle["image/png"] = base64.b64encode(self.snapshot().data).decode()
-        return bundle
-
-
-class ChoiceExplorer(Explorer):
-    """An explorer of one choice (a dataclass) at a time: a control per field, a sentence and a picture."""
-
-    # A subclass declares a trait for each field, validated by `validate_field`, and passes
-    # - choice, the first one, and controls, {field: function (value=…) → widget};
-    # - check(choice), which raises ValueError for a choice that doesn't exist;
-    # - summarise(choice), which returns a summary with a `sentence`, and page, which renders summaries;
-    # - labels and units of controls, {field: text}; an empty label gives the control a row to itself.
-
-    def __init__(
-        self,
-        choice,
-        controls,
-        *,
-        check,
-        summarise,
-        page,
-        size_inches,
-        labels=None,
-        units=None,
-        label_width="4.5em",
-    ):
-        # Callbacks may run in a thread of their own while a cell assigns to the traits.
-        self._lock = threading.Lock()
-        self._check, self._summarise, self._page, self._shown = check, summarise, page, choice
-        check(choice)
-        summary = summarise(choice)
-        self._controls = {name: make(value=getattr(choice, name)) for name, make in controls.items()}
-        self._picture = make_picture(size_inches, value=self._render(summary))
-        self.status = StatusLine(summary.sentence)
-        labels, units = {name: name for name in controls} | (labels or {}), units or {}
-        rows = [
-            make_row(labels[name], control, units.get(name, ""), label_width=label_width)
-            for name, control in self._controls.items()
-        ]
-        super().__init__([*rows, self.status, self._picture], **{name: getattr(choice, name) for name in controls})
-        for name, control in self._controls.items():
-            control.observe(functools.partial(self._take, name), "value")
-        self.observe(self._show, list(controls))
-
-    def snapshot(self, *values: object, **named: object) -> Image:
-        """Return a still picture (IPython Image, PNG) of a choice, by default of the current one."""
-        given = inspect.signature(type(self._shown)).bind_partial(*values, **named).arguments
-        choice = self._choose(**{name: value for name, value in given.items() if value is not None})
-        with self._lock:
-            self._check(choice)
-            return Image(self._render(self._summarise(choice), compact=True))
-
-    def validate_field(self, proposal):
-        """Return the value that a trait takes; raise TraitError if there is no choice with it."""
-        name = proposal["trait"].name
-        with refuse_value():
-            choice = self._choose(**{name: proposal["value"]})
-            self._check(choice)
-        return getattr(choice, name)
-
-    def _choose(self, **changed):
-        """Return the choice that the traits make up, with some fields changed."""
-        return dataclasses.replace(self._shown, **{name: getattr(self, name) for name in self._controls} | changed)
-
-    def _render(self, summary, **settings):
-        """Return the picture of a summary (PNG, bytes)."""
-        return self._page.render(summary, **settings)
-
-    def _take(self, name, change):
-        """Set a trait to the new value of its control."""
-        self.report_failure(lambda: setattr(self, name, change["new"]))
-
-    def _show(self, _change):
-        """Show the choice after a trait has changed."""
-        self.report_failure(self._show_choice)
-
-    def _show_choice(self):
-        """Move the controls to the current choice, then show it unless it is shown already."""
-        for name, control in self._controls.items():
-            control.value = getattr(self, name)
-        with self._lock:
-            choice = self._choose()
-            if choice == self._shown and self.error is None:
-                return
-            summary = self._summarise(choice)
-            self._picture.value = self._render(summary)
-            self.status.text = summary.sentence
-            self._shown, self.error = choice, None
+_MOST_KEPT = 64  # drawings of an explorer
 
 
 @contextlib.contextmanager
@@ -167,37 +28,149 @@ def read_script(name):
     return "".join(Path(__file__).with_name(part).read_text("utf-8") for part in ("kit.js", name))
 
 
-def make_picture(size_inches, **traits):
-    """Return an Image widget for a drawing of a size (width, height) in inches, which shrinks with the page."""
-    width_px = f"{size_inches[0] * DOTS_PER_INCH:.0f}px"
-    return ipywidgets.Image(format="png", layout={"width": width_px, "max_width": "100%"}, **traits)
+class Explorer(anywidget.AnyWidget):
+    """A widget with a `status` sentence and a `snapshot`; `error` is the exception of the last change, or None."""
+
+    _css = Path(__file__).with_name("kit.css")
+
+    status = traitlets.Unicode().tag(sync=True)
+    error = None
+
+    def snapshot(self) -> Image:
+        """Return a still picture (IPython Image, PNG) of the current state, which a subclass draws."""
+        return Image(self._draw_still())
+
+    def report_failure(self, action, problem="This could not be shown"):
+        """Call an action; if it raises an exception, keep it as `error` and show it as the status."""
+        try:
+            action()
+        except Exception as error:  # otherwise it would end in a log that nobody reads
+            self.error = error
+            self.status = f"{problem}: {type(error).__name__}: {error}"
+
+    def _repr_mimebundle_(self, **keywords):
+        """Return the widget's display data, with a still picture for front ends without widgets."""
+        # anywidget returns a pair of data and metadata, or None if the front end has no widgets.
+        bundle, metadata = super()._repr_mimebundle_(**keywords) or ({}, {})
+        still = base64.b64encode(self.snapshot().data).decode()
+        return bundle | {"text/plain": repr(self), "image/png": still}, metadata
 
 
-def make_row(label, control, unit="", *, label_width):
-    """Return a control with its label on the left and its unit on the right; the control alone without a label."""
-    if not label:
-        return control
-    parts = [ipywidgets.Label(label, layout={"width": label_width}), control]
-    return ipywidgets.HBox([*parts, *([ipywidgets.Label(unit)] if unit else [])], layout={"align_items": "center"})
+class ChoiceExplorer(Explorer):
+    """An explorer of one choice (a dataclass) at a time: a control per field, a sentence and a drawing."""
 
+    # A subclass declares a trait for each field, validated by `validate_field`, and passes
+    # - choice, the first one, and controls, {field: Control};
+    # - check(choice), which raises ValueError for a choice that doesn't exist;
+    # - summarise(choice), which returns a summary with a `sentence`, and page, which renders summaries;
+    # - clicks, {kind of a mark: fields}: a click on the mark "kind:3" chooses option 3 of the field.
 
-def make_buttons(options, value):
-    """Return buttons for values or pairs (text, value), as wide as their text; one of them is pressed."""
-    return ipywidgets.ToggleButtons(options=list(options), value=value, style={"button_width": "auto"})
+    _esm = read_script("explorer.js")
 
+    controls = traitlets.List().tag(sync=True)
+    chosen = traitlets.Dict().tag(sync=True)  # {field: position of its option}
+    shown = traitlets.Dict().tag(sync=True)  # the same of the drawing that is shown
+    frame = traitlets.Unicode().tag(sync=True)  # SVG; the drawing lies above it
+    drawing = traitlets.Unicode().tag(sync=True)
+    clicks = traitlets.Dict().tag(sync=True)
 
-def make_slider(options, value, **traits):
-    """Return a slider over values or pairs (text, value); a button for a single one, because sliders need two."""
-    if len(options) < 2:
-        return make_buttons(options, value)
-    return ipywidgets.SelectionSlider(options=list(options), value=value, **traits)
+    def __init__(self, choice, controls, *, check, summarise, page, clicks=None):
+        # Callbacks may run in a thread of their own while a cell assigns to the traits.
+        self._lock = threading.Lock()
+        self._check, self._summarise, self._page = check, summarise, page
+        self._controls, self._shown, self._kept = controls, choice, {}
+        check(choice)
+        super().__init__(
+            **{name: getattr(choice, name) for name in controls}, **self._show_as(choice), clicks=clicks or {}
+        )
+        self.observe(self._take, "chosen")
+        self.observe(self._show, list(controls))
 
+    def snapshot(self, *values: object, **named: object) -> Image:
+        """Return a still picture (IPython Image, PNG) of a choice, by default of the current one."""
+        given = inspect.signature(type(self._shown)).bind_partial(*values, **named).arguments
+        choice = self._choose(**{name: value for name, value in given.items() if value is not None})
+        with self._lock:
+            self._check(choice)
+            return Image(self._find_page(choice).render_still(self._summarise(choice)))
 
-def make_thumbnails(images, find_index=lambda key: key):
-    """Return a function from a key, by default the index of a picture, to its thumbnail; it keeps those it has read."""
+    def validate_field(self, proposal):
+        """Return the value that a trait takes; raise TraitError if there is no choice with it."""
+        name = proposal["trait"].name
+        with refuse_value():
+            choice = self._choose(**{name: proposal["value"]})
+            self._check(choice)
+        return getattr(choice, name)
 
-    @functools.lru_cache(maxsize=2000)
-    def read(key):
-        return ImageOps.contain(images.read(find_index(key)), (_THUMBNAIL_PX, _THUMBNAIL_PX))
+    def _choose(self, **changed):
+        """Return the choice that the traits make up, with some fields changed."""
+        return dataclasses.replace(self._shown, **{name: getattr(self, name) for name in self._controls} | changed)
 
-    return read
+    def _find_page(self, _choice):
+        """Return the page that draws a choice."""
+        return self._page
+
+    def _offers(self, _field, choice):
+        """Return whether a field may be changed so that a choice results; if not, its option is disabled."""
+        try:
+            self._check(choice)
+        except ValueError:
+            return False
+        return True
+
+    def _render(self, choice):
+        """Return the status and the drawing (SVG) of a choice."""
+        summary = self._summarise(choice)
+        return summary.sentence, self._find_page(choice).render(summary)
+
+    def _show_as(self, choice):
+        """Return the synchronised traits of a choice; those that were drawn before are looked up."""
+        if choice not in self._kept:
+            while len(self._kept) >= _MOST_KEPT:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[choice] = self._render(choice)
+        status, drawing = self._kept[choice]
+        controls, places = [], {}
+        for name, control in self._controls.items():
+            # A slider can have thousands of options, and each of them can be chosen.
+            options = control.options if control.kind == "radio" else ()
+            possible = [self._offers(name, dataclasses.replace(choice, **{name: option})) for option in options]
+            controls.append(control.describe(name, [place for place, offered in enumerate(possible) if not offered]))
+            places[name] = control.find(getattr(choice, name))
+        frame = self._find_page(choice).frame
+        drawn = {"status": status, "frame": frame, "drawing": drawing}
+        return drawn | {"controls": controls, "chosen": places, "shown": places}
+
+    def _take(self, change):
+        """Set the traits that a reader has changed, which the browser sends as positions."""
+
+        def set_traits():
+            values = {name: self._controls[name].get(place) for name, place in change["new"].items()}
+            for name in [name for name, value in values.items() if value != getattr(self, name)]:
+                setattr(self, name, values[name])
+
+        self.report_failure(set_traits)
+        self._move_controls()
+
+    def _show(self, _change):
+        """Show the choice after a trait has changed."""
+        self.report_failure(self._show_choice)
+        self._move_controls()
+
+    def _show_choice(self):
+        """Show the current choice unless it is shown already."""
+        with self._lock:
+            choice = self._choose()
+            if choice == self._shown and self.error is None:
+                return
+            traits = self._show_as(choice)
+            with self.hold_sync():
+                for name, value in traits.items():
+                    setattr(self, name, value)
+            self._shown, self.error = choice, None
+
+    def _move_controls(self):
+        """Let the controls show the traits, also if a choice was refused or couldn't be drawn."""
+        places = {name: control.find(getattr(self, name)) for name, control in self._controls.items()}
+        with self.hold_sync():
+            self.chosen = self.shown = places

@@ -3,12 +3,12 @@
 import functools
 from collections.abc import Sequence
 
-import ipywidgets
 import traitlets
 
 from tlkit.backbones.freezing.costs import NORM_MODES, FreezingChoice, FreezingCosts, summarise_freezing
-from tlkit.plots.freezing import SIZE_INCHES, FreezingPage
-from tlkit.widgets.explorer import ChoiceExplorer, make_buttons
+from tlkit.plots.freezing import FreezingPage
+from tlkit.widgets.controls import make_buttons
+from tlkit.widgets.explorer import ChoiceExplorer
 
 
 class FreezingExplorer(ChoiceExplorer):
@@ -40,16 +40,17 @@ class FreezingExplorer(ChoiceExplorer):
         super().__init__(
             FreezingChoice(costs.stages if frozen is None else frozen, norm),
             {
-                "frozen": functools.partial(StageButtons, costs.stages),
-                "norm": functools.partial(make_buttons, NORM_MODES),
+                "frozen": make_buttons(costs.stages, label="frozen stages, from picture to head", kind="toggles"),
+                "norm": make_buttons(NORM_MODES, label="norm layers in frozen stages"),
             },
             check=costs.check,
             summarise=functools.partial(summarise_freezing, costs),
             page=FreezingPage(summarise_freezing(costs, FreezingChoice())),
-            size_inches=SIZE_INCHES,
-            labels={"frozen": "", "norm": "norm layers in frozen stages"},
-            label_width="auto",
         )
+
+    def _offers(self, field, choice):
+        """Return whether norm layers matter, which they do only in frozen stages."""
+        return field != "norm" or len(choice.frozen) > 0 or choice.norm == self.norm
 
     @traitlets.validate("frozen", "norm")
     def _validate(self, proposal):
@@ -61,31 +62,3 @@ class FreezingExplorer(ChoiceExplorer):
 
     def __repr__(self):
         return f"FreezingExplorer({self.costs.name}, {len(self.costs.stages)} stages × {len(NORM_MODES)} norm modes)"
-
-
-class StageButtons(ipywidgets.VBox):
-    """A button per stage, pressed if the stage is frozen; `value` lists the frozen stages."""
-
-    value = traitlets.Tuple()
-
-    def __init__(self, stages, value):
-        self.buttons = {stage: ipywidgets.ToggleButton(layout={"width": "auto"}) for stage in stages}
-        buttons = ipywidgets.HBox(list(self.buttons.values()), layout={"flex_flow": "row wrap"})
-        help_text = ipywidgets.Label("stages, from picture to head: click to freeze or unfreeze")
-        super().__init__([help_text, buttons], value=value)
-        self._press()
-        for stage, button in self.buttons.items():
-            button.observe(functools.partial(self._take, stage), "value")
-        self.observe(self._press, "value")
-
-    def _press(self, _change=None):
-        """Make the buttons show the value."""
-        for stage, button in self.buttons.items():
-            button.value = stage in self.value
-            button.description = f"{stage}: {'frozen' if button.value else 'learns'}"
-
-    def _take(self, stage, change):
-        """Freeze or unfreeze the stage of a button."""
-        # One stage at a time: while `_press` sets the buttons, those that come later still show the old value.
-        frozen = {*self.value, stage} if change["new"] else {*self.value} - {stage}
-        self.value = tuple(name for name in self.buttons if name in frozen)

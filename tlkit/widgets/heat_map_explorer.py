@@ -5,9 +5,10 @@ import functools
 import traitlets
 
 from tlkit.inspection.random_weights import HeatStudy
-from tlkit.plots.heat_maps_page import SIZE_INCHES, HeatStudyPage
+from tlkit.plots.heat_maps_page import HeatStudyPage
 from tlkit.summaries.heat_maps import HeatChoice, check_heat_choice, summarise_heat_maps
-from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, make_slider
+from tlkit.widgets.controls import make_buttons, make_slider
+from tlkit.widgets.explorer import ChoiceExplorer
 
 
 class HeatMapExplorer(ChoiceExplorer):
@@ -43,16 +44,13 @@ class HeatMapExplorer(ChoiceExplorer):
         super().__init__(
             HeatChoice(picture, depth, method or next(iter(study.maps))),
             {
-                "picture": functools.partial(make_buttons, pictures),
-                "depth": functools.partial(make_slider, study.depths, layout={"width": "30em"}),
-                "method": functools.partial(make_buttons, study.maps),
+                "picture": make_buttons(pictures),
+                "depth": make_slider(study.depths, label="random down to"),
+                "method": make_buttons(study.maps),
             },
             check=functools.partial(check_heat_choice, study),
             summarise=functools.partial(summarise_heat_maps, study),
             page=HeatStudyPage(study),
-            size_inches=SIZE_INCHES,
-            labels={"depth": "random down to"},
-            label_width="9em",
         )
 
     def __repr__(self):

@@ -1,5 +1,7 @@
 // Functions that the scripts of all widgets share; Python puts them before each script.
 
+let nNames = 0;
+
 function make(name, attributes = {}, text = "") {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
@@ -9,8 +11,180 @@ function make(name, attributes = {}, text = "") {
 
 // The element of a widget. JupyterLab would treat keys that are pressed in it as commands if they left it.
 function makeBox(name) {
-  const box = make("div", { class: name, "data-lm-suppress-shortcuts": "true" });
-  box.addEventListener("keydown", (event) => event.stopPropagation());
+  const box = make("div", { class: `tlkit-box ${name}`, "data-lm-suppress-shortcuts": "true" });
+  for (const event of ["keydown", "keypress", "keyup"]) box.addEventListener(event, (pressed) => pressed.stopPropagation());
   return box;
+}
+
+// Call functions with the model's changes now and later; return a function that ends it.
+function follow(model, reactions) {
+  for (const [events, react] of Object.entries(reactions)) {
+    model.on(events, react);
+    react();
+  }
+  return () => Object.entries(reactions).forEach(([events, react]) => model.off(events, react));
+}
+
+// Set a trait of the model and send it.
+function send(model, name, value) {
+  model.set(name, value);
+  model.save_changes();
+}
+
+function makeButton(text, press, attributes = {}) {
+  const button = make("button", { type: "button", ...attributes }, text);
+  button.addEventListener("click", () => button.getAttribute("aria-disabled") === "true" || press());
+  return button;
+}
+
+// A sentence that screen readers read aloud when it changes.
+function makeStatus() {
+  return make("p", { class: "tlkit-status", role: "status", "aria-live": "polite" });
+}
+
+function moveBy(key, place, last) {
+  const moves = { ArrowLeft: place - 1, ArrowUp: place - 1, ArrowRight: place + 1, ArrowDown: place + 1 };
+  return { ...moves, Home: 0, End: last }[key];
+}
+
+// A group of buttons with a label. Of "radio" one is chosen, and arrows, Home and End choose; of "toggles" any number.
+// Returns its element and update(chosen, disabled), with positions of the options.
+function makeButtons({ kind = "radio", label, texts, unit = "" }, choose) {
+  const one = kind === "radio";
+  const name = `tlkit-${Date.now()}-${nNames++}`;
+  const element = make("div", { class: "tlkit-control", role: one ? "radiogroup" : "group", "aria-labelledby": name });
+  const row = make("div", { class: "tlkit-options" });
+  const mark = one ? "aria-checked" : "aria-pressed";
+  let chosen = [];
+  const buttons = texts.map((text, place) =>
+    makeButton(text, () => {
+      if (one) return choose(place);
+      choose(chosen.includes(place) ? chosen.filter((other) => other !== place) : [...chosen, place].sort((a, b) => a - b));
+    }, one ? { role: "radio" } : {}));
+  const isFree = (place) => buttons[place].getAttribute("aria-disabled") !== "true";
+  row.addEventListener("keydown", (event) => {
+    const at = buttons.indexOf(event.target);
+    let to = at < 0 || event.ctrlKey || event.metaKey || event.altKey ? undefined : moveBy(event.key, at, buttons.length - 1);
+    if (to === undefined) return;
+    event.preventDefault();
+    const step = event.key === "Home" || (event.key !== "End" && to > at) ? 1 : -1;
+    for (let tries = buttons.length; tries--; to += step) {
+      to = (to + buttons.length) % buttons.length;
+      if (!isFree(to)) continue;
+      buttons[to].focus();
+      if (one && to !== at) choose(to);
+      return;
+    }
+  });
+  row.append(...buttons, unit);
+  element.append(make("div", { id: name, class: "tlkit-label" }, label), row);
+  function update(value, disabled = []) {
+    chosen = one ? [value] : value;
+    buttons.forEach((button, place) => {
+      button.setAttribute(mark, chosen.includes(place));
+      button.setAttribute("aria-disabled", disabled.includes(place));
+    });
+    // One stop of the tabulator for the whole group.
+    const stop = one && buttons[value] ? value : Math.max(0, buttons.indexOf(document.activeElement));
+    buttons.forEach((button, place) => (button.tabIndex = place === stop ? 0 : -1));
+  }
+  return { element, update };
+}
+
+function makeSlider({ label, texts, unit = "" }, choose) {
+  const element = make("div", { class: "tlkit-control" });
+  const input = make("input", { type: "range", min: 0, max: texts.length - 1, step: 1, "aria-label": label });
+  const output = make("output");
+  const write = (place) => {
+    output.textContent = `${texts[place]} ${unit}`.trim();
+    input.setAttribute("aria-valuetext", output.textContent);
+  };
+  input.addEventListener("input", () => {
+    write(Number(input.value));
+    choose(Number(input.value));
+  });
+  const row = make("div", { class: "tlkit-options" });
+  row.append(input, output);
+  element.append(make("div", { class: "tlkit-label" }, label), row);
+  function update(place) {
+    // A slider that is being moved is ahead of the kernel.
+    if (document.activeElement !== input || Number(input.value) === place) input.value = place;
+    write(Number(input.value));
+  }
+  return { element, update };
+}
+
+function makeControl(control, choose) {
+  return (control.kind === "slider" ? makeSlider : makeButtons)(control, choose);
+}
+
+// A drawing. Python marks parts of it with "kind:place|words": the words are shown when a reader points at them, and
+// click(kind, places) is called when one of the clickable kinds is clicked. Arrow keys move from mark to mark, Enter clicks.
+function makeFigure(click = () => {}, isClickable = () => false) {
+  const element = make("div", { class: "tlkit-figure" });
+  const sheet = make("div", { class: "tlkit-sheet", role: "group", tabindex: "0" });
+  const tip = make("div", { class: "tlkit-tip", hidden: "" });
+  const read = make("div", { class: "tlkit-unseen", "aria-live": "polite" });
+  element.append(sheet, tip, read);
+  const layers = { frame: "", drawing: "" };
+  let marks = [], current = -1;
+
+  function point(mark, aloud = false) {
+    tip.hidden = !mark?.dataset.words;
+    sheet.querySelectorAll(".tlkit-current").forEach((old) => old.classList.remove("tlkit-current"));
+    if (tip.hidden) return;
+    tip.textContent = mark.dataset.words;
+    if (aloud) {
+      read.textContent = tip.textContent;
+      mark.classList.add("tlkit-current");
+    }
+    const [around, box] = [element.getBoundingClientRect(), mark.getBoundingClientRect()];
+    const left = box.left + box.width / 2 - around.left - tip.offsetWidth / 2;
+    tip.style.left = `${Math.max(0, Math.min(left, around.width - tip.offsetWidth))}px`;
+    const above = box.top - around.top - tip.offsetHeight - 6;
+    tip.style.top = `${above >= 0 ? above : box.bottom - around.top + 6}px`;
+  }
+  const find = (event) => event.target.closest?.("[data-kind]");
+  const press = (mark) => mark?.classList.contains("tlkit-clickable") && click(mark.dataset.kind, mark.dataset.place.split(":").map(Number));
+  sheet.addEventListener("pointerover", (event) => point(find(event)));
+  sheet.addEventListener("pointerleave", () => point(null));
+  sheet.addEventListener("click", (event) => press(find(event)));
+  sheet.addEventListener("blur", () => point(null));
+  sheet.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") return point(null);
+    if ((event.key === "Enter" || event.key === " ") && marks[current]) press(marks[current]);
+    else {
+      const to = marks.length ? moveBy(event.key, current, marks.length - 1) : undefined;
+      if (to === undefined) return;
+      current = Math.max(0, Math.min(to, marks.length - 1));
+      point(marks[current], true);
+    }
+    event.preventDefault();
+  });
+
+  function show(frame, drawing, sentence) {
+    sheet.setAttribute("aria-label", `Figure. ${sentence}`);
+    if (layers.frame === frame && layers.drawing === drawing) return;
+    Object.assign(layers, { frame, drawing });
+    point(null);
+    sheet.innerHTML = frame + drawing;
+    for (const svg of sheet.children) {
+      svg.setAttribute("role", "presentation");
+      const [, , width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
+      sheet.style.setProperty("--tlkit-width", `${(width * 100) / 72}px`);
+      sheet.style.setProperty("--tlkit-aspect", width / height);
+    }
+    for (const group of sheet.querySelectorAll("g[id]")) {
+      const [name, ...words] = group.id.split("|");
+      group.removeAttribute("id"); // those of two drawings on a page would clash
+      if (!words.length) continue;
+      const [kind, ...place] = name.split(":");
+      Object.assign(group.dataset, { kind, place: place.join(":"), words: words.join("|") });
+      if (isClickable(kind)) group.classList.add("tlkit-clickable");
+    }
+    marks = [...sheet.querySelectorAll("[data-kind]")];
+    current = -1;
+  }
+  return { element, show };
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import ipywidgets
 import traitlets
 
-from tlkit.widgets.explorer import StatusLine, make_buttons
+from tlkit.widgets.boxes import StatusLine, make_buttons
 
 _NONE_YET = "no prediction yet"
 

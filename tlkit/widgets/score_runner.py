@@ -8,7 +8,7 @@ import ipywidgets
 
 from tlkit.names import format_strategy
 from tlkit.plots.freeze_score_runs import RUNS_SIZE_INCHES, render_runs
-from tlkit.widgets.explorer import Explorer, StatusLine, make_picture
+from tlkit.widgets.boxes import BoxExplorer, StatusLine, make_picture
 from tlkit.widgets.jobs import Job
 
 WRAP = {"flex_flow": "row wrap"}
@@ -27,7 +27,7 @@ _COLUMNS = {
 }
 
 
-class ScoreRunner(Explorer):
+class ScoreRunner(BoxExplorer):
     """An explorer that trains scores in a thread of their own; a subclass has the methods `run` and `compare`."""
 
     def __init__(self, trials, rows):

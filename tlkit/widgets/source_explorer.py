@@ -1,14 +1,16 @@
 """Source × weight × shots → gain, seeds and classes: the `SourceExplorer`."""
 
-import functools
 import itertools
 
 import pandas as pd
 import traitlets
 
-from tlkit.plots.source_worth import SIZE_INCHES, SourceWorthPage
+from tlkit.plots.source_worth import SourceWorthPage
 from tlkit.summaries.source_worth import SourceChoice, SourceGains, summarise_source
-from tlkit.widgets.explorer import ChoiceExplorer, make_buttons
+from tlkit.widgets.controls import make_buttons
+from tlkit.widgets.explorer import ChoiceExplorer
+
+_LABELS = {"shots": "shots per class"}
 
 
 class SourceExplorer(ChoiceExplorer):
@@ -46,15 +48,14 @@ class SourceExplorer(ChoiceExplorer):
         super().__init__(
             SourceChoice(worths.sources[0], worths.weights[-1], worths.shots[0]),
             {
-                name: functools.partial(make_buttons, [(_format_option(option), option) for option in offered])
+                name: make_buttons(
+                    [(_format_option(option), option) for option in offered], label=_LABELS.get(name, "")
+                )
                 for name, offered in options.items()
             },
             check=worths.check,
             summarise=summaries.__getitem__,
             page=SourceWorthPage(list(summaries.values())),
-            size_inches=SIZE_INCHES,
-            labels={"shots": "shots per class"},
-            label_width="7em",
         )
 
     def __repr__(self):

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import pandas as pd
 import traitlets
 
-from tlkit.plots.trained_share import SIZE_INCHES, TrainedSharePage
+from tlkit.plots.trained_share import TrainedSharePage
 from tlkit.summaries.trained_share import COSTS, TrainedShareChoice, TrainedShares, summarise_trained_share
-from tlkit.widgets.explorer import ChoiceExplorer, make_buttons
+from tlkit.widgets.controls import make_buttons
+from tlkit.widgets.explorer import ChoiceExplorer
 
 
 class TrainedShareExplorer(ChoiceExplorer):
@@ -52,19 +53,18 @@ class TrainedShareExplorer(ChoiceExplorer):
         super().__init__(
             TrainedShareChoice(strategy or self.shares.strategies[0], cost, score or self.shares.scores[0]),
             {
-                name: functools.partial(make_buttons, [(_format_option(value), value) for value in values])
+                name: make_buttons([(_format_option(value), value) for value in values])
                 for name, values in options.items()
             },
             check=self.shares.check,
             summarise=functools.partial(summarise_trained_share, self.shares),
             # The axes depend on cost and score, so each pair has a page of its own.
             page=functools.cache(functools.partial(TrainedSharePage, table)),
-            size_inches=SIZE_INCHES,
         )
 
-    def _render(self, summary, **settings):
-        """Return the picture of a summary (PNG, bytes), drawn on the page of its cost and score."""
-        return self._page(summary.choice.cost, summary.choice.score).render(summary, **settings)
+    def _find_page(self, choice):
+        """Return the page of a cost and a score."""
+        return self._page(choice.cost, choice.score)
 
     def __repr__(self):
         counts = f"{len(self.shares.strategies)} strategies × {len(COSTS)} costs × {len(self.shares.scores)} scores"

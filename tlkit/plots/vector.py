@@ -1,0 +1,79 @@
+"""Vector graphics of matplotlib's artists: text stays text, colours follow the theme, marks can be pointed at."""
+
+import base64
+import io
+import re
+
+from PIL import Image
+
+DOTS_PER_INCH = 72  # a unit of the drawing is a point
+_PICTURE_DOTS_PER_INCH = 144  # of pictures in a drawing that have to be resampled
+_SMALL = 4 * 32 * 32  # values of a picture that is kept exactly: a matrix rather than a photograph
+# Text on a coloured area keeps its colour in a dark theme; black, white and this gray take those of the page.
+ON_LIGHT, ON_DARK, QUIET = "#101010", "#fefefe", "#555555"
+_THEME = {"#000000": "ink", "#ffffff": "paper", QUIET: "quiet"}
+_COLOUR = re.compile(r"\b(fill|stroke): (#000000|#ffffff|#555555)\b")
+# The prologue, a style that would hold for the whole page, fonts that the page chooses, and turns by 0 degrees.
+_SURPLUS = re.compile(
+    r'^.*?(?=<svg)|<style[^>]*>.*?</style>|; font-family: [^;"]*(?=[;"])| transform="rotate\(-0[^"]*"', re.DOTALL
+)
+
+
+def mark(artist, kind, *place, words=""):
+    """Give an artist a kind, such as "point", and a place among them; words are shown when a reader points at it."""
+    # The script of explorers reads this from the drawing. Pixels don't have it.
+    artist.set_gid(f"{':'.join(map(str, (kind, *place)))}|{words}")
+    return artist
+
+
+def make_vector_canvas(size_inches):
+    """Return the canvas of a new figure of a size (width, height) in inches for `render_vector`."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    return FigureCanvasSVG(Figure(figsize=size_inches, dpi=DOTS_PER_INCH))
+
+
+def render_vector(artists, size_inches):
+    """Return a drawing of artists, in their order, as SVG (str) of a size (width, height) in inches."""
+    content = io.StringIO()
+    renderer = _make_renderer(*(DOTS_PER_INCH * side for side in size_inches), content)
+    for artist in artists:
+        artist.draw(renderer)
+    renderer.finalize()
+    drawn = _SURPLUS.sub("", content.getvalue())
+    return _COLOUR.sub(lambda match: f"{match[1]}: var(--tlkit-{_THEME[match[2]]}, {match[2]})", drawn)
+
+
+def _encode(pixels):
+    """Return (n_rows, n_columns, 4) uint8 pixels as a data address; small ones keep every value."""
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "WEBP", lossless=pixels.size < _SMALL, quality=85, method=1)
+    return "data:image/webp;base64," + base64.b64encode(content.getvalue()).decode()
+
+
+def _make_renderer(width, height, content):
+    """Return a renderer that writes a drawing of a size in points, with text as text, to a text buffer."""
+    from matplotlib.backends.backend_svg import RendererSVG
+
+    class Renderer(RendererSVG):
+        def draw_text(self, gc, x, y, s, prop, angle, ismath=False, mtext=None):
+            # By default letters become shapes, and the setting for text belongs to the user and to all threads.
+            self._draw_text_as_text(gc, x, y, s, prop, angle, ismath, mtext)
+
+        def draw_image(self, gc, x, y, im, transform=None):
+            # By default pictures are PNG, which takes several times the time and the bytes.
+            (rows, columns), dots = im.shape[:2], DOTS_PER_INCH / _PICTURE_DOTS_PER_INCH
+            a, b, c, d, e, f = (
+                transform.frozen().to_values() if transform else (columns * dots, 0, 0, rows * dots, 0, 0)
+            )
+            # The transform places the unit square, with the first row at its bottom.
+            place = f"matrix({a:.2f} {-b:.2f} {c:.2f} {-d:.2f} {e + x:.2f} {self.height - f - y:.2f})"
+            settings = {"width": "1", "height": "1", "preserveAspectRatio": "none", "transform": place}
+            opacity = {"opacity": f"{gc.get_alpha():g}"} if transform else {}
+            self.writer.start("g", **self._get_clip_attrs(gc))
+            self.writer.element("image", attrib=settings | opacity | {"xlink:href": _encode(im)})
+            self.writer.end("g")
+
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    return Renderer(width, height, content, image_dpi=_PICTURE_DOTS_PER_INCH, metadata=nothing)
