@@ -21,7 +21,10 @@ _SURPLUS = re.compile(
 
 def mark(artist, kind, *place, words=""):
     """Give an artist a kind, such as "point", and a place among them; words are shown when a reader points at it."""
-    # The script of explorers reads this from the drawing. Pixels don't have it.
+    # The script of explorers reads this from the drawing. Pixels don't have it. A list of words is for the markers of
+    # a scatter or curve, whose number is the last part of their place. All of them have to lie within the axes.
+    if not isinstance(words, str):
+        place, words = (*place, "*"), "\n".join(words)
     artist.set_gid(f"{':'.join(map(str, (kind, *place)))}|{words}")
     return artist
 

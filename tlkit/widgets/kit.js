@@ -118,8 +118,24 @@ function makeControl(control, choose) {
   return (control.kind === "slider" ? makeSlider : makeButtons)(control, choose);
 }
 
+// The place of the nearest mark within 45 degrees of an arrow key; the current place if there is none.
+function findAhead(marks, current, key) {
+  const [right, down] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[key] ?? [0, 0];
+  if (!right && !down) return undefined;
+  const middles = marks.map((mark) => mark.getBoundingClientRect()).map((box) => [box.left + box.width / 2, box.top + box.height / 2]);
+  const [x, y] = middles[current];
+  let [best, least] = [current, Infinity];
+  middles.forEach(([across, along], place) => {
+    const ahead = (across - x) * right + (along - y) * down;
+    const distance = Math.hypot(across - x, along - y);
+    if (ahead > 0 && distance <= Math.SQRT2 * ahead && distance < least) [best, least] = [place, distance];
+  });
+  return best;
+}
+
 // A drawing. Python marks parts of it with "kind:place|words": the words are shown when a reader points at them, and
 // click(kind, places) is called when one of the clickable kinds is clicked. Arrow keys move from mark to mark, Enter clicks.
+// Markers of a scatter or curve are "kind:place:*", with words on a line for each; arrow keys move to one in their direction.
 function makeFigure(click = () => {}, isClickable = () => false) {
   const element = make("div", { class: "tlkit-figure" });
   const sheet = make("div", { class: "tlkit-sheet", role: "group", tabindex: "0" });
@@ -154,7 +170,8 @@ function makeFigure(click = () => {}, isClickable = () => false) {
     if (event.key === "Escape") return point(null);
     if ((event.key === "Enter" || event.key === " ") && marks[current]) press(marks[current]);
     else {
-      const to = marks.length ? moveBy(event.key, current, marks.length - 1) : undefined;
+      const ahead = marks[current]?.matches("use") ? findAhead(marks, current, event.key) : undefined;
+      const to = ahead ?? (marks.length ? moveBy(event.key, current, marks.length - 1) : undefined);
       if (to === undefined) return;
       current = Math.max(0, Math.min(to, marks.length - 1));
       point(marks[current], true);
@@ -179,8 +196,12 @@ function makeFigure(click = () => {}, isClickable = () => false) {
       group.removeAttribute("id"); // those of two drawings on a page would clash
       if (!words.length) continue;
       const [kind, ...place] = name.split(":");
-      Object.assign(group.dataset, { kind, place: place.join(":"), words: words.join("|") });
-      if (isClickable(kind)) group.classList.add("tlkit-clickable");
+      const isMany = place.at(-1) === "*";
+      const each = isMany ? words.join("|").split("\n") : [words.join("|")];
+      (isMany ? [...group.querySelectorAll("use")] : [group]).forEach((part, number) => {
+        Object.assign(part.dataset, { kind, place: (isMany ? [...place.slice(0, -1), number] : place).join(":"), words: each[number] });
+        if (isClickable(kind)) part.classList.add("tlkit-clickable");
+      });
     }
     marks = [...sheet.querySelectorAll("[data-kind]")];
     current = -1;
