@@ -67,41 +67,43 @@ def gate(monkeypatch):
     Gate.opened.set()
 
 
-def buttons(explorer):
-    return explorer._run_button.disabled, explorer._compare_button.disabled, explorer._cancel_button.disabled
+def click(explorer, action, *arguments):
+    """Request an action as the script does when a button is clicked."""
+    explorer._handle_custom_msg({"action": action, "arguments": arguments}, [])
 
 
 def test_what_is_painted_is_read_at_once(explorer, costs):
     everything = costs.n_parameters
-    assert explorer.painter.summary.startswith(f"{everything:,} of {everything:,} parameters learn at once.")
-    explorer.painter.rates = [[0, 0], [0, 1e-4], [1e-3, 1e-3]]
-    assert explorer.painter.summary.startswith(f"{everything - 3 * 4 * 9 - 4 - 8:,} of {everything:,} parameters")
-    assert "computed once" in explorer.painter.summary
+    assert explorer.summary.startswith(f"{everything:,} of {everything:,} parameters learn at once.")
+    explorer.rates = [[0, 0], [0, 1e-4], [1e-3, 1e-3]]
+    assert explorer.summary.startswith(f"{everything - 3 * 4 * 9 - 4 - 8:,} of {everything:,} parameters")
+    assert "computed once" in explorer.summary
     namespace = {}
-    exec(explorer.painter.python, namespace)
+    exec(explorer.python, namespace)
     assert namespace["strategy"] == make_strategy(explorer.score)
     assert [phase.train for phase in namespace["strategy"].phases] == [("head",), ("stage1", "head")]
-    explorer.painter.solves_head = True
-    assert "tl.Phase(['head'], None)".replace("'", '"') in explorer.painter.python
+    explorer.solves_head = True
+    assert "tl.Phase(['head'], None)".replace("'", '"') in explorer.python
 
 
 def test_a_known_strategy_is_put_into_the_grid(explorer, backbone):
-    button = next(child for child in explorer.children[0].children if getattr(child, "description", "") == "lp ft")
-    button.click()
-    assert (explorer.painter.solves_head, explorer.painter.rates) == (True, [[2e-4] * 6] * 3)
+    assert explorer.loaded == -1
+    click(explorer, "load", "lp_ft")
+    assert explorer.known[explorer.loaded] == ["lp_ft", "lp ft"]
+    assert (explorer.solves_head, explorer.rates) == (True, [[2e-4] * 6] * 3)
     assert explorer.error is None
     explorer.score = make_score(tl.strategies.get("linear_probe"), backbone, 10)
-    assert explorer.painter.rates == [[0.0]] * 3
+    assert explorer.rates == [[0.0]] * 3
     with pytest.raises(ValueError, match="name: 'l2_sp' is unknown"):
         explorer.load("l2_sp")
 
 
 @pytest.mark.parametrize("rates", [[[1e-3] * 13] * 3, [[1e-3]] * 2, [[-1.0]] * 3, [[]] * 3])
 def test_what_cannot_be_painted_is_a_trait_error(explorer, rates):
-    before = explorer.painter.rates
+    before = explorer.rates
     with pytest.raises(traitlets.TraitError, match="rates"):
-        explorer.painter.rates = rates
-    assert explorer.painter.rates == before
+        explorer.rates = rates
+    assert explorer.rates == before
 
 
 def test_a_run_is_that_of_transfer_and_is_set_in_the_table(explorer, backbone, images):
@@ -111,38 +113,40 @@ def test_a_run_is_that_of_transfer_and_is_set_in_the_table(explorer, backbone, i
     assert same_bits(copy_state(run.backbone), copy_state(direct.backbone))
     assert run.completed
     n_right = round(direct.evaluate(test).accuracy * len(test))
-    assert explorer.status.text.startswith(f"painted: {n_right} of {len(test)} test pictures right")
-    assert "s were estimated." in explorer.status.text
+    assert explorer.status.startswith(f"painted: {n_right} of {len(test)} test pictures right")
+    assert "s were estimated." in explorer.status
     assert list(explorer.table["score"]) == ["painted"]
-    assert buttons(explorer) == (False, False, True)
-    assert "<td>painted</td>" in explorer._table_html.value
-    assert explorer._progress.value == explorer._progress.max
+    assert not explorer.running
+    assert explorer.results["cells"][0][0] == "painted"
+    assert len(explorer.results["cells"][0]) == len(explorer.results["columns"])
+    assert explorer.progress == [1, 1]
+    assert "after epoch 2" in explorer.drawing
 
 
 def test_the_same_score_keeps_its_row_and_another_gets_one(explorer):
     explorer.run().wait()
     explorer.run().wait()
     assert list(explorer.table["score"]) == ["painted"]
-    explorer.painter.rates = [[0], [0], [1e-3]]
+    explorer.rates = [[0], [0], [1e-3]]
     explorer.run().wait()
     assert list(explorer.table["score"]) == ["painted", "painted 2"]
-    assert "2 painted scores have been tested on these test pictures" in explorer.status.text
+    assert "2 painted scores have been tested on these test pictures" in explorer.status
 
 
 @pytest.mark.slow
 def test_cancel_ends_with_the_step_that_goes_on(explorer, gate):
     job = explorer.run()
     assert gate.reached.wait(60)
-    assert buttons(explorer) == (True, True, False)
-    explorer._cancel_button.click()
-    assert explorer.status.text.startswith("Cancelling: it ends with ")
+    assert explorer.running
+    click(explorer, "cancel")
+    assert explorer.status.startswith("Cancelling: it ends with ")
     gate.opened.set()
     run = job.wait()
     assert (gate.n_steps, run.completed) == (3, False)
-    assert explorer.status.text.startswith("painted: cancelled ")
-    assert explorer.status.text.endswith("with 1 of 2 epochs done.")
+    assert explorer.status.startswith("painted: cancelled ")
+    assert explorer.status.endswith("with 1 of 2 epochs done.")
     assert len(explorer.table) == 0
-    assert buttons(explorer) == (False, False, True)
+    assert not explorer.running
     assert explorer.run().wait().completed
     assert list(explorer.table["score"]) == ["painted"]
 
@@ -150,9 +154,9 @@ def test_cancel_ends_with_the_step_that_goes_on(explorer, gate):
 def test_a_second_click_starts_nothing_and_a_second_call_is_refused(explorer, gate):
     job = explorer.run()
     assert gate.reached.wait(60)
-    words = explorer.status.text
-    explorer._run_button.click()
-    assert (explorer.status.text, explorer.error) == (words, None)
+    words = explorer.status
+    click(explorer, "run")
+    assert (explorer.status, explorer.error) == (words, None)
     with pytest.raises(RuntimeError, match="a training is running; wait for it"):
         explorer.compare()
     gate.opened.set()
@@ -163,7 +167,7 @@ def test_a_second_click_starts_nothing_and_a_second_call_is_refused(explorer, ga
 def test_painting_while_a_run_goes_on_is_the_next_run(explorer, gate):
     job = explorer.run()
     assert gate.reached.wait(60)
-    explorer.painter.rates = [[0], [0], [1e-3]]
+    explorer.rates = [[0], [0], [1e-3]]
     gate.opened.set()
     assert job.wait().strategy["phases"][0]["n_epochs"] == 2
     assert explorer.run().wait().strategy["phases"][0]["n_epochs"] == 1
@@ -179,7 +183,7 @@ def test_the_catalogue_is_run_once_each(explorer, monkeypatch):
     monkeypatch.setattr(explorer._trials, "run", run)
     table = explorer.compare().wait()
     assert names == list(table["score"]) == ["linear_probe", "fine_tune", "lp_ft", "gradual"]
-    assert explorer.status.text == "Compared: linear probe, fine tune, lp ft, gradual."
+    assert explorer.status == "Compared: linear probe, fine tune, lp ft, gradual."
     explorer.run().wait()
     assert list(explorer.compare().wait()["score"]) == [*names[:4], "painted"]
     assert names[4:] == ["painted"]
@@ -193,7 +197,7 @@ def test_cancel_ends_the_comparison_too(explorer, gate):
     explorer.cancel()
     gate.opened.set()
     assert len(job.wait()) == 0
-    assert explorer.status.text.startswith("fine tune: cancelled ")
+    assert explorer.status.startswith("fine tune: cancelled ")
     assert list(explorer.compare().wait()["score"]) == ["fine_tune", "lp_ft"]
 
 
@@ -206,22 +210,22 @@ def test_a_failure_is_said_and_raised_and_another_run_is_possible(explorer, monk
         job = explorer.run()
         with pytest.raises(ValueError, match="no <ink>"):
             job.wait()
-    assert explorer.status.text == "This run failed: ValueError: no <ink>"
+    assert explorer.status == "This run failed: ValueError: no <ink>"
     assert str(explorer.error) == "no <ink>"
-    assert buttons(explorer) == (False, False, True)
+    assert not explorer.running
     assert explorer.run().wait().completed
     assert explorer.error is None
 
 
 def test_a_score_in_which_nothing_learns_is_not_run(explorer):
-    explorer.painter.rates = [[0], [0], [0]]
-    assert explorer.painter.summary.startswith("Nothing learns yet")
-    assert explorer.painter.python == ""
+    explorer.rates = [[0], [0], [0]]
+    assert explorer.summary.startswith("Nothing learns yet")
+    assert explorer.python == ""
     with pytest.raises(ValueError, match="nothing learns in any epoch"):
         explorer.run()
-    explorer._run_button.click()
-    assert explorer.status.text.startswith("This could not be done: ValueError: score: nothing learns")
-    explorer.painter.solves_head = True
+    click(explorer, "run")
+    assert explorer.status.startswith("This could not be done: ValueError: score: nothing learns")
+    explorer.solves_head = True
     assert explorer.run().wait().n_steps == 0
 
 
@@ -260,8 +264,8 @@ def test_ctrl_c_in_a_cell_that_waits_cancels_the_job():
 def test_costs_are_measured_where_none_are_given(backbone, images):
     train, test = images.split(test_fold=0)
     view = FreezeScoreExplorer(backbone, train, test, batch_size=4)
-    assert view.painter.solves_head
-    assert "A step with 4 pictures" in view.painter.summary
+    assert view.solves_head
+    assert "A step with 4 pictures" in view.summary
 
 
 @pytest.mark.parametrize(
@@ -281,7 +285,7 @@ def test_what_does_not_fit_is_refused(backbone, images, costs, settings, message
 
 
 def test_readers_without_widgets_see_a_picture(explorer):
-    bundle = explorer._repr_mimebundle_()
+    bundle, _ = explorer._repr_mimebundle_()
     with Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))) as picture:
         assert picture.size == (980, 360)
     assert (

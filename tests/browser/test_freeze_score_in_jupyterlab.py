@@ -35,8 +35,8 @@ known = ["linear_probe", "lp_ft"]
 explorer = tl.widgets.FreezeScoreExplorer(make_tiny_backbone(), train, test, strategy=start, compare_with=known)
 explorer
 """,
-    "explorer.painter.rates",
-    "print(explorer.painter.python)",
+    "explorer.rates",
+    "print(explorer.python)",
     "explorer.run().wait().completed, list(explorer.table['score'])",
 ]
 N_RUN = 2
@@ -59,9 +59,9 @@ def find_middle(cell):
 def test_cells_are_painted_by_dragging(lab):
     output, mouse = lab.output(1), lab.page.mouse
     assert read_grid(lab) == [["1e-4"] * 4] * 3
-    summary = output.locator(".summary")
+    summary = output.locator(".tlkit-summary")
     before = summary.inner_text()
-    output.get_by_role("button", name="0: frozen").click()
+    output.get_by_role("radio", name="0: frozen").click()
     find_cell(lab, 0, 4).scroll_into_view_if_needed()
     mouse.move(*find_middle(find_cell(lab, 0, 1)))
     mouse.down()
@@ -69,7 +69,7 @@ def test_cells_are_painted_by_dragging(lab):
     mouse.up()
     mouse.move(*find_middle(find_cell(lab, 1, 4)))  # the button is up: nothing is painted
     assert read_grid(lab) == [["frozen"] * 3 + ["1e-4"], ["1e-4"] * 4, ["1e-4"] * 4]
-    expect(output.locator(".here")).to_have_text("stem, epoch 3: frozen")
+    expect(output.locator(".tlkit-here")).to_have_text("stem, epoch 3: frozen")
     expect(summary).not_to_have_text(before)
     expect(summary).to_contain_text("The frozen stages up to stem are computed once.")
     lab.run_cell(2)
@@ -82,10 +82,10 @@ def test_cells_are_painted_by_keyboard_and_no_key_is_a_command_of_jupyterlab(lab
     for key in ("Home", "ArrowRight", "ArrowDown", "ArrowDown"):
         keyboard.press(key)
     expect(find_cell(lab, 2, 2)).to_be_focused()
-    expect(output.locator(".here")).to_have_text("head, epoch 2: learning rate 1e-4")
+    expect(output.locator(".tlkit-here")).to_have_text("head, epoch 2: learning rate 1e-4")
     keyboard.press("4")
-    expect(output.locator(".here")).to_have_text("head, epoch 2: learning rate 3e-3")
-    expect(output.get_by_role("button", name="4: 3e-3")).to_have_attribute("aria-pressed", "true")
+    expect(output.locator(".tlkit-here")).to_have_text("head, epoch 2: learning rate 3e-3")
+    expect(output.get_by_role("radio", name="4: 3e-3")).to_be_checked()
     keyboard.press("Shift+ArrowRight")
     keyboard.press("Shift+ArrowUp")
     keyboard.press("ArrowRight")
@@ -106,12 +106,12 @@ def test_cells_are_painted_by_keyboard_and_no_key_is_a_command_of_jupyterlab(lab
 
 def test_epochs_and_the_solved_head_are_chosen(lab):
     output, keyboard = lab.output(1), lab.page.keyboard
-    output.get_by_role("slider", name="number of epochs").focus()
+    output.get_by_role("slider", name="epochs").focus()
     keyboard.press("ArrowRight")
     assert [row[-2:] for row in read_grid(lab)] == [["1e-4"] * 2, ["3e-3"] * 2, ["1e-4"] * 2]
     keyboard.press("ArrowLeft")
     assert len(read_grid(lab)[0]) == 4
-    box = output.get_by_role("checkbox", name="solve the head before the first epoch")
+    box = output.get_by_role("group", name="before the first epoch").get_by_role("button", name="solve the head")
     box.focus()
     keyboard.press("Space")
     python = output.get_by_label("Python that makes this score")
@@ -126,18 +126,19 @@ def test_epochs_and_the_solved_head_are_chosen(lab):
 def test_the_python_is_copied(lab):
     output = lab.output(1)
     output.get_by_role("button", name="Copy the Python").click()
-    expect(output.locator(".copied")).to_have_text(re.compile("copied|selected"))
+    expect(output.locator(".tlkit-copied")).to_have_text(re.compile("copied|selected"))
 
 
 def test_a_run_is_cancelled_and_another_one_ends(lab):
     output = lab.output(1)
-    status, picture = output.get_by_role("status"), output.locator("img")
+    status, curve = output.get_by_role("status"), output.locator("[data-kind=epoch]")
     run, cancel = (output.get_by_role("button", name=name) for name in ("Run the painted score", "Cancel"))
-    before = picture.get_attribute("src")
+    expect(curve).to_have_count(0)
+    expect(cancel).to_be_disabled()
     run.click()
     expect(status).to_contain_text(re.compile(r"painted: epoch \d of 4, step \d of \d"))
     expect(run).to_be_disabled()
-    expect(picture).not_to_have_attribute("src", before)  # the curves go on while it trains
+    expect(curve.first).to_be_attached()  # the curves go on while it trains
     cancel.click()
     expect(status).to_contain_text(re.compile(r"cancelled \d+\.\d s after the click, with \d of 4 epochs done"))
     expect(cancel).to_be_disabled()
@@ -150,15 +151,18 @@ def test_the_painted_score_is_set_beside_known_ones(lab):
     output = lab.output(1)
     output.get_by_role("button", name="Compare with the catalogue").click()
     expect(output.get_by_role("status")).to_contain_text("Compared: linear probe, lp ft.")
-    rows = output.locator(".widget-html table tbody tr")
+    rows = output.get_by_role("region", name="results of the scores").locator("tbody tr")
     expect(rows).to_have_count(3)
     assert [row.split("\t")[0] for row in rows.all_inner_texts()] == ["painted", "linear probe", "lp ft"]
-    assert output.locator("img").evaluate("image => image.complete && image.naturalWidth") == 980
+    output.locator("[data-kind=score]").first.hover()
+    expect(output.locator(".tlkit-tip")).to_have_text(re.compile(r"painted: \d\.\d\d \(95 % interval"))
 
 
 def test_a_known_strategy_is_loaded_and_run_from_a_cell(lab):
-    lab.output(1).get_by_role("button", name="linear probe").click()
-    expect(lab.output(1).get_by_role("grid").locator("td.solved")).to_have_count(3)
+    start = lab.output(1).get_by_role("radiogroup", name="start with")
+    start.get_by_role("radio", name="linear probe").click()
+    expect(lab.output(1).get_by_role("grid").locator("td.tlkit-solved")).to_have_count(3)
+    expect(start.get_by_role("radio", name="linear probe")).to_be_checked()
     assert read_grid(lab) == [["frozen"]] * 3
     lab.run_cell(4)
     expect(lab.output(4)).to_have_text("(True, ['painted', 'linear_probe', 'lp_ft', 'painted 2'])")

@@ -44,7 +44,7 @@ def test_the_explorer_takes_a_known_strategy_without_the_trainings_before_it(lab
     lab.run_cell(3)
     lab.run_cell(place_of_explorer)
     output = lab.output(place_of_explorer)
-    output.get_by_role("button", name="linear probe").click()
+    output.get_by_role("radio", name="linear probe").click()
     expect(output.get_by_text('tl.Phase(["head"], None)')).to_be_visible()
     expect(output.get_by_text('tl.Phase(["all"]')).to_have_count(0)
     assert lab.errors == []

@@ -2,10 +2,14 @@
 
 from tlkit.names import format_strategy
 from tlkit.plots.freeze_score import draw_score
-from tlkit.plots.page import encode_png, make_canvas, read_canvas
+from tlkit.plots.page import make_canvas, render_figure
 from tlkit.plots.style import measure_error_bars, style_point
+from tlkit.plots.vector import make_vector_canvas, mark, render_vector
 
-RUNS_SIZE_INCHES = (9.8, 2.9)
+# Of the drawing beside the grid: two curves above the accuracies; and of the still picture: all three below the score.
+RUNS_SIZE_INCHES, _STILL_SIZE_INCHES = (4.9, 3.9), (9.8, 2.9)
+_RUNS_BOXES = (0.085, 0.6, 0.36, 0.32), (0.6, 0.6, 0.36, 0.32), (0.26, 0.12, 0.7, 0.28)
+_STILL_BOXES = tuple((left, 0.18, 0.24, 0.68) for left in (0.05, 0.35, 0.74))
 _SCORE_HEIGHT_INCHES = 3.6
 
 
@@ -13,11 +17,13 @@ def draw_training_curves(history, n_epochs, loss_ax, accuracy_ax):
     """Draw loss and accuracy on the training pictures over epochs, from the history of a `Run` (list of dict)."""
     epochs = [row["epoch"] for row in history]
     for index, (ax, name) in enumerate(((loss_ax, "loss"), (accuracy_ax, "accuracy"))):
-        ax.plot(epochs, [row[name] for row in history], markersize=4, **style_point(index))
+        values = [row[name] for row in history]
+        words = [f"{name} {value:.3g} after epoch {epoch}" for epoch, value in zip(epochs, values, strict=True)]
+        mark(ax.plot(epochs, values, markersize=4, **style_point(index))[0], "epoch", index, words=words)
         ax.set(xlim=(0.5, max(n_epochs, 1) + 0.5), xlabel="epoch")
         ax.set_title(f"{name}, training pictures", fontsize=9)
         ax.grid(alpha=0.3)
-        ax.locator_params(axis="x", integer=True, min_n_ticks=1)
+        ax.locator_params(axis="x", nbins=6, integer=True, min_n_ticks=1)
     loss_ax.set_ylim(bottom=0)
     accuracy_ax.set_ylim(0, 1.03)
     if not history:
@@ -28,8 +34,10 @@ def draw_score_accuracies(table, ax):
     """Draw one row per score from the table of `ScoreTrials`: accuracy on test pictures with its 95 % interval."""
     for index, row in enumerate(table.itertuples()):
         lengths = measure_error_bars([row.accuracy], [row.accuracy_low], [row.accuracy_high])
-        ax.errorbar([row.accuracy], [index], xerr=lengths, capsize=3, **style_point(index))
-    ax.set_yticks(range(len(table)), [format_strategy(name) for name in table["score"]], fontsize="small")
+        bar = ax.errorbar([row.accuracy], [index], xerr=lengths, capsize=3, **style_point(index))
+        words = f"{row.accuracy:.2f} (95 % interval {row.accuracy_low:.2f} to {row.accuracy_high:.2f})"
+        mark(bar[0], "score", index, words=f"{format_strategy(row.score)}: {words}")
+    ax.set_yticks(range(len(table)), [format_strategy(name) for name in table["score"]], fontsize=9)
     ax.set_ylim(max(len(table), 1) - 0.5, -0.5)
     ax.set(xlim=(0, 1), xlabel="accuracy (share correct)")
     ax.set_title("test pictures, 95 % interval", fontsize=9)
@@ -37,35 +45,28 @@ def draw_score_accuracies(table, ax):
 
 
 def render_runs(history, n_epochs, table):
-    """Return curves and accuracies as PNG (bytes)."""
-    canvas = make_canvas(RUNS_SIZE_INCHES)
-    _draw_runs(history, n_epochs, table, canvas.figure)
-    return _encode(canvas)
+    """Return curves and accuracies as SVG (str)."""
+    figure = make_vector_canvas(RUNS_SIZE_INCHES).figure
+    _draw_runs(history, n_epochs, table, figure, _RUNS_BOXES)
+    return render_vector([figure], RUNS_SIZE_INCHES)
 
 
 def render_score_and_runs(score, history, n_epochs, table):
-    """Return a score, above curves and accuracies if there are any, as PNG (bytes) with 256 colours."""
-    width, height = RUNS_SIZE_INCHES
+    """Return a score, above curves and accuracies if there are any, as PNG (bytes)."""
+    width, height = _STILL_SIZE_INCHES
     if history or len(table):
-        canvas = make_canvas((width, height + _SCORE_HEIGHT_INCHES))
-        above, below = canvas.figure.subfigures(2, 1, height_ratios=(_SCORE_HEIGHT_INCHES, height))
-        _draw_runs(history, n_epochs, table, below)
+        figure = make_canvas((width, height + _SCORE_HEIGHT_INCHES)).figure
+        above, below = figure.subfigures(2, 1, height_ratios=(_SCORE_HEIGHT_INCHES, height))
+        _draw_runs(history, n_epochs, table, below, _STILL_BOXES)
     else:
-        canvas = make_canvas((width, _SCORE_HEIGHT_INCHES))
-        above = canvas.figure
+        figure = above = make_canvas((width, _SCORE_HEIGHT_INCHES)).figure
     draw_score(score, above.add_axes((0.1, 0.13, 0.76, 0.77)))
-    return _encode(canvas, 256)
+    return render_figure(figure, 256)
 
 
-def _draw_runs(history, n_epochs, table, figure):
-    """Draw curves and accuracies side by side."""
+def _draw_runs(history, n_epochs, table, figure, boxes):
+    """Draw curves and accuracies on axes in three boxes (left, bottom, width, height)."""
     # Axes have fixed positions: a new layout would take most of the time of a drawing that is repeated.
-    loss, accuracy, results = (figure.add_axes((left, 0.18, 0.24, 0.68)) for left in (0.05, 0.35, 0.74))
+    loss, accuracy, results = map(figure.add_axes, boxes)
     draw_training_curves(history, n_epochs, loss, accuracy)
     draw_score_accuracies(table, results)
-
-
-def _encode(canvas, n_colours=None):
-    """Draw a canvas and return it as PNG (bytes)."""
-    canvas.draw()
-    return encode_png(read_canvas(canvas), n_colours)

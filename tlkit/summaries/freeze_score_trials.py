@@ -3,8 +3,19 @@
 import dataclasses
 
 from tlkit.evaluation.share_intervals import wilson_interval
+from tlkit.names import format_strategy
 from tlkit.strategies.freeze_score import make_strategy
 from tlkit.strategies.freeze_score_costs import summarise_freeze_score
+
+# Title of each column of the results, and the format of a row's cell.
+_COLUMNS = {
+    "score": lambda row: format_strategy(row.score),
+    "accuracy (95 % interval)": lambda row: f"{row.accuracy:.2f} ({row.accuracy_low:.2f} to {row.accuracy_high:.2f})",
+    "test pictures": lambda row: str(row.n_test),
+    "trained parameters": lambda row: f"{row.n_trainable:,}",
+    "estimated (s)": lambda row: f"{row.estimated_s:.1f}",
+    "measured (s)": lambda row: f"{row.duration_s:.1f}",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,3 +105,9 @@ class ScoreTrials:
         ]
         names = "score", "accuracy", "accuracy_low", "accuracy_high", "n_test", "n_trainable", "estimated_s"
         return pd.DataFrame(rows, columns=[*names, "duration_s"])
+
+
+def format_results(table):
+    """Return the columns and cells of the table of `ScoreTrials` for the script that shows them (dict)."""
+    columns = [{"title": title, "number": title != "score"} for title in _COLUMNS]
+    return {"columns": columns, "cells": [[form(row) for form in _COLUMNS.values()] for row in table.itertuples()]}

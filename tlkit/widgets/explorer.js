@@ -1,8 +1,5 @@
 // An explorer: controls and a sentence on the left, a drawing on the right. Python draws; this script reports choices.
 
-const WAIT_MS = 300; // before a reader is told that the kernel is still at work
-const DEAF_MS = 10000; // before a reader is told that it might not answer
-
 function render({ model, el }) {
   const box = makeBox("tlkit-explorer");
   const side = make("div", { class: "tlkit-side" });
@@ -24,20 +21,14 @@ function render({ model, el }) {
   box.append(side, figure.element);
   el.append(box);
 
-  let timers = [];
+  const wait = makeWait(box, status);
   function update() {
     const [chosen, shown] = [model.get("chosen"), model.get("shown")];
     const disabled = Object.fromEntries(model.get("controls").map((control) => [control.name, control.disabled]));
     for (const [name, control] of controls) control.update(chosen[name], disabled[name]);
-    timers.forEach(clearTimeout);
     const waits = JSON.stringify(controls.map(([name]) => chosen[name])) !== JSON.stringify(controls.map(([name]) => shown[name]));
-    box.setAttribute("aria-busy", waits);
-    box.classList.remove("tlkit-busy");
-    if (!waits) return showResult();
-    timers = [
-      setTimeout(() => box.classList.add("tlkit-busy"), WAIT_MS),
-      setTimeout(() => (status.textContent = "Waiting for the kernel. If it isn't busy, run the cell again."), DEAF_MS),
-    ];
+    wait(waits);
+    if (!waits) showResult();
   }
   function showResult() {
     const sentence = model.get("status");
@@ -49,7 +40,7 @@ function render({ model, el }) {
     "change:status change:drawing change:frame": showResult,
   });
   return () => {
-    timers.forEach(clearTimeout);
+    wait(false);
     end();
   };
 }

@@ -23,15 +23,20 @@ def refuse_value():
         raise traitlets.TraitError(str(error)) from error
 
 
-def read_script(name):
+def read_script(*names):
     """Return the JavaScript of a widget, after the functions that all of them share."""
-    return "".join(Path(__file__).with_name(part).read_text("utf-8") for part in ("kit.js", name))
+    return "".join(Path(__file__).with_name(part).read_text("utf-8") for part in ("kit.js", *names))
+
+
+def read_style(*names):
+    """Return the CSS of a widget, after the rules that all of them share."""
+    return "".join(Path(__file__).with_name(part).read_text("utf-8") for part in ("kit.css", *names))
 
 
 class Explorer(anywidget.AnyWidget):
     """A widget with a `status` sentence and a `snapshot`; `error` is the exception of the last change, or None."""
 
-    _css = Path(__file__).with_name("kit.css")
+    _css = read_style()
 
     status = traitlets.Unicode().tag(sync=True)
     error = None

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 
-import ipywidgets
 import pandas as pd
+import traitlets
 
 import tlkit as tl
 from tlkit.arguments import check_known
@@ -19,15 +18,16 @@ from tlkit.strategies.freeze_score import FreezeScore, make_score, make_strategy
 from tlkit.strategies.strategy import Strategy
 from tlkit.summaries.freeze_score_painting import list_paintable, make_painted_score
 from tlkit.summaries.freeze_score_trials import ScoreTrials
-from tlkit.widgets.freeze_score_painter import FreezeScorePainter
+from tlkit.widgets.explorer import read_script, read_style
+from tlkit.widgets.freeze_score_painter import FreezeScorePainter, make_grid
 from tlkit.widgets.jobs import Job
-from tlkit.widgets.score_runner import WRAP, ScoreRunner
+from tlkit.widgets.score_runner import ScoreRunner
 
 PALETTE = (0, 1e-4, 3e-4, 1e-3, 3e-3)
 _COMPARED = ("linear_probe", "fine_tune", "lp_ft", "gradual")
 
 
-class FreezeScoreExplorer(ScoreRunner):
+class FreezeScoreExplorer(FreezeScorePainter, ScoreRunner):
     """Paint which stage learns in which epoch and how fast: costs, accuracy, and the Python code for it.
 
     Parameters
@@ -47,6 +47,14 @@ class FreezeScoreExplorer(ScoreRunner):
     seed, batch_size : int
         Seed and batch size as in `transfer`.
 
+    Attributes
+    ----------
+    rates, solves_head : list of list of float, bool
+        The painted learning rates, one row per stage and one for the head, and if the head is solved first. Assigning
+        one changes the grid; rates that can't be painted raise TraitError.
+    summary, python : str
+        The costs of the painted score, and the code that makes it.
+
     Raises
     ------
     ValueError
@@ -58,9 +66,15 @@ class FreezeScoreExplorer(ScoreRunner):
     >>> import tlkit as tl
     >>> from tlkit.backbones.small import make_small_backbone
     >>> train, test = tl.load_images("styles", domain="sketch").select(classes=["bird", "bug"]).split(test_fold=0)
-    >>> FreezeScoreExplorer(make_small_backbone(), train, test, batch_size=2).painter
-    FreezeScorePainter(3 stages × 6 epochs)
+    >>> FreezeScoreExplorer(make_small_backbone(), train, test, batch_size=2).solves_head
+    True
     """
+
+    _esm = read_script("table.js", "freeze_score_painter.js", "freeze_score_explorer.js")
+    _css = read_style("table.css", "freeze_score_explorer.css")
+
+    known = traitlets.List().tag(sync=True)  # of pairs: name and title of a strategy to start with
+    loaded = traitlets.Int(-1).tag(sync=True)  # place among them of the painted one; -1 for another
 
     def __init__(
         self,
@@ -89,26 +103,23 @@ class FreezeScoreExplorer(ScoreRunner):
                 f"{backbone.name}, {len(backbone.stages)} stages, with batches of {n_measured}; see measure_freezing"
             )
         self._painted = {}
-        self.painter = FreezeScorePainter(first, palette)
-        known = [
-            self._make_button(format_strategy(name), functools.partial(self.load, name)) for name in self._paintable
-        ]
         super().__init__(
             ScoreTrials(backbone, train, test, costs, seed=seed, batch_size=batch_size),
-            [ipywidgets.HBox([ipywidgets.Label("start with"), *known], layout=WRAP), self.painter],
+            known=[[name, format_strategy(name)] for name in self._paintable],
+            **make_grid(first, palette),
         )
         self._show_painting()
-        self.painter.observe(lambda _change: self.report_failure(self._show_painting), ["rates", "solves_head"])
+        self.observe(lambda _change: self.report_failure(self._show_painting), ["rates", "solves_head"])
 
     @property
     def score(self) -> FreezeScore:
         """The painted `FreezeScore`; assigning another one changes the grid."""
-        return self.painter.painting.score()
+        return self.painting.score()
 
     @score.setter
     def score(self, score: FreezeScore):
         """Change the grid."""
-        self.painter.painting = make_painted_score(score, self._trials.backbone.stages)
+        self.painting = make_painted_score(score, self._trials.backbone.stages)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -131,14 +142,15 @@ class FreezeScoreExplorer(ScoreRunner):
             Name of the strategy. ValueError is raised if it is unknown or can't be painted.
         """
         check_known("name", name, list(self._paintable))
-        self.painter.painting = self._paintable[name]
+        self.painting = self._paintable[name]
 
     def _show_painting(self):
         """Show the costs of the painted score and its Python code."""
         with self._lock:
-            score = self.score
-            self.painter.summary = self._trials.estimate(score).sentence
-            self.painter.python = write_python(score) if score.phases() else ""
+            score, paintings = self.score, list(self._paintable.values())
+            self.summary = self._trials.estimate(score).sentence
+            self.python = write_python(score) if score.phases() else ""
+            self.loaded = paintings.index(self.painting) if self.painting in paintings else -1
 
     def run(self) -> Job:
         """Train and test the painted score in a thread of its own.
@@ -173,7 +185,7 @@ class FreezeScoreExplorer(ScoreRunner):
         run = self._train(self._painted.setdefault(score, numbered), score, job)
         n_painted = len({*self._painted.values()} & {*self._trials.results})
         if run.completed and n_painted > 1:
-            self.status.text += (
+            self.status += (
                 f" {n_painted} painted scores have been tested on these test pictures: the best of them looks better "
                 "than it is."
             )
@@ -187,7 +199,7 @@ class FreezeScoreExplorer(ScoreRunner):
             run = self._train(name, self._paintable[name].score(), job)
             if job.cancelled.is_set() or not run.completed:
                 return self.table
-        self.status.text = f"Compared: {', '.join(map(format_strategy, self.compare_with))}."
+        self.status = f"Compared: {', '.join(map(format_strategy, self.compare_with))}."
         return self.table
 
     def _draw_still(self):

@@ -5,42 +5,58 @@ function formatRate(rate) {
   return rate ? Number(rate.toPrecision(2)).toExponential().replace("+", "") : "frozen";
 }
 
-function render({ model, el }) {
-  const box = makeBox("tlkit-score");
-  const palette = make("div", { role: "group", "aria-label": "learning rate to paint with" }, "paint with ");
-  const settings = make("div");
-  const epochs = make("input", { type: "range", min: 1, max: model.get("most_epochs"), "aria-label": "number of epochs" });
-  const nEpochs = make("span");
-  const solve = make("input", { type: "checkbox" });
-  const frame = make("div", { class: "tlkit-score-frame" });
-  const table = make("table", {
-    role: "grid",
-    "aria-label": "freeze score, one row per stage, one column per epoch: arrow keys move, Space paints, a digit chooses a " +
-      "rate and paints, Shift with an arrow key moves and paints",
-  });
-  const here = make("p", { class: "here", "aria-live": "polite" });
-  const summary = make("p", { class: "summary" });
-  const python = make("pre", { tabindex: "0", "aria-label": "Python that makes this score" });
-  const copy = make("button", { type: "button" }, "Copy the Python");
-  const copied = make("span", { class: "copied", "aria-live": "polite" });
-  const epochsLabel = make("label", {}, "epochs ");
-  const solveLabel = make("label");
-  epochsLabel.append(epochs, " ", nEpochs);
-  solveLabel.append(solve, " solve the head before the first epoch");
-  settings.append(epochsLabel, solveLabel);
-  frame.append(table);
-  box.append(palette, settings, frame, here, summary, python, copy, copied);
-  el.append(box);
-
+// Returns the grid's elements and its reactions for `follow`; ask(action, …arguments) requests an action of Python.
+function makePainter(model, ask) {
   const parts = [...model.get("stages"), "head"];
   const rates = model.get("palette");
+  const known = model.get("known");
   let chosen = rates.length - 1;
   let cursor = [0, 0];
   let painted = []; // the rates that are shown; they are sent to Python after each change
   let cells = [];
 
+  const start = makeButtons({ label: "start with", texts: known.map(([, title]) => title) }, (place) => {
+    if (place !== model.get("loaded")) ask("load", known[place][0]);
+  });
+  const palette = makeButtons({ label: "paint with", texts: rates.map((rate, number) => `${number}: ${formatRate(rate)}`) }, choose);
+  palette.element.querySelectorAll("button").forEach((button, number) => {
+    const swatch = make("span", { class: "tlkit-swatch", "aria-hidden": "true" });
+    look(swatch, rates[number]);
+    button.prepend(swatch);
+  });
+  const epochs = makeSlider(
+    { label: "epochs", texts: Array.from({ length: model.get("most_epochs") }, (_, place) => `${place + 1}`) },
+    (place) => resize(place + 1),
+  );
+  const solve = makeButtons({ label: "before the first epoch", kind: "toggles", texts: ["solve the head"] }, (places) =>
+    send(model, "solves_head", places.length > 0));
+  const settings = make("div", { class: "tlkit-settings" });
+  settings.append(epochs.element, solve.element);
+  const table = make("table", {
+    role: "grid",
+    class: "tlkit-grid",
+    "aria-label": "freeze score, one row per stage, one column per epoch: arrow keys move, Space paints, a digit chooses a " +
+      "rate and paints, Shift with an arrow key moves and paints",
+  });
+  const here = make("p", { class: "tlkit-here", "aria-live": "polite" });
+  const summary = make("p", { class: "tlkit-summary" });
+  const python = make("pre", { tabindex: "0", role: "region", "aria-label": "Python that makes this score" });
+  const copied = make("span", { "aria-live": "polite", class: "tlkit-copied" });
+  const copy = makeButton("Copy the Python", async () => {
+    try {
+      await navigator.clipboard.writeText(model.get("python"));
+      copied.textContent = " copied";
+    } catch {
+      // Insecure pages have no clipboard: select the text, so that the reader can copy it.
+      window.getSelection().selectAllChildren(python);
+      copied.textContent = " selected: press Ctrl+C";
+    }
+  });
+  const last = make("div");
+  last.append(copy, copied);
+
   function look(element, rate) {
-    element.classList.toggle("frozen", !rate);
+    element.classList.toggle("tlkit-frozen", !rate);
     const { low, high, colours } = model.get("scale");
     const fraction = Math.log(rate / low) / Math.log(high / low);
     const nearest = Math.round(Math.min(1, Math.max(0, fraction)) * (colours.length - 1));
@@ -49,19 +65,9 @@ function render({ model, el }) {
     element.style.color = ink;
   }
 
-  const buttons = rates.map((rate, number) => {
-    const button = make("button", { type: "button", title: `key ${number}` });
-    const swatch = make("span", { class: "swatch", "aria-hidden": "true" });
-    look(swatch, rate);
-    button.append(swatch, `${number}: ${formatRate(rate)}`);
-    button.addEventListener("click", () => choose(number));
-    palette.append(button);
-    return button;
-  });
-
   function choose(number) {
     chosen = number;
-    buttons.forEach((button, index) => button.setAttribute("aria-pressed", index === number));
+    palette.update(number);
   }
 
   const describeCell = ([row, column]) => {
@@ -76,25 +82,26 @@ function render({ model, el }) {
     look(cell, painted[row][column]);
   }
 
-  function save() {
-    model.set("rates", painted.map((row) => [...row]));
-    model.save_changes();
-  }
+  const save = () => send(model, "rates", painted.map((row) => [...row]));
 
   function build() {
     const hadFocus = table.contains(document.activeElement);
     const solves = model.get("solves_head");
     table.replaceChildren();
+    table.style.setProperty("--tlkit-columns", painted[0].length + solves);
     const header = table.createTHead().insertRow();
-    header.append(make("th"));
+    header.append(make("th", { scope: "col" }, "epoch"));
     if (solves) header.append(make("th", { scope: "col" }, "solve"));
     painted[0].forEach((_, column) => header.append(make("th", { scope: "col" }, column + 1)));
     const body = table.createTBody();
     cells = painted.map((row, index) => {
       const line = body.insertRow();
-      line.append(make("th", { scope: "row" }, parts[index]));
+      line.append(make("th", { scope: "row", title: parts[index] }, parts[index]));
       const isHead = index === parts.length - 1;
-      if (solves) line.append(make("td", { class: isHead ? "solved" : "solved frozen" }, isHead ? "★" : ""));
+      const words = `${parts[index]}, before the first epoch: ${isHead ? "solved" : "frozen"}`;
+      if (solves) {
+        line.append(make("td", { role: "gridcell", "aria-label": words, class: `tlkit-solved ${isHead ? "" : "tlkit-frozen"}` }, isHead ? "★" : ""));
+      }
       return row.map((_, column) => {
         const cell = make("td", { role: "gridcell", tabindex: "-1", "data-row": index, "data-column": column });
         line.append(cell);
@@ -111,9 +118,16 @@ function render({ model, el }) {
     const given = model.get("rates");
     const same = painted.length && painted[0].length === given[0].length && table.rows.length;
     painted = given.map((row) => [...row]);
-    nEpochs.textContent = epochs.value = painted[0].length;
+    epochs.update(painted[0].length - 1);
     if (same) painted.forEach((row, index) => row.forEach((_, column) => showCell(index, column)));
     else build();
+  }
+
+  function resize(n) {
+    // New epochs copy the last one.
+    painted = painted.map((row) => Array.from({ length: n }, (_, column) => row[Math.min(column, row.length - 1)]));
+    build();
+    save();
   }
 
   function moveTo(cell) {
@@ -142,22 +156,22 @@ function render({ model, el }) {
     return cell && table.contains(cell) ? [Number(cell.dataset.row), Number(cell.dataset.column)] : null;
   }
 
-  let last = null; // the last painted cell while the mouse button is held
+  let held = null; // the last painted cell while the mouse button is held
   table.addEventListener("pointerdown", (event) => {
     const cell = event.button === 0 && findCell(event);
     if (!cell) return;
     event.preventDefault();
     table.setPointerCapture(event.pointerId);
-    last = cell;
+    held = cell;
     paintTo(cell);
   });
   table.addEventListener("pointermove", (event) => {
-    const cell = last && findCell(event);
-    if (!cell || (cell[0] === last[0] && cell[1] === last[1])) return;
-    paintTo(cell, last);
-    last = cell;
+    const cell = held && findCell(event);
+    if (!cell || (cell[0] === held[0] && cell[1] === held[1])) return;
+    paintTo(cell, held);
+    held = cell;
   });
-  for (const name of ["pointerup", "pointercancel"]) table.addEventListener(name, () => (last = null));
+  for (const name of ["pointerup", "pointercancel"]) table.addEventListener(name, () => (held = null));
   table.addEventListener("focusin", (event) => {
     const { row, column } = event.target.dataset;
     if (row !== undefined) here.textContent = describeCell([Number(row), Number(column)]);
@@ -182,46 +196,20 @@ function render({ model, el }) {
     event.preventDefault();
   });
 
-  epochs.addEventListener("input", () => {
-    const n = Number(epochs.value);
-    // New epochs copy the last one.
-    painted = painted.map((row) => Array.from({ length: n }, (_, column) => row[Math.min(column, row.length - 1)]));
-    nEpochs.textContent = n;
-    build();
-    save();
-  });
-  solve.addEventListener("change", () => {
-    model.set("solves_head", solve.checked);
-    model.save_changes();
-  });
-  copy.addEventListener("click", async () => {
-    try {
-      await navigator.clipboard.writeText(model.get("python"));
-      copied.textContent = " copied";
-    } catch {
-      // Insecure pages have no clipboard: select the text, so that the reader can copy it.
-      window.getSelection().selectAllChildren(python);
-      copied.textContent = " selected: press Ctrl+C";
-    }
-  });
-
-  function showTexts() {
-    summary.textContent = model.get("summary");
-    python.textContent = model.get("python");
-    copied.textContent = "";
-  }
-
-  const reactions = {
-    "change:rates": show,
-    "change:solves_head": () => { solve.checked = model.get("solves_head"); build(); },
-    "change:summary change:python": showTexts,
-  };
-  for (const [events, react] of Object.entries(reactions)) model.on(events, react);
   choose(chosen);
-  solve.checked = model.get("solves_head");
-  show();
-  showTexts();
-  return () => { for (const [events, react] of Object.entries(reactions)) model.off(events, react); };
+  return {
+    elements: [start.element, palette.element, settings, table, here, summary, python, last],
+    reactions: {
+      "change:rates": show,
+      "change:solves_head": () => { solve.update(model.get("solves_head") ? [0] : []); build(); },
+      "change:loaded": () => start.update(model.get("loaded")),
+      "change:summary change:python": () => {
+        summary.textContent = model.get("summary");
+        python.textContent = model.get("python");
+        copied.textContent = "";
+        copy.setAttribute("aria-disabled", !model.get("python"));
+      },
+    },
+  };
 }
 
-export default { render };

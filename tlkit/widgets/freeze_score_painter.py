@@ -1,25 +1,19 @@
 """A grid in which a freeze score is painted by mouse and keyboard: the `FreezeScorePainter`."""
 
-from pathlib import Path
-
-import anywidget
 import traitlets
 
 from tlkit.arguments import check_number
 from tlkit.plots.freeze_score import list_rate_colours
 from tlkit.summaries.freeze_score_painting import MAX_EPOCHS, PaintedScore
-from tlkit.widgets.explorer import read_script, refuse_value
+from tlkit.widgets.explorer import Explorer, refuse_value
 
 _MAX_RATES = 10  # each has a digit on the keyboard
 
 
-class FreezeScorePainter(anywidget.AnyWidget):
-    """A grid of stages × epochs, painted with at most ten learning rates by mouse or keyboard; 0 is frozen."""
+class FreezeScorePainter(Explorer):
+    """The traits of a grid of stages × epochs, painted with at most ten learning rates; 0 is frozen."""
 
-    # `rates` and `solves_head` are traits; assigning one changes the grid. `summary` and `python` are shown below it.
-
-    _esm = read_script("freeze_score_painter.js")
-    _css = Path(__file__).with_name("freeze_score_painter.css")
+    # Assigning `rates` or `solves_head` changes the grid. `summary` and `python` are shown below it.
 
     stages = traitlets.List().tag(sync=True)
     rates = traitlets.List().tag(sync=True)
@@ -29,19 +23,6 @@ class FreezeScorePainter(anywidget.AnyWidget):
     most_epochs = traitlets.Int(MAX_EPOCHS).tag(sync=True)
     summary = traitlets.Unicode().tag(sync=True)
     python = traitlets.Unicode().tag(sync=True)
-
-    def __init__(self, painting, palette):
-        if not 1 <= len(palette) <= _MAX_RATES:
-            raise ValueError(f"palette: {len(palette)} learning rates, expected 1 to {_MAX_RATES}: each has a digit")
-        for rate in palette:
-            check_number("palette", rate, at_least=0, hint="; 0 is frozen")
-        super().__init__(
-            stages=list(painting.stages),
-            palette=list(palette),
-            scale=list_rate_colours(palette),
-            rates=[list(row) for row in painting.rates],
-            solves_head=painting.solves_head,
-        )
 
     @traitlets.validate("rates")
     def _check(self, proposal):
@@ -62,5 +43,17 @@ class FreezeScorePainter(anywidget.AnyWidget):
             self.rates = [list(row) for row in painting.rates]
             self.solves_head = painting.solves_head
 
-    def __repr__(self):
-        return f"FreezeScorePainter({len(self.stages)} stages × {len(self.rates[0])} epochs)"
+
+def make_grid(painting, palette):
+    """Return the traits of a grid with a painting (dict); ValueError if its palette is none."""
+    if not 1 <= len(palette) <= _MAX_RATES:
+        raise ValueError(f"palette: {len(palette)} learning rates, expected 1 to {_MAX_RATES}: each has a digit")
+    for rate in palette:
+        check_number("palette", rate, at_least=0, hint="; 0 is frozen")
+    return {
+        "stages": list(painting.stages),
+        "palette": list(palette),
+        "scale": list_rate_colours(palette),
+        "rates": [list(row) for row in painting.rates],
+        "solves_head": painting.solves_head,
+    }

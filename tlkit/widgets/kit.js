@@ -1,5 +1,8 @@
 // Functions that the scripts of all widgets share; Python puts them before each script.
 
+const WAIT_MS = 300; // before a reader is told that the kernel is still at work
+const DEAF_MS = 10000; // before a reader is told that it might not answer
+
 let nNames = 0;
 
 function make(name, attributes = {}, text = "") {
@@ -40,6 +43,20 @@ function makeButton(text, press, attributes = {}) {
 // A sentence that screen readers read aloud when it changes.
 function makeStatus() {
   return make("p", { class: "tlkit-status", role: "status", "aria-live": "polite" });
+}
+
+// Returns wait(waits), which shows readers that Python hasn't answered yet, or has.
+function makeWait(box, status) {
+  let timers = [];
+  return (waits) => {
+    timers.forEach(clearTimeout);
+    box.setAttribute("aria-busy", waits);
+    box.classList.remove("tlkit-busy");
+    timers = !waits ? [] : [
+      setTimeout(() => box.classList.add("tlkit-busy"), WAIT_MS),
+      setTimeout(() => (status.textContent = "Waiting for the kernel. If it isn't busy, run the cell again."), DEAF_MS),
+    ];
+  };
 }
 
 function moveBy(key, place, last) {
@@ -94,7 +111,7 @@ function makeButtons({ kind = "radio", label, texts, unit = "" }, choose) {
 function makeSlider({ label, texts, unit = "" }, choose) {
   const element = make("div", { class: "tlkit-control" });
   const input = make("input", { type: "range", min: 0, max: texts.length - 1, step: 1, "aria-label": label });
-  const output = make("output");
+  const output = make("span", { "aria-hidden": "true" }); // the slider has it as its text
   const write = (place) => {
     output.textContent = `${texts[place]} ${unit}`.trim();
     input.setAttribute("aria-valuetext", output.textContent);
