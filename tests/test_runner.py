@@ -26,7 +26,7 @@ def run_all(run, prepare=lambda progress, in_fork: None, n_workers=1, progress=F
         *(CELLS, run, prepare),
         unit_of=lambda cell: cell.seed,
         units="seeds",
-        desc="letters",
+        title="letters",
         progress=progress,
         n_workers=n_workers,
         **settings,

@@ -1,9 +1,12 @@
-"""Warnings that name the line of the user's code which called tlkit, however deep they arise. Without torch."""
+"""What users see beside results: warnings that name their own line, and progress bars. Without torch."""
 
 import sys
 import warnings
 
+from tqdm import tqdm
+
 _INNER = ("tlkit", "contextlib")  # the second one calls decorated functions
+bar_kinds = [tqdm]  # the last one is used; in a notebook, `tlkit.widgets.progress_line` adds its own
 
 
 def warn(message, category=UserWarning):
@@ -12,3 +15,8 @@ def warn(message, category=UserWarning):
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _INNER:
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)
+
+
+def show_progress(total, title, unit, shown=True, *, leave=False, **options):
+    """Return a bar of tqdm, a context manager; with `leave` a terminal keeps it when it is closed."""
+    return bar_kinds[-1](total=total, desc=title, unit=unit, disable=not shown, leave=leave, **options)

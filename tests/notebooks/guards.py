@@ -5,10 +5,13 @@ import re
 MOST_LINES = 15
 WORDS = (700, 1200)
 MOST_BYTES = 1_500_000
+MOST_SILENT_S = 3.0  # a cell that takes longer shows progress
+SLOW_MACHINE = 2.0  # notebooks may be stored by a machine this many times as slow
 IGNORE_TAG = "nbval-ignore-output"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 # Any other of nbval's marks would skip a cell, or let it fail, without a reason that a reader can see.
 _FORBIDDEN_TAGS = {"nbval-skip", "nbval-raises-exception", "raises-exception", "pytest-validate-ignore-output"}
+HIDDEN_PROGRESS = re.compile(r"""progress(=|"\s*:|'\s*:)\s*False""")
 _MARK_IN_COMMENT = re.compile(r"^\s*#\s*(NBVAL_\w+|PYTEST_VALIDATE_IGNORE_OUTPUT)", re.MULTILINE)
 
 
@@ -18,6 +21,7 @@ def find_faults(notebook):
     faults = [f"cell {place}: {fault}" for place, cell in enumerate(code, 1) for fault in _faults_of(cell, place)]
     if not any(is_compared(cell) for cell in code):
         faults.append("no cell has words or numbers that are compared")
+    faults += list_silent(notebook, SLOW_MACHINE * MOST_SILENT_S)
     if "widgets" in notebook.metadata:
         faults.append("the state of widgets is stored")
     n_words = count_words(notebook)
@@ -29,6 +33,8 @@ def find_faults(notebook):
 def _faults_of(cell, place):
     if cell.execution_count != place:
         yield f"was run as number {cell.execution_count}, expected one run from top to bottom"
+    if HIDDEN_PROGRESS.search(cell.source):
+        yield "hides progress"
     if len(cell.source.splitlines()) > MOST_LINES:
         yield f"has {len(cell.source.splitlines())} lines, expected {MOST_LINES} at most"
     for output in cell.outputs:
@@ -41,6 +47,17 @@ def _faults_of(cell, place):
         yield "has a mark of nbval other than the tag nbval-ignore-output"
     if IGNORE_TAG in tags and not str(cell.metadata.get("tlkit", {}).get("why_not_compared", "")).strip():
         yield "is not compared, and its metadata (tlkit, why_not_compared) doesn't say why"
+
+
+def list_silent(notebook, longest_s=MOST_SILENT_S):
+    """Return the cells that took longer than `longest_s` when they were stored and showed no progress, as sentences."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    notes = [(place, cell.metadata.get("tlkit", {})) for place, cell in enumerate(code, 1)]
+    return [
+        f"cell {place}: took {note['duration_s']:.0f} s without progress"
+        for place, note in notes
+        if note.get("duration_s", 0) > longest_s and not note["shows_progress"]
+    ]
 
 
 def is_compared(cell):

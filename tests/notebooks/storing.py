@@ -1,34 +1,60 @@
 """Run a notebook and store its outputs as the guard tests want them: python tests/notebooks/storing.py NOTEBOOK.
 
-References to widgets are left out, since their state isn't stored: readers get the picture beside them instead.
+References to widgets are left out, since their state isn't stored: readers get the picture beside them instead. Of a
+cell that takes long, its metadata keep the seconds, and whether it showed progress.
 """
 
 import sys
+import time
 from pathlib import Path
 
 import nbformat
-from guards import WIDGET_VIEW
+from guards import MOST_SILENT_S, WIDGET_VIEW, list_silent
 from nbclient import NotebookClient
 
 CELL_TIMEOUT_S = 600
+NOTES = ("duration_s", "shows_progress")
 
 
 def run_notebook(notebook, folder):
     """Run a notebook from top to bottom in a folder and return it with its outputs."""
     settings = {"timeout": CELL_TIMEOUT_S, "record_timing": False, "store_widget_state": False}
     resources = {"metadata": {"path": str(folder)}}
-    return NotebookClient(notebook, kernel_name="python3", resources=resources, **settings).execute()
+    started = {}
+
+    def begin(cell, cell_index):
+        started[cell_index] = time.monotonic()
+
+    def end(cell, cell_index, **reply):
+        note_duration(cell, time.monotonic() - started[cell_index])
+
+    hooks = {"on_cell_execute": begin, "on_cell_executed": end}
+    return NotebookClient(notebook, kernel_name="python3", resources=resources, **settings, **hooks).execute()
+
+
+def note_duration(cell, duration_s):
+    """Note in a cell's metadata how long it took, and whether it showed progress, if it took long."""
+    kept = {name: value for name, value in cell.metadata.pop("tlkit", {}).items() if name not in NOTES}
+    if duration_s > MOST_SILENT_S:
+        shown = any(set(output.get("data", {})) == {WIDGET_VIEW} for output in cell.outputs)
+        kept |= {"duration_s": round(duration_s, 1), "shows_progress": shown}
+    if kept:
+        cell.metadata["tlkit"] = kept
 
 
 def strip_widgets(notebook):
-    """Take references to widgets and their state out of a notebook."""
+    """Take references to widgets and their state out of a notebook, and outputs that are nothing else."""
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(WIDGET_VIEW, None)
+        if "outputs" in cell:
+            cell.outputs = [output for output in cell.outputs if output.get("data", True)]
     return notebook
 
 
 if __name__ == "__main__":
     for path in map(Path, sys.argv[1:]):
-        nbformat.write(strip_widgets(run_notebook(nbformat.read(path, as_version=4), path.parent)), path)
+        notebook = run_notebook(nbformat.read(path, as_version=4), path.parent)
+        nbformat.write(strip_widgets(notebook), path)
+        print(*list_silent(notebook), sep="\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from guards import MOST_BYTES, count_words, find_faults, find_solutions, is_compared
+from guards import MOST_BYTES, count_words, find_faults, find_solutions, is_compared, list_silent
 from lesson_ends import AddedCell
 from made_notebooks import write_notebook
 from nbval.plugin import IPyNbCell
@@ -40,7 +40,7 @@ def run_nbval(folder, plugins=()):
         capture_output=True,
         text=True,
         cwd=REPOSITORY,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])},
         check=False,
     )
     outcomes = re.findall(r"^(PASSED|FAILED|ERROR) \S*?([\w-]+)\.ipynb::", done.stdout, re.MULTILINE)
@@ -101,7 +101,14 @@ def refer_to_widget(notebook):
     notebook.cells[1].outputs[0].data["application/vnd.jupyter.widget-view+json"] = {"model_id": "1"}
 
 
+def be_silent(notebook):
+    notebook.cells[1].metadata["tlkit"] = {"duration_s": 7.0, "shows_progress": False}
+
+
 FAULTS = {
+    "cell 1: took 7 s without progress": be_silent,
+    "cell 1: hides progress": lambda notebook: notebook.cells[1].update(source='settings = {"progress": False}'),
+    "cell 2: hides progress": lambda notebook: notebook.cells[2].update(source="noise(progress=False)"),
     "expected one run from top to bottom": lambda notebook: notebook.cells[1].update(execution_count=None),
     "was run as number 7": lambda notebook: notebook.cells[2].update(execution_count=7),
     "complained on stderr": give_stderr,
@@ -152,6 +159,26 @@ def test_a_changed_number_or_word_fails_and_an_unchanged_notebook_passes(tmp_pat
     store(tmp_path / "number.ipynb", run, ('"41"', '"42"'))
     store(tmp_path / "word.ipynb", run, ("transfer helps", "transfer harms"))
     assert run_nbval(tmp_path) == {"same": True, "number": False, "word": False}
+
+
+SHOWING = """
+from tlkit.notices import show_progress
+
+for _ in show_progress(None, "made", "letter", iterable="abcd"):
+    time.sleep(0.3)
+"""
+
+
+@pytest.mark.slow
+def test_progress_is_shown_and_leaves_no_trace(tmp_path, monkeypatch):
+    monkeypatch.setattr("storing.MOST_SILENT_S", 1.0)
+    sources = ["import time\nimport tlkit as tl", f"print('before'){SHOWING}print('after')", "time.sleep(1.2)"]
+    notebook = run_notebook(read(write_notebook(tmp_path / "made.ipynb", sources)), tmp_path)
+    assert list_silent(notebook, 1.0) == ["cell 3: took 1 s without progress"]
+    strip_widgets(notebook)
+    assert [output.text for output in notebook.cells[1].outputs] == ["before\n", "after\n"]
+    store(tmp_path / "made.ipynb", notebook)
+    assert run_nbval(tmp_path) == {"made": True}
 
 
 @pytest.mark.slow

@@ -99,7 +99,7 @@ def compare_pairs(
         ),
         unit_of=lambda cell: (cell.source, cell.target, cell.seed),
         units="splits",
-        desc="pairs",
+        title="pairs",
         progress=progress,
         n_workers=n_workers,
         leave=False,

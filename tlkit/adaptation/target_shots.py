@@ -108,7 +108,7 @@ def compare_target_shots(
         *(cells, runner, runner.features.read),
         unit_of=lambda cell: cell.seed,
         units="seeds",
-        desc="shots",
+        title="shots",
         progress=progress,
         n_workers=n_workers,
         leave=False,

@@ -227,7 +227,7 @@ class ArmRunner:
         if source == HAND_MADE:
             from tlkit.features.hand_made import extract_hand_made
 
-            return [extract_hand_made(images, self.backbone.image_size_px) for images in self.sets]
+            return [extract_hand_made(images, self.backbone.image_size_px, progress) for images in self.sets]
         from tlkit.features.extract import extract_features
 
         settings = dict(zip(("stage", "pooled"), source, strict=True), progress=progress)

@@ -181,7 +181,7 @@ def compare(
         baseline = "from_scratch" if "from_scratch" in arms else next(iter(arms))
     if baseline not in arms:
         raise ValueError(f"baseline: {baseline!r} is not compared; expected one of {', '.join(arms)}")
-    settings = {"progress": progress, "n_workers": n_workers, "desc": "compare"}
+    settings = {"progress": progress, "n_workers": n_workers, "title": "compare"}
     runs, predictions = run_arms(backbone, images, arms, shots, seeds, test, on_run, **settings)
     return summarise(runs, predictions, baseline, describe_arms(backbone, images, arms, test))
 

@@ -94,7 +94,7 @@ def learning_curve(
     shots = sorted(read_counts("shots", [n_all if number == ALL_SHOTS else number for number in shots], 1))
     # With "all" shots it is expected that most classes have fewer.
     with hide_warnings(f"shots: {n_all} wanted"):
-        settings = {"progress": progress, "n_workers": n_workers, "desc": "learning curve"}
+        settings = {"progress": progress, "n_workers": n_workers, "title": "learning curve"}
         runs, predictions = run_arms(backbone, images, arms, shots, seeds, test, **settings)
     return summarise_curve(runs, predictions, describe_arms(backbone, images, arms, test))
 

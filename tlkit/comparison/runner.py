@@ -9,11 +9,10 @@ import itertools
 import sys
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from tlkit.arguments import check_count
 from tlkit.comparison.workers import Helpers, call_in_fork
-from tlkit.notices import warn
+from tlkit.notices import show_progress, warn
 
 
 def read_seeds(seeds):
@@ -40,7 +39,7 @@ def tabulate(results, columns):
     return pd.DataFrame([cell._asdict() | row for cell, (_, row) in results]), pd.concat(tables, ignore_index=True)
 
 
-def run_cells(cells, run, prepare, *, unit_of, units, progress, n_workers, may_fork=None, on_result=None, **bar):
+def run_cells(cells, run, prepare, *, unit_of, units, progress, n_workers, may_fork=None, on_result=None, title):
     """Return [(cell, run(cell))] in the order of `cells`; after Ctrl-C, those of units whose cells are all finished."""
     # `prepare(progress, in_fork)` computes features that runs share. Features on disk come from a process of its own,
     # which frees its memory before workers start. The workers are forked before this process itself prepares, since
@@ -49,26 +48,27 @@ def run_cells(cells, run, prepare, *, unit_of, units, progress, n_workers, may_f
     forked = [index for index, cell in enumerate(cells) if may_fork is None or may_fork(cell)]
     own = sorted(set(range(len(cells))) - set(forked))
     n_helpers = max(0, min(n_workers, len(forked)) - 1)
-    if n_helpers:  # a bar of a notebook wouldn't show in the other process
-        call_in_fork(lambda: prepare(progress and sys.stderr.isatty(), True))
-    helpers = Helpers(lambda index: run(cells[index]), n_helpers, describe=lambda index: str(cells[index]))
-    with contextlib.closing(helpers):
-        prepare(progress, False)
-        try:
-            with tqdm(total=len(cells), unit="run", disable=not progress, **bar) as shown:
+    with show_progress(len(cells), title, "run", progress, leave=True) as bar:
+        if n_helpers:  # a bar of a notebook wouldn't show in the other process
+            bar.set_postfix_str("features of all pictures")
+            call_in_fork(lambda: prepare(progress and sys.stderr.isatty(), True))
+        helpers = Helpers(lambda index: run(cells[index]), n_helpers, describe=lambda index: str(cells[index]))
+        with contextlib.closing(helpers):
+            prepare(progress, False)
+            bar.unpause()  # the time left depends on runs alone
+            try:
                 own_results = ((index, run(cells[index])) for index in own)
                 for index, result in itertools.chain(own_results, helpers.share(forked)):
                     results[index] = result
                     if on_result:
                         on_result(cells[index], result)
-                    shown.set_postfix_str(str(cells[index]))
-                    shown.update()
-        except KeyboardInterrupt:
-            unfinished = {unit_of(cell) for index, cell in enumerate(cells) if index not in results}
-            finished = {unit_of(cell) for cell in cells} - unfinished
-            if not finished:
-                raise
-            message = f"interrupted; the {len(finished)} {units} that all arms have finished are kept"
-            warn(message)
-            results = {index: result for index, result in results.items() if unit_of(cells[index]) in finished}
+                    bar.set_postfix_str(str(cells[index]), refresh=False)
+                    bar.update()
+            except KeyboardInterrupt:
+                unfinished = {unit_of(cell) for index, cell in enumerate(cells) if index not in results}
+                finished = {unit_of(cell) for cell in cells} - unfinished
+                if not finished:
+                    raise
+                warn(f"interrupted; the {len(finished)} {units} that all arms have finished are kept")
+                results = {index: result for index, result in results.items() if unit_of(cells[index]) in finished}
     return [(cells[index], results[index]) for index in sorted(results)]

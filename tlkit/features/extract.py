@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tqdm.auto import tqdm
 
 import tlkit
 from tlkit.arguments import check_known
@@ -24,6 +23,7 @@ from tlkit.features.engines import PRECISIONS, choose_engine, describe_engine, o
 from tlkit.features.features import Features
 from tlkit.features.frozen_network import FrozenNetwork
 from tlkit.images.inputs import gather_pictures
+from tlkit.notices import show_progress
 from tlkit.storage import cache_folder
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def extract_values(backbone, images, engine, precision, stage, pooled, *, cache,
         first.setdefault(digests[index], index)
     if first:
         crops = read_crops(images, list(first.values()), network.recipe, precision)
-        with tqdm(total=len(first), desc="features", unit="picture", disable=not progress, leave=False) as bar:
+        with show_progress(len(first), "features", "picture", progress) as bar:
             rows = run_in_batches(open_engine(engine, network, output, precision), crops)
             _fill(values, rows, first, images, store, [bar.update, report] if report else [bar.update])
         for index in missing:

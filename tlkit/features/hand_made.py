@@ -3,11 +3,12 @@
 import numpy as np
 
 from tlkit.features.features import Features
+from tlkit.notices import show_progress
 
 _CELL_PX, _N_ORIENTATIONS, _COLOUR_BINS = 16, 9, 4
 
 
-def extract_hand_made(images, image_size_px=96):
+def extract_hand_made(images, image_size_px=96, progress=False):
     """Return `Features` of pictures: histograms of oriented gradients and of colours, each half with length 1."""
     # Gradients as in Dalal and Triggs 2005 (Histograms of oriented gradients for human detection), with cells of 16 px
     # and blocks of 2 × 2 cells. Colours are a histogram of 4 × 4 × 4 bins of red, green and blue; the square roots of
@@ -19,7 +20,7 @@ def extract_hand_made(images, image_size_px=96):
         raise ValueError(f"image_size_px: {image_size_px}, expected {2 * _CELL_PX} or more, the side of one block")
     n_shapes = (image_size_px // _CELL_PX - 1) ** 2 * 4 * _N_ORIENTATIONS
     values = np.empty((len(images), n_shapes + _COLOUR_BINS**3), dtype=np.float32)
-    for index in range(len(images)):
+    for index in show_progress(None, "hand-made features", "picture", progress, iterable=range(len(images))):
         picture = images.read(index).resize((image_size_px, image_size_px), Image.Resampling.BILINEAR)
         shapes = hog(
             np.asarray(picture.convert("L")),

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import torch
 from torch import nn
-from tqdm.auto import tqdm
 
 from tlkit.features.engines import choose_engine, open_engine, run_in_batches
 from tlkit.features.extract import extract_values
 from tlkit.features.frozen_network import FrozenNetwork
+from tlkit.notices import show_progress
 from tlkit.strategies.augmentation import split_policies
 from tlkit.training.trainable import count_frozen_stages, is_source_free
 
@@ -56,8 +56,7 @@ class PrefixOutputs:
         output = network.output(self.stage, self.pooled)
         running = open_engine(self.engine, network, output, "exact")
         n_pictures = len(self)
-        bar = tqdm(total=n_pictures * len(views), desc="features", unit="picture", disable=not progress, leave=False)
-        with bar:
+        with show_progress(n_pictures * len(views), "features", "picture", progress) as bar:
             for policy, number in views:
                 values, n_done = np.empty((n_pictures, *output.shape), np.float32), 0
                 squares = (np.asarray(self.pictures.square(index, policy, number)) for index in range(n_pictures))

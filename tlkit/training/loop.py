@@ -5,14 +5,13 @@ import math
 
 import numpy as np
 import torch
-from tqdm.auto import tqdm
 
 from tlkit.backbones.freezing.freeze import thaw
 from tlkit.cpu.memory import freed_memory_kept
 from tlkit.features.extract import extract_features
 from tlkit.heads import fit_head
 from tlkit.heads.numerics import weigh_classes
-from tlkit.notices import warn
+from tlkit.notices import show_progress, warn
 from tlkit.training.batches import TrainingPictures, order_pictures, order_target
 from tlkit.training.early_stopping import predict_batches, put_back, validate
 from tlkit.training.optimizer import schedule
@@ -106,8 +105,7 @@ class Training:
             except StoppedError:
                 return False
             except KeyboardInterrupt:
-                n_epochs = len(self.history)
-                warn(f"interrupted after {n_epochs} epochs; the run is kept as far as it got")
+                warn(f"interrupted after {len(self.history)} epochs; the run is kept as far as it got")
                 return False
         return True
 
@@ -157,9 +155,8 @@ class Training:
     def _train_phase(self):
         """Train the epochs of the present phase that are left, and keep the best one's weights if there is one."""
         start_phase(self)
-        options = {"unit": "epoch", "disable": not self.settings.progress, "leave": False}
-        description = "+".join(map(str, self.phase.train))
-        with tqdm(total=self.phase.n_epochs, initial=self.epoch_index, desc=description, **options) as bar:
+        title, shown = "+".join(map(str, self.phase.train)), self.settings.progress
+        with show_progress(self.phase.n_epochs, title, "epoch", shown, initial=self.epoch_index) as bar:
             while self.epoch_index < self.phase.n_epochs:
                 self._train_epoch()
                 self._end_epoch()

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import filelock
 
-from tlkit.notices import warn
+from tlkit.notices import show_progress, warn
 from tlkit.storage import locked, written_whole
 
 TIMEOUT_S = 4.0  # to connect, and between two blocks
@@ -87,13 +87,11 @@ def _name_holder(lock):
 
 def _fetch(url, temporary, title, expected_prefix):
     """Write the content of `url` to a file and return its SHA-256; a `title` shows a progress bar."""
-    from tqdm.auto import tqdm
-
     content, n_bytes = hashlib.sha256(), 0
     with (
         _open(url) as response,
         open(temporary, "wb") as file,
-        tqdm(desc=title, unit="B", unit_scale=True, disable=title is None) as bar,
+        show_progress(None, title, "B", title is not None, leave=True, unit_scale=True) as bar,
     ):
         n_expected = bar.total = _read_length(response, url, expected_prefix)
         _check_room(temporary.parent, n_expected, url)
