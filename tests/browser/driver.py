@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -19,7 +20,7 @@ from playwright.sync_api import expect
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
-PATIENCE_MS = 90_000
+PATIENCE_MS = int(os.environ.get("PAT", 90_000))
 
 _FLAGS = [
     "--headless=new",
@@ -81,6 +82,13 @@ class Lab:
         self.cells.nth(number).locator(".jp-InputPrompt").click()
         self.page.keyboard.press("Control+Enter")
         self.wait_for_run(number)
+
+    def reload(self):
+        """Save the notebook and load the page again, as a reader does who comes back."""
+        with self.page.expect_response(lambda response: "/api/contents/" in response.url and response.request.method == "PUT"):
+            self.page.keyboard.press("Control+s")
+        self.page.reload()
+        expect(self.page.get_by_role("button", name=re.compile(r"^Python 3 \(ipykernel\) \| (Idle|Busy)"))).to_be_visible()
 
     def wait_for_run(self, number):
         """Wait until code cell `number` shows how many runs came before it, which it does when it is done."""
