@@ -21,7 +21,8 @@ def list_loaded(code):
 
 def test_a_lesson_is_imported_when_one_of_its_exercises_is_checked():
     assert list_loaded("import tlkit.lessons") == []
-    assert list_loaded("import tlkit as tl; tl.lessons.check('08_claim', ..., gains=None)") == ["exercise", "lesson_08"]
+    loaded = list_loaded("import tlkit as tl; tl.lessons.check('08_claim', ..., gains=None)")
+    assert loaded == ["exercise", "lesson_08", "progress"]
 
 
 @pytest.mark.parametrize("name", ["01_picture", "1_pictures", "pictures", "99_pictures", ""])

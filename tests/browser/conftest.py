@@ -45,7 +45,7 @@ def lab(open_lab, tmp_path_factory, request):
     """Open the CELLS of a test's module as a notebook, with and without kernel subshells, and run the first N_RUN."""
     notebook = tmp_path_factory.mktemp("notebook") / "explorer.ipynb"
     write_notebook(notebook, [cell.strip() for cell in request.module.CELLS])
-    settings = {"apputils-extension/kernels-settings": {"commsOverSubshells": request.param}}
+    settings = {"@jupyterlab/apputils-extension/kernels-settings": {"commsOverSubshells": request.param}}
     with open_lab(notebook, settings) as lab:
         for number in range(request.module.N_RUN):
             lab.run_cell(number)

@@ -20,7 +20,7 @@ from playwright.sync_api import expect
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
-PATIENCE_MS = int(os.environ.get("PAT", 90_000))
+PATIENCE_MS = 90_000
 
 _FLAGS = [
     "--headless=new",
@@ -34,7 +34,7 @@ _FLAGS = [
     "--no-first-run",
 ]
 _QUIET = {
-    "apputils-extension/notification": {
+    "@jupyterlab/apputils-extension/notification": {
         "fetchNews": "false",
         "checkForUpdates": False,
         "doNotDisturbMode": True,
@@ -54,8 +54,8 @@ class Lab:
     `page` is Playwright's; `errors` collects what the browser's console and scripts complained of.
     """
 
-    def __init__(self, page):
-        self.page, self.errors = page, []
+    def __init__(self, page, end_kernels):
+        self.page, self.errors, self._end_kernels = page, [], end_kernels
         page.on("console", lambda message: self._note(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
 
@@ -71,10 +71,14 @@ class Lab:
         """Return the output of code cell `number`, counted from 0, as a locator."""
         return self.cells.nth(number).locator(".jp-OutputArea-output")
 
-    def run_all(self):
-        """Run every cell and wait until the last has its number."""
+    def start_all(self):
+        """Run every cell."""
         self.page.get_by_role("menuitem", name="Run", exact=True).click()
         self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+    def run_all(self):
+        """Run every cell and wait until the last has its number."""
+        self.start_all()
         self.wait_for_run(self.cells.count() - 1)
 
     def run_cell(self, number):
@@ -83,12 +87,44 @@ class Lab:
         self.page.keyboard.press("Control+Enter")
         self.wait_for_run(number)
 
-    def reload(self):
-        """Save the notebook and load the page again, as a reader does who comes back."""
-        with self.page.expect_response(lambda response: "/api/contents/" in response.url and response.request.method == "PUT"):
+    def save(self):
+        """Save the notebook and wait until the server has it."""
+        with self.page.expect_response(lambda answer: answer.request.method == "PUT" and ".ipynb" in answer.url):
             self.page.keyboard.press("Control+s")
+
+    def reload(self):
+        """Save the notebook and load the page again; the kernel goes on."""
+        self.save()
         self.page.reload()
-        expect(self.page.get_by_role("button", name=re.compile(r"^Python 3 \(ipykernel\) \| (Idle|Busy)"))).to_be_visible()
+        self.wait_for_kernel("Idle|Busy")
+
+    def reopen(self):
+        """Save the notebook, close it and end its kernel, and open it with a new one, as on the next day."""
+        self.save()
+        address = self.page.url
+        self.page.goto("about:blank")
+        self._end_kernels()
+        self.page.goto(address)
+        self.wait_for_kernel()
+
+    def restart_kernel(self):
+        """Restart the kernel, also if it is busy."""
+        self.page.get_by_role("menuitem", name="Kernel", exact=True).click()
+        self.page.get_by_role("menuitem", name="Restart Kernel…", exact=True).click()
+        self.page.get_by_role("button", name="Confirm Kernel Restart").click()
+        self.wait_for_kernel()
+
+    def wait_for_kernel(self, states="Idle"):
+        """Wait until the kernel is there, in one of some states."""
+        name = re.compile(rf"^Python 3 \(ipykernel\) \| ({states})")
+        expect(self.page.get_by_role("button", name=name)).to_be_visible()
+
+    def predict(self, number, option):
+        """Put all chips of the prediction in code cell `number` on one option, and keep it."""
+        output = self.output(number)
+        output.get_by_role("spinbutton", name=option, exact=True).press("End")
+        output.get_by_role("button", name="Keep my prediction").click()
+        expect(output.get_by_role("status").first).to_contain_text("Your prediction is kept")
 
     def wait_for_run(self, number):
         """Wait until code cell `number` shows how many runs came before it, which it does when it is done."""
@@ -107,7 +143,7 @@ class Lobby:
     folder : Path
         Empty; the server's files and settings go there.
     settings : dict
-        Of JupyterLab, such as {"apputils-extension/kernels-settings": {…}}.
+        Of JupyterLab, such as {"@jupyterlab/apputils-extension/kernels-settings": {…}}.
     playwright : Playwright
     """
 
@@ -115,7 +151,7 @@ class Lobby:
         self.folder, self.root = folder, folder / "root"
         self.root.mkdir()
         for name, values in {**_QUIET, **settings}.items():
-            path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+            path = folder / "settings" / f"{name}.jupyterlab-settings"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(values))
         expect.set_options(timeout=PATIENCE_MS)
@@ -136,10 +172,10 @@ class Lobby:
         """Open a copy of a notebook, so that the original is never saved over; yields a `Lab`."""
         folder = Path(tempfile.mkdtemp(dir=self.root))
         shutil.copy(notebook, folder)
-        lab = Lab(self.context.new_page())
+        lab = Lab(self.context.new_page(), self._end_kernels)
         try:
             lab.page.goto(self.address.format(path=f"doc/tree/{folder.name}/{notebook.name}"))
-            expect(lab.page.get_by_role("button", name="Python 3 (ipykernel) | Idle")).to_be_visible()
+            lab.wait_for_kernel()
             yield lab
         finally:
             lab.page.close()

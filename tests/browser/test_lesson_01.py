@@ -25,11 +25,8 @@ def test_pictures_are_there_before_anything_has_run(lab):
 def test_the_first_cells_run_up_to_the_prediction(lab):
     lab.run_cell(0)
     lab.run_cell(1)
-    output = lab.output(1)
-    expect(output.get_by_role("status")).to_contain_text("No prediction yet")
-    output.get_by_role("button", name="it shrinks").click()
-    output.get_by_role("button", name="Keep my prediction").click()
-    expect(output.get_by_role("status")).to_contain_text("Your prediction: it shrinks")
+    expect(lab.output(1).get_by_role("status")).to_contain_text("10 of 10 chips left")
+    lab.predict(1, "it shrinks")
 
 
 def test_the_browser_complained_of_nothing(lab):

@@ -33,10 +33,7 @@ def test_pictures_are_there_before_anything_has_run(lab):
 def test_the_first_cells_run_up_to_the_prediction(lab):
     lab.run_cell(0)
     lab.run_cell(1)
-    output = lab.output(1)
-    output.get_by_role("button", name="norms").click()
-    output.get_by_role("button", name="Keep my prediction").click()
-    expect(output.get_by_role("status").first).to_contain_text("Your prediction: norms")
+    lab.predict(1, "norms")
 
 
 def test_the_explorer_takes_a_known_strategy_without_the_trainings_before_it(lab, place_of_explorer):

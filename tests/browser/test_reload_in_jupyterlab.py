@@ -31,7 +31,8 @@ train, test = images.split(test_fold=0)
 """,
     """
 start = tl.Strategy([tl.Phase(["all"], 12, 1e-4)])
-explorer = tl.widgets.FreezeScoreExplorer(make_tiny_backbone(), train, test, strategy=start, compare_with=["linear_probe"])
+known = ["linear_probe"]
+explorer = tl.widgets.FreezeScoreExplorer(make_tiny_backbone(), train, test, strategy=start, compare_with=known)
 explorer
 """,
 ]

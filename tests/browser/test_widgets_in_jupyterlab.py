@@ -1,7 +1,5 @@
 """The widgets as a reader meets them: mouse, keyboard, failures, in JupyterLab with and without kernel subshells."""
 
-import re
-
 import pytest
 
 expect = pytest.importorskip("playwright.sync_api", reason="needs the extra 'browser'").expect
@@ -19,12 +17,10 @@ folder = write_classes(Path(tempfile.mkdtemp()) / "pictures", {"bird": 10, "bug"
 images = tl.load_images(folder)
 """,
     "explorer = tl.widgets.ComparisonExplorer(make_comparison(images), images)\nexplorer",
-    'prediction = tl.widgets.Prediction("Does the gain grow or shrink?", ["grows", "shrinks"])\nprediction',
-    'prediction.compare("grows")',
     "for picture in images.pictures:\n    Path(picture.location).unlink()\nexplorer._read_thumbnail.cache_clear()",
     "type(explorer.error).__name__",
 ]
-N_RUN = 3
+N_RUN = 2
 
 
 def find_explorer(lab):
@@ -76,29 +72,14 @@ def test_the_picture_is_a_whole_page(lab):
     assert picture.evaluate("image => image.complete && image.naturalWidth") == 980
 
 
-def test_a_prediction_is_kept_beside_the_result(lab):
-    output = lab.output(2)
-    keep = output.get_by_role("button", name="Keep my prediction")
-    expect(keep).to_be_disabled()
-    expect(output.get_by_role("status")).to_contain_text("No prediction yet")
-    output.get_by_role("button", name="shrinks").click()
-    keep.click()
-    expect(output.get_by_role("status")).to_contain_text("Your prediction: shrinks")
-    lab.run_cell(3)
-    expect(lab.output(3)).to_have_text(
-        re.compile("You predicted: shrinks\\s+Measured: grows\\s+The result is different.")
-    )
-    expect(output.get_by_role("status")).to_contain_text("Measured: grows")
-
-
 def test_a_failure_while_drawing_is_shown(lab):
     output, status, _ = find_explorer(lab)
-    lab.run_cell(4)
+    lab.run_cell(2)
     target = "random features" if "linear probe" in status.inner_text() else "linear probe"
     output.get_by_role("button", name=target).click()
     expect(status).to_contain_text("This could not be shown: ")
-    lab.run_cell(5)
-    expect(lab.output(5)).not_to_have_text("'NoneType'")
+    lab.run_cell(3)
+    expect(lab.output(3)).not_to_have_text("'NoneType'")
 
 
 def test_the_browser_complained_of_nothing(lab):

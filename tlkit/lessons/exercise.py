@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tlkit.arguments import check_known
+from tlkit.lessons.progress import find_entry, keep_entry
+from tlkit.notices import warn
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +47,7 @@ _EXERCISES = {}
 
 
 def check(name: str, answer: object, **given: object) -> Check:
-    """Check the answer to an exercise.
+    """Check the answer to an exercise; in an open notebook, its tries are counted in `progress.json` beside it.
 
     Parameters
     ----------
@@ -83,9 +85,21 @@ def check(name: str, answer: object, **given: object) -> Check:
     if answer is None or answer is ...:
         return Check(False, f"no answer yet; replace the three dots with {expected}.")
     try:
-        return Check(True, check_answer(answer, **given))
+        verdict = Check(True, check_answer(answer, **given))
     except NotYet as hint:
-        return Check(False, str(hint))
+        verdict = Check(False, str(hint))
+    _keep_try(name, verdict.passed)
+    return verdict
+
+
+def _keep_try(name, passed):
+    """Count a try in `progress.json` until the exercise is passed."""
+    entry = find_entry("exercises", name)
+    if entry.get("passed") is not True:
+        tries = entry.get("tries")
+        n_before = tries if isinstance(tries, int) else 0
+        if problem := keep_entry("exercises", name, passed=passed, tries=n_before + 1):
+            warn(problem)
 
 
 def _find(name):

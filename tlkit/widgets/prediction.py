@@ -1,146 +1,261 @@
 """A prediction that the reader makes before the result is shown: the `Prediction`."""
 
-import dataclasses
-from collections.abc import Sequence
+from __future__ import annotations
 
-import ipywidgets
+import dataclasses
+import hashlib
+import html
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import anywidget
 import traitlets
 
-from tlkit.widgets.boxes import StatusLine, make_buttons
+from tlkit.arguments import check_known, check_number
+from tlkit.lessons.progress import find_entry, find_file, keep_entry
+from tlkit.widgets.explorer import read_script
 
+_N_CHIPS = 10
+_MOST_OPTIONS = 12  # each has a row
 _NONE_YET = "no prediction yet"
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """A prediction (None if there was none) and the measured result; displays both and how they agree."""
+    """A prediction ({option: chips}, None if there was none) and the measured result; displays both."""
 
-    predicted: str | float | None
-    measured: str | float
-    unit: str = ""
-    late: bool = False  # the prediction was made after the result had been shown
+    predicted: dict | None
+    measured: str
+    option: str  # the measured one, or the nearest to the measured number
+    late: bool
+    view: Prediction
 
     def __repr__(self):
-        predicted = _NONE_YET if self.predicted is None else _format(self.predicted, self.unit)
-        late = " (made after the result was shown)" if self.late else ""
-        lines = [f"You predicted: {predicted}{late}", f"Measured: {_format(self.measured, self.unit)}"]
-        return "\n".join(lines + ([self._format_agreement()] if self.predicted is not None else []))
+        predicted, late = _NONE_YET, " (made after the result was shown)" if self.late else ""
+        agreement = []
+        if self.predicted is not None:
+            predicted = _format_chips(self.predicted)
+            nearest = "it" if self.option == self.measured else f"{self.option}, the nearest option"
+            agreement = [f"{self.predicted.get(self.option, 0)} of {_N_CHIPS} chips are on {nearest}."]
+            predicted += late
+        return "\n".join([f"You predicted: {predicted}", f"Measured: {self.measured}", *agreement])
 
-    def _format_agreement(self):
-        """Return in words whether prediction and result agree."""
-        if self.predicted == self.measured:
-            return "The two agree."
-        if isinstance(self.predicted, str):
-            return "The result is different."
-        return f"They differ by {_format(abs(self.predicted - self.measured), self.unit)}."
+    def _repr_mimebundle_(self, **keywords):
+        """Return the text, and for readers with widgets the prediction, which unseals the result once it is kept."""
+        lines = "<br>".join(html.escape(line) for line in repr(self).split("\n"))
+        sealed = f"<details><summary>The result: predict first, then open it.</summary>{lines}</details>"
+        return _make_bundle(self.view, repr(self), sealed if self.predicted is None else f"<p>{lines}</p>", keywords)
 
 
-class Prediction(ipywidgets.VBox):
-    """Ask for a prediction before the result is known, and keep it.
+class Prediction(anywidget.AnyWidget):
+    """Ask for a prediction before the result is known, as ten chips spread over options, and keep it.
+
+    The browser keeps it, also while the kernel is busy, and hands it to the kernel. The kernel writes it to
+    `progress.json` beside the open notebook, from which it returns after a restart. The result of `compare` stays
+    sealed until a prediction is kept, or until the reader opens it without one.
 
     Parameters
     ----------
+    name : str
+        Name in `progress.json`, a different one for each prediction of a lesson.
     question : str
         The question that the reader answers.
     options : sequence of str or of numbers
-        Two or more different answers. Texts are shown as buttons, numbers as a slider.
+        From 2 to 12 different answers.
     unit : str
         Unit of the numbers.
 
     Attributes
     ----------
-    kept : str, number or None
-        The prediction that the reader kept, None before. Assigning a value that isn't an option raises TraitError.
-    status : StatusLine
-        The prediction, and later the result, in words.
+    kept : dict or None
+        The prediction that was kept, {option: number of chips} for those with chips, None before.
+    late : bool
+        Whether the result had been shown before the prediction was kept.
 
     Raises
     ------
     ValueError
-        If there are fewer than two options, or one occurs twice.
+        If there are too few or too many options, or one occurs twice.
 
     Examples
     --------
-    >>> prediction = Prediction("Does the gain grow or shrink?", ["grows", "shrinks"])
-    >>> prediction.kept = "shrinks"
+    >>> prediction = Prediction("gain", "Does the gain grow or shrink?", ["grows", "shrinks"])
+    >>> prediction.keep({"shrinks": 7, "grows": 3})
     >>> prediction.compare("grows")
-    You predicted: shrinks
+    You predicted: grows (3), shrinks (7)
     Measured: grows
-    The result is different.
+    3 of 10 chips are on it.
     """
 
-    kept = traitlets.Any(None, allow_none=True)
+    _esm = read_script("prediction.js")
+    _css = "".join(Path(__file__).with_name(name).read_text("utf-8") for name in ("kit.css", "prediction.css"))
 
-    def __init__(self, question: str, options: Sequence[str] | Sequence[float], *, unit: str = ""):
+    question = traitlets.Unicode().tag(sync=True)
+    options = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    place = traitlets.Unicode().tag(sync=True)  # the browser's name for it
+    # The browser sets these four; `kept_at` is a time in UTC, empty before.
+    chips = traitlets.List(traitlets.Int(min=0, max=_N_CHIPS)).tag(sync=True)
+    reason = traitlets.Unicode().tag(sync=True)
+    kept_at = traitlets.Unicode().tag(sync=True)
+    late = traitlets.Bool(False).tag(sync=True)
+    measured = traitlets.Unicode().tag(sync=True)
+    measured_place = traitlets.Int(-1).tag(sync=True)
+    saved = traitlets.Unicode().tag(sync=True)  # `kept_at` of the file, or "opened"
+    problem = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, name: str, question: str, options: Sequence[str] | Sequence[float], *, unit: str = ""):
         options = list(options)
-        if len(options) < 2 or len(set(options)) < len(options):
-            raise ValueError(f"options: {options}, expected two or more different ones")
-        self.question, self.options, self.unit = question, options, unit
-        self._outcome, self._late = None, False
-        self._are_texts = isinstance(options[0], str)
-        if self._are_texts:
-            self._choices = row = make_buttons(options, None)
-        else:
-            self._choices = ipywidgets.SelectionSlider(options=options, value=options[len(options) // 2])
-            row = ipywidgets.HBox([self._choices, ipywidgets.Label(unit)])
-        self._keep = ipywidgets.Button(
-            description="Keep my prediction", disabled=self._are_texts, layout={"width": "max-content"}
+        if not 2 <= len(options) <= _MOST_OPTIONS or len(set(options)) < len(options):
+            raise ValueError(f"options: {options}, expected from 2 to {_MOST_OPTIONS} different ones")
+        self._name, self._unit, self._values = name, unit, options
+        texts = [_format(option, unit) for option in options]
+        path, lesson = find_file()
+        folder = hashlib.sha256(str(path.parent).encode()).hexdigest()[:12]
+        found = self._read_entry(texts)
+        super().__init__(
+            question=question, options=texts, place=f"{folder}/{lesson or ''}/{name}", **found, saved=_mark(found)
         )
-        self.status = StatusLine(f"{_NONE_YET.capitalize()}: choose, then keep it.")
-        heading = ipywidgets.Label(question, style={"font_weight": "bold"})
-        super().__init__([heading, row, self._keep, self.status])
-        self._choices.observe(self._allow, "value")
-        self._keep.on_click(self._take)
-        self.observe(self._show, "kept")
+        self.observe(self._save, ["kept_at", "late"])
 
-    @traitlets.validate("kept")
-    def _check(self, proposal):
-        """Return an option or None; raise TraitError for other values."""
-        if proposal["value"] is not None and proposal["value"] not in self.options:
-            raise traitlets.TraitError(f"kept: {proposal['value']!r}, expected one of {self.options}, or None")
-        return proposal["value"]
+    def _read_entry(self, texts):
+        """Return the traits that `progress.json` has of this prediction; of another question with its name, none."""
+        entry = find_entry("predictions", self._name)
+        chips, measured = entry.get("chips"), entry.get("measured")
+        kept_at, late = str(entry.get("kept_at") or ""), bool(entry.get("late"))
+        try:
+            counts = [int(chips.get(text, 0)) for text in texts]
+            is_whole = sum(counts) == _N_CHIPS and set(chips) <= set(texts) and min(counts) >= 0
+            seen = {} if measured is None else self._describe(measured, texts)
+        except (AttributeError, TypeError, ValueError):
+            is_whole = False
+        if not (is_whole and kept_at):
+            # Opened without a prediction: the next one is late.
+            return {"chips": [0] * len(texts), "late": late and not kept_at}
+        return {"chips": counts, "reason": str(entry.get("reason", "")), "kept_at": kept_at, "late": late, **seen}
 
-    def _allow(self, change):
-        """Enable the button when an option has been chosen."""
-        self._keep.disabled = change["new"] is None
+    @traitlets.validate("chips")
+    def _check_chips(self, proposal):
+        """Return the chips of all options, at most ten; raise TraitError for others."""
+        chips = proposal["value"]
+        if len(chips) != len(self._values) or sum(chips) > _N_CHIPS:
+            expected = f"{len(self._values)} numbers, {_N_CHIPS} at most in total"
+            raise traitlets.TraitError(f"chips: {chips!r}, expected {expected}")
+        return chips
 
-    def _take(self, _button):
-        """Keep the chosen option."""
-        self.kept = self._choices.value
+    @property
+    def kept(self):
+        """The prediction that was kept, or None."""
+        if not self.kept_at or sum(self.chips) != _N_CHIPS:
+            return None
+        return {value: n for value, n in zip(self._values, self.chips, strict=True) if n}
 
-    def _show(self, _change):
-        """Show the kept prediction, and the result again if it is known."""
-        kept = _NONE_YET if self.kept is None else _format(self.kept, self.unit)
-        self.status.text = f"Your prediction: {kept}. It is kept until the result is there."
-        if self._outcome is not None:
-            self._late = True
-            self.compare(self._outcome.measured)
+    def keep(self, chips: Mapping[str | float, int], reason: str = "") -> None:
+        """Keep a prediction, as the button does.
+
+        Parameters
+        ----------
+        chips : {option: number of chips}
+            Ten chips in total. After `compare` the prediction counts as late.
+        reason : str
+            Why the reader expects this.
+
+        Raises
+        ------
+        ValueError
+            If an option is unknown, or the chips aren't ten.
+        """
+        texts = {_format(option, self._unit): n for option, n in chips.items()}
+        check_known("chips", texts, self.options)
+        counts = [texts.get(option, 0) for option in self.options]
+        if sum(counts) != _N_CHIPS or min(counts) < 0:
+            raise ValueError(f"chips: {dict(chips)}, {sum(counts)} in total, expected {_N_CHIPS}")
+        late = self.late or bool(self.measured)
+        with self.hold_trait_notifications():
+            self.chips, self.reason, self.late = counts, reason, late
+            self.kept_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def compare(self, measured: str | float) -> Outcome:
-        """Show the result next to the prediction, here and in the widget.
+        """Show the result next to the prediction, here and in the widget, once one has been kept.
 
         Parameters
         ----------
         measured : str or number
-            The result. If the options are texts and it isn't one of them, ValueError is raised.
+            The result. If the options are texts and it isn't one of them, ValueError is raised. A number counts for
+            the nearest option.
 
         Returns
         -------
         Outcome
             Prediction and result, which display as text.
         """
-        if self._are_texts and measured not in self.options:
-            raise ValueError(f"measured: {measured!r}, expected one of {self.options}")
-        self._outcome = Outcome(self.kept, measured, self.unit, self._late)
-        self.status.text = repr(self._outcome).replace("\n", "; ")
-        return self._outcome
+        if isinstance(self._values[0], str):
+            check_known("measured", measured, self._values)
+        else:
+            measured = check_number("measured", measured, hint=", as the options are")
+        with self.hold_sync():
+            for trait, value in self._describe(measured, self.options).items():
+                setattr(self, trait, value)
+        self._measured = measured
+        self._save()
+        predicted = self.kept and dict(zip(self.options, self.chips, strict=True))
+        return Outcome(predicted, self.measured, self.options[self.measured_place], self.late, self)
+
+    _measured = None
+
+    def _describe(self, measured, texts):
+        """Return the traits that show a result."""
+        if isinstance(measured, str):
+            return {"measured": measured, "measured_place": texts.index(measured)}
+        place = min(range(len(texts)), key=lambda place: abs(self._values[place] - measured))
+        return {"measured": _format(measured, self._unit), "measured_place": place}
+
+    def _save(self, _change=None):
+        """Write the prediction to `progress.json`, or that its result was opened without one."""
+        if not self.kept and not self.late:
+            return
+        chips = {option: n for option, n in zip(self.options, self.chips, strict=True) if n and self.kept}
+        values = {"chips": chips, "reason": self.reason, "kept_at": self.kept_at or None, "late": self.late}
+        values |= {} if self._measured is None else {"measured": self._measured}
+        problem = keep_entry("predictions", self._name, **values)
+        self.problem = problem or ""
+        if problem == "":
+            self.saved = _mark({"kept_at": self.kept_at, "late": self.late})
+
+    def _repr_mimebundle_(self, **keywords):
+        """Return the widget's display data, with a list of the options for front ends without widgets."""
+        chips = self.chips if self.kept else [None] * len(self.options)
+        items = "".join(
+            f"<li>{html.escape(option)}{'' if n is None else f': {n}'}</li>"
+            for option, n in zip(self.options, chips, strict=True)
+        )
+        form = f"<p><b>{html.escape(self.question)}</b></p><ul>{items}</ul>"
+        return _make_bundle(self, repr(self), form, keywords)
 
     def __repr__(self):
-        kept = _NONE_YET if self.kept is None else f"kept: {_format(self.kept, self.unit)}"
-        span = " | ".join(self.options) if self._are_texts else f"{self.options[0]} to {self.options[-1]}"
+        kept = f"kept: {_format_chips(dict(zip(self.options, self.chips, strict=True)))}" if self.kept else _NONE_YET
+        span = (
+            " | ".join(self.options) if isinstance(self._values[0], str) else f"{self.options[0]} to {self.options[-1]}"
+        )
         return f"Prediction({span}; {kept})"
+
+
+def _make_bundle(view, text, form, keywords):
+    """Return the display data of a view, with a text and HTML for front ends without widgets."""
+    bundle, metadata = anywidget.AnyWidget._repr_mimebundle_(view, **keywords) or ({}, {})
+    return bundle | {"text/plain": text, "text/html": form}, metadata
+
+
+def _mark(traits):
+    """Return the mark of what a file keeps: the time of the prediction, or that the result was opened without one."""
+    return traits.get("kept_at") or ("opened" if traits.get("late") else "")
 
 
 def _format(value, unit):
     """Return an option or result as text, numbers with their unit."""
     return str(value) if isinstance(value, str) else f"{value:g} {unit}".rstrip()
+
+
+def _format_chips(chips):
+    """Return {option: chips} as text, without options that have none."""
+    return ", ".join(f"{option} ({n})" for option, n in chips.items() if n)
