@@ -11,12 +11,13 @@ from tlkit.arguments import check_known
 from tlkit.names import format_strategy
 from tlkit.plots.letters import with_plain_texts
 from tlkit.plots.page import Page
-from tlkit.plots.recalls import AFTER, BEFORE, draw_recall_frame, draw_recall_rows
+from tlkit.plots.recalls import AFTER, BEFORE, draw_recall_frame, draw_recall_rows, measure_labels
 from tlkit.plots.style import COLOURS, FIXED, draw_matrix, shorten
+from tlkit.plots.vector import mark
 from tlkit.summaries.adaptation import format_recovered, format_scores
 from tlkit.summaries.domain_map import DomainMap
 
-SIZE_INCHES = (11.6, 4.9)
+SIZE_INCHES = (9.2, 6.4)
 _SOURCE, _TARGET = COLOURS[:2]
 # Name and ends of each distance.
 _DISTANCES = {
@@ -32,8 +33,8 @@ _MOST_SHOWN = 0.94  # share of half a map's side, so that the class numbers stay
 def draw_domain_map(domain_map: DomainMap, ax: Axes, *, names: tuple[str, str] = ("source", "target")) -> Axes:
     """Draw two domains in one plane: the source as rings, the target as triangles, and the means of their classes.
 
-    A line connects the two means of each class that both domains have, in a circle for the source and a square for the
-    target. If clouds overlap and lines are long, classes of one domain lie on other classes of the other domain.
+    A line connects the two means of each class that both domains have, from a numbered circle in the source to a square
+    in the target. If clouds overlap and lines are long, classes of one domain lie on other classes of the other domain.
 
     Parameters
     ----------
@@ -62,19 +63,27 @@ def draw_domain_map(domain_map: DomainMap, ax: Axes, *, names: tuple[str, str] =
     return ax
 
 
-def _draw_domains(domain_map, ax):
-    """Draw the pictures of two domains, and a line with two numbered marks for each common class."""
+def _draw_domains(domain_map, ax, pictures=()):
+    """Draw the pictures of two domains, with words about each if given, and a line between the means of each class."""
+    from matplotlib.collections import LineCollection
+
     style = {"alpha": 0.55, "linestyle": "none", "scalex": ax.get_autoscalex_on(), "scaley": ax.get_autoscaley_on()}
-    ax.plot(*domain_map.source.T, "o", color=_SOURCE, markerfacecolor="none", markersize=4.5, **style)
-    ax.plot(*domain_map.target.T, "^", color=_TARGET, markeredgewidth=0, markersize=5, **style)
+    (source,) = ax.plot(*domain_map.source.T, "o", color=_SOURCE, markerfacecolor="none", markersize=4.5, **style)
+    (target,) = ax.plot(*domain_map.target.T, "^", color=_TARGET, markeredgewidth=0, markersize=5, **style)
+    for cloud, words in zip((source, target), pictures, strict=False):
+        mark(cloud, "picture", words=words)
+    means = domain_map.list_class_means()
+    ties = [(in_source, in_target) for _, in_source, in_target in means]
+    ax.add_collection(LineCollection(ties, colors="black", linewidths=1.2, zorder=4), autolim=False)
+    style = {"color": _TARGET, "markeredgecolor": "black", "markersize": 6, "linestyle": "none", "zorder": 5}
+    (squares,) = ax.plot(*np.reshape([in_target for _, in_target in ties], (-1, 2)).T, "s", **style, **FIXED)
+    mark(squares, "mean", words=[f"{name}: mean in the target" for name, *_ in means])
     # The boxes of texts could frame the numbers, but would take half of the time of all the rest.
-    box = {"markersize": 10, "markerfacecolor": "white", "markeredgewidth": 1.5, "linestyle": "none"}
-    for name, in_source, in_target in domain_map.list_class_means():
-        ax.plot(*np.stack([in_source, in_target]).T, color="black", linewidth=1.2, zorder=4, **FIXED)
-        for point, marker, colour in ((in_source, "o", _SOURCE), (in_target, "s", _TARGET)):
-            ax.plot(*point, marker, color=colour, zorder=5, **box, **FIXED)
-            style = {"ha": "center", "va": "center_baseline", "zorder": 5, "clip_on": True}
-            ax.text(*point, domain_map.class_numbers[name], fontsize=7, **style)
+    style = {"color": _SOURCE, "markersize": 13, "markerfacecolor": "white", "markeredgewidth": 1.5, "zorder": 6}
+    for name, in_source, _ in means:
+        mark(ax.plot(*in_source, "o", **style, **FIXED)[0], "mean", words=f"{name}: mean in the source")
+        number = {"ha": "center", "va": "center_baseline", "zorder": 6, "clip_on": True, "fontsize": 9}
+        ax.text(*in_source, domain_map.class_numbers[name], **number)
 
 
 @with_plain_texts
@@ -162,30 +171,34 @@ def _draw_pair_matrix(values, texts, ax, *, highest):
 class AdaptationPage(Page):
     """Draw one pair of domains and method after another."""
 
-    def __init__(self, n_classes):
-        super().__init__(SIZE_INCHES, lambda figure: _draw_static(n_classes, figure), _draw_dynamic)
+    def __init__(self, classes):
+        super().__init__(SIZE_INCHES, lambda figure: _draw_static(classes, figure), _draw_dynamic)
 
 
-def _draw_static(n_classes, figure):
-    """Draw two empty maps, the frame of the recalls and the legend; return the three axes."""
-    boxes = (0.035, 0.1, 0.315, 0.62), (0.36, 0.1, 0.315, 0.62), (0.8, 0.1, 0.19, 0.62)
-    before, after, recalls = (figure.add_axes(box) for box in boxes)
-    for ax, title in ((before, "before adaptation"), (after, "after adaptation")):
+def _draw_static(classes, figure):
+    """Draw two empty maps, the frame of the recalls and the legends; return the three axes."""
+    (width, height), labels = SIZE_INCHES, measure_labels(classes)
+    map_width = 6.35 - labels
+    boxes = (0.35, 3.2, map_width, 2.3), (0.35, 0.33, map_width, 2.3), (0.45 + map_width + labels, 0.55, 2.3, 4.95)
+    before, after, recalls = (
+        figure.add_axes((left / width, bottom / height, across / width, up / height))
+        for left, bottom, across, up in boxes
+    )
+    for ax, title in ((before, "features before adaptation"), (after, "features after adaptation")):
         ax.set(xlim=(-1, 1), ylim=(-1, 1), xticks=[], yticks=[])
         ax.set_title(title, fontsize=10)
-    draw_recall_frame(n_classes, recalls)
-    recalls.set_title("test half (pictures)", fontsize=10)
-    keys = [
+    draw_recall_frame(len(classes), recalls)
+    recalls.set_title("recall per class (test pictures)", fontsize=10)
+    mean = {"marker": "o", "color": "black", "markerfacecolor": "white", "markeredgecolor": _SOURCE, "markersize": 9}
+    keys = (
         ({"marker": "o", "color": _SOURCE, "markerfacecolor": "none", "linestyle": "none"}, "source"),
         ({"marker": "^", "color": _TARGET, "linestyle": "none"}, "target, half to adapt to"),
-        ({"color": "black"}, "means of one class"),
-        (BEFORE, "source only"),
-        (AFTER, "this method"),
-    ]
-    handles = [recalls.plot([], [], **style, label=label)[0] for style, label in keys]
-    key = {"loc": "upper right", "fontsize": 9, "frameon": False, "borderaxespad": 0.0, "columnspacing": 1.2}
-    anchor = {"bbox_to_anchor": (0.99, 0.86), "bbox_transform": figure.transFigure}
-    recalls.legend(handles=handles, ncols=len(handles), **key, **anchor)
+        (mean, "class means"),
+    )
+    for ax, entries in ((before, keys), (recalls, ((BEFORE, "source only"), (AFTER, "this method")))):
+        handles = [ax.plot([], [], **style, label=label)[0] for style, label in entries]
+        key = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.09 if ax is before else 1.042), "borderaxespad": 0.0}
+        ax.legend(handles=handles, ncols=3, fontsize=9, frameon=False, columnspacing=1.2, handletextpad=0.4, **key)
     return before, after, recalls
 
 
@@ -193,17 +206,25 @@ def _draw_dynamic(summary, axes):
     """Draw both maps to one scale, the recalls and the heading."""
     before, after, recalls = axes
     scale = _measure_scale(summary.before, summary.after)
+    pictures = [
+        [f"{name}: {summary.before.classes[label]}, {domain}" for name, label in zip(names, labels, strict=True)]
+        for domain, names, labels in (
+            (summary.choice.source, summary.source_names, summary.before.source_labels),
+            (summary.choice.target, summary.target_names, summary.before.target_labels),
+        )
+    ]
     for ax, domain_map in ((before, summary.before), (after, summary.after)):
-        _draw_domains(_rescale(domain_map, *scale), ax)
-        ax.text(0, -1.05, domain_map.axis_names[0], fontsize=9, ha="center", va="top")
-    before.text(-1.04, 0, summary.before.axis_names[1], fontsize=9, ha="right", va="center", rotation="vertical")
+        _draw_domains(_rescale(domain_map, *scale), ax, pictures)
+    across, up = summary.after.axis_names
+    after.text(0, -1.06, across, fontsize=9, ha="center", va="top")
+    after.text(-1.03, 1.25, up, fontsize=9, ha="right", va="center", rotation="vertical")  # of both maps
     draw_recall_rows(summary.recalls, recalls, summary.before.class_numbers)
     heading = (
-        (0.96, format_scores(summary), "bold"),
-        (0.9, f"{format_recovered(summary)}; {summary.alarm or 'no alarm'}", "normal"),
+        (0.97, format_scores(summary), "bold"),
+        (0.935, f"{format_recovered(summary)}; {summary.alarm or 'no alarm'}", "normal"),
     )
     for height, text, weight in heading:
-        style = {"fontsize": 10.5, "weight": weight, "transform": before.figure.transFigure, "va": "center"}
+        style = {"fontsize": 10, "weight": weight, "transform": before.figure.transFigure, "va": "center"}
         before.text(0.01, height, text, **style)
 
 

@@ -7,10 +7,12 @@ from pandas import DataFrame
 from tlkit.evaluation.gains import MARGIN
 from tlkit.names import format_strategy
 from tlkit.plots.letters import with_plain_texts
-from tlkit.plots.style import SHOTS, draw_matrix, measure_error_bars, style_curve
+from tlkit.plots.style import SHOTS, hide_frame, measure_error_bars, style_curve
+from tlkit.plots.vector import ON_DARK, ON_LIGHT, QUIET, mark
 
 _SHORT = {"no difference that matters": "no difference"}
 _LEAST_SCALE = 0.05  # of the map's colours, so that a gain of 0.01 does not look like one of 0.30
+_DARK = 0.6  # from this share of the scale on, a cell is too dark for black text
 
 
 @with_plain_texts
@@ -40,7 +42,7 @@ def draw_gains(gains: DataFrame, ax: Axes, *, margin: float = MARGIN) -> Axes:
     >>> draw_gains(gains, Figure().subplots()).get_ylabel()
     'gain in accuracy over linear probe'
     """
-    ax.axhspan(-margin, margin, color="0.88", zorder=0, label="no difference that matters")
+    ax.axhspan(-margin, margin, color=QUIET, alpha=0.15, zorder=0, label="no difference that matters")
     ax.axhline(0, color="black", linewidth=1)
     arms, shots = _list_cells(gains)
     for index, arm in enumerate(arms):
@@ -84,25 +86,43 @@ def draw_transfer_map(gains: DataFrame, ax: Axes, *, chosen: tuple[str, int] | N
     >>> draw_transfer_map(gains, Figure().subplots()).texts[0].get_text().split()
     ['+0.10', 'helps']
     """
-    draw_map_frame(gains, ax)
+    arms, shots = _list_cells(gains)
+    draw_map_frame([format_strategy(arm) for arm in arms], shots, ax)
+    ax.set_title(_name_gain(gains), fontsize=10)
+    draw_map_cells(gains, ax)
     if chosen is not None:
         frame_cell(gains, ax, *chosen)
     return ax
 
 
-def draw_map_frame(gains, ax):
-    """Draw the map without a frame around a cell."""
+def draw_map_frame(names, shots, ax):
+    """Draw the axes of a map with the names of its rows and numbers of shots, without cells."""
+    ax.set_xticks(range(len(shots)), [str(number) for number in shots])
+    ax.set_yticks(range(len(names)), names)
+    ax.set(xlim=(-0.5, len(shots) - 0.5), ylim=(len(names) - 0.5, -0.5), xlabel=SHOTS)
+    hide_frame(ax)
+
+
+def draw_map_cells(gains, ax):
+    """Draw the cells of a map, each with its gain and verdict."""
+    from matplotlib import colormaps
+    from matplotlib.patches import Rectangle
+
     arms, shots = _list_cells(gains)
-    values = gains.pivot_table(index="strategy", columns="shots", values="gain").loc[arms, shots].to_numpy()
-    highest = max(np.nanmax(np.abs(values)), _LEAST_SCALE)
-    texts = {
-        (arms.index(row.strategy), shots.index(row.shots)): f"{row.gain:+.2f}\n{_SHORT.get(row.verdict, row.verdict)}"
-        for row in gains.itertuples()
-    }
-    rows, columns = [format_strategy(arm) for arm in arms], [str(number) for number in shots]
-    draw_matrix(values, texts, rows, columns, ax, limits=(-highest, highest), cmap="PuOr", aspect="auto")
-    ax.set_xlabel(SHOTS)
-    ax.set_title(_name_gain(gains), fontsize=10)
+    highest = max(gains["gain"].abs().max(), _LEAST_SCALE)
+    for row in gains.itertuples():
+        place, share = (arms.index(row.strategy), shots.index(row.shots)), row.gain / highest
+        cell = Rectangle((place[1] - 0.5, place[0] - 0.5), 1, 1, facecolor=colormaps["PuOr"]((1 + share) / 2))
+        words = f"{format_strategy(row.strategy)}, {row.shots} shot{'s' * (row.shots > 1)}: {format_gain(row)}"
+        ax.add_artist(mark(cell, "cell", *place, words=words))
+        text = f"{row.gain:+.2f}\n{_SHORT.get(row.verdict, row.verdict)}"
+        style = {"ha": "center", "va": "center", "fontsize": 9, "color": ON_DARK if abs(share) > _DARK else ON_LIGHT}
+        ax.text(*place[::-1], text, **style)
+
+
+def format_gain(row):
+    """Return gain, interval and verdict of a row of the table in a few words."""
+    return f"{row.gain:+.2f} ({row.gain_low:+.2f} to {row.gain_high:+.2f}), {row.verdict}"
 
 
 def frame_cell(gains, ax, strategy, shots):
@@ -111,7 +131,7 @@ def frame_cell(gains, ax, strategy, shots):
 
     arms, numbers = _list_cells(gains)
     corner = numbers.index(shots) - 0.47, arms.index(strategy) - 0.47
-    ax.add_patch(Rectangle(corner, 0.94, 0.94, fill=False, linewidth=2.5, edgecolor="black"))
+    ax.add_patch(Rectangle(corner, 0.94, 0.94, fill=False, linewidth=3, edgecolor=ON_LIGHT))
 
 
 def _list_cells(gains):

@@ -7,6 +7,7 @@ from pandas import DataFrame
 from tlkit.names import format_strategy
 from tlkit.plots.letters import with_plain_texts
 from tlkit.plots.style import COLOURS, FIXED, shorten
+from tlkit.plots.vector import QUIET, mark
 
 COLUMNS = ("source_only", "method")
 BEFORE = {"marker": "o", "linestyle": "none", "color": "black", "markerfacecolor": "white", "markersize": 7}
@@ -48,17 +49,28 @@ def draw_recalls(recalls: DataFrame, ax: Axes, *, method: str, numbers: dict[str
 
 def draw_recall_frame(n_rows, ax):
     """Draw the static part of such a drawing with a number of rows."""
-    ax.set(xlim=(-0.03, 1.03), ylim=(n_rows + 0.6, -0.6), xlabel="recall (share of the class correct)", yticks=[])
+    ax.set(xlim=(-0.03, 1.03), ylim=(n_rows - 0.4, -0.6), xlabel="recall (share of the class correct)", yticks=[])
     ax.grid(axis="x", alpha=0.3)
+
+
+def measure_labels(classes):
+    """Return the width in inches that the labels of some classes need."""
+    return 0.55 + 0.075 * max(len(shorten(name)) for name in classes)
 
 
 def draw_recall_rows(recalls, ax, numbers, *, columns=COLUMNS):
     """Draw the rows; `columns` are the shares before and after, `numbers` maps classes to numbers."""
-    rows = zip(*(recalls[column] for column in ("class", "n", *columns)), strict=True)
-    for row, (name, n, before, after) in enumerate(rows):
-        line = {"color": "black", "linestyle": ":"} if after < before else {"color": "0.45", "linestyle": "-"}
-        ax.plot([before, after], [row, row], linewidth=2, zorder=1, **line, **FIXED)
+    from matplotlib.collections import LineCollection
+
+    rows, shares = np.arange(len(recalls)), [recalls[column].to_numpy() for column in columns]
+    words = []
+    for row, (name, n, before, after) in enumerate(zip(recalls["class"], recalls["n"], *shares, strict=True)):
         label = f"{numbers[name]}  {shorten(name)} ({n})" if name in numbers else f"{shorten(name)} ({n})"
         ax.text(-0.05, row, label, fontsize=9, ha="right", va="center")
-    for column, style in zip(columns, (BEFORE, AFTER), strict=True):
-        ax.plot(recalls[column], np.arange(len(recalls)), **style, **FIXED)
+        words.append(f"{name}: recall {before:.2f} → {after:.2f} ({after - before:+.2f}), {n} pictures")
+    loses = shares[1] < shares[0]
+    style = {"colors": np.where(loses, "black", QUIET), "linestyles": np.where(loses, ":", "-"), "linewidths": 2}
+    ends = np.stack([np.column_stack([share, rows]) for share in shares], axis=1)
+    ax.add_collection(LineCollection(ends, zorder=1, **style), autolim=False)
+    for share, style in zip(shares, (BEFORE, AFTER), strict=True):
+        mark(ax.plot(share, rows, **style, **FIXED)[0], "class", words=words)

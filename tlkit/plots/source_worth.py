@@ -3,22 +3,22 @@
 import numpy as np
 
 from tlkit.evaluation.gains import MARGIN
-from tlkit.plots.gains import draw_map_frame, frame_cell
+from tlkit.plots.gains import draw_map_cells, draw_map_frame, format_gain, frame_cell
 from tlkit.plots.page import Page
-from tlkit.plots.recalls import AFTER, BEFORE, draw_recall_frame, draw_recall_rows
+from tlkit.plots.recalls import AFTER, BEFORE, draw_recall_frame, draw_recall_rows, measure_labels
 from tlkit.plots.style import COLOURS, FIXED
-from tlkit.summaries.source_worth import format_source
+from tlkit.plots.vector import QUIET, mark
+from tlkit.summaries.source_worth import format_source, format_weight
 
-SIZE_INCHES = (11.6, 4.4)
-_COLUMNS = ("target_only", "with_source")
+SIZE_INCHES = (9.2, 6.2)
+_FIELDS, _COLUMNS = ("weight", "shots"), ("target_only", "with_source")
 
 
 class SourceWorthPage(Page):
     """Draw one summary of a source after another."""
 
     def __init__(self, summaries):
-        n_classes, span = max(len(summary.recalls) for summary in summaries), _find_span(summaries)
-        super().__init__(SIZE_INCHES, lambda figure: _draw_static(n_classes, span, figure), _draw_dynamic)
+        super().__init__(SIZE_INCHES, lambda figure: _draw_static(summaries, figure), _draw_dynamic)
 
 
 def _find_span(summaries):
@@ -27,37 +27,46 @@ def _find_span(summaries):
     return min(float(np.nanmin(ends)), -MARGIN) - 0.02, max(float(np.nanmax(ends)), MARGIN) + 0.02
 
 
-def _draw_static(n_classes, span, figure):
+def _draw_static(summaries, figure):
     """Draw the frames and the legend; return the axes of map, seeds and recalls."""
-    boxes = (0.12, 0.13, 0.28, 0.68), (0.44, 0.13, 0.22, 0.68), (0.79, 0.13, 0.2, 0.68)
-    shown, seeds, recalls = (figure.add_axes(box) for box in boxes)
-    shown.axis("off")
-    seeds.axvspan(-MARGIN, MARGIN, color="0.88")
+    weights, shots = (list(dict.fromkeys(getattr(one.choice, name) for one in summaries)) for name in _FIELDS)
+    classes = max((one.recalls["class"] for one in summaries), key=len)
+    (width, height), labels = SIZE_INCHES, measure_labels(classes)
+    across = 5.5 - labels
+    boxes = (0.95, 3.15, across, 2.3), (0.95, 0.55, across, 1.6), (6.75, 0.55, 2.3, 4.9)
+    shown, seeds, recalls = (
+        figure.add_axes((left / width, bottom / height, wide / width, high / height))
+        for left, bottom, wide, high in boxes
+    )
+    draw_map_frame([format_weight(weight) for weight in weights], shots, shown)
+    shown.set_title("mean gain in accuracy over target only", fontsize=10)
+    seeds.axvspan(-MARGIN, MARGIN, color=QUIET, alpha=0.15)
     seeds.axvline(0, color="black", linewidth=1)
-    seeds.set(xlim=span, ylim=(1.6, -0.7), yticks=[], xlabel="gain in accuracy (share of test pictures)")
-    seeds.set_title("each seed, and the interval of their mean", fontsize=10)
-    draw_recall_frame(n_classes, recalls)
-    recalls.set_title("each class (test pictures)", fontsize=10)
+    seeds.set(xlim=_find_span(summaries), ylim=(1.6, -0.5), xlabel="gain in accuracy (share of test pictures)")
+    seeds.set_yticks([0, 1], ["each seed", "mean,\n95 % interval"])
+    seeds.set_title("gain of the framed cell (gray: too small to matter)", fontsize=10)
+    draw_recall_frame(len(classes), recalls)
+    recalls.set_title("recall per class (test pictures)", fontsize=10)
     handles = [recalls.plot([], [], **style)[0] for style in (BEFORE, AFTER)]
-    key = {"loc": "upper right", "bbox_to_anchor": (0.99, 0.93), "bbox_transform": figure.transFigure}
-    recalls.legend(handles, ["shots alone", "with the source"], ncols=2, fontsize=9, frameon=False, **key)
+    key = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.042), "borderaxespad": 0.0, "handletextpad": 0.4}
+    recalls.legend(handles, ["target only", "with the source"], ncols=2, fontsize=9, frameon=False, **key)
     return shown, seeds, recalls
 
 
 def _draw_dynamic(summary, axes):
     """Draw the map, the gains by seed, the recalls and the heading."""
     shown, seeds, recalls = axes
-    inset = shown.inset_axes((0, 0, 1, 1))
-    draw_map_frame(summary.gains, inset)
-    frame_cell(summary.gains, inset, summary.row["strategy"], summary.choice.shots)
-    row = summary.row
+    row, gains = summary.row, summary.gains_by_seed
+    draw_map_cells(summary.gains, shown)
+    frame_cell(summary.gains, shown, row["strategy"], summary.choice.shots)
     # A little apart, so that seeds with the same gain can be told apart.
-    heights = 0.25 * np.linspace(-1, 1, len(summary.gains_by_seed)) if len(summary.gains_by_seed) > 1 else [0.0]
-    seeds.plot(summary.gains_by_seed, heights, "o", color=COLOURS[0], markersize=6, alpha=0.8, **FIXED)
+    heights = 0.25 * np.linspace(-1, 1, len(gains)) if len(gains) > 1 else [0.0]
+    style = {"color": COLOURS[0], "markersize": 6, "alpha": 0.8}
+    words = [f"seed {seed}: {gain:+.2f}" for seed, gain in zip(summary.seeds, gains, strict=True)]
+    mark(seeds.plot(gains, heights, "o", **style, **FIXED)[0], "seed", words=words)
     seeds.plot([row["gain_low"], row["gain_high"]], [1, 1], color="black", linewidth=2.5, marker="|", **FIXED)
-    seeds.plot(row["gain"], 1, "s", color=COLOURS[1], markeredgecolor="black", markersize=8, **FIXED)
-    seeds.text(row["gain"], 1.28, row["verdict"], ha="center", va="center", fontsize=9, clip_on=False)
+    (mean,) = seeds.plot(row["gain"], 1, "s", color=COLOURS[1], markeredgecolor="black", markersize=8, **FIXED)
+    mark(mean, "mean", words=f"mean of {len(gains)} seeds: {format_gain(row)}")
     draw_recall_rows(summary.recalls, recalls, {}, columns=_COLUMNS)
-    gain = f"{row['gain']:+.2f} ({row['gain_low']:+.2f} to {row['gain_high']:+.2f})"
-    style = {"transform": seeds.figure.transFigure, "va": "center", "weight": "bold", "fontsize": 10.5}
-    seeds.text(0.01, 0.955, f"{format_source(summary.choice)}: {gain}, {row['verdict']}", **style)
+    style = {"transform": seeds.figure.transFigure, "va": "center", "weight": "bold", "fontsize": 10}
+    seeds.text(0.01, 0.97, f"{format_source(summary.choice)}: {format_gain(row)}", **style)

@@ -86,11 +86,12 @@ def draw_matrix(values, texts, rows, columns, ax, *, limits, fontsize=9, **image
 
 
 def draw_thumbnail(picture, caption, left, top, pitch_px, ax, *, weight="normal"):
-    """Draw a PIL picture in the middle of a column that is `pitch_px` wide, with a caption below it."""
+    """Draw a PIL picture in the middle of a column `pitch_px` wide, with a caption below it; return its artist."""
     picture = ImageOps.contain(picture, (PICTURE_PX, PICTURE_PX))
     left_edge, bottom = left + (pitch_px - picture.width) / 2, top + PICTURE_PX
     limits = ax.get_xlim(), ax.get_ylim()
     edges = (left_edge, left_edge + picture.width, bottom, bottom - picture.height)
-    ax.imshow(picture, extent=edges, interpolation="none")  # pixel by pixel, since it is small already
+    drawn = ax.imshow(picture, extent=edges, interpolation="none")  # pixel by pixel, since it is small already
     ax.set(xlim=limits[0], ylim=limits[1])  # the picture has moved them
-    ax.text(left + pitch_px / 2, bottom + 3, caption, ha="center", va="top", fontsize=8.5, fontweight=weight)
+    ax.text(left + pitch_px / 2, bottom + 3, caption, ha="center", va="top", fontsize=9, fontweight=weight)
+    return drawn

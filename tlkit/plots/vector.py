@@ -58,11 +58,26 @@ def _encode(pixels):
 def _make_renderer(width, height, content):
     """Return a renderer that writes a drawing of a size in points, with text as text, to a text buffer."""
     from matplotlib.backends.backend_svg import RendererSVG
+    from matplotlib.transforms import Affine2D
 
     class Renderer(RendererSVG):
         def draw_text(self, gc, x, y, s, prop, angle, ismath=False, mtext=None):
             # By default letters become shapes, and the setting for text belongs to the user and to all threads.
             self._draw_text_as_text(gc, x, y, s, prop, angle, ismath, mtext)
+
+        def draw_markers(self, gc, marker_path, marker_trans, path, trans, rgbFace=None):
+            # By default each marker repeats the style, which takes more time and bytes than its place.
+            shape = self._convert_path(marker_path, marker_trans + Affine2D().scale(1, -1), simplify=False)
+            name = self._make_id("m", shape)
+            self.writer.start("defs")
+            self.writer.element("path", id=name, d=shape)
+            self.writer.end("defs")
+            self.writer.start("g", style=self._get_style(gc, rgbFace), **self._get_clip_attrs(gc))
+            for x, y in trans.transform(path.vertices):
+                if x == x and y == y:
+                    place = {"x": f"{x:.1f}", "y": f"{self.height - y:.1f}"}
+                    self.writer.element("use", attrib={"xlink:href": f"#{name}", **place})
+            self.writer.end("g")
 
         def draw_image(self, gc, x, y, im, transform=None):
             # By default pictures are PNG, which takes several times the time and the bytes.
@@ -74,7 +89,8 @@ def _make_renderer(width, height, content):
             place = f"matrix({a:.2f} {-b:.2f} {c:.2f} {-d:.2f} {e + x:.2f} {self.height - f - y:.2f})"
             settings = {"width": "1", "height": "1", "preserveAspectRatio": "none", "transform": place}
             opacity = {"opacity": f"{gc.get_alpha():g}"} if transform else {}
-            self.writer.start("g", **self._get_clip_attrs(gc))
+            gid = {"id": gc.get_gid()} if gc.get_gid() else {}
+            self.writer.start("g", **gid, **self._get_clip_attrs(gc))
             self.writer.element("image", attrib=settings | opacity | {"xlink:href": _encode(im)})
             self.writer.end("g")
 

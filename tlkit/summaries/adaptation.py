@@ -119,6 +119,8 @@ class AdaptationSummary:
     alarm: str | None  # as `detect_collapse` returns it, with the name of the class
     before: DomainMap
     after: DomainMap
+    source_names: np.ndarray  # of str: the pictures of the maps
+    target_names: np.ndarray
     recalls: object  # DataFrame by class of the test half: class, n, source_only, method
 
     @property
@@ -152,7 +154,8 @@ def summarise_adaptation(results, choice):
     recovered = gain / gap if gap >= _MIN_GAP else math.nan
     scores = result.balanced_accuracy, gain, oracle.balanced_accuracy, recovered
     alarm = _name_class(result.alarm, classes)
-    return AdaptationSummary(choice, *scores, alarm, result.before, result.after, recalls)
+    names = (part.names for part in results.split(choice.source, choice.target)[:2])
+    return AdaptationSummary(choice, *scores, alarm, result.before, result.after, *names, recalls)
 
 
 def _name_class(alarm, classes):

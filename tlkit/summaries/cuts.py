@@ -60,6 +60,15 @@ class CutComparison:
         """{cut: share of pictures whose nearest neighbour has their class}."""
         return {cut: share_same_class(features) for cut, features in self.features.items()}
 
+    @functools.cached_property
+    def _scores(self):
+        """{(cut, head): row of the table, a dict}."""
+        return {(row["cut"], row["head"]): row for row in self.table.to_dict("records")}
+
+    def find_score(self, cut, head):
+        """Return accuracy, accuracy_low and accuracy_high of a head at a cut (dict); None if it wasn't measured."""
+        return self._scores.get((cut, head))
+
     def check(self, choice):
         """Raise ValueError if a choice is not available, TypeError if it has another type."""
         check_known("cut", [choice.cut], list(self.features))
@@ -74,27 +83,34 @@ class CutSummary:
     choice: CutChoice
     accuracy: float  # NaN if this head was not measured at this cut
     neighbors: np.ndarray  # (N_NEIGHBORS,) indices of the most similar pictures of other groups, nearest first
+    similarities: np.ndarray  # (N_NEIGHBORS,) cosines of their features with the picture's
     same_class: np.ndarray  # (N_NEIGHBORS,) bool
     labels: list  # of str: of the picture, then of its neighbours
     sentence: str
 
 
+def format_cut_score(cuts, cut, head):
+    """Return the accuracy of a head at a cut, with its interval, in words."""
+    row = cuts.find_score(cut, head)
+    if row is None:
+        return f"{head} behind {cut}: not measured"
+    interval = ""
+    if not math.isnan(row["accuracy_low"]):
+        interval = f" ({row['accuracy_low']:.2f} to {row['accuracy_high']:.2f})"
+    return f"{head} behind {cut}: accuracy {row['accuracy']:.2f}{interval}"
+
+
 def summarise_cut(cuts, choice):
     """Return the `CutSummary` of a choice of a `CutComparison`; similarity is by cosine."""
     cuts.check(choice)
-    features = cuts.features[choice.cut]
-    neighbors, _ = find_neighbors(features, choice.picture, N_NEIGHBORS, other_groups=True)
+    features, score = cuts.features[choice.cut], cuts.find_score(choice.cut, choice.head)
+    neighbors, similarities = find_neighbors(features, choice.picture, N_NEIGHBORS, other_groups=True)
     same_class = features.labels[neighbors] == features.labels[choice.picture]
-    row = cuts.table[(cuts.table["cut"] == choice.cut) & (cuts.table["head"] == choice.head)]
-    accuracy = row["accuracy"].item() if len(row) else math.nan
     labels = [features.classes[label] for label in features.labels[[choice.picture, *neighbors]]]
-    score = f"{choice.head} behind {choice.cut}: not measured."
-    if len(row):
-        low, high = row["accuracy_low"].item(), row["accuracy_high"].item()
-        interval = "" if math.isnan(low) else f" ({low:.2f} to {high:.2f})"
-        score = f"{choice.head} behind {choice.cut}: accuracy {accuracy:.2f}{interval}."
     sentence = (
-        f"{score} {same_class.sum()} of the {len(neighbors)} nearest neighbours of this picture belong to its class, "
-        f"{labels[0]}; for {cuts.shares[choice.cut]:.0%} of all pictures the nearest neighbour does."
+        f"{format_cut_score(cuts, choice.cut, choice.head)}. {same_class.sum()} of the {len(neighbors)} nearest "
+        f"neighbours of this picture belong to its class, {labels[0]}; for {cuts.shares[choice.cut]:.0%} of all "
+        "pictures the nearest neighbour does."
     )
-    return CutSummary(choice, accuracy, neighbors, same_class, labels, sentence)
+    accuracy = score["accuracy"] if score else math.nan
+    return CutSummary(choice, accuracy, neighbors, similarities, same_class, labels, sentence)

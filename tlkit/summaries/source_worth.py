@@ -65,6 +65,7 @@ class SourceSummary:
     choice: SourceChoice
     gains: object  # DataFrame of `transfer_gain`, all weights and shots of the source
     row: object  # Series: the row of the choice
+    seeds: list  # of int
     gains_by_seed: np.ndarray  # (n_seeds,) float, in the order of seeds
     target_only: float  # accuracy without a source
     recalls: object  # DataFrame by class: class, n, target_only, with_source
@@ -96,6 +97,11 @@ def format_source(choice):
     return f"{choice.source} at {choice.weight:g} times the weight of {shots}"
 
 
+def format_weight(weight):
+    """Return the weight of a source in words, as in the names of arms."""
+    return weight if weight == POOLED else f"× {weight:g}"
+
+
 def summarise_source(source_gains, choice):
     """Return the `SourceSummary` of a choice of `SourceGains`."""
     source_gains.check(choice)
@@ -108,4 +114,4 @@ def summarise_source(source_gains, choice):
     recalls = before.rename(columns={"recall": "target_only"}).assign(with_source=after["recall"])
     recalls = recalls.rename_axis("class").reset_index()
     by_seed = (runs[strategy] - runs[ALONE]).to_numpy()
-    return SourceSummary(choice, gains, row, by_seed, float(runs[ALONE].mean()), recalls)
+    return SourceSummary(choice, gains, row, runs.index.tolist(), by_seed, float(runs[ALONE].mean()), recalls)

@@ -81,7 +81,7 @@ class AdaptationExplorer(ChoiceExplorer):
             },
             check=self.adaptations.check,
             summarise=functools.partial(summarise_adaptation, self.adaptations),
-            page=AdaptationPage(len(np.unique(images.labels))),
+            page=AdaptationPage([images.classes[label] for label in np.unique(images.labels)]),
         )
 
     @traitlets.validate("source", "target", "method")

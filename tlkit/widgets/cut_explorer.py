@@ -77,7 +77,12 @@ class CutExplorer(ChoiceExplorer):
             check=self.cuts.check,
             summarise=functools.partial(summarise_cut, self.cuts),
             page=CutPage(self.cuts, make_thumbnails(images)),
+            clicks={"point": ["cut", "head"], "picture": ["picture"]},
         )
+
+    def _offers(self, field, choice):
+        """Return whether a head was measured at a cut; cuts and pictures can be looked at with each head."""
+        return field != "head" or self.cuts.find_score(choice.cut, choice.head) is not None
 
     def __repr__(self):
         n_cuts, n_heads = len(self.cuts.features), len(self.cuts.heads)

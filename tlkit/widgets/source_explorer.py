@@ -56,6 +56,7 @@ class SourceExplorer(ChoiceExplorer):
             check=worths.check,
             summarise=summaries.__getitem__,
             page=SourceWorthPage(list(summaries.values())),
+            clicks={"cell": ["weight", "shots"]},
         )
 
     def __repr__(self):
