@@ -67,7 +67,7 @@ def _draw_domains(domain_map, ax, pictures=()):
     """Draw the pictures of two domains, with words about each if given, and a line between the means of each class."""
     from matplotlib.collections import LineCollection
 
-    style = {"alpha": 0.55, "linestyle": "none", "scalex": ax.get_autoscalex_on(), "scaley": ax.get_autoscaley_on()}
+    style = {"alpha": 0.7, "linestyle": "none", "scalex": ax.get_autoscalex_on(), "scaley": ax.get_autoscaley_on()}
     (source,) = ax.plot(*domain_map.source.T, "o", color=_SOURCE, markerfacecolor="none", markersize=4.5, **style)
     (target,) = ax.plot(*domain_map.target.T, "^", color=_TARGET, markeredgewidth=0, markersize=5, **style)
     for cloud, words in zip((source, target), pictures, strict=False):

@@ -7,15 +7,18 @@ from matplotlib.axes import Axes
 import tlkit as tl
 from tlkit.comparison.compare import Comparison
 from tlkit.images.imageset import ImageSet
+from tlkit.plots.gains import format_gain
 from tlkit.plots.letters import with_plain_texts
 from tlkit.plots.page import Page
-from tlkit.plots.style import COLOURS, finish_rows, hide_frame, measure_error_bars, style_point
+from tlkit.plots.style import finish_rows, hide_frame, measure_error_bars, shorten, style_point
+from tlkit.plots.vector import mark
 from tlkit.strategies.augmentation import check_policies, format_augment, split_policies
 from tlkit.summaries.augmentation import augment_pictures, format_label
 
-SIZE_INCHES = (10.4, 3.9)
+SIZE_INCHES = (9.2, 6.4)
 _GAP = 0.06  # between pictures, as a share of their side
 _LINE = 0.17  # height of one line of a caption, as a share of a side
+_N_LETTERS = 20  # of a line of a caption
 # Of the explorer's page: the top of the second row of pictures, and the bottom of its captions.
 _SECOND_ROW = 1.22
 _BOTTOM = _SECOND_ROW + 1 + 2 * _LINE
@@ -120,15 +123,18 @@ def draw_ablation(comparison: Comparison, ax: Axes) -> Axes:
     rows = table[table["strategy"] != comparison.baseline]
     for index, row in enumerate(rows.itertuples()):
         lengths = measure_error_bars([row.gain], [row.gain_low], [row.gain_high])
-        style = style_point(_VERDICT_STYLES.get(row.verdict, 6)) | {"capsize": 4, "linestyle": "none"}
-        ax.errorbar([row.gain], [index], xerr=lengths, **style)
+        style = style_point(_VERDICT_STYLES.get(row.verdict, 6)) | {"capsize": 4, "linestyle": "none", "markersize": 8}
+        point = ax.errorbar([row.gain], [index], xerr=lengths, **style)[0]
+        # Its place is that of its policy among all policies.
+        place = table["strategy"].tolist().index(row.strategy)
+        mark(point, "point", place, words=f"{_name_arm(row.strategy)}: {format_gain(row)}")
     ax.margins(x=0.1)
     left, right = ax.get_xlim()
     for index, row in enumerate(rows.itertuples()):
         # Text near an edge is aligned inwards.
         share = (row.gain - left) / (right - left)
         side = "left" if share < 0.3 else "right" if share > 0.7 else "center"
-        ax.annotate(row.verdict, (row.gain, index), (0, 6), textcoords="offset points", ha=side, fontsize=8)
+        ax.annotate(row.verdict, (row.gain, index), (0, 7), textcoords="offset points", ha=side, fontsize=9)
     ax.axvline(0, color="black", linewidth=0.8)
     names, baseline = [_name_arm(name) for name in rows["strategy"]], _name_arm(comparison.baseline)
     finish_rows(ax, names, f"gain in accuracy over {baseline}", top=-0.8)
@@ -136,31 +142,36 @@ def draw_ablation(comparison: Comparison, ax: Axes) -> Axes:
 
 
 class AugmentationPage(Page):
-    """Draw original pictures above augmented ones, next to the ablation; faster than a new figure for each choice."""
+    """Draw original pictures above augmented ones, above the ablation; faster than a new figure for each choice."""
 
     def __init__(self, comparison, n_pictures):
         arms = comparison.table["strategy"][comparison.table["strategy"] != comparison.baseline].tolist()
 
         def draw_static(figure):
-            gallery, ablation = figure.add_axes((0.01, 0.02, 0.6, 0.9)), figure.add_axes((0.745, 0.14, 0.245, 0.78))
+            gallery, ablation = figure.add_axes((0.01, 0.4, 0.98, 0.6)), figure.add_axes((0.18, 0.08, 0.8, 0.27))
             _finish_gallery(gallery, n_pictures, _BOTTOM)
-            ablation.set_title(f"{comparison.table['shots'].iloc[0]} shots", fontsize=10)
+            gallery.set_anchor("NW")
+            shots = comparison.table["shots"].iloc[0]
+            ablation.set_title(f"gain with its 95 % interval, {shots} training pictures per class", fontsize=10)
             return gallery, draw_ablation(comparison, ablation)
 
         def draw_dynamic(summary, axes):
             gallery, ablation = axes
-            for top, shown in ((0.0, summary.plain), (_SECOND_ROW, summary.augmented)):
-                for column, picture in enumerate(shown):
-                    _draw_picture(picture, gallery, column, top)
+            drawn = f"{summary.choice.policy.replace('_', ' ')}, draw {summary.choice.draw}"
+            mixed = [f"{drawn}: {', '.join(caption.splitlines())}" for caption in summary.captions]
+            rows = (
+                (0.0, "original pictures, as the network sees them", summary.plain, summary.names),
+                (_SECOND_ROW, f"the same pictures augmented: {drawn}", summary.augmented, mixed),
+            )
+            for top, heading, pictures, words in rows:
+                gallery.text(0, top - 0.05, heading, fontsize=10, va="bottom")
+                for column, picture in enumerate(pictures):
+                    mark(_draw_picture(picture, gallery, column, top), "picture", words=words[column])
             _draw_captions(summary.captions, gallery, _SECOND_ROW)
             _finish_gallery(gallery, n_pictures, _BOTTOM)  # each picture has moved the limits
-            policy = summary.choice.policy.replace("_", " ")
-            headings = {0.0: "original pictures", _SECOND_ROW: f"{policy}, draw {summary.choice.draw}"}
-            for top, text in headings.items():
-                gallery.text(0, top - 0.05, text, fontsize=9, va="bottom")
             if summary.strategy in arms:
                 row = arms.index(summary.strategy)
-                ablation.axhspan(row - 0.62, row + 0.38, color=COLOURS[5], alpha=0.25, zorder=0)
+                ablation.axhspan(row - 0.7, row + 0.3, facecolor="none", edgecolor="black", linewidth=1.8)
 
         super().__init__(SIZE_INCHES, draw_static, draw_dynamic)
 
@@ -171,16 +182,17 @@ def _name_arm(strategy):
 
 
 def _draw_picture(picture, ax, column, top):
-    """Draw a (side, side, 3) picture in a column of the gallery."""
+    """Draw a (side, side, 3) picture in a column of the gallery; return its artist."""
     left = column * (1 + _GAP)
-    ax.imshow(picture, extent=(left, left + 1, top + 1, top), interpolation="nearest")
+    return ax.imshow(picture, extent=(left, left + 1, top + 1, top), interpolation="none")
 
 
 def _draw_captions(captions, ax, top):
     """Write captions below a row of pictures; return the top of the next row."""
     for column, caption in enumerate(captions):
         middle = column * (1 + _GAP) + 0.5
-        ax.text(middle, top + 1.02, caption, fontsize=7.5, ha="center", va="top", linespacing=1.0)
+        caption = "\n".join(shorten(line, _N_LETTERS) for line in caption.splitlines())
+        ax.text(middle, top + 1.02, caption, fontsize=9, ha="center", va="top", linespacing=1.0)
     n_lines = max(caption.count("\n") + bool(caption) for caption in captions)
     return top + 1 + _GAP + n_lines * _LINE
 

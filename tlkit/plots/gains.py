@@ -1,6 +1,5 @@
 """Transfer gains: as curves with the intervals that the verdicts come from, and as a map of verdicts."""
 
-import numpy as np
 from matplotlib.axes import Axes
 from pandas import DataFrame
 
@@ -131,7 +130,8 @@ def frame_cell(gains, ax, strategy, shots):
 
     arms, numbers = _list_cells(gains)
     corner = numbers.index(shots) - 0.47, arms.index(strategy) - 0.47
-    ax.add_patch(Rectangle(corner, 0.94, 0.94, fill=False, linewidth=3, edgecolor=ON_LIGHT))
+    for width, colour in ((5, ON_DARK), (2.5, ON_LIGHT)):  # visible on light and dark cells
+        ax.add_patch(Rectangle(corner, 0.94, 0.94, fill=False, linewidth=width, edgecolor=colour))
 
 
 def _list_cells(gains):

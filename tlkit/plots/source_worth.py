@@ -39,12 +39,13 @@ def _draw_static(summaries, figure):
         for left, bottom, wide, high in boxes
     )
     draw_map_frame([format_weight(weight) for weight in weights], shots, shown)
+    shown.set_ylabel("weight of the source")
     shown.set_title("mean gain in accuracy over target only", fontsize=10)
     seeds.axvspan(-MARGIN, MARGIN, color=QUIET, alpha=0.15)
     seeds.axvline(0, color="black", linewidth=1)
-    seeds.set(xlim=_find_span(summaries), ylim=(1.6, -0.5), xlabel="gain in accuracy (share of test pictures)")
-    seeds.set_yticks([0, 1], ["each seed", "mean,\n95 % interval"])
-    seeds.set_title("gain of the framed cell (gray: too small to matter)", fontsize=10)
+    seeds.set(xlim=_find_span(summaries), ylim=(1.6, -0.5), xlabel="gain in accuracy (gray: too small to matter)")
+    seeds.set_yticks([0, 1], ["each seed", "mean"])
+    seeds.set_title("the framed cell: seeds, mean and 95 % interval", fontsize=10)
     draw_recall_frame(len(classes), recalls)
     recalls.set_title("recall per class (test pictures)", fontsize=10)
     handles = [recalls.plot([], [], **style)[0] for style in (BEFORE, AFTER)]

@@ -12,7 +12,6 @@ FIXED = {"scalex": False, "scaley": False}
 # A ring marks the chosen point.
 RING = {"marker": "o", "markersize": 17, "markerfacecolor": "none", "markeredgecolor": "black", "markeredgewidth": 1.8}
 RING |= {"linestyle": "none", "zorder": 10}
-_N_LETTERS = 32
 ACCURACY = "accuracy on test pictures (share correct)"
 SHOTS = "training pictures per class"
 _DARK = 0.6  # from this share of the scale on, a cell is too dark for black text
@@ -29,7 +28,7 @@ def style_curve(index):
     return style_point(index) | {"linestyle": LINES[index % len(LINES)]}
 
 
-def shorten(name):
+def shorten(name, n_letters=32):
     """Return the name of a class or domain for a drawing; the middle of a long one is left out.
 
     >>> shorten("03221_Animalia_Chordata_Aves_Passeriformes_Icteridae_Sturnella_magna")
@@ -37,7 +36,7 @@ def shorten(name):
     """
     # matplotlib leaves names that begin with "_" out of legends.
     name = f" {name}" if name.startswith("_") else str(name)
-    return name if len(name) <= _N_LETTERS else f"{name[:9]}…{name[10 - _N_LETTERS :]}"
+    return name if len(name) <= n_letters else f"{name[:9]}…{name[10 - n_letters :]}"
 
 
 def measure_error_bars(middle, low, high):

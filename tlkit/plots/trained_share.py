@@ -10,8 +10,9 @@ from tlkit.plots.backbone_choice import format_cost
 from tlkit.plots.letters import with_plain_texts
 from tlkit.plots.page import Page
 from tlkit.plots.style import ACCURACY, FIXED, RING, measure_error_bars, style_point
+from tlkit.plots.vector import mark
 
-SIZE_INCHES = (7.6, 4.2)
+SIZE_INCHES = (9.2, 5.8)
 _GAP = 0.024  # smallest distance between two points, as a share of the axis, so that intervals don't cover each other
 
 
@@ -60,9 +61,14 @@ def draw_trained_share(table: DataFrame, ax: Axes, *, cost: str = "trained_share
         raise ValueError(f"cost: {cost} has values of 0 or less, or none, which a logarithmic axis can't show")
     costs = table[cost].to_numpy(float) / divisor
     rows = table[["strategy", *columns[2:]]].itertuples(index=False, name=None)
-    for index, (x, (strategy, y, low, high)) in enumerate(zip(_spread(costs), rows, strict=True)):
-        style = style_point(index) | {"capsize": 4, "linestyle": "none", "label": format_strategy(strategy)}
-        ax.errorbar([x], [y], yerr=measure_error_bars([y], [low], [high]), **style)
+    for index, (x, value, (strategy, y, low, high)) in enumerate(zip(_spread(costs), costs, rows, strict=True)):
+        name = format_strategy(strategy)
+        style = style_point(index) | {"capsize": 4, "linestyle": "none", "label": name, "markersize": 8}
+        drawn = ax.errorbar([x], [y], yerr=measure_error_bars([y], [low], [high]), **style)
+        interval = "" if np.isnan(low) else f" ({low:.2f} to {high:.2f})"
+        mark(
+            drawn[0], "point", index, words=f"{name}: {score.replace('_', ' ')} {y:.2f}{interval}; {label}: {cost:.3g}"
+        )
     ax.set_xscale("log")
     ax.set_xlim(*_find_limits(costs))
     scores = table[columns[2:]]
@@ -70,7 +76,7 @@ def draw_trained_share(table: DataFrame, ax: Axes, *, cost: str = "trained_share
     ax.xaxis.set_major_formatter("{x:g}")
     ax.set(xlabel=label, ylabel=ACCURACY)
     ax.grid(alpha=0.3)
-    ax.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+    ax.legend(fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     return ax
 
 
@@ -79,7 +85,9 @@ class TrainedSharePage(Page):
 
     def __init__(self, table, cost, score):
         def draw_static(figure):
-            return [draw_trained_share(table, figure.add_axes((0.105, 0.13, 0.685, 0.83)), cost=cost, score=score)]
+            ax = draw_trained_share(table, figure.add_axes((0.07, 0.09, 0.74, 0.85)), cost=cost, score=score)
+            ax.set_title(f"{score.replace('_', ' ')} of each strategy, with its interval, by its cost", fontsize=10)
+            return [ax]
 
         def draw_dynamic(summary, axes):
             row = table["strategy"].tolist().index(summary.choice.strategy)

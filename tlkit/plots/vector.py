@@ -89,6 +89,8 @@ def _make_renderer(width, height, content):
             place = f"matrix({a:.2f} {-b:.2f} {c:.2f} {-d:.2f} {e + x:.2f} {self.height - f - y:.2f})"
             settings = {"width": "1", "height": "1", "preserveAspectRatio": "none", "transform": place}
             opacity = {"opacity": f"{gc.get_alpha():g}"} if transform else {}
+            if transform and a > columns:  # its pixels are larger than those of the page
+                settings["style"] = "image-rendering: pixelated"
             gid = {"id": gc.get_gid()} if gc.get_gid() else {}
             self.writer.start("g", **gid, **self._get_clip_attrs(gc))
             self.writer.element("image", attrib=settings | opacity | {"xlink:href": _encode(im)})

@@ -26,6 +26,7 @@ class AugmentationSummary:
     """Pictures under an augmentation, and its gain in words; `summarise_augmentation` makes one."""
 
     choice: AugmentationChoice
+    names: list  # of str: name and class of each picture
     plain: np.ndarray  # (n, side, side, 3) uint8
     augmented: np.ndarray  # the same pictures as the network gets them in this draw
     captions: list  # of str: label of each picture, with shares if pictures are mixed
@@ -48,6 +49,8 @@ class AugmentationAblation:
         self.arms, self.augments = _find_arms(comparison)
         self.pictures = TrainingPictures(images[:MAX_SHOWN], backbone.recipe, seed)
         self.plain, _ = augment_pictures(self.pictures, None, 0)
+        shown = self.pictures.images
+        self.names = [f"{name}: {shown.classes[y]}" for name, y in zip(shown.names, shown.labels, strict=True)]
 
     def check(self, choice):
         """Raise ValueError if a policy or draw is not available."""
@@ -116,4 +119,4 @@ def summarise_augmentation(ablation, choice):
     augmented, shares = augment_pictures(ablation.pictures, augment, choice.draw)
     captions = [format_label(row, ablation.pictures.images.classes) for row in shares]
     sentence = summarise_arm(ablation.comparison, ArmChoice(arm, ablation.shots)).sentence
-    return AugmentationSummary(choice, ablation.plain, augmented, captions, arm, sentence)
+    return AugmentationSummary(choice, ablation.names, ablation.plain, augmented, captions, arm, sentence)

@@ -59,6 +59,7 @@ class AugmentationExplorer(ChoiceExplorer):
             check=self.augmentations.check,
             summarise=functools.partial(summarise_augmentation, self.augmentations),
             page=AugmentationPage(comparison, len(self.augmentations.plain)),
+            clicks={"point": ["policy"]},
         )
 
     def __repr__(self):

@@ -60,6 +60,7 @@ class TrainedShareExplorer(ChoiceExplorer):
             summarise=functools.partial(summarise_trained_share, self.shares),
             # The axes depend on cost and score, so each pair has a page of its own.
             page=functools.cache(functools.partial(TrainedSharePage, table)),
+            clicks={"point": ["strategy"]},
         )
 
     def _find_page(self, choice):
