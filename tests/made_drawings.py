@@ -3,12 +3,12 @@
 from collections import Counter
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import RendererSVG
 from matplotlib.figure import Figure
-from PIL import Image
 
 
 def count_drawings(monkeypatch):
-    """Count from now on; returns a Counter of "figures made", "figures drawn" (whole) and "pictures" (encoded)."""
+    """Count from now on; returns a Counter of "figures made", "figures drawn" (whole) and "drawings" (SVG)."""
     counts = Counter()
 
     def watch(owner, name, word):
@@ -23,5 +23,5 @@ def count_drawings(monkeypatch):
 
     watch(Figure, "__init__", "figures made")
     watch(FigureCanvasAgg, "draw", "figures drawn")
-    watch(Image.Image, "save", "pictures")
+    watch(RendererSVG, "finalize", "drawings")
     return counts

@@ -170,7 +170,7 @@ def test_a_pair_and_method_is_solved_once(study):
 
 def test_what_takes_time_is_announced_and_what_is_known_is_not(explorer):
     said = []
-    explorer.status.observe(lambda change: said.append(change["new"]), "value")
+    explorer.observe(lambda change: said.append(change["new"]), "status")
     explorer.method = "align_mean"
     assert [("computing" in line) for line in said] == [True, False]
     assert "here → there, align mean: computing" in said[0]
@@ -195,7 +195,7 @@ def test_features_are_extracted_once(study, monkeypatch):
 
 def test_it_begins_with_two_domains_and_the_last_method(explorer, study):
     assert (explorer.source, explorer.target, explorer.method) == ("here", "there", "coral")
-    assert explorer.status.text == read(study, "here", "there", "coral").sentence
+    assert explorer.status == read(study, "here", "there", "coral").sentence
     images, features = study
     other = AdaptationExplorer(features, images, ["yonder", "here"], ["coral", "align_mean"])
     assert (other.source, other.target, other.method) == ("yonder", "here", "align_mean")
@@ -205,17 +205,17 @@ def test_it_begins_with_two_domains_and_the_last_method(explorer, study):
 def test_taking_the_other_domain_exchanges_the_two(explorer, study, through_controls):
     def choose(name, value):
         if through_controls:
-            explorer._controls[name].value = value
+            explorer.chosen = {**explorer.chosen, name: explorer._controls[name].find(value)}
         else:
             setattr(explorer, name, value)
 
     choose("source", "there")
     assert (explorer.source, explorer.target) == ("there", "here")
-    assert explorer.status.text == read(study, "there", "here", "coral").sentence
+    assert explorer.status == read(study, "there", "here", "coral").sentence
     choose("target", "there")
     assert (explorer.source, explorer.target) == ("here", "there")
-    assert [explorer._controls[name].value for name in ("source", "target")] == ["here", "there"]
-    assert explorer.status.text == read(study, "here", "there", "coral").sentence
+    assert [explorer._controls[name].get(explorer.chosen[name]) for name in ("source", "target")] == ["here", "there"]
+    assert explorer.status == read(study, "here", "there", "coral").sentence
 
 
 def test_methods_that_tune_a_network_and_single_domains_are_refused(study):
@@ -227,10 +227,10 @@ def test_methods_that_tune_a_network_and_single_domains_are_refused(study):
 
 
 def test_a_snapshot_of_another_choice_leaves_the_explorer_where_it_was(explorer):
-    words, here = explorer.status.text, explorer.snapshot().data
+    words, here = explorer.status, explorer.snapshot().data
     assert explorer.snapshot("yonder", "here", "align_mean").data != here
     assert explorer.snapshot().data == here
-    assert (explorer.status.text, explorer.source) == (words, "here")
+    assert (explorer.status, explorer.source) == (words, "here")
     with pytest.raises(ValueError, match="target: 'here' is the source too"):
         explorer.snapshot(target="here")
 
@@ -238,10 +238,10 @@ def test_a_snapshot_of_another_choice_leaves_the_explorer_where_it_was(explorer)
 def test_looking_further_draws_only_what_changed(explorer, monkeypatch):
     counts = count_drawings(monkeypatch)
     explorer.method = "align_mean"
-    assert counts == {"pictures": 1}
+    assert counts == {"drawings": 1}
     explorer.source = "there"  # which changes the target as well
-    assert counts == {"pictures": 2}
+    assert counts == {"drawings": 2}
     with explorer.hold_trait_notifications():
         explorer.source, explorer.target, explorer.method = "yonder", "there", "source_only"
-    assert explorer.status.text.startswith("yonder → there, source only")
-    assert counts == {"pictures": 3}
+    assert explorer.status.startswith("yonder → there, source only")
+    assert counts == {"drawings": 3}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from made_ablations import POLICIES, make_ablation
+from made_marks import read_marks
 from made_networks import make_tiny_backbone
 
 import tlkit as tl
@@ -114,5 +115,21 @@ def test_what_does_not_fit_is_said(images, ablation):
         AugmentationAblation(backbone, images, dataclasses.replace(ablation, description=twice))
 
 
-def test_no_key_of_a_control_is_taken_by_jupyterlab(explorer):
-    assert [type(control).__name__ for control in explorer._controls.values()] == ["ToggleButtons", "SelectionSlider"]
+def test_a_point_chooses_its_policy_and_tells_its_gain(explorer, ablation):
+    points = read_marks(explorer.frame)
+    rows = ablation.table.set_index("strategy")
+    assert len(points) == len(POLICIES) - 1  # the baseline has no gain
+    for name, words in points:
+        explorer.chosen = {**explorer.chosen, explorer.clicks["point"][0]: int(name.split(":")[1])}
+        row = rows.loc[f"last_2_stages + {explorer.policy}"]
+        interval = f"({row['gain_low']:+.2f} to {row['gain_high']:+.2f})"
+        assert words == f"{explorer.policy}: {row['gain']:+.2f} {interval}, {row['verdict']}"
+
+
+def test_each_picture_tells_its_name_and_what_was_drawn(explorer, images):
+    explorer.policy, explorer.draw = "crop + cutmix", 3
+    words = [line for _, line in read_marks(explorer.drawing)]
+    classes = [images.classes[label] for label in images.labels]
+    assert words[:6] == [f"{name}: {label}" for name, label in zip(images.names, classes, strict=True)]
+    captions = explorer._summarise(AugmentationChoice("crop + cutmix", 3)).captions
+    assert words[6:] == [f"crop + cutmix, draw 3: {', '.join(caption.splitlines())}" for caption in captions]

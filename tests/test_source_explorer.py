@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+from made_marks import read_marks
 from made_worths import CHANGES, make_worths
 from matplotlib.figure import Figure
 from PIL import Image, ImageChops
@@ -112,7 +113,8 @@ def test_the_map_says_each_gain_and_verdict_and_frames_the_chosen_cell(tables):
         place = ["far × 0.25", "far, pooled"].index(row.strategy), [1, 5].index(row.shots)
         assert said[place].split("\n")[0] == f"{row.gain:+.2f}"
         assert said[place].split("\n")[1] in row.verdict
-    (frame,) = ax.patches
+    *cells, _outer, frame = ax.patches
+    assert len(cells) == len(gains)
     assert frame.get_xy() == pytest.approx((1 - 0.47, 1 - 0.47))
 
 
@@ -125,3 +127,26 @@ def test_the_page_shows_what_is_drawn_at_once(tables, explorer):
     assert len(figure.axes) == 3
     other = Image.open(io.BytesIO(explorer.snapshot(source="near").data)).convert("RGB")
     assert ImageChops.difference(shown, other).getbbox()
+
+
+def test_a_cell_chooses_weight_and_shots_and_tells_its_gain(tables, explorer):
+    gains = gains_of(tables, "far").set_index(["strategy", "shots"])
+    cells = [mark for mark in read_marks(explorer.drawing) if mark[0].startswith("cell")]
+    assert len(cells) == len(gains)
+    for name, words in cells:
+        places = map(int, name.split(":")[1:])
+        explorer.chosen = {**explorer.chosen, **dict(zip(explorer.clicks["cell"], places, strict=True))}
+        arm = "far, pooled" if explorer.weight == "pooled" else f"far × {explorer.weight:g}"
+        row = gains.loc[(arm, explorer.shots)]
+        shots = f"{explorer.shots} shot{'s' * (explorer.shots > 1)}"
+        interval = f"({row['gain_low']:+.2f} to {row['gain_high']:+.2f})"
+        assert words == f"{arm}, {shots}: {row['gain']:+.2f} {interval}, {row['verdict']}"
+
+
+def test_seeds_their_mean_and_classes_can_be_pointed_at(tables):
+    summary = summarise_source(SourceGains(*tables), SourceChoice("far", "pooled", 1))
+    marks = dict(read_marks(SourceWorthPage([summary]).render(summary)))
+    assert marks["seed:2"] == f"seed 2: {summary.gains_by_seed[2]:+.2f}"
+    assert marks["mean"].startswith(f"mean of 5 seeds: {summary.row['gain']:+.2f} (")
+    before, after = summary.recalls.iloc[0][["target_only", "with_source"]]
+    assert marks["class:0"] == f"cat: recall {before:.2f} → {after:.2f} ({after - before:+.2f}), 50 pictures"

@@ -177,6 +177,8 @@ class AdaptationPage(Page):
 
 def _draw_static(classes, figure):
     """Draw two empty maps, the frame of the recalls and the legends; return the three axes."""
+    from matplotlib.lines import Line2D
+
     (width, height), labels = SIZE_INCHES, measure_labels(classes)
     map_width = 6.35 - labels
     boxes = (0.35, 3.2, map_width, 2.3), (0.35, 0.33, map_width, 2.3), (0.45 + map_width + labels, 0.55, 2.3, 4.95)
@@ -196,7 +198,7 @@ def _draw_static(classes, figure):
         (mean, "class means"),
     )
     for ax, entries in ((before, keys), (recalls, ((BEFORE, "source only"), (AFTER, "this method")))):
-        handles = [ax.plot([], [], **style, label=label)[0] for style, label in entries]
+        handles = [Line2D([], [], **style, label=label) for style, label in entries]
         key = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.09 if ax is before else 1.042), "borderaxespad": 0.0}
         ax.legend(handles=handles, ncols=3, fontsize=9, frameon=False, columnspacing=1.2, handletextpad=0.4, **key)
     return before, after, recalls

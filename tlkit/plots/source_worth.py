@@ -29,6 +29,8 @@ def _find_span(summaries):
 
 def _draw_static(summaries, figure):
     """Draw the frames and the legend; return the axes of map, seeds and recalls."""
+    from matplotlib.lines import Line2D
+
     weights, shots = (list(dict.fromkeys(getattr(one.choice, name) for one in summaries)) for name in _FIELDS)
     classes = max((one.recalls["class"] for one in summaries), key=len)
     (width, height), labels = SIZE_INCHES, measure_labels(classes)
@@ -48,7 +50,7 @@ def _draw_static(summaries, figure):
     seeds.set_title("the framed cell: seeds, mean and 95 % interval", fontsize=10)
     draw_recall_frame(len(classes), recalls)
     recalls.set_title("recall per class (test pictures)", fontsize=10)
-    handles = [recalls.plot([], [], **style)[0] for style in (BEFORE, AFTER)]
+    handles = [Line2D([], [], **style) for style in (BEFORE, AFTER)]
     key = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.042), "borderaxespad": 0.0, "handletextpad": 0.4}
     recalls.legend(handles, ["target only", "with the source"], ncols=2, fontsize=9, frameon=False, **key)
     return shown, seeds, recalls

@@ -66,9 +66,8 @@ def draw_trained_share(table: DataFrame, ax: Axes, *, cost: str = "trained_share
         style = style_point(index) | {"capsize": 4, "linestyle": "none", "label": name, "markersize": 8}
         drawn = ax.errorbar([x], [y], yerr=measure_error_bars([y], [low], [high]), **style)
         interval = "" if np.isnan(low) else f" ({low:.2f} to {high:.2f})"
-        mark(
-            drawn[0], "point", index, words=f"{name}: {score.replace('_', ' ')} {y:.2f}{interval}; {label}: {cost:.3g}"
-        )
+        words = f"{name}: {score.replace('_', ' ')} {y:.2f}{interval}; {label}: {value:.3g}"
+        mark(drawn[0], "point", index, words=words)
     ax.set_xscale("log")
     ax.set_xlim(*_find_limits(costs))
     scores = table[columns[2:]]
