@@ -25,6 +25,7 @@ from tlkit.features.projection import (
 from tlkit.images.imageset import ImageSet
 from tlkit.plots.feature_map import choose_looks, name_axes, render_feature_map, warn_of_map
 from tlkit.widgets.explorer import read_script, refuse_value
+from tlkit.widgets.jobs import leave_subshell
 
 COLOURINGS = ("class", "domain")
 _N_NEIGHBORS = 5
@@ -151,6 +152,7 @@ class FeatureMapExplorer(anywidget.AnyWidget):
 
     def _compute_tsne(self):
         """Compute t-SNE, and show it if it is still selected."""
+        leave_subshell()
         try:
             positions = project_features(self.features, "tsne")
         except Exception:

@@ -51,7 +51,7 @@ function makeRow(text, set) {
   const less = makeButton("−", () => set(now - 1), { "aria-label": `one chip less on ${text}`, tabindex: "-1" });
   const more = makeButton("+", () => set(now + 1), { "aria-label": `one chip more on ${text}`, tabindex: "-1" });
   const number = make("span", { class: "tlkit-count", "aria-hidden": "true" });
-  const control = make("span");
+  const control = make("span", { class: "tlkit-control-row" });
   const mark = make("span");
   control.append(less, chips, more, number);
   let now = 0;
@@ -128,6 +128,7 @@ function render({ model, el }) {
     rows.forEach((row, at) => row.update(chips()[at], left, kept, shown && at === place));
     if (document.activeElement !== reason) reason.value = model.get("reason");
     reason.readOnly = kept;
+    label.hidden = kept && !reason.value;
     keep.hidden = kept;
     keep.setAttribute("aria-disabled", left > 0);
     again.hidden = !kept || measured !== "";
