@@ -8,6 +8,7 @@ import torch
 
 import tlkit as tl
 from tlkit.evaluation.scores import evaluate_probabilities
+from tlkit.training.checkpoints import hash_facts
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,36 @@ def test_pictures_and_paths_are_taken_as_well(run, test_images, tmp_path):
     pictures = [test_images.read(0), test_images.read(1)]
     pictures[0].save(tmp_path / "one.png")
     assert np.allclose(run.predict(pictures), expected, atol=1e-6)
-    assert np.allclose(run.predict([tmp_path / "one.png"]), expected[:1], atol=1e-6)
+    for one in ([tmp_path / "one.png"], tmp_path / "one.png", str(tmp_path), pictures[0]):
+        assert np.allclose(run.predict(one), expected[:1], atol=1e-6)
+    pictures[1].save(tmp_path / "older.png")
+    assert np.allclose(run.predict(tmp_path), expected[::-1], atol=1e-6)  # sorted by path
+    with pytest.raises(TypeError, match="pictures: a int, expected an ImageSet, a path, a picture or a list"):
+        run.predict(7)
+
+
+def test_scores_on_training_pictures_are_warned_of(run, train, test_images, tmp_path):
+    run.save(tmp_path)
+    again = tl.load_images([(train.read(0), "bird"), (test_images.read(0), "bug")])  # in memory
+    for one in (run, tl.load_run(tmp_path)):
+        with pytest.warns(UserWarning, match=f"images: {len(train)} of {len(train)} pictures were trained on"):
+            one.evaluate(train)
+        with pytest.warns(UserWarning, match=f"9 of {len(test_images) + 9} pictures were .* held out") as caught:
+            one.evaluate(test_images + train)
+        assert caught[0].filename == __file__
+        one.evaluate(test_images)
+        one.predict(train)
+    run = tl.transfer(run.backbone, again, "linear_probe", progress=False)
+    with pytest.warns(UserWarning, match="images: 2 of 2 pictures"):
+        run.evaluate(again)
+
+
+def test_a_run_saved_before_its_pictures_were_recorded_is_loaded(run, train, tmp_path):
+    run.save(tmp_path)
+    described = json.loads((tmp_path / "run.json").read_text())
+    del described["trained_on"], described["sha256"]
+    (tmp_path / "run.json").write_text(json.dumps(described | {"sha256": hash_facts(described)}))
+    tl.load_run(tmp_path).evaluate(train)
 
 
 def test_scores_equal_a_slow_count(run, test_images):

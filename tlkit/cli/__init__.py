@@ -1,24 +1,40 @@
 """The command `tlkit`, for use without a notebook. The only folder that prints."""
 
 import warnings
+from typing import Annotated
 
 import typer
 
+from tlkit import __version__
 from tlkit.cli.backbones import backbones
 from tlkit.cli.cache import cache
 from tlkit.cli.compare import KEPT, compare
 from tlkit.cli.extract import CONTENT, extract
+from tlkit.cli.options import Commands, translate
+from tlkit.cli.strategies import strategies
 from tlkit.cli.terminal import drop_unprinted, robust_streams, say
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = Commands(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command(epilog=KEPT)(compare)
 app.command(epilog=CONTENT)(extract)
+app.command()(strategies)
 app.add_typer(backbones, name="backbones")
 app.add_typer(cache, name="cache")
 
 
+def _print_version(is_wanted: bool):
+    """Print the version and end the command."""
+    if is_wanted:
+        say(f"tlkit {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _tlkit():
+def _tlkit(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+):
     """Teach and research transfer learning."""
 
 
@@ -38,7 +54,7 @@ def doctor():
 
 def main():
     """Run the command; an error is one line, without a traceback."""
-    warnings.showwarning = lambda message, *_: say(f"note: {message}", is_note=True)
+    warnings.showwarning = lambda message, *_: say(f"note: {translate(str(message))}", is_note=True)
     with robust_streams():
         try:
             app()
@@ -46,7 +62,7 @@ def main():
             say("interrupted", is_note=True)
             raise SystemExit(130) from None
         except (ValueError, TypeError, OSError, RuntimeError) as error:
-            say(f"tlkit: {error}", is_note=True)
+            say(f"tlkit: {translate(str(error))}", is_note=True)
             raise SystemExit(1) from None
         finally:
             drop_unprinted()

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
+from tlkit.cli.options import CSV, WEIGHTS, Commands
 from tlkit.cli.outputs import write_csv
 from tlkit.cli.terminal import print_table, say
 
@@ -26,7 +27,7 @@ class Sort(enum.StrEnum):
     PARAMETERS = "parameters"
     FLOPS = "flops"
     FEATURES = "features"
-    SIZE = "size"
+    IMAGE_SIZE = "image-size"
     ACCURACY = "accuracy"
 
 
@@ -34,7 +35,7 @@ _SORT_COLUMNS = {
     Sort.PARAMETERS: "n_parameters",
     Sort.FLOPS: "n_flops",
     Sort.FEATURES: "n_features",
-    Sort.SIZE: "image_size_px",
+    Sort.IMAGE_SIZE: "image_size_px",
 }
 
 
@@ -50,7 +51,7 @@ class _ListsByDefault(TyperGroup):
 
 _SHORT_FORMS = "`tlkit backbones 'resnet*' --sort flops` is short for `tlkit backbones list 'resnet*' --sort flops`."
 
-backbones = typer.Typer(cls=_ListsByDefault, epilog=_SHORT_FORMS)
+backbones = Commands(cls=_ListsByDefault, epilog=_SHORT_FORMS)
 
 
 @backbones.callback()
@@ -64,7 +65,7 @@ def list_networks(
     sort: Annotated[Sort | None, typer.Option(help="Smallest first; accuracy and year largest first.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Only networks with weights on this machine.")] = False,
     every: Annotated[bool, typer.Option("--all", help="List every set of weights of each network.")] = False,
-    csv: Annotated[Path | None, typer.Option(help="Write the table with all columns to this file.")] = None,
+    csv: Annotated[Path | None, CSV] = None,
 ):
     """List networks with size, cost, pretraining data, published accuracy and licence. The default command."""
     from tlkit.arguments import suggest
@@ -91,9 +92,7 @@ def list_networks(
 @backbones.command()
 def fetch(
     names: Annotated[list[str], typer.Argument(metavar="NAME", help="Networks, as `tlkit backbones` lists them.")],
-    weights: Annotated[str, typer.Option(help="Tag of the weights, as `tlkit backbones --all` lists them.")] = (
-        "pretrained"
-    ),
+    weights: Annotated[str, WEIGHTS] = "pretrained",
 ):
     """Download the weights of networks, for use without internet."""
     from tlkit.backbones.networks import find_entry

@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
+from tlkit.cli.options import Commands
 from tlkit.cli.terminal import print_table, say
+from tlkit.images.layout import count
 from tlkit.names import make_printable
 
 _COLUMNS = ("kept", "content", "pictures", "MB", "last used")
 _DAY_S = 24 * 60 * 60
 
-cache = typer.Typer(invoke_without_command=True)
+cache = Commands(invoke_without_command=True)
 
 
 @cache.callback()
@@ -59,7 +61,7 @@ def check(
             content, is_removed = _describe(one), remove and remove_one(one)
             n_damaged, n_removed = n_damaged + 1, n_removed + is_removed
             say(f"{'removed' if is_removed else 'DAMAGED'} {one.paths[0]} ({content}): {damage}")
-    say(f"{len(kept)} files of features, converted networks and weights read, {n_damaged} damaged")
+    say(f"{count(len(kept), 'file')} of features, converted networks and weights read, {n_damaged} damaged")
     if n_damaged > n_removed:
         say("to remove damaged files: tlkit cache check --remove")
         raise typer.Exit(1)
@@ -94,7 +96,9 @@ def clear(
     tidy()
     say(f"removed {_write_mb(removed)} MB")
     if len(removed) < len(kept):
-        raise OSError(f"{len(kept) - len(removed)} files couldn't be removed; close the programs that use them")
+        raise OSError(
+            f"{count(len(kept) - len(removed), 'file')} couldn't be removed; close the programs that use them"
+        )
 
 
 def _group(kept):

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from tlkit.cli.options import BACKBONE, IMAGE_SIZE, INSIDE, MERGE_TWINS, SKIP_BAD, blaming
 from tlkit.cli.outputs import Record, check_writable, write_all, write_csv
 from tlkit.cli.terminal import print_table, say
 
@@ -17,24 +18,30 @@ _COLUMNS = ("strategy", "shots", "accuracy", "gain", "verdict", "steps", "second
 
 
 def compare(
-    folder: Annotated[
-        str | None, typer.Argument(help="Folder of class folders, or a zip file; by default the bundled clip-art.")
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="FOLDER", help="Folder of class folders, or a zip file; by default the bundled clip-art."
+        ),
     ] = None,
     test: Annotated[
         str | None, typer.Option(help="Folder or zip file with the test pictures of all runs, in the same classes.")
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder for the tables and the figure.")] = Path("tlkit-output"),
-    backbone: Annotated[str, typer.Option(help="Name of the pretrained network.")] = "efficientnet_lite0",
+    backbone: Annotated[str, BACKBONE] = "efficientnet_lite0",
     strategies: Annotated[
-        str, typer.Option(help="Names of strategies, separated by commas.")
-    ] = "from_scratch,hand_made,linear_probe,fine_tune,lp_ft",
+        str, typer.Option(help="Names from the list of `tlkit strategies`, separated by commas.")
+    ] = "from_scratch, hand_made, linear_probe, fine_tune, lp_ft",
     shots: Annotated[str, typer.Option(help="Training pictures per class; several numbers separated by commas.")] = "5",
     seeds: Annotated[int, typer.Option(help="Number of repetitions; best a multiple of 5, one per test fold.")] = 5,
-    image_size: Annotated[int, typer.Option(help="Height and width of the network's input, in pixels.")] = 96,
-    workers: Annotated[
-        int | None, typer.Option(help="Runs trained at the same time, one per process; by default 2 if possible.")
+    image_size_px: Annotated[int, IMAGE_SIZE] = 96,
+    n_workers: Annotated[
+        int | None,
+        typer.Option("--workers", help="Runs trained at the same time, one per process; by default 2 if possible."),
     ] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out unreadable pictures.")] = False,
+    bad: Annotated[bool, SKIP_BAD] = False,
+    inside: Annotated[str | None, INSIDE] = None,
+    merge_twins: Annotated[bool, MERGE_TWINS] = False,
 ):
     """Compare strategies; write runs.csv, predictions.csv, comparison.csv with verdicts, and comparison.png."""
     check_writable("--output", output, output)
@@ -43,10 +50,10 @@ def compare(
     n_shots = _whole_numbers("--shots", shots)
     import tlkit as tl
 
-    images, tested = (
-        None if place is None else tl.load_images(place, bad="skip" if skip_bad else "raise")
-        for place in (folder, test)
-    )
+    settings = {"bad": "skip" if bad else "raise", "merge_twins": merge_twins}
+    images = None if source is None else tl.load_images(source, inside=inside, **settings)
+    with blaming("--test"):
+        tested = None if test is None else tl.load_images(test, **settings)
     record = Record(output)
     try:
         comparison = tl.compare(
@@ -55,8 +62,8 @@ def compare(
             [name.strip() for name in strategies.split(",")],
             n_shots,
             seeds,
-            image_size_px=image_size,
-            n_workers=_choose_workers() if workers is None else workers,
+            image_size_px=image_size_px,
+            n_workers=_choose_workers() if n_workers is None else n_workers,
             test=tested,
             on_run=lambda runs, predictions: record.add(runs=runs, predictions=predictions),
         )

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tlkit.cli.options import BACKBONE, IMAGE_SIZE, INSIDE, MERGE_TWINS, SKIP_BAD, WEIGHTS
 from tlkit.cli.outputs import check_writable
 from tlkit.cli.terminal import say
 
@@ -18,24 +19,27 @@ CONTENT = (
 
 
 def extract(
-    folder: Annotated[
-        str, typer.Argument(help="Folder or zip file with class folders or unlabelled pictures; or 'styles'.")
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="FOLDER", help="Folder or zip file with class folders or unlabelled pictures; or 'styles'."
+        ),
     ],
-    backbone: Annotated[str, typer.Option(help="Name of the network, as `tlkit backbones` lists them.")] = (
-        "efficientnet_lite0"
-    ),
+    backbone: Annotated[str, BACKBONE] = "efficientnet_lite0",
     output: Annotated[Path, typer.Option(help="File to write, .npz; an existing file is replaced.")] = Path(
         "features.npz"
     ),
-    weights: Annotated[str, typer.Option(help="Tag of the weights, or a weights file.")] = "pretrained",
-    size: Annotated[int | None, typer.Option(help="Height and width of the network's input, in pixels.")] = None,
+    weights: Annotated[str, WEIGHTS] = "pretrained",
+    image_size_px: Annotated[int | None, IMAGE_SIZE] = None,
     stage: Annotated[
         str | None, typer.Option(help="Stage whose output is used: its name, or -1 for the last, -2 …")
     ] = None,
     maps: Annotated[bool, typer.Option("--maps", help="Write feature maps instead of their spatial means.")] = False,
     engine: Annotated[str, typer.Option(help="Engine: auto, openvino, torch or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="Precision: exact or fast.")] = "exact",
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out unreadable pictures.")] = False,
+    bad: Annotated[bool, SKIP_BAD] = False,
+    inside: Annotated[str | None, INSIDE] = None,
+    merge_twins: Annotated[bool, MERGE_TWINS] = False,
 ):
     """Compute the features of pictures with a frozen network, and write them to one file."""
     _check_output(output)
@@ -43,15 +47,17 @@ def extract(
     from tlkit.features.engines import PRECISIONS, choose_engine
     from tlkit.features.extract import extract_features
     from tlkit.features.frozen_network import FrozenNetwork
+    from tlkit.images.layout import count
     from tlkit.images.load import load_with_or_without_classes
 
     # Errors about the network are reported before any picture is read.
     choose_engine(engine)
     check_known("precision", precision, PRECISIONS)
-    network = FrozenNetwork.named(backbone, weights, size)
+    network = FrozenNetwork.named(backbone, weights, image_size_px)
     stage = int(stage) if stage and stage.removeprefix("-").isdecimal() else stage
     network.output(stage, not maps)
-    images = load_with_or_without_classes(folder, bad="skip" if skip_bad else "raise")
+    settings = {"inside": inside, "merge_twins": merge_twins}
+    images = load_with_or_without_classes(source, bad="skip" if bad else "raise", **settings)
     start_s = time.perf_counter()
     try:
         features = extract_features(network, images, engine, precision, stage=stage, pooled=not maps)
@@ -62,7 +68,7 @@ def extract(
     _write(features, output)
     shape = " × ".join(map(str, features.values.shape[1:]))
     say(
-        f"{len(features)} pictures × {shape} features in {duration_s:.1f} s "
+        f"{count(len(features), 'picture')} × {shape} features in {duration_s:.1f} s "
         f"({len(features) / duration_s:,.0f} per second, {features.provenance['engine']}), written to {output}"
     )
 

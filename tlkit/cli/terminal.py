@@ -8,6 +8,7 @@ import typer
 
 from tlkit.names import make_printable
 
+_LONG = 40  # letters from which on a cell takes lines of its own
 _WIDTH_IN_A_FILE = 180  # a file or a pipe has no width of its own
 
 
@@ -23,8 +24,10 @@ def say(text, *, is_note=False):
 
 def print_table(columns, rows, *, title, caption, left):
     """Print a table of texts; `left` are the columns to align left, the others hold numbers."""
+    # On a screen that is too narrow for the longest words, each row is a list of its cells.
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
+    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
@@ -37,7 +40,16 @@ def print_table(columns, rows, *, title, caption, left):
     console = Console()
     if not console.is_terminal:
         console.width = _WIDTH_IN_A_FILE
-    console.print(table)
+    if table.__rich_measure__(console, console.options.update_width(10_000)).minimum <= console.width:
+        console.print(table)
+    else:
+        say(f"{title}\n")
+        between = "\n" if max(len(cell) for row in rows for cell in row) > _LONG else ", "
+        for row in rows:
+            console.print(Text(make_printable(row[0]), "bold"))
+            cells = zip(columns[1:], row[1:], strict=True)
+            text = between.join(make_printable(f"{column}: {cell}") for column, cell in cells if cell)
+            console.print(Padding(Text(text), (0, 0, 1, 2)))
     console.print(Text(_write(caption)))
 
 

@@ -71,7 +71,7 @@ def read_test(images, test):
 
 def choose_split(images, seed, test):
     """Return (fold, training ImageSet, test ImageSet) of a seed; a fixed test set leaves all images for training."""
-    advice = "add pictures, or pass other pictures to test on as test= (--test of the command)"
+    advice = "add pictures, or pass other pictures to test on as test="
     try:
         fold, train, tested = split_for(images, seed) if test is None else (FIXED_FOLD, images, test)
     except ValueError as error:

@@ -15,7 +15,7 @@ UNLABELLED = "unlabelled"
 
 
 def gather_pictures(pictures, argument="pictures"):
-    """Return an `ImageSet` of a folder, a file, or a list of paths, PIL pictures, arrays or (picture, label).
+    """Return an `ImageSet` of a folder, file or PIL picture, or a list of paths, pictures, arrays or (picture, label).
 
     >>> gather_pictures(np.zeros((5, 32, 48, 3), np.uint8))
     ImageSet(5 pictures, 1 classes, 5 groups: given)
@@ -26,8 +26,9 @@ def gather_pictures(pictures, argument="pictures"):
         return pictures
     if isinstance(pictures, str | os.PathLike):
         pictures = _list_path(argument, Path(os.path.abspath(Path(pictures).expanduser())))
-    if isinstance(pictures, Image.Image) or not hasattr(pictures, "__len__"):
-        raise TypeError(f"{argument}: a {type(pictures).__name__}, expected an ImageSet or a list of pictures or paths")
+    pictures = [pictures] if isinstance(pictures, Image.Image) else pictures
+    if not hasattr(pictures, "__len__"):
+        raise TypeError(f"{argument}: a {type(pictures).__name__}, expected an ImageSet, a path, a picture or a list")
     if hasattr(pictures, "columns"):
         if len(pictures.columns) != 1:
             raise TypeError(f"{argument}: a whole table, expected its column of paths, as in table['path']")

@@ -50,6 +50,11 @@ def normalise_name(name):
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
+def count(number, noun):
+    """Return a number with a noun, as in "1 picture" or "3 classes"."""
+    return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('s') else 's'}"
+
+
 def unwrap(tree):
     """Return the part of a tree below its only folder, repeatedly, as long as that folder holds class folders."""
     while len(tops := {path.parts[0] for path in find_pictures(tree)}) == 1:
@@ -100,8 +105,9 @@ def _check_class_folders(tree, pictures, by_class):
         )
     if not by_class:
         raise ValueError(
-            f"{source} holds {len(pictures)} pictures in no class folder, expected a folder for each class: "
-            "sort them into folders, or give a list of (file, label)"
+            f"{source} holds {count(len(pictures), 'picture')} in no class folder, expected a folder for each class: "
+            "sort them into folders, or give a list of (file, label); to classify them, run.predict(folder) of a "
+            "trained run takes them as they are"
         )
     if len(by_class) == 1:
         (only,) = by_class
@@ -122,7 +128,7 @@ def _warn_of_omissions(tree, pictures, by_class):
     if empty := sorted(tops - set(by_class)):
         notices.append(f"no picture in the class folders {', '.join(empty)}, so these are no classes")
     if loose := [path for path in pictures if len(path.parts) == 1]:
-        notices.append(f"{len(loose)} pictures beside the class folders, the first {min(loose)}, left out")
+        notices.append(f"{count(len(loose), 'picture')} beside the class folders, the first {min(loose)}, left out")
     if others := _count_others(tree):
         notices.append(f"other files left out: {others}")
     if notices:
@@ -168,7 +174,7 @@ def decode_tree(tree):
     parts = {part for path in (*tree.files, *tree.folders) for part in path.parts}
     if garbled := sorted(filter(_GARBLED.search, parts)):
         warn(
-            f"{tree.location}: {len(garbled)} names look garbled, the first {garbled[0]!r}, as if an archive was "
+            f"{tree.location}: {count(len(garbled), 'garbled name')}, the first {garbled[0]!r}, as if an archive was "
             "unpacked in a wrong encoding: load the archive itself, or rename them",
         )
     odd = {part: os.fsencode(part) for part in parts if part != make_printable(part)}

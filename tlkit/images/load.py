@@ -148,15 +148,15 @@ def _refuse_columns(wanted, kind):
         )
 
 
-def load_with_or_without_classes(source, *, bad="raise"):
+def load_with_or_without_classes(source, *, bad="raise", inside=None, merge_twins=False):
     """Return the `ImageSet` of `load_images`; pictures outside class folders get the one class "unlabelled"."""
     if source not in NAMES and (path := Path(source).expanduser()).exists():
-        tree = _list_tree(path, source, None)
+        tree = _list_tree(path, source, inside)
         loose = find_pictures(tree)
         if loose and all(len(inner.parts) == 1 for inner in loose):
             entries = [(inner, UNLABELLED, loose[inner]) for inner in sorted(loose)]
             return scan_pictures(entries, domain=_name_domain(tree), bad=bad, location=tree.location, n_least_classes=1)
-    return load_images(source, bad=bad)
+    return load_images(source, bad=bad, inside=inside, merge_twins=merge_twins)
 
 
 def _name_domain(tree):

@@ -11,6 +11,7 @@ from PIL import Image
 from tlkit.images.decode import PictureError, decode_picture, open_picture
 from tlkit.images.formats import find_format
 from tlkit.images.inputs import make_set
+from tlkit.images.layout import count
 from tlkit.names import make_printable
 from tlkit.notices import warn
 
@@ -44,7 +45,7 @@ def scan_pictures(entries, *, domain, bad, location, n_least_classes=2):
         warn(f"{location}: no readable picture of {', '.join(lost)}, so these are no classes")
     if len(classes) < n_least_classes:
         raise ValueError(
-            f"source: {location} has {len(kept)} readable pictures in {len(classes)} classes "
+            f"source: {location} has {count(len(kept), 'readable picture')} in {count(len(classes), 'class')} "
             f"({', '.join(classes)}), expected {n_least_classes} classes or more: add pictures of another class"
         )
     # Copies of one file share a group, so a copy of a training picture is never tested.
@@ -145,6 +146,6 @@ def _warn_of_copies(entries, digests, location):
     conflicts = [paths[digest] for digest in paths if len(labels[digest]) > 1]
     if conflicts:
         warn(
-            f"{location}: {len(conflicts)} pictures are in more than one class, the first {' = '.join(conflicts[0])}"
-            ": remove the wrong copies, since no prediction for these can be right",
+            f"{location}: {count(len(conflicts), 'picture')} in more than one class, the first "
+            f"{' = '.join(conflicts[0])}: remove the wrong copies, since no prediction for these can be right",
         )

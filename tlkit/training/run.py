@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 
 from tlkit.arguments import check_count, check_finite
@@ -19,6 +20,7 @@ from tlkit.features.extract import extract_features
 from tlkit.heads.numerics import softmax
 from tlkit.images.imageset import ImageSet
 from tlkit.images.inputs import gather_pictures
+from tlkit.notices import warn
 from tlkit.training.batches import list_digests
 from tlkit.training.changed_weights import check_loadable, compose, list_changed, load_start
 from tlkit.training.run_files import (
@@ -80,8 +82,8 @@ class Run:
         Low-rank adapters that were merged into the weights: A as "….lora_A", B × scale as "….lora_B".
     looks : dict of str to int, optional
         Number of evaluations on each test set, by its hash.
-    adapted_to : list of str, optional
-        Hashes of the pictures of a target domain that the run was adapted to.
+    trained_on, adapted_to : list of str, optional
+        Hashes of the training pictures, and of the pictures of a target domain that the run was adapted to.
     versions : dict of str to str, optional
         Versions of tlkit, Python and libraries; by default those of this process.
     processor : str, optional
@@ -116,6 +118,7 @@ class Run:
     changed: list[str]
     adapters: dict[str, torch.Tensor] = dataclasses.field(default_factory=dict)
     looks: dict[str, int] = dataclasses.field(default_factory=dict)
+    trained_on: list[str] = dataclasses.field(default_factory=list)
     adapted_to: list[str] = dataclasses.field(default_factory=list)
     versions: dict[str, str] | None = None
     processor: str = dataclasses.field(default_factory=name_processor)
@@ -133,7 +136,7 @@ class Run:
     @default_states()
     def predict(
         self,
-        pictures: ImageSet | collections.abc.Sequence,
+        pictures: ImageSet | str | Path | Image.Image | collections.abc.Sequence,
         *,
         test_time_augmentation: str | collections.abc.Sequence | None = None,
         n_views: int = 1,
@@ -144,8 +147,8 @@ class Run:
 
         Parameters
         ----------
-        pictures : ImageSet, or list of path, PIL.Image or (height, width, 3) uint8
-            Pictures of any size.
+        pictures : ImageSet, path, PIL.Image, or list of path, PIL.Image or (height, width, 3) uint8
+            Pictures of any size. A folder stands for the pictures in it and in its folders, sorted by path.
         test_time_augmentation : str or list of str, optional
             Augmentation as in `Phase`, except policies that mix pictures. The prediction is then the mean over views
             [1]_; the picture without augmentation is not among them.
@@ -202,7 +205,7 @@ class Run:
         seed: int = 0,
         progress: bool = False,
     ) -> Evaluation:
-        """Score the run on labelled pictures and count the look at them.
+        """Score the run on labelled pictures, count the look at them, and warn if it was trained on some of them.
 
         Parameters
         ----------
@@ -221,10 +224,16 @@ class Run:
         ValueError
             If there are pictures of a class that the run does not know, or `predict` raises it.
         """
-        images = images.with_classes(self.classes)
-        transductive = not set(self.adapted_to).isdisjoint(list_digests(images))
+        images, trained_on = images.with_classes(self.classes), set(self.trained_on)
+        digests = list_digests(images)
+        transductive = not set(self.adapted_to).isdisjoint(digests)
         views = {"test_time_augmentation": test_time_augmentation, "n_views": n_views, "seed": seed}
         probabilities = self.predict(images, **views, progress=progress)
+        if n_known := sum(digest in trained_on for digest in digests):
+            warn(
+                f"images: {n_known} of {len(images)} pictures were trained on, so scores are higher than on new ones: "
+                "evaluate on pictures that split() held out before the training"
+            )
         test_hash = images.content_hash
         self.looks[test_hash] = self.looks.get(test_hash, 0) + 1
         return evaluate_probabilities(probabilities, images, self.looks[test_hash], transductive=transductive)
@@ -267,12 +276,11 @@ class Run:
         """
         merged = {f"{name.removesuffix('.lora_A')}.weight" for name in self.adapters if name.endswith(".lora_A")}
         state = self.backbone.state_dict()
-        parts = {
-            "backbone": {name: state[name] for name in self.changed if name not in merged},
-            "head": self.head.state_dict(),
-            "adapters": self.adapters,
-        }
-        return join_parts(parts)
+        return self._join({name: state[name] for name in self.changed if name not in merged})
+
+    def _join(self, state):
+        """Return {"part.name": tensor} of some tensors of the backbone, the whole head and the adapters."""
+        return join_parts({"backbone": state, "head": self.head.state_dict(), "adapters": self.adapters})
 
     def save(self, folder: str | Path, only_changes: bool = False) -> None:
         """Save the run in a folder: its weights, and run.json with everything else.
@@ -297,10 +305,7 @@ class Run:
         check_loadable(self.backbone)
         if only_changes:
             self._check_that_changes_suffice()
-            tensors = self.changes()
-        else:
-            parts = {"backbone": self.backbone.state_dict(), "head": self.head.state_dict(), "adapters": self.adapters}
-            tensors = join_parts(parts)
+        tensors = self.changes() if only_changes else self._join(self.backbone.state_dict())
         names = [field.name for field in dataclasses.fields(self) if field.name not in TENSOR_PARTS]
         described = {name: getattr(self, name) for name in names}
         described["backbone"] = {

@@ -57,6 +57,7 @@ def load_run(folder: str | Path) -> Run:
     np.True_
     """
     tensors, described = _read_run(folder)
+    described.setdefault("trained_on", [])  # of a run that was saved before its pictures were recorded
     expected = {*(field.name for field in dataclasses.fields(Run)), "only_changes"} - {"head", "adapters"}
     _check_description(folder, described, expected)
     saved, only_changes = described.pop("backbone"), described.pop("only_changes")

@@ -17,6 +17,7 @@ from torch import nn
 
 from tlkit.backbones.auxiliary import AuxiliaryLoss
 from tlkit.backbones.backbone import Backbone, hash_tensors
+from tlkit.backbones.loader import load_backbone
 from tlkit.cpu.draws import Draws
 from tlkit.cpu.memory import measured
 from tlkit.cpu.threads import default_states
@@ -160,8 +161,6 @@ def transfer(
     (6, ['stage4', 'stage4', 'stage4'])
     """
     if isinstance(backbone, str):
-        from tlkit.backbones.loader import load_backbone
-
         backbone = load_backbone(backbone)
     if not isinstance(backbone, Backbone):
         raise TypeError(f"backbone: a {type(backbone).__name__}, expected a Backbone or a name for load_backbone")
@@ -172,7 +171,6 @@ def transfer(
     planned = adjust_phases(strategy, backbone, len(training_images))
     settings.check_use(planned)
     check_target(planned, target, backbone)
-    tuned = changes_backbone(planned, backbone)
     description = strategy.describe() | {"phases": planned.describe()["phases"]} | settings.describe()
     target_digests = []
     if target is not None:
@@ -233,7 +231,7 @@ def transfer(
         history=training.history,
         n_train=len(images),
         train_hash=images.content_hash,
-        tuned=tuned or backbone.provenance.get("tuned", False),
+        tuned=changes_backbone(planned, original) or backbone.provenance.get("tuned", False),
         completed=completed,
         duration_s=measurement.duration_s + (checkpoints.before_s if checkpoints else 0.0),
         peak_memory_mib=measurement.peak_memory_mib,
@@ -241,6 +239,7 @@ def transfer(
         start_hash=start_hash,
         changed=changed,
         adapters=training.adapters,
+        trained_on=list_digests(images),
         adapted_to=target_digests,
     )
 

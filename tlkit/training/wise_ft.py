@@ -109,6 +109,7 @@ def interpolate_runs(parent: Run, tuned: Run, mixing_coefficient: float, *, trai
         completed=parent.completed and tuned.completed,
         changed=list_changed_since(backbone, parent, tuned),
         adapters={},
+        trained_on=list(dict.fromkeys([*parent.trained_on, *tuned.trained_on])),
         adapted_to=list(dict.fromkeys([*parent.adapted_to, *tuned.adapted_to])),
     )
 
@@ -151,10 +152,10 @@ def interpolation_curve(
     --------
     >>> import tlkit as tl
     >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
-    >>> images = tl.load_images("styles", domain="photo").few(1)
+    >>> train, test = tl.load_images("styles", domain="photo").few(2).split()
     >>> strategies = [tl.Strategy([tl.Phase([part], 1, 1e-3)], name=part) for part in ("head", "all")]
-    >>> parent, tuned = (tl.transfer(backbone, images, strategy, progress=False) for strategy in strategies)
-    >>> interpolation_curve(parent, tuned, images, [0, 0.5])["mixing_coefficient"].tolist()
+    >>> parent, tuned = (tl.transfer(backbone, train, strategy, progress=False) for strategy in strategies)
+    >>> interpolation_curve(parent, tuned, test, [0, 0.5])["mixing_coefficient"].tolist()
     [0.0, 0.5]
     """
     rows = []
