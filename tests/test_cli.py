@@ -132,9 +132,9 @@ def test_bad_pictures_get_one_clear_error_and_change_nothing(tlkit, tmp_path, ma
         ),
         (["--strategies", "linear_prob,fine_tune"], ["'linear_prob'", "nearest: 'linear_probe'"]),
         (["--shots", "five"], ["--shots: 'five', expected whole numbers"]),
-        (["--image-size", "16"], ["image_size_px: 16, expected 32 to 1024"]),
-        (["--seeds", "0"], ["seeds: 0, expected a whole number of at least 1"]),
-        (["--workers", "0"], ["n_workers: 0, expected a whole number of at least 1"]),
+        (["--image-size", "16"], ["--image-size: 16, expected 32 to 1024"]),
+        (["--seeds", "0"], ["--seeds: 0, expected a whole number of at least 1"]),
+        (["--workers", "0"], ["--workers: 0, expected a whole number of at least 1"]),
     ],
 )
 def test_bad_options_get_one_clear_error(tlkit, tmp_path, arguments, words):

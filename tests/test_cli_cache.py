@@ -139,7 +139,7 @@ def test_files_of_the_users_among_the_weights_are_never_called_damaged(cache, fo
     own = write(folder / "weights" / name, b"a summer of training")
     assert cache("check", "--remove")[:2] == (
         0,
-        "1 files of features, converted networks and weights read, 0 damaged\n",
+        "1 file of features, converted networks and weights read, 0 damaged\n",
     )
     assert own.exists()
 

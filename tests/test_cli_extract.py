@@ -77,7 +77,7 @@ def test_the_file_holds_what_extract_features_gives(extract, backbone, folder, t
 
 
 def test_options_reach_the_network(extract, backbone, folder):
-    options = ["--backbone", "resnet18", "--size", 24, "--stage", -2, "--maps", "--engine", "torch", "--output"]
+    options = ["--backbone", "resnet18", "--image-size", 24, "--stage", -2, "--maps", "--engine", "torch", "--output"]
     status, output, errors = extract(folder, *options, "deep/maps.npz")
     assert status == 0, errors
     content = read("deep/maps.npz")

@@ -231,7 +231,7 @@ def test_a_comparison_is_tested_on_a_folder(tlkit, pets, tmp_path):
     status, _, errors = tlkit("compare", pets, "--test", pets, "--output", tmp_path / "out", *QUICK)
     assert status == 1
     assert (
-        "tlkit: test: 12 of 12 pictures are also training pictures (data leakage), for example '数据/cat/0.png'"
+        "tlkit: --test: 12 of 12 pictures are also training pictures (data leakage), for example '数据/cat/0.png'"
         in errors
     )
 
@@ -268,7 +268,10 @@ def test_names_are_shown_as_they_are_and_never_obeyed(capsys):
 def test_names_of_folders_reach_no_terminal(tlkit, tmp_path):
     folder = write_classes(tmp_path / "pets\x1b]0;owned\x07", {"cat": 6, "[b]dog": 6})
     (folder / "notes.txt").write_text("left out")
-    for arguments in (["extract", folder, "--size", 32, "--output", tmp_path / "f.npz"], ["compare", folder, *QUICK]):
+    for arguments in (
+        ["extract", folder, "--image-size", 32, "--output", tmp_path / "f.npz"],
+        ["compare", folder, *QUICK],
+    ):
         _, printed, errors = tlkit(*arguments)
         assert "\x1b" not in printed + errors
         assert r"pets\x1b]0;owned\x07" in printed + errors

@@ -10,6 +10,7 @@ from tlkit.inspection import diagnose, symptoms
 from tlkit.inspection.training_curves import TrainingCurves
 
 CLASSES = ["bird", "bug", "tool"]
+pytestmark = pytest.mark.filterwarnings("ignore:images. 10 of 10 pictures were trained on")
 
 
 def make_evaluation(confusion, confidence=0.8, n_looks=1, mistakes=None):

@@ -131,5 +131,5 @@ def test_names_that_look_garbled_are_told(tmp_path, name):
     for number, folder in enumerate([name, "plain", "Äpfel"]):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "0.png").write_bytes(encode(make_picture(number)))
-    with pytest.warns(UserWarning, match=r"1 names look garbled, the first .*load the archive itself, or rename"):
+    with pytest.warns(UserWarning, match=r"1 garbled name, the first .*load the archive itself, or rename"):
         assert len(load_images(tmp_path).classes) == 3

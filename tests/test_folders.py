@@ -66,7 +66,7 @@ def test_copies_never_straddle_a_split(pets):
 
 def test_copies_in_two_classes_are_warned_of(pets):
     shutil.copy(pets / "cat" / "0.png", pets / "dog" / "same.png")
-    with pytest.warns(UserWarning, match=r"1 pictures are in more than one class, .*cat/0.png = dog/same.png"):
+    with pytest.warns(UserWarning, match=r"1 picture in more than one class, .*cat/0.png = dog/same.png"):
         load_images(pets)
 
 
@@ -79,7 +79,7 @@ def test_empty_class_is_named(pets):
 
 def test_pictures_beside_the_class_folders_are_told(pets):
     make_picture(50).save(pets / "loose.png")
-    with pytest.warns(UserWarning, match="1 pictures beside the class folders, the first loose.png"):
+    with pytest.warns(UserWarning, match="1 picture beside the class folders, the first loose.png"):
         assert len(load_images(pets)) == 5
 
 
@@ -124,7 +124,7 @@ def test_wrapped_folder_offers_the_inner_one(tmp_path):
 
 def test_folder_without_class_folders_is_refused(tmp_path):
     make_picture().save(tmp_path / "a.png")
-    with pytest.raises(ValueError, match="holds 1 pictures in no class folder"):
+    with pytest.raises(ValueError, match="holds 1 picture in no class folder"):
         load_images(tmp_path)
 
 
@@ -249,7 +249,7 @@ def test_class_whose_pictures_are_all_bad_is_named(pets):
         assert load_images(pets, bad="skip").classes == ["cat", "dog"]
     assert any("no readable picture of fox" in str(warning.message) for warning in caught)
     shutil.rmtree(pets / "dog")
-    with pytest.warns(UserWarning), pytest.raises(ValueError, match="3 readable pictures in 1 classes"):
+    with pytest.warns(UserWarning), pytest.raises(ValueError, match="3 readable pictures in 1 class "):
         load_images(pets, bad="skip")
 
 

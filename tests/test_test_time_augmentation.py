@@ -10,6 +10,8 @@ from made_networks import make_tiny_backbone
 import tlkit as tl
 from tlkit.training.augment import draw_view
 
+pytestmark = pytest.mark.filterwarnings("ignore:images. 12 of 12 pictures were trained on")
+
 
 @pytest.fixture(scope="module")
 def images():

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from tlkit.cli.options import CSV, WEIGHTS, Commands
-from tlkit.cli.outputs import write_csv
+from tlkit.cli.outputs import check_writable, write_csv
 from tlkit.cli.terminal import print_table, say
 
 _COLUMNS = (
@@ -73,9 +73,11 @@ def list_networks(
     from tlkit.backbones.networks import CATALOGUE
     from tlkit.storage import written_whole
 
+    if csv is not None:
+        check_writable("--csv", csv, csv.parent)
     networks = table(pattern, all_weights=every)
     if networks.empty:
-        raise ValueError(f"no network's name matches {pattern!r}; {suggest(pattern, CATALOGUE)}")
+        raise ValueError(f"pattern: no network's name matches {pattern!r}; {suggest(pattern, CATALOGUE)}")
     if offline:
         networks = networks[networks["offline"]]
     if sort is not None:

@@ -27,6 +27,9 @@ _ADVICE = (
     (r": Strategy\(…, name=…\)", ""),
     (r"a Strategy or the name of one", "the name of one (`tlkit strategies` lists them)"),
     (r"load_images itself", "the command itself"),
+    (r"(?<=\)) \+ (?=load_images\(|…)", " or "),
+    (r"use domain, or", "write"),
+    (r", nor None", ""),
     (r"take pooled=True", "leave out --maps"),
     (r"take weights=None, or a file", "give --weights a file"),
     (r"; (for random weights, pass|with) weights=None(, any)?|, or name in allow= the tensors .* ignored", ""),
@@ -63,7 +66,8 @@ def translate(message):
             parameters.setdefault(name, parameters[other])
 
     def spell(found):
-        return _spell(parameters[found[1]]) if found[1] in parameters else found[0]
+        name = found[1] or found[2]
+        return _spell(parameters[name]) if name in parameters else found[0]
 
     def spell_value(found):
         if found[1] not in parameters:
@@ -76,7 +80,7 @@ def translate(message):
         message = re.sub(pattern, words, message)
     message = _CALL.sub(_spell_call, message)
     message = re.sub(r'\b(\w+)=("[^"]*"|[\w./-]*\w)?', spell_value, message)
-    return re.sub(r"^(\w+)(?=(?: \([^)]*\))?: )|`(\w+)`", lambda found: spell(found), message)
+    return re.sub(r"^(\w+)(?=(?: \([^)]*\))?: )|`(\w+)`", spell, message)
 
 
 def _spell(parameter):

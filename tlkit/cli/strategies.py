@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from tlkit.cli.options import CSV
-from tlkit.cli.outputs import write_csv
+from tlkit.cli.outputs import check_writable, write_csv
 from tlkit.cli.terminal import print_table, say
 
 _COLUMNS = ("strategy", "trains", "phases", "note")
@@ -36,6 +36,7 @@ def strategies(csv: Annotated[Path | None, CSV] = None):
 
         from tlkit.storage import written_whole
 
+        check_writable("--csv", csv, csv.parent)
         table = pd.DataFrame(rows, columns=_COLUMNS).assign(paper=[*(one.paper for one in known), ""])
         with written_whole(csv) as temporary:
             write_csv(table, temporary)

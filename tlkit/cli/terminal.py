@@ -8,7 +8,7 @@ import typer
 
 from tlkit.names import make_printable
 
-_LONG = 40  # letters from which on a cell takes lines of its own
+_LONG = 60  # letters from which on a cell takes lines of its own
 _WIDTH_IN_A_FILE = 180  # a file or a pipe has no width of its own
 
 

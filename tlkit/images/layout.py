@@ -14,6 +14,7 @@ from tlkit.names import make_printable
 from tlkit.notices import warn
 
 MAX_DEPTH = 100  # of folders in each other
+_UNLABELLED = "pictures without classes are classified by a trained run: run.predict(folder)"
 _SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir"})
 
 
@@ -106,8 +107,7 @@ def _check_class_folders(tree, pictures, by_class):
     if not by_class:
         raise ValueError(
             f"{source} holds {count(len(pictures), 'picture')} in no class folder, expected a folder for each class: "
-            "sort them into folders, or give a list of (file, label); to classify them, run.predict(folder) of a "
-            "trained run takes them as they are"
+            f"sort them into folders, or give a list of (file, label); {_UNLABELLED}"
         )
     if len(by_class) == 1:
         (only,) = by_class
@@ -117,7 +117,7 @@ def _check_class_folders(tree, pictures, by_class):
             listed = ", ".join(inner[:5]) + (" …" if len(inner) > 5 else "")
             advice = f"that folder holds {listed}: did you mean {call}?"
         else:
-            advice = "with one class every answer is right: add a folder for each other class"
+            advice = f"with one class every answer is right: add a folder for each other class; {_UNLABELLED}"
         raise ValueError(f"{source} has one class, {only!r}, expected two or more; {advice}")
 
 
