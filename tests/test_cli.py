@@ -250,7 +250,7 @@ def test_backbones_are_fetched_and_added(tlkit, stocked, tmp_path):
     ("arguments", "words"),
     [
         (["resnet"], "no network's name matches 'resnet'; nearest: 'resnet"),
-        (["fetch", "resnet18", "resnet"], "name: 'resnet' is not a backbone that tlkit knows; nearest"),
+        (["fetch", "resnet18", "resnet"], "NAME: 'resnet' is not a backbone that tlkit knows; nearest"),
         (["fetch", "resnet18", "--weights", "V3"], "weights: 'V3' is no set of weights of resnet18"),
         (
             ["add", "stick.bin", "mine.pth"],

@@ -78,20 +78,34 @@ def draw_map(heat, square):
     return draw_heat_map(heat, square, Figure().subplots(), title="a bird")
 
 
-def test_what_is_hot_stays_and_what_is_cold_fades_also_in_gray():
+@pytest.mark.parametrize("shade", [0, 60, 255])
+def test_more_heat_is_brighter_on_any_picture(shade):
+    heat = np.tile(np.linspace(0, 3, 64), (64, 1))
+    ax = draw_map(heat, np.full((64, 64, 3), shade, np.uint8))
+    shown = np.asarray(ax.images[0].get_array()) @ [0.299, 0.587, 0.114]
+    assert (np.diff(shown[32]) > -0.7).all()  # rounded
+    assert shown[32, 60] - shown[32, 4] > 80
+    assert shown[32, 60] > 150 > shown[32, 4]
+
+
+def test_what_is_hot_is_yellow_and_what_is_cold_is_the_picture_in_gray():
     square, heat = np.full((16, 16, 3), 40, np.uint8), np.zeros((16, 16))
+    square[::2, :, 0] = 160
     heat[:, 8:] = 3.0
     ax = draw_map(heat, square)
-    shown = np.asarray(ax.images[0].get_array()).mean(axis=2)
-    assert shown[:, 8:] == pytest.approx(40)
-    assert shown[:, :8].min() > 190
-    assert len(ax.collections) >= 1  # the rings
+    shown = np.asarray(ax.images[0].get_array()).astype(int)
+    red, green, blue = shown[:, 12:].mean(axis=(0, 1))
+    assert min(red, green) > blue + 50
+    assert np.ptp(shown[:, :5], axis=2).max() == 0
+    assert shown[0, 0, 0] > shown[1, 0, 0] + 10 and shown[0, 15].sum() > shown[1, 15].sum()  # the picture shows through
     assert ax.get_title() == "a bird"
     cold = draw_map(-heat, square)
-    assert not cold.collections
-    assert np.asarray(cold.images[0].get_array()).min() > 190
+    assert np.ptp(np.asarray(cold.images[0].get_array()), axis=2).max() == 0
     with pytest.raises(ValueError, match="heat: shape \\(4, 4\\), expected \\(16, 16\\)"):
         draw_map(heat[:4, :4], square)
+    (strip,) = ax.child_axes
+    assert [text.get_text() for text in strip.texts] == ["low", "high"]
+    assert not draw_heat_map(heat, square, Figure().subplots(), legend=False).child_axes
     assert draw_input(square, Figure().subplots(), title="seen").get_title() == "seen"
 
 

@@ -22,6 +22,8 @@ from tlkit.training.loop import TrainingError
 from tlkit.training.precise_batch_norm import reestimate_norm_statistics, reinitialise
 from tlkit.training.trainable import apply_phase
 
+pytestmark = pytest.mark.filterwarnings("ignore:images. .* were trained on")
+
 
 @pytest.fixture(scope="module")
 def images():

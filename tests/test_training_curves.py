@@ -13,6 +13,8 @@ from tlkit.inspection import summarise_training
 from tlkit.plots import draw_training
 from tlkit.training.transfer import _hold_out
 
+pytestmark = pytest.mark.filterwarnings("ignore:images. .* were trained on")
+
 
 def make_run(losses, n_epochs, patience=None, completed=True, n_train=100, validation=0.2):
     """Return a run for `summarise_training`: epochs with these validation losses, phases of so many epochs."""

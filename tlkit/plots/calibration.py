@@ -4,7 +4,7 @@ from matplotlib.axes import Axes
 
 from tlkit.evaluation.calibration import Calibration
 from tlkit.plots.letters import with_plain_texts
-from tlkit.plots.style import COLOURS, measure_error_bars
+from tlkit.plots.style import COLOURS, TEXT_PT, measure_error_bars
 
 _STRIP_HEIGHT = 0.2  # of the strip above the diagram, as a share of its height
 
@@ -56,7 +56,7 @@ def draw_reliability(calibration: Calibration, ax: Axes) -> Axes:
     ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence (probability of the predicted class)")
     ax.set_ylabel("accuracy (share correct)")
     ax.grid(alpha=0.3)
-    ax.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3, frameon=False)
+    ax.legend(fontsize=TEXT_PT, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3, frameon=False)
     _draw_confidences(calibration, ax.inset_axes((0, 1.03, 1, _STRIP_HEIGHT), sharex=ax))
     return ax
 

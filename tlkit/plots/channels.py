@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 
 from tlkit.images.imageset import ImageSet
 from tlkit.plots.letters import with_plain_texts
-from tlkit.plots.style import frame_sheet, shorten
+from tlkit.plots.style import TEXT_PT, frame_sheet, shorten
 
 _CELL_PX, _GAP_PX = 64, 4
 
@@ -100,7 +100,7 @@ def _draw_cell(picture, caption, index, n_columns, ax, **image):
     row, column = divmod(index, n_columns)
     left, top = column * (_CELL_PX + _GAP_PX), row * (_CELL_PX + 4 * _GAP_PX)
     ax.imshow(picture, extent=(left, left + _CELL_PX, top + _CELL_PX, top), **image)
-    ax.text(left + _CELL_PX / 2, top + _CELL_PX + 1, caption, ha="center", va="top", fontsize=7)
+    ax.text(left + _CELL_PX / 2, top + _CELL_PX + 1, caption, ha="center", va="top", fontsize=TEXT_PT)
 
 
 def _frame(n_shown, n_columns, ax):

@@ -2,7 +2,16 @@
 
 from tlkit.names import format_strategy
 from tlkit.plots.letters import with_plain_texts
-from tlkit.plots.style import ACCURACY, SHOTS, finish_curves, finish_rows, measure_error_bars, style_curve, style_point
+from tlkit.plots.style import (
+    ACCURACY,
+    SHOTS,
+    TEXT_PT,
+    finish_curves,
+    finish_rows,
+    measure_error_bars,
+    style_curve,
+    style_point,
+)
 
 
 @with_plain_texts
@@ -39,7 +48,7 @@ def _draw_rows(table, ax):
         ax.errorbar(arm["accuracy"], [index], xerr=_measure_lengths(arm), capsize=4, **style)
         row = arm.iloc[0]
         verdict = row["verdict"] if row["verdict"] == "baseline" else f"{row['verdict']} ({row['gain']:+.2f})"
-        style = {"textcoords": "offset points", "ha": "center", "fontsize": "small"}
+        style = {"textcoords": "offset points", "ha": "center", "fontsize": TEXT_PT}
         ax.annotate(verdict, (row["accuracy"], index), (0, 9), **style)
     names = [format_strategy(name) for name in strategies]
     finish_rows(ax, names, f"{ACCURACY}, mean and 95 % interval", top=-0.75)

@@ -1,4 +1,4 @@
-"""Heat maps over pictures, readable in gray: cold areas fade, contour lines surround hot ones."""
+"""Heat maps over pictures: the picture in dark gray, and heat in red to yellow, the hotter, the brighter."""
 
 from __future__ import annotations
 
@@ -7,17 +7,25 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from tlkit.plots.letters import with_plain_texts
+from tlkit.plots.style import TEXT_PT
 
-_LEVELS = (0.25, 0.5, 0.75)
-_DIMMED = 0.25  # share of a picture's contrast that is left if the map is 0
+_LUMINANCE = (0.299, 0.587, 0.114)
+_GRAYS = (20, 108)  # black and white of the picture
+# The part of inferno that is at least as bright as the picture's white. Its lightness rises evenly, so that at each
+# pixel of any picture more heat is brighter.
+_COLOURS = (0.55, 1.0)
+_MOST_OPAQUE = 0.85
 
 
 @with_plain_texts
-def draw_heat_map(heat: ArrayLike, picture: ArrayLike, ax: Axes, *, title: str | None = None) -> Axes:
+def draw_heat_map(
+    heat: ArrayLike, picture: ArrayLike, ax: Axes, *, title: str | None = None, legend: bool = True
+) -> Axes:
     """Draw a heat map over the picture that it explains.
 
-    The colder an area, the more it fades to white. Contour lines are drawn at a quarter, half and three quarters of the
-    largest value. A colour map would hide the picture, and would be lost in gray and to colour-blind readers.
+    The picture is dark gray. Heat colours it from red to yellow, and the hotter, the brighter, so that the map can be
+    read in gray and by colour-blind readers. A strip below shows the colours from low to high. The map is smoothed by a
+    Gaussian whose standard deviation is a fortieth of the side, since single pixels would hardly be seen.
 
     Parameters
     ----------
@@ -29,11 +37,13 @@ def draw_heat_map(heat: ArrayLike, picture: ArrayLike, ax: Axes, *, title: str |
         Axes to draw on.
     title : str, optional
         Title of the axes.
+    legend : bool, default True
+        Whether to draw the strip.
 
     Returns
     -------
     matplotlib Axes
-        The axes that were given.
+        The axes that were given; the strip is a child of it.
 
     Examples
     --------
@@ -45,40 +55,40 @@ def draw_heat_map(heat: ArrayLike, picture: ArrayLike, ax: Axes, *, title: str |
     heat, picture = np.asarray(heat, float), np.asarray(picture)
     if heat.shape != picture.shape[:2]:
         raise ValueError(f"heat: shape {heat.shape}, expected {picture.shape[:2]}, that of the picture it explains")
-    heat = np.clip(heat, 0, None)
-    heat = heat / (heat.max() or 1.0)
-    share = (_DIMMED + (1 - _DIMMED) * heat)[:, :, None]
-    limits = {"extent": (0, heat.shape[1], heat.shape[0], 0), "interpolation": "nearest"}
-    ax.imshow(np.uint8(np.round(255 - (255 - picture.astype(float)) * share)), **limits)
-    if heat.any():
-        from matplotlib.patheffects import withStroke
+    from scipy.ndimage import gaussian_filter
 
-        # Every second pixel is enough for contour lines and takes half the time.
-        centres = [np.arange(0, side, 2) + 0.5 for side in heat.shape[::-1]]
-        rings = ax.contour(*centres, _smooth(heat)[::2, ::2], levels=_LEVELS, colors="black", linewidths=1.0)
-        # White below black: one of the two is visible on any picture.
-        rings.set_path_effects([withStroke(linewidth=2.4, foreground="white")])
-    return _finish(ax, title)
-
-
-def draw_input(picture, ax, *, title=None):
-    """Draw the network's input in the same frame as `draw_heat_map`."""
-    side_px = len(picture)
-    ax.imshow(picture, extent=(0, side_px, side_px, 0), interpolation="nearest")
-    return _finish(ax, title)
-
-
-def _finish(ax, title):
-    """Remove the ticks and set a title if there is one; return the axes."""
-    ax.set(xticks=[], yticks=[])
-    if title is not None:
-        ax.set_title(title, fontsize=9)
+    heat = gaussian_filter(np.clip(heat, 0, None), len(heat) / 40)
+    draw_input(_colour(heat / (heat.max() or 1.0), picture), ax, title=title)
+    if legend:
+        draw_heat_legend(ax)
     return ax
 
 
-def _smooth(heat):
-    """Return a (side, side) map, smoothed: around single pixels, as in integrated gradients, rings would be dots."""
-    from scipy.ndimage import gaussian_filter
+def draw_input(picture, ax, *, title=None):
+    """Draw the network's input (side, side, 3) in the same frame as `draw_heat_map`."""
+    side_px = len(picture)
+    ax.imshow(picture, extent=(0, side_px, side_px, 0), interpolation="nearest")
+    ax.set(xticks=[], yticks=[])
+    if title is not None:
+        ax.set_title(title, fontsize=TEXT_PT)
+    return ax
 
-    smooth = gaussian_filter(heat, len(heat) / 40)
-    return smooth / (smooth.max() or 1.0)
+
+def draw_heat_legend(ax):
+    """Draw the colours of heat maps, over a picture of medium gray, as a strip below axes."""
+    shares = np.linspace(0, 1, 64)[None]
+    strip = ax.inset_axes((0.2, -0.09, 0.6, 0.05))
+    strip.imshow(_colour(shares, np.full((1, 64, 3), 128)), extent=(0, 1, 0, 1), aspect="auto")
+    strip.set(xticks=[], yticks=[])
+    for x, side, word in ((-0.05, "right", "low"), (1.05, "left", "high")):
+        strip.text(x, 0.4, word, ha=side, va="center", fontsize=TEXT_PT)
+
+
+def _colour(shares, picture):
+    """Return a map (height, width) from 0 to 1 over a picture (height, width, 3), as (height, width, 3) uint8."""
+    from matplotlib import colormaps
+
+    gray = np.interp(picture @ np.array(_LUMINANCE), (0, 255), _GRAYS)[..., None]
+    colours = 255 * colormaps["inferno"](np.interp(shares, (0, 1), _COLOURS))[..., :3]
+    opacity = _MOST_OPAQUE * shares[..., None]
+    return np.uint8(np.round((1 - opacity) * gray + opacity * colours))

@@ -4,12 +4,13 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from tlkit.inspection.random_weights import HeatStudy
-from tlkit.plots.heat_maps import draw_heat_map, draw_input
+from tlkit.plots.heat_maps import draw_heat_legend, draw_heat_map, draw_input
 from tlkit.plots.letters import with_plain_texts
 from tlkit.plots.page import Page
-from tlkit.plots.style import FIXED, RING, style_curve
+from tlkit.plots.style import FIXED, RING, TEXT_PT, style_curve
+from tlkit.plots.vector import mark
 
-SIZE_INCHES = (11.0, 3.7)
+SIZE_INCHES = (9.0, 6.2)
 
 
 @with_plain_texts
@@ -38,14 +39,16 @@ def draw_correlations(study: HeatStudy, ax: Axes) -> Axes:
     """
     columns = np.arange(len(study.depths))
     for index, method in enumerate(study.maps):
-        ax.plot(columns, study.means[method], label=method, **style_curve(index))
+        (line,) = ax.plot(columns, study.means[method], label=method, **style_curve(index))
+        words = [f"{method}, {depth}: {mean:.2f}" for depth, mean in study.means[method].items()]
+        mark(line, "point", index, words=words)
     ax.axhline(0, color="0.5", linewidth=1)
-    ax.set_xticks(columns, study.depths, rotation=40, ha="right", fontsize=8)
+    ax.set_xticks(columns, study.depths, rotation=30, ha="right", rotation_mode="anchor", fontsize=TEXT_PT)
     ax.set_ylim(min(-0.3, study.means.min(axis=None) - 0.1), 1.05)
-    ax.set_xlabel("random from the head down to", fontsize=9)
-    ax.set_ylabel("rank correlation with the trained map", fontsize=9)
+    ax.set_xlabel("random from the head down to", fontsize=TEXT_PT)
+    ax.set_ylabel("rank correlation with the trained map", fontsize=TEXT_PT)
     ax.grid(alpha=0.3)
-    ax.legend(fontsize=8)
+    ax.legend(fontsize=TEXT_PT)
     return ax
 
 
@@ -62,13 +65,16 @@ class HeatStudyPage(Page):
 
 def _draw_static(study, figure):
     """Draw the curves and three empty frames; return the four axes."""
-    boxes = (0.01, 0.05, 0.2, 0.72), (0.22, 0.05, 0.2, 0.72), (0.43, 0.05, 0.2, 0.72), (0.72, 0.28, 0.27, 0.6)
+    boxes = (0.01, 0.47, 0.31, 0.41), (0.345, 0.47, 0.31, 0.41), (0.68, 0.47, 0.31, 0.41), (0.08, 0.15, 0.9, 0.22)
     picture, trained, random, curves = (figure.add_axes(box) for box in boxes)
     side_px = study.inputs.shape[1]
     for ax in (picture, trained, random):
         ax.set(xlim=(0, side_px), ylim=(side_px, 0), xticks=[], yticks=[], aspect="equal")
+    for ax in (trained, random):
+        draw_heat_legend(ax)
     draw_correlations(study, curves)
-    curves.set_title("mean over all pictures", fontsize=10)
+    curves.set_ylabel("rank correlation", fontsize=TEXT_PT)
+    curves.set_title("rank correlation with the trained map, mean over all pictures", fontsize=10)
     return picture, trained, random, curves
 
 
@@ -78,7 +84,7 @@ def _draw_dynamic(summary, study, axes):
     choice, shown = summary.choice, study.inputs[summary.choice.picture]
     draw_input(shown, picture)
     for ax, heat in ((trained, summary.trained), (random, summary.random)):
-        draw_heat_map(heat, shown, ax)
+        draw_heat_map(heat, shown, ax, legend=False)
     captions = f"explained class: {summary.label}", "trained", f"random down to: {choice.depth}"
     for ax, caption in zip((picture, trained, random), captions, strict=True):
         ax.text(0.5, 1.03, caption, transform=ax.transAxes, ha="center", va="bottom", fontsize=9.5)

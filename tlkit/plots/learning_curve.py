@@ -5,7 +5,7 @@ import numpy as np
 from tlkit.comparison.crossings import CROSSES
 from tlkit.names import format_strategy
 from tlkit.plots.letters import with_plain_texts
-from tlkit.plots.style import ACCURACY, SHOTS, finish_curves, style_curve
+from tlkit.plots.style import ACCURACY, SHOTS, TEXT_PT, finish_curves, style_curve
 
 _STRIP = 0.09  # height of one crossing's bar and its text, as a share of the axes
 
@@ -61,4 +61,4 @@ def _draw_crossing(crossing, table, height, ax):
     corner = (0.012 if side == "left" else 0.988, height + 0.28 * _STRIP)
     # On white, since the dotted line of a lower crossing may pass through the text.
     box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-    ax.text(*corner, text, transform=ax.transAxes, ha=side, va="bottom", fontsize="small", bbox=box)
+    ax.text(*corner, text, transform=ax.transAxes, ha=side, va="bottom", fontsize=TEXT_PT, bbox=box)

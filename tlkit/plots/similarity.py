@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from pandas import DataFrame
 
 from tlkit.plots.letters import with_plain_texts
-from tlkit.plots.style import draw_matrix, style_curve
+from tlkit.plots.style import TEXT_PT, draw_matrix, style_curve
 
 _HATCHES = ("///", "\\\\\\", "...", "xxx")
 
@@ -48,7 +48,7 @@ def draw_similarity_curve(table: DataFrame, ax: Axes, *, label: str | None = Non
     ax.set_ylabel("CKA (1: the same; band: randomly matched pictures)")
     ax.grid(alpha=0.3)
     if label is not None:
-        ax.legend(fontsize="small")
+        ax.legend(fontsize=TEXT_PT)
     return ax
 
 
@@ -80,7 +80,7 @@ def draw_similarity(table: DataFrame, ax: Axes) -> Axes:
         cell = rows.index(pair.first), columns.index(pair.second)
         values[cell] = pair.cka
         texts[cell] = f"({pair.cka:.2f})" if pair.cka <= pair.high else f"{pair.cka:.2f}"
-    draw_matrix(values, texts, rows, columns, ax, limits=(0, 1), fontsize=8, cmap="Blues")
+    draw_matrix(values, texts, rows, columns, ax, limits=(0, 1), cmap="Blues")
     ax.set_xticks(range(len(columns)), columns, rotation=30, ha="right")
     ax.set(xlabel="stages of the second network", ylabel="stages of the first network")
     return ax

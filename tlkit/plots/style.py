@@ -12,6 +12,7 @@ FIXED = {"scalex": False, "scaley": False}
 # A ring marks the chosen point.
 RING = {"marker": "o", "markersize": 17, "markerfacecolor": "none", "markeredgecolor": "black", "markeredgewidth": 1.8}
 RING |= {"linestyle": "none", "zorder": 10}
+TEXT_PT = 9  # no text of a drawing is smaller
 ACCURACY = "accuracy on test pictures (share correct)"
 SHOTS = "training pictures per class"
 _DARK = 0.6  # from this share of the scale on, a cell is too dark for black text
@@ -49,7 +50,7 @@ def finish_curves(ax, xlabel, ylabel):
     """Name the axes under curves, and add a grid and the legend."""
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.grid(alpha=0.3)
-    ax.legend(fontsize="small")
+    ax.legend(fontsize=TEXT_PT)
 
 
 def finish_rows(ax, names, xlabel, *, top=-0.5, **style):
@@ -71,7 +72,7 @@ def frame_sheet(ax, width, height):
     ax.set_axis_off()
 
 
-def draw_matrix(values, texts, rows, columns, ax, *, limits, fontsize=9, **image):
+def draw_matrix(values, texts, rows, columns, ax, *, limits, fontsize=TEXT_PT, **image):
     """Draw (n_rows, n_columns) values as shades between limits (low, high), with texts {(row, column): str}."""
     low, high = limits
     ax.imshow(values, vmin=low, vmax=high, **image)
@@ -92,5 +93,5 @@ def draw_thumbnail(picture, caption, left, top, pitch_px, ax, *, weight="normal"
     edges = (left_edge, left_edge + picture.width, bottom, bottom - picture.height)
     drawn = ax.imshow(picture, extent=edges, interpolation="none")  # pixel by pixel, since it is small already
     ax.set(xlim=limits[0], ylim=limits[1])  # the picture has moved them
-    ax.text(left + pitch_px / 2, bottom + 3, caption, ha="center", va="top", fontsize=9, fontweight=weight)
+    ax.text(left + pitch_px / 2, bottom + 3, caption, ha="center", va="top", fontsize=TEXT_PT, fontweight=weight)
     return drawn

@@ -51,6 +51,7 @@ class HeatMapExplorer(ChoiceExplorer):
             check=functools.partial(check_heat_choice, study),
             summarise=functools.partial(summarise_heat_maps, study),
             page=HeatStudyPage(study),
+            clicks={"point": ["method", "depth"]},
         )
 
     def __repr__(self):
