@@ -153,72 +153,78 @@ def test_agreement_is_drawn_a_row_a_score_with_its_interval(ax):
 
 
 def is_hidden(chooser):
-    return chooser._picture not in chooser.children and "<td>0.700</td>" not in chooser._candidates.value
+    return not chooser.drawing and not any("0.700" in row for row in chooser.candidates["cells"])
+
+
+def choose_as_reader(chooser, **places):
+    """Choose as the script does: positions of controls, and names of rows."""
+    chooser.chosen = chooser.chosen | places
+
+
+def offered(chooser):
+    return [name for name, fits in zip(chooser.candidates["names"], chooser.candidates["fits"], strict=True) if fits]
 
 
 def test_building_a_view_displays_nothing_and_shows_no_score(table, capsys):
     chooser = BackboneChooser(table)
     assert capsys.readouterr() == ("", "")
     assert is_hidden(chooser)
-    assert "<td>small</td><td>0.40</td><td>4.0</td><td>224</td><td>yes</td>" in chooser._candidates.value
+    assert chooser.candidates["cells"][1] == ["small", "0.40", "4.0", "224", "yes"]
 
 
 def test_the_order_of_the_candidates_gives_no_score_away(table):
     chooser = BackboneChooser(table.sort_values("accuracy", ascending=False))
-    assert list(chooser._choices.options) == ["tiny", "small", "wide", "large"]
-    assert chooser._candidates.value.index("tiny") < chooser._candidates.value.index("large")
+    assert chooser.candidates["names"] == ["tiny", "small", "wide", "large"]
 
 
 def test_a_slider_limits_and_says_who_is_left(chooser):
-    limit = chooser._limits["n_flops"]
-    assert [label for label, _ in limit.options] == [
+    assert chooser.controls[0]["texts"] == (
         "0.10 GFLOP per picture",
         "0.40 GFLOP per picture",
         "0.80 GFLOP per picture",
         "no limit",
-    ]
-    limit.value = 0.4e9
+    )
+    choose_as_reader(chooser, n_flops=1)
     assert chooser.budget == Budget(n_flops=0.4e9)
-    assert list(chooser._choices.options) == ["tiny", "small"]
-    assert chooser.status.text.startswith("2 of 4 candidates fit (at most 0.40 GFLOP per picture).")
+    assert offered(chooser) == ["tiny", "small"]
+    assert chooser.candidates["cells"][2][-1] == "0.80 GFLOP per picture"
+    assert chooser.status.startswith("2 of 4 candidates fit (at most 0.40 GFLOP per picture).")
     assert is_hidden(chooser)
-    chooser._offline.value = True
+    choose_as_reader(chooser, offline=1)
     assert chooser.budget.offline
     assert repr(chooser) == "BackboneChooser(2 of 4 candidates fit; no prediction yet)"
 
 
 def test_scores_are_shown_once_a_prediction_is_kept(chooser):
-    assert chooser._keep.disabled
-    chooser._choices.value = "wide"
+    choose_as_reader(chooser, candidate="wide")
+    assert chooser.candidate == "wide"
     assert is_hidden(chooser)
-    assert not chooser._keep.disabled
-    chooser._keep.click()
+    choose_as_reader(chooser, predicted="wide")
     assert chooser.predicted == "wide"
     assert not is_hidden(chooser)
-    assert bytes(chooser._picture.value).startswith(b"\x89PNG")
-    assert chooser.status.text.endswith(
+    assert "wide: 0.660" in chooser.drawing
+    assert chooser.status.endswith(
         "Best of them by accuracy: large (0.730). You predicted wide: number 3 of 4, 0.070 behind."
     )
-    names = [row.split("</td>")[0] for row in chooser._candidates.value.split("<tr><td>")[1:]]
-    assert names == ["large", "small", "wide", "tiny"]
+    assert chooser.candidates["names"] == ["large", "small", "wide", "tiny"]
 
 
 def test_another_score_redraws(chooser):
     chooser.predicted = "wide"
-    before = chooser._picture.value
-    chooser._scores.value = "logme"
+    before = chooser.drawing
+    choose_as_reader(chooser, score=1)
     assert chooser.score == "logme"
-    assert chooser._picture.value != before
-    assert chooser.status.text.endswith("You predicted wide: the best of 4.")
+    assert chooser.drawing != before
+    assert chooser.status.endswith("You predicted wide: the best of 4.")
 
 
 def test_a_prediction_made_after_the_scores_is_marked(chooser):
     chooser.predicted = "tiny"
-    assert "after scores" not in chooser.status.text
+    assert "after scores" not in chooser.status
     chooser.score = "logme"
-    assert "after scores" not in chooser.status.text
+    assert "after scores" not in chooser.status
     chooser.predicted = "large"
-    assert "after scores had been shown" in chooser.status.text
+    assert "after scores had been shown" in chooser.status
 
 
 def test_a_prediction_can_be_taken_back_and_stays_known_as_late(chooser):
@@ -226,42 +232,43 @@ def test_a_prediction_can_be_taken_back_and_stays_known_as_late(chooser):
     chooser.predicted = None
     assert is_hidden(chooser)
     chooser.predicted = "large"
-    assert "after scores had been shown" in chooser.status.text
+    assert "after scores had been shown" in chooser.status
 
 
 def test_assigning_a_budget_moves_the_controls_and_keeps_its_own_value(chooser):
     chooser.budget = Budget(n_flops=0.5e9, n_parameters=1, offline=True)
     assert chooser.budget == Budget(n_flops=0.5e9, n_parameters=1, offline=True)
-    assert chooser._limits["n_flops"].value == 0.4e9
-    assert chooser._limits["n_parameters"].value == 1e6
-    assert chooser._offline.value
-    assert list(chooser._choices.options) == []
-    assert chooser.status.text.startswith("0 of 4 candidates fit")
+    places = {"n_flops": 1, "n_parameters": 0, "image_size_px": 1, "offline": 1, "score": 0}
+    assert chooser.chosen == chooser.shown == places | {"candidate": None, "predicted": None}
+    assert offered(chooser) == []
+    assert chooser.status.startswith("0 of 4 candidates fit")
+    choose_as_reader(chooser, n_parameters=3)
+    assert chooser.budget == Budget(n_flops=0.5e9, offline=True)
 
 
 def test_a_budget_that_nobody_keeps_still_shows_a_picture(chooser):
     chooser.predicted = "large"
     chooser.budget = Budget(n_flops=1)
     assert chooser.error is None
-    assert "allow more" in chooser.status.text
+    assert "allow more" in chooser.status
 
 
 def test_the_choice_survives_a_budget_that_it_fits(chooser):
-    chooser._choices.value = "small"
+    chooser.candidate = "small"
     chooser.budget = Budget(n_flops=0.4e9)
-    assert chooser._choices.value == "small"
+    assert chooser.candidate == "small"
     chooser.budget = Budget(n_flops=0.1e9)
-    assert chooser._choices.value is None
-    assert chooser._keep.disabled
+    assert chooser.candidate is None
+    assert chooser.chosen["candidate"] is None
 
 
 def test_wrong_traits_are_refused_and_nothing_changes(chooser):
-    words = chooser.status.text
+    words = chooser.status
     with pytest.raises(traitlets.TraitError, match="predicted: 'smal' is unknown; nearest: 'small'"):
         chooser.predicted = "smal"
     with pytest.raises(traitlets.TraitError, match="score: 'n_flops' is unknown"):
         chooser.score = "n_flops"
-    assert (chooser.predicted, chooser.score, chooser.status.text) == (None, "accuracy", words)
+    assert (chooser.predicted, chooser.score, chooser.status) == (None, "accuracy", words)
 
 
 def test_wrong_tables_are_refused(table):
@@ -276,24 +283,24 @@ def test_wrong_tables_are_refused(table):
 
 
 def test_a_failure_in_a_callback_is_shown_and_forgotten_once_it_works_again(chooser, monkeypatch):
-    def fail():
+    def fail(_render):
         raise RuntimeError("no <ink>")
 
     monkeypatch.setattr(chooser, "_render", fail)
     chooser.predicted = "small"
     assert str(chooser.error) == "no <ink>"
-    assert "no &lt;ink&gt;" in chooser.status.value
+    assert "no <ink>" in chooser.status
     monkeypatch.undo()
     chooser.score = "logme"
     assert chooser.error is None
-    assert "no <ink>" not in chooser.status.text
+    assert "no <ink>" not in chooser.status
 
 
 def test_one_value_needs_no_slider_and_a_missing_column_no_control(table):
     alike = table.assign(image_size_px=224).drop(columns=["n_parameters", "offline"])
     chooser = BackboneChooser(alike)
-    assert sorted(chooser._limits) == ["image_size_px", "n_flops"]
-    assert len(chooser._limits["image_size_px"].options) == 1
+    assert [control["name"] for control in chooser.controls] == ["n_flops", "image_size_px", "score"]
+    assert (chooser.controls[1]["kind"], chooser.controls[1]["texts"]) == ("radio", ("no limit",))
     chooser.predicted = "small"
     assert chooser.error is None
 
@@ -315,18 +322,19 @@ def test_two_threads_never_draw_at_once(chooser, monkeypatch):
 
 def test_a_change_draws_once_and_what_is_hidden_not_at_all(chooser, monkeypatch):
     counts = count_drawings(monkeypatch)
-    chooser._limits["n_flops"].value = 0.4e9
+    choose_as_reader(chooser, n_flops=1)
     assert not counts
     chooser.predicted = "small"
-    once = {"figures made": 1, "figures drawn": 1, "pictures": 1}
-    assert counts == once
-    chooser._limits["n_flops"].value = 0.8e9
+    assert counts == {"figures made": 1}
+    choose_as_reader(chooser, candidate="small")
+    assert counts == {"figures made": 1}
+    choose_as_reader(chooser, n_flops=2)
     assert chooser.error is None
-    assert counts == {name: 2 for name in once}
+    assert counts == {"figures made": 2}
 
 
 def test_readers_without_widgets_see_a_picture_of_the_scores(chooser):
-    bundle = chooser._repr_mimebundle_()
+    bundle, _ = chooser._repr_mimebundle_()
     assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
     assert bundle["text/plain"] == "BackboneChooser(4 of 4 candidates fit; no prediction yet)"
     assert is_hidden(chooser)

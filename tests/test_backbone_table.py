@@ -82,11 +82,20 @@ def test_what_a_header_sets_changes_what_is_shown(view):
     assert view.shown["name"].tolist() == ["lite0 <b>", "resnet18", "ResNet50", "vgg11"]
     view.descending = True
     assert view.shown["name"].tolist() == ["vgg11", "ResNet50", "resnet18", "lite0 <b>"]
-    assert view.sentence == "4 of 4 rows, by parameters (M), descending"
+    assert view.status == "4 of 4 rows, by parameters (M), descending"
     view.words = "resnet"
     assert view.shown["name"].tolist() == ["ResNet50", "resnet18"]
-    assert view.sentence.startswith("2 of 4 rows")
-    assert repr(view) == f"BackboneTable({view.sentence})"
+    assert view.status.startswith("2 of 4 rows")
+    assert repr(view) == f"BackboneTable({view.status})"
+
+
+def test_columns_are_hidden_and_shown(networks):
+    view = BackboneTable(networks.assign(accuracy_source="a paper"))
+    assert view.hidden == ["accuracy_source"]
+    view.hidden = ["licence"]
+    with pytest.raises(traitlets.TraitError, match="hidden: 'licens' is unknown; nearest: 'licence'"):
+        view.hidden = ["licens"]
+    assert view.hidden == ["licence"]
 
 
 def test_headers_say_their_unit_and_numbers_stand_right(view):

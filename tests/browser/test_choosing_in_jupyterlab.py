@@ -84,34 +84,59 @@ def test_python_has_what_is_shown(lab):
     expect(lab.output(2)).to_have_text("['large']")
 
 
+def test_columns_are_chosen(lab):
+    output = lab.output(1)
+    output.get_by_text("choose columns").click()
+    output.get_by_role("group", name="columns").get_by_role("button", name="works offline").click()
+    expect(output.get_by_role("columnheader")).to_have_text(["network", "GFLOP per picture", "published accuracy"])
+    expect(output.locator("tbody td:visible")).to_have_text(["large", "31.00", "0.730"])
+
+
 def test_a_budget_leaves_fewer_and_hides_the_scores(lab):
     output = lab.output(3)
     expect(output.get_by_role("status")).to_contain_text("4 of 4 candidates fit (no limits)")
-    expect(output.locator("img")).to_have_count(0)
-    handle = output.locator(".noUi-handle").first
-    handle.focus()
+    expect(output.locator(".tlkit-figure")).to_be_hidden()
+    output.get_by_role("slider", name="compute, at most").focus()
     lab.page.keyboard.press("ArrowLeft")
     expect(output.get_by_role("status")).to_contain_text("3 of 4 candidates fit (at most 0.80 GFLOP per picture)")
-    expect(output.locator("table td:first-child")).to_have_text(["tiny", "small", "wide"])
+    expect(output.locator("table td:first-child")).to_have_text(["tiny", "small", "wide", "large"])
+    expect(output.get_by_role("radio", name="large")).to_be_disabled()
+    expect(output.locator("tbody tr").nth(3)).to_contain_text("31.00 GFLOP per picture")
 
 
-def test_a_kept_prediction_shows_the_scores(lab):
-    output = lab.output(3)
+def test_a_row_is_chosen_by_keyboard_and_its_prediction_shows_the_scores(lab):
+    output, n_cells = lab.output(3), lab.cells.count()
     keep = output.get_by_role("button", name="Keep my prediction")
     expect(keep).to_be_disabled()
-    output.get_by_role("button", name="wide").focus()
-    lab.page.keyboard.press("Enter")
+    output.get_by_role("radio", name="tiny").focus()
+    for key in ("ArrowDown", "b", "x", "End"):  # the last one that fits
+        lab.page.keyboard.press(key)
+    expect(output.get_by_role("radio", name="wide")).to_be_checked()
     expect(keep).to_be_enabled()
-    keep.click()
+    lab.page.keyboard.press("Tab")
+    lab.page.keyboard.press("Enter")
     expect(output.get_by_role("status")).to_contain_text("You predicted wide: number 2 of 3, 0.040 behind.")
-    expect(output.locator("img")).to_be_visible()
-    expect(output.locator("table td:first-child")).to_have_text(["small", "wide", "tiny"])
+    expect(output.locator(".tlkit-figure")).to_be_visible()
+    expect(output.locator("table td:first-child")).to_have_text(["small", "wide", "tiny", "large"])
     expect(output.locator("table")).to_contain_text(re.compile("0.700"))
+    assert lab.cells.count() == n_cells
+
+
+def test_points_have_values_and_choose_rows(lab):
+    output = lab.output(3)
+    point = output.locator("[data-kind=candidate]").filter(visible=True).first
+    point.hover()
+    expect(output.locator(".tlkit-tip")).to_have_text(re.compile(r"(tiny|small|wide): 0\.\d{3}"))
+    name = output.locator(".tlkit-tip").inner_text().split(":")[0]
+    point.click()
+    expect(output.get_by_role("radio", name=name)).to_be_checked()
+    output.get_by_role("row").filter(has_text="small").click()
+    expect(output.get_by_role("radio", name="small")).to_be_checked()
 
 
 def test_weights_at_hand_only(lab):
     output = lab.output(3)
-    output.get_by_role("button", name="only those on this machine").click()
+    output.get_by_role("radio", name="only those on this machine").click()
     expect(output.get_by_role("status")).to_contain_text("2 of 4 candidates fit")
     expect(output.get_by_role("status")).to_contain_text("wide, which doesn't fit this budget")
 

@@ -1,18 +1,17 @@
 """Candidates within a budget and their scores, and how well scores agree with measured accuracy."""
 
-import io
-
 import numpy as np
 from matplotlib.axes import Axes
 from pandas import DataFrame
 
 from tlkit.arguments import check_known
 from tlkit.plots.letters import with_plain_texts
-from tlkit.plots.page import make_canvas, read_canvas
+from tlkit.plots.page import make_canvas, render_figure
 from tlkit.plots.style import COLOURS, RING, finish_rows, style_point
+from tlkit.plots.vector import make_vector_canvas, mark, render_vector
 from tlkit.summaries.backbone_table import format_column
 
-SIZE_INCHES = (9.8, 4.8)
+SIZE_INCHES = (9.2, 4.1)
 # The label of each cost, and the divisor that converts it to the unit in the label.
 _COSTS = {
     "n_flops": ("operations per picture (GFLOP, 2 × multiply-adds)", 1e9),
@@ -74,40 +73,59 @@ def draw_pareto(table, ax, *, cost="n_flops", score="accuracy", names="name"):
     ax.set_xscale("log")
     label_of_front = "Pareto front: none is both better and cheaper"
     ax.step(costs[front][order], scores[front][order], where="post", color=COLOURS[0], label=label_of_front)
-    ax.plot(costs[front], scores[front], "o", color=COLOURS[0], markersize=7)
     rest = known & ~front
-    ax.plot(costs[rest], scores[rest], "s", color=COLOURS[1], markerfacecolor="none", markersize=6, label="other")
+    filled = {"color": COLOURS[0], "markersize": 7}
+    _mark(ax.plot(costs[front], scores[front], "o", **filled), "candidate", table, front, score, names)
+    hollow = {"color": COLOURS[1], "markerfacecolor": "none", "markersize": 6, "label": "other"}
+    _mark(ax.plot(costs[rest], scores[rest], "s", **hollow), "candidate", table, rest, score, names)
     ax.set_xlabel(label)
     ax.set_ylabel(_SCORES.get(score, score.replace("_", " ")))
     ax.grid(alpha=0.3)
     ax.margins(x=0.2, y=0.15)
     if known.any():
-        ax.legend(fontsize="small", loc="lower right")
+        ax.legend(fontsize=9, loc="lower right")
         listed = table[names].astype(str).to_numpy()
         rows = np.concatenate([np.flatnonzero(front)[order], np.flatnonzero(rest)])
         _label(ax, costs[rows], scores[rows], listed[rows], int(front.sum()))
     return ax
 
 
+def _mark(lines, kind, table, among, score, names):
+    """Mark the points of the rows of a table that are `among` (n_rows,) bool with their names and scores."""
+    rows = table[among]
+    words = [f"{name}: {value:.3f}" for name, value in zip(rows[names], rows[score].astype(float), strict=True)]
+    mark(lines[0], kind, words=words, numbers=rows.index)
+
+
 def _label(ax, costs, scores, names, n_always):
     """Write names next to their (n,) points; the first `n_always` in any case, the others if there is room."""
+    from matplotlib.transforms import Bbox
+
     # Each name takes the first position at which it covers neither another name nor a point.
-    ax.get_figure(root=True).draw_without_rendering()  # positions are known only after the figure was laid out
+    figure = ax.get_figure(root=True)
+    if figure.get_layout_engine() is not None:
+        figure.draw_without_rendering()  # positions are known only after the figure was laid out
+    ax.autoscale_view()
     points = ax.transData.transform(np.column_stack([costs, scores]))
     taken = [ax.get_legend().get_window_extent()]
-    for index, (cost, score, name) in enumerate(zip(costs, scores, names, strict=True)):
+    for index, (point, cost, score, name) in enumerate(zip(points, costs, scores, names, strict=True)):
+        text = ax.annotate(name, (cost, score), (0, 0), textcoords="offset points", fontsize=9, va="bottom")
+        text.set_in_layout(False)  # otherwise it would change the layout that it was placed by
+        size = text.get_window_extent().size
         for offset, horizontal, vertical in _POSITIONS:
-            style = {"ha": horizontal, "va": vertical, "fontsize": "small", "textcoords": "offset points"}
-            text = ax.annotate(name, (cost, score), offset, **style)
-            text.set_in_layout(False)  # otherwise it would change the layout that it was placed by
-            box = text.get_window_extent()
-            covers_point = ((points > (box.x0, box.y0)) & (points < (box.x1, box.y1))).all(axis=1).any()
-            if not covers_point and not any(box.overlaps(other) for other in taken):
+            # Measured once, since a text takes longer to measure than to draw.
+            shares = {"left": 0, "bottom": 0, "center": 0.5, "right": 1, "top": 1}
+            corner = point + np.multiply(offset, figure.dpi / 72) - size * (shares[horizontal], shares[vertical])
+            box = Bbox([corner, corner + size])
+            covers_point = ((points > box.min) & (points < box.max)).all(axis=1).any()
+            fits = ax.bbox.contains(*box.min) and ax.bbox.contains(*box.max)
+            if fits and not covers_point and not any(box.overlaps(other) for other in taken):
                 break
-            if index >= n_always or (offset, horizontal, vertical) != _POSITIONS[-1]:
-                text.remove()
         else:
-            continue
+            if index >= n_always:
+                text.remove()
+                continue
+        text.set(position=offset, ha=horizontal, va=vertical)
         taken.append(box)
 
 
@@ -123,23 +141,34 @@ def draw_choice(table, selection, ax, *, score, cost="n_flops", names="name", pr
         ax.set_ylim(scored[score].min() - room, scored[score].max() + room)
     over = table[~selection.fits]
     if len(over):
-        ax.plot(over[cost] / divisor, over[score], "x", color="0.6", label="over budget", zorder=1)
+        crosses = {"color": "0.5", "label": "over budget", "zorder": 1}
+        known = (~selection.fits) & table[[cost, score]].notna().all(axis=1).to_numpy()
+        lines = ax.plot(over[cost] / divisor, over[score], "x", **crosses)
+        _mark(lines, "over", table, known, score, names)
     draw_pareto(table[selection.fits], ax, cost=cost, score=score, names=names)
     if predicted is not None:
         row = table[table[names] == predicted].iloc[0]
         ax.plot(row[cost] / divisor, row[score], label="your prediction", **RING)
-    ax.legend(fontsize="small", loc="lower right")
+    ax.legend(fontsize=9, loc="lower right")
     return ax
 
 
 def render_choice(table, selection, **settings):
-    """Return the drawing of a choice as a PNG file, without axes; see `draw_choice`."""
-    # Drawn once, on axes with fixed margins: a layout that finds its margins draws everything two or three times.
-    canvas, content = make_canvas(SIZE_INCHES), io.BytesIO()
-    draw_choice(table, selection, canvas.figure.add_axes((0.08, 0.12, 0.89, 0.86)), **settings)
-    canvas.draw()
-    read_canvas(canvas).quantize(64).save(content, "PNG")
-    return content.getvalue()
+    """Return the drawing of a choice as SVG (str), without axes; see `draw_choice`."""
+    figure = _draw_page(make_vector_canvas(SIZE_INCHES).figure, table, selection, settings)
+    return render_vector([figure], SIZE_INCHES)
+
+
+def render_still_choice(table, selection, **settings):
+    """Return the drawing of a choice as PNG (bytes), without axes; see `draw_choice`."""
+    return render_figure(_draw_page(make_canvas(SIZE_INCHES).figure, table, selection, settings), 64)
+
+
+def _draw_page(figure, table, selection, settings):
+    """Draw a choice on an empty figure and return it."""
+    # On axes with fixed margins: a layout that finds its margins draws everything two or three times.
+    draw_choice(table, selection, figure.add_axes((0.08, 0.13, 0.9, 0.85)), **settings)
+    return figure
 
 
 @with_plain_texts
@@ -174,5 +203,5 @@ def draw_agreement(agreement: DataFrame, ax: Axes) -> Axes:
     order = "order of the candidates against measured accuracy (Kendall's tau, 95 % interval)"
     finish_rows(ax, rows["score"].map(format_column), order)
     ax.set_xlim(-1.05, 1.05)
-    ax.legend(fontsize="small", loc="lower left")
+    ax.legend(fontsize=9, loc="lower left")
     return ax

@@ -25,6 +25,27 @@ class Budget:
                 raise ValueError(f"{column}: {getattr(self, column)!r}, expected more than 0, or math.inf for no limit")
 
 
+def list_excesses(table, budget):
+    """Return the cost by which each row of a table of candidates exceeds a budget (list of str); "" if it fits.
+
+    >>> import pandas as pd
+    >>> list_excesses(pd.DataFrame({"n_flops": [0.8e9, 31e9, None]}), Budget(n_flops=1e9))
+    ['', '31.00 GFLOP per picture', 'unknown cost']
+    """
+    excesses = np.full(len(table), "", object)
+    if budget.offline:
+        check_known("table", "offline", list(table))
+        excesses[~table["offline"].to_numpy(bool)] = "weights not on this machine"
+    for column in LIMITED:
+        limit = getattr(budget, column)
+        if limit < math.inf:
+            check_known("table", column, list(table))
+            values = table[column].to_numpy(float, na_value=np.nan)
+            for row in np.flatnonzero(~(values <= limit)):
+                excesses[row] = "unknown cost" if np.isnan(values[row]) else format_limit(column, values[row])
+    return excesses.tolist()
+
+
 def find_fitting(table, budget):
     """Return which rows of a table of candidates fit a budget, (n,) bool; a missing cost fits no limit.
 
@@ -32,16 +53,7 @@ def find_fitting(table, budget):
     >>> find_fitting(pd.DataFrame({"n_flops": [0.8e9, 31e9]}), Budget(n_flops=1e9))
     array([ True, False])
     """
-    fits = np.ones(len(table), bool)
-    for column in LIMITED:
-        limit = getattr(budget, column)
-        if limit < math.inf:
-            check_known("table", column, list(table))
-            fits &= (table[column] <= limit).fillna(False).to_numpy(bool)
-    if budget.offline:
-        check_known("table", "offline", list(table))
-        fits &= table["offline"].to_numpy(bool)
-    return fits
+    return np.array([not excess for excess in list_excesses(table, budget)], bool)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -39,6 +39,14 @@ def format_column(column):
     return _FORMATS[column][0] if column in _FORMATS else column.replace("_", " ")
 
 
+def describe_columns(table):
+    """Return a table's columns for the script that shows them: name, title, and whether they hold numbers (dict)."""
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    numbers = {name: is_numeric_dtype(table[name]) and not is_bool_dtype(table[name]) for name in table}
+    return [{"name": name, "title": format_column(name), "number": number} for name, number in numbers.items()]
+
+
 def format_cells(table):
     """Return a table's cells as one list of str per row; "" for a missing value.
 

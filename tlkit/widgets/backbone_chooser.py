@@ -1,23 +1,24 @@
 """Budget → remaining candidates → prediction → scores: the `BackboneChooser`."""
 
+import dataclasses
 import math
 import threading
 
-import ipywidgets
+import numpy as np
 import pandas as pd
 import traitlets
 
 from tlkit.arguments import check_known
-from tlkit.plots.backbone_choice import SIZE_INCHES, render_choice
-from tlkit.summaries.backbone_choice import LIMITED, Budget, choose, format_limit
-from tlkit.summaries.backbone_table import format_html
-from tlkit.widgets.boxes import BoxExplorer, StatusLine, make_buttons, make_picture, make_row, make_slider
-from tlkit.widgets.explorer import refuse_value
+from tlkit.plots.backbone_choice import render_choice, render_still_choice
+from tlkit.summaries.backbone_choice import LIMITED, Budget, choose, format_limit, list_excesses
+from tlkit.summaries.backbone_table import describe_columns, format_cells
+from tlkit.widgets.controls import make_buttons, make_slider
+from tlkit.widgets.explorer import Explorer, read_script, read_style, refuse_value
 
 _LABELS = {"n_flops": "compute, at most", "n_parameters": "size, at most", "image_size_px": "input, at most"}
 
 
-class BackboneChooser(BoxExplorer):
+class BackboneChooser(Explorer):
     """Set a budget, see the remaining networks, predict the best one; only then the scores are shown.
 
     Parameters
@@ -34,9 +35,9 @@ class BackboneChooser(BoxExplorer):
 
     Attributes
     ----------
-    budget, predicted, score : Budget, str or None, str
-        The limits, the kept prediction and the score to judge by. Assigning one moves its control; an unknown name
-        raises TraitError.
+    budget, candidate, predicted, score : Budget, str or None, str or None, str
+        The limits, the candidate that is chosen in the table, the kept prediction, and the score to judge by. Assigning
+        one moves its control; an unknown name raises TraitError.
     selection : Selection
         The candidates within the budget, and the outcome of the prediction.
 
@@ -54,51 +55,43 @@ class BackboneChooser(BoxExplorer):
     BackboneChooser(1 of 2 candidates fit; no prediction yet)
     """
 
+    _esm = read_script("table.js", "backbone_chooser.js")
+    _css = read_style("table.css", "backbone_chooser.css")
+
     budget = traitlets.Instance(Budget)
+    candidate = traitlets.Unicode(None, allow_none=True)
     predicted = traitlets.Unicode(None, allow_none=True)
     score = traitlets.Unicode()
+    controls = traitlets.List().tag(sync=True)
+    candidates = traitlets.Dict().tag(sync=True)  # columns, cells, names and fits of the table
+    chosen = traitlets.Dict().tag(sync=True)  # positions of the controls, and names of rows
+    shown = traitlets.Dict().tag(sync=True)  # the same of what is shown
+    names = traitlets.List().tag(sync=True)  # of the points of the drawing, by their numbers
+    drawing = traitlets.Unicode().tag(sync=True)  # SVG; empty before there is a prediction
 
     def __init__(
         self, table: pd.DataFrame, scores: str | list[str] = "accuracy", *, cost: str = "n_flops", names: str = "name"
     ):
         scores = [scores] if isinstance(scores, str) else list(scores)
         _check(table, scores, cost, names)
-        self.table, self.cost, self.names = table.reset_index(drop=True), cost, names
-        self._known = {"predicted": self.table[names].tolist(), "score": scores}
+        self.table, self._cost, self._column = table.reset_index(drop=True), cost, names
+        known = self.table[names].tolist()
+        self._known = {"candidate": known, "predicted": known, "score": scores}
         # Callbacks may run in a thread of their own while a cell assigns to the traits.
-        self._lock, self._moving = threading.RLock(), False
+        self._lock = threading.RLock()
         self._scores_seen, self._late, self._shown = False, False, None
-        self._limits = {column: _make_limit(self.table[column]) for column in LIMITED if column in table}
-        self._offline = make_buttons([("any", False), ("only those on this machine", True)], False)
-        self._choices = make_buttons([], None)
-        self._keep = ipywidgets.Button(
-            description="Keep my prediction, show the scores", disabled=True, layout={"width": "max-content"}
-        )
-        self._scores = make_buttons([(name.replace("_", " "), name) for name in scores], scores[0])
-        self.status = StatusLine("")
-        self._picture = make_picture(SIZE_INCHES)
-        self._candidates = ipywidgets.HTML()
-        self._rows = self._make_rows()
-        self._n_blind = self._rows.index(self._candidates) + 1
-        super().__init__(self._rows[: self._n_blind], budget=Budget(), score=scores[0])
+        self._controls = {column: _make_limit(self.table[column]) for column in LIMITED if column in table}
+        if "offline" in table:
+            options = [("any", False), ("only those on this machine", True)]
+            self._controls["offline"] = make_buttons(options, label="weights")
+        self._controls["score"] = make_buttons([(name.replace("_", " "), name) for name in scores], label="judged by")
+        controls = [control.describe(name) for name, control in self._controls.items()]
+        super().__init__(budget=Budget(), score=scores[0], names=known, controls=controls)
         self._show_state()
-        for control in (*self._limits.values(), self._offline):
-            control.observe(self._take_budget, "value")
-        self._scores.observe(self._take_score, "value")
-        self._choices.observe(self._allow, "value")
-        self._keep.on_click(self._take_prediction)
-        self.observe(self._show, ["budget", "predicted", "score"])
+        self.observe(self._take, "chosen")
+        self.observe(self._show, ["budget", "candidate", "predicted", "score"])
 
-    def _make_rows(self):
-        """Return all parts of the widget from top to bottom; those after the candidates reveal the scores."""
-        rows = [make_row(_LABELS[column], control, label_width="9em") for column, control in self._limits.items()]
-        if "offline" in self.table:
-            rows.append(make_row("weights", self._offline, label_width="9em"))
-        question = ipywidgets.Label("Which of these is the best?", style={"font_weight": "bold"})
-        judged = [make_row("judged by", self._scores, label_width="9em")] if len(self._scores.options) > 1 else []
-        return [*rows, question, self._choices, self._keep, self.status, self._candidates, *judged, self._picture]
-
-    @traitlets.validate("predicted", "score")
+    @traitlets.validate("candidate", "predicted", "score")
     def _check_name(self, proposal):
         """Return a known name or None; raise TraitError for other values."""
         if proposal["value"] is not None:
@@ -106,23 +99,29 @@ class BackboneChooser(BoxExplorer):
                 check_known(proposal["trait"].name, proposal["value"], self._known[proposal["trait"].name])
         return proposal["value"]
 
-    def _take_budget(self, _change):
-        """Set the budget to the limits of the controls."""
-        if not self._moving:
-            limits = {column: control.value for column, control in self._limits.items()}
-            self.report_failure(lambda: setattr(self, "budget", Budget(**limits, offline=self._offline.value)))
+    def _locate(self):
+        """Return the positions of the controls, and the names of the chosen and the predicted candidate."""
+        places = {name: _find_step(control.options, getattr(self.budget, name)) for name, control in self._limits()}
+        places["score"] = self._controls["score"].find(self.score)
+        return places | {"candidate": self.candidate, "predicted": self.predicted}
 
-    def _take_score(self, change):
-        """Judge by another score."""
-        self.report_failure(lambda: setattr(self, "score", change["new"]))
+    def _limits(self):
+        """Return pairs of a field of the budget and its control."""
+        return [(name, control) for name, control in self._controls.items() if name != "score"]
 
-    def _allow(self, change):
-        """Enable the button when a candidate has been chosen."""
-        self._keep.disabled = change["new"] is None
+    def _take(self, change):
+        """Set the traits that a reader has changed."""
 
-    def _take_prediction(self, _button):
-        """Keep the chosen candidate as the prediction."""
-        self.report_failure(lambda: setattr(self, "predicted", self._choices.value))
+        def set_traits():
+            new, old = change["new"], self._locate()
+            # An assigned budget may lie between two steps of a slider: only those that were moved change it.
+            limits = {name: control.get(new[name]) for name, control in self._limits() if new[name] != old[name]}
+            self.budget = dataclasses.replace(self.budget, **limits)
+            self.score, self.candidate = self._controls["score"].get(new["score"]), new["candidate"]
+            self.predicted = new["predicted"]
+
+        self.report_failure(set_traits)
+        self.chosen = self.shown = self._locate()
 
     def _show(self, change):
         """Show the state after a trait has changed."""
@@ -131,44 +130,26 @@ class BackboneChooser(BoxExplorer):
         self.report_failure(self._show_state)
 
     def _show_state(self):
-        """Move the controls, then select again and show the result unless it is shown already."""
+        """Select again, and show the result unless it is shown already."""
         with self._lock:
-            self._move_controls()
             state = (self.budget, self.predicted, self.score)
-            if state == self._shown and self.error is None:
-                return
-            self.selection = choose(
-                self.table, self.budget, score=self.score, predicted=self.predicted, names=self.names
-            )
-            # The cheapest first: the table is often sorted by a score, and its order would reveal the answer.
-            remaining = self.table[self.selection.fits].sort_values(self.cost, kind="stable")
-            self._offer(remaining[self.names].tolist())
-            self._candidates.value = self._format_candidates(remaining)
-            if self.predicted is not None:
-                self._picture.value = self._render()
-            # Before there is a prediction, neither scores nor an empty picture are shown.
-            self.children = self._rows[: self._n_blind if self.predicted is None else None]
-            self.status.text = self._describe()
-            self._shown, self.error = state, None
-            self._scores_seen = self._scores_seen or self.predicted is not None
+            if state != self._shown or self.error is not None:
+                self._shown = state  # at once, since it may change the candidate
+                self._show_selection()
+                self.error = None
+                self._scores_seen = self._scores_seen or self.predicted is not None
+            self.chosen = self.shown = self._locate()
 
-    def _move_controls(self):
-        """Move the controls to the budget and score."""
-        # An assigned budget may lie between two steps of a slider: moving it must not change the budget.
-        self._moving = True
-        try:
-            for column, control in self._limits.items():
-                control.value = _find_step(control, getattr(self.budget, column))
-            self._offline.value, self._scores.value = self.budget.offline, self.score
-        finally:
-            self._moving = False
-
-    def _offer(self, names):
-        """Make a button for each remaining candidate, and keep the chosen one if it remains."""
-        if list(self._choices.options) != names:
-            chosen = self._choices.value
-            self._choices.options = names
-            self._choices.value = chosen if chosen in names else None
+    def _show_selection(self):
+        """Show the candidates within the budget and, after a prediction, their scores."""
+        selection = choose(self.table, self.budget, score=self.score, predicted=self.predicted, names=self._column)
+        self.selection = selection
+        if self.candidate not in self.table[self._column][selection.fits].tolist():
+            self.candidate = None
+        # Before there is a prediction, neither scores nor an empty picture are shown.
+        drawing = "" if self.predicted is None else self._render(render_choice)
+        with self.hold_sync():
+            self.candidates, self.drawing, self.status = self._list_candidates(), drawing, self._describe()
 
     def _describe(self):
         """Return the selection in words."""
@@ -177,24 +158,36 @@ class BackboneChooser(BoxExplorer):
         late = " (The prediction was made after scores had been shown.)" if self._late else ""
         return f"{self.selection.sentence} {self.selection.outcome}{late}"
 
-    def _format_candidates(self, remaining):
-        """Return the remaining candidates as HTML: costs, and after the prediction scores, the best first."""
-        columns = [self.names, *self._limits, *(["offline"] if "offline" in self.table else [])]
+    def _list_candidates(self):
+        """Return the table for the script: costs and, after the prediction, scores; candidates that fit come first."""
+        columns = [self._column, *(name for name, _ in self._limits())]
+        order, ascending = self._cost, True
         if self.predicted is not None:
-            remaining = remaining.sort_values(self.score, ascending=False, kind="stable")
+            # The cheapest first otherwise: the table is often sorted by a score, and its order would reveal the answer.
+            order, ascending = self.score, False
             columns += [name for name in self._known["score"] if name not in columns]
-        style = "max-height:18em; overflow:auto; line-height:1.5"
-        return f"<div style='{style}' tabindex='0'>{format_html(remaining[columns])}</div>"
+        excesses = pd.Series(list_excesses(self.table, self.budget))
+        ordered = self.table.sort_values(order, ascending=ascending, kind="stable")
+        rows = ordered.index[np.argsort((excesses != "")[ordered.index], kind="stable")]
+        shown = self.table[columns].loc[rows]
+        if excesses.any():
+            shown["over the budget"] = excesses[rows]
+        return {
+            "columns": describe_columns(shown),
+            "cells": format_cells(shown),
+            "names": self.table[self._column][rows].tolist(),
+            "fits": (excesses[rows] == "").tolist(),
+        }
 
-    def _render(self):
-        """Return the drawing of the scores (PNG, bytes)."""
-        settings = {"score": self.score, "cost": self.cost, "names": self.names, "predicted": self.predicted}
-        return render_choice(self.table, self.selection, **settings)
+    def _render(self, render):
+        """Return a drawing of the scores by a function of `plots.backbone_choice`."""
+        settings = {"score": self.score, "cost": self._cost, "names": self._column, "predicted": self.predicted}
+        return render(self.table, self.selection, **settings)
 
     def _draw_still(self):
         """Return the scores under the current budget (PNG, bytes), even while they are hidden."""
         with self._lock:
-            return self._render()
+            return self._render(render_still_choice)
 
     def __repr__(self):
         kept = "no prediction yet" if self.predicted is None else f"predicted: {self.predicted}"
@@ -215,12 +208,11 @@ def _check(table, scores, cost, names):
 
 def _make_limit(values):
     """Return a slider over the values of a cost; its last step is no limit."""
-    steps = sorted({float(value) for value in values.dropna()})
-    options = [(format_limit(values.name, step), step) for step in steps[:-1]] + [("no limit", math.inf)]
-    return make_slider(options, math.inf, layout={"width": "32em"}, continuous_update=False)
+    steps = sorted({float(value) for value in values.dropna()})[:-1]
+    options = [*((format_limit(values.name, step), step) for step in steps), ("no limit", math.inf)]
+    return make_slider(options, label=_LABELS[values.name])
 
 
-def _find_step(control, limit):
-    """Return the largest value of a slider within a limit, or its smallest value if none is."""
-    steps = [value for _, value in control.options]
-    return max((step for step in steps if step <= limit), default=steps[0])
+def _find_step(steps, limit):
+    """Return the position of the largest step within a limit, or of the smallest step if none is."""
+    return max((place for place, step in enumerate(steps) if step <= limit), default=0)

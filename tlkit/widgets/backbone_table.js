@@ -1,60 +1,49 @@
-// A table with sortable headers and a filter. Python chooses the rows and their order; this script shows them.
+// All networks: sorted by headings, filtered by words, with the columns that are chosen. Python arranges the rows.
 
 function render({ model, el }) {
-  const box = makeBox("tlkit-table");
+  const box = makeBox("tlkit-networks");
+  const columns = model.get("columns");
   const label = make("label", {}, "only rows with the words ");
   const words = make("input", { type: "search", placeholder: "resnet offline", spellcheck: "false" });
-  const status = make("span", { role: "status", "aria-live": "polite" });
-  const frame = make("div", { class: "tlkit-table-frame", tabindex: "0", role: "region", "aria-label": "networks" });
-  const table = make("table");
-  const header = table.createTHead().insertRow();
-  const body = table.createTBody();
+  const status = makeStatus();
+  const more = make("details");
+  const choice = makeButtons({ kind: "toggles", label: "columns", texts: columns.map(({ title }) => title) }, (places) =>
+    send(model, "hidden", columns.map(({ name }) => name).filter((_, place) => !places.includes(place))));
+  const { element, body, headings, makeRow } = makeTable("networks", columns, sort);
+  const rows = model.get("cells").map(makeRow);
   label.append(words);
-  frame.append(table);
-  box.append(label, status, frame);
+  more.append(make("summary", {}, "choose columns"), choice.element);
+  box.append(label, more, status, element);
   el.append(box);
 
-  function sort(column) {
-    const again = model.get("sort_by") === column;
+  function sort(place) {
+    const again = model.get("sort_by") === columns[place].name;
     model.set("descending", again && !model.get("descending"));
-    model.set("sort_by", column);
-    model.save_changes();
+    send(model, "sort_by", columns[place].name);
   }
+  words.addEventListener("input", () => send(model, "words", words.value));
 
-  const columns = model.get("columns");
-  const headings = columns.map(({ name, title, number }) => {
-    const heading = make("th", { scope: "col", class: number ? "number" : "" });
-    const button = make("button", { type: "button", title: "sort by " + title }, title);
-    button.addEventListener("click", () => sort(name));
-    heading.append(button);
-    header.append(heading);
-    return heading;
-  });
-
-  const rows = model.get("cells").map((cells) => {
-    const row = make("tr");
-    cells.forEach((text, index) => row.append(make("td", { class: columns[index].number ? "number" : "" }, text)));
-    return row;
-  });
-
-  function show() {
+  function showRows() {
     body.replaceChildren(...model.get("order").map((index) => rows[index]));
-    headings.forEach((heading, index) => {
-      const sorted = columns[index].name === model.get("sort_by");
+    headings.forEach((heading, place) => {
       const direction = model.get("descending") ? "descending" : "ascending";
-      heading.setAttribute("aria-sort", sorted ? direction : "none");
+      heading.setAttribute("aria-sort", columns[place].name === model.get("sort_by") ? direction : "none");
     });
-    status.textContent = model.get("sentence");
+    status.textContent = model.get("status");
     if (words.value !== model.get("words")) words.value = model.get("words");
   }
-
-  words.addEventListener("input", () => {
-    model.set("words", words.value);
-    model.save_changes();
+  function showColumns() {
+    const hidden = columns.map(({ name }) => model.get("hidden").includes(name));
+    choice.update([...hidden.keys()].filter((place) => !hidden[place]));
+    hidden.forEach((hides, place) => {
+      headings[place].hidden = hides;
+      rows.forEach((row) => (row.children[place].hidden = hides));
+    });
+  }
+  return follow(model, {
+    "change:order change:status change:sort_by change:descending change:words": showRows,
+    "change:hidden": showColumns,
   });
-  model.on("change:order change:sentence change:sort_by change:descending change:words", show);
-  show();
-  return () => model.off(null, show);
 }
 
 export default { render };

@@ -1,18 +1,19 @@
 """All networks in one table, sorted by its headers and filtered by typing: the `BackboneTable`."""
 
 import html
-from pathlib import Path
 
 import anywidget
 import pandas as pd
 import traitlets
 
 from tlkit.arguments import check_known
-from tlkit.summaries.backbone_table import arrange, format_cells, format_column, format_html
-from tlkit.widgets.explorer import read_script, refuse_value
+from tlkit.summaries.backbone_table import arrange, describe_columns, format_cells, format_column, format_html
+from tlkit.widgets.explorer import read_script, read_style, refuse_value
 
 # Readers without widgets see this many rows; the whole table of timm would make a notebook of megabytes.
 _MAX_STATIC_ROWS = 30
+# Columns that are hidden first, so that the others fit on a screen.
+_HIDDEN = ("weights", "family", "accuracy_source")
 
 
 class BackboneTable(anywidget.AnyWidget):
@@ -33,7 +34,9 @@ class BackboneTable(anywidget.AnyWidget):
     ----------
     sort_by, descending, words : str or None, bool, str
         Traits as above. Assigning one changes the rows that are shown; an unknown column raises TraitError.
-    sentence : str
+    hidden : list of str
+        Columns that are not shown; buttons above the table show and hide them.
+    status : str
         Number of rows that are shown, and their order.
 
     Raises
@@ -47,13 +50,14 @@ class BackboneTable(anywidget.AnyWidget):
     ['resnet18']
     """
 
-    _esm = read_script("backbone_table.js")
-    _css = Path(__file__).with_name("backbone_table.css")
+    _esm = read_script("table.js", "backbone_table.js")
+    _css = read_style("table.css")
 
     columns = traitlets.List().tag(sync=True)
     cells = traitlets.List().tag(sync=True)
     order = traitlets.List().tag(sync=True)
-    sentence = traitlets.Unicode().tag(sync=True)
+    hidden = traitlets.List().tag(sync=True)
+    status = traitlets.Unicode().tag(sync=True)
     sort_by = traitlets.Unicode(None, allow_none=True).tag(sync=True)
     descending = traitlets.Bool(False).tag(sync=True)
     words = traitlets.Unicode().tag(sync=True)
@@ -66,32 +70,33 @@ class BackboneTable(anywidget.AnyWidget):
 
             table = list_networks(table)
         self.table = table.reset_index(drop=True)
-        columns = [
-            {"name": column, "title": format_column(column), "number": _is_number(self.table[column])}
-            for column in self.table
-        ]
         super().__init__(
-            columns=columns, cells=format_cells(self.table), sort_by=sort_by, descending=descending, words=words
+            columns=describe_columns(self.table),
+            cells=format_cells(self.table),
+            hidden=[name for name in _HIDDEN if name in self.table],
+            sort_by=sort_by,
+            descending=descending,
+            words=words,
         )
         self._arrange()
         self.observe(self._arrange, ["sort_by", "descending", "words"])
 
-    @traitlets.validate("sort_by")
+    @traitlets.validate("sort_by", "hidden")
     def _check(self, proposal):
-        """Return a known column or None; raise TraitError for other values."""
+        """Return known columns or None; raise TraitError for other values."""
         if proposal["value"] is not None:
             with refuse_value():
-                check_known("sort_by", proposal["value"], list(self.table))
+                check_known(proposal["trait"].name, proposal["value"], list(self.table))
         return proposal["value"]
 
     def _arrange(self, _change=None):
-        """Sort and filter the rows, and describe the result in `sentence`."""
+        """Sort and filter the rows, and describe the result in `status`."""
         order = arrange(self.table, sort_by=self.sort_by, descending=self.descending, words=self.words)
         sentence = f"{len(order)} of {len(self.table)} rows"
         if self.sort_by is not None:
             sentence += f", by {format_column(self.sort_by)}, {'descending' if self.descending else 'ascending'}"
         with self.hold_sync():
-            self.order, self.sentence = order.tolist(), sentence
+            self.order, self.status = order.tolist(), sentence
 
     @property
     def shown(self) -> pd.DataFrame:
@@ -103,14 +108,9 @@ class BackboneTable(anywidget.AnyWidget):
         # anywidget returns a pair of data and metadata, or None if the front end has no widgets.
         bundle, metadata = super()._repr_mimebundle_(**keywords) or ({}, {})
         n_hidden = max(0, len(self.order) - _MAX_STATIC_ROWS)
-        note = f"{self.sentence}; {n_hidden} more below these" if n_hidden else self.sentence
+        note = f"{self.status}; {n_hidden} more below these" if n_hidden else self.status
         still = f"{format_html(self.shown.head(_MAX_STATIC_ROWS))}<p>{html.escape(note)}</p>"
         return bundle | {"text/plain": repr(self), "text/html": still}, metadata
 
     def __repr__(self):
-        return f"BackboneTable({self.sentence})"
-
-
-def _is_number(values):
-    """Return whether a column holds numbers, which are aligned right."""
-    return bool(pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values))
+        return f"BackboneTable({self.status})"

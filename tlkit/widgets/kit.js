@@ -64,6 +64,25 @@ function moveBy(key, place, last) {
   return { ...moves, Home: 0, End: last }[key];
 }
 
+// Let arrows, Home and End move among buttons that aren't disabled, and choose(place).
+function addArrows(element, getButtons, choose) {
+  element.addEventListener("keydown", (event) => {
+    const buttons = getButtons();
+    const at = buttons.indexOf(event.target);
+    let to = at < 0 || event.ctrlKey || event.metaKey || event.altKey ? undefined : moveBy(event.key, at, buttons.length - 1);
+    if (to === undefined) return;
+    event.preventDefault();
+    const step = event.key === "Home" || (event.key !== "End" && to > at) ? 1 : -1;
+    for (let tries = buttons.length; tries--; to += step) {
+      to = (to + buttons.length) % buttons.length;
+      if (buttons[to].getAttribute("aria-disabled") === "true") continue;
+      buttons[to].focus();
+      if (to !== at) choose(to);
+      return;
+    }
+  });
+}
+
 // A group of buttons with a label. Of "radio" one is chosen, and arrows, Home and End choose; of "toggles" any number.
 // Returns its element and update(chosen, disabled), with positions of the options.
 function makeButtons({ kind = "radio", label, texts, unit = "" }, choose) {
@@ -78,21 +97,7 @@ function makeButtons({ kind = "radio", label, texts, unit = "" }, choose) {
       if (one) return choose(place);
       choose(chosen.includes(place) ? chosen.filter((other) => other !== place) : [...chosen, place].sort((a, b) => a - b));
     }, one ? { role: "radio" } : {}));
-  const isFree = (place) => buttons[place].getAttribute("aria-disabled") !== "true";
-  row.addEventListener("keydown", (event) => {
-    const at = buttons.indexOf(event.target);
-    let to = at < 0 || event.ctrlKey || event.metaKey || event.altKey ? undefined : moveBy(event.key, at, buttons.length - 1);
-    if (to === undefined) return;
-    event.preventDefault();
-    const step = event.key === "Home" || (event.key !== "End" && to > at) ? 1 : -1;
-    for (let tries = buttons.length; tries--; to += step) {
-      to = (to + buttons.length) % buttons.length;
-      if (!isFree(to)) continue;
-      buttons[to].focus();
-      if (one && to !== at) choose(to);
-      return;
-    }
-  });
+  addArrows(row, () => buttons, one ? choose : () => {});
   row.append(...buttons, unit);
   element.append(make("div", { id: name, class: "tlkit-label" }, label), row);
   function update(value, disabled = []) {
@@ -152,7 +157,8 @@ function findAhead(marks, current, key) {
 
 // A drawing. Python marks parts of it with "kind:place|words": the words are shown when a reader points at them, and
 // click(kind, places) is called when one of the clickable kinds is clicked. Arrow keys move from mark to mark, Enter clicks.
-// Markers of a scatter or curve are "kind:place:*", with words on a line for each; arrow keys move to one in their direction.
+// Markers of a scatter or curve are "kind:place:*numbers", with words on a line for each; arrow keys move to one in their
+// direction.
 function makeFigure(click = () => {}, isClickable = () => false) {
   const element = make("div", { class: "tlkit-figure" });
   const sheet = make("div", { class: "tlkit-sheet", role: "group", tabindex: "0" });
@@ -213,10 +219,12 @@ function makeFigure(click = () => {}, isClickable = () => false) {
       group.removeAttribute("id"); // those of two drawings on a page would clash
       if (!words.length) continue;
       const [kind, ...place] = name.split(":");
-      const isMany = place.at(-1) === "*";
+      const isMany = place.at(-1)?.startsWith("*");
+      const numbers = isMany ? place.pop().slice(1).split(",") : [];
       const each = isMany ? words.join("|").split("\n") : [words.join("|")];
       (isMany ? [...group.querySelectorAll("use")] : [group]).forEach((part, number) => {
-        Object.assign(part.dataset, { kind, place: (isMany ? [...place.slice(0, -1), number] : place).join(":"), words: each[number] });
+        const own = isMany ? [...place, numbers[number] || number] : place;
+        Object.assign(part.dataset, { kind, place: own.join(":"), words: each[number] });
         if (isClickable(kind)) part.classList.add("tlkit-clickable");
       });
     }
