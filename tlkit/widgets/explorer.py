@@ -81,7 +81,7 @@ class ChoiceExplorer(Explorer):
 
     def __init__(self, choice, controls, *, check, summarise, page, clicks=None):
         # Callbacks may run in a thread of their own while a cell assigns to the traits.
-        self._lock = threading.Lock()
+        self._lock, self._here = threading.Lock(), threading.local()
         self._check, self._summarise, self._page = check, summarise, page
         self._controls, self._shown, self._kept = controls, choice, {}
         check(choice)
@@ -148,6 +148,8 @@ class ChoiceExplorer(Explorer):
 
     def _take(self, change):
         """Set the traits that a reader has changed, which the browser sends as positions."""
+        if getattr(self._here, "sends", False):
+            return
 
         def set_traits():
             values = {name: self._controls[name].get(place) for name, place in change["new"].items()}
@@ -168,14 +170,21 @@ class ChoiceExplorer(Explorer):
             choice = self._choose()
             if choice == self._shown and self.error is None:
                 return
-            traits = self._show_as(choice)
-            with self.hold_sync():
-                for name, value in traits.items():
-                    setattr(self, name, value)
+            self._synchronise(**self._show_as(choice))
             self._shown, self.error = choice, None
 
     def _move_controls(self):
         """Let the controls show the traits, also if a choice was refused or couldn't be drawn."""
-        places = {name: control.find(getattr(self, name)) for name, control in self._controls.items()}
-        with self.hold_sync():
-            self.chosen = self.shown = places
+        with self._lock:
+            places = {name: control.find(getattr(self, name)) for name, control in self._controls.items()}
+            self._synchronise(chosen=places, shown=places)
+
+    def _synchronise(self, **traits):
+        """Set synchronised traits at once; `_take` ignores those that this thread sets itself."""
+        self._here.sends = True
+        try:
+            with self.hold_sync():
+                for name, value in traits.items():
+                    setattr(self, name, value)
+        finally:
+            self._here.sends = False
