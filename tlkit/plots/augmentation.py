@@ -135,7 +135,7 @@ def draw_ablation(comparison: Comparison, ax: Axes) -> Axes:
         share = (row.gain - left) / (right - left)
         side = "left" if share < 0.3 else "right" if share > 0.7 else "center"
         ax.annotate(row.verdict, (row.gain, index), (0, 7), textcoords="offset points", ha=side, fontsize=9)
-    ax.axvline(0, color="black", linewidth=0.8)
+    ax.axvline(0, color="black", linewidth=0.8, zorder=0)
     names, baseline = [_name_arm(name) for name in rows["strategy"]], _name_arm(comparison.baseline)
     finish_rows(ax, names, f"gain in accuracy over {baseline}", top=-0.8)
     return ax
