@@ -59,7 +59,7 @@ def draw_domain_map(domain_map: DomainMap, ax: Axes, *, names: tuple[str, str] =
     _draw_domains(domain_map, ax)
     ax.set(xlabel=domain_map.axis_names[0], ylabel=domain_map.axis_names[1])
     sizes = len(domain_map.source), len(domain_map.target)
-    ax.legend([f"{shorten(name)} ({n})" for name, n in zip(names, sizes, strict=True)], fontsize="small")
+    ax.legend([f"{shorten(name)} ({n})" for name, n in zip(names, sizes, strict=True)], fontsize=9)
     return ax
 
 

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 import tlkit as tl
 from tlkit.names import format_strategy
 from tlkit.plots.letters import with_plain_texts
+from tlkit.plots.style import TEXT_PT
 from tlkit.strategies.augmentation import format_augment
 from tlkit.strategies.freeze_score import Mark, format_rate, make_score
 from tlkit.strategies.strategy import Strategy
@@ -19,7 +20,6 @@ from tlkit.strategies.strategy import Strategy
 _DECADES = (-5, -2)
 _N_COLOURS = 31
 _HATCH, _HATCH_COLOUR = "////", "#c4c4c4"
-_FONT_SIZE = 7.5
 _MOST_TICKS = 16
 _ROWS = {"norm": "all norms", "bias": "all biases", "adapter": "adapters"}
 
@@ -88,7 +88,7 @@ def draw_score(score, ax):
     ax.set_xlim(-0.5, n_columns - 0.5)
     ax.set_ylim(n_parts - 0.5, -0.5)
     _name_columns(score, ax)
-    ax.set_yticks(range(n_parts), [_ROWS.get(part, part) for part in score.parts], fontsize="small")
+    ax.set_yticks(range(n_parts), [_ROWS.get(part, part) for part in score.parts], fontsize=TEXT_PT)
     ax.tick_params(length=0)
     for columns in score.phases()[1:]:
         ax.axvline(columns[0] - 0.5, color="black", linewidth=1.4)
@@ -99,7 +99,7 @@ def draw_score(score, ax):
     handles = [Patch(facecolor="white", edgecolor=_HATCH_COLOUR, hatch=_HATCH, label="frozen")] * (not rates.all())
     handles += [line for line in ax.lines if line.get_label() == "head solved"]
     if handles:
-        ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(1.0, -0.03), frameon=False, fontsize="small")
+        ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(1.0, -0.03), frameon=False, fontsize=TEXT_PT)
     _write_rates(score, norm, colours, ax)
     return ax
 
@@ -147,7 +147,7 @@ def _name_columns(score, ax):
         names.append("solve" if mark.solved else str(epoch))
     step = -(-len(names) // _MOST_TICKS)
     shown = [column for column, name in enumerate(names) if name == "solve" or int(name) % step == 0 or name == "1"]
-    ax.set_xticks(shown, [names[column] for column in shown], fontsize="small")
+    ax.set_xticks(shown, [names[column] for column in shown], fontsize=TEXT_PT)
     ax.set_xlabel("epoch")
 
 
@@ -161,9 +161,9 @@ def _write_rates(score, norm, colours, ax):
             continue
         for row, (part, rate) in enumerate(zip(score.parts, score.column(columns[0]), strict=True)):
             word = format_rate(rate)
-            if len(word) * 0.62 * _FONT_SIZE > len(columns) * width or height < 1.2 * _FONT_SIZE:
+            if len(word) * 0.62 * TEXT_PT > len(columns) * width or height < 1.2 * TEXT_PT:
                 continue
-            style = {"ha": "center", "va": "center", "fontsize": _FONT_SIZE, "gid": f"{part} {columns[0]}"}
+            style = {"ha": "center", "va": "center", "fontsize": TEXT_PT, "gid": f"{part} {columns[0]}"}
             colour = colours(norm(rate)) if rate else (1, 1, 1, 1)
             # With its own background, otherwise borders and hatches would run through it.
             box = {"facecolor": colour, "edgecolor": "none", "pad": 1.2}
@@ -178,7 +178,7 @@ def _write_notes(score, ax):
     for columns in score.phases():
         note = _format_mark(score.marks[columns[0]])
         if note and note != last:
-            style = {"textcoords": "offset points", "fontsize": _FONT_SIZE}
+            style = {"textcoords": "offset points", "fontsize": TEXT_PT}
             ax.annotate(note, (columns[0] - 0.5, -0.5), (1, 3), **style).set_in_layout(False)
             has_notes = True
         last = note

@@ -54,7 +54,7 @@ def draw_gains(gains: DataFrame, ax: Axes, *, margin: float = MARGIN) -> Axes:
     ax.set_xticks(range(len(shots)), [str(number) for number in shots])
     ax.set(xlabel=SHOTS, ylabel=_name_gain(gains))
     ax.grid(axis="y", alpha=0.3)
-    ax.legend(fontsize="small")
+    ax.legend(fontsize=9)
     return ax
 
 

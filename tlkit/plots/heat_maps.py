@@ -14,7 +14,7 @@ _GRAYS = (20, 108)  # black and white of the picture
 # The part of inferno that is at least as bright as the picture's white. Its lightness rises evenly, so that at each
 # pixel of any picture more heat is brighter.
 _COLOURS = (0.55, 1.0)
-_MOST_OPAQUE = 0.85
+_MOST_OPAQUE = 0.7
 
 
 @with_plain_texts

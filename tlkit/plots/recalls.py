@@ -43,7 +43,7 @@ def draw_recalls(recalls: DataFrame, ax: Axes, *, method: str, numbers: dict[str
     draw_recall_frame(len(recalls), ax)
     draw_recall_rows(recalls, ax, numbers or {})
     handles = ax.lines[-2:]
-    ax.legend(handles, ["source only", format_strategy(method)], fontsize="small", loc="lower center", ncols=2)
+    ax.legend(handles, ["source only", format_strategy(method)], fontsize=9, loc="lower center", ncols=2)
     return ax
 
 
