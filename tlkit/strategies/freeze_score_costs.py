@@ -29,7 +29,7 @@ def summarise_freeze_score(score, costs, n_train, *, frozen_prefix_mib=1024):
         raise ValueError(f"score: of {', '.join(score.parts)}; the costs are of {', '.join(costs.stages)}, head")
     n_of_head = costs.steps["head", "learns", False].n_trainable
     n_trainable, memory_mib, duration_s = 0, 0.0, 0.0
-    touched, kept, previous, longest = set(), set(), (), 0
+    touched, kept, previous, reused = set(), set(), (), {}
     n_batches = n_train / costs.batch_size  # not rounded up: pictures are divided into batches evenly
     for columns in score.phases():
         mark, rates = score.marks[columns[0]], dict(zip(score.parts, score.column(columns[0]), strict=True))
@@ -44,7 +44,8 @@ def summarise_freeze_score(score, costs, n_train, *, frozen_prefix_mib=1024):
         if touched.isdisjoint(prefix):
             kept.add(prefix)
         previous = prefix
-        longest = max(longest, len(prefix))
+        # Of solving and of epochs, the prefix that is frozen in all their phases.
+        reused[mark.solved] = min(len(prefix), reused.get(mark.solved, len(prefix)))
         if mark.solved:
             n_trainable = max(n_trainable, n_of_head)
             continue
@@ -64,8 +65,11 @@ def summarise_freeze_score(score, costs, n_train, *, frozen_prefix_mib=1024):
             f"{n_trainable:,} of {costs.n_parameters:,} parameters learn at once. {step}{n_steps} steps: at least "
             f"{duration_s:.{0 if duration_s >= 10 else 1}f} s for {n_train} pictures."
         )
-        if longest:
-            sentence += f" The frozen stages up to {costs.stages[longest - 1]} are computed once."
+        once = {solved: f"up to {costs.stages[n - 1]}" for solved, n in reused.items() if n}
+        if once:
+            sentence += f" The frozen stages {once.get(True) or once[False]} are computed once"
+            then = f", and those {once[False]} for all epochs" if False in once else "; epochs compute all stages"
+            sentence += f" to solve the head{then}." if len(reused) > 1 else "."
     return ScoreCosts(n_trainable, costs.n_parameters, memory_mib, n_steps, duration_s, sentence)
 
 

@@ -172,11 +172,9 @@ def transfer(
     settings.check_use(planned)
     check_target(planned, target, backbone)
     description = strategy.describe() | {"phases": planned.describe()["phases"]} | settings.describe()
-    target_digests = []
+    target_digests = [] if target is None else list_digests(target)
     if target is not None:
-        target = hide_labels(target)
-        target_digests = list_digests(target)
-        description["target"] = hash_digests(target_digests)
+        target, description["target"] = hide_labels(target), hash_digests(target_digests)
     with measured() as measurement:
         original, draws = backbone, Draws(settings.seed)
         with draws:
