@@ -39,6 +39,14 @@ def test_a_lesson_is_named_by_its_notebook(open_lesson, name, lesson):
         assert json.loads(path.read_text())["lessons"] == {lesson: {"predictions": {"gain": {"chips": {"grows": 10}}}}}
 
 
+def test_a_notebook_of_vs_code_is_a_lesson_too(open_lesson, tmp_path, monkeypatch):
+    path = open_lesson("")
+    monkeypatch.delenv("JPY_SESSION_NAME")
+    monkeypatch.setattr("__main__.__vsc_ipynb_file__", str(tmp_path / "07_another_domain.ipynb"), raising=False)
+    assert keep_entry("predictions", "gain", late=True) == ""
+    assert list(json.loads(path.read_text())["lessons"]) == ["07"]
+
+
 def test_nothing_is_written_without_a_notebook(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     progress.find_file.cache_clear()

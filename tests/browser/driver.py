@@ -90,7 +90,7 @@ class Lab:
     def save(self):
         """Save the notebook and wait until the server has it."""
         with self.page.expect_response(lambda answer: answer.request.method == "PUT" and ".ipynb" in answer.url):
-            self.page.keyboard.press("Control+s")
+            self.page.get_by_role("button", name="Save and create checkpoint").click()
 
     def reload(self):
         """Save the notebook and load the page again; the kernel goes on."""
@@ -110,7 +110,7 @@ class Lab:
     def restart_kernel(self):
         """Restart the kernel, also if it is busy."""
         self.page.get_by_role("menuitem", name="Kernel", exact=True).click()
-        self.page.get_by_role("menuitem", name="Restart Kernel…", exact=True).click()
+        self.page.get_by_role("menuitem", name="Restart Kernel…").first.click()
         self.page.get_by_role("button", name="Confirm Kernel Restart").click()
         self.wait_for_kernel()
 
