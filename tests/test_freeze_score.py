@@ -267,10 +267,8 @@ def test_the_costs_are_said():
     assert (probe.n_trainable, probe.n_steps, probe.memory_mib) == (100, 0, 0)
     assert probe.sentence.endswith("The frozen stages up to stage1 are computed once.")
     solved = "The frozen stages up to stage1 are computed once to solve the head"
-    for train, then in (
-        ([-1, "head"], ", and those up to stem for all epochs."),
-        (["all"], "; epochs compute all stages."),
-    ):
+    endings = {-1: ", and those up to stem for all epochs.", "all": "; epochs compute all stages."}
+    for train, then in endings.items():
         both = make_score(tl.Strategy([tl.Phase(["head"], None), tl.Phase([train, "head"], 2, 1e-3)]), backbone, 16)
         assert summarise_freeze_score(both, costs, 16).sentence.endswith(solved + then)
     with pytest.raises(ValueError, match="score: of stem, stage1, norm, head; the costs are of stem, stage1, head"):
