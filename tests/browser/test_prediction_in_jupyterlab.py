@@ -72,6 +72,9 @@ def test_chips_are_spread_by_mouse_and_keyboard(lab):
     expect(find_status(lab)).to_contain_text("Your prediction is kept")
     expect(find_status(lab)).to_be_focused()
     lab.page.keyboard.press("x")
+    with lab.page.expect_response(lambda answer: answer.request.method == "PUT" and ".ipynb" in answer.url):
+        lab.page.keyboard.press("Control+s")
+    lab.page.keyboard.press("x")
     assert lab.cells.count() == n_cells
     output.get_by_role("button", name="Change my prediction").click()
     grows.press("ArrowLeft")

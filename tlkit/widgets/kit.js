@@ -12,10 +12,19 @@ function make(name, attributes = {}, text = "") {
   return element;
 }
 
-// The element of a widget. JupyterLab would treat keys that are pressed in it as commands if they left it.
+// The element of a widget. JupyterLab would treat keys that are pressed in it as commands if they left it. Only Ctrl+S
+// does, which saves the notebook; the press of Ctrl comes first.
 function makeBox(name) {
-  const box = make("div", { class: `tlkit-box ${name}`, "data-lm-suppress-shortcuts": "true" });
-  for (const event of ["keydown", "keypress", "keyup"]) box.addEventListener(event, (pressed) => pressed.stopPropagation());
+  const box = make("div", { class: `tlkit-box ${name}` });
+  const suppress = (isOn) => box.toggleAttribute("data-lm-suppress-shortcuts", isOn);
+  suppress(true);
+  box.addEventListener("keydown", (event) => {
+    const saves = (event.ctrlKey || event.metaKey) && ["Control", "Meta", "s"].includes(event.key);
+    suppress(!saves);
+    if (!saves) event.stopPropagation();
+  });
+  for (const type of ["keypress", "keyup"]) box.addEventListener(type, (event) => event.stopPropagation());
+  for (const type of ["keyup", "focusout"]) box.addEventListener(type, () => suppress(true));
   return box;
 }
 
