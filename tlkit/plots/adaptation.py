@@ -199,7 +199,9 @@ def _draw_static(classes, figure):
     )
     for ax, entries in ((before, keys), (recalls, ((BEFORE, "source only"), (AFTER, "this method")))):
         handles = [Line2D([], [], **style, label=label) for style, label in entries]
-        key = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.09 if ax is before else 1.042), "borderaxespad": 0.0}
+        # A narrow map is narrower than its legend.
+        side, place = ("left", (0.0, 1.09)) if ax is before else ("right", (1.0, 1.042))
+        key = {"loc": f"lower {side}", "bbox_to_anchor": place, "borderaxespad": 0.0}
         ax.legend(handles=handles, ncols=3, fontsize=9, frameon=False, columnspacing=1.2, handletextpad=0.4, **key)
     return before, after, recalls
 

@@ -148,7 +148,7 @@ class AugmentationPage(Page):
         arms = comparison.table["strategy"][comparison.table["strategy"] != comparison.baseline].tolist()
 
         def draw_static(figure):
-            gallery, ablation = figure.add_axes((0.01, 0.4, 0.98, 0.6)), figure.add_axes((0.18, 0.08, 0.8, 0.27))
+            gallery, ablation = figure.add_axes((0.01, 0.4, 0.98, 0.6)), figure.add_axes((0.2, 0.08, 0.78, 0.27))
             _finish_gallery(gallery, n_pictures, _BOTTOM)
             gallery.set_anchor("NW")
             shots = comparison.table["shots"].iloc[0]

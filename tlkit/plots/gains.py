@@ -1,5 +1,6 @@
 """Transfer gains: as curves with the intervals that the verdicts come from, and as a map of verdicts."""
 
+import numpy as np
 from matplotlib.axes import Axes
 from pandas import DataFrame
 
@@ -9,7 +10,7 @@ from tlkit.plots.letters import with_plain_texts
 from tlkit.plots.style import SHOTS, hide_frame, measure_error_bars, style_curve
 from tlkit.plots.vector import ON_DARK, ON_LIGHT, QUIET, mark
 
-_SHORT = {"no difference that matters": "no difference"}
+_SHORT = {"no difference that matters": "no\ndifference", "can't tell": "can't\ntell"}
 _LEAST_SCALE = 0.05  # of the map's colours, so that a gain of 0.01 does not look like one of 0.30
 _DARK = 0.6  # from this share of the scale on, a cell is too dark for black text
 
@@ -121,7 +122,8 @@ def draw_map_cells(gains, ax):
 
 def format_gain(row):
     """Return gain, interval and verdict of a row of the table in a few words."""
-    return f"{row.gain:+.2f} ({row.gain_low:+.2f} to {row.gain_high:+.2f}), {row.verdict}"
+    interval = f" ({row.gain_low:+.2f} to {row.gain_high:+.2f})" if np.isfinite(row.gain_low) else ""
+    return f"{row.gain:+.2f}{interval}, {row.verdict}"
 
 
 def frame_cell(gains, ax, strategy, shots):

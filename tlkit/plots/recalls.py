@@ -1,5 +1,7 @@
 """Recall per class, before and after: one row per class."""
 
+import math
+
 import numpy as np
 from matplotlib.axes import Axes
 from pandas import DataFrame
@@ -12,6 +14,8 @@ from tlkit.plots.vector import QUIET, mark
 COLUMNS = ("source_only", "method")
 BEFORE = {"marker": "o", "linestyle": "none", "color": "black", "markerfacecolor": "white", "markersize": 7}
 AFTER = {"marker": "s", "linestyle": "none", "color": COLOURS[2], "markeredgecolor": "black", "markersize": 6}
+
+_MOST_LABELS = 36  # that don't overlap on a page
 
 
 @with_plain_texts
@@ -63,10 +67,11 @@ def draw_recall_rows(recalls, ax, numbers, *, columns=COLUMNS):
     from matplotlib.collections import LineCollection
 
     rows, shares = np.arange(len(recalls)), [recalls[column].to_numpy() for column in columns]
-    words = []
+    words, step = [], math.ceil(len(recalls) / _MOST_LABELS)
     for row, (name, n, before, after) in enumerate(zip(recalls["class"], recalls["n"], *shares, strict=True)):
         label = f"{numbers[name]}  {shorten(name)} ({n})" if name in numbers else f"{shorten(name)} ({n})"
-        ax.text(-0.05, row, label, fontsize=9, ha="right", va="center")
+        if row % step == 0:
+            ax.text(-0.05, row, label, fontsize=9, ha="right", va="center")
         words.append(f"{name}: recall {before:.2f} → {after:.2f} ({after - before:+.2f}), {n} pictures")
     loses = shares[1] < shares[0]
     style = {"colors": np.where(loses, "black", QUIET), "linestyles": np.where(loses, ":", "-"), "linewidths": 2}

@@ -1,5 +1,7 @@
 """Accuracy against the costs of tuning: the share of trained parameters, the memory of a step, the stored size."""
 
+import math
+
 import numpy as np
 from matplotlib.axes import Axes
 from pandas import DataFrame
@@ -84,7 +86,11 @@ class TrainedSharePage(Page):
 
     def __init__(self, table, cost, score):
         def draw_static(figure):
-            ax = draw_trained_share(table, figure.add_axes((0.07, 0.09, 0.74, 0.85)), cost=cost, score=score)
+            bottom = (0.75 + 0.19 * math.ceil(len(table) / 3)) / SIZE_INCHES[1]
+            ax = figure.add_axes((0.08, bottom, 0.9, 0.945 - bottom))
+            draw_trained_share(table, ax, cost=cost, score=score)
+            within = {"bbox_to_anchor": (0.5, 0), "bbox_transform": figure.transFigure}
+            ax.legend(fontsize=9, loc="lower center", ncols=3, frameon=False, **within)
             ax.set_title(f"{score.replace('_', ' ')} of each strategy, with its interval, by its cost", fontsize=10)
             return [ax]
 
