@@ -102,7 +102,6 @@ def compare_pairs(
         title="pairs",
         progress=progress,
         n_workers=n_workers,
-        leave=False,
     )
     described = {
         name: method.describe() if tunes(method) else {"function": type(method).__name__} | dataclasses.asdict(method)

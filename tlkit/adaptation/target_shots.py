@@ -111,7 +111,6 @@ def compare_target_shots(
         title="shots",
         progress=progress,
         n_workers=n_workers,
-        leave=False,
     )
     return tabulate(results, ["strategy", "shots", "seed", "fold"])
 
