@@ -1,14 +1,17 @@
 """Jobs: the threads that are idle where one is begun end before it works."""
 
+import contextvars
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import threadpoolctl
 
-from tlkit.widgets.jobs import end_idle_threads
+from tlkit.widgets import jobs
+from tlkit.widgets.jobs import Job, end_idle_threads
 
 # Threads that end stay listed for a moment.
 COUNTING = """
@@ -55,3 +58,17 @@ def test_threads_of_another_library_are_let_be(monkeypatch):
     ]
     monkeypatch.setattr(threadpoolctl, "threadpool_info", lambda: pools)
     end_idle_threads()
+
+
+@pytest.mark.parametrize("kernel", [None, SimpleNamespace(), SimpleNamespace(_shell_parent={"header": 1})])
+def test_a_job_runs_without_a_kernel_and_in_one_without_subshells(monkeypatch, kernel):
+    monkeypatch.setattr(jobs, "get_ipython", lambda: kernel and SimpleNamespace(kernel=kernel))
+    assert Job(lambda job: 42).wait() == 42
+
+
+def test_a_job_publishes_for_no_subshell_and_the_cell_that_begins_it_for_its_own(monkeypatch):
+    parent = contextvars.ContextVar("parent")
+    parent.set({"header": {"subshell_id": "a page"}})
+    monkeypatch.setattr(jobs, "get_ipython", lambda: SimpleNamespace(kernel=SimpleNamespace(_shell_parent=parent)))
+    assert Job(lambda job: parent.get()).wait() == {}
+    assert parent.get() == {"header": {"subshell_id": "a page"}}

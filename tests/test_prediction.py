@@ -80,6 +80,7 @@ def test_a_prediction_after_the_result_is_late_if_that_was_open(keep, is_late):
 
 def test_a_number_counts_for_the_nearest_option():
     prediction = make(range(0, 101, 10), unit="%")
+    assert repr(prediction).startswith("Prediction(0 % | 10 % | 20 %")
     prediction.keep({30: 4, 40: 6}, "a guess")
     assert repr(prediction.compare(42.5)).split("\n") == [
         "You predicted: 30 % (4), 40 % (6)",

@@ -1,5 +1,6 @@
 """Long work in a thread of its own, which a cell can wait for and a button can cancel."""
 
+import contextvars
 import threading
 
 from IPython import get_ipython
@@ -54,5 +55,5 @@ def leave_subshell():
     # the subshell that handled the last request. A page that is loaded again ends that subshell, and the widgets that
     # the thread changes afterwards would be dead.
     parent = getattr(getattr(get_ipython(), "kernel", None), "_shell_parent", None)
-    if parent is not None:
+    if isinstance(parent, contextvars.ContextVar):  # older kernels have no subshells
         parent.set({})

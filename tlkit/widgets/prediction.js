@@ -116,7 +116,7 @@ function render({ model, el }) {
       return `Your prediction is kept${late ? ", made after the result was shown" : ""} (${time}). ${problem}`;
     }
     const task = left ? `${left} of ${N_CHIPS} chips left: place them all, then keep your prediction.` : "All chips are placed: keep your prediction.";
-    if (measured && late) return `The result was shown before you predicted. ${task}`;
+    if (late) return `The result was shown before you predicted. ${task}`;
     return (measured ? "The result is there. It stays sealed until you keep your prediction. " : "") + task;
   }
 

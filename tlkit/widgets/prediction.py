@@ -32,14 +32,14 @@ class Outcome:
     view: Prediction
 
     def __repr__(self):
-        predicted, late = _NONE_YET, " (made after the result was shown)" if self.late else ""
-        agreement = []
-        if self.predicted is not None:
-            predicted = _format_chips(self.predicted)
-            nearest = "it" if self.option == self.measured else f"{self.option}, the nearest option"
-            agreement = [f"{self.predicted.get(self.option, 0)} of {_N_CHIPS} chips are on {nearest}."]
-            predicted += late
-        return "\n".join([f"You predicted: {predicted}", f"Measured: {self.measured}", *agreement])
+        if self.predicted is None:
+            return f"You predicted: {_NONE_YET}\nMeasured: {self.measured}"
+        late = " (made after the result was shown)" if self.late else ""
+        nearest = "it" if self.option == self.measured else f"{self.option}, the nearest option"
+        return (
+            f"You predicted: {_format_chips(self.predicted)}{late}\nMeasured: {self.measured}\n"
+            f"{self.predicted.get(self.option, 0)} of {_N_CHIPS} chips are on {nearest}."
+        )
 
     def _repr_mimebundle_(self, **keywords):
         """Return the text, and for readers with widgets the prediction, which unseals the result once it is kept."""
@@ -105,11 +105,10 @@ class Prediction(anywidget.AnyWidget):
     problem = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, name: str, question: str, options: Sequence[str] | Sequence[float], *, unit: str = ""):
-        options = list(options)
-        if not 2 <= len(options) <= _MOST_OPTIONS or len(set(options)) < len(options):
-            raise ValueError(f"options: {options}, expected from 2 to {_MOST_OPTIONS} different ones")
-        self._name, self._unit, self._values = name, unit, options
-        texts = [_format(option, unit) for option in options]
+        self._name, self._unit, self._values = name, unit, list(options)
+        texts = [_format(option, unit) for option in self._values]
+        if not 2 <= len(texts) <= _MOST_OPTIONS or len(set(texts)) < len(texts):
+            raise ValueError(f"options: {texts}, expected from 2 to {_MOST_OPTIONS} different ones")
         path, lesson = find_file()
         folder = hashlib.sha256(str(path.parent).encode()).hexdigest()[:12]
         found = self._read_entry(texts)
@@ -149,6 +148,10 @@ class Prediction(anywidget.AnyWidget):
         if not self.kept_at or sum(self.chips) != _N_CHIPS:
             return None
         return {value: n for value, n in zip(self._values, self.chips, strict=True) if n}
+
+    def _name_chips(self):
+        """Return the prediction that was kept by the options' texts, empty before."""
+        return {_format(value, self._unit): n for value, n in (self.kept or {}).items()}
 
     def keep(self, chips: Mapping[str | float, int], reason: str = "") -> None:
         """Keep a prediction, as the button does.
@@ -198,8 +201,7 @@ class Prediction(anywidget.AnyWidget):
                 setattr(self, trait, value)
         self._measured = measured
         self._save()
-        predicted = self.kept and dict(zip(self.options, self.chips, strict=True))
-        return Outcome(predicted, self.measured, self.options[self.measured_place], self.late, self)
+        return Outcome(self._name_chips() or None, self.measured, self.options[self.measured_place], self.late, self)
 
     _measured = None
 
@@ -214,8 +216,12 @@ class Prediction(anywidget.AnyWidget):
         """Write the prediction to `progress.json`, or that its result was opened without one."""
         if not self.kept and not self.late:
             return
-        chips = {option: n for option, n in zip(self.options, self.chips, strict=True) if n and self.kept}
-        values = {"chips": chips, "reason": self.reason, "kept_at": self.kept_at or None, "late": self.late}
+        values = {
+            "chips": self._name_chips(),
+            "reason": self.reason,
+            "kept_at": self.kept_at or None,
+            "late": self.late,
+        }
         values |= {} if self._measured is None else {"measured": self._measured}
         problem = keep_entry("predictions", self._name, **values)
         self.problem = problem or ""
@@ -224,20 +230,15 @@ class Prediction(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **keywords):
         """Return the widget's display data, with a list of the options for front ends without widgets."""
-        chips = self.chips if self.kept else [None] * len(self.options)
-        items = "".join(
-            f"<li>{html.escape(option)}{'' if n is None else f': {n}'}</li>"
-            for option, n in zip(self.options, chips, strict=True)
-        )
+        chips = self._name_chips()
+        lines = [f"{option}: {chips[option]}" if option in chips else option for option in self.options]
+        items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
         form = f"<p><b>{html.escape(self.question)}</b></p><ul>{items}</ul>"
         return _make_bundle(self, repr(self), form, keywords)
 
     def __repr__(self):
-        kept = f"kept: {_format_chips(dict(zip(self.options, self.chips, strict=True)))}" if self.kept else _NONE_YET
-        span = (
-            " | ".join(self.options) if isinstance(self._values[0], str) else f"{self.options[0]} to {self.options[-1]}"
-        )
-        return f"Prediction({span}; {kept})"
+        kept = f"kept: {_format_chips(self._name_chips())}" if self.kept else _NONE_YET
+        return f"Prediction({' | '.join(self.options)}; {kept})"
 
 
 def _make_bundle(view, text, form, keywords):
@@ -257,5 +258,5 @@ def _format(value, unit):
 
 
 def _format_chips(chips):
-    """Return {option: chips} as text, without options that have none."""
-    return ", ".join(f"{option} ({n})" for option, n in chips.items() if n)
+    """Return {option: chips} as text."""
+    return ", ".join(f"{option} ({n})" for option, n in chips.items())
