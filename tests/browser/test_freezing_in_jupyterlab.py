@@ -20,44 +20,60 @@ N_RUN = 2
 
 
 def find_explorer(lab):
-    """Return (output, status line, picture) of the explorer's cell."""
+    """Return (output, status line, sheet of the drawing) of the explorer's cell."""
     output = lab.output(1)
-    return output, output.get_by_role("status"), output.locator("img")
+    return output, output.get_by_role("status"), output.locator(".tlkit-sheet")
 
 
-def test_stages_are_thawed_by_mouse(lab):
-    output, status, picture = find_explorer(lab)
+def test_stages_are_thawed_by_mouse_beside_the_drawing_and_in_it(lab):
+    output, status, sheet = find_explorer(lab)
     expect(status).to_contain_text("The frozen stages don't change by a single bit.")
-    before = picture.get_attribute("src")
-    output.get_by_role("button", name="stage1: frozen").click()
-    expect(output.get_by_role("button", name="stage1: learns")).to_be_visible()
-    expect(picture).not_to_have_attribute("src", before)
+    stage = output.get_by_role("button", name="stage1")
+    stage.click()
+    expect(stage).to_have_attribute("aria-pressed", "false")
+    cell = sheet.locator("[data-kind=stage][data-place='1']").first
+    expect(cell).to_have_attribute("data-words", "weights of stage1: moves")
+    cell.hover()
+    expect(output.locator(".tlkit-tip")).to_have_text("weights of stage1: moves")
+    cell.click()
+    expect(stage).to_have_attribute("aria-pressed", "true")
+    expect(cell).to_have_attribute("data-words", "weights of stage1: still")
 
 
 def test_stages_and_norm_layers_are_changed_by_keyboard(lab):
     output, status, _ = find_explorer(lab)
     n_cells = lab.cells.count()
-    output.get_by_role("button", name="stem: frozen").focus()
-    lab.page.keyboard.press("Enter")
-    expect(output.get_by_role("button", name="stem: learns")).to_be_visible()
+    statistics = output.get_by_role("radio", name="statistics")
+    output.get_by_role("button", name="stem").focus()
+    for key, pressed in (("Enter", "false"), ("ArrowRight", "true"), ("Enter", "false")):
+        lab.page.keyboard.press(key)
+        focused = output.locator("button:focus")
+        expect(focused).to_have_attribute("aria-pressed", pressed)
     expect(status).to_contain_text("No stage is frozen.")
-    lab.page.keyboard.press("Enter")
-    expect(output.get_by_role("button", name="stem: frozen")).to_be_visible()
-    output.get_by_role("button", name="statistics").focus()
-    lab.page.keyboard.press("Enter")
+    # Norm layers of no stage: there is nothing to choose.
+    expect(statistics).to_have_attribute("aria-disabled", "true")
+    statistics.click()
+    expect(statistics).to_have_attribute("aria-checked", "false")
+    lab.page.keyboard.press("Escape")
+    output.get_by_role("button", name="stage1").focus()
+    lab.page.keyboard.press("Space")
+    output.get_by_role("radio", name="frozen").focus()
+    lab.page.keyboard.press("ArrowRight")
     expect(status).to_contain_text("In the frozen stages norm statistics still move.")
     assert lab.cells.count() == n_cells  # JupyterLab took no key for a command of its own
 
 
-def test_the_picture_is_a_whole_page(lab):
-    _, _, picture = find_explorer(lab)
-    assert picture.evaluate("image => image.complete && image.naturalWidth") == 980
+def test_text_stays_text_and_follows_the_theme(lab):
+    _, _, sheet = find_explorer(lab)
+    text = sheet.get_by_text("memory of a step")
+    colour = text.evaluate("text => getComputedStyle(text).fill")
+    assert colour == text.evaluate("text => getComputedStyle(text.closest('.tlkit-box')).color")
 
 
 def test_a_failure_while_drawing_is_shown(lab):
     output, status, _ = find_explorer(lab)
     lab.run_cell(2)
-    output.get_by_role("button", name="trainable").click()
+    output.get_by_role("radio", name="trainable").click()
     expect(status).to_contain_text("This could not be shown: TypeError")
     lab.run_cell(3)
     expect(lab.output(3)).to_have_text("'TypeError'")

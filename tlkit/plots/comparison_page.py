@@ -6,8 +6,7 @@ from tlkit.plots.mistakes import N_COLUMNS, N_ROWS, draw_mistakes, draw_mistakes
 from tlkit.plots.page import Page
 from tlkit.plots.style import FIXED, RING
 
-# The sheet of mistakes is as wide as the page, so that each pixel of its pictures is one pixel of the page.
-SIZE_INCHES = (9.8, 8.3)
+SIZE_INCHES = (9.2, 6.5)
 
 
 class ComparisonPage(Page):
@@ -23,13 +22,13 @@ class ComparisonPage(Page):
 
 def _draw_static(comparison, classes, figure):
     """Draw the overview and the frames of the other two; return the three axes."""
-    overview = figure.add_axes((0.07, 0.555, 0.40, 0.41))
+    overview = figure.add_axes((0.075, 0.565, 0.39, 0.395))
     draw_comparison(comparison, overview)
     overview.set_title("mean accuracy and 95 % interval", fontsize=10)
-    confusion = figure.add_axes((0.57, 0.555, 0.42, 0.41))
+    confusion = figure.add_axes((0.56, 0.56, 0.43, 0.4))
     draw_confusion_frame(classes, confusion)
     confusion.set_title("confusion matrix: test pictures of all seeds", fontsize=10)
-    mistakes = figure.add_axes((0.0, 0.0, 1.0, 336 / 830))
+    mistakes = figure.add_axes((0.0, 0.0, 1.0, 0.43))
     draw_mistakes_frame(mistakes)
     return overview, confusion, mistakes
 
@@ -46,7 +45,6 @@ def _draw_dynamic(summary, table, read_picture, axes):
     draw_mistakes(summary.mistakes, read_picture, mistakes)
     n_shown = min(len(summary.mistakes), N_COLUMNS * N_ROWS)
     heading = (
-        f"mistakes: the {n_shown} most confident of {len(summary.mistakes)} pictures, "
-        "true class → predicted class (probability)"
+        f"mistakes: the {n_shown} most confident of {len(summary.mistakes)}, true class → predicted class (probability)"
     )
-    mistakes.text(0.5, 1.02, heading, transform=mistakes.transAxes, ha="center", fontsize=10)
+    mistakes.text(0.0, 1.02, heading, transform=mistakes.transAxes, fontsize=10)

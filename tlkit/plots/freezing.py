@@ -1,13 +1,15 @@
 """The effect of a choice of frozen stages on weights, memory and time, compared with training everything."""
 
 from tlkit.plots.page import Page
-from tlkit.plots.style import COLOURS
+from tlkit.plots.style import COLOURS, TEXT_PT
+from tlkit.plots.vector import ON_LIGHT, QUIET, mark
 
-SIZE_INCHES = (9.8, 6.2)
+SIZE_INCHES = (9.2, 6.3)
 
-_FROZEN, _MOVES, _OUTLINE = COLOURS[5], COLOURS[4], "#555555"
+_FROZEN, _MOVES = COLOURS[5], COLOURS[4]
 # Of the four parts of the memory; in gray their hatches differ.
 _MEMORY_STYLES = ((COLOURS[6], ""), (COLOURS[1], "//"), (COLOURS[3], ".."), (COLOURS[2], "\\\\"))
+_COLUMNS = ("this choice", "everything learns")  # of the memory
 _BAR_WIDTH = 0.7
 _ABOVE_FRAMES = 2.6  # zorder of the dynamic part, above the frames of the static part
 
@@ -21,14 +23,14 @@ class FreezingPage(Page):
 
 def _draw_static(everything, figure):
     """Draw frames and outlines; return the axes of moves, activations, durations and memory."""
-    moves = figure.add_axes((0.12, 0.67, 0.62, 0.21))
-    activations = figure.add_axes((0.12, 0.37, 0.62, 0.23))
-    durations = figure.add_axes((0.12, 0.07, 0.62, 0.23))
-    memory = figure.add_axes((0.82, 0.07, 0.17, 0.81))
+    moves = figure.add_axes((0.12, 0.69, 0.62, 0.2))
+    activations = figure.add_axes((0.12, 0.375, 0.62, 0.23))
+    durations = figure.add_axes((0.12, 0.065, 0.62, 0.23))
+    memory = figure.add_axes((0.82, 0.065, 0.17, 0.825))
     n_parts = len(everything.parts)
     for ax in (moves, activations, durations):
         ax.set_xlim(-0.5, n_parts - 0.5)
-        ax.set_xticks(range(n_parts), everything.parts, fontsize=8)
+        ax.set_xticks(range(n_parts), everything.parts, fontsize=TEXT_PT)
         ax.tick_params(length=0)
     moves.set_yticks(range(len(everything.moves)), everything.moves, fontsize=9)
     moves.set_ylim(len(everything.moves) - 0.5, -0.5)
@@ -39,18 +41,18 @@ def _draw_static(everything, figure):
     _draw_outlines([1000 * duration_s for duration_s in everything.durations_s], durations, "ms")
     durations.set_title("time of a step (outline: everything learns)", fontsize=10)
     _draw_memory(everything.memory_mib, 1, memory)
-    memory.set_xticks([0, 1], ["this choice", "everything\nlearns"], fontsize=9)
+    memory.set_xticks([0, 1], [name.replace("g l", "g\nl") for name in _COLUMNS], fontsize=TEXT_PT)
     memory.set_xlim(-0.55, 1.55)
     memory.set_ylim(0, 1.3 * sum(everything.memory_mib.values()))
     memory.set_ylabel("MiB")
     memory.set_title("memory of a step", fontsize=10, pad=32)
-    memory.legend(loc="upper center", fontsize=7.5, reverse=True, ncols=1)
+    memory.legend(loc="upper center", fontsize=TEXT_PT, reverse=True, ncols=1)
     return moves, activations, durations, memory
 
 
 def _draw_outlines(values, ax, unit):
     """Draw the (n_parts,) values of training everything as dashed outlines."""
-    ax.bar(range(len(values)), values, _BAR_WIDTH, fill=False, edgecolor=_OUTLINE, linestyle="--")
+    ax.bar(range(len(values)), values, _BAR_WIDTH, fill=False, edgecolor=QUIET, linestyle="--")
     ax.set_ylim(0, 1.3 * max(values))
     ax.set_ylabel(unit)
 
@@ -58,12 +60,13 @@ def _draw_outlines(values, ax, unit):
 def _draw_memory(memory_mib, column, ax):
     """Draw a stacked bar of the four parts of the memory in a column, with their sum above it."""
     bottom = 0
-    for (name, value), (colour, hatch) in zip(memory_mib.items(), _MEMORY_STYLES, strict=True):
+    for place, ((name, value), (colour, hatch)) in enumerate(zip(memory_mib.items(), _MEMORY_STYLES, strict=True)):
         label = name if column == 1 else None
         style = {"color": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0, "zorder": _ABOVE_FRAMES}
-        ax.bar(column, value, _BAR_WIDTH, bottom, label=label, **style)
+        (bar,) = ax.bar(column, value, _BAR_WIDTH, bottom, label=label, **style)
+        mark(bar, "memory", column, place, words=f"{_COLUMNS[column]}, {name}: {value:.3g} MiB")
         bottom += value
-    ax.text(column, bottom, f"{bottom:.0f}", ha="center", va="bottom", fontsize=9)
+    ax.text(column, bottom, f"{bottom:.3g}", ha="center", va="bottom", fontsize=TEXT_PT)
 
 
 def _draw_dynamic(summary, axes):
@@ -71,28 +74,35 @@ def _draw_dynamic(summary, axes):
     moves, activations, durations, memory = axes
     for column, part in enumerate(summary.parts):
         treatment = "frozen" if part in summary.choice.frozen else "learns"
-        moves.text(column, -0.6, f"{part}\n{treatment}", ha="center", va="bottom", fontsize=8)
-    for row, marks in enumerate(summary.moves.values()):
-        _draw_marks(marks, row, moves)
-    _draw_bars(summary.activations_mib, summary, activations)
-    _draw_bars([1000 * duration_s for duration_s in summary.durations_s], summary, durations)
+        moves.text(column, -0.6, f"{part}\n{treatment}", ha="center", va="bottom", fontsize=TEXT_PT)
+    for row, (kind, moved) in enumerate(summary.moves.items()):
+        _draw_moves(kind, moved, row, summary.parts, moves)
+    _draw_bars(summary.activations_mib, "MiB", summary, activations)
+    _draw_bars([1000 * duration_s for duration_s in summary.durations_s], "ms", summary, durations)
     _draw_memory(summary.memory_mib, 0, memory)
 
 
-def _draw_marks(marks, row, ax):
+def _draw_moves(kind, moved, row, parts, ax):
     """Draw whether each part moves: (n_parts,) bool, None for a part without such values, such as norm layers."""
-    columns = [column for column, moved in enumerate(marks) if moved is not None]
-    colours = [_MOVES if marks[column] else _FROZEN for column in columns]
-    ax.bar(columns, 0.9, 0.94, row - 0.45, color=colours, zorder=_ABOVE_FRAMES)
-    for column in columns:
-        ax.text(column, row, "moves" if marks[column] else "still", ha="center", va="center", fontsize=8)
+    for column, moves in enumerate(moved):
+        if moves is not None:
+            colour, word = (_MOVES, "moves") if moves else (_FROZEN, "still")
+            (cell,) = ax.bar(column, 0.9, 0.94, row - 0.45, color=colour, zorder=_ABOVE_FRAMES)
+            _mark_part(cell, column, parts, f"{kind} of {parts[column]}: {word}")
+            ax.text(column, row, word, ha="center", va="center", fontsize=TEXT_PT, color=ON_LIGHT)
 
 
-def _draw_bars(values, summary, ax):
+def _mark_part(artist, column, parts, words):
+    """Let a click on what is drawn of a stage freeze or unfreeze it; the head, the last part, isn't frozen."""
+    mark(artist, "head" if column == len(parts) - 1 else "stage", column, words=words)
+
+
+def _draw_bars(values, unit, summary, ax):
     """Draw the (n_parts,) values of a choice as bars with numbers."""
     colours = [_FROZEN if part in summary.choice.frozen else _MOVES for part in summary.parts]
-    ax.bar(range(len(values)), values, _BAR_WIDTH, color=colours, zorder=_ABOVE_FRAMES)
     # On white, since the outlines would cross the numbers.
-    style = {"ha": "center", "fontsize": 8, "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.8}}
-    for column, value in enumerate(values):
+    style = {"ha": "center", "fontsize": TEXT_PT, "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.8}}
+    bars = ax.bar(range(len(values)), values, _BAR_WIDTH, color=colours, zorder=_ABOVE_FRAMES)
+    for column, (bar, value) in enumerate(zip(bars, values, strict=True)):
+        _mark_part(bar, column, summary.parts, f"{summary.parts[column]}: {value:.3g} {unit}")
         ax.annotate(f"{value:.1f}", (column, value), (0, 3), textcoords="offset points", **style)

@@ -9,7 +9,9 @@ function render({ model, el }) {
   const figure = makeFigure(
     (kind, places) => {
       const chosen = { ...model.get("chosen") };
-      clicks[kind].forEach((name, number) => (chosen[name] = places[number]));
+      clicks[kind].forEach((name, number) => {
+        chosen[name] = Array.isArray(chosen[name]) ? toggle(chosen[name], places[number]) : places[number];
+      });
       send(model, "chosen", chosen);
     },
     (kind) => kind in clicks,

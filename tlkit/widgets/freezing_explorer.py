@@ -46,6 +46,7 @@ class FreezingExplorer(ChoiceExplorer):
             check=costs.check,
             summarise=functools.partial(summarise_freezing, costs),
             page=FreezingPage(summarise_freezing(costs, FreezingChoice())),
+            clicks={"stage": ["frozen"]},
         )
 
     def _offers(self, field, choice):

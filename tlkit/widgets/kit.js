@@ -92,6 +92,11 @@ function addArrows(element, getButtons, choose) {
   });
 }
 
+// Return positions with one more or, if it is there, one less.
+function toggle(places, place) {
+  return places.includes(place) ? places.filter((other) => other !== place) : [...places, place].sort((a, b) => a - b);
+}
+
 // A group of buttons with a label. Of "radio" one is chosen, and arrows, Home and End choose; of "toggles" any number.
 // Returns its element and update(chosen, disabled), with positions of the options.
 function makeButtons({ kind = "radio", label, texts, unit = "" }, choose) {
@@ -104,7 +109,7 @@ function makeButtons({ kind = "radio", label, texts, unit = "" }, choose) {
   const buttons = texts.map((text, place) =>
     makeButton(text, () => {
       if (one) return choose(place);
-      choose(chosen.includes(place) ? chosen.filter((other) => other !== place) : [...chosen, place].sort((a, b) => a - b));
+      choose(toggle(chosen, place));
     }, one ? { role: "radio" } : {}));
   addArrows(row, () => buttons, one ? choose : () => {});
   row.append(...buttons, unit);
