@@ -52,7 +52,7 @@ def test_stages_and_norm_layers_are_changed_by_keyboard(lab):
     expect(status).to_contain_text("No stage is frozen.")
     # Norm layers of no stage: there is nothing to choose.
     expect(statistics).to_have_attribute("aria-disabled", "true")
-    statistics.click()
+    statistics.click(force=True)
     expect(statistics).to_have_attribute("aria-checked", "false")
     lab.page.keyboard.press("Escape")
     output.get_by_role("button", name="stage1").focus()
