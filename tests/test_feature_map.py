@@ -3,6 +3,8 @@
 import base64
 import dataclasses
 import io
+import re
+import threading
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from PIL import Image
 import tlkit as tl
 from tlkit.features.projection import choose_perplexity, find_neighbors, project_features, share_same_class
 from tlkit.plots.feature_map import choose_looks, draw_feature_map, name_axes
-from tlkit.widgets import FeatureMapExplorer
+from tlkit.widgets import FeatureMapExplorer, feature_map_explorer
 
 
 @pytest.fixture
@@ -157,32 +159,74 @@ def draw(features, **settings):
 
 
 def test_a_selected_picture_is_shown_with_its_neighbours(view, images):
-    assert view.shown == []
+    assert view.near == []
     view.selected = 3
     found, similarities = find_neighbors(view.features, 3, 5, other_groups=True)
-    assert [figure["index"] for figure in view.shown] == [3, *found]
-    assert view.shown[0]["name"] == images.names[3]
+    assert [figure["index"] for figure in view.near] == [3, *found]
+    assert view.near[0]["name"] == images.names[3]
     same = "same class" if images.labels[found[0]] == images.labels[3] else "another class"
-    assert view.shown[1]["relation"] == f"similarity {similarities[0]:.3f}, {same}"
-    encoded = view.shown[0]["source"].removeprefix("data:image/webp;base64,")
+    assert view.near[1]["relation"] == f"similarity {similarities[0]:.3f}, {same}"
+    encoded = view.near[0]["source"].removeprefix("data:image/webp;base64,")
     with Image.open(io.BytesIO(base64.b64decode(encoded))) as picture:
-        assert picture.size == (96, 96)
+        assert max(picture.size) <= 128
     n_same = (images.labels[found] == images.labels[3]).sum()
-    assert f"{n_same} of its 5 nearest neighbours are of its class" in view.sentence
+    assert f"{n_same} of its 5 nearest neighbours are of its class" in view.status
     view.selected = None
-    assert view.shown == []
+    assert view.near == []
 
 
 def test_t_sne_is_computed_when_it_is_asked_for(view):
-    before = view.positions
+    before = view.frame
     view.method = "tsne"
     view.wait()
     assert (view.computing, view.error) == (False, None)
-    expected = project_features(view.features, "tsne")
-    np.testing.assert_array_equal(np.frombuffer(view.positions, "<f4").reshape(-1, 2), expected)
-    assert "mean nothing" in view.warning
+    np.testing.assert_array_equal(view._maps["tsne"], project_features(view.features, "tsne"))
+    assert "mean nothing" in view.frame
+    assert view.shown == ["tsne", "class", None]
     view.method = "pca"
-    assert view.positions == before
+    assert view.frame == before
+
+
+def test_the_old_map_stays_while_t_sne_is_computed(view, monkeypatch):
+    reached, opened, real = threading.Event(), threading.Event(), feature_map_explorer.project_features
+
+    def project(*arguments):
+        reached.set()
+        assert opened.wait(60)
+        return real(*arguments)
+
+    monkeypatch.setattr(feature_map_explorer, "project_features", project)
+    before = view.frame
+    view.method = "tsne"
+    assert reached.wait(60)
+    assert (view.computing, view.frame) == (True, before)
+    assert view.status.startswith("Computing t-SNE of 15 pictures")
+    view.selected = 2
+    assert len(view.near) == 6
+    opened.set()
+    assert view.wait().frame != before
+    assert view.selected == 2
+    assert "of its 5 nearest neighbours" in view.status
+
+
+def test_each_point_has_its_name_and_its_picture(view, images, monkeypatch):
+    place = 9
+    numbers, words = re.search(r'id="point:\*(8[^|]*)\|([^"]*)"', view.frame).groups()
+    assert words.split("\n")[numbers.split(",").index("9")] == f"{images.names[place]}: dog"
+    sent = []
+    monkeypatch.setattr(view, "send", sent.append)
+    view._handle_custom_msg({"index": place}, [])
+    assert (sent[0]["index"], sent[0]["name"]) == (place, images.names[place])
+    assert sent[0]["source"].startswith("data:image/webp;base64,")
+
+
+def test_the_selected_picture_is_drawn_on_the_map(view):
+    assert view.drawing == ""
+    frame = view.frame
+    view.selected = 3
+    assert view.drawing.count("<path") >= 6
+    assert view.frame == frame
+    assert view.snapshot().data != view._find_page().render_still([])
 
 
 def test_what_cannot_be_selected_is_a_trait_error(view):
@@ -196,15 +240,15 @@ def test_a_picture_that_cannot_be_read_is_said(view, images, tmp_path):
     # One that the unreadable picture is no neighbour of.
     sound = next(index for index in range(1, 15) if 0 not in find_neighbors(view.features, index)[0])
     view.selected = sound
-    kept = view.shown
+    kept = view.near
     (tmp_path / "pets" / "cat" / "0.png").unlink()
     view.selected = 0
-    assert view.sentence.startswith("This could not be shown: ")
+    assert view.status.startswith("This could not be shown: ")
     assert view.error is not None
-    assert view.shown == kept
+    assert view.near == kept
     view.selected = sound
     assert view.error is None
-    assert "nearest neighbours are of its class" in view.sentence
+    assert "nearest neighbours are of its class" in view.status
 
 
 def test_images_that_do_not_belong_to_the_features_are_refused(images):

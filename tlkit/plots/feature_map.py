@@ -5,9 +5,11 @@ import numpy as np
 from tlkit.arguments import check_known, check_shape
 from tlkit.features.projection import METHODS, USUAL_PERPLEXITY, check_mappable, choose_perplexity, project_features
 from tlkit.plots.letters import with_plain_texts
-from tlkit.plots.page import render_figure
-from tlkit.plots.style import COLOURS, MARKERS, shorten
+from tlkit.plots.page import Page
+from tlkit.plots.style import COLOURS, FIXED, MARKERS, RING, shorten
+from tlkit.plots.vector import mark
 
+_SIZE_INCHES = (8.4, 5.2)
 _MOST_ROWS_IN_LEGEND = 20
 
 
@@ -56,26 +58,41 @@ def draw_feature_map(features, ax, *, positions=None, method="pca", kinds=None):
     check_shape("kinds", kinds, (len(features),), "one kind per picture")
     listed = np.unique(kinds)
     for kind, (colour, marker) in zip(listed, choose_looks(len(listed)), strict=True):
-        points = positions[kinds == kind]
-        label = f"{shorten(str(kind))} ({len(points)})"
-        ax.scatter(*points.T, s=22, c=colour, marker=marker, alpha=0.8, linewidths=0, label=label)
+        rows = np.flatnonzero(kinds == kind)
+        style = {"c": colour, "marker": marker, "alpha": 0.8, "linewidths": 0}
+        label = f"{shorten(str(kind) or 'no domain')} ({len(rows)})"
+        points = ax.scatter(*positions[rows].T, s=22, label=label, **style)
+        mark(points, "point", words=[f"{name}: {kind or 'no domain'}" for name in features.names[rows]], numbers=rows)
     for set_label, text in zip((ax.set_xlabel, ax.set_ylabel), name_axes(features, positions, method), strict=True):
         set_label(text)
     if method == "tsne":
         ax.set(xticks=[], yticks=[])
     ax.set_title(f"{METHODS[method]} of {len(features)} pictures × {features.values.shape[1]} features", fontsize=10)
     below = (0, -26 if method == "tsne" else -42)  # in points: PCA's axis has numbers above its name
-    style = {"xycoords": "axes fraction", "textcoords": "offset points", "fontsize": "small", "va": "top"}
+    style = {"xycoords": "axes fraction", "textcoords": "offset points", "fontsize": 9, "va": "top"}
     ax.annotate(warn_of_map(method, len(features)), (0, 0), below, wrap=True, **style)
     n_columns = -(-len(listed) // _MOST_ROWS_IN_LEGEND)
-    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize="small", frameon=False, ncols=n_columns)
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=9, frameon=False, ncols=n_columns)
     return ax
 
 
-def render_feature_map(features, **settings):
-    """Return a map of features as a PNG file, without axes; see `draw_feature_map`."""
-    from matplotlib.figure import Figure
+class FeatureMapPage(Page):
+    """Draw a map once, and on it one selected picture with its neighbours after another (list of indices)."""
 
-    figure = Figure(figsize=(8.4, 5.2), layout="constrained")
-    draw_feature_map(features, figure.subplots(), **settings)
-    return render_figure(figure, 256)
+    def __init__(self, features, positions, method, kinds):
+        def draw_static(figure):
+            figure.set_layout_engine("constrained")
+            ax = draw_feature_map(features, figure.subplots(), positions=positions, method=method, kinds=kinds)
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")  # it has found its place
+            return (ax,)
+
+        super().__init__(_SIZE_INCHES, draw_static, lambda shown, axes: _draw_selected(positions[shown], *axes))
+
+
+def _draw_selected(places, ax):
+    """Draw a ring around the first of (n, 2) places, and lines to the others."""
+    for place in places[1:]:
+        ax.plot(*zip(places[0], place, strict=True), color="black", linewidth=0.8, **FIXED)
+    ax.plot(*places[1:].T, **RING | {"markersize": 10, "markeredgewidth": 1}, **FIXED)
+    ax.plot(*places[:1].T, **RING, **FIXED)

@@ -5,13 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import threading
-from pathlib import Path
 
-import anywidget
 import numpy as np
 import traitlets
-from IPython.display import Image
-from PIL import ImageOps
 
 from tlkit.arguments import check_count, check_known
 from tlkit.features.features import Features
@@ -23,16 +19,16 @@ from tlkit.features.projection import (
     share_same_class,
 )
 from tlkit.images.imageset import ImageSet
-from tlkit.plots.feature_map import choose_looks, name_axes, render_feature_map, warn_of_map
-from tlkit.widgets.explorer import read_script, refuse_value
-from tlkit.widgets.jobs import leave_subshell
+from tlkit.plots.feature_map import FeatureMapPage
+from tlkit.widgets.explorer import Explorer, read_script, read_style, refuse_value
+from tlkit.widgets.jobs import Job
+from tlkit.widgets.thumbnails import make_thumbnails
 
 COLOURINGS = ("class", "domain")
 _N_NEIGHBORS = 5
-_THUMBNAIL_PX = 96
 
 
-class FeatureMapExplorer(anywidget.AnyWidget):
+class FeatureMapExplorer(Explorer):
     """Click a point of a map of features to see its picture and its five nearest neighbours.
 
     The arrow keys move from point to point, Enter selects one. Neighbours are found in all dimensions of the features,
@@ -57,7 +53,7 @@ class FeatureMapExplorer(anywidget.AnyWidget):
         TraitError.
     neighbors, similarities : (5,) int, (5,) float
         Indices of the nearest neighbours of the selected picture, and their cosine similarities.
-    sentence, error : str, Exception or None
+    status, error : str, Exception or None
         The selection in words, and the exception that the last change ended in.
 
     Raises
@@ -77,21 +73,16 @@ class FeatureMapExplorer(anywidget.AnyWidget):
     """
 
     _esm = read_script("feature_map_explorer.js")
-    _css = Path(__file__).with_name("feature_map_explorer.css")
+    _css = read_style("feature_map_explorer.css")
 
     method = traitlets.Unicode().tag(sync=True)
     colour_by = traitlets.Unicode().tag(sync=True)
     selected = traitlets.Int(None, allow_none=True).tag(sync=True)
-    names = traitlets.List().tag(sync=True)
-    positions = traitlets.Bytes().tag(sync=True)
-    axes = traitlets.List().tag(sync=True)
-    warning = traitlets.Unicode().tag(sync=True)
-    colourings = traitlets.Dict().tag(sync=True)
-    shown = traitlets.List().tag(sync=True)
-    sentence = traitlets.Unicode().tag(sync=True)
+    shown = traitlets.List().tag(sync=True)  # method, colouring and selected picture of the drawing
+    frame = traitlets.Unicode().tag(sync=True)  # SVG; the drawing lies above it
+    drawing = traitlets.Unicode().tag(sync=True)
+    near = traitlets.List().tag(sync=True)  # the selected picture and its neighbours
     computing = traitlets.Bool(False).tag(sync=True)
-
-    error = None
 
     def __init__(self, features: Features, images: ImageSet, *, method: str = "pca", colour_by: str = "class"):
         check_mappable(features)
@@ -102,18 +93,14 @@ class FeatureMapExplorer(anywidget.AnyWidget):
         self.neighbors, self.similarities = np.empty(0, int), np.empty(0)
         # Callbacks may run in a thread of their own while a cell assigns to the traits, and while t-SNE is computed.
         self._lock = threading.RLock()
-        self._maps, self._thread = {}, None
+        self._maps, self._pages, self._job = {"pca": project_features(features, "pca")}, {}, None
+        self._read_thumbnail = make_thumbnails(images)
         self.share_same_class = share_same_class(features)
         self._kinds = {"class": np.array(features.classes)[features.labels], "domain": images.domains}
-        super().__init__(
-            names=features.names.tolist(),
-            colourings={name: _describe_kinds(values) for name, values in self._kinds.items()},
-            colour_by=colour_by,
-            method=method,
-        )
-        self._show_map()
-        self.observe(lambda _change: self._report_failure(self._show_map), "method")
-        self.observe(lambda _change: self._report_failure(self._show_selected), "selected")
+        super().__init__(colour_by=colour_by, method=method)
+        self._show()
+        self.observe(lambda _change: self.report_failure(self._show), ["method", "colour_by", "selected"])
+        self.on_msg(self._send_picture)
 
     @traitlets.validate("method", "colour_by", "selected")
     def _check(self, proposal):
@@ -133,69 +120,57 @@ class FeatureMapExplorer(anywidget.AnyWidget):
         FeatureMapExplorer
             The explorer itself.
         """
-        thread = self._thread
-        if thread is not None:
-            thread.join()
+        job = self._job
+        if job is not None:
+            job.wait()
         return self
 
-    def _show_map(self):
-        """Show the map of the current method; start to compute t-SNE if there is none yet."""
+    def _show(self):
+        """Show the map and the selected picture; start to compute t-SNE if there is none yet."""
         with self._lock:
-            if self.method in self._maps or self.method == "pca":
-                self._take_map("pca" if self.method == "pca" else "tsne")
-                return
-            self.computing = True
-            self.sentence = f"Computing t-SNE of {len(self.features)} pictures; the old map stays until then."
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=lambda: self._report_failure(self._compute_tsne), daemon=True)
-                self._thread.start()
+            near = self._list_near()
+            if self.method not in self._maps and not self.computing:
+                self.computing = True
+                self._job = Job(lambda _job: self.report_failure(self._compute_tsne))
+            page = self._find_page()
+            with self.hold_sync():
+                self.frame, self.drawing = page.frame, page.render([one["index"] for one in near]) if near else ""
+                self.near, self.status, self.error = near, self._describe(), None
+                self.shown = [self.method, self.colour_by, self.selected]
+
+    def _find_page(self):
+        """Return the page of the current map; that of PCA until t-SNE is computed."""
+        key = self.method if self.method in self._maps else "pca", self.colour_by
+        if key not in self._pages:
+            self._pages[key] = FeatureMapPage(self.features, self._maps[key[0]], key[0], self._kinds[key[1]])
+        return self._pages[key]
 
     def _compute_tsne(self):
         """Compute t-SNE, and show it if it is still selected."""
-        leave_subshell()
         try:
-            positions = project_features(self.features, "tsne")
-        except Exception:
+            self._maps["tsne"] = project_features(self.features, "tsne")
+        finally:
             self.computing = False
-            raise
-        with self._lock:
-            self._maps["tsne"] = positions
-            if self.method == "tsne":
-                self._take_map("tsne")
+        self._show()
 
-    def _take_map(self, method):
-        """Send a map to the front end."""
-        if method not in self._maps:
-            self._maps[method] = project_features(self.features, method)
-        positions = self._maps[method]
-        with self.hold_sync():
-            self.axes = name_axes(self.features, positions, method)
-            self.warning = warn_of_map(method, len(positions))
-            self.positions = np.ascontiguousarray(positions, "<f4").tobytes()
-            self.computing, self.sentence, self.error = False, self._describe(), None
-
-    def _show_selected(self):
-        """Show the selected picture and its neighbours."""
-        with self._lock:
-            if self.selected is None:
-                self.neighbors, self.similarities = np.empty(0, int), np.empty(0)
-                self.shown, self.sentence, self.error = [], self._describe(), None
-                return
-            neighbors, similarities = find_neighbors(self.features, self.selected, _N_NEIGHBORS, other_groups=True)
-            shown = [self._describe_picture(self.selected)]
-            for index, similarity in zip(neighbors, similarities, strict=True):
-                same = self.features.labels[index] == self.features.labels[self.selected]
-                relation = f"similarity {similarity:.3f}, {'same class' if same else 'another class'}"
-                shown.append(self._describe_picture(int(index)) | {"relation": relation})
-            self.neighbors, self.similarities = neighbors, similarities
-            with self.hold_sync():
-                self.shown, self.sentence, self.error = shown, self._describe(), None
+    def _list_near(self):
+        """Return the selected picture and its neighbours for the script (list of dict), and keep the neighbours."""
+        if self.selected is None:
+            self.neighbors, self.similarities = np.empty(0, int), np.empty(0)
+            return []
+        neighbors, similarities = find_neighbors(self.features, self.selected, _N_NEIGHBORS, other_groups=True)
+        shown = [self._describe_picture(self.selected)]
+        for index, similarity in zip(neighbors, similarities, strict=True):
+            same = self.features.labels[index] == self.features.labels[self.selected]
+            relation = f"similarity {similarity:.3f}, {'same class' if same else 'another class'}"
+            shown.append(self._describe_picture(int(index)) | {"relation": relation})
+        self.neighbors, self.similarities = neighbors, similarities
+        return shown
 
     def _describe_picture(self, index):
-        """Return a picture for the front end: name, class and domain, and its thumbnail as a data URL."""
-        picture = ImageOps.pad(self.images.read(index), (_THUMBNAIL_PX, _THUMBNAIL_PX), color="white")
+        """Return a picture for the script: name, class and domain, and its thumbnail as a data address."""
         content = io.BytesIO()
-        picture.save(content, "WEBP", quality=85)
+        self._read_thumbnail(index).save(content, "WEBP", quality=85)
         return {
             "index": index,
             "name": str(self.features.names[index]),
@@ -204,8 +179,14 @@ class FeatureMapExplorer(anywidget.AnyWidget):
             "relation": "chosen",
         }
 
+    def _send_picture(self, _widget, request, _buffers):
+        """Send the thumbnail of a point that a reader points at: {"index": int}."""
+        self.report_failure(lambda: self.send(self._describe_picture(request["index"])))
+
     def _describe(self):
         """Return the selection and the share of nearest neighbours of the same class in words."""
+        if self.computing:
+            return f"Computing t-SNE of {len(self.features)} pictures; the map of PCA stays until then."
         if np.isnan(self.share_same_class):
             share = "All pictures belong to one group, so no picture has a neighbour in another group."
         else:
@@ -217,47 +198,15 @@ class FeatureMapExplorer(anywidget.AnyWidget):
         chosen = f"{self.features.names[self.selected]} ({self._kinds['class'][self.selected]})"
         return f"{chosen}: {n_same} of its {len(self.neighbors)} nearest neighbours are of its class. {share}"
 
-    def _report_failure(self, action):
-        """Call an action; if it raises an exception, keep it as `error` and show it as `sentence`."""
-        try:
-            action()
-        except Exception as error:  # otherwise it would end in a log that nobody reads
-            self.error = error
-            self.sentence = f"This could not be shown: {type(error).__name__}: {error}"
-
-    def snapshot(self) -> Image:
-        """Return the map as a still picture when it is computed.
-
-        Returns
-        -------
-        IPython.display.Image
-            The map as PNG.
-        """
+    def _draw_still(self):
+        """Return the map, when it is computed, with the selected picture (PNG, bytes)."""
         self.wait()
-        method = self.method if self.method in self._maps else "pca"
-        kinds = self._kinds[self.colour_by]
-        return Image(render_feature_map(self.features, positions=self._maps[method], method=method, kinds=kinds))
-
-    def _repr_mimebundle_(self, **keywords):
-        """Return the widget's display data, with a still picture for front ends without widgets."""
-        # anywidget returns a pair of data and metadata, or None if the front end has no widgets.
-        bundle, metadata = super()._repr_mimebundle_(**keywords) or ({}, {})
-        still = base64.b64encode(self.snapshot().data).decode()
-        return bundle | {"text/plain": repr(self), "image/png": still}, metadata
+        with self._lock:
+            shown = [] if self.selected is None else [self.selected, *self.neighbors]
+            return self._find_page().render_still(shown)
 
     def __repr__(self):
         return f"FeatureMapExplorer({len(self.features)} pictures, {METHODS[self.method]}, by {self.colour_by})"
-
-
-def _describe_kinds(values):
-    """Return the legend of classes or domains, and for each picture the index of its entry."""
-    listed, indices, counts = np.unique(values, return_inverse=True, return_counts=True)
-    looks = choose_looks(len(listed))
-    kinds = [
-        {"name": f"{name or 'no domain'} ({count})", "colour": colour, "marker": marker}
-        for name, count, (colour, marker) in zip(listed, counts.tolist(), looks, strict=True)
-    ]
-    return {"kinds": kinds, "indices": indices.tolist()}
 
 
 def _check_same_pictures(features, images):

@@ -171,9 +171,10 @@ function findAhead(marks, current, key) {
 
 // A drawing. Python marks parts of it with "kind:place|words": the words are shown when a reader points at them, and
 // click(kind, places) is called when one of the clickable kinds is clicked. Arrow keys move from mark to mark, Enter clicks.
+// decorate(element, kind, places) may add something to the words.
 // Markers of a scatter or curve are "kind:place:*numbers", with words on a line for each; arrow keys move to one in their
 // direction.
-function makeFigure(click = () => {}, isClickable = () => false) {
+function makeFigure(click = () => {}, isClickable = () => false, decorate = () => {}) {
   const element = make("div", { class: "tlkit-figure" });
   const sheet = make("div", { class: "tlkit-sheet", role: "group", tabindex: "0" });
   const tip = make("div", { class: "tlkit-tip", hidden: "" });
@@ -181,12 +182,14 @@ function makeFigure(click = () => {}, isClickable = () => false) {
   element.append(sheet, tip, read);
   const layers = { frame: "", drawing: "" };
   let marks = [], current = -1;
+  const readPlaces = (mark) => mark.dataset.place.split(":").map(Number);
 
   function point(mark, aloud = false) {
     tip.hidden = !mark?.dataset.words;
     sheet.querySelectorAll(".tlkit-current").forEach((old) => old.classList.remove("tlkit-current"));
     if (tip.hidden) return;
     tip.textContent = mark.dataset.words;
+    decorate(tip, mark.dataset.kind, readPlaces(mark));
     if (aloud) {
       read.textContent = tip.textContent;
       mark.classList.add("tlkit-current");
@@ -198,7 +201,7 @@ function makeFigure(click = () => {}, isClickable = () => false) {
     tip.style.top = `${above >= 0 ? above : box.bottom - around.top + 6}px`;
   }
   const find = (event) => event.target.closest?.("[data-kind]");
-  const press = (mark) => mark?.classList.contains("tlkit-clickable") && click(mark.dataset.kind, mark.dataset.place.split(":").map(Number));
+  const press = (mark) => mark?.classList.contains("tlkit-clickable") && click(mark.dataset.kind, readPlaces(mark));
   sheet.addEventListener("pointerover", (event) => point(find(event)));
   sheet.addEventListener("pointerleave", () => point(null));
   sheet.addEventListener("click", (event) => press(find(event)));
@@ -243,7 +246,9 @@ function makeFigure(click = () => {}, isClickable = () => false) {
       });
     }
     marks = [...sheet.querySelectorAll("[data-kind]")];
-    current = -1;
+    // A reader who has pressed Enter goes on from the same mark.
+    if (current >= marks.length) current = -1;
+    if (document.activeElement === sheet && marks[current]) point(marks[current], true);
   }
   return { element, show };
 }
