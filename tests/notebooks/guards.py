@@ -68,9 +68,15 @@ def is_compared(cell):
     return any(text and not text.startswith("<") for text in texts)
 
 
+def is_links(cell):
+    """Return whether a cell has nothing but links to other lessons, which links.py writes."""
+    return "links" in cell.metadata.get("tlkit", {})
+
+
 def count_words(notebook):
-    """Count the words of a notebook's prose, without code, links and markup."""
-    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    """Count the words of a notebook's prose, without code, links and markup, and without links to other lessons."""
+    texts = [cell for cell in notebook.cells if cell.cell_type == "markdown" and not is_links(cell)]
+    prose = "\n".join(cell.source for cell in texts)
     prose = re.sub(r"```.*?```|\]\([^)]*\)|<[^>]*>", " ", prose, flags=re.DOTALL)
     return len(re.findall(r"\w[\w'’.-]*", prose))
 

@@ -141,9 +141,7 @@ def align_transport(source, target, *, entropy=0.0):
     except ModuleNotFoundError as error:
         if error.name != "ot":
             raise
-        raise ModuleNotFoundError(
-            'transport needs POT, which isn\'t installed: pip install "tlkit[adaptation]"'
-        ) from error
+        raise ModuleNotFoundError("transport needs POT, which isn't installed: pip install POT") from error
     costs = ot.dist(source, target)
     weights = [np.full(len(values), 1 / len(values)) for values in (source, target)]
     if entropy == 0:

@@ -40,7 +40,7 @@ def grad_cam(
     Raises
     ------
     ValueError, ModuleNotFoundError
-        If the stage or class is unknown, the stage has no maps, or captum is missing (`tlkit[inspection]`).
+        If the stage or class is unknown, the stage has no maps, or captum is missing.
 
     Notes
     -----

@@ -11,15 +11,13 @@ from tlkit.images.inputs import gather_pictures
 
 
 def load_captum():
-    """Return captum's module of methods; if captum is missing, ModuleNotFoundError names the extra."""
+    """Return captum's module of methods; if captum is missing, ModuleNotFoundError names the command."""
     try:
         from captum import attr
     except ModuleNotFoundError as error:
         if error.name != "captum":
             raise
-        raise ModuleNotFoundError(
-            'heat maps need captum, which is not installed: pip install "tlkit[inspection]"'
-        ) from error
+        raise ModuleNotFoundError("heat maps need captum, which is not installed: pip install captum") from error
     return attr
 
 

@@ -29,7 +29,7 @@ def insert_lora(backbone, seed, *, rank=4, scale=1.0):
     except ModuleNotFoundError as error:
         if error.name != "peft":
             raise
-        raise ModuleNotFoundError('LoRA needs peft, which is not installed: pip install "tlkit[adapters]"') from error
+        raise ModuleNotFoundError("LoRA needs peft, which is not installed: pip install peft") from error
     names = _find_layers(backbone)
     if not names:
         raise ValueError(f"backbone: {backbone.name} has no linear layer or convolution that could take an adapter")
