@@ -1,4 +1,4 @@
-"""Set up tlkit in .venv next to this file and open lesson 01 in JupyterLab. Needs only Python 3.11 or newer.
+"""Set up tlkit in .venv next to this file and open lesson 00 in JupyterLab. Needs only Python 3.11 or newer.
 
 python3 start.py [OPTIONS OF JUPYTERLAB]     set up if needed, open the lesson (Windows: py start.py)
 python3 start.py test [OPTIONS OF PYTEST]    set up if needed, run tests and notebooks; with --quick in 5 minutes
@@ -22,7 +22,7 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "tlkit-stamp.txt"
 VERSION = "{}.{}".format(*sys.version_info)
 KIT = ".[test]"  # the same extras for every command, so that one stamp is valid for all of them
-LESSON = "notebooks/01_why_transfer.ipynb"
+LESSON = "notebooks/00_start.ipynb"
 PROGRAMS = {"lab": "jupyterlab --LabApp.default_url=/lab/tree/" + LESSON, "test": "pytest --nbval -n2 --dist=loadfile"}
 CPU_BUILD = "; 3 GB are enough with PIP_EXTRA_INDEX_URL set to pytorch.org's CPU index, or conda and environment.yml"
 

@@ -72,7 +72,7 @@ def project(tmp_path):
     folder = tmp_path / "a clone"
     (folder / "notebooks").mkdir(parents=True)
     shutil.copy(START, folder)
-    (folder / "notebooks" / "01_why_transfer.ipynb").write_text("{}")
+    (folder / "notebooks" / "00_start.ipynb").write_text("{}")
     (folder / "pyproject.toml").write_text('[project]\nname = "kit"\n')
     (folder / "constraints.txt").write_text("torch==2.14.1\n")
     for name, code in STAND_INS.items():
@@ -267,8 +267,8 @@ def test_a_folder_without_wheels_is_refused(project, folder):
 
 
 def test_a_missing_lesson_is_told_before_the_set_up(project):
-    (project / "notebooks" / "01_why_transfer.ipynb").unlink()
-    assert_one_line(start(project), "01_why_transfer.ipynb is missing")
+    (project / "notebooks" / "00_start.ipynb").unlink()
+    assert_one_line(start(project), "00_start.ipynb is missing")
     assert not (project / ".venv").exists()
 
 
@@ -278,7 +278,7 @@ def test_the_command_line_reaches_jupyterlab(project):
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [
         "jupyterlab",
-        "--LabApp.default_url=/lab/tree/notebooks/01_why_transfer.ipynb",
+        "--LabApp.default_url=/lab/tree/notebooks/00_start.ipynb",
         "--no-browser",
         "--port=8899",
     ]

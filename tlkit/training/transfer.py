@@ -23,7 +23,7 @@ from tlkit.cpu.memory import measured
 from tlkit.cpu.threads import default_states
 from tlkit.images.imageset import ImageSet
 from tlkit.images.splits import assign_folds
-from tlkit.notices import warn
+from tlkit.notices import show_progress, warn
 from tlkit.strategies import catalogue
 from tlkit.strategies.strategy import Strategy, adjust_phases, changes_backbone
 from tlkit.training.batches import hash_digests, hide_labels, list_digests
@@ -175,7 +175,7 @@ def transfer(
     target_digests = [] if target is None else list_digests(target)
     if target is not None:
         target, description["target"] = hide_labels(target), hash_digests(target_digests)
-    with measured() as measurement:
+    with measured() as measurement, show_progress(1, strategy.name, "run", settings.progress):
         original, draws = backbone, Draws(settings.seed)
         with draws:
             backbone = planned.prepare(original, settings.seed) if planned.prepare else copy.deepcopy(original)
