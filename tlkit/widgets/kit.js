@@ -181,10 +181,11 @@ function makeFigure(click = () => {}, isClickable = () => false, decorate = () =
   const read = make("div", { class: "tlkit-unseen", "aria-live": "polite" });
   element.append(sheet, tip, read);
   const layers = { frame: "", drawing: "" };
-  let marks = [], current = -1;
+  let marks = [], current = -1, byKeys = false;
   const readPlaces = (mark) => mark.dataset.place.split(":").map(Number);
 
   function point(mark, aloud = false) {
+    byKeys = aloud;
     tip.hidden = !mark?.dataset.words;
     sheet.querySelectorAll(".tlkit-current").forEach((old) => old.classList.remove("tlkit-current"));
     if (tip.hidden) return;
@@ -202,8 +203,9 @@ function makeFigure(click = () => {}, isClickable = () => false, decorate = () =
   }
   const find = (event) => event.target.closest?.("[data-kind]");
   const press = (mark) => mark?.classList.contains("tlkit-clickable") && click(mark.dataset.kind, readPlaces(mark));
-  sheet.addEventListener("pointerover", (event) => point(find(event)));
-  sheet.addEventListener("pointerleave", () => point(null));
+  // A mouse that rests on the drawing while the keyboard is used changes nothing.
+  sheet.addEventListener("pointerover", (event) => (find(event) || !byKeys) && point(find(event)));
+  sheet.addEventListener("pointerleave", () => byKeys || point(null));
   sheet.addEventListener("click", (event) => press(find(event)));
   sheet.addEventListener("blur", () => point(null));
   sheet.addEventListener("keydown", (event) => {
