@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from made_drawings import find_misplaced
 from made_heat import make_random_run
 from made_pictures import make_picture
 from matplotlib.figure import Figure
@@ -67,6 +68,7 @@ def test_a_map_that_is_the_same_everywhere_has_no_correlation(study):
 def test_the_page_is_the_drawing(study):
     summary = summarise_heat_maps(study, HeatChoice(0, "head", "Grad-CAM"))
     figure = HeatStudyPage(study).draw(summary, Figure(figsize=SIZE_INCHES))
+    assert find_misplaced(figure) == ([], [])
     assert len(figure.axes) == 4
     assert [len(ax.images) for ax in figure.axes] == [1, 1, 1, 0]
     ax = draw_correlations(study, Figure().subplots())
@@ -83,7 +85,7 @@ def test_more_heat_is_brighter_on_any_picture(shade):
     heat = np.tile(np.linspace(0, 3, 64), (64, 1))
     ax = draw_map(heat, np.full((64, 64, 3), shade, np.uint8))
     shown = np.asarray(ax.images[0].get_array()) @ [0.299, 0.587, 0.114]
-    assert (np.diff(shown[32]) > -0.7).all()  # rounded
+    assert (np.diff(shown[32]) > -1).all()  # three rounded colours
     assert shown[32, 60] - shown[32, 4] > 80
     assert shown[32, 60] > 150 > shown[32, 4]
 

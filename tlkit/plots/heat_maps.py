@@ -77,7 +77,7 @@ def draw_input(picture, ax, *, title=None):
 def draw_heat_legend(ax):
     """Draw the colours of heat maps, over a picture of medium gray, as a strip below axes."""
     shares = np.linspace(0, 1, 64)[None]
-    strip = ax.inset_axes((0.2, -0.09, 0.6, 0.05))
+    strip = ax.inset_axes((0.22, -0.14, 0.56, 0.05))
     strip.imshow(_colour(shares, np.full((1, 64, 3), 128)), extent=(0, 1, 0, 1), aspect="auto")
     strip.set(xticks=[], yticks=[])
     for x, side, word in ((-0.05, "right", "low"), (1.05, "left", "high")):
