@@ -79,7 +79,7 @@ class BackboneChooser(Explorer):
         self._known = {"candidate": known, "predicted": known, "score": scores}
         # Callbacks may run in a thread of their own while a cell assigns to the traits.
         self._lock = threading.RLock()
-        self._scores_seen, self._late, self._shown = False, False, None
+        self._scores_seen, self._late, self._shown, self._drawn = False, False, None, {}
         self._controls = {column: _make_limit(self.table[column]) for column in LIMITED if column in table}
         if "offline" in table:
             options = [("any", False), ("only those on this machine", True)]
@@ -147,9 +147,11 @@ class BackboneChooser(Explorer):
         if self.candidate not in self.table[self._column][selection.fits].tolist():
             self.candidate = None
         # Before there is a prediction, neither scores nor an empty picture are shown.
-        drawing = "" if self.predicted is None else self._render(render_choice)
+        state = (self.budget, self.predicted, self.score)
+        if state not in self._drawn:
+            self._drawn[state] = "" if self.predicted is None else self._render(render_choice)
         with self.hold_sync():
-            self.candidates, self.drawing, self.status = self._list_candidates(), drawing, self._describe()
+            self.candidates, self.drawing, self.status = self._list_candidates(), self._drawn[state], self._describe()
 
     def _describe(self):
         """Return the selection in words."""
