@@ -325,12 +325,14 @@ def test_a_change_draws_once_and_what_is_hidden_not_at_all(chooser, monkeypatch)
     choose_as_reader(chooser, n_flops=1)
     assert not counts
     chooser.predicted = "small"
-    assert counts == {"figures made": 1}
+    assert counts == {"figures made": 1, "drawings": 1}
     choose_as_reader(chooser, candidate="small")
-    assert counts == {"figures made": 1}
+    assert counts == {"figures made": 1, "drawings": 1}
     choose_as_reader(chooser, n_flops=2)
     assert chooser.error is None
-    assert counts == {"figures made": 2}
+    assert counts == {"figures made": 2, "drawings": 2}
+    choose_as_reader(chooser, n_flops=1)  # drawn before
+    assert counts == {"figures made": 2, "drawings": 2}
 
 
 def test_readers_without_widgets_see_a_picture_of_the_scores(chooser):
