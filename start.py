@@ -17,9 +17,10 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-VENV = HERE / ".venv"
+VENV, LOG = HERE / ".venv", HERE / "start.log"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "tlkit-stamp.txt"
+SETTINGS, COPY = HERE / "binder/overrides.json", VENV / "share/jupyter/lab/settings/overrides.json"
 VERSION = "{}.{}".format(*sys.version_info)
 KIT = ".[test]"  # the same extras for every command, so that one stamp is valid for all of them
 LESSON = "notebooks/00_start.ipynb"
@@ -27,18 +28,47 @@ PROGRAMS = {"lab": "jupyterlab --LabApp.default_url=/lab/tree/" + LESSON, "test"
 CPU_BUILD = "; 3 GB are enough with PIP_EXTRA_INDEX_URL set to pytorch.org's CPU index, or conda and environment.yml"
 
 
-def run(python, module, *arguments):
-    """Run a step and show its progress; if it fails, exit with the last line of its errors."""
-    command = [python, "-m", module, *arguments]
-    done = subprocess.run(command, cwd=HERE, stderr=subprocess.PIPE, encoding="utf-8", errors="replace")
-    if done.returncode:
-        lines = re.findall(".+", done.stderr) + re.findall("^ERROR: .+", done.stderr, re.M)
-        sys.exit(f"{module} failed: {lines[-1] if lines else 'no error message'}")
+def run(step, *command):
+    """Run a step and report every ten seconds; if it fails, exit with its last lines. LOG gets all of its output."""
+    print(step, flush=True)
+    with LOG.open("w") as log:
+        process = subprocess.Popen([str(word) for word in command], cwd=str(HERE), stdout=log, stderr=log)
+    duration_s, free_before = 0, shutil.disk_usage(HERE).free
+    try:
+        while process.returncode is None:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                duration_s += 10
+                written_gb = max(0, free_before - shutil.disk_usage(HERE).free) / 1e9
+                print(f"{duration_s:5} s, {written_gb:4.1f} GB written. {read_log(1)[:70]}", flush=True)
+    finally:
+        process.kill()
+        process.wait()
+    if process.returncode:
+        sys.exit(f"{step} failed:\n{read_log(15)}\nThis is the end of {LOG}")
+
+
+def read_log(n_lines):
+    """Return the last lines that the current step wrote."""
+    return "\n".join(LOG.read_text(encoding="utf-8", errors="replace").splitlines()[-n_lines:])
+
+
+def install(source):
+    """Install the kit and its pinned packages: with uv if there is one, since it takes a fraction of pip's time."""
+    wanted = [*source, "-c", "constraints.txt", "-e", KIT]
+    uv = shutil.which("uv")
+    if uv and not any(re.match("PIP_.*(INDEX|LINKS)", name) for name in os.environ):  # uv doesn't read these
+        try:
+            return run("Installing packages with uv", uv, "pip", "install", "--python", PYTHON, *wanted)
+        except SystemExit as reason:
+            print(reason)  # pip may know another source from its settings
+    run("Installing packages with pip", PYTHON, "-m", "pip", "install", *wanted)
 
 
 def check_room(wheels):
     """Exit if a new .venv does not fit on the disk."""
-    from_cpu_index = "cpu" in os.environ.get("PIP_EXTRA_INDEX_URL", "")
+    from_cpu_index = any("cpu" in os.environ.get(name, "") for name in ("PIP_EXTRA_INDEX_URL", "UV_TORCH_BACKEND"))
     with_cuda = any(wheels.glob("nvidia*")) if wheels else sys.platform == "linux" and not from_cpu_index
     needed_gb, free_gb = 10 if with_cuda else 3, shutil.disk_usage(HERE).free / 1e9
     if free_gb < needed_gb and not VENV.exists():
@@ -57,11 +87,11 @@ def set_up(wheels):
     if not (importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip")):
         sys.exit("The Python modules venv and ensurepip are missing: on Debian, run apt-get install python3-venv")
     check_room(wheels)
-    source = ["--no-index", "--find-links", wheels] if wheels else []
     try:
+        if is_new:
+            run("Making .venv", sys.executable, "-m", "venv", VENV)
         STAMP.unlink(missing_ok=True)  # so that the next start repeats an interrupted upgrade
-        run(sys.executable, "venv", VENV)
-        run(PYTHON, "pip", "install", *source, "-c", "constraints.txt", "-e", KIT)
+        install(["--no-index", "--find-links", wheels] if wheels else [])
         STAMP.write_text(stamp)
     except BaseException as reason:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the clean-up
@@ -83,8 +113,15 @@ def main(command="lab", *arguments):
     if command == "lab" and not (HERE / LESSON).exists():
         sys.exit(f"The lesson {LESSON} is missing next to start.py: get a complete copy of the project.")
     set_up(wheels)
+    if not COPY.exists() or COPY.read_bytes() != SETTINGS.read_bytes():
+        COPY.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(SETTINGS, COPY)
     if command == "wheels":
-        run(PYTHON, "pip", "download", "--dest", Path(*arguments).resolve(), "-c", "constraints.txt", KIT)
+        folder = Path(*arguments).resolve()
+        run("Downloading packages", PYTHON, "-m", "pip", "download", "--dest", folder, "-c", "constraints.txt", KIT)
+        print(f"Ready: python3 start.py setup --wheels {folder}")
+    if command == "setup":
+        print("Ready: python3 start.py")
     if command in PROGRAMS:
         process = subprocess.Popen([PYTHON, "-m", *PROGRAMS[command].split(), *arguments], cwd=HERE)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # from now on that program handles Ctrl-C
