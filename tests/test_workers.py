@@ -1,11 +1,13 @@
 """Processes that help: every item once, whatever becomes of them, and none is left behind."""
 
+import concurrent.futures
 import contextlib
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from pathlib import Path
@@ -13,9 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tqdm import tqdm
 
 from tlkit.cli.compare import _choose_workers as choose_workers
+from tlkit.comparison import workers
 from tlkit.comparison.workers import Helpers, call_in_fork, check_workers
+from tlkit.heads import numerics
+from tlkit.images import datasets
 
 pytestmark = [
     pytest.mark.slow,
@@ -263,6 +269,36 @@ def test_what_is_called_apart_leaves_files_and_no_memory(tmp_path):
     call_in_fork(function)
     assert said == []
     assert int((tmp_path / "left").read_text()) != os.getpid()
+
+
+@pytest.mark.parametrize(
+    "lock", [tqdm.get_lock(), numerics._limited.lock, datasets._reading], ids=["tqdm", "heads", "datasets"]
+)
+def test_a_fork_has_no_lock_that_another_thread_holds(lock, tmp_path):
+    held, may_go = threading.Event(), threading.Event()
+    is_of_tqdm = lock is tqdm.get_lock()
+
+    def hold():
+        with lock:
+            held.set()
+            may_go.wait(30)
+
+    def take():
+        with tqdm.get_lock() if is_of_tqdm else lock:
+            (tmp_path / "taken").touch()
+
+    with warnings.catch_warnings(record=True) as caught, concurrent.futures.ThreadPoolExecutor(1) as executor:
+        warnings.simplefilter("always")
+        executor.submit(hold)
+        held.wait(30)
+        threading.Timer(0.2, may_go.set).start()  # the fork waits for a lock of tlkit, and gets a new one of tqdm
+        helper = workers._fork(take)
+        helper.join(10)
+        may_go.set()
+        helper.kill()
+        helper.join()
+    assert (tmp_path / "taken").exists()
+    assert caught == [], "Python 3.12 and newer warn of a fork beside threads"
 
 
 STRAY = """

@@ -15,9 +15,10 @@ import sys
 import warnings
 
 from threadpoolctl import threadpool_info, threadpool_limits
+from tqdm import tqdm
 
 from tlkit.arguments import check_count
-from tlkit.cpu.threads import end_idle_threads
+from tlkit.cpu.threads import end_idle_threads, hide_warnings, make_lock
 from tlkit.notices import warn
 
 _INDEX_BYTES = 4  # per index in the pipe
@@ -66,7 +67,9 @@ def _fork(function, *arguments):
     # Ctrl-C waits until the new process ignores it; otherwise that would show a traceback.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
-        process.start()
+        # Python 3.12 warns that another thread may hold a lock. Those of tlkit and tqdm are free in the new process.
+        with hide_warnings("This process .* is multi-threaded"):
+            process.start()
     finally:
         try:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -81,6 +84,7 @@ def _call_below(parent, function, *arguments):
     ctypes.pythonapi.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a handler of the parent would do its work twice
+    tqdm.set_lock(make_lock())
     if os.getppid() == parent:  # otherwise it ended before prctl was called
         function(*arguments)
 

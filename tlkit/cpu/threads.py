@@ -99,8 +99,15 @@ class Gate:
 
 # torch.export switches oneDNN off for the whole process, and other threads would compute other last bits meanwhile.
 convolutions = Gate()
-if hasattr(os, "register_at_fork"):  # a fork inherits no thread that could leave
-    os.register_at_fork(after_in_child=convolutions.__init__)
+_at_fork = getattr(os, "register_at_fork", lambda **hooks: None)  # Windows has no fork
+_at_fork(after_in_child=convolutions.__init__)  # a fork inherits no thread that could leave
+
+
+def make_lock():
+    """Return a reentrant lock that is free in forks: no other thread holds it while this process is forked."""
+    lock = threading.RLock()
+    _at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
+    return lock
 
 
 def end_idle_threads():

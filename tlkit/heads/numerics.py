@@ -1,16 +1,17 @@
 """Small numeric helpers of heads: softmax, pooling, scale, and the number of BLAS threads."""
 
 import contextlib
-import threading
 import types
 
 import numpy as np
+
+from tlkit.cpu.threads import make_lock
 
 # On matrices up to this size, several BLAS threads wait for each other longer than they compute, and they change the
 # last bits of the result.
 SMALL = 4_000_000
 # The blocks of all threads within `limit_threads`, and the limits that they share.
-_limited = types.SimpleNamespace(lock=threading.Lock(), n_blocks=0, limits=None)
+_limited = types.SimpleNamespace(lock=make_lock(), n_blocks=0, limits=None)
 
 
 @contextlib.contextmanager

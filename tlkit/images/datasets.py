@@ -2,35 +2,30 @@
 
 import hashlib
 import os
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from tlkit.cpu.threads import make_lock
 from tlkit.images.formats import PictureError
 from tlkit.images.inputs import hold_pixels
 from tlkit.notices import warn
 
 # Loaders of torchvision that read a picture as tlkit does. Another loader may read other formats.
 _PICTURE_LOADERS = {"default_loader", "pil_loader", "accimage_loader"}
+_reading = make_lock()
 
 
 class Items:
     """One column of a dataset's items, read by one thread at a time, since many datasets can't be read by several."""
 
     def __init__(self, dataset, column):
-        self.dataset, self.column, self._lock = dataset, column, threading.Lock()
-
-    def __getstate__(self):
-        return self.dataset, self.column  # locks can't be pickled
-
-    def __setstate__(self, state):
-        self.__init__(*state)
+        self.dataset, self.column = dataset, column
 
     def __getitem__(self, index):
-        with self._lock:
+        with _reading:
             return self.dataset[index][self.column]
 
 
