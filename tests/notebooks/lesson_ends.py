@@ -8,12 +8,19 @@ import pytest
 from guards import find_solutions
 from nbval.plugin import IPyNbFile
 
+from tlkit.cli.installation import LESSONS
+
 MOST_MEMORY_MIB = 1.5 * 1024
 CELL_TIMEOUT_S = 600
 BEGIN_MEASURING = """
 from tlkit.cpu.memory import measured
 _block = measured()
 _measurement = _block.__enter__()
+"""
+# Names of packages to install, for modules that may be missing.
+OPTIONAL_PACKAGES = """
+import sys
+sorted(name for module, name in {"peft": "peft", "captum": "captum", "ot": "POT"}.items() if module in sys.modules)
 """
 END_MEASURING = """
 _block.__exit__(None, None, None)
@@ -54,6 +61,12 @@ def is_within_memory(peak_mib):
     return 200 < float(peak_mib) < MOST_MEMORY_MIB
 
 
+def is_in_table(name):
+    """Return a function that says whether a lesson has imported the packages of its row in the table."""
+    table = sorted(package for package in LESSONS.get(name[:2], ()) if not package.startswith("efficientnet"))
+    return lambda text: text == repr(table)
+
+
 def add_cells(notebook):
     """Return the added cells (before, after) of a collected notebook."""
     before = [AddedCell.from_parent(notebook, name="begin measuring", source=BEGIN_MEASURING)]
@@ -63,8 +76,9 @@ def add_cells(notebook):
         )
         for place, solution in enumerate(find_solutions(notebook.nb), 1)
     ]
+    packages = {"name": "optional packages", "source": OPTIONAL_PACKAGES, "expected": is_in_table(notebook.path.name)}
     memory = {"name": "memory in MiB", "source": END_MEASURING, "expected": is_within_memory}
-    return before, [*after, AddedCell.from_parent(notebook, **memory)]
+    return before, [*after, *(AddedCell.from_parent(notebook, **cell) for cell in (packages, memory))]
 
 
 def pytest_collection_modifyitems(items):

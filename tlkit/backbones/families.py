@@ -159,11 +159,7 @@ _REGNET = (
 )
 # In Swin and ConvNeXt a stage begins with the layer that halves its map, as in their papers.
 _HALVED = ["features.1", "features.2 features.3", "features.4 features.5", "features.6 features.7"]
-_SWIN = (
-    {"stem": "features.0"} | _number([*_HALVED[:3], f"{_HALVED[3]} norm"]),
-    "permute avgpool flatten",
-    ("head",),
-)
+_SWIN = ({"stem": "features.0"} | _number([*_HALVED[:3], f"{_HALVED[3]} norm"]), "permute avgpool flatten", ("head",))
 _CONVNEXT = (
     {"stem": "features.0"} | _number([*_HALVED[:3], f"{_HALVED[3]} avgpool classifier.0 classifier.1"]),
     "",

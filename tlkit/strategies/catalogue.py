@@ -92,10 +92,7 @@ _KNOWN = [
         "keeps more of the pretrained features than fine-tuning from a random head",
     ),
     Known(
-        Strategy(
-            [dataclasses.replace(_TUNE, penalty=functools.partial(l2_sp, penalty_weight=0.1))],
-            name="l2_sp",
-        ),
+        Strategy([dataclasses.replace(_TUNE, penalty=functools.partial(l2_sp, penalty_weight=0.1))], name="l2_sp"),
         "Li, Grandvalet and Davoine 2018 (Explicit inductive bias for transfer learning with convolutional networks); "
         "the head is not pulled",
         "stays closer to the pretrained weights than fine-tuning; if the learning rate is small, so is the difference",
