@@ -28,14 +28,12 @@ _PR_SET_PDEATHSIG = 1  # of Linux's prctl: the signal that a process gets when i
 def check_workers(n_workers):
     """Return the number of processes that work at a time, this one included; ValueError if this one can't be forked."""
     n_workers = check_count("n_workers", n_workers, 1)
-    if n_workers == 1:
-        return n_workers
-    if sys.platform != "linux":
+    if n_workers > 1 and sys.platform != "linux":
         raise ValueError(f"n_workers: {n_workers}, expected 1: processes can only be forked safely on Linux")
     # A forked process doesn't have the threads of OpenVINO or CUDA, and would wait for them forever.
     torch = sys.modules.get("torch")
     used = ["OpenVINO"] * ("openvino" in sys.modules) + ["a GPU"] * bool(torch and torch.cuda.is_initialized())
-    if used:
+    if n_workers > 1 and used:
         raise ValueError(
             f"n_workers: {n_workers}, but this process has used {' and '.join(used)}, which forked processes can't "
             "share: start the comparison first in a new process, or use n_workers=1"
@@ -178,8 +176,7 @@ class Helpers:
                         result = self._work(index)
                     except Exception:
                         return
-                given = [(warning.category, str(warning.message)) for warning in caught]
-                executor.submit(sender.send, (index, result, given))
+                executor.submit(sender.send, (index, result, [(each.category, str(each.message)) for each in caught]))
 
     def _collect(self, remaining, *, wait):
         """Yield the results that helpers have sent; with `wait`, all that they will send."""

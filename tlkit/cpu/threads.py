@@ -9,6 +9,7 @@ import threading
 import warnings
 
 import numpy as np
+from threadpoolctl import threadpool_info
 
 _NO_TEXT = "(?!)"  # a pattern that matches nothing
 _PAUSE_SOFT = 1  # omp_pause_resource_t in OpenMP's omp.h: threads end, settings stay
@@ -114,10 +115,7 @@ def end_idle_threads():
     """End the OpenMP threads that the calling thread keeps; its next parallel loop starts new ones."""
     # GNU's OpenMP keeps the threads of each loop waiting for the next one. If they outnumber processors, training in a
     # second thread takes twice as long. A forked process lacks them but would wait for them in its first loop.
-    from threadpoolctl import threadpool_info
-
     for pool in threadpool_info():
         if pool["user_api"] == "openmp" and pool["prefix"] == "libgomp":
-            pause = getattr(ctypes.CDLL(pool["filepath"]), "omp_pause_resource_all", None)  # since GCC 9
-            if pause is not None:
-                pause(_PAUSE_SOFT)
+            pause = getattr(ctypes.CDLL(pool["filepath"]), "omp_pause_resource_all", lambda kind: None)  # since GCC 9
+            pause(_PAUSE_SOFT)
