@@ -33,12 +33,14 @@ _FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
-_QUIET = {
+# As `start.py` opens it: no news, and widgets are saved with the notebook.
+_USUAL = {
+    "@jupyter-widgets/jupyterlab-manager/plugin": {"saveState": True},
     "@jupyterlab/apputils-extension/notification": {
         "fetchNews": "false",
         "checkForUpdates": False,
         "doNotDisturbMode": True,
-    }
+    },
 }
 
 
@@ -150,7 +152,7 @@ class Lobby:
     def __init__(self, folder, settings, playwright):
         self.folder, self.root = folder, folder / "root"
         self.root.mkdir()
-        for name, values in {**_QUIET, **settings}.items():
+        for name, values in {**_USUAL, **settings}.items():
             path = folder / "settings" / f"{name}.jupyterlab-settings"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(values))

@@ -14,15 +14,14 @@ CELLS = [
     'prediction.compare("grows")',
     "prediction.kept, prediction.late",
 ]
-SAVED = {"@jupyter-widgets/jupyterlab-manager/plugin": {"saveState": True}}
 
 
 @pytest.fixture(params=["perCommTarget", "disabled"])
 def lab(open_lab, tmp_path, request):
-    """Open a fresh notebook for each test, with widgets saved, and run the cells up to the prediction."""
+    """Open a fresh notebook for each test, and run the cells up to the prediction."""
     notebook = write_notebook(tmp_path / "03_gain.ipynb", CELLS)
     settings = {"@jupyterlab/apputils-extension/kernels-settings": {"commsOverSubshells": request.param}}
-    with open_lab(notebook, settings | SAVED) as lab:
+    with open_lab(notebook, settings) as lab:
         lab.run_cell(0)
         lab.run_cell(1)
         yield lab

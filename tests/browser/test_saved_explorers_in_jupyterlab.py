@@ -28,7 +28,7 @@ comparison = make_comparison(images)
 def lab(open_lab, tmp_path_factory, request):
     notebook = write_notebook(tmp_path_factory.mktemp("notebook") / "explorers.ipynb", CELLS)
     settings = {"@jupyterlab/apputils-extension/kernels-settings": {"commsOverSubshells": request.param}}
-    with open_lab(notebook, settings | {"@jupyter-widgets/jupyterlab-manager/plugin": {"saveState": True}}) as lab:
+    with open_lab(notebook, settings) as lab:
         for number in range(3):
             lab.run_cell(number)
         yield lab
