@@ -22,7 +22,7 @@ def shown(monkeypatch):
         kernel=None, events=types.SimpleNamespace(register=lambda name, call: events.append((name, call)))
     )
     monkeypatch.setattr("IPython.get_ipython", lambda: shell)
-    monkeypatch.setattr("IPython.display.display", lambda data, raw: displayed.append(data))
+    monkeypatch.setattr("IPython.display.display", lambda data, **_: displayed.append(data))
     monkeypatch.setattr(notices, "bar_kinds", list(notices.bar_kinds))
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     monkeypatch.setattr(progress_line, "_lines", [])
@@ -60,6 +60,7 @@ def test_bars_share_a_line_that_is_gone_when_the_cell_ends(shown, capsys):
     ((event, remove),) = shown.events
     assert event == "post_execute"
     remove()
+    assert shown.displayed[1:] == [{}]  # in place of the view, which a saved notebook would keep
     assert shown.lines == [] and line.comm is None and line.layout.comm is None
     remove()
     assert capsys.readouterr() == ("", "")

@@ -56,14 +56,20 @@ def _show(text):
     import ipywidgets
     from IPython.display import display
 
-    _lines.append(ipywidgets.HTML(text))
-    display({_VIEW: {"model_id": _lines[0].model_id, "version_major": 2, "version_minor": 0}}, raw=True)
+    line = ipywidgets.HTML(text)
+    _lines.append(line)
+    data = {_VIEW: {"model_id": line.model_id, "version_major": 2, "version_minor": 0}}
+    display(data, raw=True, display_id=line.model_id)
 
 
 def _remove_line():
     """Take the line away."""
+    from IPython.display import display
+
     while _lines:
         line = _lines.pop()
+        # A saved notebook that referred to a closed widget would show an error when it is opened again.
+        display({}, raw=True, display_id=line.model_id, update=True)
         for widget in (line, line.layout, line.style):
             widget.close()
 
