@@ -25,8 +25,8 @@ def _draw_static(everything, figure):
     """Draw frames and outlines; return the axes of moves, activations, durations and memory."""
     moves = figure.add_axes((0.12, 0.69, 0.62, 0.2))
     activations = figure.add_axes((0.12, 0.375, 0.62, 0.23))
-    durations = figure.add_axes((0.12, 0.065, 0.62, 0.23))
-    memory = figure.add_axes((0.82, 0.065, 0.17, 0.825))
+    durations = figure.add_axes((0.12, 0.08, 0.62, 0.22))
+    memory = figure.add_axes((0.82, 0.08, 0.17, 0.81))
     n_parts = len(everything.parts)
     for ax in (moves, activations, durations):
         ax.set_xlim(-0.5, n_parts - 0.5)
