@@ -204,8 +204,12 @@ function makeFigure(click = () => {}, isClickable = () => false, decorate = () =
   const find = (event) => event.target.closest?.("[data-kind]");
   const press = (mark) => mark?.classList.contains("tlkit-clickable") && click(mark.dataset.kind, readPlaces(mark));
   // A mouse that rests on the drawing while the keyboard is used changes nothing.
-  sheet.addEventListener("pointerover", (event) => (find(event) || !byKeys) && point(find(event)));
-  sheet.addEventListener("pointerleave", () => byKeys || point(null));
+  let under = null;
+  sheet.addEventListener("pointermove", (event) => find(event) !== under && point((under = find(event))));
+  sheet.addEventListener("pointerleave", () => {
+    under = null;
+    if (!byKeys) point(null);
+  });
   sheet.addEventListener("click", (event) => press(find(event)));
   sheet.addEventListener("blur", () => point(null));
   sheet.addEventListener("keydown", (event) => {
