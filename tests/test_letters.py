@@ -90,8 +90,9 @@ def test_names_are_drawn_letter_by_letter(name, tmp_path):
     for kind, figure in draw_all((name, "euro"), tmp_path).items():
         assert render_figure(figure, 64)[1:4] == b"PNG"
         texts = list_texts(figure)
-        shown = [text.get_text() for text in texts if shorten(name) in text.get_text()]
-        assert shown, kind
+        # Below a small picture there is less room.
+        wanted = shorten(name, 18) if kind == "mistakes" else shorten(name)
+        assert any(wanted in text.get_text() for text in texts), kind
 
 
 def test_a_dollar_is_drawn_as_the_letter(no_cache):

@@ -43,14 +43,17 @@ STEPS = {
     ),
     "CutExplorer": Steps(
         "logistic behind early: accuracy 0.30",
-        [(0, "late", "logistic behind late: accuracy 0.50", []), (1, "conv", "conv behind late: not measured.", [])],
-        [(None, "ArrowRight", "conv behind late: not measured.", "1")],
+        [(0, "late", "logistic behind late: accuracy 0.50", []), (1, "knn", "knn behind late: accuracy 0.40", [])],
+        [
+            ((1, "knn"), "ArrowRight", "logistic behind late: accuracy 0.50", "0"),  # past conv, which wasn't measured there
+            (None, "ArrowRight", "logistic behind late: accuracy 0.50", "1"),
+        ],
     ),
     "HeatMapExplorer": Steps(
         "Grad-CAM, picture 0,",
         [
             (0, re.compile("^2: "), "Grad-CAM, picture 2,", []),
-            (1, "integrated gradients", "integrated gradients, picture 2,", []),
+            (2, "integrated gradients", "integrated gradients, picture 2,", []),
         ],
         [
             (None, "ArrowRight", "random down to stage1", "stage1"),

@@ -1,5 +1,6 @@
 """Pictures with a wrong prediction, large enough to see why."""
 
+from tlkit.plots.letters import with_plain_texts
 from tlkit.plots.style import draw_thumbnail, frame_sheet, shorten
 from tlkit.plots.vector import mark
 
@@ -7,6 +8,7 @@ _PITCH_PX, _ROW_PX = 160, 170
 N_COLUMNS, N_ROWS = 7, 2
 
 
+@with_plain_texts
 def draw_mistakes(mistakes, read_picture, ax):
     """Draw wrongly predicted pictures, each with its true class, predicted class and probability."""
     # `mistakes` are those of an `ArmSummary`; `read_picture` returns the PIL picture of a name. Pictures that do not
@@ -20,6 +22,7 @@ def draw_mistakes(mistakes, read_picture, ax):
         mark(drawn, "mistake", index, words=words)
     if mistakes.empty:
         ax.text(N_COLUMNS * _PITCH_PX / 2, N_ROWS * _ROW_PX / 2, "no mistakes", ha="center", va="center")
+    return ax
 
 
 def draw_mistakes_frame(ax):
