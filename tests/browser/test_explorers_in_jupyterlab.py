@@ -45,7 +45,8 @@ STEPS = {
         "logistic behind early: accuracy 0.30",
         [(0, "late", "logistic behind late: accuracy 0.50", []), (1, "knn", "knn behind late: accuracy 0.40", [])],
         [
-            ((1, "knn"), "ArrowRight", "logistic behind late: accuracy 0.50", "0"),  # past conv, which wasn't measured there
+            # Past conv, which wasn't measured there.
+            ((1, "knn"), "ArrowRight", "logistic behind late: accuracy 0.50", "0"),
             (None, "ArrowRight", "logistic behind late: accuracy 0.50", "1"),
         ],
     ),

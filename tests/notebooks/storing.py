@@ -36,7 +36,8 @@ def note_duration(cell, duration_s):
     """Note in a cell's metadata how long it took, and whether it showed progress, if it took long."""
     kept = {name: value for name, value in cell.metadata.pop("tlkit", {}).items() if name not in NOTES}
     if duration_s > MOST_SILENT_S:
-        shown = any(set(output.get("data", {})) == {WIDGET_VIEW} for output in cell.outputs)
+        # A line of progress is a display of nothing but a widget, and of nothing at all when the cell has ended.
+        shown = any(set(output.data) <= {WIDGET_VIEW} for output in cell.outputs if "data" in output)
         kept |= {"duration_s": round(duration_s, 1), "shows_progress": shown}
     if kept:
         cell.metadata["tlkit"] = kept
