@@ -1,7 +1,5 @@
 """`adapt`: train a backbone on a source domain together with unlabelled pictures of a target domain."""
 
-from __future__ import annotations
-
 import numpy as np
 
 import tlkit as tl
@@ -13,7 +11,7 @@ from tlkit.training.transfer import transfer
 
 
 def adapt(
-    backbone: tl.Backbone | str,
+    backbone: "tl.Backbone | str",
     source: ImageSet,
     target: ImageSet,
     method: str | Strategy = "dann",

@@ -1,7 +1,5 @@
 """Gaps between the domains of a set, pair by pair, and the parts of a gap. Without torch."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np
@@ -21,7 +19,7 @@ DISTANCES = {"proxy_a": distance_proxy_a, "mmd": distance_mmd, "coral": distance
 
 
 def measure_gaps(
-    backbone: tl.Backbone | str | Features,
+    backbone: "tl.Backbone | str | Features",
     images: ImageSet,
     *,
     domains: list[str] | None = None,
@@ -103,7 +101,7 @@ def _measure(distance, source, target, n_permutations, seed):
 
 
 def explain_gap(
-    backbone: tl.Backbone | str | Features,
+    backbone: "tl.Backbone | str | Features",
     images: ImageSet,
     source: str,
     target: str,

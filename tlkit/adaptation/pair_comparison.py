@@ -1,7 +1,5 @@
 """`compare_pairs`: every method on every ordered pair of domains. Without torch, unless a method tunes a network."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import itertools
@@ -27,7 +25,7 @@ from tlkit.images.splits import assign_folds
 
 
 def compare_pairs(
-    backbone: tl.Backbone | str | Features,
+    backbone: "tl.Backbone | str | Features",
     images: ImageSet,
     methods: list[str] | dict[str, object] | None = None,
     *,

@@ -1,7 +1,5 @@
 """`compare_target_shots`: a few labelled target pictures with and without a source. Without torch."""
 
-from __future__ import annotations
-
 import functools
 import itertools
 from typing import NamedTuple
@@ -26,7 +24,7 @@ POOLED = "pooled"
 
 
 def compare_target_shots(
-    backbone: tl.Backbone | str | Features,
+    backbone: "tl.Backbone | str | Features",
     images: ImageSet,
     source: str | list[str],
     target: str,

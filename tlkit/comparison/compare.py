@@ -1,10 +1,10 @@
 """`compare` and its `Comparison`: strategies on the same splits and seeds. Without torch until it runs."""
 
-from __future__ import annotations
-
 import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import tlkit as tl
 from tlkit.comparison.arms import DEFAULT_SIZE_PX, HAND_MADE, average_runs, describe_arms, read_inputs, run_arms
 from tlkit.comparison.runner import read_counts, read_seeds
 from tlkit.comparison.workers import check_workers
@@ -13,14 +13,7 @@ from tlkit.evaluation.gains import transfer_gain
 from tlkit.images.splits import N_FOLDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pandas as pd
-
-    from tlkit.backbones.backbone import Backbone
-    from tlkit.images.imageset import ImageSet
-    from tlkit.strategies.probe import Probe
-    from tlkit.strategies.strategy import Strategy
 
 DEFAULT_STRATEGIES = ("from_scratch", HAND_MADE, "linear_probe", "fine_tune", "lp_ft")
 
@@ -70,9 +63,9 @@ class Comparison:
     {('lp_ft', 5): 'helps'}
     """
 
-    runs: pd.DataFrame
-    predictions: pd.DataFrame
-    table: pd.DataFrame
+    runs: "pd.DataFrame"
+    predictions: "pd.DataFrame"
+    table: "pd.DataFrame"
     baseline: str
     description: dict
 
@@ -109,9 +102,9 @@ class Comparison:
 
 @default_states()
 def compare(
-    backbone: Backbone | str = "efficientnet_lite0",
-    images: ImageSet | None = None,
-    strategies: list[str | Strategy | Probe] = DEFAULT_STRATEGIES,
+    backbone: "tl.Backbone | str" = "efficientnet_lite0",
+    images: "tl.ImageSet | None" = None,
+    strategies: "list[str | tl.Strategy | tl.Probe]" = DEFAULT_STRATEGIES,
     shots: int | list[int] = (5,),
     seeds: int | list[int] = N_FOLDS,
     *,
@@ -119,8 +112,8 @@ def compare(
     baseline: str | None = None,
     progress: bool = True,
     n_workers: int = 1,
-    test: ImageSet | None = None,
-    on_run: Callable[[pd.DataFrame, pd.DataFrame], None] | None = None,
+    test: "tl.ImageSet | None" = None,
+    on_run: "Callable[[pd.DataFrame, pd.DataFrame], None] | None" = None,
 ) -> Comparison:
     """Train each strategy at each number of shots with each seed, on the same pictures for all strategies.
 

@@ -1,7 +1,5 @@
 """`LearningCurve`: how accuracy grows with the number of training pictures, from the rows of runs. Without torch."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import math
@@ -64,14 +62,14 @@ class LearningCurve:
     LearningCurve(hand_made; 1, 4 shots; 2 seeds)
     """
 
-    runs: pd.DataFrame
-    predictions: pd.DataFrame
-    table: pd.DataFrame
-    differences: pd.DataFrame
-    crossings: pd.DataFrame
+    runs: "pd.DataFrame"
+    predictions: "pd.DataFrame"
+    table: "pd.DataFrame"
+    differences: "pd.DataFrame"
+    crossings: "pd.DataFrame"
     description: dict
 
-    def shots_for(self, accuracy: float) -> pd.DataFrame:
+    def shots_for(self, accuracy: float) -> "pd.DataFrame":
         """Return how many training pictures per class each strategy needs for an accuracy.
 
         Between measured numbers of shots, the mean accuracy is a straight line over their logarithm. The interval

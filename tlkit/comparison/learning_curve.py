@@ -1,23 +1,14 @@
 """`learning_curve`: accuracy over the number of training pictures. Without torch until it runs."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+import tlkit as tl
 from tlkit.comparison.arms import DEFAULT_SIZE_PX, HAND_MADE, choose_split, describe_arms, read_inputs, run_arms
 from tlkit.comparison.curve_results import LearningCurve, summarise_curve
 from tlkit.comparison.runner import read_counts, read_seeds
 from tlkit.comparison.workers import check_workers
 from tlkit.cpu.threads import default_states, hide_warnings
 from tlkit.images.splits import N_FOLDS
-
-if TYPE_CHECKING:
-    from tlkit.backbones.backbone import Backbone
-    from tlkit.images.imageset import ImageSet
-    from tlkit.strategies.probe import Probe
-    from tlkit.strategies.strategy import Strategy
 
 ALL_SHOTS = "all"
 DEFAULT_STRATEGIES = (HAND_MADE, "linear_probe", "fine_tune")
@@ -26,16 +17,16 @@ DEFAULT_SHOTS = (1, 2, 5, 10, 20)
 
 @default_states()
 def learning_curve(
-    backbone: Backbone | str = "efficientnet_lite0",
-    images: ImageSet | None = None,
-    strategies: list[str | Strategy | Probe] = DEFAULT_STRATEGIES,
+    backbone: "tl.Backbone | str" = "efficientnet_lite0",
+    images: "tl.ImageSet | None" = None,
+    strategies: "list[str | tl.Strategy | tl.Probe]" = DEFAULT_STRATEGIES,
     shots: int | str | list[int | str] = DEFAULT_SHOTS,
     seeds: int | list[int] = N_FOLDS,
     *,
     image_size_px: int = DEFAULT_SIZE_PX,
     progress: bool = True,
     n_workers: int = 1,
-    test: ImageSet | None = None,
+    test: "tl.ImageSet | None" = None,
 ) -> LearningCurve:
     """Measure how accuracy grows with the number of training pictures, and where one strategy overtakes another.
 

@@ -1,7 +1,5 @@
 """Calibration: do predictions with a probability of 0.9 come true nine times in ten? Without torch."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import TYPE_CHECKING
 
@@ -59,7 +57,7 @@ class Calibration:
     calibrated_high: float
     confidence: float
     accuracy: float
-    table: pd.DataFrame
+    table: "pd.DataFrame"
     n: int
     binning: str
 

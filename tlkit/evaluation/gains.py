@@ -1,7 +1,5 @@
 """Transfer gains with their confidence intervals, and the verdicts these allow. Without torch."""
 
-from __future__ import annotations
-
 import math
 from typing import TYPE_CHECKING
 
@@ -41,12 +39,12 @@ def give_verdict(low, high, margin=MARGIN):
 
 
 def transfer_gain(
-    runs: pd.DataFrame,
-    predictions: pd.DataFrame | None = None,
+    runs: "pd.DataFrame",
+    predictions: "pd.DataFrame | None" = None,
     baseline: str = "from_scratch",
     *,
     simultaneous: bool = True,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Compare the accuracy of each arm with a baseline, paired by seed.
 
     Parameters

@@ -1,7 +1,5 @@
 """Reliability: confidence against accuracy in bins, and the expected calibration error. Without torch."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,7 +67,7 @@ def tabulate_reliability(
     binning: str = "width",
     n_draws: int = 1000,
     seed: int = 0,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Tabulate confidence and accuracy by bin, the data of a reliability diagram.
 
     Parameters

@@ -1,19 +1,16 @@
 """Scores of predictions on a test set: the `Evaluation`. Without torch."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+import tlkit as tl
 from tlkit.arguments import check_probabilities, check_shape
 from tlkit.evaluation.proper_scores import measure_brier, measure_log_loss
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from tlkit.images.imageset import ImageSet
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -87,7 +84,7 @@ class Evaluation:
         return count_confusion(self.labels, self.predicted, len(self.classes))
 
     @property
-    def predictions(self) -> pd.DataFrame:
+    def predictions(self) -> "pd.DataFrame":
         """One row per picture: picture, group, label, predicted (class names), one probability per class."""
         import pandas as pd
 
@@ -122,7 +119,7 @@ def count_confusion(labels, predicted, n_classes):
 
 
 def evaluate_probabilities(
-    probabilities: np.ndarray, images: ImageSet, n_looks: int = 1, *, transductive: bool = False
+    probabilities: np.ndarray, images: "tl.ImageSet", n_looks: int = 1, *, transductive: bool = False
 ) -> Evaluation:
     """Score predicted probabilities against the labels of an ImageSet.
 

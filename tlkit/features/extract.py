@@ -1,7 +1,5 @@
 """Feature extraction with a frozen network; each picture is computed once and kept on disk. Without torch."""
 
-from __future__ import annotations
-
 import errno
 import itertools
 import math
@@ -9,11 +7,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 import tlkit
+import tlkit as tl
 from tlkit.arguments import check_known
 from tlkit.cpu.threads import default_states
 from tlkit.features.cache.feature_cache import FeatureCache
@@ -26,17 +24,13 @@ from tlkit.images.inputs import gather_pictures
 from tlkit.notices import show_progress
 from tlkit.storage import cache_folder
 
-if TYPE_CHECKING:
-    from tlkit.backbones.backbone import Backbone
-    from tlkit.images.imageset import ImageSet
-
 _MAX_SHARD_ROWS = 1024
 _MAX_BYTES_IN_MEMORY = 2**30
 
 
 def extract_features(
-    backbone: Backbone | str,
-    images: ImageSet | str | Sequence,
+    backbone: "tl.Backbone | str",
+    images: "tl.ImageSet | str | Sequence",
     engine: str = "auto",
     precision: str = "exact",
     cache: bool = True,

@@ -1,25 +1,18 @@
 """`FeatureExtractor`: a frozen network as a transformer for scikit-learn's pipelines. Without torch."""
 
-from __future__ import annotations
-
 import copy
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Sequence
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
+import tlkit as tl
 from tlkit.arguments import check_known
 from tlkit.features.engines import PRECISIONS, choose_engine
 from tlkit.features.extract import extract_features
 from tlkit.features.frozen_network import FrozenNetwork
 from tlkit.images.inputs import gather_pictures
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Sequence
-
-    from tlkit.backbones.backbone import Backbone
-    from tlkit.images.imageset import ImageSet
 
 
 class FeatureExtractor(TransformerMixin, BaseEstimator):
@@ -67,7 +60,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        backbone: str | Backbone = "efficientnet_lite0",
+        backbone: "str | tl.Backbone" = "efficientnet_lite0",
         *,
         weights: str | os.PathLike | None = "pretrained",
         image_size_px: int | None = None,
@@ -88,7 +81,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         self.cache = cache
         self.progress = progress
 
-    def fit(self, X: object, y: object = None) -> FeatureExtractor:
+    def fit(self, X: object, y: object = None) -> "FeatureExtractor":
         """Check the parameters; nothing is learned.
 
         Parameters
@@ -114,7 +107,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
             self._check_backbone()
         return self
 
-    def transform(self, X: ImageSet | Sequence | np.ndarray) -> np.ndarray:
+    def transform(self, X: "tl.ImageSet | Sequence | np.ndarray") -> np.ndarray:
         """Compute the features of pictures.
 
         Parameters

@@ -1,7 +1,5 @@
 """`Features`: the outputs of a frozen network for pictures, with their labels. Without torch."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np
@@ -63,7 +61,7 @@ class Features:
     def __len__(self) -> int:
         return len(self.values)
 
-    def __getitem__(self, index) -> Features:
+    def __getitem__(self, index) -> "Features":
         rows = np.arange(len(self))[index]
         if rows.ndim != 1:
             raise TypeError(f"index: {index!r}, expected a slice, indices or a mask; .values[i] is one row")

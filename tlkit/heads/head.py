@@ -1,18 +1,16 @@
 """`Head`: the common part of all kinds of head, and `LinearHead`, which several kinds share."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tlkit.arguments import check_finite
 from tlkit.heads.numerics import pool, softmax
 
 if TYPE_CHECKING:
     import torch
-    from numpy.typing import ArrayLike
 
 N_ROWS_AT_ONCE = 4096  # predicted in blocks: the float64 copy of 100,000 pictures would take a gigabyte
 ABSENT_SCORE = -30.0  # of a class without training pictures, if the others lie around 0: e⁻³⁰ is no probability
@@ -117,7 +115,7 @@ class Head:
             "head.module()"
         )
 
-    def module(self) -> torch.nn.Module:
+    def module(self) -> "torch.nn.Module":
         """Return the head as a torch module.
 
         The softmax of its scores equals `predict`, so tuning starts from the fitted head.

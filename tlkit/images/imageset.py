@@ -1,7 +1,5 @@
 """Labelled pictures that are read only when they are needed: the `ImageSet`."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -56,8 +54,7 @@ class ImageSet:
 
     Examples
     --------
-    >>> import tlkit as tl
-    >>> images = tl.load_images("styles", domain=["photo", "sketch"])
+    >>>     >>> images = tl.load_images("styles", domain=["photo", "sketch"])
     >>> images.select(classes=["bird", "bug"])
     ImageSet(77 pictures, 2 of 14 classes, 76 groups: photo, sketch)
     >>> train, test = images.split()
@@ -130,10 +127,10 @@ class ImageSet:
         domains = ", ".join(np.unique(self.domains)) or "no domain"
         return f"ImageSet({len(self)} pictures, {classes}, {len(np.unique(self.groups))} groups: {domains})"
 
-    def __iter__(self) -> Iterator[tuple[Image.Image, int]]:
+    def __iter__(self) -> "Iterator[tuple[Image.Image, int]]":
         return (self[index] for index in range(len(self)))
 
-    def __getitem__(self, index) -> tuple[Image.Image, int] | ImageSet:
+    def __getitem__(self, index) -> "tuple[Image.Image, int] | ImageSet":
         if isinstance(index, tuple) and len(index) == 2 and index[1] is Ellipsis:  # scikit-learn's way to take rows
             index = index[0]
         if isinstance(index, (int, np.integer)) and not isinstance(index, bool):
@@ -141,7 +138,7 @@ class ImageSet:
         rows = resolve_index(index, len(self))
         return self._replace(**{name: values[rows] for name, values in self._columns().items()})
 
-    def __add__(self, other: ImageSet) -> ImageSet:
+    def __add__(self, other: "ImageSet") -> "ImageSet":
         if not isinstance(other, ImageSet):
             return NotImplemented
         classes = sorted({*self.classes, *other.classes})
@@ -152,7 +149,7 @@ class ImageSet:
         quarantine = list(dict.fromkeys([*self.quarantine, *other.quarantine]))
         return ImageSet(classes=classes, quarantine=quarantine, attribution_text="\n".join(texts), **merged)
 
-    def with_classes(self, classes: Sequence[str]) -> ImageSet:
+    def with_classes(self, classes: Sequence[str]) -> "ImageSet":
         """Return the same pictures labelled by another list of classes, so that two sets can share one list.
 
         Parameters
@@ -183,7 +180,7 @@ class ImageSet:
         new_labels = np.array([lookup.get(name, -1) for name in self.classes], dtype=np.int64)
         return self._replace(classes=classes, labels=new_labels[self.labels])
 
-    def read(self, index: int) -> Image.Image:
+    def read(self, index: int) -> "Image.Image":
         """Decode one picture.
 
         Parameters
@@ -232,7 +229,7 @@ class ImageSet:
         classes: str | Sequence[str] | None = None,
         domain: str | Sequence[str] | None = None,
         role: str | Sequence[str] | None = None,
-    ) -> ImageSet:
+    ) -> "ImageSet":
         """Return the pictures of some classes, domains and roles.
 
         Parameters
@@ -259,7 +256,7 @@ class ImageSet:
                 keep &= np.isin(values, check_known(argument, wanted, np.unique(values).tolist()))
         return self[keep]
 
-    def with_groups(self, groups: Sequence | str | Mapping | Callable[[str], object]) -> ImageSet:
+    def with_groups(self, groups: Sequence | str | Mapping | Callable[[str], object]) -> "ImageSet":
         """Keep the pictures of a patient, camera or photographer on one side of each split.
 
         Parameters
@@ -289,7 +286,7 @@ class ImageSet:
             folds = np.full(len(self), -1)
         return self._replace(groups=groups, folds=folds)
 
-    def split(self, test_fold: int = 0, n_folds: int = 5, seed: int = 0) -> tuple[ImageSet, ImageSet]:
+    def split(self, test_fold: int = 0, n_folds: int = 5, seed: int = 0) -> "tuple[ImageSet, ImageSet]":
         """Split into a training set and a test set, stratified by class, with no group in both.
 
         Parameters
@@ -322,7 +319,7 @@ class ImageSet:
             )
         return train, test
 
-    def few(self, shots: int, seed: int = 0, strict: bool = False) -> ImageSet:
+    def few(self, shots: int, seed: int = 0, strict: bool = False) -> "ImageSet":
         """Draw a few pictures per class at random, from different groups first.
 
         Draws are nested: the draw of 2 shots is part of the draw of 5 with the same seed.
@@ -349,7 +346,7 @@ class ImageSet:
             warn(f"{message}; all there are is taken")
         return self[drawn]
 
-    def disjoint_from(self, other: ImageSet) -> ImageSet:
+    def disjoint_from(self, other: "ImageSet") -> "ImageSet":
         """Return the pictures that share no group with another set.
 
         Parameters
@@ -364,7 +361,7 @@ class ImageSet:
         """
         return self[~np.isin(self.groups, other.groups)]
 
-    def describe(self) -> Description:
+    def describe(self) -> "Description":
         """Count the pictures by class and domain.
 
         Returns
@@ -376,7 +373,7 @@ class ImageSet:
 
         return Description(self)
 
-    def attribution(self) -> pd.DataFrame:
+    def attribution(self) -> "pd.DataFrame":
         """Return the source, author and licence of each picture.
 
         Returns

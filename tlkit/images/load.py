@@ -1,10 +1,9 @@
 """Load pictures from all sources with `load_images`."""
 
-from __future__ import annotations
-
 import csv
 import os
 import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,13 +19,11 @@ from tlkit.images.tables import Columns, complete, is_table_file, list_entries, 
 from tlkit.names import make_printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     import pandas as pd
 
 
 def load_images(
-    source: str | os.PathLike | pd.DataFrame | Sequence,
+    source: "str | os.PathLike | pd.DataFrame | Sequence",
     *,
     label: str | None = None,
     group: str | Sequence | Callable[[str], object] | None = None,

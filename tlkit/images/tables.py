@@ -1,7 +1,5 @@
 """Tables of pictures: CSV files, DataFrames, rows as dicts, and lists of (file, label)."""
 
-from __future__ import annotations
-
 import csv
 import dataclasses
 import operator

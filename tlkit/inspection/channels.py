@@ -1,7 +1,5 @@
 """Channels of a stage: their maps of one picture, and the pictures that activate one most."""
 
-from __future__ import annotations
-
 import numpy as np
 
 import tlkit as tl
@@ -12,7 +10,7 @@ from tlkit.images.imageset import ImageSet
 from tlkit.images.inputs import gather_pictures
 
 
-def feature_maps(backbone: tl.Backbone | str, picture: object, stage: str | int) -> np.ndarray:
+def feature_maps(backbone: "tl.Backbone | str", picture: object, stage: str | int) -> np.ndarray:
     """Compute the map of each channel behind a stage, for one picture.
 
     Parameters
@@ -49,7 +47,7 @@ def feature_maps(backbone: tl.Backbone | str, picture: object, stage: str | int)
 
 
 def find_maximally_activating(
-    backbone: tl.Backbone | Features | str,
+    backbone: "tl.Backbone | Features | str",
     images: ImageSet,
     stage: str | int,
     channel: int,

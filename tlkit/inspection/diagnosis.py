@@ -1,7 +1,5 @@
 """`diagnose`: problems of a run in plain words, and the experiment to try next."""
 
-from __future__ import annotations
-
 import dataclasses
 import textwrap
 
@@ -29,7 +27,7 @@ class Diagnosis:
         return textwrap.fill(paragraph, _WIDTH)
 
 
-def diagnose(run: tl.Run, evaluation: Evaluation | None = None, *, start: tl.Backbone | None = None) -> Diagnosis:
+def diagnose(run: "tl.Run", evaluation: Evaluation | None = None, *, start: "tl.Backbone | None" = None) -> Diagnosis:
     """Describe the problems of a run and the experiment to try next.
 
     The rules are rules of thumb with thresholds of our own. To find out whether an experiment helps, use `tl.compare`

@@ -1,7 +1,5 @@
 """Heat maps of a network's score over a picture: Grad-CAM and integrated gradients, computed by captum."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -17,7 +15,7 @@ _N_AT_ONCE = 8
 
 @default_states()
 def grad_cam(
-    run: tl.Run, pictures: ImageSet | list, *, stage: str | int = -1, label: str | ArrayLike | None = None
+    run: "tl.Run", pictures: ImageSet | list, *, stage: str | int = -1, label: str | ArrayLike | None = None
 ) -> np.ndarray:
     """Show which parts of pictures raise the score of a class, by Grad-CAM.
 
@@ -93,7 +91,7 @@ def grad_cam(
 
 @default_states()
 def integrated_gradients(
-    run: tl.Run,
+    run: "tl.Run",
     pictures: ImageSet | list,
     *,
     label: str | ArrayLike | None = None,

@@ -1,7 +1,5 @@
 """Label damage of augmentations: do heads still recognise augmented pictures? Without torch until it runs."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np
@@ -15,7 +13,7 @@ from tlkit.strategies.augmentation import format_augment
 
 
 def measure_label_damage(
-    backbone: tl.Backbone,
+    backbone: "tl.Backbone",
     images: ImageSet,
     policies: list,
     *,

@@ -1,7 +1,5 @@
 """Data leakage between training and test set: shared groups, files and near duplicates, and its cost. Without torch."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np
@@ -119,7 +117,7 @@ class LeakCost:
 
 
 def measure_leak(
-    backbone: tl.Backbone | str,
+    backbone: "tl.Backbone | str",
     train: ImageSet,
     test: ImageSet,
     leaks: Leaks | None = None,

@@ -1,7 +1,5 @@
 """Pictures as a run's network gets them, and the network prepared for gradients of its inputs."""
 
-from __future__ import annotations
-
 import numpy as np
 
 import tlkit as tl
@@ -21,7 +19,7 @@ def load_captum():
     return attr
 
 
-def show_inputs(run: tl.Run | tl.Backbone, pictures: ImageSet | list) -> np.ndarray:
+def show_inputs(run: "tl.Run | tl.Backbone", pictures: ImageSet | list) -> np.ndarray:
     """Resize and crop pictures as a network gets them.
 
     Draw a heat map over this square, not over the picture, whose border may have been cropped.

@@ -1,7 +1,5 @@
 """`check_preprocessing`: does a loader preprocess pictures as the network's weights require, and what does it cost?"""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterable
 
@@ -62,7 +60,7 @@ class PreprocessingCheck:
 @default_states()
 @default_states()
 def check_preprocessing(
-    loader: Iterable, backbone: tl.Backbone, images: ImageSet, *, n_seeds: int = 5, progress: bool = True
+    loader: Iterable, backbone: "tl.Backbone", images: ImageSet, *, n_seeds: int = 5, progress: bool = True
 ) -> PreprocessingCheck:
     """Compare a loader's tensors with the preprocessing that the weights require, and measure the cost in accuracy.
 

@@ -1,7 +1,5 @@
 """Runs randomised from the head down, and their heat maps: a sanity check of the heat maps themselves."""
 
-from __future__ import annotations
-
 import copy
 import dataclasses
 import functools
@@ -76,7 +74,7 @@ class HeatStudy:
 
 
 def study_heat_maps(
-    run: tl.Run,
+    run: "tl.Run",
     pictures: ImageSet | list,
     methods: dict[str, Callable] | None = None,
     *,

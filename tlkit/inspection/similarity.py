@@ -1,7 +1,5 @@
 """Similarity of two networks' features of the same pictures, also stage by stage: CKA. Without torch until it runs."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np
@@ -116,8 +114,8 @@ def _center_unbiased(kernel):
 
 @default_states()
 def compare_stages(
-    first: tl.Backbone,
-    second: tl.Backbone,
+    first: "tl.Backbone",
+    second: "tl.Backbone",
     images: ImageSet | list,
     *,
     every_pair: bool = False,

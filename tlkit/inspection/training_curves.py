@@ -1,7 +1,5 @@
 """Training curves: loss and accuracy per epoch, the selected epochs, and the gap to the held-out pictures."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 
@@ -34,7 +32,7 @@ class TrainingCurves:
         return float(self.selected["accuracy"] - self.selected["validation_accuracy"])
 
 
-def summarise_training(run: tl.Run) -> TrainingCurves:
+def summarise_training(run: "tl.Run") -> TrainingCurves:
     """Summarise the training of a run by epoch, with the selected epoch of each phase.
 
     Parameters

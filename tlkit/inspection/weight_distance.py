@@ -1,7 +1,5 @@
 """Distance of a run's weights from those it started from, by stage."""
 
-from __future__ import annotations
-
 import math
 
 import pandas as pd
@@ -9,7 +7,7 @@ import pandas as pd
 import tlkit as tl
 
 
-def measure_weight_distance(run: tl.Run, start: tl.Backbone | None = None) -> pd.DataFrame:
+def measure_weight_distance(run: "tl.Run", start: "tl.Backbone | None" = None) -> pd.DataFrame:
     """Measure by stage how far training moved the weights.
 
     Parameters

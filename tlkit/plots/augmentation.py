@@ -1,7 +1,5 @@
 """Augmented pictures as the network sees them, as a gallery, and the gain of each augmentation."""
 
-from __future__ import annotations
-
 from matplotlib.axes import Axes
 
 import tlkit as tl
@@ -27,7 +25,7 @@ _VERDICT_STYLES = {"helps": 2, "harms": 1}  # green and orange of the palette; t
 
 @with_plain_texts
 def draw_augmentations(
-    backbone: tl.Backbone,
+    backbone: "tl.Backbone",
     images: ImageSet,
     policies: list[str | list[str] | None],
     ax: Axes,

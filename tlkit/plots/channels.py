@@ -1,7 +1,5 @@
 """Feature maps of a stage's channels as a sheet, and the pictures that activate one channel most."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

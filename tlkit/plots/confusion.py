@@ -1,7 +1,5 @@
 """Confusion matrices."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

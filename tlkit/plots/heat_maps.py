@@ -1,7 +1,5 @@
 """Heat maps over pictures: the picture in dark gray, and heat in red to yellow, the hotter, the brighter."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike

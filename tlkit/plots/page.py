@@ -56,24 +56,10 @@ def make_canvas(size_inches):
     return FigureCanvasAgg(Figure(figsize=size_inches, dpi=DOTS_PER_INCH))
 
 
-def read_canvas(canvas):
-    """Return the pixels of a canvas as a PIL picture."""
-    return Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba()).convert("RGB")
-
-
 def render_figure(figure, n_colours):
     """Return a figure as PNG (bytes) with a number of colours, since a notebook that keeps it should stay small."""
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=DOTS_PER_INCH)
     with Image.open(drawn) as picture:
-        return encode_png(picture.convert("RGB"), n_colours)
-
-
-def encode_png(picture, n_colours=None):
-    """Return a PIL picture as PNG (bytes), reduced to a number of colours and optimized if one is given."""
-    content = io.BytesIO()
-    if n_colours is None:
-        picture.save(content, "PNG", compress_level=1)
-    else:
-        picture.quantize(n_colours).save(content, "PNG", optimize=True)
+        picture.convert("RGB").quantize(n_colours).save(content := io.BytesIO(), "PNG", optimize=True)
     return content.getvalue()

@@ -1,7 +1,5 @@
 """`Candidate`: a network, or a part of one, that may be chosen."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import tlkit as tl
@@ -33,12 +31,12 @@ class Candidate:
     Candidate(backbone='resnet18', stage=-2, image_size_px=64, name=None)
     """
 
-    backbone: tl.Backbone | str
+    backbone: "tl.Backbone | str"
     stage: str | int | None = None
     image_size_px: int | None = None
     name: str | None = None
 
-    def build(self) -> tl.Backbone:
+    def build(self) -> "tl.Backbone":
         """Build the backbone for this candidate's image size.
 
         Returns

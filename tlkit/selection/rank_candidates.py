@@ -1,7 +1,5 @@
 """`rank`: scores of candidate networks on the reader's pictures, with their costs."""
 
-from __future__ import annotations
-
 import functools
 import time
 from collections.abc import Sequence
@@ -24,7 +22,7 @@ _DEPEND_ON_WIDTH = {"logme", "h"}
 
 
 def rank(
-    backbones: Sequence[tl.Backbone | str | Candidate],
+    backbones: "Sequence[tl.Backbone | str | Candidate]",
     images: ImageSet,
     *,
     scores: Sequence[str] = ("logme", "h", "knn", "linear_probe"),

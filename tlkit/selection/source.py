@@ -1,7 +1,5 @@
 """Predictions of a pretrained network's own classes, from the last layer in its weights file, and scores by them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +16,7 @@ class NoClassifierError(ValueError):
 
 
 def predict_source(
-    backbone: tl.Backbone | str, images: ImageSet, *, engine: str = "auto", cache: bool = True, progress: bool = True
+    backbone: "tl.Backbone | str", images: ImageSet, *, engine: str = "auto", cache: bool = True, progress: bool = True
 ) -> np.ndarray:
     """Predict the classes that a network was pretrained on.
 

@@ -1,7 +1,5 @@
 """Arms of an ablation: strategies that differ only in their augmentation."""
 
-from __future__ import annotations
-
 import dataclasses
 
 from tlkit.strategies.augmentation import check_policies, format_augment

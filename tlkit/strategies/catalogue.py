@@ -1,7 +1,5 @@
 """The known strategies by name, each a list of phases, with its paper."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 

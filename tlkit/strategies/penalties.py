@@ -1,7 +1,5 @@
 """Penalties that are added to the loss while a network is tuned: a pull back to its pretrained weights."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tlkit.arguments import check_number

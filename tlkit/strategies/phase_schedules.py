@@ -5,8 +5,6 @@ the number of training pictures, and returns a list of phases. Its settings are 
 turns it into an `adjust` that the description of a run can store.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from typing import Any

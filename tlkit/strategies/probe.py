@@ -1,7 +1,5 @@
 """`Probe`: one kind of head on a frozen network, as an arm of a comparison. Without torch."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tlkit.heads.kinds import MAP_KINDS, check_settings

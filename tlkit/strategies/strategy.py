@@ -1,7 +1,5 @@
 """A strategy is a list of phases; a phase states which stages train, how fast and for how long. Without torch."""
 
-from __future__ import annotations
-
 import collections.abc
 import dataclasses
 import functools

@@ -1,7 +1,5 @@
 """`Run`: one strategy that was trained once, with its predictions, its cost and its origin."""
 
-from __future__ import annotations
-
 import collections.abc
 import dataclasses
 from pathlib import Path

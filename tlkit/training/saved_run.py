@@ -1,7 +1,5 @@
 """`load_run`: a run from the folder in which it was saved."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 from pathlib import Path

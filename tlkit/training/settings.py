@@ -1,7 +1,5 @@
 """The settings of a training, checked on construction, and checks of the pictures. Without torch."""
 
-from __future__ import annotations
-
 import collections.abc
 import dataclasses
 from pathlib import Path

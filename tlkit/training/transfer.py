@@ -5,8 +5,6 @@ A step goes from `transfer` to `Training.run`, which calls `_train_phase` and `_
 phase, `start_phase` freezes stages, computes the frozen prefix and makes the optimizer (phase_start.py).
 """
 
-from __future__ import annotations
-
 import collections.abc
 import copy
 from pathlib import Path

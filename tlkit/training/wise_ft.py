@@ -1,7 +1,5 @@
 """WiSE-FT: weights between those of a pretrained network with its linear probe and those of the tuned network."""
 
-from __future__ import annotations
-
 import collections.abc
 import copy
 import dataclasses

@@ -1,7 +1,5 @@
 """Source × target × method → the map before and after, recalls and an alarm: the `AdaptationExplorer`."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Sequence
 
@@ -64,7 +62,7 @@ class AdaptationExplorer(ChoiceExplorer):
 
     def __init__(
         self,
-        backbone: tl.Backbone | str | Features,
+        backbone: "tl.Backbone | str | Features",
         images: ImageSet,
         domains: Sequence[str] | None = None,
         methods: Sequence[str] | dict | None = None,

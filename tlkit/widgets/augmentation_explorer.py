@@ -1,7 +1,5 @@
 """Policy × draw → the network's input, and the score of the policy: the `AugmentationExplorer`."""
 
-from __future__ import annotations
-
 import functools
 
 import traitlets
@@ -49,7 +47,7 @@ class AugmentationExplorer(ChoiceExplorer):
     _validate = traitlets.validate("policy", "draw")(ChoiceExplorer.validate_field)
 
     def __init__(
-        self, backbone: tl.Backbone, images: ImageSet, comparison: Comparison, *, n_draws: int = 10, seed: int = 0
+        self, backbone: "tl.Backbone", images: ImageSet, comparison: Comparison, *, n_draws: int = 10, seed: int = 0
     ):
         self.augmentations = AugmentationAblation(backbone, images, comparison, n_draws=n_draws, seed=seed)
         policies = list(self.augmentations.arms)
