@@ -53,7 +53,7 @@ def test_no_widget_has_a_critical_or_serious_fault(open_lab, tmp_path, theme):
             box.evaluate("box => box.classList.remove('seen')")
             for fault in found["violations"]:
                 if fault["impact"] in ("critical", "serious"):
-                    nodes = [node["html"][:150] for node in fault["nodes"]]
-                    faults.append((CELLS[number], fault["id"], len(nodes), nodes[0], fault["nodes"][0]["failureSummary"]))
+                    node = fault["nodes"][0]
+                    faults.append((CELLS[number], fault["id"], node["html"][:150], node["failureSummary"]))
         assert faults == []
         assert lab.errors == []
