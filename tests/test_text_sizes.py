@@ -5,6 +5,8 @@ import doctest
 import io
 
 import matplotlib.figure
+import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
@@ -43,7 +45,9 @@ def drawn(monkeypatch):
 def test_no_text_is_too_small(drawn, folder, name):
     """Each example of a public drawing or explorer is run, and all that it draws is looked at."""
     figures, texts = drawn
-    (example,) = doctest.DocTestFinder(recurse=False).find(getattr(getattr(tl, folder), name), name)
+    (example,) = doctest.DocTestFinder(recurse=False).find(
+        getattr(getattr(tl, folder), name), name, extraglobs={"np": np, "pd": pd, "tl": tl}
+    )
     shown = io.StringIO()
     with contextlib.redirect_stdout(shown):
         doctest.DocTestRunner(verbose=False).run(example, clear_globs=False)

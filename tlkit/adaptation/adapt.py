@@ -61,7 +61,6 @@ def adapt(
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain=["photo", "sketch"]).select(classes=["bird", "bug"])
     >>> source, target = (images.select(domain=name).few(4) for name in ("photo", "sketch"))
     >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)

@@ -110,7 +110,6 @@ def split_pair(images: ImageSet, source: str, target: str, seed: int = 0) -> tup
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> images = tl.load_images("styles").select(role="core")
     >>> [len(part) for part in split_pair(images, "emoji", "sketch")]
     [119, 65, 67]

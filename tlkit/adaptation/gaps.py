@@ -61,7 +61,6 @@ def measure_gaps(
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain=["photo", "sketch"]).select(role="core")
     >>> made = tl.Features(np.eye(14, 4)[images.labels], images.labels, images.classes, images.names, images.groups, {})
     >>> measure_gaps(made, images, progress=False).distance.unique().tolist()
@@ -139,7 +138,6 @@ def explain_gap(
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain=["photo", "sketch"]).select(role="core")
     >>> made = tl.Features(np.eye(14, 4)[images.labels], images.labels, images.classes, images.names, images.groups, {})
     >>> explain_gap(made, images, "photo", "sketch", seeds=1, n_folds=2, progress=False).measure.tolist()

@@ -77,7 +77,6 @@ def compare_pairs(
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain=["photo", "sketch"]).select(role="core")
     >>> made = tl.Features(np.eye(14, 4)[images.labels], images.labels, images.classes, images.names, images.groups, {})
     >>> compare_pairs(made, images, ["align_mean"], seeds=1, n_folds=0, progress=False).table.method.tolist()

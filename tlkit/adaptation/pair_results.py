@@ -42,7 +42,6 @@ class PairComparison:
 
     Examples
     --------
-    >>> import pandas as pd
     >>> rows = [("photo", "sketch", 0, "source_only", 0.5, 0.1), ("photo", "sketch", 0, "coral", 0.6, 0.2)]
     >>> runs = pd.DataFrame(rows, columns=["source", "target", "seed", "method", "balanced_accuracy", "entropy"])
     >>> PairComparison(runs, None, {}).pairs.values.tolist()

@@ -87,7 +87,6 @@ def compare_target_shots(
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain=["photo", "sketch"]).select(role="core")
     >>> made = tl.Features(np.eye(14)[images.labels], images.labels, images.classes, images.names, images.groups, {})
     >>> runs, _ = compare_target_shots(made, images, "photo", "sketch", shots=[1], seeds=2, progress=False)

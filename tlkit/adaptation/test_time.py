@@ -96,7 +96,6 @@ def adapt_run(
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain=["photo", "sketch"]).select(classes=["bird", "bug"])
     >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     >>> strategy = tl.Strategy([tl.Phase(["all"], 1, 1e-3, norm_statistics="moving")])

@@ -73,7 +73,6 @@ class Backbone(nn.Module):
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     >>> backbone(torch.zeros(2, 3, 32, 32)).shape
     torch.Size([2, 512])

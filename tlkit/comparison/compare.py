@@ -57,7 +57,6 @@ class Comparison:
 
     Examples
     --------
-    >>> import pandas as pd
     >>> table = pd.DataFrame({"strategy": ["from_scratch", "lp_ft"], "shots": 5, "verdict": ["baseline", "helps"]})
     >>> Comparison(None, None, table, "from_scratch", {}).verdicts
     {('lp_ft', 5): 'helps'}
@@ -160,7 +159,6 @@ def compare(
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])
     >>> backbone = tl.load_backbone(weights=None, image_size_px=32)
     >>> comparison = tl.compare(backbone, images, ["hand_made", "linear_probe"], shots=2, seeds=2, progress=False)

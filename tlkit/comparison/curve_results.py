@@ -54,7 +54,6 @@ class LearningCurve:
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])
     >>> network = tl.load_backbone(weights=None, image_size_px=32)
     >>> curve = tl.learning_curve(network, images, ["hand_made"], shots=[1, 4], seeds=2, progress=False)

@@ -67,7 +67,6 @@ def learning_curve(
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])
     >>> network = tl.load_backbone(weights=None, image_size_px=32)
     >>> arms = ["hand_made", tl.Probe("prototype")]

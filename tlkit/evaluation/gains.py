@@ -95,7 +95,6 @@ def transfer_gain(
 
     Examples
     --------
-    >>> import pandas as pd
     >>> rows = [("from_scratch", 5, s, s, 0.2 + 0.01 * s) for s in range(5)]
     >>> rows += [("linear_probe", 5, s, s, 0.4 + 0.02 * s) for s in range(5)]
     >>> runs = pd.DataFrame(rows, columns=["strategy", "shots", "seed", "fold", "accuracy"])

@@ -146,7 +146,6 @@ def evaluate_probabilities(
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart")[:4]
     >>> evaluate_probabilities(np.full((4, len(images.classes)), 1 / len(images.classes)), images).n_looks
     1

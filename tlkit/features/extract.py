@@ -83,7 +83,6 @@ def extract_features(
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart")[:6]
     >>> backbone = tl.load_backbone(weights=None, image_size_px=32)
     >>> tl.extract_features(backbone, images, progress=False).values.shape

@@ -51,7 +51,6 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
     --------
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.pipeline import make_pipeline
-    >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])[::9]
     >>> pipeline = make_pipeline(tl.FeatureExtractor(weights=None, image_size_px=32), LogisticRegression())
     >>> pipeline.fit(images, images.labels).predict(images[:4]).shape

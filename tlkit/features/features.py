@@ -28,7 +28,6 @@ class Features:
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart")[:6]
     >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     >>> features = tl.extract_features(backbone, images, engine="torch", progress=False)

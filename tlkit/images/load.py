@@ -85,7 +85,6 @@ def load_images(
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart")
     >>> images
     ImageSet(637 pictures, 14 classes, 499 groups: clipart)

@@ -34,7 +34,6 @@ def feature_maps(backbone: "tl.Backbone | str", picture: object, stage: str | in
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> backbone = tl.load_backbone(weights=None, image_size_px=32)
     >>> feature_maps(backbone, tl.load_images("styles").read(0), "stage1").shape
     (16, 16, 16)
@@ -91,7 +90,6 @@ def find_maximally_activating(
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> images, backbone = tl.load_images("styles")[:10], tl.load_backbone(weights=None, image_size_px=32)
     >>> indices, activations = find_maximally_activating(backbone, images, "stage1", 0, n=3)
     >>> len(indices), bool(activations[0] >= activations[2])

@@ -56,7 +56,6 @@ def diagnose(run: "tl.Run", evaluation: Evaluation | None = None, *, start: "tl.
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     >>> images = tl.load_images("styles", domain="photo").few(1)
     >>> run = tl.transfer(backbone, images, tl.Strategy([tl.Phase(["head"], 1, 1e-3)], name="short"), progress=False)

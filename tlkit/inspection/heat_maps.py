@@ -52,7 +52,6 @@ def grad_cam(
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])[::9]
     >>> run = tl.transfer(tl.load_backbone(weights=None, image_size_px=32), images, "linear_probe", progress=False)
     >>> grad_cam(run, images[:2], stage="stage3").shape
@@ -127,7 +126,6 @@ def integrated_gradients(
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])[::9]
     >>> run = tl.transfer(tl.load_backbone(weights=None, image_size_px=32), images, "linear_probe", progress=False)
     >>> integrated_gradients(run, images[:2], n_steps=4, baseline=(255, 255, 255)).shape

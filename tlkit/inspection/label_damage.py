@@ -68,7 +68,6 @@ def measure_label_damage(
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(8)
     >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     >>> measure_label_damage(backbone, images, ["flip"], n_views=1, progress=False)["class"].tolist()

@@ -62,7 +62,6 @@ def find_leaks(
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> clipart = tl.load_images("styles", domain="clipart")
     >>> find_leaks(clipart[:12], clipart[10:20]).pairs.kind.tolist()
     ['same file', 'same file']
@@ -158,7 +157,6 @@ def measure_leak(
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> clipart = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])
     >>> backbone = tl.load_backbone(weights=None, image_size_px=32)
     >>> cost = measure_leak(backbone, clipart, clipart[::4], seeds=2)

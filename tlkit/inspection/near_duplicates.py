@@ -64,7 +64,6 @@ def find_near_duplicates(
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="photo")[:20]
     >>> find_near_duplicates(images[:2], images).kind.tolist()
     ['same file', 'same file']

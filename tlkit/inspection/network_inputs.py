@@ -38,7 +38,6 @@ def show_inputs(run: "tl.Run | tl.Backbone", pictures: ImageSet | list) -> np.nd
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> backbone = tl.load_backbone(weights=None, image_size_px=32)
     >>> show_inputs(backbone, tl.load_images("styles")[:2]).shape
     (2, 32, 32, 3)

@@ -98,7 +98,6 @@ def check_preprocessing(
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])[::4]
     >>> backbone = tl.load_backbone(weights=None, image_size_px=32)
     >>> batch = np.stack([backbone.preprocess(images.read(index)) for index in range(len(images))])

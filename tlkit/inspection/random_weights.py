@@ -21,7 +21,6 @@ TRAINED, HEAD = "trained", "head"
 def list_depths(backbone):
     """Return the depths to which a run can be randomised: "trained" (not at all), "head", then stages from the last.
 
-    >>> import tlkit as tl
     >>> list_depths(tl.load_backbone(weights=None, image_size_px=32))[:3]
     ['trained', 'head', 'conv_head']
     """
@@ -119,7 +118,6 @@ def study_heat_maps(
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])[::9]
     >>> run = tl.transfer(tl.load_backbone(weights=None, image_size_px=32), images, "linear_probe", progress=False)
     >>> study_heat_maps(run, images[:2], {"Grad-CAM": grad_cam}, depths=["head"]).maps["Grad-CAM"].shape

@@ -159,7 +159,6 @@ def compare_stages(
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart")[:12]
     >>> networks = [tl.load_backbone(weights=None, image_size_px=32, seed=seed) for seed in (0, 0)]
     >>> compare_stages(*networks, images, n_permutations=0).cka.round(3).unique().tolist()

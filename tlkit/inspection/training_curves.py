@@ -65,7 +65,6 @@ def summarise_training(run: "tl.Run") -> TrainingCurves:
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     >>> images = tl.load_images("styles", domain="photo").few(1)
     >>> run = tl.transfer(backbone, images, tl.Strategy([tl.Phase(["head"], 2, 1e-3)], name="short"), progress=False)

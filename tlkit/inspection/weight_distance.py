@@ -35,7 +35,6 @@ def measure_weight_distance(run: "tl.Run", start: "tl.Backbone | None" = None) -
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> start = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     >>> images = tl.load_images("styles", domain="photo").few(1)
     >>> run = tl.transfer(start, images, tl.Strategy([tl.Phase(["head", -1], 1, 1e-3)]), progress=False)

@@ -104,7 +104,6 @@ def draw_gap_matrix(gaps: DataFrame, ax: Axes, *, distance: str = "mmd") -> Axes
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from matplotlib.figure import Figure
     >>> gaps = {"source": ["photo"], "target": ["sketch"], "distance": ["mmd"], "value": [0.4], "p_value": [0.01]}
     >>> draw_gap_matrix(pd.DataFrame(gaps), Figure().subplots()).texts[0].get_text()
@@ -141,7 +140,6 @@ def draw_pairs(comparison: PairComparison, ax: Axes, *, method: str) -> Axes:
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from matplotlib.figure import Figure
     >>> from tlkit.adaptation import PairComparison
     >>> runs = {"source": ["photo"], "target": ["sketch"], "method": ["source_only"], "balanced_accuracy": [0.5]}

@@ -62,7 +62,6 @@ def draw_augmentations(
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> from matplotlib.figure import Figure
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(1)
     >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
@@ -107,7 +106,6 @@ def draw_ablation(comparison: Comparison, ax: Axes) -> Axes:
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> from matplotlib.figure import Figure
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(5)
     >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)

@@ -187,7 +187,6 @@ def draw_agreement(agreement: DataFrame, ax: Axes) -> Axes:
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from matplotlib.figure import Figure
     >>> agreement = {"score": ["logme"], "kind": ["score"], "tau": [0.6], "tau_low": [0.2], "tau_high": [0.9]}
     >>> draw_agreement(pd.DataFrame(agreement), Figure().subplots()).get_yticklabels()[0].get_text()

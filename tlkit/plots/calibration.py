@@ -34,7 +34,6 @@ def draw_reliability(calibration: Calibration, ax: Axes) -> Axes:
 
     Examples
     --------
-    >>> import numpy as np
     >>> from matplotlib.figure import Figure
     >>> from tlkit.evaluation import measure_calibration
     >>> calibration = measure_calibration(np.full((10, 2), 0.5), np.arange(10) % 2)

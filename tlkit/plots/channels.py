@@ -80,7 +80,6 @@ def draw_maximally_activating(
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> from matplotlib.figure import Figure
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird"])
     >>> draw_maximally_activating(images, [3], [1.25], Figure().subplots()).texts[0].get_text()

@@ -30,7 +30,6 @@ def draw_contact_sheet(images: ImageSet, ax: Axes, per_class: int = 6, seed: int
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> from matplotlib.figure import Figure
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(2)
     >>> [label.get_text() for label in draw_contact_sheet(images, Figure().subplots()).get_yticklabels()]
@@ -64,7 +63,6 @@ def render_contact_sheet(images: ImageSet, per_class: int = 6, seed: int = 0) ->
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> render_contact_sheet(tl.load_images("styles", domain="clipart").select(classes=["bird"]))[1:4]
     b'PNG'
     """

@@ -35,7 +35,6 @@ def draw_gains(gains: DataFrame, ax: Axes, *, margin: float = MARGIN) -> Axes:
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from matplotlib.figure import Figure
     >>> columns = ["strategy", "shots", "gain", "gain_low", "gain_high", "verdict", "baseline"]
     >>> gains = pd.DataFrame([("lp_ft", 5, 0.1, 0.05, 0.15, "helps", "linear_probe")], columns=columns)
@@ -79,7 +78,6 @@ def draw_transfer_map(gains: DataFrame, ax: Axes, *, chosen: tuple[str, int] | N
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from matplotlib.figure import Figure
     >>> columns = ["strategy", "shots", "gain", "gain_low", "gain_high", "verdict", "baseline"]
     >>> gains = pd.DataFrame([("lp_ft", 5, 0.1, 0.05, 0.15, "helps", "linear_probe")], columns=columns)

@@ -29,7 +29,6 @@ def draw_correlations(study: HeatStudy, ax: Axes) -> Axes:
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from matplotlib.figure import Figure
     >>> from tlkit.inspection.random_weights import HeatStudy
     >>> table = {"method": ["cam"] * 2, "depth": ["trained", "head"], "picture": [0, 0], "correlation": [1.0, 0.4]}

@@ -36,7 +36,6 @@ def draw_interpolation(curves: dict[str, DataFrame], ax: Axes) -> Axes:
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from matplotlib.figure import Figure
     >>> curve = pd.DataFrame({"mixing_coefficient": [0.0, 0.5, 1.0], "accuracy": [0.6, 0.75, 0.7]})
     >>> draw_interpolation({"here": curve}, Figure().subplots()).get_legend().get_texts()[0].get_text()

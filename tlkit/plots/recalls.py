@@ -38,7 +38,6 @@ def draw_recalls(recalls: DataFrame, ax: Axes, *, method: str, numbers: dict[str
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from matplotlib.figure import Figure
     >>> recalls = pd.DataFrame({"class": ["bird"], "n": [4], "source_only": [0.25], "method": [0.75]})
     >>> draw_recalls(recalls, Figure().subplots(), method="coral").texts[0].get_text()

@@ -30,7 +30,6 @@ def draw_similarity_curve(table: DataFrame, ax: Axes, *, label: str | None = Non
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from matplotlib.figure import Figure
     >>> table = pd.DataFrame({"first": ["stem"], "second": ["stem"], "cka": [0.9], "low": [-0.1], "high": [0.1]})
     >>> draw_similarity_curve(table, Figure().subplots()).get_xticklabels()[0].get_text()
@@ -68,7 +67,6 @@ def draw_similarity(table: DataFrame, ax: Axes) -> Axes:
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from matplotlib.figure import Figure
     >>> table = pd.DataFrame({"first": ["stem"], "second": ["stem"], "cka": [0.9], "low": [-0.1], "high": [0.1]})
     >>> draw_similarity(table, Figure().subplots()).texts[0].get_text()

@@ -46,7 +46,6 @@ def draw_trained_share(table: DataFrame, ax: Axes, *, cost: str = "trained_share
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from matplotlib.figure import Figure
     >>> columns = ["strategy", "trained_share", "accuracy", "accuracy_low", "accuracy_high"]
     >>> table = pd.DataFrame([("bitfit", 0.01, 0.7, 0.6, 0.8), ("fine_tune", 1.0, 0.8, 0.7, 0.9)], columns=columns)

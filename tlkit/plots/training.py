@@ -31,7 +31,6 @@ def draw_training(curves: TrainingCurves, ax: Axes, *, score: str = "loss") -> A
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> from matplotlib.figure import Figure
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(2)
     >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)

@@ -80,7 +80,6 @@ def compare_with_accuracy(
 
     Examples
     --------
-    >>> import pandas as pd
     >>> table = pd.DataFrame({"name": list("abcdefghij"), "logme": range(10), "accuracy": range(10)})
     >>> compare_with_accuracy(table, "accuracy", n_draws=20).tau.round(6).tolist()
     [1.0]

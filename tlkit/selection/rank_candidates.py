@@ -73,7 +73,6 @@ def rank(
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart").few(5)
     >>> inner = tl.selection.Candidate(tl.load_backbone("efficientnet_lite0", weights=None), stage="stem")
     >>> tl.selection.rank([inner], images, scores=["knn"], progress=False).name.tolist()

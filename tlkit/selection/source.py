@@ -42,7 +42,6 @@ def predict_source(
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="clipart")[:3]
     >>> predict_source(tl.load_backbone("efficientnet_lite0", image_size_px=32), images, progress=False).shape
     (3, 1000)

@@ -44,7 +44,6 @@ def l2_sp(backbone: Any, start: dict[str, Any], *, penalty_weight: float) -> Any
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
     >>> start = {name: value.detach() - 1 for name, value in backbone.named_parameters()}
     >>> n_parameters = sum(value.numel() for value in backbone.parameters())

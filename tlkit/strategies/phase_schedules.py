@@ -84,7 +84,6 @@ def decay_learning_rates(stages: Any, learning_rate: float, decay: float = DISCR
 def decay_by_stage(phases, backbone, n_train, *, decay):
     """Give each stage its own learning rate, falling from the rate of "all" towards the first stage.
 
-    >>> import tlkit as tl
     >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
     >>> (phase,) = decay_by_stage([tl.Phase(["all"], 1, 0.008)], backbone, 50, decay=0.5)
     >>> phase.learning_rate
@@ -103,7 +102,6 @@ def decay_by_stage(phases, backbone, n_train, *, decay):
 def unfreeze_gradually(phases, backbone, n_train, *, n_parts):
     """Unfreeze from the top: before a phase that trains "all", one epoch for each larger part of the network.
 
-    >>> import tlkit as tl
     >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     >>> for phase in unfreeze_gradually([tl.Phase(["all"], 6, 2e-4)], backbone, 50, n_parts=3):
     ...     print(phase.n_epochs, *phase.train)
@@ -130,7 +128,6 @@ def unfreeze_gradually(phases, backbone, n_train, *, n_parts):
 def tune_block(phases, backbone, n_train, *, block):
     """Tune the first, middle or last third of the stages, with the head, instead of "all".
 
-    >>> import tlkit as tl
     >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     >>> [tune_block([tl.Phase(["all"], 6, 2e-4)], backbone, 50, block=block)[0].train for block in BLOCKS]
     [('stem', 'stage1', 'head'), ('stage2', 'head'), ('stage3', 'stage4', 'head')]
@@ -153,7 +150,6 @@ def set_length_by_size(
 ):
     """Tune "all" for as many epochs as give `n_seen` pictures in all steps, within limits.
 
-    >>> import tlkit as tl
     >>> [set_length_by_size([tl.Phase(["all"], 1, 2e-4)], None, n)[0].n_epochs for n in (100, 500, 5000)]
     [12, 8, 6]
     """

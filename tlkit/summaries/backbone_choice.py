@@ -28,7 +28,6 @@ class Budget:
 def list_excesses(table, budget):
     """Return the cost by which each row of a table of candidates exceeds a budget (list of str); "" if it fits.
 
-    >>> import pandas as pd
     >>> list_excesses(pd.DataFrame({"n_flops": [0.8e9, 31e9, None]}), Budget(n_flops=1e9))
     ['', '31.00 GFLOP per picture', 'unknown cost']
     """
@@ -49,7 +48,6 @@ def list_excesses(table, budget):
 def find_fitting(table, budget):
     """Return which rows of a table of candidates fit a budget, (n,) bool; a missing cost fits no limit.
 
-    >>> import pandas as pd
     >>> find_fitting(pd.DataFrame({"n_flops": [0.8e9, 31e9]}), Budget(n_flops=1e9))
     array([ True, False])
     """
@@ -69,7 +67,6 @@ class Selection:
 def choose(table, budget, *, score, predicted=None, names="name"):
     """Return the `Selection` of the candidate with the highest score (a column) within a budget.
 
-    >>> import pandas as pd
     >>> nets = pd.DataFrame({"name": ["a", "b"], "n_flops": [0.8e9, 31e9], "accuracy": [0.6, 0.7]})
     >>> choose(nets, Budget(n_flops=1e9), score="accuracy").outcome
     'Best of them by accuracy: a (0.600).'

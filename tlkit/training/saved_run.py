@@ -44,7 +44,6 @@ def load_run(folder: str | Path) -> Run:
     Examples
     --------
     >>> import tempfile
-    >>> import tlkit as tl
     >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     >>> images = tl.load_images("styles", domain="photo").few(1)
     >>> run = tl.transfer(backbone, images, tl.Strategy([tl.Phase(["head"], 1, 1e-2)]), progress=False)

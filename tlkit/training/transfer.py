@@ -151,7 +151,6 @@ def transfer(
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     >>> images = tl.load_images("styles", domain="photo").few(1)
     >>> run = transfer(backbone, images, tl.Strategy([tl.Phase(["head"], 3, 1e-2)]), batch_size=6, progress=False)

@@ -70,7 +70,6 @@ def interpolate_runs(parent: Run, tuned: Run, mixing_coefficient: float, *, trai
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     >>> images = tl.load_images("styles", domain="photo").few(1)
     >>> strategies = [tl.Strategy([tl.Phase([part], 1, 1e-3)], name=part) for part in ("head", "all")]
@@ -148,7 +147,6 @@ def interpolation_curve(
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     >>> train, test = tl.load_images("styles", domain="photo").few(2).split()
     >>> strategies = [tl.Strategy([tl.Phase([part], 1, 1e-3)], name=part) for part in ("head", "all")]

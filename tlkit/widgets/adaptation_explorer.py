@@ -49,7 +49,6 @@ class AdaptationExplorer(ChoiceExplorer):
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain=["photo", "sketch"]).select(role="core")
     >>> made = tl.Features(np.eye(14)[images.labels], images.labels, images.classes, images.names, images.groups, {})
     >>> AdaptationExplorer(made, images, methods=["coral"])

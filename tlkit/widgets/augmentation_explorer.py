@@ -32,7 +32,6 @@ class AugmentationExplorer(ChoiceExplorer):
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> from tlkit.backbones.small import make_small_backbone
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])
     >>> backbone = make_small_backbone()

@@ -29,7 +29,6 @@ class ComparisonExplorer(ChoiceExplorer):
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> from tlkit.backbones.small import make_small_backbone
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])
     >>> arms = ["hand_made", "linear_probe"]

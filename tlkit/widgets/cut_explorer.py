@@ -36,8 +36,6 @@ class CutExplorer(ChoiceExplorer):
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="sketch").few(1)
     >>> made = tl.Features(np.eye(14)[images.labels], images.labels, images.classes, images.names, images.groups, {})
     >>> row = {"cut": "stem", "head": "ridge", "accuracy": 0.5, "accuracy_low": 0.4, "accuracy_high": 0.6}

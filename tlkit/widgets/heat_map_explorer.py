@@ -24,7 +24,6 @@ class HeatMapExplorer(ChoiceExplorer):
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> from tlkit.backbones.small import make_small_backbone
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(1)
     >>> run = tl.transfer(make_small_backbone(), images, "linear_probe", progress=False)

@@ -26,8 +26,6 @@ class SourceExplorer(ChoiceExplorer):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain=["photo", "sketch"]).select(role="core")
     >>> made = tl.Features(np.eye(14)[images.labels], images.labels, images.classes, images.names, images.groups, {})
     >>> settings = {"weights": [0.25, "pooled"], "shots": [1], "progress": False}

@@ -27,7 +27,6 @@ class TrainedShareExplorer(ChoiceExplorer):
 
     Examples
     --------
-    >>> import pandas as pd
     >>> row = {"strategy": "lp_ft", "trained_share": 1.0, "memory_mib": 160.0, "stored_mib": 12.5}
     >>> row |= {"accuracy": 0.8, "accuracy_low": 0.7, "accuracy_high": 0.9}
     >>> TrainedShareExplorer(pd.DataFrame([row | {"strategy": "linear_probe", "trained_share": 0.01}, row]))

@@ -51,7 +51,6 @@ def freeze(
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> backbone = tl.freeze(tl.load_backbone("resnet18", weights=None, image_size_px=32), up_to="stage3")
     >>> sorted({name.split(".")[1] for name, p in backbone.named_parameters() if p.requires_grad})
     ['stage4']
