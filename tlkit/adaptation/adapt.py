@@ -27,10 +27,8 @@ def adapt(
     ----------
     backbone : Backbone or str
         A backbone or a name for `load_backbone`.
-    source : ImageSet
-        Labelled pictures.
-    target : ImageSet
-        Pictures whose labels aren't used. Evaluate the result on other pictures of this domain.
+    source, target : ImageSet
+        Labelled pictures, and pictures whose labels aren't used. Evaluate the result on other pictures of the target.
     method : str or Strategy, default "dann"
         One of `tlkit.adaptation.names()`.
     seed : int, default 0
@@ -47,8 +45,7 @@ def adapt(
     Returns
     -------
     Run
-        The trained copy. Its description contains the hash of the target's pictures, unless the method doesn't use
-        them.
+        The trained copy. Its description contains the hash of the target's pictures if the method uses them.
 
     Raises
     ------

@@ -33,14 +33,11 @@ def measure_gaps(
     ----------
     backbone : Backbone, str or Features
         A backbone, its name, or the features of `images`.
-    images : ImageSet
-        Pictures of several domains.
-    domains : list of str, optional
-        Domains to compare, by default all.
-    n_permutations : int, default 0
-        Number of permutations of groups for p-values; 0 for no p-values.
-    seed, progress : int and bool
-        Seed of the splits, folds and permutations, and whether to show a progress bar for the features.
+    images, domains : ImageSet, and list of str, optional
+        Pictures of several domains, and the domains to compare, by default all.
+    n_permutations, seed, progress : int, int and bool
+        Number of permutations of groups for p-values, by default none; seed of the splits, folds and permutations; and
+        whether to show a progress bar for the features.
 
     Returns
     -------
@@ -115,14 +112,11 @@ def explain_gap(
     ----------
     backbone : Backbone, str or Features
         A backbone, its name, or the features of `images`.
-    images : ImageSet
-        Pictures of several domains.
-    source, target : str
-        Two of the domains.
-    seeds, n_folds : int, default 5
-        Numbers of random splits to average over, and of folds for the accuracy on the source itself.
-    progress : bool, default True
-        Whether to show a progress bar for the features.
+    images, source, target : ImageSet and str
+        Pictures of several domains, and two of the domains.
+    seeds, n_folds, progress : int, int and bool
+        Numbers of random splits to average over, and of folds for the accuracy on the source itself, by default 5; and
+        whether to show a progress bar for the features.
 
     Returns
     -------

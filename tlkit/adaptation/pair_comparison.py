@@ -51,10 +51,8 @@ def compare_pairs(
         Names from `tlkit.adaptation.names()`; those that tune a network take up to two minutes per split, the others
         seconds. By default all of the latter. A dict gives names to objectives and strategies, for example
         {"mine": Align("coral", balance=True)}.
-    domains : list of str, optional
-        Domains to pair; by default all of the images.
-    pairs : list of (source, target), optional
-        Pairs to compare instead of all pairs of `domains`.
+    domains, pairs : list of str, and list of (source, target), optional
+        Domains to pair, by default all of the images; or pairs to compare instead.
     seeds : int or list of int, default 5
         Each seed splits every pair anew; a number n stands for 0 to n - 1.
     n_folds : int, default 3
@@ -70,10 +68,8 @@ def compare_pairs(
 
     Raises
     ------
-    ValueError
-        If domains, features, seeds or the number of workers can't be used.
-    TypeError
-        If a method is neither an objective nor a strategy, or tunes a network but there are only features.
+    TypeError, ValueError
+        If an argument can't be used, for example a method that tunes a network when there are only features.
 
     Examples
     --------

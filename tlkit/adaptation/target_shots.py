@@ -39,8 +39,7 @@ def compare_target_shots(
     """Solve heads on a few labelled target pictures per class, with and without a source.
 
     Whether a source harms depends on its weight: if hundreds of pictures are pooled with a few shots, they outvote
-    these. Ctrl-C ends the comparison and keeps the seeds that all arms have finished; without any, it raises
-    KeyboardInterrupt.
+    these. Ctrl-C keeps finished seeds, as in `compare`.
 
     Parameters
     ----------
@@ -80,10 +79,8 @@ def compare_target_shots(
 
     Raises
     ------
-    ValueError
-        If domains, weights, shots, seeds, features or the number of workers can't be used.
-    TypeError
-        If a method isn't an objective that is solved on features.
+    TypeError, ValueError
+        If an argument can't be used, for example a method that isn't an objective solved on features.
 
     Examples
     --------

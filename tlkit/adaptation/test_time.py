@@ -44,10 +44,8 @@ def adapt_run(
 
     Parameters
     ----------
-    run : Run
-        A finished run, which stays as it is.
-    target : ImageSet
-        At least two pictures of the target domain. Their labels are never used.
+    run, target : Run and ImageSet
+        A finished run, which stays as it is, and at least two pictures of the target domain, whose labels aren't used.
     method : {"shot", "tent", "adabn"}, default="shot"
         How to adapt:
 
@@ -58,9 +56,7 @@ def adapt_run(
           evenly over the classes, and equal to pseudo-labels by the nearest class centre [3]_. Settings:
           train=(-2, -1), n_epochs=10, learning_rate=2e-4, batch_size=32, pseudo_label_weight=0.3, weight_decay=0.01,
           frozen_prefix_mib=1024.
-    seed : int, default=0
-        Seed for the order of the pictures and for dropout.
-    checkpoint, checkpoint_every_s, callbacks, progress : object
+    seed, checkpoint, checkpoint_every_s, callbacks, progress : object
         As in `transfer`.
     **settings : object
         Settings of the method, see above; `train` is that of `Phase`, the others are those of `transfer`.
@@ -73,11 +69,9 @@ def adapt_run(
 
     Raises
     ------
-    ValueError
-        If a target, method or setting cannot be used, if "adabn" or "tent" get a run in whose training no norm
-        statistics moved, or if the checkpoints belong to another adaptation.
-    TypeError
-        If an argument has the wrong type, or the method does not have one of the settings.
+    TypeError, ValueError
+        If an argument cannot be used, if the method lacks one of the settings, if "adabn" or "tent" get a run in whose
+        training no norm statistics moved, or if the checkpoints belong to another adaptation.
     TrainingError
         If the loss or the weights are not finite, or memory runs out.
 

@@ -28,18 +28,15 @@ def table(pattern: str = "*", *, all_weights: bool = False) -> pd.DataFrame:
     pandas.DataFrame
         One row per network, in the catalogue's order. A value that isn't known is missing (NA). Columns:
 
-        - name (str): name for `load_backbone`.
-        - weights (str): tag of the set of weights.
-        - family (str): family of networks.
-        - year (Int64): year of the family's paper.
+        - name, weights (str): name for `load_backbone`, and tag of the set of weights.
+        - family (str), year (Int64): family of networks, and year of its paper.
         - n_parameters (Int64): parameters without the classifier.
         - n_flops (Int64): operations for one picture of image_size_px, 2 per multiply-add.
         - n_features (Int64): features per picture.
         - image_size_px (Int64): height and width of the pictures, in pixels.
         - pretrained_on (str): data that the weights were trained on.
         - kind (str): "general", "domain" or "task", for pictures of everything, of one domain or of the very task.
-        - accuracy (Float64): published top-1 accuracy on ImageNet-1k, 0 to 1.
-        - accuracy_source (str): address of the published accuracy.
+        - accuracy (Float64), accuracy_source (str): published top-1 accuracy on ImageNet-1k, 0 to 1, and its address.
         - licence (str): licence of the weights, "unknown" if none is stated.
         - offline (bool): whether the weights are on this machine.
 

@@ -30,30 +30,25 @@ class Comparison:
         - strategy (str), shots (int), seed (int), fold (int): identify the run; fold -1 is a fixed test set.
         - accuracy (float), balanced_accuracy (float): share of test pictures predicted correctly, and its class mean.
         - n_train (int), n_steps (int): numbers of training pictures and of optimiser steps (0 if the head was solved).
-        - duration_s (float): time in seconds, without features that all runs share.
-        - peak_memory_mib (float): largest memory of the process, in MiB.
+        - duration_s, peak_memory_mib (float): seconds without features that all runs share, and the process's MiB.
     predictions : DataFrame
         One row per test picture and run:
 
         - strategy, shots, seed, fold: as in `runs`; picture (str), group (str): names of the picture and its group.
-        - label (str), predicted (str): true and predicted class.
-        - probability (float): probability of the predicted class.
+        - label (str), predicted (str), probability (float): true and predicted class, and the latter's probability.
     table : DataFrame
         One row per strategy and number of shots, with means over seeds:
 
         - strategy (str), shots (int): identify the row.
-        - accuracy, accuracy_low, accuracy_high (float): mean accuracy and its 95 % interval.
-        - balanced_accuracy (float): mean balanced accuracy.
+        - accuracy, accuracy_low, accuracy_high, balanced_accuracy (float): means, and the 95 % interval of the first.
         - gain, gain_low, gain_high (float): gain over `baseline`; all intervals together hold with 95 % confidence.
         - n_seeds (int): number of seeds.
         - verdict (str): conclusion from the interval of the gain; "baseline" for the baseline.
         - n_seeds_to_tell (float): number of seeds that would settle "can't tell", else NaN.
         - duration_s (float), peak_memory_mib (float), n_train (float), n_steps (float): means, but the largest memory.
         - n_configurations (int): number of settings tried per run.
-    baseline : str
-        Strategy that the gains refer to.
-    description : dict
-        Backbone, image size, pictures and strategies that were compared.
+    baseline, description : str and dict
+        Strategy that the gains refer to; backbone, image size, pictures and strategies that were compared.
 
     Examples
     --------

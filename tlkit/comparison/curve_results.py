@@ -40,8 +40,7 @@ class LearningCurve:
         - strategy (str), baseline (str), shots (int): identify the row.
         - gain, gain_low, gain_high (float): accuracy of the strategy minus that of the baseline, paired by seed as in
           `transfer_gain`. Each interval holds with 95 % confidence by itself.
-        - n_seeds (int): number of seeds.
-        - verdict (str): conclusion from the interval.
+        - n_seeds (int), verdict (str): number of seeds, and conclusion from the interval.
     crossings : DataFrame
         One row per change of the leading strategy, or one per pair if there is none:
 

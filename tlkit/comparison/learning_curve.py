@@ -35,10 +35,8 @@ def learning_curve(
 
     Parameters
     ----------
-    backbone : Backbone or str, default "efficientnet_lite0"
-        A backbone, or its name for `load_backbone`.
-    images : ImageSet, optional
-        Labelled pictures; by default the bundled clip-art.
+    backbone, images : Backbone or str, and ImageSet, optional
+        A backbone, or its name, and labelled pictures; by default as in `compare`.
     strategies : list of str, Strategy or Probe
         One or more. For example, `tl.Probe("ridge", stage="stage3")` is a ridge classifier on the output of a stage.
     shots : list of int or "all"
@@ -46,14 +44,10 @@ def learning_curve(
         tables then give the number of pictures of the largest class.
     seeds : int or list of int, default 5
         A number n stands for 0 to n - 1. Use each fold equally often: 5, 10, 15.
-    image_size_px : int, default 96
-        Input size of a backbone given by name; a `Backbone` keeps its own.
-    progress : bool, default True
-        Whether to show a progress bar.
-    n_workers : int, default 1
-        Number of runs computed at a time, as in `compare`.
-    test : ImageSet, optional
-        A fixed test set for all runs, as in `compare`.
+    image_size_px, progress : int and bool
+        Input size of a backbone given by name, by default 96, and whether to show a progress bar, as in `compare`.
+    n_workers, test : int, and ImageSet, optional
+        Number of runs computed at a time, and a fixed test set for all runs, as in `compare`.
 
     Returns
     -------

@@ -38,10 +38,8 @@ class Calibration:
         Mean probability of the predicted class, and share of pictures predicted correctly.
     table : DataFrame
         The reliability table, see `tabulate_reliability`.
-    n : int
-        Number of pictures.
-    binning : str
-        "width" or "mass".
+    n, binning : int and {"width", "mass"}
+        Number of pictures, and the kind of bins.
 
     Examples
     --------
@@ -99,10 +97,8 @@ def measure_calibration(
 
     Parameters
     ----------
-    probabilities : array-like of shape (n, n_classes)
-        Predicted probabilities.
-    labels : array-like of int, shape (n,)
-        True classes, as columns of `probabilities`.
+    probabilities, labels : array-like of shape (n, n_classes), and of int, shape (n,)
+        Predicted probabilities, and true classes as their columns.
     n_bins, binning : int, {"width", "mass"}
         As in `measure_calibration_error`.
     n_draws, seed : int

@@ -13,10 +13,8 @@ def measure_brier(probabilities: ArrayLike, labels: ArrayLike) -> float:
 
     Parameters
     ----------
-    probabilities : array-like of shape (n, n_classes)
-        Predicted probabilities.
-    labels : array-like of int, shape (n,)
-        True classes, as columns of `probabilities`.
+    probabilities, labels : array-like of shape (n, n_classes), and of int, shape (n,)
+        Predicted probabilities, and true classes as their columns.
 
     Returns
     -------
@@ -51,10 +49,8 @@ def measure_log_loss(probabilities: ArrayLike, labels: ArrayLike, *, floor: floa
 
     Parameters
     ----------
-    probabilities : array-like of shape (n, n_classes)
-        Predicted probabilities.
-    labels : array-like of int, shape (n,)
-        True classes, as columns of `probabilities`.
+    probabilities, labels : array-like of shape (n, n_classes), and of int, shape (n,)
+        Predicted probabilities, and true classes as their columns.
     floor : float, default 1e-15
         Lower limit of the true class's probability, 0 to 1; other classes are not rescaled. Without a limit (0), a
         single true class with probability 0 makes the loss infinite; by default it adds 34.5 nats.

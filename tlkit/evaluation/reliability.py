@@ -23,10 +23,8 @@ def measure_calibration_error(
 
     Parameters
     ----------
-    probabilities : array-like of shape (n, n_classes)
-        Predicted probabilities.
-    labels : array-like of int, shape (n,)
-        True classes, as columns of `probabilities`.
+    probabilities, labels : array-like of shape (n, n_classes), and of int, shape (n,)
+        Predicted probabilities, and true classes as their columns.
     n_bins : int, default 15
         Number of bins.
     binning : {"width", "mass"}, default "width"

@@ -19,16 +19,12 @@ class Evaluation:
 
     Parameters
     ----------
-    probabilities : ndarray of shape (n, n_classes)
-        Predicted probabilities.
-    labels : ndarray of int64, shape (n,)
-        True classes, as columns of `probabilities`.
+    probabilities, labels : ndarray of shape (n, n_classes), and of int64, shape (n,)
+        Predicted probabilities, and true classes as their columns.
     classes : list of str
         Names of the classes.
-    names : ndarray of str, shape (n,)
-        Names of the pictures.
-    groups : ndarray of str, shape (n,)
-        Groups of the pictures.
+    names, groups : ndarray of str, shape (n,)
+        Names and groups of the pictures.
     n_looks : int
         Number of times that the same run was evaluated on this test set. If a setting is chosen by the test score
         after many looks, the score is too optimistic.
@@ -125,14 +121,10 @@ def evaluate_probabilities(
 
     Parameters
     ----------
-    probabilities : ndarray of shape (n, n_classes)
-        Predicted probabilities of the pictures, in their order.
-    images : ImageSet
-        The n test pictures.
-    n_looks : int, default 1
-        Number of evaluations of the same run on this test set.
-    transductive : bool, default False
-        Whether the network was adapted to these pictures.
+    probabilities, images : ndarray of shape (n, n_classes) and ImageSet
+        Predicted probabilities, and the n test pictures in the same order.
+    n_looks, transductive : int and bool
+        As in `Evaluation`; by default one look, and no adaptation.
 
     Returns
     -------

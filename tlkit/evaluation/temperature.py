@@ -31,8 +31,7 @@ def fit_temperature(probabilities: ArrayLike, labels: ArrayLike) -> float:
     Raises
     ------
     TypeError, ValueError
-        If `probabilities` are no probabilities, `labels` are not their columns, or a true class has probability 0,
-        which no temperature changes.
+        As in `measure_brier`, and if a true class has probability 0, which no temperature changes.
 
     Warns
     -----
@@ -84,10 +83,8 @@ def apply_temperature(probabilities: ArrayLike, temperature: float) -> np.ndarra
 
     Parameters
     ----------
-    probabilities : array-like of shape (n, n_classes)
-        Predicted probabilities.
-    temperature : float
-        Above 0. A temperature of 1 changes nothing.
+    probabilities, temperature : array-like of shape (n, n_classes) and float
+        Predicted probabilities, and a temperature above 0; 1 changes nothing.
 
     Returns
     -------

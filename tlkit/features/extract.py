@@ -56,14 +56,11 @@ def extract_features(
     precision : {"exact", "fast"}
         "exact" computes in float32, equal on every machine within 1e-4 of the features' scale. "fast" computes in
         bfloat16 if the processor can, on JPEG pictures decoded at a reduced size.
-    cache : bool
-        Keep the features on disk and reuse them, except those of a network with hooks or replaced methods.
-    progress : bool
-        Show a progress bar.
-    stage : str or negative int, optional
-        Stage whose output is taken instead of the network's features.
-    pooled : bool
-        Take the mean over the spatial axes. If False, return maps, without `stage` those of the last stage.
+    cache, progress : bool
+        Keep the features on disk and reuse them, except those of a network with hooks or replaced methods; show a bar.
+    stage, pooled : str or negative int, optional, and bool
+        Stage whose output is taken instead of the network's features, and whether its mean over the spatial axes is
+        taken. If not, maps are returned, without `stage` those of the last stage.
     report : callable, optional
         Is called with the number of newly computed pictures; an exception in it ends the extraction like Ctrl-C.
 
@@ -74,12 +71,8 @@ def extract_features(
 
     Raises
     ------
-    TypeError
-        If the backbone or the images have a wrong type.
-    ValueError
-        If the engine isn't installed, or the stage is unknown or has no maps.
-    PictureError
-        If a picture can't be read.
+    TypeError, ValueError, PictureError
+        If an argument can't be used, the engine isn't installed, the stage has no maps, or a picture can't be read.
 
     Examples
     --------

@@ -25,22 +25,16 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
     ----------
     backbone : str or Backbone
         A network, or its name. If a network given by name was converted before, it runs without torch.
-    weights : str, path or None
-        Weights of a backbone given by name: "pretrained", a tag, a file, or None for random weights.
-    image_size_px : int, optional
-        Height and width of the input of a backbone given by name.
+    weights, image_size_px : str, path or None, and int, optional
+        Weights ("pretrained", a tag, a file, or None for random ones) and input size of a backbone given by name.
     stage : str or negative int, optional
         Stage whose output is taken instead of the network's features.
     pooled : bool
         Take the mean over the spatial axes. If False, return maps (n_samples, n_channels, height, width).
-    engine : {"auto", "openvino", "torch", "cuda"}
-        Software that runs the network, as in `extract_features`.
-    precision : {"exact", "fast"}
-        Precision, as in `extract_features`.
-    cache : bool
-        Keep features on disk. If False, each `transform` computes its pictures again.
-    progress : bool
-        Show a progress bar.
+    engine, precision : {"auto", "openvino", "torch", "cuda"} and {"exact", "fast"}
+        As in `extract_features`.
+    cache, progress : bool
+        Keep features on disk (if not, each `transform` computes its pictures again); show a progress bar.
 
     Notes
     -----

@@ -17,10 +17,9 @@ _N_COMPONENTS_BEFORE_TSNE = 50  # its authors first reduce to about 30 to 50 pri
 def project_features(features, method="pca"):
     """Return positions (n_samples, 2) float32 of features by "pca" or "tsne" (van der Maaten & Hinton 2008).
 
-    >>> from tlkit.features.features import Features
     >>> values = np.array([[0, 0, 0], [4, 0, 0], [0, 2, 0], [4, 2, 0]], np.float32)
     >>> names = np.array(list("abcd"))
-    >>> features = Features(values, np.zeros(4, int), ["cat"], names, names, {})
+    >>> features = tl.Features(values, np.zeros(4, int), ["cat"], names, names, {})
     >>> project_features(features).round(3) + 0  # the longer side is along the first axis
     array([[-2., -1.],
            [ 2., -1.],
@@ -52,10 +51,9 @@ def choose_perplexity(n_pictures):
 def find_neighbors(features, index, n_neighbors=5, metric="cosine", *, other_groups=False):
     """Return (indices, similarities) of the pictures most similar to one: cosine, or minus the distance.
 
-    >>> from tlkit.features.features import Features
     >>> values = np.array([[1, 0], [2, 0], [1, 1], [0, 1]], np.float32)
     >>> names = np.array(list("abcd"))
-    >>> features = Features(values, np.zeros(4, int), ["cat"], names, names, {})
+    >>> features = tl.Features(values, np.zeros(4, int), ["cat"], names, names, {})
     >>> indices, similarities = find_neighbors(features, 0, 2)
     >>> indices, similarities.round(3)
     (array([1, 2]), array([1.   , 0.707]))
@@ -84,9 +82,8 @@ def find_neighbors(features, index, n_neighbors=5, metric="cosine", *, other_gro
 def share_same_class(features, metric="cosine"):
     """Return the share of pictures whose nearest neighbour of another group has the same class; NaN if none has one.
 
-    >>> from tlkit.features.features import Features
     >>> names = np.array(list("abcd"))
-    >>> features = Features(np.array([[1, 0], [3, 1], [1, 3], [0, 1]], float), np.array([0, 0, 1, 0]), ["cat", "dog"],
+    >>> features = tl.Features(np.array([[1, 0], [3, 1], [1, 3], [0, 1]], float), np.array([0, 0, 1, 0]), ["cat", "dog"],
     ...                     names, names, {})
     >>> share_same_class(features)
     0.5

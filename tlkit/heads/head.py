@@ -26,10 +26,8 @@ class Head:
         One of `KINDS`.
     classes : list of str
         Names of the columns of its probabilities. A class without training pictures has probability 0.
-    present : numpy.ndarray
-        (n_present,) int, indices of the classes with training pictures.
-    n_features : int
-        Features per picture; for a convolutional head, channels of its maps.
+    present, n_features : numpy.ndarray and int
+        (n_present,) int, indices of the classes with training pictures; and features per picture, or channels of maps.
     settings : dict
         Settings of the fit. If the penalty was chosen, "l2_penalty" is the choice and "tried" maps each candidate to
         its held-out error.
@@ -37,9 +35,8 @@ class Head:
     Examples
     --------
     >>> from tlkit.heads.ridge import fit_prototypes
-    >>> from tlkit.features.features import Features
     >>> names = np.array(["a", "b"])
-    >>> features = Features(np.eye(2, dtype=np.float32), np.array([0, 1]), ["bird", "bug"], names, names, {})
+    >>> features = tl.Features(np.eye(2, dtype=np.float32), np.array([0, 1]), ["bird", "bug"], names, names, {})
     >>> head = fit_prototypes(features)
     >>> head.predict([[1.0, 0.0]]).round(3)
     array([[1., 0.]])

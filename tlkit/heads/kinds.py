@@ -68,10 +68,8 @@ def fit_head(features: Any, kind: str = "logistic", *, seed: int = 0, **settings
 
     Raises
     ------
-    ValueError
-        If the features have fewer than two classes or contain NaN, or if the kind is unknown.
-    TypeError
-        If a setting doesn't belong to this kind.
+    TypeError, ValueError
+        If the features have fewer than two classes or contain NaN, or the kind is unknown or lacks a setting.
 
     Notes
     -----
@@ -87,10 +85,9 @@ def fit_head(features: Any, kind: str = "logistic", *, seed: int = 0, **settings
 
     Examples
     --------
-    >>> from tlkit.features.features import Features
     >>> values = np.array([[0.0, 1.0], [0.1, 0.9], [1.0, 0.0], [0.9, 0.2]], dtype=np.float32)
     >>> names = np.array(["a", "b", "c", "d"])
-    >>> features = Features(values, np.array([0, 0, 1, 1]), ["bird", "bug"], names, names, {})
+    >>> features = tl.Features(values, np.array([0, 0, 1, 1]), ["bird", "bug"], names, names, {})
     >>> fit_head(features).predict([[0.0, 0.8]]).argmax(axis=1)
     array([0])
     >>> fit_head(features, "prototype", sharpness=1)

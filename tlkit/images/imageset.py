@@ -37,24 +37,19 @@ class ImageSet:
         Indices into `classes`.
     classes : list of str
         All class names. A class may have no pictures in this set.
-    domains : (n,) ndarray of str
-        Domain of each picture, for example "photo".
-    groups : (n,) ndarray of str
-        Pictures of one group, such as copies, always stay on one side of a split.
-    names : (n,) ndarray of str
-        Unique names, for example "clipart/bird/0247.webp".
+    domains, groups, names : (n,) ndarray of str
+        Domain of each picture, for example "photo"; its group, whose pictures, such as copies, stay on one side of a
+        split; and its unique name, for example "clipart/bird/0247.webp".
     roles, titles, origins, authors, licences : (n,) ndarray of str
         Role in a published set, for example "core", title, source, author and licence of each picture.
     folds : (n,) ndarray of int64
         Published test fold of each picture, or -1.
-    quarantine : list of (path, reason)
-        Files that `load_images(..., bad="skip")` left out.
-    attribution_text : str
-        Attribution of a published set, in the words of its makers.
+    quarantine, attribution_text : list of (path, reason) and str
+        Files that `load_images(..., bad="skip")` left out, and the attribution that makers of a published set ask for.
 
     Examples
     --------
-    >>>     >>> images = tl.load_images("styles", domain=["photo", "sketch"])
+    >>> images = tl.load_images("styles", domain=["photo", "sketch"])
     >>> images.select(classes=["bird", "bug"])
     ImageSet(77 pictures, 2 of 14 classes, 76 groups: photo, sketch)
     >>> train, test = images.split()

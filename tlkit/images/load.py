@@ -78,10 +78,9 @@ def load_images(
     ------
     FileNotFoundError
         If the source or the folder inside it doesn't exist.
-    ValueError
-        If the source has fewer than two classes, unreadable pictures, missing labels or columns, or an unsafe zip.
-    TypeError
-        If an argument has a wrong type.
+    TypeError, ValueError
+        If an argument has a wrong type, or the source has fewer than two classes, unreadable pictures, missing labels
+        or columns, or an unsafe zip.
 
     Examples
     --------

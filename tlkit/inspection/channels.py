@@ -67,14 +67,10 @@ def find_maximally_activating(
         The pictures to search.
     stage : str or int
         Name of the stage, or a negative index.
-    channel : int
-        Index of the channel.
-    n : int, default 8
-        Number of pictures; fewer are returned if there are no more.
-    one_per_group : bool, default True
-        Return only the best picture of each group (for example, of a drawing and its variants).
-    progress : bool, default False
-        Show a progress bar.
+    channel, n : int
+        Index of the channel, and number of pictures, by default 8; fewer are returned if there are no more.
+    one_per_group, progress : bool
+        Return only the best picture of each group, such as a drawing and its variants (default); show a progress bar.
 
     Returns
     -------

@@ -27,14 +27,10 @@ def measure_label_damage(
 
     Parameters
     ----------
-    backbone : Backbone
-        The frozen network.
-    images : ImageSet
-        The pictures; one fold is held out.
-    policies : list
-        Augmentation policies that change pictures: names, or lists of names.
-    n_views : int, default 2
-        Number of augmented views per picture.
+    backbone, images : Backbone and ImageSet
+        The frozen network, and the pictures, of which one fold is held out.
+    policies, n_views : list and int
+        Augmentation policies that change pictures (names, or lists of names), and views per picture, by default 2.
     test_fold, n_folds : int
         The held-out fold (default 0) of `n_folds` (default 5), as in `ImageSet.split`.
     seed, progress : int and bool
@@ -45,10 +41,8 @@ def measure_label_damage(
     DataFrame
         One row per policy and class, with "all" first:
 
-        - policy, class (str): the policy, and the class.
-        - n (int): number of held-out pictures.
-        - plain (float): accuracy on plain pictures.
-        - views (float): accuracy on views of a head trained on plain pictures.
+        - policy (str), class (str), n (int): the policy, the class and its number of held-out pictures.
+        - plain, views (float): accuracy of a head trained on plain pictures, on plain pictures and on views.
         - trained_on_views (float): accuracy on views of a head trained on views.
         - mistaken_for (str): most frequent wrong prediction for views by the first head, "" if there is none.
         - mistaken_share (float): share of the class's views with that prediction.

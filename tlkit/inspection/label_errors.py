@@ -42,8 +42,7 @@ def find_label_errors(
     Raises
     ------
     ValueError
-        If there are fewer groups, or fewer pictures of the largest class, than folds; or if a fold leaves only one
-        class for training.
+        If groups or pictures of the largest class are fewer than folds, or a fold leaves one class for training.
 
     Notes
     -----
@@ -58,11 +57,10 @@ def find_label_errors(
 
     Examples
     --------
-    >>> from tlkit.features.features import Features
     >>> values, labels = np.repeat([[0.0, 1.0], [1.0, 0.0]], 10, axis=0), np.repeat([0, 1], 10)
     >>> labels[3] = 1
     >>> names = np.array([f"{number}.png" for number in range(20)])
-    >>> find_label_errors(Features(values, labels, ["bird", "bug"], names, names, {})).picture[0]
+    >>> find_label_errors(tl.Features(values, labels, ["bird", "bug"], names, names, {})).picture[0]
     '3.png'
     """
     probabilities = predict_by_cross_validation(features, n_folds=n_folds, seed=seed, l2_penalty=l2_penalty)

@@ -134,10 +134,8 @@ def measure_leak(
         Training and test pictures.
     leaks : Leaks, optional
         By default the result of `find_leaks`.
-    kind : str, default "logistic"
-        Kind of head, as in `fit_head`.
-    seeds : int, default 5
-        Number of times that the removed pictures are drawn.
+    kind, seeds : str and int
+        Kind of head, as in `fit_head`, and number of times that the removed pictures are drawn, by default 5.
 
     Returns
     -------

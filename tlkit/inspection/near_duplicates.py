@@ -37,10 +37,8 @@ def find_near_duplicates(
 
     Parameters
     ----------
-    first : ImageSet
-        Pictures.
-    second : ImageSet, optional
-        Other pictures. If omitted, pairs within the first set are found.
+    first, second : ImageSet
+        Pictures, and other pictures. If the latter are omitted, pairs within the first set are found.
     min_similarity : float, default 0.87
         Smallest similarity of a pair, above 0 and up to 1. Lower values find worse copies, and more pictures that only
         look alike.
@@ -53,8 +51,7 @@ def find_near_duplicates(
         One row per pair, most similar first:
 
         - first, second (int): indices of the two pictures.
-        - similarity (float): up to 1.
-        - mirrored (bool): whether one is the mirror image of the other.
+        - similarity (float), mirrored (bool): up to 1, and whether one is the mirror image of the other.
         - kind (str): "same file" or "near".
 
     Raises

@@ -69,14 +69,10 @@ def check_preprocessing(
     loader : iterable
         A DataLoader or another iterable of batches (n, 3, height, width), or of pairs of a batch and labels; tensors or
         arrays, with `images` in their order.
-    backbone : Backbone
-        The network; it stays as it is.
-    images : ImageSet
-        Pictures of at least two classes.
-    n_seeds : int, default 5
-        Number of seeds of the folds, at least 2.
-    progress : bool, default True
-        Show a progress bar while features are extracted.
+    backbone, images : Backbone and ImageSet
+        The network, which stays as it is, and pictures of at least two classes.
+    n_seeds, progress : int and bool
+        Number of seeds of the folds, at least 2, by default 5; and whether to show a progress bar for the features.
 
     Returns
     -------

@@ -131,10 +131,9 @@ def compare_stages(
         The networks; they stay as they are.
     images : ImageSet or list
         Pictures; a few hundred are enough.
-    every_pair : bool, default False
-        Compare every stage of the first network with every stage of the second, not only stages of the same name.
-    debiased : bool, default True
-        As in `cka`.
+    every_pair, debiased : bool
+        Compare every stage of the first network with every stage of the second, not only stages of the same name
+        (default); and as in `cka`.
     n_permutations, seed : int
         Number of permutations for the band of each pair, by default 99 (0 for no bands), and their seed.
 
@@ -143,8 +142,7 @@ def compare_stages(
     DataFrame
         One row per pair of stages:
 
-        - first, second (str): names of the stages.
-        - cka (float): their similarity.
+        - first, second (str), cka (float): names of the stages, and their similarity.
         - low, high (float): the middle 95 % of CKA if pictures are matched at random; NaN without permutations.
 
     Raises

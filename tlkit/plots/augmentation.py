@@ -43,10 +43,8 @@ def draw_augmentations(
         Network whose preprocessing is used; its input is converted back to colours.
     images : ImageSet
         Pictures; draw 0 shows the first, draw 1 the second, and so on, starting again after the last.
-    policies : list
-        Augmentations: each None, the name of a policy, or a list of names, as in `Phase`.
-    ax : matplotlib Axes
-        Axes to draw on.
+    policies, ax : list and matplotlib Axes
+        Augmentations (each None, the name of a policy, or a list of names, as in `Phase`), and the axes to draw on.
     n_draws, seed : int
         Number of draws, and their seed.
 

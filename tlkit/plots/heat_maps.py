@@ -31,12 +31,8 @@ def draw_heat_map(
         Heat map, drawn relative to its largest value; values below 0 count as 0.
     picture : (side, side, 3) array of uint8
         The network's input, from `tlkit.inspection.show_inputs`. ValueError if its size differs.
-    ax : matplotlib Axes
-        Axes to draw on.
-    title : str, optional
-        Title of the axes.
-    legend : bool, default True
-        Whether to draw the strip.
+    ax, title, legend : matplotlib Axes, str, optional, and bool
+        Axes to draw on, their title, and whether to draw the strip, which is the default.
 
     Returns
     -------

@@ -19,10 +19,8 @@ def draw_interpolation(curves: dict[str, DataFrame], ax: Axes) -> Axes:
 
     Parameters
     ----------
-    curves : dict of str to DataFrame
-        Results of `tlkit.training.interpolation_curve` by name, for example "in the domain"; rows in any order.
-    ax : matplotlib Axes
-        Axes to draw on.
+    curves, ax : dict of str to DataFrame, and matplotlib Axes
+        Results of `tlkit.training.interpolation_curve` by name, such as "in the domain"; and the axes to draw on.
 
     Returns
     -------

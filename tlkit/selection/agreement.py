@@ -35,10 +35,8 @@ def compare_with_accuracy(
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        A result of `rank`.
-    accuracies : str, or dict or pandas.Series of str to float
-        The column of measured accuracies, or accuracies by candidate name.
+    table, accuracies : pandas.DataFrame, and str, or dict or pandas.Series of str to float
+        A result of `rank`, and its column of measured accuracies, or accuracies by candidate name.
     scores : sequence of str, optional
         Columns to test; by default all scores in the table.
     baselines : sequence of str
@@ -51,8 +49,7 @@ def compare_with_accuracy(
     pandas.DataFrame
         One row per score and baseline:
 
-        - score (str): the column.
-        - kind (str): "score" or "costs nothing", for baselines.
+        - score (str), kind (str): the column, and "score" or, for baselines, "costs nothing".
         - tau, tau_low, tau_high (float): Kendall's tau-b with its 95 % interval.
         - p_value (float): two-sided, exact without ties.
         - weighted_tau, weighted_tau_low, weighted_tau_high (float): tau in which the best candidates count more.

@@ -49,8 +49,7 @@ def rank(
     pandas.DataFrame
         One row per candidate, sorted by the first score from high to low:
 
-        - name, network (str): the candidate and its network.
-        - stage (str): the stage whose output it uses; the last one unless it was cut.
+        - name, network, stage (str): the candidate, its network and its last stage.
         - image_size_px (int): height and width of the input.
         - constructed (bool): cut at an inner stage, or at another size than its weights; no such network is published.
         - n_features (int): number of features.

@@ -15,10 +15,8 @@ def augmented(strategy: str | Strategy, augment: str | list[str] | None, *, name
 
     Parameters
     ----------
-    strategy : str or Strategy
-        Strategy to change, or the name of a known one.
-    augment : str or list of str, optional
-        Names of augmentation policies, as in `Phase`; None for no augmentation.
+    strategy, augment : str or Strategy, and str or list of str, optional
+        Strategy to change, or its name, and augmentation policies, as in `Phase`; None for no augmentation.
     name : str, optional
         Name of the result. By default the strategy's name and the policies, for example "lp_ft + crop".
 

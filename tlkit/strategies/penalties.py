@@ -13,10 +13,8 @@ def l2_sp(backbone: Any, start: dict[str, Any], *, penalty_weight: float) -> Any
 
     Parameters
     ----------
-    backbone : Backbone
-        Network; its parameters that require a gradient are pulled.
-    start : dict of str to tensor
-        Parameters by name at the start of the phase.
+    backbone, start : Backbone and dict of str to tensor
+        Network, whose parameters that require a gradient are pulled, and its parameters at the start of the phase.
     penalty_weight : float
         Weight of the squared distance, at least 0.
 

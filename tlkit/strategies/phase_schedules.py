@@ -42,10 +42,8 @@ def decay_learning_rates(stages: Any, learning_rate: float, decay: float = DISCR
 
     Raises
     ------
-    ValueError
-        If a stage is not a name, or if a number is out of range.
-    TypeError
-        If `learning_rate` or `decay` is not a number.
+    TypeError, ValueError
+        If a stage is not a name, or a number is none or out of range.
 
     Notes
     -----

@@ -23,10 +23,8 @@ class Probe:
 
     Raises
     ------
-    ValueError
-        If the kind is unknown.
-    TypeError
-        If a setting does not belong to this kind, or the name is not a str.
+    TypeError, ValueError
+        If the kind is unknown or lacks a setting, or the name is not a str.
 
     Examples
     --------

@@ -183,10 +183,8 @@ class Strategy:
 
     Raises
     ------
-    ValueError
-        If there are neither phases nor `finish`.
-    TypeError
-        If one of them is not a `Phase`.
+    TypeError, ValueError
+        If a phase is not a `Phase`, or there are neither phases nor `finish`.
 
     Examples
     --------

@@ -41,14 +41,10 @@ class Run:
     ----------
     backbone : Backbone
         The trained backbone, in evaluation mode.
-    head : torch.nn.Linear
-        Maps features to scores of the classes.
-    classes : list of str
-        The class of each output of the head.
-    strategy : dict
-        Description of the strategy with the settings of the training, as plain values.
-    seed : int
-        Seed of the training.
+    head, classes : torch.nn.Linear and list of str
+        Maps features to scores, and the class of each score.
+    strategy, seed : dict and int
+        Description of the strategy with the settings of the training, as plain values, and the seed of the training.
     history : list of dict
         One row per epoch, with these columns:
 
@@ -57,37 +53,29 @@ class Run:
         - accuracy (float): share of training pictures predicted correctly in these steps, 0 to 1. The label of a mixed
           picture is the class with the larger share. NaN for phases that see no source.
         - learning_rate (float): largest of the phase, at its last step of the epoch.
-        - n_steps (int): optimizer steps.
+        - n_steps (int), mixed_precision (bool): optimizer steps, and whether they were taken in bfloat16.
         - frozen_prefix (str or None): last stage whose output was computed once for the phase.
-        - mixed_precision (bool): whether steps were taken in bfloat16.
         - objective_loss (float): part of the loss from the objective, if the phase has one.
         - validation_loss, validation_accuracy (float): on held-out pictures, if there are any.
-    n_train : int
-        Number of training pictures.
-    train_hash : str
-        Hash of the training pictures and their labels.
+    n_train, train_hash : int and str
+        Number of training pictures, and hash of these and their labels.
     tuned, completed : bool
         Whether anything but the head was trained, here or before, and whether the training came to its end.
     duration_s, peak_memory_mib : float
         Duration of the training in seconds, and largest memory of the process meanwhile in MiB.
     n_trained : int
         Number of parameters that the largest phase trained.
-    start_hash : str
-        Hash of the weights and buffers from which the backbone started.
-    changed : list of str
-        Names of the weights and buffers of the backbone that differ from the start.
+    start_hash, changed : str and list of str
+        Hash of the weights and buffers from which the backbone started, and names of those that differ now.
     adapters : dict of str to torch.Tensor, optional
         Low-rank adapters that were merged into the weights: A as "….lora_A", B × scale as "….lora_B".
     looks : dict of str to int, optional
         Number of evaluations on each test set, by its hash.
     trained_on, adapted_to : list of str, optional
         Hashes of the training pictures, and of the pictures of a target domain that the run was adapted to.
-    versions : dict of str to str, optional
-        Versions of tlkit, Python and libraries; by default those of this process.
-    processor : str, optional
-        Name of the machine's processor; by default of this machine.
-    n_threads : int, optional
-        Number of torch's threads, which decides the last bits; by default of the calling thread.
+    versions, processor, n_threads : dict of str to str, str, and int, optional
+        Versions of tlkit, Python and libraries, name of the processor, and number of torch's threads, which decides the
+        last bits; by default those of this process, machine and thread.
 
     Examples
     --------
@@ -149,12 +137,9 @@ class Run:
         test_time_augmentation : str or list of str, optional
             Augmentation as in `Phase`, except policies that mix pictures. The prediction is then the mean over views
             [1]_; the picture without augmentation is not among them.
-        n_views : int, default=1
-            Number of augmented views per picture.
-        seed : int, default=0
-            Seed of the views, which also depend on the index of the picture.
-        progress : bool, default=False
-            Whether to show a bar.
+        n_views, seed, progress : int, int and bool
+            Number of augmented views per picture, by default 1; their seed, by default 0, used together with the index
+            of the picture; and whether to show a bar.
 
         Returns
         -------

@@ -36,10 +36,8 @@ def load_run(folder: str | Path) -> Run:
     ------
     FileNotFoundError
         If a file is missing.
-    ValueError
-        If a file is damaged or belongs to another run.
-    WeightsError
-        If only changes were saved and the pretrained weights are not available.
+    ValueError, WeightsError
+        If a file is damaged or belongs to another run, or changes were saved and the pretrained weights are not there.
 
     Examples
     --------

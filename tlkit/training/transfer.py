@@ -111,11 +111,10 @@ def transfer(
     frozen_prefix_mib : float, default=1024.0
         Largest memory for the outputs of frozen stages, in MiB. If they need more, and with 0, frozen stages are
         computed in each epoch, with the same result up to rounding.
-    checkpoint : str or Path, optional
-        Folder of this run's own. A killed run resumes from its newest intact checkpoint with the same bits, and a
-        finished one is returned again. Two checkpoints are kept, each up to six times as large as the weights.
-    checkpoint_every_s : float, default=60.0
-        Seconds between checkpoints; 0 for one per step. There is one more at the end of each phase.
+    checkpoint, checkpoint_every_s : str or Path, optional, and float, default=60.0
+        Folder of this run's own, and seconds between checkpoints (0 for one per step), beside one at the end of each
+        phase. A killed run resumes from its newest intact checkpoint with the same bits, and a finished one is returned
+        again. Two checkpoints are kept, each up to six times as large as the weights.
     callbacks : list of callable, optional
         Functions called with the `Training` after each step, and, when its attribute `computing` is True, every few
         pictures while frozen stages are computed. If one returns True, the run ends with `completed` False.
@@ -129,11 +128,9 @@ def transfer(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If a setting, strategy, stage or target cannot be used, no phase applies a setting (a head that is solved takes
         no steps), or the folder of checkpoints has another run or is in use.
-    TypeError
-        If an argument has the wrong type.
     TrainingError
         If loss or weights are not finite, memory runs out, or a batch of one picture meets norm layers with moving
         statistics or an objective.

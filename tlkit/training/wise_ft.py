@@ -54,15 +54,12 @@ def interpolate_runs(parent: Run, tuned: Run, mixing_coefficient: float, *, trai
     Returns
     -------
     Run
-        A run like the tuned one. Looks at test sets are counted together with those of the tuned run, because whoever
-        tries several coefficients on a test set has looked at it with all of them.
+        A run like the tuned one, with which its looks at test sets are counted: each coefficient is one more look.
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If the coefficient is out of range, the runs do not fit, or norm statistics differ and `train` is missing.
-    TypeError
-        If an argument has the wrong type.
 
     References
     ----------
@@ -131,10 +128,8 @@ def interpolation_curve(
         on a test set is not an honest result on that set.
     mixing_coefficients : sequence of float, default=(0, 0.1, …, 1)
         Coefficients from 0, the parent, to 1, the tuned run.
-    train : ImageSet, optional
-        As in `interpolate_runs`.
-    progress : bool, default=False
-        Whether to show a bar for each coefficient.
+    train, progress : ImageSet, optional, and bool
+        As in `interpolate_runs`, and whether to show a bar for each coefficient.
 
     Returns
     -------

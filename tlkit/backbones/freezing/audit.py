@@ -38,10 +38,9 @@ def audit_freezing(
         tuple, as torchvision's Inception does in training mode, the sum over its members.
     batch : torch.Tensor
         Input of the model, (n, …); two pictures or more if statistics of norm layers would move.
-    labels : torch.Tensor, optional
-        (n,) int64, 0 to k - 1. By default they are drawn at random, since the direction of the step doesn't matter.
-    seed : int
-        Seed of the labels and of dropout.
+    labels, seed : torch.Tensor, optional, and int
+        (n,) int64, 0 to k - 1, by default drawn at random, since the direction of the step doesn't matter; and the seed
+        of these and of dropout.
 
     Returns
     -------
@@ -53,8 +52,7 @@ def audit_freezing(
         - kind (str): "norm", "dropout" or "other".
         - claimed (str): "frozen", "partly" or "trainable", by `requires_grad` of the module's parameters; if it has
           none, by those of the smallest module around it that has some.
-        - parameters_moved (int): number of single values in parameters that changed.
-        - buffers_moved (int): number of single values in buffers that changed.
+        - parameters_moved, buffers_moved (int): numbers of single values that changed.
         - mode (str): "train" or "eval" during the forward pass; a module that wasn't called has the mode of the module
           around it.
         - ok (bool): False if something frozen moved, if dropout is active in a frozen part, or if something trainable
@@ -62,10 +60,8 @@ def audit_freezing(
 
     Raises
     ------
-    TypeError
-        If the outputs are not scores.
-    ValueError
-        If the labels don't fit, norm layers get a single picture, or the outputs are not finite.
+    TypeError, ValueError
+        If the labels don't fit, norm layers get a single picture, or the outputs are not finite scores.
 
     Notes
     -----

@@ -44,10 +44,8 @@ def freeze(
 
     Raises
     ------
-    ValueError
-        If the model has no such stage, module or parameter.
-    TypeError
-        If `up_to` is given for a model without stages.
+    TypeError, ValueError
+        If the model has no stages, or no such stage, module or parameter.
 
     Examples
     --------
