@@ -11,13 +11,7 @@ _N_LISTED = 20  # names in a message
 
 
 def suggest(name, known):
-    """Return a text with the known names that are nearest to an unknown one.
-
-    >>> suggest("clip-art", ["photo", "clipart"])
-    "nearest: 'clipart'; known: 'clipart', 'photo'"
-    >>> suggest("xyz", ["photo", "clipart"])
-    "known: 'clipart', 'photo'"
-    """
+    """Return a text with the known names that are nearest to an unknown one."""
     lowered = {item.casefold(): item for item in known}
     nearest = [lowered[item] for item in difflib.get_close_matches(str(name).casefold(), lowered, n=3)]
     listed = sorted(known)
@@ -28,11 +22,7 @@ def suggest(name, known):
 
 
 def check_known(argument, names, known):
-    """Return a name (str) or names as a list if all are known; else ValueError, or TypeError for other types.
-
-    >>> check_known("domain", "photo", ["photo", "clipart"])
-    ['photo']
-    """
+    """Return a name (str) or names as a list if all are known; else ValueError, or TypeError for other types."""
     names = [names] if isinstance(names, str) else list(names)
     for name in names:
         if not isinstance(name, str):
@@ -43,11 +33,7 @@ def check_known(argument, names, known):
 
 
 def check_count(argument, value, lowest, highest=None):
-    """Return a whole number within bounds, both included, as int; else TypeError or ValueError.
-
-    >>> check_count("n_folds", np.int64(5), 2)
-    5
-    """
+    """Return a whole number within bounds, both included, as int; else TypeError or ValueError."""
     bounds = f"of at least {lowest}" if highest is None else f"from {lowest} to {highest}"
     try:
         number = operator.index(value)
@@ -60,11 +46,7 @@ def check_count(argument, value, lowest, highest=None):
 
 
 def check_number(argument, value, *, above=None, at_least=None, below=None, at_most=None, or_text=None, hint=""):
-    """Return a number within bounds as float, or the text allowed instead; only `at_most=math.inf` allows infinity.
-
-    >>> check_number("decay", 1, above=0, at_most=1), check_number("l2_penalty", "auto", above=0, or_text="auto")
-    (1.0, 'auto')
-    """
+    """Return a number within bounds as float, or the text allowed instead; only `at_most=math.inf` allows infinity."""
     is_text = or_text is not None and isinstance(value, str)
     if is_text and value == or_text:
         return value
@@ -94,20 +76,13 @@ def _describe_range(above, at_least, below, at_most):
 
 
 def check_shape(argument, values, shape, meaning):
-    """Raise ValueError if an array doesn't have the given shape; `meaning` explains the shape in the message.
-
-    >>> check_shape("groups", ["a", "b"], (2,), "one group per picture")
-    """
+    """Raise ValueError if an array doesn't have the given shape; `meaning` explains the shape in the message."""
     if np.shape(values) != tuple(shape):
         raise ValueError(f"{argument}: shape {np.shape(values)}, expected {tuple(shape)}, {meaning}")
 
 
 def resolve_index(index, n):
-    """Return the rows (m,) int that a slice, indices or a mask (n,) select in a sequence of length n.
-
-    >>> resolve_index([True, False, True], 3).tolist(), resolve_index(slice(1, None), 3).tolist()
-    ([0, 2], [1, 2])
-    """
+    """Return the rows (m,) int that a slice, indices or a mask (n,) select in a sequence of length n."""
     rows = np.arange(n)
     if isinstance(index, slice):
         return rows[index]
@@ -134,11 +109,7 @@ def check_finite(argument, values):
 
 
 def read_labels(argument, labels):
-    """Return labels as a plain array of int or str, also columns of pandas and lists of objects of one of both types.
-
-    >>> read_labels("labels", np.array(["bug", "bird"], dtype=object)).dtype.kind
-    'U'
-    """
+    """Return labels as a plain array of int or str, also columns of pandas and lists of objects of one of the types."""
     given = np.asarray(labels)
     if given.dtype.kind not in "OT":
         return given

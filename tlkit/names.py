@@ -21,11 +21,7 @@ def make_printable(name):
 
 
 def number_repeats(names, taken=()):
-    """Make names unique: a repeated or taken name gets " (2)", " (3)" … before its extension.
-
-    >>> number_repeats(["a/1.png", "a/1.png"])
-    ['a/1.png', 'a/1 (2).png']
-    """
+    """Make names unique: a repeated or taken name gets " (2)", " (3)" … before its extension."""
     seen = set(taken)
     unique = []
     for name in names:
@@ -40,9 +36,5 @@ def number_repeats(names, taken=()):
 
 
 def format_strategy(name):
-    """Return the name of a strategy for display.
-
-    >>> format_strategy("linear_probe")
-    'linear probe'
-    """
+    """Return the name of a strategy for display."""
     return name.replace("_", " ")

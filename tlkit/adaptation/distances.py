@@ -151,12 +151,7 @@ def permute_gap(distance, source, target, source_groups=None, target_groups=None
 
 
 def exchange_groups(groups, is_target, n_permutations, seed):
-    """Return (n, 1 + n_permutations) bool divisions of pictures in (n,) groups: the true one, then random ones.
-
-    >>> np.unique(exchange_groups(np.array([0, 0, 1, 1]), np.arange(4) > 1, 9, seed=0), axis=1).T.astype(int)
-    array([[0, 0, 1, 1],
-           [1, 1, 0, 0]])
-    """
+    """Return (n, 1 + n_permutations) bool divisions of pictures in (n,) groups: the true one, then random ones."""
     random = np.random.default_rng(seed)
     numbers = np.unique(groups, return_inverse=True)[1]
     n_target = np.bincount(numbers, weights=is_target)

@@ -23,12 +23,7 @@ class Solved:
 
 
 def solve_head(values, labels, n_classes, *, l2_penalty=L2_PENALTY, weights=None):
-    """Return (n_classes, d) weight and (n_classes,) bias of a logistic head on (n, d) features, ignoring labels of -1.
-
-    >>> weight, bias = solve_head(np.array([[-1.0], [1.0], [2.0]]), np.array([0, 2, 2]), 3, l2_penalty=0.1)
-    >>> (np.array([[-1.0], [2.0]]) @ weight.T + bias).argmax(axis=1)
-    array([0, 2])
-    """
+    """Return (n_classes, d) weight and (n_classes,) bias of a logistic head on (n, d) features without labels of -1."""
     labels = np.asarray(labels)
     known = labels >= 0
     present = np.unique(labels[known])

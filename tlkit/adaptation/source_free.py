@@ -85,12 +85,7 @@ def plan_tent(layers, *, n_epochs=1, learning_rate=1e-3, batch_size=32):
 
 
 def label_by_centroids(features, probabilities):
-    """Return pseudo-labels (n,) int64 for (n, n_features) and (n, n_classes): the nearest class centre by cosine.
-
-    >>> features = torch.tensor([[1.0, 0.1], [1.0, 0.2], [0.1, 1.0]])
-    >>> label_by_centroids(features, torch.tensor([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])).tolist()
-    [0, 0, 1]
-    """
+    """Return pseudo-labels (n,) int64 for (n, n_features) and (n, n_classes): the nearest class centre by cosine."""
     # Liang et al. 2020. The centres are first the means weighted by the probabilities, then the plain means of the
     # pictures labelled so. A class that no picture was nearest to has no centre in the second round, and no pictures.
     directions = nn.functional.normalize(features, dim=1)

@@ -101,11 +101,7 @@ def _take_pairs(values, rows):
 
 
 def divide_rows(n_rows):
-    """Yield slices of rows whose products with all n rows fit into memory; all rows if there are few.
-
-    >>> list(divide_rows(3))
-    [slice(0, 3, None)]
-    """
+    """Yield slices of rows whose products with all n rows fit into memory; all rows if there are few."""
     n_at_once = n_rows if n_rows**2 <= _N_AT_ONCE else max(1, _N_AT_ONCE // (4 * n_rows))
     for start in range(0, n_rows, n_at_once):
         yield slice(start, min(start + n_at_once, n_rows))

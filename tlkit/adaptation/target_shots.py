@@ -110,11 +110,7 @@ def compare_target_shots(
 
 
 def name_arm(source, method, weight):
-    """Return the name of an arm of `compare_target_shots` with a source.
-
-    >>> name_arm("sketch", "source_only", 0.25), name_arm("sketch", "coral", "pooled")
-    ('sketch × 0.25', 'sketch, coral, pooled')
-    """
+    """Return the name of an arm of `compare_target_shots` with a source."""
     aligned = source if method == BASELINE else f"{source}, {method}"
     return f"{aligned}, {POOLED}" if weight == POOLED else f"{aligned} × {weight:g}"
 

@@ -96,12 +96,7 @@ class Mcc(_Objective):
 
 
 def make_critic(n_inputs, n_hidden, seed):
-    """Return a critic with one hidden layer, (n, n_inputs) to (n, 1), seeded apart from torch's own random state.
-
-    >>> import torch
-    >>> make_critic(3, 8, seed=0)(torch.zeros(5, 3)).shape
-    torch.Size([5, 1])
-    """
+    """Return a critic with one hidden layer, (n, n_inputs) to (n, 1), seeded apart from torch's own random state."""
     # As in Ganin et al. 2016, except for sizes. Later code adds batch norm, which undoes any shrinking of the features:
     # a direction that reveals the domain must then vanish altogether before the critic sees less of it.
     with Draws(seed):

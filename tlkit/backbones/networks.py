@@ -79,11 +79,7 @@ def find_entry(name, weights="pretrained"):
 
 
 def read_weights_tag(name, weights):
-    """Return weights with torchvision's ways of naming a set of a network turned into its tag or "pretrained".
-
-    >>> read_weights_tag("resnet18", "ResNet18_Weights.IMAGENET1K_V1"), read_weights_tag("resnet18", "DEFAULT")
-    ('IMAGENET1K_V1', 'pretrained')
-    """
+    """Return weights with torchvision's ways of naming a set of a network turned into its tag or "pretrained"."""
     if weights is not None and not isinstance(weights, (str, os.PathLike, enum.Enum)):
         raise TypeError(
             f"weights: a {type(weights).__name__}, expected 'pretrained', the tag of a set, the path of a file, or "

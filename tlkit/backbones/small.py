@@ -12,11 +12,7 @@ _N_CHANNELS = (16, 32, 64)
 
 @default_states()
 def make_small_backbone(image_size_px=32, seed=0):
-    """Return a `Backbone` of three stages (convolution, norm, rectifier; each halves the map) with random weights.
-
-    >>> make_small_backbone().n_features
-    256
-    """
+    """Return a `Backbone` of three stages (convolution, norm, rectifier; each halves the map) with random weights."""
     # The 256 features are the means over the quarters of the last map. It is in no list of networks, so a run of it
     # can't be loaded again.
     widths = (3, *_N_CHANNELS)

@@ -16,12 +16,7 @@ _SMALLEST_SIDE_PX, _CHECKED_SIDE_PX = 32, 64
 
 
 def find_timm_entry(name, weights="pretrained"):
-    """Return the `Entry` of one of timm's networks, without costs, accuracy and year; its name is without the tag.
-
-    >>> entry = find_timm_entry("timm:resnet18.tv_in1k")
-    >>> entry.name, entry.weights, entry.recipe.resize_size_px, entry.licence
-    ('timm:resnet18', 'tv_in1k', 256, 'bsd-3-clause')
-    """
+    """Return the `Entry` of one of timm's networks, without costs, accuracy and year; its name is without the tag."""
     # "pretrained" is the tag in the name, or else timm's default. A network without weights gets the tag "none", and
     # only `weights=None` will load it.
     architecture, tag = _split(name)

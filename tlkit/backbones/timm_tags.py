@@ -16,13 +16,7 @@ with _TABLE.open(encoding="utf-8", newline="") as _file:
 
 
 def read_tag(architecture, tag):
-    """Return (pretrained_on, kind) of timm's weights; the kind is that of the data used last.
-
-    >>> read_tag("convnext_base", "clip_laion2b_augreg_ft_in12k_in1k")
-    ('LAION-2B, then ImageNet-12k, then ImageNet-1k', 'general')
-    >>> read_tag("vit_large_patch16_dinov3", "sat493m")
-    ('SAT-493M, satellite pictures', 'domain')
-    """
+    """Return (pretrained_on, kind) of timm's weights; the kind is that of the data used last."""
     if architecture.endswith("_sapiens2"):
         return "Humans-1B, pictures of people", "domain"
     found = []

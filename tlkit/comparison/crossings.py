@@ -23,14 +23,7 @@ class Crossing:
 
 
 def find_crossings(pairs, shots):
-    """Return one `Crossing` per certain sign change of gains, a `PairedGains` per ascending number of shots.
-
-    >>> from tlkit.evaluation.paired_gains import PairedGains
-    >>> pairs = [PairedGains(np.array([-0.11, -0.1, -0.09])), PairedGains(np.array([0.09, 0.1, 0.11]))]
-    >>> (crossing,) = find_crossings(pairs, [2, 8])
-    >>> round(crossing.shots), crossing.verdict
-    (4, 'crosses')
-    """
+    """Return one `Crossing` per certain sign change of gains, a `PairedGains` per ascending number of shots."""
     # Between measured numbers of shots, the gain of each seed is a straight line over log2(shots). The interval of a
     # crossing contains every number of shots at which the 95 % interval of the mean gain, paired by seed, contains zero
     # (Fieller 1954, Some problems in interval estimation). A bootstrap over only five seeds would be too narrow. A

@@ -22,11 +22,7 @@ _GAIN_COLUMNS = [
 
 
 def give_verdict(low, high, margin=MARGIN):
-    """Return one of `VERDICTS` for the interval of a transfer gain; NaN as ends if there is no interval.
-
-    >>> give_verdict(0.05, 0.11), give_verdict(-0.01, 0.015), give_verdict(-0.04, 0.09)
-    ('helps', 'no difference that matters', "can't tell")
-    """
+    """Return one of `VERDICTS` for the interval of a transfer gain; NaN as ends if there is no interval."""
     # The sign comes first: a gain of 0.01 whose interval excludes zero helps, however small it is. An interval around
     # zero is evidence of no difference only if it lies within the margin. NaN compares as False throughout.
     if low > 0:

@@ -10,12 +10,7 @@ _STANDARD_ERRORS = 1.96  # to each side of a 95 % interval of the normal distrib
 
 
 def wilson_interval(n_right, n, *, level=LEVEL):
-    """Return Wilson's interval (low, high) of a share, as if each picture were drawn independently.
-
-    >>> low, high = wilson_interval(8, 10)
-    >>> round(low, 3), round(high, 3)
-    (0.49, 0.943)
-    """
+    """Return Wilson's interval (low, high) of a share, as if each picture were drawn independently."""
     # Wilson 1927 (Probable inference, the law of succession, and statistical inference).
     from scipy.stats import binomtest
 
@@ -24,21 +19,12 @@ def wilson_interval(n_right, n, *, level=LEVEL):
 
 
 def normal_half_width(share, n):
-    """Return the half width of the 95 % interval of a share of n pictures, by the normal approximation.
-
-    >>> round(normal_half_width(0.5, 100), 3)
-    0.098
-    """
+    """Return the half width of the 95 % interval of a share of n pictures, by the normal approximation."""
     return _STANDARD_ERRORS * math.sqrt(share * (1 - share) / n)
 
 
 def percentile_interval(values, *, level=LEVEL):
-    """Return (low, high) that hold the middle share of (n,) resampled values; NaN if a value is not finite.
-
-    >>> low, high = percentile_interval(range(41))
-    >>> round(low, 3), round(high, 3)
-    (1.0, 39.0)
-    """
+    """Return (low, high) that hold the middle share of (n,) resampled values; NaN if a value is not finite."""
     if not np.isfinite(values).all():
         return np.nan, np.nan
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])

@@ -28,11 +28,7 @@ def check_rows(argument, values, hint=""):
 
 
 def check_pair(source, target):
-    """Return the features of two domains, (n, d) and (m, d), as float64; both need the same d.
-
-    >>> [values.shape for values in check_pair([[1], [2]], [[3], [4], [5]])]
-    [(2, 1), (3, 1)]
-    """
+    """Return the features of two domains, (n, d) and (m, d), as float64; both need the same d."""
     source, target = check_rows("source", source), check_rows("target", target)
     if source.shape[1] != target.shape[1]:
         raise ValueError(
@@ -43,11 +39,7 @@ def check_pair(source, target):
 
 
 def check_groups(source_groups, target_groups, n_source, n_target):
-    """Return the groups of both domains as numbers, (n_source + n_target,) int64; without groups, one per picture.
-
-    >>> check_groups(["a", "b"], ["b"], 2, 1)
-    array([0, 1, 1])
-    """
+    """Return the groups of both domains as numbers, (n_source + n_target,) int64; without groups, one per picture."""
     if source_groups is None and target_groups is None:
         return np.arange(n_source + n_target)
     for argument, groups, n_rows in (
@@ -64,11 +56,7 @@ def check_groups(source_groups, target_groups, n_source, n_target):
 
 
 def check_labels(labels, argument="labels", n_rows=None):
-    """Return labels (n,) int or str as (n,) int64 from 0 in sorted order, and the number of different ones.
-
-    >>> check_labels(["bug", "bird", "bug"])
-    (array([1, 0, 1]), 2)
-    """
+    """Return labels (n,) int or str as (n,) int64 from 0 in sorted order, and the number of different ones."""
     given = read_labels(argument, labels)
     if given.ndim != 1:
         raise TypeError(

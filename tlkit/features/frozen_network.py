@@ -147,11 +147,7 @@ def _find_record(name, weights, image_size_px):
 
 
 def find_spatial_axes(shape):
-    """Return the axes that are positions in the picture, of a stage's output shape (n, …) for square pictures.
-
-    >>> find_spatial_axes((1, 64, 7, 7)), find_spatial_axes((1, 197, 768)), find_spatial_axes((1, 512))
-    ((2, 3), (1,), ())
-    """
+    """Return the axes that are positions in the picture, of a stage's output shape (n, …) for square pictures."""
     # Most networks give (n, channels, side, side), Swin (n, side, side, channels), and ViT (n, tokens, channels) with
     # the class token among the tokens. (n, channels) has no spatial axes.
     if len(shape) == 4:

@@ -15,17 +15,7 @@ _N_COMPONENTS_BEFORE_TSNE = 50  # its authors first reduce to about 30 to 50 pri
 
 
 def project_features(features, method="pca"):
-    """Return positions (n_samples, 2) float32 of features by "pca" or "tsne" (van der Maaten & Hinton 2008).
-
-    >>> values = np.array([[0, 0, 0], [4, 0, 0], [0, 2, 0], [4, 2, 0]], np.float32)
-    >>> names = np.array(list("abcd"))
-    >>> features = tl.Features(values, np.zeros(4, int), ["cat"], names, names, {})
-    >>> project_features(features).round(3) + 0  # the longer side is along the first axis
-    array([[-2., -1.],
-           [ 2., -1.],
-           [-2.,  1.],
-           [ 2.,  1.]], dtype=float32)
-    """
+    """Return positions (n_samples, 2) float32 of features by "pca" or "tsne" (van der Maaten & Hinton 2008)."""
     check_known("method", method, METHODS)
     values = check_mappable(features)
     if method == "pca":
@@ -40,24 +30,12 @@ def project_features(features, method="pca"):
 
 
 def choose_perplexity(n_pictures):
-    """Return the perplexity for t-SNE, roughly its number of neighbours per picture: 30, less for few pictures.
-
-    >>> choose_perplexity(1000), choose_perplexity(31)
-    (30.0, 10.0)
-    """
+    """Return the perplexity for t-SNE, roughly its number of neighbours per picture: 30, less for few pictures."""
     return min(float(USUAL_PERPLEXITY), (n_pictures - 1) / 3)
 
 
 def find_neighbors(features, index, n_neighbors=5, metric="cosine", *, other_groups=False):
-    """Return (indices, similarities) of the pictures most similar to one: cosine, or minus the distance.
-
-    >>> values = np.array([[1, 0], [2, 0], [1, 1], [0, 1]], np.float32)
-    >>> names = np.array(list("abcd"))
-    >>> features = tl.Features(values, np.zeros(4, int), ["cat"], names, names, {})
-    >>> indices, similarities = find_neighbors(features, 0, 2)
-    >>> indices, similarities.round(3)
-    (array([1, 2]), array([1.   , 0.707]))
-    """
+    """Return (indices, similarities) of the pictures most similar to one: cosine, or minus the distance."""
     values = _check_pooled(features)
     check_known("metric", metric, METRICS)
     n_neighbors = check_count("n_neighbors", n_neighbors, 1)
@@ -80,14 +58,7 @@ def find_neighbors(features, index, n_neighbors=5, metric="cosine", *, other_gro
 
 
 def share_same_class(features, metric="cosine"):
-    """Return the share of pictures whose nearest neighbour of another group has the same class; NaN if none has one.
-
-    >>> names = np.array(list("abcd"))
-    >>> features = tl.Features(np.array([[1, 0], [3, 1], [1, 3], [0, 1]], float), np.array([0, 0, 1, 0]), ["cat", "dog"],
-    ...                     names, names, {})
-    >>> share_same_class(features)
-    0.5
-    """
+    """Return the share of pictures whose nearest neighbour of another group has the same class; NaN if none has one."""
     values = _check_pooled(features)
     check_known("metric", metric, METRICS)
     from sklearn.metrics import pairwise_distances_chunked

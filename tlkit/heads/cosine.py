@@ -34,12 +34,7 @@ class CosineHead(Head):
 
 
 def normalise(vectors):
-    """Return (n, d) vectors divided by their lengths; a zero vector stays zero.
-
-    >>> normalise(np.array([[3.0, 4.0], [0.0, 0.0]]))
-    array([[0.6, 0.8],
-           [0. , 0. ]])
-    """
+    """Return (n, d) vectors divided by their lengths; a zero vector stays zero."""
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), SHORTEST)
 
 

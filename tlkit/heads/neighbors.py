@@ -34,11 +34,7 @@ class NeighborsHead(Head):
 
 
 def weigh(distances):
-    """Return the votes of neighbours at (n, k) distances: their inverse.
-
-    >>> weigh(np.array([[0.5, 0.25]]))
-    array([[2., 4.]])
-    """
+    """Return the votes of neighbours at (n, k) distances: their inverse."""
     return 1 / np.maximum(distances, SMALLEST_DISTANCE)
 
 

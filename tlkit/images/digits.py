@@ -9,11 +9,7 @@ _SCALE = 8
 
 
 def load_digits():
-    """Return the 1,797 digits of scikit-learn as an `ImageSet` of the domain "digits", 64 × 64 px, dark on white.
-
-    >>> load_digits()
-    ImageSet(1797 pictures, 10 classes, 1797 groups: digits)
-    """
+    """Return the 1,797 digits of scikit-learn as an `ImageSet` of the domain "digits", 64 × 64 px, dark on white."""
     # Alpaydin and Kaynak 1998. The writers aren't known, so each picture is its own group, and pictures by one writer
     # may be on both sides of a split. Each of the 8 × 8 gray levels becomes a square of 8 × 8 pixels.
     from sklearn.datasets import load_digits as load

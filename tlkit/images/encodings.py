@@ -44,11 +44,7 @@ def decode_names(names, location):
 
 
 def guess_encoding(names):
-    """Return the encoding (str) of names (list of bytes) that aren't UTF-8, or None if none is likely.
-
-    >>> guess_encoding(["猫".encode("gbk"), "狗".encode("gbk")]), guess_encoding([b"caf\\xe9"])
-    ('gbk', 'cp1252')
-    """
+    """Return the encoding (str) of names (list of bytes) that aren't UTF-8, or None if none is likely."""
     joined = b"/".join(names)
     stand_alone = not re.search(rb"[\x80-\xff]{2}", joined)
     best, chosen = _LEAST_SHARE, None

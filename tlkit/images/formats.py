@@ -41,11 +41,7 @@ class PictureError(ValueError):
 
 
 def find_format(data):
-    """Return Pillow's name for the format of a picture (bytes, at least the first 1,024), or None if it isn't read.
-
-    >>> find_format(b"GIF89a")
-    'GIF'
-    """
+    """Return Pillow's name for the format of a picture (bytes, at least the first 1,024), or None if it isn't read."""
     return next((name for name, start in _SIGNATURES.items() if re.match(start, data, re.DOTALL)), None)
 
 

@@ -15,11 +15,7 @@ UNLABELLED = "unlabelled"
 
 
 def gather_pictures(pictures, argument="pictures"):
-    """Return an `ImageSet` of a folder, file or PIL picture, or a list of paths, pictures, arrays or (picture, label).
-
-    >>> gather_pictures(np.zeros((5, 32, 48, 3), np.uint8))
-    ImageSet(5 pictures, 1 classes, 5 groups: given)
-    """
+    """Return an `ImageSet` of a folder, file or PIL picture, or a list of paths, pictures, arrays, (picture, label)."""
     # An ImageSet is returned as it is. A PIL picture is turned by its EXIF orientation, as its file is. All pictures
     # are in one class, and each is a group of its own; labels are ignored.
     if isinstance(pictures, ImageSet):

@@ -38,11 +38,7 @@ class Tree:
 
 
 def is_ignored(name):
-    """Return whether a file or folder is hidden, or made by an operating system.
-
-    >>> [is_ignored(name) for name in (".ipynb_checkpoints", "._cat.png", "Thumbs.db", "cat.png")]
-    [True, True, True, False]
-    """
+    """Return whether a file or folder is hidden, or made by an operating system."""
     return name.startswith(".") or name.casefold() in _SYSTEM_FILES
 
 

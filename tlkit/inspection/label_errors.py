@@ -100,11 +100,7 @@ def predict_by_cross_validation(features, *, n_folds=5, seed=0, l2_penalty=L2_PE
 
 
 def find_confident(probabilities, labels):
-    """Return which labels are wrong, (n,) bool, by confident learning from held-out probabilities (n, n_classes).
-
-    >>> find_confident(np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.1, 0.9]]), np.array([0, 1, 1, 1]))
-    array([False, False, False, False])
-    """
+    """Return which labels are wrong, (n,) bool, by confident learning from held-out probabilities (n, n_classes)."""
     # Northcutt et al. 2021, section 3.1. A class passes if its probability is at least its mean over the pictures with
     # that label. The label is wrong if the most probable passing class is another one; if none passes, it stands.
     probabilities, labels = np.asarray(probabilities), np.asarray(labels)

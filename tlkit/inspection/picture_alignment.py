@@ -14,15 +14,7 @@ _MIN_CORRELATION = 0.85  # of aligned pictures; copies that were brightened unti
 
 
 def compare_aligned(first, second, boxes):
-    """Return the similarity (n,) float64 of pairs of pictures (n, side, side, 3), 0 to 255, after alignment.
-
-    >>> pictures = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
-    >>> whole = np.array([[0.0, 0.0, 1.0, 1.0]])
-    >>> compare_aligned(pictures[:1], pictures[:1], whole).round(2).tolist()
-    [1.0]
-    >>> bool(compare_aligned(pictures[:1], pictures[1:], whole)[0] < 0.2)
-    True
-    """
+    """Return the similarity (n,) float64 of pairs of pictures (n, side, side, 3), 0 to 255, after alignment."""
     # `boxes` (n, 4) are the parts of the second pictures that show the first: left, top, width, height as shares. They
     # are refined, then windows are compared: 1 minus the squared difference over the variance within. A low quantile
     # over windows separates copies from other pictures better than a correlation: all round yellow faces correlate.

@@ -39,11 +39,7 @@ def _check_maximum(answer, *, chance, n_pictures, n_epochs):
 
 
 def expect_maximum(chance, n_pictures, n_epochs):
-    """Return the expected best share of right pictures in several equally good, independent tests.
-
-    >>> round(expect_maximum(0.5, 1, 2), 2)
-    0.75
-    """
+    """Return the expected best share of right pictures in several equally good, independent tests."""
     from scipy.stats import binom
 
     # The mean of a count is the sum, over all counts, of the probability to exceed them.

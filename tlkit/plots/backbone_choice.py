@@ -37,11 +37,7 @@ _POSITIONS = (
 
 
 def find_front(costs, scores):
-    """Return whether each candidate is on the Pareto front, (n,) bool, from (n,) costs and scores; never for NaN.
-
-    >>> find_front([1, 2, 3, 3], [0.5, 0.4, 0.7, 0.6])
-    array([ True, False,  True, False])
-    """
+    """Return whether each candidate is on the Pareto front, (n,) bool, from (n,) costs and scores; never for NaN."""
     costs, scores = np.asarray(costs, float), np.asarray(scores, float)
     known = np.isfinite(costs) & np.isfinite(scores)
     # A candidate is not on the front if another one is as good in both respects and better in one of them.

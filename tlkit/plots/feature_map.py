@@ -14,11 +14,7 @@ _MOST_ROWS_IN_LEGEND = 20
 
 
 def choose_looks(n_kinds):
-    """Return a (colour, marker) for each kind of point; the first 49 differ, and the first 7 also in gray.
-
-    >>> choose_looks(2)[1][1]
-    's'
-    """
+    """Return a (colour, marker) for each kind of point; the first 49 differ, and the first 7 also in gray."""
     # From the second round of colours on, each colour has another marker.
     rounds = [divmod(kind, len(COLOURS)) for kind in range(n_kinds)]
     return [(COLOURS[index], MARKERS[(index + number) % len(MARKERS)]) for number, index in rounds]

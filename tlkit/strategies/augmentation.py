@@ -11,11 +11,7 @@ CROPS = {"crop": 0.6, "crop_wide": 0.35}
 
 
 def check_policies(augment, argument="augment"):
-    """Return an augmentation (None, a name or several) as None, a name or a tuple, if it can be used.
-
-    >>> check_policies(["crop", "mixup"]), check_policies(["flip"])
-    (('crop', 'mixup'), 'flip')
-    """
+    """Return an augmentation (None, a name or several) as None, a name or a tuple, if it can be used."""
     if augment is None:
         return None
     known = POLICIES + MIXINGS
@@ -36,11 +32,7 @@ def check_policies(augment, argument="augment"):
 
 
 def split_policies(augment):
-    """Return (policies that change each picture, mixing) of an augmentation; None for a part that it lacks.
-
-    >>> split_policies(("crop", "mixup")), split_policies("cutmix"), split_policies("flip")
-    (('crop', 'mixup'), (None, 'cutmix'), ('flip', None))
-    """
+    """Return (policies that change each picture, mixing) of an augmentation; None for a part that it lacks."""
     names = list_policies(augment)
     mixing = [name for name in names if name in MIXINGS]
     changing = tuple(name for name in names if name not in MIXINGS)
@@ -48,20 +40,12 @@ def split_policies(augment):
 
 
 def list_policies(augment):
-    """Return the names of an augmentation as a tuple.
-
-    >>> list_policies(None), list_policies("flip"), list_policies(("crop", "mixup"))
-    ((), ('flip',), ('crop', 'mixup'))
-    """
+    """Return the names of an augmentation as a tuple."""
     if augment is None:
         return ()
     return (augment,) if isinstance(augment, str) else tuple(augment)
 
 
 def format_augment(augment):
-    """Return an augmentation as text for a drawing.
-
-    >>> format_augment(None), format_augment(["crop", "mixup"])
-    ('none', 'crop + mixup')
-    """
+    """Return an augmentation as text for a drawing."""
     return " + ".join(list_policies(augment)) or "none"

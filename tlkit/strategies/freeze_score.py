@@ -113,12 +113,7 @@ def _make_column(phase, backbone):
 
 
 def make_strategy(score):
-    """Return the `Strategy` of a score; ValueError if nothing trains.
-
-    >>> score = FreezeScore(("stem", "head"), [[0, 1e-4, 1e-4], [0, 1e-3, 1e-3]], [Mark(solved=True), Mark(), Mark()])
-    >>> [(phase.train, phase.n_epochs) for phase in make_strategy(score).phases]
-    [(('head',), None), (('all', 'head'), 2)]
-    """
+    """Return the `Strategy` of a score; ValueError if nothing trains."""
     # Equal neighbouring columns become one phase, so its learning rate warms up and decays once.
     phases = [_read_phase(score, columns) for columns in score.phases()]
     if not phases:
@@ -144,19 +139,7 @@ def _read_phase(score, columns):
 
 
 def write_python(score):
-    """Return Python code that makes a score's strategy; ValueError if it contains functions, or if nothing trains.
-
-    >>> print(write_python(FreezeScore(("stem", "head"), [[0, 1e-4], [0, 1e-4]], [Mark(solved=True), Mark()])))
-    import tlkit as tl
-    <BLANKLINE>
-    strategy = tl.Strategy(
-        [
-            tl.Phase(["head"], None),
-            tl.Phase(["all"], 1, 0.0001),
-        ],
-        name="painted",
-    )
-    """
+    """Return Python code that makes a score's strategy; ValueError if it contains functions, or if nothing trains."""
     strategy = make_strategy(score)
     functions = {"prepare": strategy.prepare, "finish": strategy.finish}
     for phase in strategy.phases:
@@ -196,11 +179,7 @@ def _write_phase(phase):
 
 
 def format_rate(rate):
-    """Return a learning rate as text for a cell, with two digits at most.
-
-    >>> [format_rate(rate) for rate in (0, 2e-4, 0.00025, 0.003, 1.0)]
-    ['frozen', '2e-4', '2.5e-4', '3e-3', '1e0']
-    """
+    """Return a learning rate as text for a cell, with two digits at most."""
     if not rate:
         return "frozen"
     digits, exponent = f"{rate:.1e}".split("e")

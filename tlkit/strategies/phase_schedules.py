@@ -80,13 +80,7 @@ def decay_learning_rates(stages: Any, learning_rate: float, decay: float = DISCR
 
 
 def decay_by_stage(phases, backbone, n_train, *, decay):
-    """Give each stage its own learning rate, falling from the rate of "all" towards the first stage.
-
-    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
-    >>> (phase,) = decay_by_stage([tl.Phase(["all"], 1, 0.008)], backbone, 50, decay=0.5)
-    >>> phase.learning_rate
-    {'stem': 0.0005, 'stage1': 0.001, 'stage2': 0.002, 'stage3': 0.004, 'head': 0.008, 'all': 0.008}
-    """
+    """Give each stage its own learning rate, falling from the rate of "all" towards the first stage."""
     adjusted = []
     for phase in phases:
         if "all" in phase.train:
@@ -98,15 +92,7 @@ def decay_by_stage(phases, backbone, n_train, *, decay):
 
 
 def unfreeze_gradually(phases, backbone, n_train, *, n_parts):
-    """Unfreeze from the top: before a phase that trains "all", one epoch for each larger part of the network.
-
-    >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
-    >>> for phase in unfreeze_gradually([tl.Phase(["all"], 6, 2e-4)], backbone, 50, n_parts=3):
-    ...     print(phase.n_epochs, *phase.train)
-    1 stage3 stage4 head
-    1 stage1 stage2 stage3 stage4 head
-    6 all
-    """
+    """Unfreeze from the top: before a phase that trains "all", one epoch for each larger part of the network."""
     # Howard and Ruder 2018 (Universal language model fine-tuning for text classification) unfreeze one more layer per
     # epoch, which takes as many epochs as there are layers. Here a part may hold several stages, so that a deep network
     # takes only n_parts - 1 epochs more. Networks with fewer stages than n_parts have one part per stage.
@@ -124,12 +110,7 @@ def unfreeze_gradually(phases, backbone, n_train, *, n_parts):
 
 
 def tune_block(phases, backbone, n_train, *, block):
-    """Tune the first, middle or last third of the stages, with the head, instead of "all".
-
-    >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
-    >>> [tune_block([tl.Phase(["all"], 6, 2e-4)], backbone, 50, block=block)[0].train for block in BLOCKS]
-    [('stem', 'stage1', 'head'), ('stage2', 'head'), ('stage3', 'stage4', 'head')]
-    """
+    """Tune the first, middle or last third of the stages, with the head, instead of "all"."""
     # Lee et al. 2023 (Surgical fine-tuning improves adaptation to distribution shifts) tune one of the three or four
     # blocks of a ResNet. Thirds, as equal as possible, exist in every network with three stages or more.
     check_known("block", block, BLOCKS)
@@ -146,11 +127,7 @@ def tune_block(phases, backbone, n_train, *, block):
 def set_length_by_size(
     phases, backbone, n_train, *, n_seen=N_SEEN, fewest_epochs=FEWEST_EPOCHS, most_epochs=MOST_EPOCHS
 ):
-    """Tune "all" for as many epochs as give `n_seen` pictures in all steps, within limits.
-
-    >>> [set_length_by_size([tl.Phase(["all"], 1, 2e-4)], None, n)[0].n_epochs for n in (100, 500, 5000)]
-    [12, 8, 6]
-    """
+    """Tune "all" for as many epochs as give `n_seen` pictures in all steps, within limits."""
     # Kolesnikov et al. 2020 (Big Transfer: general visual representation learning) choose the number of steps by the
     # size of the set alone: 500 steps of 512 pictures below 20,000 pictures, then 10,000 and 20,000. Ours also aims at
     # a fixed number of steps, but after a solved head few pictures need not be seen hundreds of times, and each of many

@@ -98,14 +98,7 @@ def restore_colours(batch, recipe):
 
 
 def format_label(shares, classes):
-    """Return a label in words from shares (n_classes,): one line per class, with its share if there are several.
-
-    >>> format_label(np.array([0.0, 1.0]), ["bird", "bug"])
-    'bug'
-    >>> print(format_label(np.array([0.25, 0.75]), ["bird", "bug"]))
-    bug: 0.75
-    bird: 0.25
-    """
+    """Return a label in words from shares (n_classes,): one line per class, with its share if there are several."""
     present = [label for label in np.argsort(-shares, kind="stable") if shares[label] >= 0.005]
     if len(present) == 1:
         return classes[present[0]]

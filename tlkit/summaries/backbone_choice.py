@@ -26,11 +26,7 @@ class Budget:
 
 
 def list_excesses(table, budget):
-    """Return the cost by which each row of a table of candidates exceeds a budget (list of str); "" if it fits.
-
-    >>> list_excesses(pd.DataFrame({"n_flops": [0.8e9, 31e9, None]}), Budget(n_flops=1e9))
-    ['', '31.00 GFLOP per picture', 'unknown cost']
-    """
+    """Return the cost by which each row of a table of candidates exceeds a budget (list of str); "" if it fits."""
     excesses = np.full(len(table), "", object)
     if budget.offline:
         check_known("table", "offline", list(table))
@@ -46,11 +42,7 @@ def list_excesses(table, budget):
 
 
 def find_fitting(table, budget):
-    """Return which rows of a table of candidates fit a budget, (n,) bool; a missing cost fits no limit.
-
-    >>> find_fitting(pd.DataFrame({"n_flops": [0.8e9, 31e9]}), Budget(n_flops=1e9))
-    array([ True, False])
-    """
+    """Return which rows of a table of candidates fit a budget, (n,) bool; a missing cost fits no limit."""
     return np.array([not excess for excess in list_excesses(table, budget)], bool)
 
 
@@ -65,12 +57,7 @@ class Selection:
 
 
 def choose(table, budget, *, score, predicted=None, names="name"):
-    """Return the `Selection` of the candidate with the highest score (a column) within a budget.
-
-    >>> nets = pd.DataFrame({"name": ["a", "b"], "n_flops": [0.8e9, 31e9], "accuracy": [0.6, 0.7]})
-    >>> choose(nets, Budget(n_flops=1e9), score="accuracy").outcome
-    'Best of them by accuracy: a (0.600).'
-    """
+    """Return the `Selection` of the candidate with the highest score (a column) within a budget."""
     check_known("score", score, list(table))
     fits = find_fitting(table, budget)
     sentence = f"{fits.sum()} of {len(table)} candidates fit ({_format_budget(budget)})."
@@ -97,11 +84,7 @@ def _compare(scores, predicted):
 
 
 def format_limit(column, value):
-    """Return a cost in words, with its unit.
-
-    >>> format_limit("n_flops", 0.77e9)
-    '0.77 GFLOP per picture'
-    """
+    """Return a cost in words, with its unit."""
     words = {
         "n_flops": f"{value / 1e9:.2f} GFLOP per picture",
         "n_parameters": f"{value / 1e6:.1f} million parameters",

@@ -31,11 +31,7 @@ _FORMATS = {
 
 
 def format_column(column):
-    """Return the title of a column, with its unit.
-
-    >>> format_column("n_flops"), format_column("year")
-    ('GFLOP per picture', 'year')
-    """
+    """Return the title of a column, with its unit."""
     return _FORMATS[column][0] if column in _FORMATS else column.replace("_", " ")
 
 
@@ -48,12 +44,7 @@ def describe_columns(table):
 
 
 def format_cells(table):
-    """Return a table's cells as one list of str per row; "" for a missing value.
-
-    >>> import pandas as pd
-    >>> format_cells(pd.DataFrame({"name": ["a", "b"], "n_flops": [1.6e9, None]}))
-    [['a', '1.60'], ['b', '']]
-    """
+    """Return a table's cells as one list of str per row; "" for a missing value."""
     columns = [[_format_value(column, value) for value in table[column]] for column in table]
     return [list(row) for row in zip(*columns, strict=True)]
 
@@ -70,12 +61,7 @@ def _format_value(column, value):
 
 
 def format_html(table):
-    """Return a table in HTML, with titles and formatted cells.
-
-    >>> import pandas as pd
-    >>> format_html(pd.DataFrame({"name": ["a<b"]}))
-    '<table><tr><th>network</th></tr><tr><td>a&lt;b</td></tr></table>'
-    """
+    """Return a table in HTML, with titles and formatted cells."""
 
     def format_row(tag, texts):
         return "<tr>" + "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in texts) + "</tr>"
@@ -85,13 +71,7 @@ def format_html(table):
 
 
 def arrange(table, *, sort_by=None, descending=False, words=""):
-    """Return the rows to show, (n,) int64: those that contain all words, sorted by a column, missing values last.
-
-    >>> import pandas as pd
-    >>> networks = pd.DataFrame({"name": ["VGG-11", "ResNet-18", "ResNet-50"], "n_flops": [15.2, 3.6, 8.2]})
-    >>> arrange(networks, sort_by="n_flops", descending=True, words="resnet")
-    array([2, 1])
-    """
+    """Return the rows to show, (n,) int64: those that contain all words, sorted by a column, missing values last."""
     import pandas as pd
 
     wanted = words.casefold().split()

@@ -22,12 +22,7 @@ class DomainMap:
     project: object  # function from features (k, d) to their positions in the plane (k, 2)
 
     def move(self, aligned):
-        """Return the map with the source's pictures at their aligned features (n, d); target and plane stay.
-
-        >>> before = map_domains([[0, 0], [1, 0]], [0, 1], [[5, 0], [6, 1]], [0, 1], ["cat", "dog"])
-        >>> before.move([[5, 0.5], [6, 0.5]]).source.tolist()
-        [[5.0, 0.5], [6.0, 0.5]]
-        """
+        """Return the map with the source's pictures at their aligned features (n, d); target and plane stay."""
         aligned = np.asarray(aligned, np.float64)
         if len(aligned) != len(self.source):
             raise ValueError(f"aligned: {len(aligned)} pictures, expected {len(self.source)}, those of the source")
@@ -48,12 +43,7 @@ class DomainMap:
 
 
 def map_domains(source, source_labels, target, target_labels, classes):
-    """Return the `DomainMap` of features (n, d) and (m, d) in the plane of their two principal components.
-
-    >>> made = map_domains([[0, 0], [1, 0]], [0, 1], [[5, 0], [6, 1]], [0, 1], ["cat", "dog"])
-    >>> made.source.tolist(), made.axis_names
-    ([[0.0, 0.0], [1.0, 0.0]], ('feature 1', 'feature 2'))
-    """
+    """Return the `DomainMap` of features (n, d) and (m, d) in the plane of their two principal components."""
     # The plane is that of both domains together. Domains that differ in other directions can still overlap in it. If
     # there are only two features, they are the plane.
     source, target = check_pair(source, target)

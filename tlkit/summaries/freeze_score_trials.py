@@ -35,12 +35,7 @@ class ScoreResult:
         return self.n_right / self.n_test
 
     def interval(self):
-        """Return Wilson's 95 % interval (low, high) of the accuracy; variation over seeds is not included.
-
-        >>> low, high = ScoreResult("painted", 8, 10, 100, 1.0, 1.1).interval()
-        >>> round(low, 3), round(high, 3)
-        (0.49, 0.943)
-        """
+        """Return Wilson's 95 % interval (low, high) of the accuracy; variation over seeds is not included."""
         return wilson_interval(self.n_right, self.n_test)
 
     @property

@@ -86,11 +86,7 @@ class SourceSummary:
 
 
 def format_source(choice):
-    """Return a `SourceChoice` in words.
-
-    >>> format_source(SourceChoice("sketch", 0.25, 1)), format_source(SourceChoice("sketch", "pooled", 5))
-    ('sketch at 0.25 times the weight of 1 shot per class', 'sketch pooled with 5 shots per class')
-    """
+    """Return a `SourceChoice` in words."""
     shots = f"{choice.shots} shot{'s' * (choice.shots > 1)} per class"
     if choice.weight == POOLED:
         return f"{choice.source} pooled with {shots}"

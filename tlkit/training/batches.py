@@ -71,11 +71,7 @@ def order_pictures(labels, epoch, seed, balance):
 
 
 def order_target(n_target, n_source, epoch, seed):
-    """Return the target picture for each source picture of an epoch, (n_source,) int.
-
-    >>> [order_target(4, 3, epoch, seed=0).tolist() for epoch in range(4)]
-    [[3, 1, 2], [0, 0, 3], [1, 2, 1], [3, 0, 2]]
-    """
+    """Return the target picture for each source picture of an epoch, (n_source,) int."""
     # The target is repeated in one permutation after another; each epoch continues where the last one ended.
     positions = epoch * n_source + np.arange(n_source)
     passes = range(positions[0] // n_target, positions[-1] // n_target + 1)

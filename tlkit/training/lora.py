@@ -62,11 +62,7 @@ def merge_lora(training):
 
 
 def merge(weight, down, up):
-    """Return weights (n_out, n_in, …) + B (n_out, rank, …) × A (rank, n_in, …), the same bits on every machine.
-
-    >>> merge(torch.eye(2), torch.tensor([[1.0, 2.0]]), torch.tensor([[10.0], [0.0]])).tolist()
-    [[11.0, 20.0], [0.0, 1.0]]
-    """
+    """Return weights (n_out, n_in, …) + B (n_out, rank, …) × A (rank, n_in, …), the same bits on every machine."""
     down, up = down.flatten(1), up.flatten(1)
     # Sums in a fixed order: a matrix product may sum in another order on another machine.
     change = up[:, :1] * down[:1]

@@ -48,11 +48,7 @@ def reestimate_norm_statistics(backbone, pictures, seed, names=None):
 
 
 def find_norm_layers(names):
-    """Return the paths of the norm layers with a running statistic among the names of some tensors.
-
-    >>> find_norm_layers(["body.stem.0.weight", "body.stem.1.running_mean", "body.stem.1.running_var"])
-    ['body.stem.1']
-    """
+    """Return the paths of the norm layers with a running statistic among the names of some tensors."""
     parts = (name.rpartition(".") for name in names)
     return list(dict.fromkeys(path for path, _, kind in parts if kind in STATISTICS))
 

@@ -114,11 +114,7 @@ def read_batch(training, inputs, indices, policy):
 
 
 def split_batch(indices, micro_batch_size):
-    """Return the micro-batches of a batch, of nearly equal size; the whole batch if their size is None.
-
-    >>> [len(part) for part in split_batch(np.arange(9), 4)]
-    [3, 3, 3]
-    """
+    """Return the micro-batches of a batch, of nearly equal size; the whole batch if their size is None."""
     return np.array_split(indices, math.ceil(len(indices) / (micro_batch_size or len(indices))))
 
 

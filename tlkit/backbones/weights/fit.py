@@ -163,11 +163,7 @@ def _check_faults(faults, surplus, allow, required, path, published):
 
 
 def rename(shapes, required, path, children=()):
-    """Return ({name in the file: name in the network}, changes), given {name: shape} of the file and the network.
-
-    >>> rename({"module.fc.bias": (2,), "epoch": ()}, {"fc.bias": (2,)}, "a file")
-    ({'module.fc.bias': 'fc.bias'}, ["'module.' was stripped from the names of 1 tensor"])
-    """
+    """Return ({name in the file: name in the network}, changes), given {name: shape} of the file and the network."""
     plain = {
         name: name if name in required else ".".join(part for part in name.split(".") if part not in _WRAPPERS)
         for name in shapes
