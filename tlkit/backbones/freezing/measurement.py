@@ -18,10 +18,11 @@ from tlkit.cpu.convolutions import QuickConvolutions
 from tlkit.cpu.draws import Draws
 from tlkit.cpu.threads import default_states
 from tlkit.names import spell_stage
+from tlkit.notices import show_progress
 
 
 @default_states()
-def measure_freezing(backbone, batch, n_classes, *, n_rounds=3, seed=0):
+def measure_freezing(backbone, batch, n_classes, *, n_rounds=3, seed=0, progress=True):
     """Return the `FreezingCosts` of a `Backbone` with a new head, for an (n, 3, height, width) float32 batch, n ≥ 2."""
     # The shortest of `n_rounds` durations counts. The rounds are apart in time, so that other programs on the computer
     # disturb only one of them. Stages are measured one at a time, so steps of the whole network, such as loading
@@ -33,7 +34,8 @@ def measure_freezing(backbone, batch, n_classes, *, n_rounds=3, seed=0):
         parts = _split(backbone, n_classes)
         batch = batch.to(next(parts["head"].parameters()).device).contiguous(memory_format=torch.channels_last)
         labels = torch.randint(n_classes, (len(batch),), device=batch.device)
-        rounds = [_measure_parts(parts, batch, labels) for _ in range(n_rounds)]
+        bar = show_progress(None, "steps of each stage", "round", progress, iterable=range(n_rounds))
+        rounds = [_measure_parts(parts, batch, labels) for _ in bar]
     shortest = operator.attrgetter("duration_s")
     return FreezingCosts(
         name=backbone.name,
