@@ -17,4 +17,4 @@ def read_marks(drawing):
 
 def drop_ids(drawing):
     """Return an SVG without the names of its shapes, which are made up anew for each drawing."""
-    return re.sub(r"\b[mp][0-9a-f]{10}\b|\bC[0-9a-f]+_[0-9a-f]+_[0-9a-f]{10}\b", "", drawing)
+    return re.sub(r"\b[hmp][0-9a-f]{10}\b|\bC[0-9a-f]+_[0-9a-f]+_[0-9a-f]{10}\b", "", drawing)

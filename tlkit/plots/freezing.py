@@ -66,7 +66,8 @@ def _draw_memory(memory_mib, column, ax):
         (bar,) = ax.bar(column, value, _BAR_WIDTH, bottom, label=label, **style)
         mark(bar, "memory", column, place, words=f"{_COLUMNS[column]}, {name}: {value:.3g} MiB")
         bottom += value
-    ax.text(column, bottom, f"{bottom:.3g}", ha="center", va="bottom", fontsize=TEXT_PT)
+    total = f"{bottom:.0f}" if bottom >= 1 else f"{bottom:.2g}"
+    ax.text(column, bottom, total, ha="center", va="bottom", fontsize=TEXT_PT)
 
 
 def _draw_dynamic(summary, axes):
