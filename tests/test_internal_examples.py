@@ -413,6 +413,10 @@ array([2, 1])
 >>> [len(part) for part in split_batch(np.arange(9), 4)]
 [3, 3, 3]
 """,
+    ("tlkit.widgets.jobs", "Job"): """
+>>> Job(lambda job: 6 * 7).wait()
+42
+""",
 }
 
 

@@ -1,7 +1,5 @@
 """The freeze score: stages down, epochs across, colour = learning rate."""
 
-from __future__ import annotations
-
 import functools
 import math
 
@@ -25,7 +23,7 @@ _ROWS = {"norm": "all norms", "bias": "all biases", "adapter": "adapters"}
 
 
 @with_plain_texts
-def draw_freeze_score(strategy: str | Strategy, backbone: tl.Backbone, ax: Axes, *, n_train: int = 100) -> Axes:
+def draw_freeze_score(strategy: str | Strategy, backbone: "tl.Backbone", ax: Axes, *, n_train: int = 100) -> Axes:
     """Draw a strategy as a score: stages down with the head last, epochs across, colour = learning rate.
 
     Darker is faster, so that the drawing can be read in gray. Frozen cells are hatched. A head that is solved is a star
@@ -53,7 +51,6 @@ def draw_freeze_score(strategy: str | Strategy, backbone: tl.Backbone, ax: Axes,
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> from matplotlib.figure import Figure
     >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
     >>> [label.get_text() for label in draw_freeze_score("lp_ft", backbone, Figure().subplots()).get_xticklabels()]

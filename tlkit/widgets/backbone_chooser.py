@@ -48,7 +48,6 @@ class BackboneChooser(Explorer):
 
     Examples
     --------
-    >>> import pandas as pd
     >>> chooser = BackboneChooser(pd.DataFrame({"name": ["a", "b"], "n_flops": [1e8, 3e10], "accuracy": [0.62, 0.73]}))
     >>> chooser.budget = Budget(n_flops=1e9)
     >>> chooser

@@ -1,7 +1,5 @@
 """A map of features; a click shows the picture of a point and its nearest neighbours: the `FeatureMapExplorer`."""
 
-from __future__ import annotations
-
 import base64
 import io
 import threading
@@ -63,7 +61,6 @@ class FeatureMapExplorer(Explorer):
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> images = tl.load_images("styles", domain="sketch").few(2)
     >>> made = tl.Features(np.eye(14)[images.labels], images.labels, images.classes, images.names, images.groups, {})
     >>> explorer = FeatureMapExplorer(made, images)
@@ -112,7 +109,7 @@ class FeatureMapExplorer(Explorer):
             check_known(name, value, METHODS if name == "method" else COLOURINGS)
         return value
 
-    def wait(self) -> FeatureMapExplorer:
+    def wait(self) -> "FeatureMapExplorer":
         """Wait until the map of the current method is computed.
 
         Returns

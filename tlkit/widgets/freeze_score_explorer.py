@@ -1,7 +1,5 @@
 """Paint a freeze score, see its costs, train it and compare it with known strategies: the `FreezeScoreExplorer`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import pandas as pd
@@ -63,7 +61,6 @@ class FreezeScoreExplorer(FreezeScorePainter, ScoreRunner):
 
     Examples
     --------
-    >>> import tlkit as tl
     >>> from tlkit.backbones.small import make_small_backbone
     >>> train, test = tl.load_images("styles", domain="sketch").select(classes=["bird", "bug"]).split(test_fold=0)
     >>> FreezeScoreExplorer(make_small_backbone(), train, test, batch_size=2).solves_head
@@ -78,7 +75,7 @@ class FreezeScoreExplorer(FreezeScorePainter, ScoreRunner):
 
     def __init__(
         self,
-        backbone: tl.Backbone,
+        backbone: "tl.Backbone",
         train: ImageSet,
         test: ImageSet,
         *,

@@ -9,11 +9,7 @@ from tlkit.cpu.threads import end_idle_threads
 
 
 class Job:
-    """A running `work(job)`: `result` is its return value, `error` the exception that ended it, or None.
-
-    >>> Job(lambda job: 6 * 7).wait()
-    42
-    """
+    """A running `work(job)`: `result` is its return value, `error` the exception that ended it, or None."""
 
     # The work looks at `job.cancelled`, a threading.Event, now and then.
 

@@ -1,7 +1,5 @@
 """A prediction that the reader makes before the result is shown: the `Prediction`."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import html
@@ -29,7 +27,7 @@ class Outcome:
     measured: str
     option: str  # the measured one, or the nearest to the measured number
     late: bool
-    view: Prediction
+    view: "Prediction"
 
     def __repr__(self):
         if self.predicted is None:
