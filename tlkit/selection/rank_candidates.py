@@ -11,6 +11,7 @@ import tlkit as tl
 from tlkit.arguments import check_known
 from tlkit.cpu.threads import hide_warnings
 from tlkit.images.imageset import ImageSet
+from tlkit.notices import show_progress
 from tlkit.selection.candidates import Candidate
 from tlkit.selection.evidence_scores import score_h, score_logme
 from tlkit.selection.score_warnings import CONSTANT_SHARE, warn_of
@@ -85,7 +86,7 @@ def rank(
     if not candidates:
         raise ValueError("backbones: none, expected one candidate or more")
     rows, constant = [], []
-    for candidate in candidates:
+    for candidate in show_progress(None, "candidates", "candidate", progress, iterable=candidates):
         start = time.perf_counter()
         backbone = candidate.build()
         row = _describe(candidate, backbone)
