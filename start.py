@@ -31,8 +31,10 @@ CPU_BUILD = "; 3 GB are enough with PIP_EXTRA_INDEX_URL set to pytorch.org's CPU
 def run(step, *command):
     """Run a step and report every ten seconds; if it fails, exit with its last lines. LOG gets all of its output."""
     print(step, flush=True)
+    variables = dict(os.environ, PYTHONUNBUFFERED="1")  # else pip's output may come after its errors
     with LOG.open("w") as log:
-        process = subprocess.Popen([str(word) for word in command], cwd=str(HERE), stdout=log, stderr=log)
+        words = [str(word) for word in command]
+        process = subprocess.Popen(words, cwd=str(HERE), env=variables, stdout=log, stderr=log)
     duration_s, free_before = 0, shutil.disk_usage(HERE).free
     try:
         while process.returncode is None:

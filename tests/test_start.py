@@ -85,8 +85,9 @@ def project(tmp_path):
 
 
 def environment(project):
-    """This process's variables, less those with which a person steers pip; programs are found in the folder alone."""
-    variables = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_"))}
+    """This process's variables, less those that steer pip and Python; programs are found in the folder alone."""
+    steering = ("PIP_", "UV_", "PYTHONUNBUFFERED")
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(steering)}
     return variables | {"PATH": str(project / "programs")}
 
 
