@@ -141,12 +141,17 @@ def test_no_pictures_give_no_rows_of_the_right_width(backbone, images):
         assert make_extractor(backbone).transform(nothing).shape == (0, 6)
 
 
+def test_a_picture_alone_is_a_list_of_one(backbone):
+    picture = Image.new("RGB", (20, 16), "red")
+    extractor = make_extractor(backbone)
+    assert np.array_equal(extractor.transform(picture), extractor.transform([picture]))
+
+
 @pytest.mark.parametrize(
     ("pictures", "kind", "words"),
     [
         ("cat.png", FileNotFoundError, r"pictures: item 0 is '.*cat\.png', which is no file"),
-        (Image.new("RGB", (4, 4)), TypeError, r"pictures: a Image, expected an ImageSet or a list"),
-        (5, TypeError, r"pictures: a int, expected an ImageSet or a list"),
+        (5, TypeError, r"pictures: a int, expected an ImageSet, a path, a picture or a list"),
         (
             pd.DataFrame({"path": ["cat.png"], "age": [3]}),
             TypeError,

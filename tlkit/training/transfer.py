@@ -164,6 +164,7 @@ def transfer(
     training_images, validation_images = _hold_out(images, settings.validation, settings.seed)
     planned = adjust_phases(strategy, backbone, len(training_images))
     settings.check_use(planned)
+    tuned = changes_backbone(planned, backbone)
     check_target(planned, target, backbone)
     description = strategy.describe() | {"phases": planned.describe()["phases"]} | settings.describe()
     target_digests = [] if target is None else list_digests(target)
@@ -223,7 +224,7 @@ def transfer(
         history=training.history,
         n_train=len(images),
         train_hash=images.content_hash,
-        tuned=changes_backbone(planned, original) or backbone.provenance.get("tuned", False),
+        tuned=tuned or backbone.provenance.get("tuned", False),
         completed=completed,
         duration_s=measurement.duration_s + (checkpoints.before_s if checkpoints else 0.0),
         peak_memory_mib=measurement.peak_memory_mib,

@@ -50,8 +50,9 @@ class BackboneChooser(Explorer):
     --------
     >>> chooser = BackboneChooser(pd.DataFrame({"name": ["a", "b"], "n_flops": [1e8, 3e10], "accuracy": [0.62, 0.73]}))
     >>> chooser.budget = Budget(n_flops=1e9)
+    >>> chooser.predicted = "a"
     >>> chooser
-    BackboneChooser(1 of 2 candidates fit; no prediction yet)
+    BackboneChooser(1 of 2 candidates fit; predicted: a)
     """
 
     _esm = read_script("table.js", "backbone_chooser.js")
