@@ -184,7 +184,7 @@ def test_a_run_between_is_saved_and_loaded(train, test_images, tmp_path):
 
 def test_the_curve_holds_the_scores_of_each_mixing_coefficient_and_counts_the_looks(probe, tuned, test_images):
     before = sum(tuned.looks.values())
-    curve = tl.training.interpolation_curve(probe, tuned, test_images, mixing_coefficients=[0, 0.5, 1])
+    curve = tl.training.interpolation_curve(probe, tuned, test_images, mixing_coefficients=[0, 0.5, 1], progress=False)
     assert list(curve.columns) == ["mixing_coefficient", "accuracy", "balanced_accuracy"]
     assert list(curve.mixing_coefficient) == [0, 0.5, 1]
     assert tuned.evaluate(test_images).n_looks == before + 4

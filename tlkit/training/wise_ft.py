@@ -10,6 +10,7 @@ import torch
 from tlkit.arguments import check_number
 from tlkit.cpu.threads import default_states
 from tlkit.images.imageset import ImageSet
+from tlkit.notices import show_progress
 from tlkit.training.batches import TrainingPictures
 from tlkit.training.changed_weights import list_changed_since
 from tlkit.training.early_stopping import put_back, take_tensors
@@ -115,7 +116,7 @@ def interpolation_curve(
     mixing_coefficients: collections.abc.Sequence = MIXING_COEFFICIENTS,
     *,
     train: ImageSet | None = None,
-    progress: bool = False,
+    progress: bool = True,
 ) -> pd.DataFrame:
     """Score the interpolation of two runs at several mixing coefficients.
 
@@ -129,7 +130,7 @@ def interpolation_curve(
     mixing_coefficients : sequence of float, default=(0, 0.1, …, 1)
         Coefficients from 0, the parent, to 1, the tuned run.
     train, progress : ImageSet, optional, and bool
-        As in `interpolate_runs`, and whether to show a bar for each coefficient.
+        As in `interpolate_runs`, and whether to show a bar over the coefficients.
 
     Returns
     -------
@@ -146,12 +147,12 @@ def interpolation_curve(
     >>> train, test = tl.load_images("styles", domain="photo").few(2).split()
     >>> strategies = [tl.Strategy([tl.Phase([part], 1, 1e-3)], name=part) for part in ("head", "all")]
     >>> parent, tuned = (tl.transfer(backbone, train, strategy, progress=False) for strategy in strategies)
-    >>> interpolation_curve(parent, tuned, test, [0, 0.5])["mixing_coefficient"].tolist()
+    >>> interpolation_curve(parent, tuned, test, [0, 0.5], progress=False)["mixing_coefficient"].tolist()
     [0.0, 0.5]
     """
     rows = []
-    for mixing_coefficient in mixing_coefficients:
-        scores = interpolate_runs(parent, tuned, mixing_coefficient, train=train).evaluate(images, progress=progress)
+    for mixing_coefficient in show_progress(None, "interpolation", "run", progress, iterable=mixing_coefficients):
+        scores = interpolate_runs(parent, tuned, mixing_coefficient, train=train).evaluate(images)
         rows.append((mixing_coefficient, scores.accuracy, scores.balanced_accuracy))
     return pd.DataFrame(rows, columns=["mixing_coefficient", "accuracy", "balanced_accuracy"])
 
