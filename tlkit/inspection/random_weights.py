@@ -14,6 +14,7 @@ from tlkit.images.imageset import ImageSet
 from tlkit.inspection.heat_maps import grad_cam, integrated_gradients
 from tlkit.inspection.network_inputs import choose_labels, show_inputs
 from tlkit.names import spell_stage
+from tlkit.notices import show_progress
 
 TRAINED, HEAD = "trained", "head"
 
@@ -75,6 +76,7 @@ def study_heat_maps(
     *,
     depths: list[str] | None = None,
     seed: int = 0,
+    progress: bool = True,
 ) -> HeatStudy:
     """Compute heat maps while a run is randomised from its head down, and compare them with the first ones.
 
@@ -91,8 +93,8 @@ def study_heat_maps(
         absolute value of integrated gradients (white baseline, 16 steps).
     depths : list of str, optional
         "head" or names of stages: everything from there to the head is randomised. By default all.
-    seed : int, default 0
-        Seed of the permutations.
+    seed, progress : int, default 0, and bool, default True
+        Seed of the permutations, and whether to show a bar over the depths.
 
     Returns
     -------
@@ -133,7 +135,7 @@ def study_heat_maps(
     # The class stays the one that the trained run predicts: a map of another class would differ for that reason alone.
     labels = choose_labels(run, torch.from_numpy(run.predict(pictures)), None)
     maps = {name: [] for name in methods}
-    for depth in depths:
+    for depth in show_progress(None, "heat maps", "depth", progress, iterable=depths):
         random = randomize(run, depth, seed=seed)
         for name, method in methods.items():
             maps[name].append(method(random, pictures, label=labels))
