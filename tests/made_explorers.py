@@ -82,7 +82,7 @@ def _make_comparison_data():
 
 @functools.cache
 def _make_costs():
-    return measure_freezing(make_tiny_backbone(), make_batch(), 5, n_rounds=1)
+    return measure_freezing(make_tiny_backbone(), make_batch(), 5, n_rounds=1, progress=False)
 
 
 @functools.cache
@@ -113,7 +113,9 @@ def _make_worths():
 
 @functools.cache
 def _make_heat_study():
-    return tl.inspection.study_heat_maps(make_random_run(), [make_picture(number, (20, 18)) for number in range(3)])
+    return tl.inspection.study_heat_maps(
+        make_random_run(), [make_picture(number, (20, 18)) for number in range(3)], progress=False
+    )
 
 
 CASES = {

@@ -271,6 +271,13 @@ def test_the_costs_are_said():
     for train, then in endings.items():
         both = make_score(tl.Strategy([tl.Phase(["head"], None), tl.Phase([train, "head"], 2, 1e-3)]), backbone, 16)
         assert summarise_freeze_score(both, costs, 16).sentence.endswith(solved + then)
+    thawed = [tl.Phase(["head"], 2, 1e-3), tl.Phase(["all"], 1, 1e-3)]
+    for phases, ending in (
+        (thawed, "The frozen stages up to stage1 are computed once for the epochs that freeze them."),
+        ([tl.Phase(["head"], None), *thawed], f"{solved}; some epochs compute all stages."),
+    ):
+        score = make_score(tl.Strategy(phases), backbone, 16)
+        assert summarise_freeze_score(score, costs, 16).sentence.endswith(ending)
     with pytest.raises(ValueError, match="score: of stem, stage1, norm, head; the costs are of stem, stage1, head"):
         summarise_freeze_score(make_score(find("norm_only"), backbone, 16), costs, 16)
 

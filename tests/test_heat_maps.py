@@ -168,7 +168,7 @@ def test_integrated_gradients_check_their_settings():
 def test_without_captum_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "captum", None)
     monkeypatch.delitem(sys.modules, "captum.attr", raising=False)
-    with pytest.raises(ModuleNotFoundError, match='pip install "tlkit\\[inspection\\]"'):
+    with pytest.raises(ModuleNotFoundError, match="heat maps need captum, which is not installed: pip install captum"):
         grad_cam(make_random_run(), PICTURES)
 
 

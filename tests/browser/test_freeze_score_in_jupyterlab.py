@@ -71,7 +71,7 @@ def test_cells_are_painted_by_dragging(lab):
     assert read_grid(lab) == [["frozen"] * 3 + ["1e-4"], ["1e-4"] * 4, ["1e-4"] * 4]
     expect(output.locator(".tlkit-here")).to_have_text("stem, epoch 3: frozen")
     expect(summary).not_to_have_text(before)
-    expect(summary).to_contain_text("The frozen stages up to stem are computed once.")
+    expect(summary).to_contain_text("The frozen stages up to stem are computed once for the epochs that freeze them.")
     lab.run_cell(2)
     expect(lab.output(2)).to_have_text(re.compile(r"\[\[0\.0, 0\.0, 0\.0, 0\.0001\],\s+\[0\.0001, "))
 

@@ -29,7 +29,7 @@ def summarise_freeze_score(score, costs, n_train, *, frozen_prefix_mib=1024):
         raise ValueError(f"score: of {', '.join(score.parts)}; the costs are of {', '.join(costs.stages)}, head")
     n_of_head = costs.steps["head", "learns", False].n_trainable
     n_trainable, memory_mib, duration_s = 0, 0.0, 0.0
-    touched, kept, previous, reused = set(), set(), (), {}
+    touched, kept, previous, reused, longest = set(), set(), (), {}, 0
     n_batches = n_train / costs.batch_size  # not rounded up: pictures are divided into batches evenly
     for columns in score.phases():
         mark, rates = score.marks[columns[0]], dict(zip(score.parts, score.column(columns[0]), strict=True))
@@ -49,6 +49,7 @@ def summarise_freeze_score(score, costs, n_train, *, frozen_prefix_mib=1024):
         if mark.solved:
             n_trainable = max(n_trainable, n_of_head)
             continue
+        longest = max(longest, len(prefix))
         duration_s += len(columns) * n_batches * sum(summary.durations_s[len(prefix) :])
         # In the measurements the head always trains; here it may be frozen.
         n_learning = summary.n_trainable - (0 if rates["head"] else n_of_head)
@@ -68,8 +69,12 @@ def summarise_freeze_score(score, costs, n_train, *, frozen_prefix_mib=1024):
         once = {solved: f"up to {costs.stages[n - 1]}" for solved, n in reused.items() if n}
         if once:
             sentence += f" The frozen stages {once.get(True) or once[False]} are computed once"
-            then = f", and those {once[False]} for all epochs" if False in once else "; epochs compute all stages"
+            then = f"; {'some ' * (longest > 0)}epochs compute all stages"
+            then = f", and those {once[False]} for all epochs" if False in once else then
             sentence += f" to solve the head{then}." if len(reused) > 1 else "."
+        elif longest:
+            stages = f"up to {costs.stages[longest - 1]}"
+            sentence += f" The frozen stages {stages} are computed once for the epochs that freeze them."
     return ScoreCosts(n_trainable, costs.n_parameters, memory_mib, n_steps, duration_s, sentence)
 
 
