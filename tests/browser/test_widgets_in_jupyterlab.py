@@ -17,7 +17,12 @@ folder = write_classes(Path(tempfile.mkdtemp()) / "pictures", {"bird": 10, "bug"
 images = tl.load_images(folder)
 """,
     "explorer = tl.widgets.ComparisonExplorer(make_comparison(images), images)\nexplorer",
-    "for picture in images.pictures:\n    Path(picture.location).unlink()\nexplorer._read_thumbnail.cache_clear()\nexplorer._kept.clear()",
+    """
+for picture in images.pictures:
+    Path(picture.location).unlink()
+explorer._read_thumbnail.cache_clear()
+explorer._kept.clear()
+""",
     "type(explorer.error).__name__",
 ]
 N_RUN = 2
