@@ -199,10 +199,14 @@ def test_a_lesson_has_the_solutions_of_its_two_exercises(path):
 
 
 def test_each_lesson_that_nbval_runs_beside_these_tests_ends_with_solutions_and_memory(request):
-    added = collections.Counter(item.path for item in request.session.items if isinstance(item, AddedCell))
-    cells = collections.Counter(item.path for item in request.session.items if isinstance(item, IPyNbCell))
-    whole = {path for path in cells if cells[path] == len(code_cells(read(path)))}
-    assert {path: added[path] for path in whole} == dict.fromkeys(whole, 4)
+    added, n_cells = collections.defaultdict(list), collections.Counter()
+    for item in request.session.items:
+        if isinstance(item, AddedCell):
+            added[item.path].append(item.name)
+        n_cells[item.path] += isinstance(item, IPyNbCell)
+    whole = {path for path in added if n_cells[path] == len(code_cells(read(path)))}
+    expected = ["begin measuring", "solution 1", "solution 2", "optional packages", "memory in MiB"]
+    assert {path: added[path] for path in whole} == dict.fromkeys(whole, expected)
 
 
 @pytest.mark.slow
