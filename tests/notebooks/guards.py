@@ -1,7 +1,9 @@
 """What a stored notebook must be like beyond what nbval compares: `find_faults`."""
 
 import re
+from pathlib import Path
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 MOST_LINES = 15
 WORDS = (700, 1200)
 MOST_BYTES = 1_500_000
@@ -90,3 +92,15 @@ def find_solutions(notebook):
         for block in re.findall(r"<details>.*?</details>", cell.source, re.DOTALL)
     ]
     return [code for block in folded for code in re.findall(r"```python\n(.*?)```", block, re.DOTALL)]
+
+
+def list_terms(text):
+    """Return the terms of the glossary, the headings of its second level (a list of str)."""
+    return [heading for heading in re.findall(r"^## (.+)$", text, re.MULTILINE) if heading != "Sources"]
+
+
+def find_dead_terms(notebook, terms):
+    """Return the links of a notebook to the glossary that lead to none of its terms (a list of str)."""
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    alive = {f"../docs/glossary.md#{term.replace(' ', '-')}" for term in terms}
+    return [link for link in re.findall(r"\]\(([^)]*glossary\.md[^)]*)\)", prose) if link not in alive]
