@@ -6,10 +6,7 @@ python3 start.py wheels FOLDER               fill FOLDER, for example a USB stic
 python3 start.py setup [--wheels FOLDER]     set up only; from such a folder without internet
 """  # this file has no syntax newer than Python 3.6, so that an old Python can report that it is too old
 
-import hashlib
-import importlib.util
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -17,25 +14,22 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-VENV, LOG = HERE / ".venv", HERE / "start.log"
+VENV, LOG, SETTINGS = HERE / ".venv", HERE / "start.log", HERE / "binder/overrides.json"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-STAMP = VENV / "tlkit-stamp.txt"
-SETTINGS, COPY = HERE / "binder/overrides.json", VENV / "share/jupyter/lab/settings/overrides.json"
-VERSION = "{}.{}".format(*sys.version_info)
-KIT = ".[test]"  # the same extras for every command, so that one stamp is valid for all of them
+VERSION, KIT = "{}.{}".format(*sys.version_info), ".[test]"
 LESSON = "notebooks/00_start.ipynb"
 PROGRAMS = {"lab": "jupyterlab --LabApp.default_url=/lab/tree/" + LESSON, "test": "pytest --nbval -n2 --dist=loadfile"}
 CPU_BUILD = "; 3 GB are enough with PIP_EXTRA_INDEX_URL set to pytorch.org's CPU index, or conda and environment.yml"
+SETTINGS_OF_PIP = {"PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX"}
 
 
 def run(step, *command):
     """Run a step and report every ten seconds; if it fails, exit with its last lines. LOG gets all of its output."""
     print(step, flush=True)
+    duration_s, free_before = 0, shutil.disk_usage(HERE).free
     variables = dict(os.environ, PYTHONUNBUFFERED="1")  # else pip's output may come after its errors
     with LOG.open("w") as log:
-        words = [str(word) for word in command]
-        process = subprocess.Popen(words, cwd=str(HERE), env=variables, stdout=log, stderr=log)
-    duration_s, free_before = 0, shutil.disk_usage(HERE).free
+        process = subprocess.Popen(command, cwd=HERE, env=variables, stdout=log, stderr=log)
     try:
         while process.returncode is None:
             try:
@@ -43,24 +37,21 @@ def run(step, *command):
             except subprocess.TimeoutExpired:
                 duration_s += 10
                 written_gb = max(0, free_before - shutil.disk_usage(HERE).free) / 1e9
-                print(f"{duration_s:5} s, {written_gb:4.1f} GB written. {read_log(1)[:70]}", flush=True)
+                last = "".join(LOG.read_text(errors="replace").splitlines()[-1:])
+                print(f"{duration_s:5} s, {written_gb:4.1f} GB written. {last[:70]}", flush=True)
     finally:
         process.kill()
         process.wait()
     if process.returncode:
-        sys.exit(f"{step} failed:\n{read_log(15)}\nThis is the end of {LOG}")
-
-
-def read_log(n_lines):
-    """Return the last lines that the current step wrote."""
-    return "\n".join(LOG.read_text(encoding="utf-8", errors="replace").splitlines()[-n_lines:])
+        lines = LOG.read_text(errors="replace").splitlines()
+        sys.exit("\n".join([f"{step} failed:", *lines[-15:], f"This is the end of {LOG}"]))
 
 
 def install(source):
     """Install the kit and its pinned packages: with uv if there is one, since it takes a fraction of pip's time."""
     wanted = [*source, "-c", "constraints.txt", "-e", KIT]
     uv = shutil.which("uv")
-    if uv and not any(re.match("PIP_.*(INDEX|LINKS)", name) for name in os.environ):  # uv doesn't read these
+    if uv and SETTINGS_OF_PIP.isdisjoint(os.environ):  # uv doesn't read these
         try:
             return run("Installing packages with uv", uv, "pip", "install", "--python", PYTHON, *wanted)
         except SystemExit as reason:
@@ -68,33 +59,26 @@ def install(source):
     run("Installing packages with pip", PYTHON, "-m", "pip", "install", *wanted)
 
 
-def check_room(wheels):
-    """Exit if a new .venv does not fit on the disk."""
-    from_cpu_index = any("cpu" in os.environ.get(name, "") for name in ("PIP_EXTRA_INDEX_URL", "UV_TORCH_BACKEND"))
-    with_cuda = any(wheels.glob("nvidia*")) if wheels else sys.platform == "linux" and not from_cpu_index
-    needed_gb, free_gb = 10 if with_cuda else 3, shutil.disk_usage(HERE).free / 1e9
-    if free_gb < needed_gb and not VENV.exists():
-        sys.exit(f"No room: {HERE} has {free_gb:.1f} of the {needed_gb} GB needed{CPU_BUILD * with_cuda}.")
-
-
 def set_up(wheels):
     """Make .venv hold what pyproject.toml and constraints.txt list; return at once if it does."""
-    required = [(HERE / name).read_bytes() for name in ("pyproject.toml", "constraints.txt")]
-    stamp = hashlib.sha256(b"\0".join([*required, VERSION.encode(), KIT.encode()])).hexdigest()
-    if PYTHON.exists() and STAMP.exists() and STAMP.read_text() == stamp:
+    stamp = VENV / "tlkit-stamp.txt"
+    required = b"\n".join((HERE / name).read_bytes() for name in ("pyproject.toml", "constraints.txt"))
+    if PYTHON.exists() and stamp.exists() and stamp.read_bytes() == required:
         return
     is_new = not VENV.exists()
     if not is_new and not (PYTHON.exists() and f" = {VERSION}." in (VENV / "pyvenv.cfg").read_text()):
         sys.exit(f"{VENV} is not a working environment of Python {VERSION}: remove it and run this again.")
-    if not (importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip")):
-        sys.exit("The Python modules venv and ensurepip are missing: on Debian, run apt-get install python3-venv")
-    check_room(wheels)
+    from_cpu_index = "cpu" in os.environ.get("PIP_EXTRA_INDEX_URL", "") + os.environ.get("UV_TORCH_BACKEND", "")
+    with_cuda = any(wheels.glob("nvidia*")) if wheels else sys.platform == "linux" and not from_cpu_index
+    needed_gb, free_gb = 10 if with_cuda else 3, shutil.disk_usage(HERE).free / 1e9
+    if is_new and free_gb < needed_gb:
+        sys.exit(f"No room: {HERE} has {free_gb:.1f} of the {needed_gb} GB needed{CPU_BUILD * with_cuda}.")
     try:
         if is_new:
             run("Making .venv", sys.executable, "-m", "venv", VENV)
-        STAMP.unlink(missing_ok=True)  # so that the next start repeats an interrupted upgrade
+        stamp.unlink(missing_ok=True)  # so that the next start repeats an interrupted upgrade
         install(["--no-index", "--find-links", wheels] if wheels else [])
-        STAMP.write_text(stamp)
+        stamp.write_bytes(required)
     except BaseException as reason:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the clean-up
         if is_new:
@@ -115,20 +99,20 @@ def main(command="lab", *arguments):
     if command == "lab" and not (HERE / LESSON).exists():
         sys.exit(f"The lesson {LESSON} is missing next to start.py: get a complete copy of the project.")
     set_up(wheels)
-    if not COPY.exists() or COPY.read_bytes() != SETTINGS.read_bytes():
-        COPY.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(SETTINGS, COPY)
+    copy = VENV / "share/jupyter/lab/settings/overrides.json"
+    if not copy.exists() or copy.read_bytes() != SETTINGS.read_bytes():
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(SETTINGS, copy)
+    if command == "setup":
+        return print("Ready: python3 start.py")
     if command == "wheels":
         folder = Path(*arguments).resolve()
         run("Downloading packages", PYTHON, "-m", "pip", "download", "--dest", folder, "-c", "constraints.txt", KIT)
-        print(f"Ready: python3 start.py setup --wheels {folder}")
-    if command == "setup":
-        print("Ready: python3 start.py")
-    if command in PROGRAMS:
-        process = subprocess.Popen([PYTHON, "-m", *PROGRAMS[command].split(), *arguments], cwd=HERE)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # from now on that program handles Ctrl-C
-        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
-        return process.wait()
+        return print(f"Ready: python3 start.py setup --wheels {folder}")
+    process = subprocess.Popen([PYTHON, "-m", *PROGRAMS[command].split(), *arguments], cwd=HERE)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # from now on that program handles Ctrl-C
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    return process.wait()
 
 
 if __name__ == "__main__":

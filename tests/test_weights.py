@@ -126,6 +126,13 @@ def test_code_in_a_file_is_not_run(as_zip, tmp_path, monkeypatch, state):
     assert "weights_only" not in message, "no reader should be told how to run it"
 
 
+@pytest.mark.parametrize(("stored", "named"), [("_io open", "io.open"), ("__main__ Net", "__main__.Net")])
+def test_an_object_goes_by_its_public_name(stored, named, tmp_path):
+    path = tmp_path / "planted.pth"
+    path.write_bytes(b"\x80\x02c" + stored.replace(" ", "\n").encode() + b"\n.")
+    assert f" holds {named}, which is no tensor" in refuse(path)
+
+
 def test_whole_models_and_objects_beside_tensors_are_answered_with_how_to_save_a_state(network, state, tmp_path):
     for content, kind in (
         (network, "MobileNetV3"),
