@@ -26,11 +26,36 @@ CONDA_NAMES = {
     "POT": "pot",
     "jupyter-server": "jupyter_server",
 }  # where conda-forge names it otherwise
+LAST_VULNERABLE = {
+    "filelock": "3.20.2",
+    "jupyter-server": "2.19.0",
+    "jupyterlab": "4.6.1",
+    "opencv-python-headless": "4.13.0.92",
+    "pillow": "12.2.0",
+    "playwright": "1.55.0",
+    "psutil": "5.6.5",
+    "pytest": "9.0.2",
+    "scikit-learn": "1.4.2",
+    "setuptools": "82.0.1",
+    "timm": "1.0.27",
+    "torch": "2.12.1",
+    "tqdm": "4.66.2",
+    "transformers": "5.9.0",
+}  # the last release with a published advisory
 EXACT_IN_CONDA = {"jupyterlab", "ipykernel", "ipywidgets"}
 
 
 def read_project():
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def list_requirements():
+    """All that the kit, its extras and its build ask for, without extras that contain others."""
+    configuration = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    project = configuration["project"]
+    texts = [*project["dependencies"], *configuration["build-system"]["requires"]]
+    texts += [text for extra in project["optional-dependencies"].values() for text in extra]
+    return [requirement for requirement in map(Requirement, texts) if requirement.name != project["name"]]
 
 
 def read_environment(path):
@@ -81,7 +106,6 @@ def test_environment_yml_asks_conda_forge_only_and_pins_what_shows_widgets():
 
 
 def test_constraints_pin_each_requirement_exactly_and_run_on_every_system():
-    project = read_project()
     pins = [Requirement(line) for line in read_constraints()]
     names = [canonicalize_name(pin.name) for pin in pins]
     assert names == sorted(set(names))
@@ -89,13 +113,18 @@ def test_constraints_pin_each_requirement_exactly_and_run_on_every_system():
         assert re.fullmatch(r"==[\w.]+", str(pin.specifier)), f"{pin} is no exact version"
         assert pin.url is None
         assert not pin.name.startswith(("nvidia-", "cuda-", "triton")), f"{pin} exists on Linux only"
-    extras = project["optional-dependencies"]
     version_of = {canonicalize_name(pin.name): str(pin.specifier)[2:] for pin in pins}
-    for text in project["dependencies"] + extras["adapters"] + extras["weights"] + extras["test"] + extras["browser"]:
-        requirement = Requirement(text)
-        if requirement.name == project["name"]:  # an extra that contains another
-            continue
-        assert version_of[canonicalize_name(requirement.name)] in requirement.specifier, text
+    for requirement in list_requirements():
+        if requirement.name != "fastai":  # only benchmarks use it
+            assert version_of[canonicalize_name(requirement.name)] in requirement.specifier, requirement
+
+
+def test_no_lower_bound_admits_a_version_with_a_known_vulnerability():
+    requirements = list_requirements()
+    assert LAST_VULNERABLE.keys() <= {requirement.name for requirement in requirements}
+    for requirement in requirements:
+        if requirement.name in LAST_VULNERABLE:
+            assert LAST_VULNERABLE[requirement.name] not in requirement.specifier, requirement
 
 
 def test_no_list_names_a_host_or_a_folder_to_fetch_from():
