@@ -121,7 +121,7 @@ FAULTS = {
     "refers to a widget": refer_to_widget,
     "has 16 lines": lambda notebook: notebook.cells[1].update(source="1\n" * 16),
     "699 words": lambda notebook: notebook.cells[0].update(source="word " * 699),
-    "1201 words": lambda notebook: notebook.cells[0].update(source="word " * 1201),
+    "1301 words": lambda notebook: notebook.cells[0].update(source="word " * 1301),
 }
 
 
