@@ -23,7 +23,8 @@ def wheel(tmp_path_factory):
     source = tmp_path_factory.mktemp("source")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    shutil.copytree(ROOT / "tlkit", source / "tlkit", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("tlkit", "claims"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(source / "dist")]
     done = subprocess.run([*command, str(source)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -54,7 +55,9 @@ def run_installed(wheel, tmp_path_factory):
 
 def test_the_wheel_holds_the_kit_and_nothing_beside_it(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    assert {name.split("/")[0] for name in names} == {"tlkit", "tlkit-0.1.0.dist-info"}
+    assert {name.split("/")[0] for name in names} == {"tlkit", "tlkit-0.1.0.data", "tlkit-0.1.0.dist-info"}
+    ledger = {Path(name).name for name in names if "share/tlkit/claims" in name}
+    assert ledger == {path.name for path in (ROOT / "claims").iterdir() if path.is_file()}
     packaged = {name for name in names if name.startswith("tlkit/")}
     checkout = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tlkit").rglob("*") if path.is_file()}
     assert packaged == {name for name in checkout if "__pycache__" not in name}
@@ -132,3 +135,8 @@ def test_an_editable_install_is_found_beside_an_empty_folder_of_its_name(tmp_pat
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run([sys.executable, "-S", "-c", code], cwd=around, env=variables, capture_output=True, text=True)
     assert done.stdout.strip() == str(source / "tlkit" / "__init__.py"), done.stderr
+
+
+def test_the_ledger_of_claims_is_found(run_installed):
+    code = "import tlkit as tl; print(json.dumps(tl.claims.table()['n_replications'].min().item()))"
+    assert run_installed(code) >= 10

@@ -5,6 +5,9 @@ from . import (
     backbones as backbones,
 )
 from . import (
+    claims as claims,
+)
+from . import (
     evaluation as evaluation,
 )
 from . import (
@@ -74,6 +77,7 @@ __all__ = [
     "adaptation",
     "audit_freezing",
     "backbones",
+    "claims",
     "compare",
     "evaluation",
     "extract_features",

@@ -8,6 +8,7 @@ import typer
 from tlkit import __version__
 from tlkit.cli.backbones import backbones
 from tlkit.cli.cache import cache
+from tlkit.cli.claims import claims
 from tlkit.cli.compare import KEPT, compare
 from tlkit.cli.extract import CONTENT, extract
 from tlkit.cli.options import Commands, translate
@@ -20,6 +21,7 @@ app.command(epilog=CONTENT)(extract)
 app.command()(strategies)
 app.add_typer(backbones, name="backbones")
 app.add_typer(cache, name="cache")
+app.add_typer(claims, name="claims")
 
 
 def _print_version(is_wanted: bool):

@@ -1,0 +1,226 @@
+"""The claims of all lessons: their measurements in `claims/lesson_*.py`, and the tables beside them. Without torch."""
+
+import dataclasses
+import functools
+import importlib.util
+import itertools
+import sysconfig
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import tlkit
+from tlkit.arguments import check_count, check_known
+from tlkit.claims.claim import Claim
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FEWEST_REPLICATIONS = 10
+_MOST_DRAWS = 10_000
+_REGISTERED = []
+
+
+@dataclasses.dataclass(frozen=True)
+class Measurement:
+    """A function of choices that measures the effects of one or more claims, and its replications (list of dict)."""
+
+    function: Callable
+    replications: list
+    claims: dict
+
+
+class Shown(tuple):
+    """Claims that display below each other."""
+
+    def __repr__(self):
+        return "\n".join(map(repr, self))
+
+
+def measurement(choices: Mapping[str, Sequence], n_replications: int = 12, **claims: Claim) -> Callable:
+    """Return a decorator of a function that measures claims; used in the files of the ledger.
+
+    Parameters
+    ----------
+    choices : dict of str to sequence
+        Levels of each choice that a careful researcher could make otherwise: text, numbers or booleans.
+    n_replications : int
+        Number of combinations of choices, at least 10, that are replicated. Each level occurs equally often, as far
+        as possible. If there aren't more combinations, all are replicated.
+    **claims : Claim
+        The claims by name. A name is that of a table, too.
+
+    Returns
+    -------
+    callable
+        A decorator. The function takes one keyword per choice and returns a result for each claim, {name: result}: an
+        array of at least two paired differences, (effect, low, high), or one number without an interval.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 10 replications.
+
+    Examples
+    --------
+    >>> claim = Claim("The sum of both is positive.", (0, None), effect="sum")
+    >>> @measurement({"first": [1, 2, 3], "second": [4, 5, 6], "third": ["a", "b"]}, sums_are_positive=claim)
+    ... def add(first, second, third):
+    ...     return {"sums_are_positive": first + second}
+    """
+    levels = {name: list(values) for name, values in choices.items()}
+    check_count("n_replications", n_replications, FEWEST_REPLICATIONS)
+    replications = _draw_replications(levels, n_replications)
+    if len(replications) < FEWEST_REPLICATIONS:
+        raise ValueError(
+            f"choices: {len(replications)} combinations, expected at least {FEWEST_REPLICATIONS}: add levels or choices"
+        )
+
+    def register(function):
+        path = Path(function.__code__.co_filename)
+        lesson = path.stem.removeprefix("lesson_")
+        named = {
+            name: dataclasses.replace(claim, name=name, lesson=lesson, choices=levels, path=path.parent / f"{name}.csv")
+            for name, claim in claims.items()
+        }
+        _REGISTERED.append(Measurement(function, replications, named))
+        return function
+
+    return register
+
+
+def _draw_replications(levels, n_wanted):
+    """Return all combinations of levels as dicts, or a balanced draw of `n_wanted` different ones."""
+    combinations = [dict(zip(levels, values, strict=True)) for values in itertools.product(*levels.values())]
+    if len(combinations) <= n_wanted:
+        return combinations
+    # Each level is dealt equally often and shuffled; a draw in which a combination occurs twice is drawn again.
+    generator = np.random.default_rng(0)
+    for _ in range(_MOST_DRAWS):
+        dealt = [generator.permutation(np.resize(range(len(values)), n_wanted)) for values in levels.values()]
+        rows = sorted(set(zip(*(places.tolist() for places in dealt), strict=True)))
+        if len(rows) == n_wanted:
+            break
+    return [{name: values[place] for (name, values), place in zip(levels.items(), row, strict=True)} for row in rows]
+
+
+def find_folder():
+    """Return the folder of the ledger: beside the package in a checkout, else with the environment's shared data."""
+    shared = Path("share", "tlkit", "claims")
+    beside = Path(tlkit.__file__).parent.parent
+    for folder in (beside / "claims", beside / shared, Path(sysconfig.get_path("data")) / shared):
+        if list(folder.glob("lesson_*.py")):
+            return folder
+    raise FileNotFoundError(
+        f"the ledger of claims is neither in {beside / 'claims'} nor in {folder}: install tlkit again"
+    )
+
+
+def load_measurements():
+    """Return the measurements of all lessons (tuple)."""
+    return _load(find_folder())
+
+
+@functools.cache
+def _load(folder):
+    """Run the files of a folder, and return the measurements that they define."""
+    n_before = len(_REGISTERED)
+    for path in sorted(folder.glob("lesson_*.py")):
+        specification = importlib.util.spec_from_file_location(f"tlkit_claims_{path.stem}", path)
+        specification.loader.exec_module(importlib.util.module_from_spec(specification))
+    return tuple(_REGISTERED[n_before:])
+
+
+def find_claims(*names):
+    """Return claims (list) by name, by number of a lesson, or all if no name is given."""
+    claims = {claim.name: claim for one in load_measurements() for claim in one.claims.values()}
+    lessons = {claim.lesson for claim in claims.values()}
+    check_known("names", names, {*claims, *lessons})
+    wanted = names or sorted(lessons)
+    return [claim for name in wanted for claim in claims.values() if name in (claim.name, claim.lesson)]
+
+
+def get(name: str) -> Claim:
+    """Return a claim by name.
+
+    Parameters
+    ----------
+    name : str
+        Its name; `tl.claims.table()` lists all.
+
+    Returns
+    -------
+    Claim
+        The claim with its replications.
+
+    Raises
+    ------
+    ValueError
+        If there is no such claim; the message has the nearest names.
+
+    Examples
+    --------
+    >>> name = table()["name"].iloc[0]
+    >>> get(name).name == name
+    True
+    """
+    (claim, *_) = find_claims(name)
+    return claim
+
+
+def show(*names: str) -> Shown:
+    """Show claims below each other, each with the share of its replications in which it holds.
+
+    Parameters
+    ----------
+    *names : str
+        Names of claims, or numbers of lessons such as "05" for all of their claims.
+
+    Returns
+    -------
+    Shown
+        The claims (a tuple), which display as text. In a notebook the rate folds out the specification curve.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown; the message has the nearest names.
+
+    Examples
+    --------
+    >>> name = table()["name"].iloc[0]
+    >>> len(show(name))
+    1
+    """
+    return Shown(find_claims(*names))
+
+
+def table() -> "pd.DataFrame":
+    """Return the table of all claims.
+
+    Returns
+    -------
+    DataFrame
+        One row per claim, by lesson, with these columns:
+
+        - lesson, name, sentence : str
+        - expected : str or tuple, the expected verdict or bounds
+        - n_holding, n_replications : int
+        - rate : float, share of the replications in which the claim holds
+        - duration_s : float, of all its replications
+
+    Examples
+    --------
+    >>> list(table())[:3]
+    ['lesson', 'name', 'sentence']
+    """
+    import pandas as pd
+
+    rows = []
+    for claim in find_claims():
+        counts = (claim.n_holding, len(claim.replications), claim.rate, claim.replications["duration_s"].sum())
+        rows.append((claim.lesson, claim.name, claim.sentence, claim.expected, *counts))
+    columns = ["lesson", "name", "sentence", "expected", "n_holding", "n_replications", "rate", "duration_s"]
+    return pd.DataFrame(rows, columns=columns)

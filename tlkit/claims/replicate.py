@@ -1,0 +1,133 @@
+"""Replicate claims: run the measurements whose results are missing, and write them to the tables of the ledger."""
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import tlkit
+from tlkit.claims.claim import summarise_effect
+from tlkit.claims.ledger import find_claims, load_measurements, show
+from tlkit.comparison.runner import run_cells
+from tlkit.comparison.workers import check_workers
+from tlkit.storage import written_whole
+from tlkit.training.run_files import name_processor
+
+if TYPE_CHECKING:
+    from tlkit.claims.ledger import Measurement, Shown
+
+
+@dataclasses.dataclass(frozen=True)
+class Replication:
+    """One measurement with one combination of choices."""
+
+    measurement: "Measurement"
+    choices: Mapping
+
+    def __str__(self):
+        return ", ".join(f"{name} {value}" for name, value in self.choices.items())
+
+
+def replicate(*names: str, n_workers: int = 1, again: bool = False, progress: bool = True) -> "Shown":
+    """Run the replications that the tables of claims lack. What is finished is written at once, and kept on Ctrl-C.
+
+    Parameters
+    ----------
+    *names : str
+        Names of claims or numbers of lessons, all if none is given. Claims that share a measurement are replicated
+        together.
+    n_workers : int
+        Number of processes.
+    again : bool
+        Whether to replace the replications that the tables have.
+    progress : bool
+        Whether to show progress.
+
+    Returns
+    -------
+    Shown
+        The claims with their rates.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or a measurement doesn't return the result of each of its claims.
+
+    Examples
+    --------
+    >>> name = tl.claims.table()["name"].iloc[0]
+    >>> len(replicate(name, progress=False))
+    1
+    """
+    n_workers = check_workers(n_workers)
+    wanted = {claim.name for claim in find_claims(*names)}
+    cells = []
+    for measurement in load_measurements():
+        if wanted & set(measurement.claims):
+            if again:
+                for claim in measurement.claims.values():
+                    claim.path.unlink(missing_ok=True)
+                    _forget(claim)
+            missing = [choices for choices in measurement.replications if not _is_done(measurement, choices)]
+            cells += [Replication(measurement, choices) for choices in missing]
+    if cells:
+        run_cells(
+            cells,
+            lambda cell: measure(cell.measurement, cell.choices),
+            lambda progress, in_fork: None,
+            unit_of=str,
+            units="replications",
+            progress=progress,
+            n_workers=n_workers,
+            on_result=_keep,
+            title="replications",
+        )
+    return show(*names)
+
+
+def measure(measurement, choices):
+    """Return {claim: (effect, low, high)} of a replication, and its duration in seconds."""
+    started = time.perf_counter()
+    results = measurement.function(**choices)
+    duration_s = time.perf_counter() - started
+    if not isinstance(results, dict) or set(results) != set(measurement.claims):
+        raise ValueError(
+            f"{measurement.function.__name__}: it returned {sorted(results)}, expected a result for each of "
+            f"{sorted(measurement.claims)}"
+        )
+    return {name: summarise_effect(name, result) for name, result in results.items()}, duration_s
+
+
+def _is_done(measurement, choices):
+    """Return whether the tables of all claims of a measurement have a combination of choices."""
+    return all(_find_place(claim.replications, choices) is not None for claim in measurement.claims.values())
+
+
+def _find_place(replications, choices):
+    """Return the first place in a table that has a combination of choices, None if there is none."""
+    rows = replications[list(choices)].astype(str).to_numpy().tolist()
+    wanted = [str(value) for value in choices.values()]
+    return rows.index(wanted) if wanted in rows else None
+
+
+def _keep(cell, result):
+    """Write a replication to the tables of its claims, in the order of the choices."""
+    import pandas as pd
+
+    effects, duration_s = result
+    for name, (effect, low, high) in effects.items():
+        claim = cell.measurement.claims[name]
+        row = cell.choices | {"effect": effect, "low": low, "high": high, "holds": claim.holds(low, high)}
+        row |= {"processor": name_processor(), "version": tlkit.__version__, "duration_s": round(duration_s, 1)}
+        kept = [*claim.replications.to_dict("records"), row]
+        known = [[str(one[choice]) for choice in cell.choices] for one in kept]
+        order = [[str(value) for value in choices.values()] for choices in cell.measurement.replications]
+        rows = [kept[known.index(wanted)] for wanted in order if wanted in known]
+        with written_whole(claim.path) as temporary:
+            pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
+        _forget(claim)
+
+
+def _forget(claim):
+    """Let a claim read its table anew."""
+    claim.__dict__.pop("replications", None)
