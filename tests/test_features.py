@@ -13,7 +13,6 @@ import torch
 from made_axes import make_backbone_of_all_axes
 from made_networks import SOME_NAMES, TINY_RECIPE, make_library_pair, make_tiny_backbone
 from made_pictures import make_picture, write_classes
-from made_pythons import other_python
 
 import tlkit as tl
 from tlkit.backbones.networks import find_entry
@@ -440,33 +439,3 @@ def test_large_features_that_find_no_room_are_an_error_that_names_the_disk(image
     monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
     with pytest.raises(OSError, match="Disk quota exceeded: the features"):
         extract(make_tiny_backbone(), images)
-
-
-QUIET = """
-import os, socket, sys, urllib.request
-wanted = []
-def note(*arguments, **keywords):
-    with open(sys.argv[2], "a") as file:  # a process that is forked off writes into it too
-        file.write(f"{arguments}\\n")
-    raise OSError(101, "Network is unreachable")
-socket.getaddrinfo = socket.socket.connect = socket.create_connection = urllib.request.urlopen = note
-import tlkit as tl
-from made_networks import make_tiny_backbone
-tl.extract_features(make_tiny_backbone(), tl.load_images(sys.argv[1]), "openvino", progress=False)
-import openvino.tools.ovc
-print(sys.modules["openvino_telemetry"])
-"""
-
-
-@pytest.mark.slow
-def test_openvino_reports_to_nobody_and_leaves_nothing_at_home(tmp_path, monkeypatch):
-    pictures = write_classes(tmp_path / "pictures", {"bird": 1, "bug": 1})
-    for name in ("HOME", "USERPROFILE"):
-        monkeypatch.setenv(name, str(tmp_path / "home"))
-    monkeypatch.delenv("CI", raising=False)
-    (tmp_path / "home").mkdir()
-    with other_python(QUIET, pictures, tmp_path / "log") as process:
-        out, err = process.communicate(timeout=120)
-    assert (process.returncode, out) == (0, "None\n"), err
-    assert not (tmp_path / "log").exists()
-    assert not list((tmp_path / "home").rglob("*intel*")) and not list((tmp_path / "home").glob("*"))
