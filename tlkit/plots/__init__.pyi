@@ -19,6 +19,7 @@ from .interpolation import draw_interpolation as draw_interpolation
 from .recalls import draw_recalls as draw_recalls
 from .similarity import draw_similarity as draw_similarity
 from .similarity import draw_similarity_curve as draw_similarity_curve
+from .specification_curve import draw_specification_curve as draw_specification_curve
 from .trained_share import draw_trained_share as draw_trained_share
 from .training import draw_training as draw_training
 
@@ -42,6 +43,7 @@ __all__ = [
     "draw_reliability",
     "draw_similarity",
     "draw_similarity_curve",
+    "draw_specification_curve",
     "draw_trained_share",
     "draw_training",
     "draw_transfer_map",
