@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.transforms import Bbox
 from pandas import DataFrame
 
 from tlkit.arguments import check_known
@@ -67,6 +68,9 @@ def draw_pareto(table, ax, *, cost="n_flops", score="accuracy", names="name"):
     front = find_front(costs, scores)
     order = np.argsort(costs[front])
     ax.set_xscale("log")
+    ax.xaxis.get_major_locator().set_params(subs=(1, 2, 5))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.minorticks_off()
     label_of_front = "Pareto front: none is both better and cheaper"
     ax.step(costs[front][order], scores[front][order], where="post", color=COLOURS[0], label=label_of_front)
     rest = known & ~front
@@ -74,12 +78,11 @@ def draw_pareto(table, ax, *, cost="n_flops", score="accuracy", names="name"):
     _mark(ax.plot(costs[front], scores[front], "o", **filled), "candidate", table, front, score, names)
     hollow = {"color": COLOURS[1], "markerfacecolor": "none", "markersize": 6, "label": "other"}
     _mark(ax.plot(costs[rest], scores[rest], "s", **hollow), "candidate", table, rest, score, names)
-    ax.set_xlabel(label)
-    ax.set_ylabel(_SCORES.get(score, score.replace("_", " ")))
+    ax.set(xlabel=label, ylabel=_SCORES.get(score, score.replace("_", " ")))
     ax.grid(alpha=0.3)
     ax.margins(x=0.2, y=0.15)
+    ax.legend(fontsize=9, loc="lower right")
     if known.any():
-        ax.legend(fontsize=9, loc="lower right")
         listed = table[names].astype(str).to_numpy()
         rows = np.concatenate([np.flatnonzero(front)[order], np.flatnonzero(rest)])
         _label(ax, costs[rows], scores[rows], listed[rows], int(front.sum()))
@@ -95,8 +98,6 @@ def _mark(lines, kind, table, among, score, names):
 
 def _label(ax, costs, scores, names, n_always):
     """Write names next to their (n,) points; the first `n_always` in any case, the others if there is room."""
-    from matplotlib.transforms import Bbox
-
     # Each name takes the first position at which it covers neither another name nor a point.
     figure = ax.get_figure(root=True)
     if figure.get_layout_engine() is not None:
@@ -104,12 +105,11 @@ def _label(ax, costs, scores, names, n_always):
     ax.autoscale_view()
     points = ax.transData.transform(np.column_stack([costs, scores]))
     taken = [ax.get_legend().get_window_extent()]
+    ruler = ax.text(0, 0, "", fontsize=9, parse_math=False)  # one for all, since a new text takes long to measure
     for index, (point, cost, score, name) in enumerate(zip(points, costs, scores, names, strict=True)):
-        text = ax.annotate(name, (cost, score), (0, 0), textcoords="offset points", fontsize=9, va="bottom")
-        text.set_in_layout(False)  # otherwise it would change the layout that it was placed by
-        size = text.get_window_extent().size
+        ruler.set_text(name)
+        size = ruler.get_window_extent().size
         for offset, horizontal, vertical in _POSITIONS:
-            # Measured once, since a text takes longer to measure than to draw.
             shares = {"left": 0, "bottom": 0, "center": 0.5, "right": 1, "top": 1}
             corner = point + np.multiply(offset, figure.dpi / 72) - size * (shares[horizontal], shares[vertical])
             box = Bbox([corner, corner + size])
@@ -119,10 +119,12 @@ def _label(ax, costs, scores, names, n_always):
                 break
         else:
             if index >= n_always:
-                text.remove()
                 continue
-        text.set(position=offset, ha=horizontal, va=vertical)
+        aligned = {"ha": horizontal, "va": vertical, "fontsize": 9}
+        text = ax.annotate(name, (cost, score), offset, textcoords="offset points", **aligned)
+        text.set_in_layout(False)  # otherwise it would change the layout that it was placed by
         taken.append(box)
+    ruler.remove()
 
 
 def draw_choice(table, selection, ax, *, score, cost="n_flops", names="name", predicted=None):
@@ -135,18 +137,15 @@ def draw_choice(table, selection, ax, *, score, cost="n_flops", names="name", pr
         ax.set_xlim(scored[cost].min() / divisor / 1.3, scored[cost].max() / divisor * 1.6)
         room = 0.1 * (scored[score].max() - scored[score].min()) or 0.01
         ax.set_ylim(scored[score].min() - room, scored[score].max() + room)
-    over = table[~selection.fits]
-    if len(over):
+    over = ~selection.fits & table[[cost, score]].notna().all(axis=1).to_numpy()
+    if over.any():
         crosses = {"color": "0.5", "label": "over budget", "zorder": 1}
-        known = (~selection.fits) & table[[cost, score]].notna().all(axis=1).to_numpy()
-        lines = ax.plot(over[cost] / divisor, over[score], "x", **crosses)
-        _mark(lines, "over", table, known, score, names)
-    draw_pareto(table[selection.fits], ax, cost=cost, score=score, names=names)
+        lines = ax.plot(table[cost][over] / divisor, table[score][over], "x", **crosses)
+        _mark(lines, "over", table, over, score, names)
     if predicted is not None:
         row = table[table[names] == predicted].iloc[0]
         ax.plot(row[cost] / divisor, row[score], label="your prediction", **RING)
-    ax.legend(fontsize=9, loc="lower right")
-    return ax
+    return draw_pareto(table[selection.fits], ax, cost=cost, score=score, names=names)
 
 
 def render_choice(table, selection, **settings):
@@ -189,8 +188,7 @@ def draw_agreement(agreement: DataFrame, ax: Axes) -> Axes:
     'logme'
     """
     rows = agreement.dropna(subset="tau").reset_index(drop=True)
-    for index, kind in enumerate(dict.fromkeys(rows["kind"])):
-        of_kind = rows[rows["kind"] == kind]
+    for index, (kind, of_kind) in enumerate(rows.groupby("kind", sort=False)):
         lengths = np.abs(of_kind[["tau_low", "tau_high"]].sub(of_kind["tau"], axis=0).to_numpy().T)
         style = style_point(index) | {"linestyle": "none", "capsize": 4}
         ax.errorbar(of_kind["tau"], of_kind.index, xerr=lengths, label=kind, **style)

@@ -25,12 +25,13 @@ def make_texts_plain(artist):
     from matplotlib.text import Text
 
     # Each text has settings of its own, since matplotlib's rcParams belong to the user and to all threads.
-    for axis in artist.findobj(Axis):  # which would put back labels that are changed one by one
+    found = artist.findobj(lambda part: isinstance(part, (Axis, Text)))
+    for axis in [part for part in found if isinstance(part, Axis)]:  # which would put back labels changed one by one
         labels = [tick.label1 for tick in axis.get_major_ticks()]
         texts = [_write(label) for label in labels]
         if texts != [label.get_text() for label in labels]:
             axis.set_ticklabels(texts)
-    for text in artist.findobj(Text):
+    for text in [part for part in found if isinstance(part, Text)]:
         content = text.get_text()
         if "$" in content and r"\mathdefault{" not in content:  # which matplotlib itself writes at logarithmic scales
             text.set_parse_math(False)

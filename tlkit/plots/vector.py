@@ -83,9 +83,8 @@ def _make_renderer(width, height, content):
         def draw_image(self, gc, x, y, im, transform=None):
             # By default pictures are PNG, which takes several times the time and the bytes.
             (rows, columns), dots = im.shape[:2], DOTS_PER_INCH / _PICTURE_DOTS_PER_INCH
-            a, b, c, d, e, f = (
-                transform.frozen().to_values() if transform else (columns * dots, 0, 0, rows * dots, 0, 0)
-            )
+            values = transform.frozen().to_values() if transform else (columns * dots, 0, 0, rows * dots, 0, 0)
+            a, b, c, d, e, f = values
             # The transform places the unit square, with the first row at its bottom.
             place = f"matrix({a:.2f} {-b:.2f} {c:.2f} {-d:.2f} {e + x:.2f} {self.height - f - y:.2f})"
             settings = {"width": "1", "height": "1", "preserveAspectRatio": "none", "transform": place}

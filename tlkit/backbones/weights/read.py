@@ -62,8 +62,8 @@ def _read_pickled(content, path):
     try:
         loaded = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
     except Exception as error:  # torch raises a dozen kinds for a damaged file
-        # torch's messages advise to load the file in the way that runs code, so we only repeat the object's name. Its
-        # public one: `io.open` is pickled as `_io.open` since Python 3.13.
+        # torch's messages advise to load the file in the way that runs code, so we only repeat the object's name, which
+        # is `_io.open` for `io.open` since Python 3.13.
         if refused := re.search(r"GLOBAL ([\w.]+)", str(error)):
             name = re.sub(r"\b_(?=[a-z])", "", refused[1])
             raise WeightsError(
