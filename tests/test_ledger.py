@@ -1,0 +1,109 @@
+"""The ledger of the lessons' claims: each sentence holds, over choices that could have been others."""
+
+import math
+import re
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from made_ledger import SOURCE, make_ledger
+
+import tlkit as tl
+from tlkit.claims.ledger import find_claims, load_measurements
+from tlkit.claims.replicate import measure
+from tlkit.training.run_files import name_processor
+
+LOWEST_RATE = 0.8
+FEWEST_CHOICES = 3
+LONGEST_S = 6 * 60 * 2  # of all replications, in processes that share two cores
+QUICK_S = 5
+# Training and bfloat16 differ between processors: a replication moves by as much as this.
+SAME_PROCESSOR, OTHER_PROCESSOR = 0.005, 0.05
+
+COSTS = re.compile("time|memory|second", re.IGNORECASE)  # effects that another program on the machine can change
+
+claims = {claim.name: claim for claim in find_claims()}
+measurements = {one.function.__name__: one for one in load_measurements()}
+
+
+def find_faults(claim, one):
+    """Return why a claim isn't fit for a lesson (list of str)."""
+    table = claim.replications
+    wanted = [[str(value) for value in choices.values()] for choices in one.replications]
+    faults = []
+    if table[list(claim.choices)].astype(str).to_numpy().tolist() != wanted:
+        faults.append("its table has other replications than its choices")
+    if len([levels for levels in claim.choices.values() if len(levels) > 1]) < FEWEST_CHOICES:
+        faults.append(f"fewer than {FEWEST_CHOICES} choices")
+    if table["holds"].tolist() != [claim.holds(row.low, row.high) for row in table.itertuples()]:
+        faults.append("its table holds verdicts that its intervals don't have")
+    if not (table["effect"].between(table["low"], table["high"])).all():
+        faults.append("an effect lies outside of its interval")
+    if not claim.rate >= LOWEST_RATE:
+        faults.append(f"it holds in {claim.n_holding} of {len(table)} replications")
+    if not table["duration_s"].sum() <= LONGEST_S:
+        faults.append(f"its replications take {table['duration_s'].sum():.0f} s")
+    return faults
+
+
+@pytest.mark.parametrize("name", claims)
+def test_a_claim_holds_in_its_replications(name):
+    (one,) = [one for one in measurements.values() if name in one.claims]
+    assert find_faults(claims[name], one) == []
+
+
+def test_a_planted_false_sentence_is_found(tmp_path, monkeypatch):
+    make_ledger(tmp_path, monkeypatch, SOURCE.replace('"helps"', '"harms"'))
+    tl.claims.replicate(progress=False)
+    (one,) = load_measurements()
+    assert find_faults(one.claims["grows"], one) == ["it holds in 2 of 12 replications"]
+    table = pd.read_csv(tmp_path / "grows.csv").assign(holds=True)
+    table.drop(index=3).to_csv(tmp_path / "grows.csv", index=False)
+    one.claims["grows"].__dict__.pop("replications")
+    assert find_faults(one.claims["grows"], one) == [
+        "its table has other replications than its choices",
+        "its table holds verdicts that its intervals don't have",
+    ]
+
+
+def test_there_are_claims_for_every_lesson():
+    lessons = {claim.lesson for claim in claims.values()}
+    notebooks = {path.name[:2] for path in (find_claims()[0].path.parent.parent / "notebooks").glob("*.ipynb")}
+    assert lessons == notebooks - {"00"}
+    assert len(claims) >= 60
+
+
+def test_every_table_belongs_to_a_claim():
+    tables = {path.stem for claim in claims.values() for path in claim.path.parent.glob("*.csv")}
+    assert tables == set(claims)
+
+
+def test_the_sentences_are_loaded_without_torch():
+    code = "import sys, tlkit as tl; tl.claims.table(); print('torch' in sys.modules or 'matplotlib' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def list_quickest():
+    """Return, for each measurement, its quickest replication, as a parameter of a test."""
+    for name, one in measurements.items():
+        durations = next(iter(one.claims.values())).replications["duration_s"]
+        place = int(durations.idxmin()) if len(durations) else 0
+        is_quick = len(durations) and durations[place] < QUICK_S
+        yield pytest.param(name, place, marks=[] if is_quick else pytest.mark.exhaustive, id=name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "place"), list_quickest())
+def test_a_replication_is_found_again(name, place):
+    one = measurements[name]
+    effects, _ = measure(one, one.replications[place])
+    for claim in one.claims.values():
+        effect, low, high = effects[claim.name]
+        row = claim.replications.iloc[place]
+        assert claim.holds(low, high) == row["holds"], claim.name
+        if COSTS.search(claim.effect):
+            continue
+        tolerance = SAME_PROCESSOR if row["processor"] == name_processor() else OTHER_PROCESSOR
+        assert math.isclose(effect, row["effect"], rel_tol=tolerance, abs_tol=tolerance), claim.name
