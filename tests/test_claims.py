@@ -97,6 +97,9 @@ def test_replications_are_written_and_counted(ledger):
     assert table.loc["grows", "rate"] == pytest.approx(10 / 12)
     assert table.loc["is_small", ["lesson", "n_holding", "n_replications"]].tolist() == ["01", 12, 12]
     assert repr(tl.claims.show("01")) == repr(shown)
+    page = shown._repr_html_()
+    assert page.count("<details><summary>(holds in 1") == page.count("<img alt=") == 2
+    assert page == tl.claims.show("01")._repr_html_()
 
 
 def test_only_missing_replications_are_run_and_in_the_order_of_the_choices(ledger):

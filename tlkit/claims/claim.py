@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import html
 import math
 import numbers
 from collections.abc import Mapping
@@ -124,6 +125,15 @@ class Claim:
         if self.replications.empty:
             return "(not replicated yet)"
         return f"(holds in {self.n_holding} of {len(self.replications)} replications)"
+
+    def _repr_html_(self):
+        """Return the sentence with its rate, which folds out the specification curve."""
+        rate = html.escape(self._describe_rate())
+        if not self.replications.empty:
+            from tlkit.plots.specification_curve import render_specification_curve
+
+            rate = f"<details><summary>{rate}</summary>{render_specification_curve(self)}</details>"
+        return f"<p>{html.escape(self.sentence)}</p>{rate}"
 
 
 def summarise_effect(name, result):

@@ -38,6 +38,9 @@ class Shown(tuple):
     def __repr__(self):
         return "\n".join(map(repr, self))
 
+    def _repr_html_(self):
+        return "".join(claim._repr_html_() for claim in self)
+
 
 def measurement(choices: Mapping[str, Sequence], n_replications: int = 12, **claims: Claim) -> Callable:
     """Return a decorator of a function that measures claims; used in the files of the ledger.
