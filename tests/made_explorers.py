@@ -5,6 +5,7 @@ import functools
 
 import numpy as np
 from made_ablations import make_ablation
+from made_claims import CHOICES, make_claim
 from made_comparisons import make_comparison
 from made_cuts import make_cut_table
 from made_features import make_features
@@ -30,6 +31,7 @@ from tlkit.plots import (
 from tlkit.widgets import (
     AdaptationExplorer,
     AugmentationExplorer,
+    ClaimExplorer,
     ComparisonExplorer,
     CutExplorer,
     FreezingExplorer,
@@ -119,6 +121,23 @@ def _make_heat_study():
 
 
 CASES = {
+    "ClaimExplorer": Case(
+        lambda: ClaimExplorer(make_claim()),
+        {name: tuple(levels) for name, levels in CHOICES.items()},
+        [
+            ("domain", ("sketch",), "Tuning everything harms. This holds in 5 of 6 of the replications left (83%)"),
+            ("first_seed", (5,), "Tuning everything harms. This holds in 2 of 3 of the replications left (67%)"),
+            ("image_size_px", (96, 128), "Tuning everything harms. This holds in 2 of 2 of the replications left"),
+        ],
+        [
+            ("domain", ("photo",), "^domain: 'photo' was not tried; there are clipart, sketch$"),
+            ("image_size_px", (97, 96), "^image_size_px: 97 was not tried; there are 96, 128, 160$"),
+            ("first_seed", (), "^first_seed: no level is left, expected at least one of 0, 5$"),
+        ],
+        "ClaimExplorer(made: 3 choices, 12 replications)",
+        (9.2, 4.71),
+        takes_choice=False,
+    ),
     "ComparisonExplorer": Case(
         lambda **choice: ComparisonExplorer(*_make_comparison_data(), **choice),
         {"strategy": "linear_probe", "shots": 5},

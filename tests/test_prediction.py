@@ -143,7 +143,7 @@ def test_a_prediction_is_written_and_comes_back(path):
     entry = {"chips": {"grow": 3, "shrink": 7}, "reason": "a guess", "kept_at": KEPT_AT, "late": False}
     assert read_entry(path) == entry
     first.compare("shrink")
-    assert read_entry(path) == entry | {"measured": "shrink"}
+    assert read_entry(path) == entry | {"measured": "shrink", "option": "shrink", "n_options": 2}
     again = make()
     assert again.kept == {"grow": 3, "shrink": 7}
     assert (again.reason, again.saved, again.measured, again.late) == ("a guess", KEPT_AT, "shrink", False)
@@ -155,7 +155,8 @@ def test_a_result_that_was_opened_stays_open(path):
     first = make()
     first.compare("grow")
     first.set_state({"late": True})
-    assert read_entry(path) == {"chips": {}, "reason": "", "kept_at": None, "late": True, "measured": "grow"}
+    entry = {"chips": {}, "reason": "", "kept_at": None, "late": True}
+    assert read_entry(path) == entry | {"measured": "grow", "option": "grow", "n_options": 2}
     assert first.saved == "opened"
     again = make()
     assert again.kept is None

@@ -28,6 +28,7 @@ table = pd.DataFrame([{"name": "tiny"} | row, {"name": "large"} | row | {"n_flop
     *(f'CASES["{name}"].make()' for name in ("AdaptationExplorer", "AugmentationExplorer", "ComparisonExplorer")),
     *(f'CASES["{name}"].make()' for name in ("CutExplorer", "FreezingExplorer", "HeatMapExplorer", "SourceExplorer")),
     'CASES["TrainedShareExplorer"].make()',
+    'CASES["ClaimExplorer"].make()',
     'tl.widgets.Prediction("grows", "Does the gain grow?", ["grows", "shrinks"])',
     "tl.widgets.BackboneTable(table)",
     'tl.widgets.BackboneChooser(table, ["accuracy"])',

@@ -16,7 +16,7 @@ def find_entry(kind, name):
     """Return an entry (dict) of the open lesson, empty if there is none; kind is "predictions" or "exercises"."""
     path, lesson = find_file()
     try:
-        entry = _read(path) if lesson else {}
+        entry = read_file(path) if lesson else {}
     except (OSError, ValueError):  # `keep_entry` reports it
         return {}
     for key in ("lessons", lesson, kind, name):
@@ -34,7 +34,7 @@ def keep_entry(kind, name, **values):
     try:
         # Two lessons share a file. The lock is in the cache folder, so that it leaves nothing beside the lesson.
         with locked(cache_folder() / "progress.lock", _LOCK_TIMEOUT_S):
-            content = entry = _read(path)
+            content = entry = read_file(path)
             for key in ("lessons", lesson, kind, name):
                 entry = entry.setdefault(key, {})
             entry.update(values)
@@ -57,7 +57,7 @@ def find_file():
     return Path.cwd() / "progress.json", lesson if notebook.suffix == ".ipynb" else None
 
 
-def _read(path):
+def read_file(path):
     """Return the content of a file (dict), empty if it doesn't exist; raise ValueError if it isn't one of progress."""
     try:
         content = json.loads(path.read_text("utf-8"))

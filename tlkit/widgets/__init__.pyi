@@ -2,6 +2,7 @@ from .adaptation_explorer import AdaptationExplorer as AdaptationExplorer
 from .augmentation_explorer import AugmentationExplorer as AugmentationExplorer
 from .backbone_chooser import BackboneChooser as BackboneChooser
 from .backbone_table import BackboneTable as BackboneTable
+from .claim_explorer import ClaimExplorer as ClaimExplorer
 from .comparison_explorer import ComparisonExplorer as ComparisonExplorer
 from .cut_explorer import CutExplorer as CutExplorer
 from .feature_map_explorer import FeatureMapExplorer as FeatureMapExplorer
@@ -17,6 +18,7 @@ __all__ = [
     "AugmentationExplorer",
     "BackboneChooser",
     "BackboneTable",
+    "ClaimExplorer",
     "ComparisonExplorer",
     "CutExplorer",
     "FeatureMapExplorer",

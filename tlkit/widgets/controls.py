@@ -25,6 +25,14 @@ class Control:
             return tuple(self.options[one] for one in sorted(place))
         return self.options[place]
 
+    def list_clicks(self, value):
+        """Return the values that clicks on the options lead to; none for a slider, whose options can all be chosen."""
+        if self.kind == "toggles":
+            return [
+                tuple(one for one in self.options if (one in value) != (one == clicked)) for clicked in self.options
+            ]
+        return self.options if self.kind == "radio" else ()
+
     def describe(self, name, disabled=()):
         """Return the control for the script (dict), with the positions of options that can't be chosen."""
         given = {"name": name, "kind": self.kind, "texts": self.texts, "label": self.label or name, "unit": self.unit}

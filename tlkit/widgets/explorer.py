@@ -137,9 +137,8 @@ class ChoiceExplorer(Explorer):
         status, drawing = self._kept[choice]
         controls, places = [], {}
         for name, control in self._controls.items():
-            # A slider can have thousands of options, and each of them can be chosen.
-            options = control.options if control.kind == "radio" else ()
-            possible = [self._offers(name, dataclasses.replace(choice, **{name: option})) for option in options]
+            values = control.list_clicks(getattr(choice, name))
+            possible = [self._offers(name, dataclasses.replace(choice, **{name: value})) for value in values]
             controls.append(control.describe(name, [place for place, offered in enumerate(possible) if not offered]))
             places[name] = control.find(getattr(choice, name))
         frame = self._find_page(choice).frame

@@ -220,7 +220,9 @@ class Prediction(anywidget.AnyWidget):
             "kept_at": self.kept_at or None,
             "late": self.late,
         }
-        values |= {} if self._measured is None else {"measured": self._measured}
+        if self._measured is not None:
+            option = self.options[self.measured_place]
+            values |= {"measured": self._measured, "option": option, "n_options": len(self.options)}
         problem = keep_entry("predictions", self._name, **values)
         self.problem = problem or ""
         if problem == "":

@@ -1,0 +1,101 @@
+"""Brier scores of the predictions that a reader kept in `progress.json`. Without torch."""
+
+import dataclasses
+import math
+
+import pandas as pd
+
+from tlkit.lessons.progress import find_file, read_file
+
+_COLUMNS = ["lesson", "prediction", "chips", "brier", "uniform", "late"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PredictionScores:
+    """Scores of predictions; displays as a sentence above the table.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per prediction that was compared with its result, with these columns:
+
+        - lesson, prediction (str): where it is, and its name.
+        - chips (int): of its ten chips, those on the measured option.
+        - brier, uniform (float): its Brier score, and that of chips that are spread evenly over the options.
+        - late (bool): whether the result had been shown before; such a prediction doesn't count.
+
+    Attributes
+    ----------
+    mean_brier, mean_uniform : float
+        Means over the predictions that count; NaN if there are none.
+    """
+
+    table: pd.DataFrame
+
+    @property
+    def mean_brier(self) -> float:
+        """Mean Brier score of the predictions that count."""
+        return float(self.table.loc[~self.table["late"], "brier"].mean())
+
+    @property
+    def mean_uniform(self) -> float:
+        """Mean Brier score of even guesses instead."""
+        return float(self.table.loc[~self.table["late"], "uniform"].mean())
+
+    def _describe(self):
+        n_late, n_rows = int(self.table["late"].sum()), len(self.table)
+        if n_rows == n_late:
+            return "No prediction counts yet. Keep one in a lesson before you see its result, then run this cell again."
+        late = f" {n_late} of {n_rows} came after the result and don't count." if n_late else ""
+        return (
+            f"Your mean Brier score over {n_rows - n_late} predictions is {self.mean_brier:.2f} (0 is best, 2 is "
+            f"worst). Even guesses would have {self.mean_uniform:.2f}.{late}"
+        )
+
+    def __repr__(self):
+        return "\n".join([self._describe(), *([self.table.round(2).to_string(index=False)] if len(self.table) else [])])
+
+    def _repr_html_(self):
+        return f"<p>{self._describe()}</p>{self.table.round(2).to_html(index=False)}"
+
+
+def score_predictions() -> PredictionScores:
+    """Score the predictions that `progress.json`, beside the open lesson, keeps of all lessons.
+
+    Returns
+    -------
+    PredictionScores
+        The table, without rows if there is no such file, and the means over the course.
+
+    Raises
+    ------
+    ValueError
+        If the file isn't one of progress.
+
+    Notes
+    -----
+    The Brier score of a prediction is the sum over its options of (share of the chips - outcome)², with outcome 1 for
+    the measured option and 0 for the others: 0 at best, 2 at worst, and 1 - 1 / n_options for an even guess.
+
+    References
+    ----------
+    Brier 1950, Verification of forecasts expressed in terms of probability.
+
+    Examples
+    --------
+    >>> score_predictions().mean_brier
+    nan
+    """
+    path, _ = find_file()
+    rows = []
+    for lesson, kinds in sorted(read_file(path).get("lessons", {}).items()):
+        for name, entry in kinds.get("predictions", {}).items():
+            chips, option = entry.get("chips"), entry.get("option", entry.get("measured"))
+            if not chips or option is None:
+                continue
+            shares = [count / sum(chips.values()) for count in chips.values()]
+            on_it = chips.get(option, 0)
+            brier = sum(share**2 for share in shares) - 2 * on_it / sum(chips.values()) + 1
+            uniform = 1 - 1 / entry.get("n_options", math.nan)
+            rows.append((lesson, name, on_it, brier, uniform, bool(entry.get("late"))))
+    return PredictionScores(pd.DataFrame(rows, columns=_COLUMNS).astype({"late": bool}))

@@ -1,0 +1,63 @@
+"""The levels of each choice that a reader accepts → the share of replications in which a claim holds."""
+
+import dataclasses
+import functools
+
+import traitlets
+
+from tlkit.claims.claim import Claim
+from tlkit.claims.ledger import get
+from tlkit.plots.specification_curve import SpecificationPage
+from tlkit.summaries.specification_curve import summarise_curve
+from tlkit.widgets.controls import make_buttons
+from tlkit.widgets.explorer import ChoiceExplorer
+
+
+class ClaimExplorer(ChoiceExplorer):
+    """Untick choices that you find indefensible: in how many of the replications left does the claim hold?
+
+    Each choice is an attribute of the explorer: the tuple of its ticked levels, of which at least one stays.
+
+    Parameters
+    ----------
+    claim : str or Claim
+        Name of a claim of the ledger, as in `tl.claims.table()`, or a claim.
+
+    Examples
+    --------
+    >>> claims = tl.claims.table()
+    >>> name = claims.loc[claims["n_replications"] > 0, "name"].iloc[0]
+    >>> ClaimExplorer(name)
+    ClaimExplorer(...)
+    """
+
+    def __init__(self, claim: str | Claim):
+        self.claim = claim = get(claim) if isinstance(claim, str) else claim
+        offered = {name: tuple(levels) for name, levels in claim.choices.items()}
+        traits = {name: traitlets.Tuple(default_value=levels) for name, levels in offered.items()}
+        validate = traitlets.validate(*offered)(ChoiceExplorer.validate_field)
+        traitlets.HasTraits.add_traits(self, **traits, _validate=validate)  # that of widgets takes no validator
+        super().__init__(
+            dataclasses.make_dataclass("ClaimChoice", offered, frozen=True)(**offered),
+            {
+                name: make_buttons(levels, label=name.replace("_", " "), kind="toggles")
+                for name, levels in offered.items()
+            },
+            check=functools.partial(_check_levels, offered),
+            summarise=lambda choice: summarise_curve(claim, dataclasses.asdict(choice)),
+            page=SpecificationPage(claim),
+        )
+
+    def __repr__(self):
+        counts = f"{len(self.claim.choices)} choices, {len(self.claim.replications)} replications"
+        return f"ClaimExplorer({self.claim.name}: {counts})"
+
+
+def _check_levels(offered, choice):
+    """Raise ValueError if a choice has an unknown level, or none."""
+    for name, levels in offered.items():
+        there = ", ".join(map(str, levels))
+        if unknown := [level for level in getattr(choice, name) if level not in levels]:
+            raise ValueError(f"{name}: {unknown[0]!r} was not tried; there are {there}")
+        if not getattr(choice, name):
+            raise ValueError(f"{name}: no level is left, expected at least one of {there}")
