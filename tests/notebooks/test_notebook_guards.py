@@ -182,6 +182,20 @@ def test_progress_is_shown_and_leaves_no_trace(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+def test_storing_keeps_folded_outputs_and_descriptions_of_pictures(tmp_path):
+    drawing = (
+        "import matplotlib.pyplot as plt\nimport tlkit as tl\ntl.plots.describe(plt.subplots()[0], 'An empty figure.')"
+    )
+    made = read(write_notebook(tmp_path / "made.ipynb", [drawing, "len('four')"]))
+    made.cells[1].metadata["jupyter"] = {"outputs_hidden": True}
+    store(tmp_path / "made.ipynb", strip_widgets(run_notebook(made, tmp_path)))
+    stored = read(tmp_path / "made.ipynb")
+    assert stored.cells[0].outputs[0].metadata["image/png"]["alt"] == "An empty figure."
+    assert stored.cells[1].metadata["jupyter"] == {"outputs_hidden": True}
+    assert run_nbval(tmp_path) == {"made": True}
+
+
+@pytest.mark.slow
 def test_a_changed_number_in_the_quick_part_of_lesson_01_fails(tmp_path):
     notebook = read(LESSON_01)
     first_slow = next(place for place, cell in enumerate(notebook.cells) if "tl.compare" in cell.source)

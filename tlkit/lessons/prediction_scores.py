@@ -12,23 +12,7 @@ _COLUMNS = ["lesson", "prediction", "chips", "brier", "uniform", "late"]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PredictionScores:
-    """Scores of predictions; displays as a sentence above the table.
-
-    Parameters
-    ----------
-    table : DataFrame
-        One row per prediction that was compared with its result, with these columns:
-
-        - lesson, prediction (str): where it is, and its name.
-        - chips (int): of its ten chips, those on the measured option.
-        - brier, uniform (float): its Brier score, and that of chips that are spread evenly over the options.
-        - late (bool): whether the result had been shown before; such a prediction doesn't count.
-
-    Attributes
-    ----------
-    mean_brier, mean_uniform : float
-        Means over the predictions that count; NaN if there are none.
-    """
+    """Scores of predictions, as `score_predictions` describes them; displays as a sentence above the table."""
 
     table: pd.DataFrame
 
@@ -65,7 +49,13 @@ def score_predictions() -> PredictionScores:
     Returns
     -------
     PredictionScores
-        The table, without rows if there is no such file, and the means over the course.
+        Displays as a sentence and a table. `mean_brier` and `mean_uniform` are means over the predictions that count,
+        NaN without any. `table` has one row per prediction that was compared with its result, with these columns:
+
+        - lesson, prediction (str): where it is, and its name.
+        - chips (int): of its ten chips, those on the measured option.
+        - brier, uniform (float): its Brier score, and that of chips that are spread evenly over the options.
+        - late (bool): whether the result had been shown before; such a prediction doesn't count.
 
     Raises
     ------

@@ -10,6 +10,7 @@ from .channels import draw_maximally_activating as draw_maximally_activating
 from .confusion import draw_confusion as draw_confusion
 from .contact_sheet import draw_contact_sheet as draw_contact_sheet
 from .contact_sheet import render_contact_sheet as render_contact_sheet
+from .description import describe as describe
 from .freeze_score import draw_freeze_score as draw_freeze_score
 from .gains import draw_gains as draw_gains
 from .gains import draw_transfer_map as draw_transfer_map
@@ -24,6 +25,7 @@ from .trained_share import draw_trained_share as draw_trained_share
 from .training import draw_training as draw_training
 
 __all__ = [
+    "describe",
     "draw_ablation",
     "draw_agreement",
     "draw_augmentations",

@@ -14,7 +14,7 @@ from tlkit.widgets.explorer import ChoiceExplorer
 
 
 class ClaimExplorer(ChoiceExplorer):
-    """Untick choices that you find indefensible: in how many of the replications left does the claim hold?
+    """Untick choices that you find indefensible, and see in how many of the replications left a claim holds.
 
     Each choice is an attribute of the explorer: the tuple of its ticked levels, of which at least one stays.
 

@@ -11,6 +11,8 @@ import anywidget
 import traitlets
 from IPython.display import Image
 
+from tlkit.plots.description import describe
+
 _MOST_KEPT = 64  # drawings of an explorer
 
 
@@ -43,7 +45,7 @@ class Explorer(anywidget.AnyWidget):
 
     def snapshot(self) -> Image:
         """Return a still picture (IPython Image, PNG) of the current state, which a subclass draws."""
-        return Image(self._draw_still())
+        return describe(Image(self._draw_still()), self.status)
 
     def report_failure(self, action, problem="This could not be shown"):
         """Call an action; if it raises an exception, keep it as `error` and show it as the status."""
@@ -58,6 +60,7 @@ class Explorer(anywidget.AnyWidget):
         # anywidget returns a pair of data and metadata, or None if the front end has no widgets.
         bundle, metadata = super()._repr_mimebundle_(**keywords) or ({}, {})
         still = base64.b64encode(self.snapshot().data).decode()
+        metadata = metadata | {"image/png": {"alt": self.status}}
         return bundle | {"text/plain": repr(self), "image/png": still}, metadata
 
 
@@ -97,7 +100,8 @@ class ChoiceExplorer(Explorer):
         choice = self._choose(**{name: value for name, value in given.items() if value is not None})
         with self._lock:
             self._check(choice)
-            return Image(self._find_page(choice).render_still(self._summarise(choice)))
+            summary = self._summarise(choice)
+            return describe(Image(self._find_page(choice).render_still(summary)), summary.sentence)
 
     def validate_field(self, proposal):
         """Return the value that a trait takes; raise TraitError if there is no choice with it."""
