@@ -14,6 +14,7 @@ from scipy import stats
 import tlkit as tl
 from tlkit.claims.claim import summarise_effect
 from tlkit.claims.ledger import _draw_replications, load_measurements
+from tlkit.claims.replicate import replicate
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_fewer_than_ten_replications_are_refused():
 
 def test_replications_are_written_and_counted(ledger):
     assert repr(tl.claims.get("grows")) == "It grows. (not replicated yet)"
-    shown = tl.claims.replicate(progress=False)
+    shown = replicate(progress=False)
     assert repr(shown) == (
         "It grows. (holds in 10 of 12 replications)\nIt stays below 4. (holds in 12 of 12 replications)"
     )
@@ -103,18 +104,18 @@ def test_replications_are_written_and_counted(ledger):
 
 
 def test_only_missing_replications_are_run_and_in_the_order_of_the_choices(ledger):
-    tl.claims.replicate("grows", progress=False)
+    replicate("grows", progress=False)
     whole = (ledger / "grows.csv").read_text()
     table = pd.read_csv(ledger / "grows.csv").assign(processor="another")
     (ledger / "grows.csv").write_text(table.drop(index=[0, 5]).to_csv(index=False))
     (ledger / "is_small.csv").unlink()
     for claim in tl.claims.show():
         claim.__dict__.pop("replications", None)  # as in a new process
-    tl.claims.replicate("is_small", progress=False)
+    replicate("is_small", progress=False)
     assert len(pd.read_csv(ledger / "is_small.csv")) == 12
     completed = pd.read_csv(ledger / "grows.csv")
     assert completed["seed"].tolist() == table["seed"].tolist()
-    tl.claims.replicate("grows", again=True, progress=False)
+    replicate("grows", again=True, progress=False)
     assert (ledger / "grows.csv").read_text() == whole
 
 
@@ -131,9 +132,9 @@ def test_ctrl_c_keeps_what_is_finished(ledger, monkeypatch):
     one_function = one.function
     object.__setattr__(one, "function", stop_at_third)
     with pytest.warns(UserWarning, match="interrupted"):
-        tl.claims.replicate(progress=False)
+        replicate(progress=False)
     assert len(pd.read_csv(ledger / "grows.csv")) == 2
-    tl.claims.replicate(progress=False)
+    replicate(progress=False)
     assert len(calls) == 3 + 10
     assert len(pd.read_csv(ledger / "grows.csv")) == 12
 
@@ -141,7 +142,7 @@ def test_ctrl_c_keeps_what_is_finished(ledger, monkeypatch):
 def test_a_measurement_that_forgets_a_claim_is_named(tmp_path, monkeypatch):
     make_ledger(tmp_path, monkeypatch, SOURCE.replace(', "is_small": float(seed)', ""))
     with pytest.raises(ValueError, match=r"measure_growth: it returned \['grows'\], expected .*'is_small'"):
-        tl.claims.replicate(progress=False)
+        replicate(progress=False)
 
 
 def test_names_of_claims_and_lessons_are_suggested(ledger):

@@ -9,9 +9,8 @@ import pandas as pd
 import pytest
 from made_ledger import SOURCE, make_ledger
 
-import tlkit as tl
 from tlkit.claims.ledger import find_claims, load_measurements
-from tlkit.claims.replicate import measure
+from tlkit.claims.replicate import measure, replicate
 from tlkit.training.run_files import name_processor
 
 LOWEST_RATE = 0.8
@@ -55,7 +54,7 @@ def test_a_claim_holds_in_its_replications(name):
 
 def test_a_planted_false_sentence_is_found(tmp_path, monkeypatch):
     make_ledger(tmp_path, monkeypatch, SOURCE.replace('"helps"', '"harms"'))
-    tl.claims.replicate(progress=False)
+    replicate(progress=False)
     (one,) = load_measurements()
     assert find_faults(one.claims["grows"], one) == ["it holds in 2 of 12 replications"]
     table = pd.read_csv(tmp_path / "grows.csv").assign(holds=True)

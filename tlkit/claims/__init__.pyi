@@ -3,13 +3,11 @@ from .ledger import get as get
 from .ledger import measurement as measurement
 from .ledger import show as show
 from .ledger import table as table
-from .replicate import replicate as replicate
 
 __all__ = [
     "Claim",
     "get",
     "measurement",
-    "replicate",
     "show",
     "table",
 ]

@@ -3,62 +3,30 @@
 import dataclasses
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import tlkit
 from tlkit.claims.claim import summarise_effect
-from tlkit.claims.ledger import find_claims, load_measurements, show
+from tlkit.claims.ledger import Measurement, find_claims, load_measurements, show
 from tlkit.comparison.runner import run_cells
 from tlkit.comparison.workers import check_workers
 from tlkit.storage import written_whole
 from tlkit.training.run_files import name_processor
-
-if TYPE_CHECKING:
-    from tlkit.claims.ledger import Measurement, Shown
 
 
 @dataclasses.dataclass(frozen=True)
 class Replication:
     """One measurement with one combination of choices."""
 
-    measurement: "Measurement"
+    measurement: Measurement
     choices: Mapping
 
     def __str__(self):
         return ", ".join(f"{name} {value}" for name, value in self.choices.items())
 
 
-def replicate(*names: str, n_workers: int = 1, again: bool = False, progress: bool = True) -> "Shown":
-    """Run the replications that the tables of claims lack. What is finished is written at once, and kept on Ctrl-C.
-
-    Parameters
-    ----------
-    *names : str
-        Names of claims or numbers of lessons, all if none is given. Claims that share a measurement are replicated
-        together.
-    n_workers : int
-        Number of processes.
-    again : bool
-        Whether to replace the replications that the tables have.
-    progress : bool
-        Whether to show progress.
-
-    Returns
-    -------
-    Shown
-        The claims with their rates.
-
-    Raises
-    ------
-    ValueError
-        If a name is unknown, or a measurement doesn't return the result of each of its claims.
-
-    Examples
-    --------
-    >>> name = tl.claims.table()["name"].iloc[0]
-    >>> len(replicate(name, progress=False))
-    1
-    """
+def replicate(*names, n_workers=1, again=False, progress=True):
+    """Run the replications that the tables of claims lack, or all of them again; return the claims as `show` does."""
+    # Claims that share a measurement are replicated together. What is finished is written at once, and kept on Ctrl-C.
     n_workers = check_workers(n_workers)
     wanted = {claim.name for claim in find_claims(*names)}
     cells = []

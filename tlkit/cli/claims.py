@@ -35,7 +35,7 @@ def run(
     again: Annotated[bool, typer.Option("--again", help="Replace the replications that are there.")] = False,
 ):
     """Run the replications that are missing; those that are finished are kept if the command is stopped."""
-    import tlkit as tl
+    from tlkit.claims.replicate import replicate
 
-    for claim in tl.claims.replicate(*names or (), n_workers=n_workers, again=again):
+    for claim in replicate(*names or (), n_workers=n_workers, again=again):
         say(repr(claim))
