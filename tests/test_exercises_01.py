@@ -55,7 +55,13 @@ def test_the_number_that_few_really_draws_passes(train):
     [
         (20 * 14, "if every class had 20 pictures"),
         ("all", "that is every training picture"),
+        (20, "that is the number for a single class"),
+        (14, "that is the number of classes"),
+        ("large", "the smaller ones give all they have"),
+        ("smallest", "only the smallest class is that small"),
+        ("missing", "these are the missing pictures"),
         (3, "or, if it has fewer, all it has"),
+        ([20] * 14, "a number of pictures is a whole number, and this is a list"),
         (259.0, "a number of pictures is a whole number, and this is a float"),
         (True, "this is a bool"),
         (..., "no answer yet; replace the three dots with a whole number"),
@@ -63,7 +69,14 @@ def test_the_number_that_few_really_draws_passes(train):
     ],
 )
 def test_a_wrong_count_gets_a_hint(train, answer, hint):
-    result = check("01_pictures", len(train) if answer == "all" else answer, train=train, shots=20)
+    counts = np.bincount(train.labels)
+    named = {
+        "all": len(train),
+        "large": int(20 * (counts >= 20).sum()),
+        "smallest": int(counts.min() * len(counts)),
+        "missing": int(np.maximum(20 - counts, 0).sum()),
+    }
+    result = check("01_pictures", named[answer] if isinstance(answer, str) else answer, train=train, shots=20)
     assert not result.passed
     assert hint in repr(result)
     assert repr(result).startswith("Not yet: ")
@@ -74,6 +87,7 @@ def test_the_interval_by_hand_passes(comparison):
     by_hand = around(gains.mean(), t.ppf(0.975, 4) * gains.std() / 5**0.5)
     assert check_interval(comparison, by_hand).passed
     assert check_interval(comparison, np.round(by_hand, 3)).passed
+    assert check_interval(comparison, np.round(by_hand, 2)).passed
     row = comparison.table.set_index(["strategy", "shots"]).loc[("linear_probe", 5)]
     assert row["gain_low"] < by_hand[0] and by_hand[1] < row["gain_high"]
 
@@ -90,6 +104,10 @@ def test_each_slip_on_the_way_to_an_interval_gets_its_own_hint(comparison):
         "subtract first": around(mean, student * ((arm.var() + baseline.var()) / 5) ** 0.5),
         "that is the table's, wider": (row["gain_low"], row["gain_high"]),
         "the interval of the accuracy": around(arm.mean(), student * arm.std() / 5**0.5),
+        "that is the 90 % interval": around(mean, t.ppf(0.95, 4) * deviation / 5**0.5),
+        "seeds minus one": around(mean, t.ppf(0.975, 5) * deviation / 5**0.5),
+        "the signs are reversed": around(-mean, student * deviation / 5**0.5),
+        "that is in per cent": np.multiply(100, around(mean, student * deviation / 5**0.5)),
         "the lower end comes first": (0.9, 0.1),
         "the middle is right": around(mean, 0.5),
         "the middle should be the mean": (0.0, 0.001),

@@ -46,6 +46,21 @@ def do_nothing(network, head, batches):
     return head
 
 
+def train_without_gradients(network, head, batches):
+    with torch.no_grad():
+        train_on(network, head, batches, torch.optim.SGD(head.parameters(), lr=0.1), prepare=network.eval)
+
+
+def train_another_head(network, head, batches):
+    other = nn.Linear(head.in_features, head.out_features)
+    train_on(network, other, batches, torch.optim.SGD(other.parameters(), lr=0.1), prepare=network.eval)
+    return other
+
+
+def train_without_batches(network, head):
+    network.eval()
+
+
 def train_wrongly_shaped(network, head, batches):
     for pictures, _ in batches:
         head(pictures)
@@ -73,6 +88,10 @@ def test_a_loop_that_moves_nothing_frozen_passes(backbone, function):
         (train_all, "8 weights and biases changed: pass only those of the head"),
         (do_nothing, "the head didn't learn either"),
         (train_wrongly_shaped, "the function ended in RuntimeError: mat1 and mat2"),
+        (train_without_gradients, "the function ended in RuntimeError: element 0 of tensors does not require grad"),
+        (train_another_head, "the head didn't learn either"),
+        (train_without_batches, "the function ended in TypeError"),
+        ("my_train_head", "should be your function, without brackets after it, and is a str"),
         (3, "should be your function, without brackets after it, and is a int"),
         (..., "no answer yet; replace the three dots with the name of your function"),
     ],
@@ -136,3 +155,14 @@ def test_a_count_that_leaves_out_the_named_stage_is_told_so(backbone):
     learn = sum(value.numel() for stage in ("stage3", "stage4") for value in real.body[stage].parameters())
     result = check("03_count", learn + 512 * 2 + 2, backbone=real, up_to="stage3", n_classes=2)
     assert "up_to includes the stage that it names: stage3 is frozen too" in result.sentence
+
+
+def test_a_count_without_the_last_stage_and_a_count_of_tensors_get_their_hints():
+    real = tl.load_backbone("resnet18", weights=None, image_size_px=32)
+    sizes = {stage: [value.numel() for value in real.body[stage].parameters()] for stage in ("stage3", "stage4")}
+
+    def hint(answer):
+        return check("03_count", answer, backbone=real, up_to="stage2", n_classes=2).sentence
+
+    assert "leaves out stage4, which comes after the frozen stages too" in hint(sum(sizes["stage3"]) + 512 * 2 + 2)
+    assert "count their values with .numel()" in hint(sum(map(len, sizes.values())) + 2)

@@ -15,6 +15,7 @@ def _check_right(answer, *, evaluation):
     slips = {
         "these are the wrong ones; count where both are equal.": n_pictures - right,
         "these are all held-out pictures; count those whose prediction equals the label.": n_pictures,
+        "this is the number of classes; count pictures.": len(set(evaluation.labels.tolist())),
     }
     compare(answer, right, slips, "compare the two arrays element by element, and add up where they are equal.")
     return f"{right} of {n_pictures} pictures, an accuracy of {right / n_pictures:.3f}."

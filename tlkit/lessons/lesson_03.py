@@ -78,6 +78,9 @@ def _check_count(answer, *, backbone, up_to, n_classes):
         "running statistics are buffers, not parameters: the optimizer never gets them.": right + buffers,
         f"nearly: a linear layer also has a bias for each of the {n_classes} classes.": right - n_classes,
         "that is the stages alone; the new head learns too.": right - head,
+        f"that leaves out {backbone.stages[-1]}, which comes after the frozen stages too.": right - sizes[-1],
+        "these are the tensors; count their values with .numel().": 2
+        + sum(len(list(stage.parameters())) for stage in list(backbone.body.values())[first:]),
     }
     otherwise = "add up the parameters of the stages after the frozen ones, and those of a linear head with its bias."
     compare(answer, right, slips, otherwise)

@@ -17,7 +17,7 @@ class FreezingExplorer(ChoiceExplorer):
     Parameters
     ----------
     costs : FreezingCosts
-        Result of `measure_freezing`; every choice is looked up there.
+        Result of `tl.backbones.measure_freezing`; every choice is looked up there.
     frozen : sequence of str, optional
         The stages that are frozen first, by default all.
     norm : {"frozen", "statistics", "trainable"}, optional
@@ -26,9 +26,9 @@ class FreezingExplorer(ChoiceExplorer):
     Examples
     --------
     >>> import torch
-    >>> from tlkit.backbones.freezing.measurement import measure_freezing
     >>> from tlkit.backbones.small import make_small_backbone
-    >>> FreezingExplorer(measure_freezing(make_small_backbone(), torch.zeros(2, 3, 32, 32), n_classes=5, n_rounds=1))
+    >>> costs = tl.backbones.measure_freezing(make_small_backbone(), torch.zeros(2, 3, 32, 32), 5, n_rounds=1)
+    >>> FreezingExplorer(costs)
     FreezingExplorer(small, 3 stages × 3 norm modes)
     """
 

@@ -54,6 +54,10 @@ class FreezingCosts:
         check_known("frozen", choice.frozen, self.stages)
         check_known("norm", choice.norm, NORM_MODES)
 
+    def summarise(self, frozen=(), norm="frozen"):
+        """Return the `FreezingSummary` of frozen stages (names) and a mode of their norm layers, as in `freeze`."""
+        return summarise_freezing(self, FreezingChoice(frozen, norm))
+
 
 @dataclasses.dataclass(frozen=True)
 class FreezingSummary:

@@ -11,6 +11,7 @@ import time
 import torch
 from torch import nn
 
+import tlkit as tl
 from tlkit.arguments import check_count
 from tlkit.backbones.freezing.costs import KINDS, NORM_MODES, TRAINED, FreezingCosts, PartStep
 from tlkit.backbones.freezing.freeze import freeze, is_norm, thaw
@@ -22,11 +23,48 @@ from tlkit.notices import show_progress
 
 
 @default_states()
-def measure_freezing(backbone, batch, n_classes, *, n_rounds=3, seed=0, progress=True):
-    """Return the `FreezingCosts` of a `Backbone` with a new head, for an (n, 3, height, width) float32 batch, n ≥ 2."""
-    # The shortest of `n_rounds` durations counts. The rounds are apart in time, so that other programs on the computer
-    # disturb only one of them. Stages are measured one at a time, so steps of the whole network, such as loading
-    # pictures, are not included. `seed` is for the head, the labels and dropout.
+def measure_freezing(
+    backbone: "tl.Backbone",
+    batch: torch.Tensor,
+    n_classes: int,
+    *,
+    n_rounds: int = 3,
+    seed: int = 0,
+    progress: bool = True,
+) -> FreezingCosts:
+    """Measure a training step of each stage, frozen or trained, alone; the cost of any choice of stages is their sum.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        A network, which stays unchanged. Its head is new.
+    batch : torch.Tensor
+        Pictures as the network takes them, (n, 3, height, width) float32, at least two.
+    n_classes : int
+        Number of classes of the head.
+    n_rounds : int
+        How often each step is timed. The shortest duration counts, since other programs may disturb a round.
+    seed, progress : int and bool
+        Seed of the head, the labels and dropout; whether to show a progress bar.
+
+    Returns
+    -------
+    FreezingCosts
+        For `FreezingExplorer`. `summarise(frozen, norm)` returns the cost of one choice: `n_trainable`, `memory_mib`
+        by kind, and `durations_s` by part, without steps of the whole network such as loading pictures.
+
+    Raises
+    ------
+    ValueError
+        If the batch has another shape or a single picture.
+
+    Examples
+    --------
+    >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
+    >>> costs = measure_freezing(backbone, torch.zeros(2, 3, 32, 32), n_classes=5, n_rounds=1, progress=False)
+    >>> costs.summarise(backbone.stages).n_trainable
+    2565
+    """
     if batch.ndim != 4 or len(batch) < 2:
         raise ValueError(f"batch: shape {tuple(batch.shape)}, expected (n, 3, height, width) with n of at least 2")
     n_rounds = check_count("n_rounds", n_rounds, 1)
