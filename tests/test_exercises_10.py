@@ -30,6 +30,12 @@ def make(centring):
     return align
 
 
+def center_with_means(values):
+    kernel = values @ values.T
+    means = kernel.mean(axis=0)
+    return kernel - means - means[:, None] + means.mean()
+
+
 def empty_only(values):
     kernel = values @ values.T
     np.fill_diagonal(kernel, 0)
@@ -37,20 +43,36 @@ def empty_only(values):
 
 
 def spoil(a, b):
-    result = cka(a, b)
+    result = make(center)(a, b)
     a -= 1
     return result
 
 
-def test_a_function_of_ones_own_passes():
-    for answer in (make(center), cka):
-        result = check("10_debiased", answer)
-        assert result.passed
-        assert "and the biased one 0.91" in result.sentence
+def use_norms(a, b):
+    ours, theirs = center(a), center(b)
+    return (ours * theirs).sum() / np.linalg.norm(ours) / np.linalg.norm(theirs)
+
+
+def compare_features(a, b):
+    return make(center)(a.T, b.T)
+
+
+@pytest.mark.parametrize("answer", [make(center), use_norms])
+def test_a_function_of_ones_own_passes(answer):
+    result = check("10_debiased", answer)
+    assert result.passed
+    assert "and the biased one 0.91" in result.sentence
+
+
+@pytest.mark.parametrize("answer", [cka, lambda a, b: cka(a, b), lambda a, b: tl.inspection.cka(a, b, debiased=True)])
+def test_the_kits_own_function_is_no_answer(answer):
+    result = check("10_debiased", answer)
+    assert not result.passed
+    assert "that calls the kit's cka; write your own" in result.sentence
 
 
 SLIPS = {
-    "that is still the biased one": lambda a, b: cka(a, b, debiased=False),
+    "that is still the biased one": make(center_with_means),
     "nothing was centred after it": make(empty_only),
     "with n where n - 2 belongs": make(lambda values: center(values, shrink=0)),
     "emptied once more": make(lambda values: center(values, last=False)),
@@ -60,6 +82,10 @@ SLIPS = {
     "it changes the features": spoil,
     "should be your function, without brackets after it, and is a float": 0.5,
     "no answer yet; replace the three dots with your function": ...,
+    "returns an array of shape": lambda a, b: center(a) * center(b),
+    "this should be a number, and is a NoneType": lambda a, b: None,
+    "that compares features; the kernel compares pictures": compare_features,
+    "the function ended in TypeError": lambda a: 1.0,
 }
 
 
@@ -97,8 +123,9 @@ GROUP_SLIPS = {
     "the groups of the test side alone": 4,
     "with one name on both sides": 0,
     "another number: take the groups of both sides as sets": 5,
-    "this should be a whole number, and is a str": "many",
-    "this should be a whole number, and is a list": [3],
+    "this should be a number, and is a str": "many",
+    "this is a collection": {"a", "b", "c"},
+    "so this should be a whole number, and not a share": 0.6,
     "no answer yet; replace the three dots with a whole number": ...,
 }
 

@@ -1,5 +1,7 @@
 """The heat map explorer, what it reads and draws: words, controls, failures, drawings in gray."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -54,8 +56,6 @@ def test_a_reading_has_both_maps_and_how_like_each_other_they_are(study):
 
 
 def test_a_map_that_is_the_same_everywhere_has_no_correlation(study):
-    import dataclasses
-
     table = study.correlations.assign(correlation=np.nan)
     summary = summarise_heat_maps(
         dataclasses.replace(study, correlations=study.correlations), HeatChoice(0, "head", GRADIENTS)
@@ -74,6 +74,17 @@ def test_the_page_is_the_drawing(study):
     ax = draw_correlations(study, Figure().subplots())
     assert [text.get_text() for text in ax.get_xticklabels()] == study.depths
     assert len({(line.get_linestyle(), line.get_marker()) for line in ax.lines[:2]}) == 2
+
+
+def test_empty_maps_are_counted_in_the_legend(study):
+    table = study.correlations.copy()
+    table.loc[(table["method"] == "Grad-CAM") & (table["picture"] == 0) & (table["depth"] == "head"), "correlation"] = (
+        np.nan
+    )
+    ax = draw_correlations(dataclasses.replace(study, correlations=table), Figure().subplots())
+    n_maps = (table["method"] == "Grad-CAM").sum()
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert texts == [f"Grad-CAM (1 of {n_maps} maps are empty and left out)", *list(study.maps)[1:]]
 
 
 def draw_map(heat, square):

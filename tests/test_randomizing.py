@@ -96,3 +96,15 @@ def test_ranks_are_correlated_and_a_flat_map_has_no_rank():
     assert correlate_ranks(first, other) == pytest.approx(spearmanr(first.ravel(), other.ravel()).statistic)
     assert correlate_ranks(first, -first) == -1
     assert np.isnan(correlate_ranks(first, np.zeros((5, 6))))
+
+
+def test_maps_are_correlated_inside_the_object_only():
+    run, inside = make_random_run(), np.zeros((4, 16, 16), bool)
+    inside[:, 4:12, 4:12] = True
+    study = study_heat_maps(run, PICTURES, {"Grad-CAM": grad_cam}, depths=["stem"], inside=inside)
+    first, other = (maps[1, 4:12, 4:12].ravel() for maps in study.maps["Grad-CAM"])
+    expected = spearmanr(first, other).statistic if np.ptp(first) and np.ptp(other) else np.nan
+    found = study.correlations.query("depth == 'stem' and picture == 1")["correlation"].item()
+    assert found == pytest.approx(expected, nan_ok=True)
+    with pytest.raises(ValueError, match=r"inside: shape \(4, 8, 8\), expected \(4, 16, 16\)"):
+        study_heat_maps(run, PICTURES, {"Grad-CAM": grad_cam}, depths=["stem"], inside=inside[:, ::2, ::2])

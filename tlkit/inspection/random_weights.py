@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 import tlkit as tl
 from tlkit.arguments import check_count, check_known
@@ -65,7 +66,7 @@ class HeatStudy:
 
     @functools.cached_property
     def means(self):
-        """DataFrame of mean correlations over pictures: one row per depth, one column per method."""
+        """DataFrame of mean correlations over pictures, without NaN: one row per depth, one column per method."""
         return self.correlations.pivot_table(index="depth", columns="method", values="correlation").loc[self.depths]
 
 
@@ -75,6 +76,7 @@ def study_heat_maps(
     methods: dict[str, Callable] | None = None,
     *,
     depths: list[str] | None = None,
+    inside: ArrayLike | None = None,
     seed: int = 0,
     progress: bool = True,
 ) -> HeatStudy:
@@ -93,6 +95,9 @@ def study_heat_maps(
         absolute value of integrated gradients (white baseline, 16 steps).
     depths : list of str, optional
         "head" or names of stages: everything from there to the head is randomised. By default all.
+    inside : array-like of bool, shape (n, side, side), optional
+        Pixels to correlate, such as those of the object; by default all. On a plain background both maps are near 0
+        for any network, which makes the correlation over all pixels high.
     seed, progress : int, default 0, and bool, default True
         Seed of the permutations, and whether to show a bar over the depths.
 
@@ -104,7 +109,7 @@ def study_heat_maps(
     Raises
     ------
     ValueError
-        If a depth is unknown.
+        If a depth is unknown, or the shape of `inside` is not that of the maps.
 
     Notes
     -----
@@ -113,6 +118,7 @@ def study_heat_maps(
     References
     ----------
     Adebayo et al. 2018, Sanity checks for saliency maps.
+    Kokhlikyan et al. 2021, Investigating sanity checks for saliency maps with image and text classification.
 
     Examples
     --------
@@ -140,8 +146,12 @@ def study_heat_maps(
         for name, method in methods.items():
             maps[name].append(method(random, pictures, label=labels))
     maps = {name: np.stack(of_depths) for name, of_depths in maps.items()}
+    shape = next(iter(maps.values())).shape[1:]
+    inside = np.ones(shape, bool) if inside is None else np.asarray(inside, bool)
+    if inside.shape != shape:
+        raise ValueError(f"inside: shape {inside.shape}, expected {shape}, that of the maps")
     rows = [
-        (name, depth, picture, correlate_ranks(of_depths[0, picture], of_depths[index, picture]))
+        (name, depth, picture, correlate_ranks(*of_depths[[0, index], picture][:, inside[picture]]))
         for name, of_depths in maps.items()
         for index, depth in enumerate(depths)
         for picture in range(len(pictures))

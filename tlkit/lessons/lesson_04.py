@@ -23,7 +23,10 @@ def _check_ridge(answer, *, features, l2_penalty):
     right, right_bias = _solve(values / scale, targets, l2_penalty * n)
     right = right / scale
     with calling_answer():
-        weight, bias = (np.asarray(part, float) for part in answer(features, l2_penalty))
+        parts = answer(features, l2_penalty)
+        if not isinstance(parts, tuple | list) or len(parts) != 2:
+            raise NotYet("it should return two arrays: end with return weight, middle - weight @ centre.")
+        weight, bias = (np.asarray(part, float) for part in parts)
     if weight.shape == right.T.shape != right.shape:
         raise NotYet("the weight is transposed: it has one row per class, (n_classes, n_features); use .T.")
     if (weight.shape, bias.shape) != (right.shape, right_bias.shape):
@@ -102,7 +105,11 @@ def _look_for_leak(probe, train, test):
     """Raise NotYet if the predictions change with other test pictures or labels, or if nothing is scaled."""
     alone = np.asarray(probe(train, test))
     if alone.shape != test.labels.shape:
-        raise NotYet(f"shape {alone.shape}, expected {test.labels.shape}: a class for each test picture.")
+        raise NotYet(
+            f"shape {alone.shape}, expected {test.labels.shape}: one class per test picture; head.predict gives these."
+        )
+    if not np.isin(alone, test.labels).any():
+        raise NotYet("none of the predictions is a label: return the numbers that head.predict gives for test.values.")
     if not np.array_equal(probe(train, _change(test, labels=np.roll(test.labels, 1))), alone):
         raise NotYet("with other labels for the test pictures it predicts something else: it must not use those.")
     # Moved far away, all test pictures look alike to a scaler of the training pictures, and change their class.
@@ -110,6 +117,8 @@ def _look_for_leak(probe, train, test):
     if np.array_equal(probe(train, _change(test, values=test.values + np.float32(10) * spread)), alone):
         if len(np.unique(alone)) == 1:
             raise NotYet("it predicts the same class for every picture; fit a head on the training pictures.")
+        if np.array_equal(probe(train, _change(test, values=test.values[::-1])), alone):
+            raise NotYet("the test pictures make no difference: predict those, not the training pictures.")
         raise NotYet(
             "all test pictures were moved far away and nothing changed: they were scaled by their own mean. In use, "
             "pictures come one by one: scale them like the training pictures."
