@@ -224,7 +224,7 @@ def test_what_can_not_be_removed_is_said(cache, filled, monkeypatch):
     status, output, errors = cache("clear", "--yes")
     assert status == 1
     assert output == "removed 0.0 MB\n"
-    assert errors == "tlkit: 4 files couldn't be removed; close the programs that use them\n"
+    assert errors == "tlkit: 4 files couldn't be removed; close programs that use them\n"
 
 
 def test_features_are_computed_again_after_clearing(cache, filled):

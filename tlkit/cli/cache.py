@@ -96,9 +96,7 @@ def clear(
     tidy()
     say(f"removed {_write_mb(removed)} MB")
     if len(removed) < len(kept):
-        raise OSError(
-            f"{count(len(kept) - len(removed), 'file')} couldn't be removed; close the programs that use them"
-        )
+        raise OSError(f"{count(len(kept) - len(removed), 'file')} couldn't be removed; close programs that use them")
 
 
 def _group(kept):

@@ -44,7 +44,5 @@ def _draw_dynamic(summary, table, read_picture, axes):
     draw_confusion_cells(summary.confusion, confusion)
     draw_mistakes(summary.mistakes, read_picture, mistakes)
     n_shown = min(len(summary.mistakes), N_COLUMNS * N_ROWS)
-    heading = (
-        f"mistakes: the {n_shown} most confident of {len(summary.mistakes)}, true class → predicted class (probability)"
-    )
+    heading = f"mistakes: the {n_shown} most confident of {len(summary.mistakes)}, true → predicted class (probability)"
     mistakes.text(0.0, 1.02, heading, transform=mistakes.transAxes, fontsize=10)

@@ -60,14 +60,13 @@ def draw_confusion_cells(confusion, ax):
     confusion = np.asarray(confusion)
     n_classes = len(ax.get_yticks())
     if confusion.shape != (n_classes, n_classes):
-        raise ValueError(
-            f"confusion: shape {confusion.shape} with {n_classes} classes, expected a row and a column for each"
-        )
+        raise ValueError(f"confusion: shape {confusion.shape} with {n_classes} classes, expected a row and column each")
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    shades = colormaps["Blues"](shares)
     names, size = [label.get_text() for label in ax.get_yticklabels()], 9 * min(1, 12 / n_classes)
     for true, predicted in zip(*np.nonzero(confusion), strict=True):
         share, n_pictures = shares[true, predicted], confusion[true, predicted]
-        cell = Rectangle((predicted - 0.5, true - 0.5), 1, 1, facecolor=colormaps["Blues"](share), clip_on=False)
+        cell = Rectangle((predicted - 0.5, true - 0.5), 1, 1, facecolor=shades[true, predicted], clip_on=False)
         words = f"{names[true]} predicted as {names[predicted]}: {n_pictures} ({share:.0%})"
         ax.add_artist(mark(cell, "cell", true, predicted, words=words))
         style = {"color": ON_DARK if share > _DARK_SHARE else ON_LIGHT, "fontsize": size, "ha": "center"}

@@ -1,5 +1,7 @@
 """The effect of a choice of frozen stages on weights, memory and time, compared with training everything."""
 
+from matplotlib.patches import Rectangle
+
 from tlkit.plots.page import Page
 from tlkit.plots.style import COLOURS, TEXT_PT
 from tlkit.plots.vector import ON_LIGHT, QUIET, mark
@@ -88,8 +90,8 @@ def _draw_moves(kind, moved, row, parts, ax):
     for column, moves in enumerate(moved):
         if moves is not None:
             colour, word = (_MOVES, "moves") if moves else (_FROZEN, "still")
-            (cell,) = ax.bar(column, 0.9, 0.94, row - 0.45, color=colour, zorder=_ABOVE_FRAMES)
-            _mark_part(cell, column, parts, f"{kind} of {parts[column]}: {word}")
+            cell = Rectangle((column - 0.47, row - 0.45), 0.94, 0.9, color=colour, zorder=_ABOVE_FRAMES)
+            _mark_part(ax.add_artist(cell), column, parts, f"{kind} of {parts[column]}: {word}")
             ax.text(column, row, word, ha="center", va="center", fontsize=TEXT_PT, color=ON_LIGHT)
 
 

@@ -1,5 +1,6 @@
 """A figure that an explorer draws again and again: its static part is drawn only once."""
 
+import gc
 import io
 
 from PIL import Image
@@ -32,6 +33,9 @@ class Page:
     def render(self, summary):
         """Return the dynamic part of a summary's drawing as SVG (str)."""
         static = {artist for ax in self.axes for artist in ax.get_children()}
+        # The many new objects would start a search for garbage through all that a notebook holds, half a second long.
+        collects = gc.isenabled()
+        gc.disable()
         try:
             self.draw_dynamic(summary, self.axes)
             added = [artist for ax in self.axes for artist in ax.get_children() if artist not in static]
@@ -42,6 +46,8 @@ class Page:
             for ax in self.axes:
                 for artist in set(ax.get_children()) - static:
                     artist.remove()
+            if collects:
+                gc.enable()
 
     def render_still(self, summary):
         """Return the whole drawing of a summary as PNG (bytes)."""

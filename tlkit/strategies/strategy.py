@@ -95,9 +95,7 @@ class Phase:
             raise ValueError('train: empty, expected at least one part that trains, for example ["head"]')
         for key in train:
             if isinstance(key, bool) or not (isinstance(key, str) or (isinstance(key, numbers.Integral) and key < 0)):
-                raise ValueError(
-                    f"train: {key!r}, expected one of {', '.join(KEYWORDS)}, a stage or a negative integer"
-                )
+                raise ValueError(f"train: {key!r}, expected {', '.join(KEYWORDS)}, a stage or a negative integer")
         train = tuple(key if isinstance(key, str) else int(key) for key in train)
         object.__setattr__(self, "train", train)
         check_known("norm_statistics", [self.norm_statistics], NORM_STATISTICS)

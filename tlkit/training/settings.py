@@ -77,9 +77,7 @@ class TrainingSettings:
                 # The checks return plain values for JSON, also if NumPy's were given.
                 object.__setattr__(self, field.name, check(field.name, getattr(self, field.name)))
         if self.patience is not None and not self.validation:
-            raise ValueError(
-                f"patience: {self.patience}, but no pictures are held out for validation; take validation=0.2"
-            )
+            raise ValueError(f"patience: {self.patience}, but no pictures are held out; take validation=0.2")
 
     def check_use(self, strategy):
         """Raise ValueError for a setting that no phase of a strategy applies, so that none is recorded in vain."""
