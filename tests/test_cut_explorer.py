@@ -127,6 +127,13 @@ def test_a_page_draws_again_what_it_would_draw_afresh(features, images):
     assert len(set(drawn)) == len(choices)
 
 
+def test_the_axis_ends_where_accuracy_ends(features, images):
+    table = make_cut_table().assign(accuracy_low=-0.2, accuracy_high=1.3)  # intervals of few seeds reach beyond
+    cuts = CutComparison(features, table)
+    figure = CutPage(cuts, images.read).draw(summarise_cut(cuts, CutChoice("late", "knn")), Figure(SIZE_INCHES))
+    assert figure.axes[0].get_ylim() == (0, 1)
+
+
 def test_the_choice_is_marked_and_each_interval_lies_within_the_axis(features, images):
     cuts = CutComparison(features, make_cut_table())
     figure = CutPage(cuts, images.read).draw(summarise_cut(cuts, CutChoice("late", "knn")), Figure(SIZE_INCHES))

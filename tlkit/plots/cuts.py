@@ -35,9 +35,9 @@ def _draw_static(cuts, figure):
                 point = scores.plot(place, score, color=style["color"], marker=style["marker"])[0]
                 mark(point, "point", place, index, words=format_cut_score(cuts, names[place], head))
     scores.set_xlim(-0.3, len(names) - 0.7)
-    # Leave room for each interval.
+    # Leave room for each interval, up to the ends of the scale.
     ends = cuts.table[["accuracy", "accuracy_low", "accuracy_high"]]
-    scores.set_ylim(ends.min(axis=None) - 0.01, ends.max(axis=None) + 0.01)
+    scores.set_ylim(max(0.0, ends.min(axis=None) - 0.01), min(1.0, ends.max(axis=None) + 0.01))
     scores.set(xlabel="the network is cut after this stage", ylabel=ACCURACY)
     scores.set_title("accuracy of each head at each cut", fontsize=10)
     scores.tick_params(axis="x", labelsize=9)
