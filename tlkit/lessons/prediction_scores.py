@@ -15,32 +15,15 @@ class PredictionScores:
     """Scores of predictions, as `score_predictions` describes them; displays as a sentence above the table."""
 
     table: pd.DataFrame
-
-    @property
-    def mean_brier(self) -> float:
-        """Mean Brier score of the predictions that count."""
-        return float(self.table.loc[~self.table["late"], "brier"].mean())
-
-    @property
-    def mean_uniform(self) -> float:
-        """Mean Brier score of even guesses instead."""
-        return float(self.table.loc[~self.table["late"], "uniform"].mean())
-
-    def _describe(self):
-        n_late, n_rows = int(self.table["late"].sum()), len(self.table)
-        if n_rows == n_late:
-            return "No prediction counts yet. Keep one in a lesson before you see its result, then run this cell again."
-        late = f" {n_late} of {n_rows} came after the result and don't count." if n_late else ""
-        return (
-            f"Your mean Brier score over {n_rows - n_late} predictions is {self.mean_brier:.2f} (0 is best, 2 is "
-            f"worst). Even guesses would have {self.mean_uniform:.2f}.{late}"
-        )
+    mean_brier: float
+    mean_uniform: float
+    sentence: str
 
     def __repr__(self):
-        return "\n".join([self._describe(), *([self.table.round(2).to_string(index=False)] if len(self.table) else [])])
+        return f"{self.sentence}\n{self.table.round(2).to_string(index=False)}" if len(self.table) else self.sentence
 
     def _repr_html_(self):
-        return f"<p>{self._describe()}</p>{self.table.round(2).to_html(index=False)}"
+        return f"<p>{self.sentence}</p>{self.table.round(2).to_html(index=False)}"
 
 
 def score_predictions() -> PredictionScores:
@@ -88,4 +71,15 @@ def score_predictions() -> PredictionScores:
             brier = sum(share**2 for share in shares) - 2 * on_it / sum(chips.values()) + 1
             uniform = 1 - 1 / entry.get("n_options", math.nan)
             rows.append((lesson, name, on_it, brier, uniform, bool(entry.get("late"))))
-    return PredictionScores(pd.DataFrame(rows, columns=_COLUMNS).astype({"late": bool}))
+    table = pd.DataFrame(rows, columns=_COLUMNS).astype({"late": bool})
+    counted = table[~table["late"]]
+    brier, uniform = (float(mean) for mean in counted[["brier", "uniform"]].mean())
+    sentence = "No prediction counts yet. Keep one in a lesson before you see its result, then run this cell again."
+    if len(counted):
+        n_late = len(table) - len(counted)
+        late = f" {n_late} of {len(table)} came after the result and don't count." if n_late else ""
+        sentence = (
+            f"Your mean Brier score over {len(counted)} predictions is {brier:.2f} (0 is best, 2 is worst). Even "
+            f"guesses would have {uniform:.2f}.{late}"
+        )
+    return PredictionScores(table, brier, uniform, sentence)
