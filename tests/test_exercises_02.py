@@ -1,11 +1,7 @@
 """Exercises of lesson 02: the right answer passes, each usual slip gets its own hint."""
 
-import itertools
-
-import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import kendalltau
 
 from tlkit.lessons import check
 
@@ -16,41 +12,54 @@ def networks():
         {
             "name": ["small", "middle", "good", "large", "unmeasured"],
             "n_flops": pd.array([0.1e9, 0.5e9, 0.8e9, 1.6e9, 0.2e9], "Float64"),
+            "image_size_px": pd.array([128, 224, 224, 260, 224], "Int64"),
             "accuracy": pd.array([0.67, 0.75, 0.78, 0.80, None], "Float64"),
         }
     )
 
 
-@pytest.mark.parametrize("n_candidates", [3, 4, 5])
-def test_the_smallest_p_is_that_of_all_orders_counted(n_candidates):
-    perfect = np.arange(n_candidates)
-    taus = [abs(kendalltau(perfect, order).statistic) for order in itertools.permutations(perfect)]
-    counted = np.mean(np.isclose(taus, 1))
-    result = check("02_smallest_p", counted, n_candidates=n_candidates)
+def check_operations(answer, networks):
+    return check("02_operations", answer, networks=networks, network="good", image_size_px=160)
+
+
+RATIO = 160 / 224
+
+
+@pytest.mark.parametrize("answer", [0.8 * RATIO**2, 0.41, "0.408"])
+def test_operations_scaled_by_the_area_pass(networks, answer):
+    result = check_operations(answer, networks)
     assert result.passed
-    assert f"{counted:.3f}" in result.sentence
-    assert check("02_smallest_p", kendalltau(perfect, perfect).pvalue, n_candidates=n_candidates).passed
+    assert result.sentence == "0.80 GFLOP × 0.71² = 0.41 GFLOP per picture."
 
 
 @pytest.mark.parametrize(
     ("answer", "hint"),
     [
-        (1 / 6, "the reversed order is just as extreme"),
-        (0.05, "how small p can get at all"),
-        (0, "a perfect ranking also happens by chance"),
-        (kendalltau([1, 2, 3], [1, 2, 3], method="asymptotic").pvalue, "the normal approximation"),
-        (0.5, "how many orders are there"),
-        (2, "a p-value lies between 0 and 1, and this is 2"),
-        ("small", "a p-value is a number"),
-        (True, "a p-value is a number"),
-        (float("nan"), "lies between 0 and 1"),
-        (..., "replace the three dots with a number between 0 and 1"),
+        (0.8, "the operations at its own 224 px"),
+        (0.8 * RATIO, "both height and width change"),
+        (0.57, "both height and width change"),
+        (0.8 / RATIO**2, "the ratio is upside down"),
+        (0.4 * RATIO**2, "a multiplication and its addition count as 2"),
+        (RATIO, "the ratio of the sizes"),
+        (RATIO**2, "the ratio of the areas"),
+        (0.8e9 * RATIO**2, "divide by a billion"),
+        ("good", "this should be a number, and is a str"),
+        (0.1, "operations grow with the number of pixels"),
+        (..., "replace the three dots with a number of GFLOP"),
     ],
 )
-def test_a_wrong_p_gets_a_hint(answer, hint):
-    result = check("02_smallest_p", answer, n_candidates=3)
+def test_wrong_operations_get_a_hint(networks, answer, hint):
+    result = check_operations(answer, networks)
     assert not result.passed
     assert hint in result.sentence
+
+
+def test_operations_scale_as_the_networks_own():
+    import tlkit as tl
+
+    table = tl.backbones.table()
+    measured = tl.load_backbone("efficientnet_lite0", None, 192).cost().n_flops / 1e9
+    assert check("02_operations", measured, networks=table, network="efficientnet_lite0", image_size_px=192).passed
 
 
 def test_the_best_network_within_the_budget_passes(networks):
@@ -72,6 +81,10 @@ def test_of_two_equally_good_networks_either_passes(networks):
         ("god", "the table has no 'god'; nearest: 'good'"),
         ("unmeasured", "the table has no 'unmeasured'"),
         (0.78, "a network is named by a str, and this is a float"),
+        (2, "a network is named by a str, and this is a int"),
+        (["good"], "a network is named by a str, and this is a list"),
+        ("Good", "the table has no 'Good'; nearest: 'good'"),
+        ("middle", "middle fits, and 1 that fit as well have a higher accuracy"),
         (..., "replace the three dots with the name of a network"),
     ],
 )

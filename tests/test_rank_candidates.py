@@ -109,7 +109,7 @@ def test_what_fools_scores_is_said_once(images, lite):
         rank([lite, Candidate(lite, "stage2", 64)], images.few(1), scores=["logme", "h", "knn"], **QUIET)
     said = "\n".join(str(warning.message) for warning in caught)
     assert "3 pictures and up to 1280 features, so that h and logme fit by chance" in said
-    assert "24 to 1280 features: h and logme compare only networks of the same width" in said
+    assert "24 to 1280 features: h and logme depend on the width, too" in said
     assert f"which costs accuracy: {LITE} at 32 px, {LITE} until stage2 at 64 px" in said
     assert f"over a tenth of the features are the same on all pictures: {LITE} at 32 px" in said
     assert "3 classes have one picture" in said

@@ -18,8 +18,8 @@ def lab(open_lab):
 def test_pictures_and_the_table_are_there_before_anything_has_run(lab):
     pictures = lab.page.locator(".jp-NotebookPanel:visible .jp-OutputArea-output img")
     expect(pictures.first).to_be_attached()
-    # The contact sheet, the agreement of the scores, and the chooser's still picture.
-    expect(pictures).to_have_count(3)
+    # The contact sheet, the chooser's still picture, and the curves of the claims; folded outputs come on top.
+    assert pictures.count() >= 10
     expect(lab.output(1).get_by_role("columnheader", name="GFLOP per picture")).to_be_attached()
 
 

@@ -1,34 +1,29 @@
-"""Exercises of lesson 02: the smallest p-value with few candidates, and the best network within a budget."""
+"""Exercises of lesson 02: operations at another picture size, and the best network within a budget."""
 
 import functools
 import math
-import numbers
 
 from tlkit.arguments import suggest
-from tlkit.lessons.exercise import NotYet, compare, exercise, name_type
+from tlkit.lessons.exercise import NotYet, compare, exercise, expect_number, name_type, sort_by_distance
 
 
-@exercise("02_smallest_p", "a number between 0 and 1")
-def _check_smallest_p(answer, *, n_candidates):
-    """Return the verdict on the two-sided p-value of a perfect rank correlation."""
-    # Kendall 1938: 2 of the n! orders are as extreme as the perfect one.
-    if isinstance(answer, bool) or not isinstance(answer, numbers.Real):
-        raise NotYet(f"a p-value is a number, and this is {answer!r}.")
-    n_orders = math.factorial(n_candidates)
-    right = 2 / n_orders
-    # The tau of a perfect ranking in units of its standard deviation, for the normal approximation.
-    z = math.sqrt(9 * n_candidates * (n_candidates - 1) / (2 * (2 * n_candidates + 5)))
+@exercise("02_operations", "a number of GFLOP")
+def _check_operations(answer, *, networks, network, image_size_px):
+    """Return the verdict on the GFLOP per picture of a network at another height and width than its own."""
+    answer, row = expect_number(answer), networks.set_index("name").loc[network]
+    own, ratio = row["n_flops"] / 1e9, image_size_px / row["image_size_px"]
     slips = {
-        "that counts the perfect order alone; two-sided, the reversed order is just as extreme.": 1 / n_orders,
-        "that is the normal approximation, which needs many candidates; count the orders.": math.erfc(z / math.sqrt(2)),
-        "0.05 is the usual threshold; here, count how small p can get at all.": 0.05,
-        "a perfect ranking also happens by chance: in how many of all orders of the candidates?": 0,
+        f"those are the operations at its own {row['image_size_px']:g} px.": own,
+        "both height and width change, so the ratio of the sizes counts twice.": own * ratio,
+        "the ratio is upside down: smaller pictures take fewer operations.": own / ratio**2,
+        "a multiplication and its addition count as 2 operations in this table.": own * ratio**2 / 2,
+        "that is the ratio of the sizes; multiply the network's operations by it, twice.": ratio,
+        "that is the ratio of the areas; multiply the network's operations by it.": ratio**2,
+        "that counts single operations; divide by a billion for GFLOP.": own * ratio**2 * 1e9,
     }
-    otherwise = f"if only chance ranks {n_candidates} candidates, how many orders are there, all equally likely?"
-    if not 0 <= answer <= 1:
-        otherwise = f"a p-value lies between 0 and 1, and this is {answer:g}."
-    compare(answer, right, slips, otherwise, functools.partial(math.isclose, abs_tol=5e-4))
-    return f"2 of {n_orders} orders are as extreme as the perfect one: {right:.3f}, and no data can do better."
+    near = functools.partial(math.isclose, rel_tol=0, abs_tol=6e-3)
+    compare(answer, own * ratio**2, sort_by_distance(answer, slips), "operations grow with the number of pixels.", near)
+    return f"{own:.2f} GFLOP × {ratio:.2f}² = {own * ratio**2:.2f} GFLOP per picture."
 
 
 @exercise("02_best", "the name of a network, in quotes")

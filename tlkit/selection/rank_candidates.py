@@ -170,9 +170,7 @@ def _warn_of_conditions(rows, images, scores, constant):
             f"{len(images)} pictures and up to {widths[-1]} features, so that {' and '.join(affected)} fit by chance"
         )
     if affected and len(widths) > 1:
-        warn_of(
-            f"{widths[0]} to {widths[-1]} features: {' and '.join(affected)} compare only networks of the same width"
-        )
+        warn_of(f"{widths[0]} to {widths[-1]} features: {' and '.join(affected)} depend on the width, too")
     if resized:
         warn_of(f"at another size than the weights were trained with, which costs accuracy: {', '.join(resized)}")
     if constant:
