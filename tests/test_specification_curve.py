@@ -175,6 +175,11 @@ def test_the_sentence_counts_the_replications_left(domains, sizes):
     )
 
 
+def test_the_sentence_about_bounds_lists_no_verdicts():
+    sentence = summarise_curve(make_claim((-0.2, 0)), CHOICES).sentence
+    assert sentence.startswith("Tuning everything harms. This holds in 11 of 12 replications (92%). The difference")
+
+
 def test_without_a_replication_the_sentence_tells_what_to_do():
     claim = make_claim()
     claim = dataclasses.replace(claim, replications=claim.replications[claim.replications["domain"] == "sketch"])

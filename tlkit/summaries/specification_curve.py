@@ -34,9 +34,10 @@ def summarise_curve(claim, levels):
     left = claim.replications[kept]
     results, counts = np.unique(name_results(left, claim.expected), return_counts=True)
     listed = ", ".join(f"{result} {count}" for result, count in zip(results, counts, strict=True))
+    verdicts = f": {listed}" if isinstance(claim.expected, str) else ""
     which = "replications" if kept.all() else "of the replications left"
     sentence = (
-        f"{claim.sentence} This holds in {left['holds'].sum()} of {len(left)} {which} ({left['holds'].mean():.0%}): "
-        f"{listed}. The {claim.effect} ranges from {left['effect'].min():.3g} to {left['effect'].max():.3g}."
+        f"{claim.sentence} This holds in {left['holds'].sum()} of {len(left)} {which} ({left['holds'].mean():.0%})"
+        f"{verdicts}. The {claim.effect} ranges from {left['effect'].min():.3g} to {left['effect'].max():.3g}."
     )
     return CurveSummary(kept, sentence)
