@@ -68,7 +68,7 @@ def measure_probe_gains(first_seed, image_size_px, fewest_shots, most_shots, met
         effect="difference between gains",
     ),
 )
-def compare_domains(first_seed, image_size_px, drawings, shots, metric):
+def compare_gains_of_domains(first_seed, image_size_px, drawings, shots, metric):
     """Gain of the linear probe over hand-made features on photographs, minus that on drawings."""
     photos = tl.load_images("styles", domain="photo")
     classes = [photos.classes[label] for label in np.unique(photos.labels)]
