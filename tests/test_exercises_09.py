@@ -40,14 +40,15 @@ def test_an_exact_a_rounded_and_a_thrown_answer_pass():
 
 
 MAXIMUM_SLIPS = {
-    "that is the accuracy of each epoch": 0.5,
-    "that is a number of pictures": expect_slowly(0.5, 14, 10) * 14,
-    "that is in per cent": expect_slowly(0.5, 14, 10) * 100,
-    "that is the best possible result": 1,
-    "that is the worst of them": 1 - expect_slowly(0.5, 14, 10),
-    "that is the best of two": expect_slowly(0.5, 14, 2),
-    "that is the best on ten times as many pictures": expect_slowly(0.5, 140, 10),
-    "that is one standard deviation above": 0.5 + math.sqrt(0.25 / 14),
+    "this is the accuracy of each epoch": 0.5,
+    "this is a number of pictures": expect_slowly(0.5, 14, 10) * 14,
+    "this is in per cent": expect_slowly(0.5, 14, 10) * 100,
+    "this is the best possible result": 1,
+    "this is the worst of them": 1 - expect_slowly(0.5, 14, 10),
+    "this is the best of two": expect_slowly(0.5, 14, 2),
+    "this is the best on ten times as many pictures": expect_slowly(0.5, 140, 10),
+    "this is one standard deviation above": 0.5 + math.sqrt(0.25 / 14),
+    "this is the gain alone": expect_slowly(0.5, 14, 10) - 0.5,
     "another number: draw 10 epochs, each with 14 pictures that are right with probability 0.5": 0.1234,
     "this should be a number, and is a str": "most",
     "no answer yet; replace the three dots with a number": ...,
@@ -62,37 +63,49 @@ def test_each_slip_of_the_maximum_gets_its_own_hint(hint):
 
 
 @pytest.fixture
-def damage():
-    """Turned breaks most; negatives are only new; mirrored breaks a little; gray nothing."""
+def scores():
+    """Two folds, three candidates: choosing by the outer scores would take others than choosing by the inner ones."""
     rows = [
-        ("turned", 0.9, 0.5, 0.4),
-        ("negative", 0.9, 0.3, 0.88),
-        ("mirrored", 0.9, 0.7, 0.8),
-        ("gray", 0.9, 0.9, 0.9),
+        (0, "knn", 0.70, 0.52),
+        (0, "ridge", 0.74, 0.58),
+        (0, "prototype", 0.40, 0.63),
+        (1, "knn", 0.75, 0.66),
+        (1, "ridge", 0.64, 0.78),
+        (1, "prototype", 0.30, 0.32),
     ]
-    everything = [(policy, "all", *shares) for policy, *shares in rows]
-    one_class = [(policy, "6", *shares[::-1]) for policy, *shares in rows]
-    return pd.DataFrame(everything + one_class, columns=["policy", "class", "plain", "views", "trained_on_views"])
+    return pd.DataFrame(rows, columns=["fold", "candidate", "inner", "outer"])
 
 
-def test_the_policy_that_breaks_most_passes(damage):
-    result = check("09_policy", "turned", damage=damage)
-    assert result.passed
-    assert result.sentence.startswith("turned: a head trained on such views recognises 0.40 instead of 0.90")
+def test_the_outer_scores_of_the_inner_choices_pass_to_two_digits(scores):
+    for answer in (0.62, (0.58 + 0.66) / 2, np.float64(0.62), 0.624):
+        result = check("09_honest", answer, scores=scores)
+        assert result.passed
+        assert result.sentence.startswith("0.62: no choice has seen")
+        assert result.sentence.endswith("The best outer scores promise 0.71.")
 
 
-POLICY_SLIPS = {
-    "negative has the lowest share in the column views (0.90 plain, 0.30 views, 0.88 trained on views)": "negative",
-    "mirrored breaks some (0.90 plain, 0.70 views, 0.80 trained on views), another policy more": "mirrored",
-    "gray breaks nothing": "gray",
-    "'blur' is not in the table, which has turned, negative, mirrored, gray": "blur",
-    "this should be the name of a policy (str), and is a list": ["turned"],
-    "no answer yet; replace the three dots with the name of a policy": ...,
+HONEST_SLIPS = {
+    "this takes the best outer score of each fold": (0.63 + 0.78) / 2,
+    "this takes the candidate with the best mean outer score": (0.58 + 0.78) / 2,
+    "this is the highest outer score of all": 0.78,
+    "this is the inner score of the choices": 0.745,
+    "this is the best mean inner score": 0.725,
+    "this takes one candidate for all folds": (0.52 + 0.66) / 2,
+    "this is the mean over all candidates": 0.58167,
+    "this is the mean of all inner scores": (0.70 + 0.74 + 0.40 + 0.75 + 0.64 + 0.30) / 6,
+    "this takes the lowest inner score": (0.63 + 0.32) / 2,
+    "this is one fold alone": 0.58,
+    "this is the best fold": 0.66,
+    "this is the error": 0.38,
+    "this is in per cent": 62,
+    "another number: in each fold": 0.1234,
+    "this should be a number, and is a str": "knn",
+    "no answer yet; replace the three dots with a number": ...,
 }
 
 
-@pytest.mark.parametrize("hint", POLICY_SLIPS)
-def test_each_slip_of_a_policy_gets_its_own_hint(damage, hint):
-    result = check("09_policy", POLICY_SLIPS[hint], damage=damage)
+@pytest.mark.parametrize("hint", HONEST_SLIPS)
+def test_each_slip_of_the_honest_number_gets_its_own_hint(scores, hint):
+    result = check("09_honest", HONEST_SLIPS[hint], scores=scores)
     assert not result.passed
     assert hint in result.sentence

@@ -1,8 +1,8 @@
-"""Exercises of lesson 09: the best of equally good epochs, and the augmentation that breaks labels."""
+"""Exercises of lesson 09: the best of equally good epochs, and the accuracy that may be reported."""
 
 import numpy as np
 
-from tlkit.lessons.exercise import NotYet, compare, exercise, expect_number, name_type, sort_by_distance
+from tlkit.lessons.exercise import compare, exercise, expect_number, sort_by_distance
 
 _TOLERANCE = 0.0051  # an answer may be rounded to two digits, or be the mean of some thousand random draws
 
@@ -14,14 +14,15 @@ def _check_maximum(answer, *, chance, n_pictures, n_epochs):
     answer = expect_number(answer)
     right = expect_maximum(chance, n_pictures, n_epochs)
     slips = {
-        "that is the accuracy of each epoch; the best of several looks better.": chance,
-        "that is a number of pictures; give a share, from 0 to 1.": right * n_pictures,
-        "that is in per cent; give a share, from 0 to 1.": 100 * right,
-        "that is the best possible result; the mean of the best is below it.": 1.0,
-        "that is the worst of them; take the best.": 1 - expect_maximum(1 - chance, n_pictures, n_epochs),
-        "that is the best of two; there are more epochs.": expect_maximum(chance, n_pictures, 2),
-        "that is the best on ten times as many pictures.": expect_maximum(chance, 10 * n_pictures, n_epochs),
-        "that is one standard deviation above the chance; take the mean of the best.": (
+        "this is the accuracy of each epoch; the best of several looks better.": chance,
+        "this is a number of pictures; give a share, from 0 to 1.": right * n_pictures,
+        "this is in per cent; give a share, from 0 to 1.": 100 * right,
+        "this is the gain alone; give the best share itself.": right - chance,
+        "this is the best possible result; the mean of the best is below it.": 1.0,
+        "this is the worst of them; take the best.": 1 - expect_maximum(1 - chance, n_pictures, n_epochs),
+        "this is the best of two; there are more epochs.": expect_maximum(chance, n_pictures, 2),
+        "this is the best on ten times as many pictures.": expect_maximum(chance, 10 * n_pictures, n_epochs),
+        "this is one standard deviation above the chance; take the mean of the best.": (
             chance + np.sqrt(chance * (1 - chance) / n_pictures)
         ),
     }
@@ -47,27 +48,42 @@ def expect_maximum(chance, n_pictures, n_epochs):
     return float((1 - below).sum() / n_pictures)
 
 
-@exercise("09_policy", "the name of a policy")
-def _check_policy(answer, *, damage):
-    """Return the verdict on the policy that breaks most labels, in a table of `measure_label_damage`."""
-    rows = damage[damage["class"] == "all"].set_index("policy")
-    if not isinstance(answer, str):
-        raise NotYet(f"this should be the name of a policy (str), and is a {name_type(answer)}.")
-    if answer not in rows.index:
-        raise NotYet(f"{answer!r} is not in the table, which has {', '.join(rows.index)}.")
-    lost = rows["plain"] - rows["trained_on_views"]
-    plain, views, trained_on_views = (rows.loc[answer, name] for name in ("plain", "views", "trained_on_views"))
-    if lost[answer] == lost.max():
-        return (
-            f"{answer}: a head trained on such views recognises {trained_on_views:.2f} instead of {plain:.2f}: the "
-            "pictures no longer show their class."
-        )
-    shares = f"{plain:.2f} plain, {views:.2f} views, {trained_on_views:.2f} trained on views"
-    if views == rows["views"].min():
-        raise NotYet(
-            f"{answer} has the lowest share in the column views ({shares}), but training on such views brings much of "
-            "it back: it was only new."
-        )
-    if lost[answer] <= 0:
-        raise NotYet(f"{answer} breaks nothing ({shares}): the share after training on such views is as good as plain.")
-    raise NotYet(f"{answer} breaks some ({shares}), another policy more: compare plain with trained_on_views.")
+@exercise("09_honest", "a number")
+def _check_honest(answer, *, scores):
+    """Return the verdict on the accuracy to report, from a table with the columns fold, candidate, inner and outer."""
+    # One row per outer fold and candidate: the accuracy on inner folds of the training part, and on the test fold.
+    answer = expect_number(answer)
+    inner, outer = (scores.pivot(index="fold", columns="candidate", values=name) for name in ("inner", "outer"))
+    chosen = inner.to_numpy().argmax(axis=1)
+    judged = outer.to_numpy()[np.arange(len(outer)), chosen]
+    right = float(judged.mean())
+    slips = {
+        "this takes the best outer score of each fold, so it chooses on the test set.": outer.max(axis=1).mean(),
+        "this takes the candidate with the best mean outer score, so it chooses on the test set.": outer.mean().max(),
+        "this is the highest outer score of all; choose by inner, then take the mean.": outer.max().max(),
+        "this is the inner score of the choices; report their outer score.": inner.max(axis=1).mean(),
+        "this is the best mean inner score; report the outer scores of the choices.": inner.mean().max(),
+        "this takes one candidate for all folds, but inner scores of the other folds have seen this test fold.": (
+            outer[inner.mean().idxmax()].mean()
+        ),
+        "this is the mean over all candidates; choose one per fold first.": outer.to_numpy().mean(),
+        "this is the mean of all inner scores; choose one candidate per fold first.": inner.to_numpy().mean(),
+        "this takes the lowest inner score; choose the highest.": (
+            outer.to_numpy()[np.arange(len(outer)), inner.to_numpy().argmin(axis=1)].mean()
+        ),
+        "this is one fold alone; take the mean over all folds.": judged[0],
+        "this is the best fold; take the mean over all folds.": judged.max(),
+        "this is the worst fold; take the mean over all folds.": judged.min(),
+        "this is the error; report the accuracy.": 1 - right,
+        "this is in per cent; give a share, from 0 to 1.": 100 * right,
+    }
+    compare(
+        answer,
+        right,
+        sort_by_distance(answer, slips),
+        "another number: in each fold take the candidate with the highest inner score, note its outer score, and "
+        "take the mean over the folds.",
+        lambda a, b: abs(a - b) <= _TOLERANCE,
+    )
+    promised = outer.max(axis=1).mean()
+    return f"{right:.2f}: no choice has seen the pictures that judge it. The best outer scores promise {promised:.2f}."
