@@ -67,7 +67,7 @@ def measure_optimism(right, n_held_out, seed):
         effect="promised minus measured accuracy",
     ),
     more_held_out_pictures_promise_less=Claim(
-        "If twice as many pictures are held out, the best of twelve heads and cuts promises less too much.",
+        "With twice as many held-out pictures, the best of twelve heads and cuts overstates its accuracy less.",
         "harms",
         effect="change of promised minus measured accuracy",
     ),
@@ -112,28 +112,15 @@ def train_head(features, train, test, learning_rate, n_epochs, seed):
         "helps",
         effect="promised minus measured accuracy",
     ),
-    all_pictures_beat_stopping=Claim(
-        "A head that learns from seven pictures per class to the last epoch is better than a head that learns from "
-        "five and stops at the best epoch on the other two.",
-        "helps",
-    ),
 )
 def stop_at_best(domain, learning_rate, image_size_px, n_epochs):
-    """Promise minus truth of the best epoch of a head, and its loss against all pictures to the end."""
+    """Promise minus truth of the best epoch of a head."""
     images, features = extract(domain, image_size_px)
-    optimism, gained = [], []
+    optimism = []
     for seed in range(N_SEEDS):
-        train, test = images.split(test_fold=seed)
-        seven, unseen = train.few(7, seed=seed), find_rows(images, test)
-        five = seven.few(5, seed=seed)
-        known, held_out = find_rows(images, five), find_rows(images, seven.disjoint_from(five))
-        both = np.concatenate([held_out, unseen])
-        right = train_head(features[-1], known, both, learning_rate, n_epochs, seed)
-        optimism.append(measure_optimism(right[:, len(held_out) :], 14, seed))
-        stopped = right[right[:, : len(held_out)].mean(axis=1).argmax(), len(held_out) :].mean()
-        everything = train_head(features[-1], find_rows(images, seven), unseen, learning_rate, n_epochs, seed)
-        gained.append(everything[-1].mean() - stopped)
-    return {"best_epoch_promises_too_much": np.array(optimism), "all_pictures_beat_stopping": np.array(gained)}
+        right = train_head(features[-1], *split(images, seed, shots=5), learning_rate, n_epochs, seed)
+        optimism.append(measure_optimism(right, 14, seed))
+    return {"best_epoch_promises_too_much": np.array(optimism)}
 
 
 def score_inner(features, train, splitter, heads=HEADS):
@@ -148,31 +135,33 @@ def score_inner(features, train, splitter, heads=HEADS):
     choices={
         "image_size_px": [64, 96],
         "stage": ["stage6", "last"],
-        "n_inner": [3, 5],
-        "n_neighbors": [1, 3],
+        "n_inner": [3, 4, 5],
     },
     ignored_groups_promise_too_much=Claim(
         "On all clip-art training pictures, a nearest-neighbour head looks better in inner folds that ignore groups "
         "than in folds that keep them together.",
         "helps",
     ),
-    ignored_groups_flatter_neighbours_more=Claim(
-        "Folds that ignore groups flatter the nearest-neighbour head more than the prototype head.",
+    ignored_groups_flatter_all_heads=Claim(
+        "Inner folds that ignore groups also raise the mean score of ridge and prototype heads.",
         "helps",
     ),
 )
-def ignore_groups(image_size_px, stage, n_inner, n_neighbors):
+def ignore_groups(image_size_px, stage, n_inner):
     """Inner folds that ignore groups, minus folds that keep them."""
     images, features = extract("clipart", image_size_px)
     cut = [features[1 if stage == "stage6" else 2]]
-    heads = [("knn", {"n_neighbors": n_neighbors}), ("prototype", {})]
+    heads = [("knn", {"n_neighbors": 1}), ("ridge", {"l2_penalty": 1}), ("prototype", {})]
     flattered = []
     for seed in range(N_SEEDS):
         train, _ = split(images, seed)
         scores = [score_inner(cut, train, make(n_inner, shuffle=True, random_state=seed), heads) for make in SPLITTERS]
         flattered.append(scores[0] - scores[1])
-    knn, prototype = np.transpose(flattered)
-    return {"ignored_groups_promise_too_much": knn, "ignored_groups_flatter_neighbours_more": knn - prototype}
+    flattered = np.array(flattered)
+    return {
+        "ignored_groups_promise_too_much": flattered[:, 0],
+        "ignored_groups_flatter_all_heads": flattered[:, 1:].mean(axis=1),
+    }
 
 
 @measurement(
@@ -182,8 +171,8 @@ def ignore_groups(image_size_px, stage, n_inner, n_neighbors):
         "n_held_out": [10, 14, 20],
     },
     grouped_folds_promise_less=Claim(
-        "On clip-art, a choice of head and cut by inner grouped folds promises less than the choice on 10 to 20 of the "
-        "test pictures, measured against what each then gives.",
+        "On clip-art, the choice of head and cut by inner grouped folds overstates its accuracy less than the choice on "
+        "10 to 20 test pictures.",
         "harms",
         effect="difference in promised minus measured accuracy",
     ),
