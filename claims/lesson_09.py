@@ -171,8 +171,8 @@ def ignore_groups(image_size_px, stage, n_inner):
         "n_held_out": [10, 14, 20],
     },
     grouped_folds_promise_less=Claim(
-        "On clip-art, the choice of head and cut by inner grouped folds overstates its accuracy less than the choice on "
-        "10 to 20 test pictures.",
+        "On clip-art, the choice of head and cut by inner grouped folds overstates its accuracy less than the choice "
+        "on 10 to 20 test pictures.",
         "harms",
         effect="difference in promised minus measured accuracy",
     ),
