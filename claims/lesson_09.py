@@ -197,3 +197,50 @@ def choose_by_folds(image_size_px, n_inner, n_held_out):
         "grouped_folds_promise_less": np.subtract(by_folds, on_few),
         "grouped_folds_are_honest": np.array(by_folds),
     }
+
+
+@functools.cache
+def tune(policy, learning_rate, shots, seed):
+    """Return the accuracy after tuning two stages with an augmentation, and the last training loss."""
+    backbone = tl.load_backbone("efficientnet_lite0", image_size_px=64)
+    train, test = tl.load_images("styles", domain="clipart").split(test_fold=seed)
+    phases = [tl.Phase(["head"], None)]
+    if policy != "probe":
+        phases += [tl.Phase([-2, -1, "head"], 6, learning_rate, augment=None if policy == "none" else policy)]
+    run = tl.transfer(backbone, train.few(shots, seed=seed), tl.Strategy(phases), seed=seed, progress=False)
+    return run.evaluate(test).accuracy, run.history[-1]["loss"] if run.history else np.nan
+
+
+@measurement(
+    choices={
+        "policy": ["flip", "rand_augment", "mixup"],
+        "learning_rate": [3e-4, 1e-3],
+        "shots": [3, 5],
+    },
+    augmentation_keeps_loss_up=Claim(
+        "While two stages are tuned on three or five clip-art pictures per class, the last training loss is higher "
+        "with an augmentation than without.",
+        (0, None),
+        effect="difference in training loss",
+    ),
+    augmentation_gain_is_unclear=Claim(
+        "With three or five clip-art pictures per class and four seeds, a comparison can't tell whether flip, "
+        "rand_augment or mixup helps the tuning of two stages.",
+        "can't tell",
+    ),
+    augmented_tuning_hardly_beats_the_probe=Claim(
+        "With three or five clip-art pictures per class, tuning two stages with an augmentation is at most eight "
+        "points better than the linear probe.",
+        (None, 0.08),
+    ),
+)
+def augment_while_tuning(policy, learning_rate, shots):
+    """Tuning with an augmentation, against tuning without and against the linear probe."""
+    arms = (policy, "none", "probe")
+    results = np.array([[tune(arm, learning_rate, shots, seed) for arm in arms] for seed in range(4)])
+    (augmented, plain, probe), losses = results[..., 0].T, results[..., 1].T
+    return {
+        "augmentation_keeps_loss_up": losses[0] - losses[1],
+        "augmentation_gain_is_unclear": augmented - plain,
+        "augmented_tuning_hardly_beats_the_probe": augmented - probe,
+    }

@@ -53,7 +53,8 @@ def _check_honest(answer, *, scores):
     """Return the verdict on the accuracy to report, from a table with the columns fold, candidate, inner and outer."""
     # One row per outer fold and candidate: the accuracy on inner folds of the training part, and on the test fold.
     answer = expect_number(answer)
-    inner, outer = (scores.pivot(index="fold", columns="candidate", values=name) for name in ("inner", "outer"))
+    tables = (scores.pivot(index="fold", columns="candidate", values=name) for name in ("inner", "outer"))
+    inner, outer = (table[scores["candidate"].unique()] for table in tables)  # the first of equal ones is chosen
     chosen = inner.to_numpy().argmax(axis=1)
     judged = outer.to_numpy()[np.arange(len(outer)), chosen]
     right = float(judged.mean())
