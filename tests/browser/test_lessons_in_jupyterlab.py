@@ -19,8 +19,8 @@ LESSONS = {
     "07_another_domain.ipynb": (6, "the one frequent in the target"),
     # Contact sheets, gains, the explorer and its still picture.
     "08_negative_transfer.ipynb": (4, "it is halved"),
-    # The gallery, the losses, the ablation, the explorer and its still picture.
-    "09_little_data.ipynb": (5, "gray, flip, invert"),
+    # The gallery, the explorer and its still picture; the ablation and the cost of choosing are folded.
+    "09_little_data.ipynb": (3, "helps"),
     # Contact sheet, heat maps, correlations, the explorer and its still picture, channels, CKA, both heads' maps.
     "10_look_inside.ipynb": (8, "much the same map"),
 }

@@ -136,7 +136,7 @@ def find_lesson_faults(notebook, stem):
             faults.append(f"{n_words} words of prose, expected {LEAST_WORDS} at least")
         if len(set(names)) != N_PREDICTIONS:
             faults.append(f"{len(set(names))} predictions, expected {N_PREDICTIONS}")
-        if len(compared := re.findall(r"\.compare\(", "\n".join(code))) < N_PREDICTIONS:
+        if len(compared := re.findall(r"(?<!\btl)\.compare\(", "\n".join(code))) < N_PREDICTIONS:
             faults.append(f"{len(compared)} predictions are compared with a result, expected {N_PREDICTIONS}")
         if "**For teachers:**" not in prose:
             faults.append("no line for teachers")
@@ -219,8 +219,8 @@ def _list_claims(path):
 
 def list_long_sentences(notebook):
     """Return the sentences of a notebook's prose with more than `LONG_SENTENCE_WORDS` words."""
-    prose = re.sub(r"```.*?```", " ", read_prose(notebook), flags=re.DOTALL)
-    blocks = [" ".join(block.split()) for block in re.split(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.) )", prose)]
-    running = [block for block in blocks if not re.match(r"[#|<!]", block)]
-    sentences = [sentence for block in running for sentence in re.split(r"(?<=[.!?:])\s+", block)]
+    prose = re.sub(r"```.*?```", "\n\n", read_prose(notebook), flags=re.DOTALL)
+    blocks = [" ".join(block.split()) for block in re.split(r"\n\s*\n", prose)]
+    running = [block for block in blocks if not re.match(r"[#|<!\[]", block)]
+    sentences = [sentence for block in running for sentence in re.split(r"(?<=[.!?])\s+", block)]
     return [sentence for sentence in sentences if len(re.findall(r"[A-Za-z']+", sentence)) > LONG_SENTENCE_WORDS]

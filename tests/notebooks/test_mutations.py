@@ -5,7 +5,7 @@ import dataclasses
 
 import nbformat
 import pytest
-from guards import REPOSITORY
+from guards import REPOSITORY, find_solutions
 from test_notebook_guards import run_nbval
 
 
@@ -17,14 +17,18 @@ class Mutation:
     ---------
     lesson: str, its file without the ending
     last: str, some code of the last cell of the part
-    skipped: list of str, code of cells that are left out, because the part doesn't need what they take long for
     code: str, run before the first cell
+    skipped: tuple of str, code of cells that the part doesn't need
+    solution: int or None, the folded solution that has to pass after the part
+    claim: str or None, the claim whose quickest replication has to be found again after the part
     """
 
     lesson: str
     last: str
     code: str
     skipped: tuple = ()
+    solution: int | None = None
+    claim: str | None = None
 
 
 MUTATIONS = {
@@ -52,7 +56,9 @@ tlkit.backbones.freezing.freeze.freeze = lambda model, **settings: model
     ),
     "intervals are too narrow": Mutation(
         lesson="01_why_transfer",
-        last="x",
+        last="comparison = tl.compare",
+        skipped=("scratch = tl.compare",),
+        solution=1,
         code="""
 import tlkit.evaluation.intervals
 
@@ -79,7 +85,8 @@ tlkit.images.imageset.choose_test = choose_test
     ),
     "AdaBN subtracts the target's mean twice": Mutation(
         lesson="07_another_domain",
-        last="adapt_run",
+        last="import tlkit as tl",
+        claim="adabn_harms",
         code="""
 import tlkit.adaptation.source_free
 
@@ -99,12 +106,30 @@ tlkit.adaptation.source_free.reestimate_norm_statistics = reestimate
 }
 
 
+REPLICATION = """
+from tlkit.claims.ledger import load_measurements
+from tlkit.claims.replicate import measure
+
+(one,) = [one for one in load_measurements() if {name!r} in one.claims]
+row = one.claims[{name!r}].replications.sort_values("duration_s").iloc[0]
+(choices,) = [choices for choices in one.replications if all(str(row[key]) == str(choices[key]) for key in choices)]
+effect = measure(one, choices)[0][{name!r}][0]
+assert abs(effect - row["effect"]) < 0.1, (effect, row["effect"])
+"""
+
+
 def cut_out(notebook, mutation):
     """Return the part of a lesson that has to notice a mutation."""
-    part = copy.deepcopy(notebook)
-    last = next(place for place, cell in enumerate(part.cells) if cell.cell_type == "code" and mutation.last in cell.source)
-    cells = [cell for cell in part.cells[: last + 1] if cell.cell_type == "code"]
-    part.cells = [cell for cell in cells if not any(code in cell.source for code in mutation.skipped)]
+    code = [cell for cell in copy.deepcopy(notebook.cells) if cell.cell_type == "code"]
+    last = next(place for place, cell in enumerate(code) if mutation.last in cell.source)
+    cells = [cell for cell in code[: last + 1] if not any(source in cell.source for source in mutation.skipped)]
+    if mutation.solution is not None:
+        *lines, check = find_solutions(notebook)[mutation.solution].strip().split("\n")
+        cells.append(nbformat.v4.new_code_cell("\n".join([*lines, f"assert {check}.passed"])))
+    if mutation.claim:
+        cells.append(nbformat.v4.new_code_cell(REPLICATION.format(name=mutation.claim)))
+    part = nbformat.v4.new_notebook(metadata=notebook.metadata)
+    part.cells = cells
     return part
 
 
