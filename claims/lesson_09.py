@@ -176,12 +176,6 @@ def ignore_groups(image_size_px, stage, n_inner):
         "harms",
         effect="difference in promised minus measured accuracy",
     ),
-    grouped_folds_are_honest=Claim(
-        "On clip-art, the score of the choice by inner grouped folds is at most five points above its accuracy on the "
-        "test set.",
-        (None, 0.05),
-        effect="promised minus measured accuracy",
-    ),
 )
 def choose_by_folds(image_size_px, n_inner, n_held_out):
     """Promise minus truth of a choice by inner grouped folds, and of a choice on a few test pictures."""
@@ -193,22 +187,17 @@ def choose_by_folds(image_size_px, n_inner, n_held_out):
         right = judge(features, train, test)
         by_folds.append(inner.max() - right[inner.argmax()].mean())
         on_few.append(measure_optimism(right, n_held_out, seed))
-    return {
-        "grouped_folds_promise_less": np.subtract(by_folds, on_few),
-        "grouped_folds_are_honest": np.array(by_folds),
-    }
+    return {"grouped_folds_promise_less": np.subtract(by_folds, on_few)}
 
 
 @functools.cache
 def tune(policy, learning_rate, shots, seed):
-    """Return the accuracy after tuning two stages with an augmentation, and the last training loss."""
+    """Return the accuracy after tuning two stages with an augmentation."""
     backbone = tl.load_backbone("efficientnet_lite0", image_size_px=64)
     train, test = tl.load_images("styles", domain="clipart").split(test_fold=seed)
-    phases = [tl.Phase(["head"], None)]
-    if policy != "probe":
-        phases += [tl.Phase([-2, -1, "head"], 6, learning_rate, augment=None if policy == "none" else policy)]
+    phases = [tl.Phase(["head"], None), tl.Phase([-2, -1, "head"], 6, learning_rate, augment=policy)]
     run = tl.transfer(backbone, train.few(shots, seed=seed), tl.Strategy(phases), seed=seed, progress=False)
-    return run.evaluate(test).accuracy, run.history[-1]["loss"] if run.history else np.nan
+    return run.evaluate(test).accuracy
 
 
 @measurement(
@@ -217,30 +206,13 @@ def tune(policy, learning_rate, shots, seed):
         "learning_rate": [3e-4, 1e-3],
         "shots": [3, 5],
     },
-    augmentation_keeps_loss_up=Claim(
-        "While two stages are tuned on three or five clip-art pictures per class, the last training loss is higher "
-        "with an augmentation than without.",
-        (0, None),
-        effect="difference in training loss",
-    ),
     augmentation_gain_is_unclear=Claim(
         "With three or five clip-art pictures per class and four seeds, a comparison can't tell whether flip, "
         "rand_augment or mixup helps the tuning of two stages.",
         "can't tell",
     ),
-    augmented_tuning_hardly_beats_the_probe=Claim(
-        "With three or five clip-art pictures per class, tuning two stages with an augmentation is at most eight "
-        "points better than the linear probe.",
-        (None, 0.08),
-    ),
 )
 def augment_while_tuning(policy, learning_rate, shots):
-    """Tuning with an augmentation, against tuning without and against the linear probe."""
-    arms = (policy, "none", "probe")
-    results = np.array([[tune(arm, learning_rate, shots, seed) for arm in arms] for seed in range(4)])
-    (augmented, plain, probe), losses = results[..., 0].T, results[..., 1].T
-    return {
-        "augmentation_keeps_loss_up": losses[0] - losses[1],
-        "augmentation_gain_is_unclear": augmented - plain,
-        "augmented_tuning_hardly_beats_the_probe": augmented - probe,
-    }
+    """Tuning with an augmentation, minus tuning without."""
+    pairs = [[tune(arm, learning_rate, shots, seed) for arm in (policy, None)] for seed in range(4)]
+    return {"augmentation_gain_is_unclear": -np.diff(pairs)[:, 0]}
