@@ -94,7 +94,7 @@ def list_quickest():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "place"), list_quickest())
+@pytest.mark.parametrize(("name", "place"), list(list_quickest()))
 def test_a_replication_is_found_again(name, place):
     one = measurements[name]
     effects, _ = measure(one, one.replications[place])
