@@ -140,7 +140,7 @@ def find_lesson_faults(notebook, stem):
             faults.append(f"{len(compared)} predictions are compared with a result, expected {N_PREDICTIONS}")
         if "**For teachers:**" not in prose:
             faults.append("no line for teachers")
-        if not re.search(r"30[- ]minute path", prose, re.IGNORECASE):
+        if not re.search(r"\*\*(30[- ]minute path|in 30 minutes):", prose, re.IGNORECASE):
             faults.append("no 30-minute path")
         if len(claims := list_shown_claims(code)) < LEAST_CLAIMS:
             faults.append(f"shows {len(claims)} claims, expected {LEAST_CLAIMS} at least")
