@@ -46,8 +46,7 @@ def test_levels_are_unticked_by_keyboard_and_no_key_is_a_command_of_jupyterlab(l
     expect(status).to_contain_text("This holds in 4 of 4 of the replications left")
     middle = output.get_by_role("group", name="image size px").get_by_role("button", name="128")
     expect(middle).to_have_attribute("aria-disabled", "true")
-    for key in ("Enter", "Tab"):
-        lab.page.keyboard.press(key)
+    lab.page.keyboard.press("Tab")
     assert lab.cells.count() == n_cells
 
 

@@ -15,16 +15,19 @@ figure.savefig("a.png")
 tl.plots.describe(figure, "A line from 1 to 2.")
 """.strip(),
     'tl.plots.describe(Image("a.png"), "The same line.")',
+    'tl.widgets.Prediction("made", "Which one?", ["a", "b"])',
     'print("the answer")\nfigure',
+    'print("the other answer")',
 ]
-FOLDED = 3
+HIDDEN, TAGGED = 4, 5
 
 
 @pytest.fixture(scope="module")
 def lab(open_lab, tmp_path_factory):
     path = write_notebook(tmp_path_factory.mktemp("notebook") / "05_made.ipynb", CELLS)
     notebook = nbformat.read(path, as_version=4)
-    notebook.cells[FOLDED].metadata["jupyter"] = {"outputs_hidden": True}
+    notebook.cells[HIDDEN].metadata["jupyter"] = {"outputs_hidden": True}
+    notebook.cells[TAGGED].metadata["tags"] = ["answer"]
     nbformat.write(notebook, path)
     with open_lab(path) as lab:
         lab.run_all()
@@ -38,21 +41,25 @@ def test_pictures_have_text_alternatives(lab):
         assert picture.evaluate("image => image.naturalWidth") > 400
 
 
-def find_fold(lab):
-    """Return the button that stands for a folded output."""
-    return lab.cells.nth(FOLDED).locator(".jp-Placeholder-content")
-
-
-def test_a_folded_output_stays_folded_after_running_everything_and_a_click_opens_it(lab):
-    answer = lab.cells.nth(FOLDED).get_by_text("the answer", exact=True)
-    expect(find_fold(lab)).to_be_visible()
-    expect(answer).to_be_hidden()
-    lab.run_all()
-    expect(find_fold(lab)).to_be_visible()
-    expect(answer).to_be_hidden()
-    find_fold(lab).click()
+@pytest.mark.parametrize(("number", "text"), [(HIDDEN, "the answer"), (TAGGED, "the other answer")])
+def test_answers_stay_folded_after_running_everything_and_a_click_opens_them(lab, number, text):
+    answer = lab.cells.nth(number).get_by_text(text, exact=True)
+    fold = lab.cells.nth(number).get_by_text("The result: predict first, then click here.")
+    for _ in range(2):
+        expect(fold).to_be_visible()
+        expect(answer).to_be_hidden()
+        if number == HIDDEN:
+            expect(lab.output(HIDDEN).locator("img")).to_be_hidden()
+            break  # JupyterLab forgets that it was folded
+        lab.run_all()
+    fold.click()
     expect(answer).to_be_visible()
-    expect(lab.output(FOLDED).get_by_role("img", name="A line from 1 to 2.")).to_be_visible()
+    fold.focus()
+    lab.page.keyboard.press("Enter")
+    expect(answer).to_be_hidden()
+    if number == HIDDEN:
+        fold.click()
+        expect(lab.output(HIDDEN).get_by_role("img", name="A line from 1 to 2.")).to_be_visible()
 
 
 def test_text_alternatives_are_saved_with_the_notebook(lab):

@@ -54,8 +54,16 @@ def strip_widgets(notebook):
     return notebook
 
 
+def tag_answers(notebook):
+    """Tag cells whose outputs are folded: JupyterLab forgets that when it runs them, and predictions go by the tag."""
+    for cell in notebook.cells:
+        if cell.metadata.get("jupyter", {}).get("outputs_hidden"):
+            cell.metadata["tags"] = sorted({*cell.metadata.get("tags", []), "answer"})
+    return notebook
+
+
 if __name__ == "__main__":
     for path in map(Path, sys.argv[1:]):
         notebook = run_notebook(nbformat.read(path, as_version=4), path.parent)
-        nbformat.write(strip_widgets(notebook), path)
+        nbformat.write(tag_answers(strip_widgets(notebook)), path)
         print(*list_silent(notebook), sep="\n")

@@ -14,7 +14,7 @@ from guards import MOST_BYTES, count_words, find_faults, find_solutions, is_comp
 from lesson_ends import AddedCell
 from made_notebooks import write_notebook
 from nbval.plugin import IPyNbCell
-from storing import run_notebook, strip_widgets
+from storing import run_notebook, strip_widgets, tag_answers
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
@@ -188,10 +188,11 @@ def test_storing_keeps_folded_outputs_and_descriptions_of_pictures(tmp_path):
     )
     made = read(write_notebook(tmp_path / "made.ipynb", [drawing, "len('four')"]))
     made.cells[1].metadata["jupyter"] = {"outputs_hidden": True}
-    store(tmp_path / "made.ipynb", strip_widgets(run_notebook(made, tmp_path)))
+    store(tmp_path / "made.ipynb", tag_answers(strip_widgets(run_notebook(made, tmp_path))))
     stored = read(tmp_path / "made.ipynb")
     assert stored.cells[0].outputs[0].metadata["image/png"]["alt"] == "An empty figure."
-    assert stored.cells[1].metadata["jupyter"] == {"outputs_hidden": True}
+    assert stored.cells[1].metadata == {"jupyter": {"outputs_hidden": True}, "tags": ["answer"]}
+    assert "tags" not in stored.cells[0].metadata
     assert run_nbval(tmp_path) == {"made": True}
 
 

@@ -13,6 +13,7 @@ import traitlets
 from tlkit.arguments import check_known, check_number
 from tlkit.lessons.progress import find_entry, find_file, keep_entry
 from tlkit.widgets.explorer import read_script
+from tlkit.widgets.fold import fold_answers
 
 _N_CHIPS = 10
 _MOST_OPTIONS = 12  # each has a row
@@ -107,6 +108,7 @@ class Prediction(anywidget.AnyWidget):
         texts = [_format(option, unit) for option in self._values]
         if not 2 <= len(texts) <= _MOST_OPTIONS or len(set(texts)) < len(texts):
             raise ValueError(f"options: {texts}, expected from 2 to {_MOST_OPTIONS} different ones")
+        fold_answers()
         path, lesson = find_file()
         folder = hashlib.sha256(str(path.parent).encode()).hexdigest()[:12]
         found = self._read_entry(texts)
