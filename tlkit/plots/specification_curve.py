@@ -150,8 +150,8 @@ def _draw_frame(replications, choices, expected, effect, axes):
     handles.append(Patch(label=f"gray: {meaning}", color=QUIET, alpha=0.15))
     curve.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=6, fontsize=TEXT_PT, frameon=False)
     places, first = _place_rows(choices), {(name, str(levels[0])) for name, levels in choices.items()}
-    names = [f"{shorten(pair[0].replace('_', ' '))}: " if pair in first else "" for pair in places]
-    texts = [name + shorten(level, 16) for name, (_, level) in zip(names, places, strict=True)]
+    names = [f"{pair[0].replace('_', ' ')}: " if pair in first else "" for pair in places]
+    texts = [shorten(name + level, 30) for name, (_, level) in zip(names, places, strict=True)]
     rows.set_yticks(list(places.values()), texts, fontsize=TEXT_PT)
     rows.set(ylim=(max(places.values()) + 0.6, -0.6), xticks=[], xlabel="replications, sorted by effect")
     rows.grid(axis="y", alpha=0.3)
