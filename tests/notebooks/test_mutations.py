@@ -35,7 +35,7 @@ MUTATIONS = {
     "wrong mean": Mutation(
         lesson="09_little_data",
         last='describe().loc[["min", "mean", "max"]]',
-        skipped=("draw_augmentations", "tl.transfer", "tl.compare", "AugmentationExplorer", "explorer.snapshot"),
+        skipped=("tl.transfer", "tl.compare", "AugmentationExplorer", "explorer.snapshot"),
         code="""
 import dataclasses
 import tlkit.images.inputs
