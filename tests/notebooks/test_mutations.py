@@ -57,7 +57,7 @@ tlkit.backbones.freezing.freeze.freeze = lambda model, **settings: model
     "intervals are too narrow": Mutation(
         lesson="01_why_transfer",
         last="comparison = tl.compare",
-        skipped=("scratch = tl.compare",),
+        skipped=("scratch = tl.compare", "scratch.runs"),
         solution=1,
         code="""
 import tlkit.evaluation.intervals
