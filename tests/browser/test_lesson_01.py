@@ -18,8 +18,8 @@ def lab(open_lab):
 def test_pictures_are_there_before_anything_has_run(lab):
     pictures = lab.page.locator(".jp-NotebookPanel:visible .jp-OutputArea-output img")
     expect(pictures.first).to_be_attached()
-    # The contact sheet, the curves, the explorer and its still picture.
-    expect(pictures).to_have_count(4)
+    # The contact sheet and the explorer; the curves are folded.
+    expect(pictures).to_have_count(2)
 
 
 def test_the_first_cells_run_up_to_the_prediction(lab):
