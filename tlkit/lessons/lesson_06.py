@@ -1,12 +1,14 @@
 """Exercises of lesson 06: the number of parameters that LoRA trains, and the largest batch that fits in memory."""
 
 import functools
+import itertools
 import math
 
 from tlkit.lessons.exercise import NotYet, calling_answer, compare, exercise, expect_function, expect_whole_number
 
 _FIXED = ("parameters", "gradients", "optimizer")
-_ROOMS_MIB = (300, 1000, 77, 0.5)  # the last holds no step at all
+# Rooms in MiB, and shares of the activations, as smaller pictures keep. The last room holds no step at all.
+_CASES = ((300, 0.05), (300, 1), (77, 0.05), (0.5, 1))
 
 
 @exercise("06_count", "the name of your function")
@@ -56,26 +58,26 @@ def _check_batch(answer, *, memory, n_pictures):
     """Return the verdict on (parts, n_pictures, room_mib) → largest batch; `memory` has one row of parts per method."""
     expect_function(answer)
     rows = memory[memory["activations"] > 0]  # a probe that keeps none has no largest batch
-    for room_mib in _ROOMS_MIB:
-        for method, parts in rows.iterrows():
-            with calling_answer():
-                number = answer(parts.copy(), n_pictures, room_mib)
-            where = f"for {method} in {room_mib:g} MiB"
-            try:
-                is_whole = float(number) == int(number)
-            except (TypeError, ValueError):
-                is_whole = False
-            if not is_whole:
-                raise NotYet(f"{where}: {number!r}, expected a whole number of pictures; round down, or it won't fit.")
-            if number < 0:
-                raise NotYet(f"{where}: {int(number)} pictures. Not even one fits, so the answer is 0, not below.")
-            right = _find_batch(parts, n_pictures, room_mib)
-            title = f"{where}: {int(number)} pictures. "
-            slips = {title + hint: wrong for hint, wrong in _list_batch_slips(parts, n_pictures, room_mib).items()}
-            hint = "Take the fixed parts from the room, then divide by the activations of one picture."
-            compare(int(number), right, slips, title + hint)
-    fits = ", ".join(f"{_find_batch(row, n_pictures, _ROOMS_MIB[0])} with {name}" for name, row in rows.iterrows())
-    return f"in {_ROOMS_MIB[0]} MiB fit {fits}."
+    for (room_mib, share), method in itertools.product(_CASES, rows.index):
+        parts = rows.loc[method] * [share if part == "activations" else 1 for part in rows]
+        with calling_answer():
+            number = answer(parts.copy(), n_pictures, room_mib)
+        per_picture = parts["activations"] / n_pictures
+        where = f"for {method} in {room_mib:g} MiB, with {per_picture:.1f} MiB of activations per picture"
+        try:
+            is_whole = float(number) == int(number)
+        except (TypeError, ValueError):
+            is_whole = False
+        if not is_whole:
+            raise NotYet(f"{where}: {number!r}, expected a whole number of pictures; round down, or it won't fit.")
+        if number < 0:
+            raise NotYet(f"{where}: {int(number)} pictures. Not even one fits, so the answer is 0, not below.")
+        title = f"{where}: {int(number)} pictures. "
+        slips = {title + hint: wrong for hint, wrong in _list_batch_slips(parts, n_pictures, room_mib).items()}
+        hint = "Take the fixed parts from the room, then divide by the activations of one picture."
+        compare(int(number), _find_batch(parts, n_pictures, room_mib), slips, title + hint)
+    fits = ", ".join(f"{_find_batch(row, n_pictures, 300)} with {name}" for name, row in rows.iterrows())
+    return f"in 300 MiB fit {fits}."
 
 
 def _find_batch(parts, n_pictures, room_mib, fixed=_FIXED):
