@@ -100,7 +100,7 @@ def move_norm_statistics(n_stages, learning_rate, domain, first_seed):
             few = train.few(5, seed=seed)
         own, new = {}, {}
         for norms in ("frozen", "moving"):
-            phase = tl.Phase([*range(-n_stages, 0), "head"], 3, learning_rate, norm_statistics=norms)
+            phase = tl.Phase([*range(-n_stages, 0), "head"], 2, learning_rate, norm_statistics=norms)
             run = tl.transfer(backbone, few, tl.Strategy([_SOLVE, phase], name=norms), seed=seed, progress=False)
             own[norms] = run.evaluate(test).accuracy
             if norms == "moving":

@@ -16,7 +16,7 @@ from tlkit.claims import Claim, measurement
 @measurement(
     choices={
         "network": ["efficientnet_lite0", "mobilenet_v3_small", "resnet18"],
-        "image_size_px": [64, 96, 160],
+        "image_size_px": [64, 96, 128],
         "batch_size": [1, 2, 8],
         "rank": [2, 4, 8],
     },
@@ -80,7 +80,7 @@ def measure_step(network, batch, learns):
 @measurement(
     choices={
         "method": ["bitfit", "norm_only", "lora"],
-        "n_epochs": [2, 4],
+        "n_epochs": [1, 2],
         "domain": ["clipart", "sketch"],
         "first_seed": [0, 5],
     },
@@ -94,10 +94,6 @@ def measure_step(network, batch, learns):
         (0.0, 0.05),
         effect="size ratio",
     ),
-    half_way_keeps_accuracy=Claim(
-        "Halfway between the linear probe and the tuned network, accuracy is at most five points below their mean.",
-        (-0.05, None),
-    ),
     renumbered_channels_do_not_mix=Claim(
         "If the tuned network's hidden channels are numbered anew, the network halfway is worse than the worse end.",
         "harms",
@@ -107,7 +103,7 @@ def train_little(method, n_epochs, domain, first_seed):
     """Accuracy of a method that trains little minus that of full tuning, one difference per fold; and of mixtures."""
     backbone = tl.load_backbone("efficientnet_lite0", image_size_px=64)
     images = tl.load_images("styles", domain=domain)
-    differences, half_way, renumbered = [], [], []
+    differences, renumbered = [], []
     for seed in range(first_seed, first_seed + 5):
         train, test = images.split(test_fold=seed % 5)
         with warnings.catch_warnings(action="ignore"):  # small classes give all they have
@@ -118,16 +114,11 @@ def train_little(method, n_epochs, domain, first_seed):
         )
         accuracy = [run.evaluate(test).accuracy for run in (probe, little, full)]
         differences.append(accuracy[1] - accuracy[2])
-        middle, apart = (
-            tl.training.interpolate_runs(probe, end, 0.5, train=few).evaluate(test).accuracy
-            for end in (full, renumber(full, seed))
-        )
-        half_way.append(middle - (accuracy[0] + accuracy[2]) / 2)
-        renumbered.append(apart - min(accuracy[0], accuracy[2]))
+        apart = tl.training.interpolate_runs(probe, renumber(full, seed), 0.5, train=few)
+        renumbered.append(apart.evaluate(test).accuracy - min(accuracy[0], accuracy[2]))
     return {
         "little_or_all_is_open": np.array(differences),
         "little_is_stored": little.cost()["stored_mib"] / full.cost()["stored_mib"],
-        "half_way_keeps_accuracy": np.array(half_way),
         "renumbered_channels_do_not_mix": np.array(renumbered),
     }
 
