@@ -80,14 +80,14 @@ def measure_step(network, batch, learns):
 @measurement(
     choices={
         "method": ["bitfit", "norm_only", "lora"],
-        "n_epochs": [1, 2],
+        "n_epochs": [2, 3],
         "domain": ["clipart", "sketch"],
         "first_seed": [0, 5],
     },
     n_replications=10,
-    little_or_all_is_open=Claim(
-        "With five drawings per class, five folds can't tell whether training little or everything is more accurate.",
-        "can't tell",
+    little_or_all_differ_little=Claim(
+        "With five drawings per class, training little and training everything differ by less than ten points.",
+        (-0.1, 0.1),
     ),
     little_is_stored=Claim(
         "Little trained is little stored: less than a twentieth of the file of a network that was tuned as a whole.",
@@ -117,7 +117,7 @@ def train_little(method, n_epochs, domain, first_seed):
         apart = tl.training.interpolate_runs(probe, renumber(full, seed), 0.5, train=few)
         renumbered.append(apart.evaluate(test).accuracy - min(accuracy[0], accuracy[2]))
     return {
-        "little_or_all_is_open": np.array(differences),
+        "little_or_all_differ_little": np.array(differences),
         "little_is_stored": little.cost()["stored_mib"] / full.cost()["stored_mib"],
         "renumbered_channels_do_not_mix": np.array(renumbered),
     }
