@@ -6,8 +6,6 @@ import functools
 import warnings
 
 import numpy as np
-import torch
-from torch import nn
 
 import tlkit as tl
 from tlkit.claims import Claim, measurement
@@ -44,6 +42,8 @@ from tlkit.claims import Claim, measurement
 )
 def hold_memory(network, image_size_px, batch_size, rank):
     """Memory of a training step of LoRA over that of full tuning, by part."""
+    import torch
+
     backbone = tl.load_backbone(network, weights=None, image_size_px=image_size_px)
     insert = functools.partial(tl.strategies.get("lora").prepare, rank=rank)
 
@@ -65,9 +65,11 @@ def hold_memory(network, image_size_px, batch_size, rank):
 
 def measure_step(network, batch, learns):
     """Return {part: bytes} that a step holds; parameters learn if their name contains `learns`, and the head's do."""
+    import torch
+
     for name, value in network.named_parameters():
         value.requires_grad_(learns in name)
-    head, kept = nn.Linear(network.n_features, 14), {}
+    head, kept = torch.nn.Linear(network.n_features, 14), {}
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.setdefault(t.data_ptr(), t.detach()), lambda t: t):
         head(network.train()(batch)).logsumexp(1).sum()
     parameters = [*network.parameters(), *head.parameters()]
@@ -140,6 +142,8 @@ def shorten(name, n_epochs=3):
 
 def renumber(run, seed):
     """Return a run whose hidden channels are in another order, in each block; it computes the same function."""
+    import torch
+
     run = copy.deepcopy(run)
     random = torch.Generator().manual_seed(seed)
     for block in (module for module in run.backbone.modules() if hasattr(module, "conv_pwl")):
