@@ -13,8 +13,8 @@ LESSONS = {
     "03_freeze.ipynb": (4, "its weight"),
     # The contact sheet, the learning curves, the explorer and its still picture, the gains over hand-made features.
     "04_extract_features.ipynb": (5, "stage5"),
-    # Contact sheet, the explorer and its still picture; figures with an answer are folded.
-    "06_fine_tune_little.ipynb": (3, "0.9"),
+    # Contact sheet, memory of a step, trained shares, two interpolations, the explorer and its still picture.
+    "06_fine_tune_little.ipynb": (7, "half"),
     # Contact sheets, gaps, the toy, pairs, the explorer and its still picture.
     "07_another_domain.ipynb": (6, "the one frequent in the target"),
     # Contact sheets, gains, the explorer and its still picture.
