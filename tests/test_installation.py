@@ -65,7 +65,10 @@ def test_a_lesson_that_lacks_a_package_is_named(monkeypatch):
     monkeypatch.setattr(importlib.metadata, "version", version)
     finding = find("lessons")
     lite1, lite2 = sorted(missing - {"peft"})
-    assert (finding.ok, finding.found) == (False, f"02 lacks {lite1} and {lite2}; 06 lacks peft")
+    assert (finding.ok, finding.found) == (
+        False,
+        f"02 lacks {lite1} and {lite2}; 06 lacks peft; 12 lacks {lite1} and {lite2}",
+    )
     assert finding.remedy == f"pip install {lite1} {lite2} peft"
     missing.clear()
     assert find("lessons").ok

