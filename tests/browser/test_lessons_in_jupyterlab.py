@@ -11,8 +11,8 @@ NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 LESSONS = {
     # The contact sheet, the gains, the explorer and its still picture.
     "03_freeze.ipynb": (4, "its weight"),
-    # The contact sheet, the learning curves, the explorer and its still picture, the gains over hand-made features.
-    "04_extract_features.ipynb": (5, "stage5"),
+    # The contact sheet, the explorer and its still picture; gains are folded.
+    "04_extract_features.ipynb": (3, "no difference that matters"),
     # Contact sheet, memory of a step, trained shares, two interpolations, the explorer and its still picture.
     "06_fine_tune_little.ipynb": (7, "half"),
     # Contact sheets, gaps, the toy, pairs, the explorer and its still picture.
@@ -21,8 +21,8 @@ LESSONS = {
     "08_negative_transfer.ipynb": (4, "it is halved"),
     # The gallery, the explorer and its still picture; the ablation and the cost of choosing are folded.
     "09_little_data.ipynb": (3, "helps"),
-    # Contact sheet, heat maps, correlations, the explorer and its still picture, channels, CKA, both heads' maps.
-    "10_look_inside.ipynb": (8, "much the same map"),
+    # Contact sheet, heat maps, the explorer and its still picture; shares of heat, CKA and calibration are folded.
+    "10_look_inside.ipynb": (4, "random head"),
 }
 
 
