@@ -9,8 +9,8 @@ expect = pytest.importorskip("playwright.sync_api", reason="needs the extra 'bro
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 # How many pictures each shows, and a prediction. Lessons 01, 02 and 05 show more, and have files of their own.
 LESSONS = {
-    # The contact sheet, the gains, the explorer and its still picture.
-    "03_freeze.ipynb": (4, "its weight"),
+    # The contact sheet and the explorer; the changes of accuracy are folded.
+    "03_freeze.ipynb": (2, "its weight"),
     # The contact sheet, the explorer and its still picture; gains are folded.
     "04_extract_features.ipynb": (3, "no difference that matters"),
     # Contact sheet, memory of a step, trained shares, two interpolations, the explorer and its still picture.
