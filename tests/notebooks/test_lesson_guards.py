@@ -1,11 +1,27 @@
-"""The guards of a lesson's content: each is seen to fail on a made notebook."""
+"""The guards of a lesson's content: each is seen to fail on a made notebook, and all lessons meet them."""
 
 import copy
 
 import guards
 import nbformat
 import pytest
-from guards import find_lesson_faults, list_long_sentences
+from guards import MOST_LONG_SENTENCES, REPOSITORY, find_lesson_faults, list_long_sentences
+
+LESSONS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_a_lesson_meets_the_guards_of_its_content(path):
+    assert find_lesson_faults(read(path), path.stem) == []
+
+
+def test_long_sentences_are_rare_in_all_lessons_together():
+    found = [sentence for path in LESSONS for sentence in list_long_sentences(read(path))]
+    assert len(found) <= MOST_LONG_SENTENCES, "\n".join(found)
 
 
 @pytest.fixture
