@@ -21,7 +21,7 @@ SAME_PROCESSOR, OTHER_PROCESSOR = 0.005, 0.05
 COSTS = re.compile("time|memory|second", re.IGNORECASE)  # effects that another program on the machine can change
 
 claims = {claim.name: claim for claim in find_claims()}
-measurements = {one.function.__name__: one for one in load_measurements()}
+measurements = {f"{next(iter(one.claims))}, …": one for one in load_measurements()}
 
 
 def find_faults(claim, one):

@@ -32,15 +32,11 @@ class Claim:
         whole interval has to lie, None for an open end.
     effect : str
         Name of the effect, for the axis of a figure.
+    name, lesson, choices, path : str, str, dict of str to list, and Path
+        Name of the claim, number of its lesson, levels of each choice, and its table; `measurement` sets them.
 
     Attributes
     ----------
-    name, lesson : str
-        Name of the claim and number of its lesson.
-    choices : dict of str to list
-        Levels of each choice.
-    path : Path
-        Its table.
     replications : DataFrame
         One row per replication, with a column per choice and these:
 
@@ -122,6 +118,7 @@ class Claim:
         return f"{self.sentence} {self._describe_rate()}"
 
     def _describe_rate(self):
+        """Return in how many replications the claim holds, in words."""
         if self.replications.empty:
             return "(not replicated yet)"
         return f"(holds in {self.n_holding} of {len(self.replications)} replications)"

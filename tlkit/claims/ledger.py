@@ -39,6 +39,7 @@ class Shown(tuple):
         return "\n".join(map(repr, self))
 
     def _repr_html_(self):
+        """Return the claims below each other."""
         return "".join(claim._repr_html_() for claim in self)
 
 

@@ -23,6 +23,7 @@ class PredictionScores:
         return f"{self.sentence}\n{self.table.round(2).to_string(index=False)}" if len(self.table) else self.sentence
 
     def _repr_html_(self):
+        """Return the sentence above the table."""
         return f"<p>{self.sentence}</p>{self.table.round(2).to_html(index=False)}"
 
 
