@@ -27,8 +27,8 @@ class ClaimExplorer(ChoiceExplorer):
     --------
     >>> claims = tl.claims.table()
     >>> name = claims.loc[claims["n_replications"] > 0, "name"].iloc[0]
-    >>> ClaimExplorer(name)
-    ClaimExplorer(...)
+    >>> ClaimExplorer(name).claim.name == name
+    True
     """
 
     def __init__(self, claim: str | Claim):
