@@ -38,6 +38,10 @@ def test_the_largest_weight_without_harm_passes():
         (0.1, "the mean is still not below zero"),
         (0.3, "0.3 was not measured; there are 0.1, 0.25, 0.5, 1."),
         ("0.25", "this should be one of the weights, and is a str."),
+        ("sketch × 0.25", "this should be one of the weights, and is a str."),
+        ([0.1, 0.25], "this should be one of the weights, and is a list."),
+        (GAINS.loc[1], "this should be one of the weights, and is a Series."),
+        (-0.09, "-0.09 was not measured"),
         (True, "this should be one of the weights, and is a bool."),
         (..., "no answer yet; replace the three dots with a weight"),
     ],
@@ -63,6 +67,17 @@ def test_another_weight_without_harm_is_sent_on():
     assert "go on to the last one without harm" in ask_weight(0.1, gains).sentence
 
 
+@pytest.mark.parametrize("strict", [False, True])
+def test_both_readings_of_a_border_pass(strict):
+    def judge(low, high):
+        if (low > 0 if strict else low >= 0) or (high < 0 if strict else high <= 0):
+            return "helps" if low >= 0 else "harms"
+        within = low > -0.02 and high < 0.02 if strict else low >= -0.02 and high <= 0.02
+        return "no difference that matters" if within else "can't tell"
+
+    assert check("08_claim", judge, gains=GAINS[1:]).passed
+
+
 def test_the_verdict_by_hand_passes():
     result = check("08_claim", give_verdict, gains=GAINS)
     assert result.passed
@@ -75,7 +90,7 @@ def test_the_verdict_by_hand_passes():
         (lambda low, high: "helps" if low + high > 0 else "harms", "zero isn't excluded"),
         (
             lambda low, high: give_verdict(low, high).replace("can't tell", "no difference that matters"),
-            "no proof of equality",
+            "does not prove equality",
         ),
         (lambda low, high: give_verdict(low, high, margin=0.0), "within two points of zero"),
         (
@@ -84,6 +99,17 @@ def test_the_verdict_by_hand_passes():
         ),
         (lambda low, high: "harm", "it returns 'harm'; expected one of"),
         (lambda low, high: "can't tell", "below zero, even if only by a little"),
+        (lambda low, high: give_verdict(low, high, margin=0.05), "a difference of 0."),
+        (lambda low, high: "helps" if high > 0 else "harms", "zero isn't excluded"),
+        (lambda low, high: give_verdict(-high, -low), "it returns 'helps': all of it lies below zero"),
+        (lambda low, high: None, "is there a return?"),
+        (lambda low, high: "Helps", "expected one of"),
+        (lambda low, high: low > 0, "it returns False; expected one of"),
+        (lambda low, high: np.array([]), "expected one of"),
+        (lambda low, high: pd.Series(["helps", "harms"]), "expected one of"),
+        (lambda interval: "helps", "the function ended in TypeError"),
+        (lambda low, high: 1 / 0, "the function ended in ZeroDivisionError: division by zero"),
+        (lambda low, high: lower > 0, "the function ended in NameError"),  # noqa: F821
         ("helps", "this should be your function, without brackets after it, and is a str."),
         (..., "replace the three dots with a function"),
     ],

@@ -1,8 +1,16 @@
-"""Exercises of lesson 07: the error after aligning the means of domains, and a method chosen without target labels."""
+"""Exercises of lesson 07: the error after aligning the means of domains, and a rule that chooses a method blind."""
 
 import numpy as np
 
-from tlkit.lessons.exercise import NotYet, compare, exercise, expect_number, name_type, sort_by_distance
+from tlkit.lessons.exercise import (
+    NotYet,
+    calling_answer,
+    compare,
+    exercise,
+    expect_number,
+    name_type,
+    sort_by_distance,
+)
 
 _TOLERANCE = 0.00501  # an error may be rounded to two digits
 _CELL = ["source", "target", "seed"]
@@ -54,71 +62,76 @@ def _list_means_slips(source, labels, target, truth, moved, right):
     on_source = _measure_error(moved, labels, moved, labels)
     return {
         "that is the share that it gets right; the error is the rest.": 1 - right,
-        "that is in per cent; give a share, from 0 to 1.": 100 * right,
+        "that is a percentage; give a share, from 0 to 1.": 100 * right,
         "that is the error before aligning: solve the head on the source that was moved.": before,
         "that is the mean over classes; here each point of the target counts the same.": balanced,
         "that is the error on the source, on which the head was trained; measure it on the target.": on_source,
         "the source was moved the wrong way: add the target's mean, subtract its own.": wrong_way,
         "the source was only centred; the target stays, so add its mean.": only_centred,
-        "each class was moved to its own mean in the target, which takes labels that nobody has.": per_class,
+        "each class was moved to its own mean in the target, which takes labels of the target.": per_class,
     }
 
 
-@exercise("07_blind", "a method for each pair and seed")
+@exercise("07_blind", "a rule: a function of a table of scores, or the name of a method or score")
 def _check_blind(answer, *, runs):
-    """Return the verdict on a method for each pair and seed, the one with the highest score by one validator."""
-    # The answer is a DataFrame with source, target, seed and method, or a Series of methods by the first three. The
-    # runs are those of a `PairComparison`, whose accuracies a choice without target labels must not use.
-    from tlkit.adaptation.pair_results import ORACLE, VALIDATORS
+    """Return the verdict on a rule that chooses a method for each pair and seed without labels of the target."""
+    # A rule is called with a table of validators, one row per method. It never sees accuracies, so any rule was stated
+    # beforehand. The runs are those of a `PairComparison`.
+    from tlkit.adaptation.pair_results import BASELINE, ORACLE, VALIDATORS
 
-    candidates = runs[runs["method"] != ORACLE]
-    scores = candidates.set_index([*_CELL, "method"])
-    chosen = _read_choice(answer, scores)
-    validators = [name for name in VALIDATORS if name in scores and scores[name].notna().all()]
-    best = scores.groupby(_CELL).max(numeric_only=True)
-    worst = scores.groupby(_CELL).min(numeric_only=True)
-    taken = scores.loc[chosen].droplevel("method").loc[best.index]
-    regrets = best["balanced_accuracy"] - taken["balanced_accuracy"]
-    for validator in validators:
-        if (taken[validator] == best[validator]).all():
-            return (
-                f"chosen blind by {validator}, these reach {taken['balanced_accuracy'].mean():.3f} of "
-                f"{best['balanced_accuracy'].mean():.3f}: a regret of {regrets.mean():.3f} on average, "
-                f"{regrets.max():.3f} at worst."
-            )
-    if not regrets.any():
-        raise NotYet("these have the best accuracies: the target's labels chose, and nobody has them. Take a score.")
-    for validator in validators:
-        if (taken[validator] == worst[validator]).all():
-            raise NotYet(f"these are the lowest by {validator}; for all validators, higher is better.")
-    if len({method for *_, method in chosen}) == 1:
-        raise NotYet("one method for all: no validator chooses so. Take the highest score within each pair and seed.")
-    n_right = {validator: int((taken[validator] == best[validator]).sum()) for validator in validators}
-    nearest = max(n_right, key=n_right.get)
-    raise NotYet(
-        f"no validator chooses so; {nearest} comes nearest, with {n_right[nearest]} of {len(best)} pairs and seeds. "
-        "Take the highest score of one validator within each pair and seed."
+    scores = runs[runs["method"] != ORACLE].set_index([*_CELL, "method"])
+    accuracies = scores["balanced_accuracy"].unstack()
+    blind = scores[[name for name in VALIDATORS if name in scores and scores[name].notna().all()]]
+    rule = _read_rule(answer, list(blind), list(accuracies))
+    splits = {split: rows.droplevel(_CELL) for split, rows in blind.groupby(_CELL)}
+    chosen = [_apply_rule(rule, rows, split) for split, rows in splits.items()]
+    for name in blind:
+        lowest = [rows[name].idxmin() for rows in splits.values()]
+        if chosen == lowest and len(set(lowest)) > 1:
+            raise NotYet(f"these have the lowest {name}; for all scores, higher is better.")
+    regrets = {name: accuracies.max(axis=1) - accuracies[name] for name in accuracies}
+    own = np.array([regrets[name][split] for name, split in zip(chosen, splits, strict=True)])
+    fixed = min(regrets, key=lambda name: regrets[name].mean())
+    return (
+        f"your rule has a regret of {own.mean():.3f} on average, {own.max():.3f} at worst. Beside it: always {fixed} "
+        f"(the best fixed method in hindsight) {regrets[fixed].mean():.3f}, source only {regrets[BASELINE].mean():.3f}."
     )
 
 
-def _read_choice(answer, scores):
-    """Return the chosen rows of `scores`, a list of (source, target, seed, method); raise NotYet for another form."""
-    import pandas as pd
+def _read_rule(answer, validators, methods):
+    """Return the rule that an answer states, a function of a table of scores; raise NotYet for another answer."""
+    if isinstance(answer, str) and answer in validators:
+        return lambda scores: scores[answer].idxmax()
+    if isinstance(answer, str):
+        _check_method(answer, methods, f"{answer!r}")
+        return lambda scores: answer
+    if not callable(answer):
+        raise NotYet(f"a rule is a function, not yet called, or a name, and this is a {name_type(answer)}.")
+    return answer
 
-    from tlkit.adaptation.pair_results import ORACLE
 
-    if isinstance(answer, pd.Series):
-        answer = answer.rename("method").reset_index()
-    if not isinstance(answer, pd.DataFrame):
-        raise NotYet(f"this should be a DataFrame or a Series by source, target and seed, not a {name_type(answer)}.")
-    if missing := [column for column in [*_CELL, "method"] if column not in answer]:
-        raise NotYet(f"{missing[0]} is missing: keep the rows that you chose, with source, target, seed and method.")
-    if (answer["method"] == ORACLE).any():
-        raise NotYet("the oracle is among them, which was trained on the target's labels: it is no method.")
-    n_cells = len(scores.groupby(_CELL))
-    rows = list(answer[[*_CELL, "method"]].itertuples(index=False, name=None))
-    if unknown := [row for row in rows if row not in scores.index]:
-        raise NotYet(f"{unknown[0]} isn't among the runs.")
-    if len(rows) != n_cells or answer.duplicated(_CELL).any():
-        raise NotYet(f"{len(rows)} rows, expected {n_cells}: one for each pair of domains and seed.")
-    return rows
+def _apply_rule(rule, scores, split):
+    """Return the method that a rule chooses for a split; raise NotYet if it chooses none of them."""
+    with calling_answer():
+        try:
+            chosen = rule(scores.copy())
+        except KeyError as error:
+            has = f"the table of scores has the columns {', '.join(scores)} and one row per method"
+            raise NotYet(f"the rule looks for {error}; {has}. Accuracies would take labels of the target.") from error
+    title = f"for {' → '.join(split[:2])}, seed {split[2]}, it returns {chosen!r}"
+    if chosen is None:
+        raise NotYet(f"{title}: is there a return?")
+    if not isinstance(chosen, str):
+        raise NotYet(f"{title} ({name_type(chosen)}); expected the name of a method, such as idxmax gives.")
+    if chosen in scores:
+        raise NotYet(f"{title}, which is a score; expected the method that has the highest.")
+    _check_method(chosen, list(scores.index), title)
+    return chosen
+
+
+def _check_method(name, methods, title):
+    """Raise NotYet if a name is none of the methods."""
+    if name == "oracle":
+        raise NotYet("the oracle was trained on the target's labels: it is no method.")
+    if name not in methods:
+        raise NotYet(f"{title}; there are the methods {', '.join(methods)}.")
