@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 import tlkit as tl
+from tlkit.claims import Claim, measurement
 
 DOMAINS = ["photo", "sketch", "clipart", "emoji"]
 SPLIT = ["source", "target", "seed"]
@@ -22,34 +23,9 @@ def _extract(image_size_px):
     return tl.extract_features(backbone, _load(), progress=False)
 
 
-@tl.claims.measurement(
-    {"share": [0.7, 0.8, 0.9], "distance": [2.5, 3.0, 4.0], "n_points": [100, 400], "move": [0, 4]},
-    frequent_class_loses=tl.claims.Claim(
-        "Two classes, reversed shares: if means are aligned, the class frequent in the target loses (simulated).",
-        "harms",
-        effect="recall of the class frequent in the target minus that of the other",
-    ),
-)
-def align_toy_means(share, distance, n_points, move):
-    """Align the means of two clouds per domain in the plane, over ten draws."""
-    differences = []
-    for seed in range(10):
-        random = np.random.default_rng(seed)
-        sides = []
-        for cats in (share, 1 - share):
-            labels = (np.arange(n_points) >= cats * n_points).astype(int)
-            sides.append((random.normal(size=(n_points, 2)) + distance * labels[:, None] * (1, 0), labels))
-        (source, labels), (target, truth) = sides
-        target = target + np.array([move, move / 2])
-        head = tl.adaptation.Align("mean").fit(source, labels, target, 2, seed=0)
-        right = head.predict(target).argmax(axis=1) == truth
-        differences.append(right[truth == 1].mean() - right[truth == 0].mean())
-    return {"frequent_class_loses": np.array(differences)}
-
-
-@tl.claims.measurement(
+@measurement(
     {"source": ["photo", "emoji", "clipart"], "image_size_px": [128, 224], "n_folds": [3, 5], "seeds": [1, 2]},
-    gap_is_appearance=tl.claims.Claim(
+    gap_is_appearance=Claim(
         "From photographs, emoji or clip-art to sketches, class shares make less than a fifth of the gap in accuracy.",
         (None, 0.2),
         effect="share of the gap that is due to class shares",
@@ -63,14 +39,14 @@ def explain_sketches(source, image_size_px, n_folds, seeds):
     return {"gap_is_appearance": abs(row["priors"]) / row["whole"]}
 
 
-@tl.claims.measurement(
+@measurement(
     {"seed": [0, 1, 2, 3], "image_size_px": [128, 160, 224], "shrinkage": [0.5, 0.8]},
-    coral_removes_mmd=tl.claims.Claim(
+    coral_removes_mmd=Claim(
         "From photographs to sketches, CORAL removes more than four fifths of the squared MMD.",
         (0.8, None),
         effect="share of the squared MMD that is removed",
     ),
-    coral_leaves_half=tl.claims.Claim(
+    coral_leaves_half=Claim(
         "Over the twelve pairs, CORAL wins back less than half of the gap in balanced accuracy.",
         (None, 0.5),
         effect="share of the gap that is won back",
@@ -91,24 +67,24 @@ def align_twelve_pairs(seed, image_size_px, shrinkage):
     }
 
 
-@tl.claims.measurement(
+@measurement(
     {"seed": [0, 1, 2, 3], "image_size_px": [128, 224], "left_out": ["photo", "sketch", "clipart", "emoji"]},
-    self_training_helps=tl.claims.Claim(
+    self_training_helps=Claim(
         "Over the pairs of three of the four domains, CORAL with self-training gains over source only.",
         "helps",
         effect="gain in balanced accuracy over source only",
     ),
-    estimated_shares_harm=tl.claims.Claim(
+    estimated_shares_harm=Claim(
         "Over the pairs of three of the four domains, correcting for estimated class shares loses to source only.",
         "harms",
         effect="gain in balanced accuracy over source only",
     ),
-    surest_head_loses=tl.claims.Claim(
+    surest_head_loses=Claim(
         "Over the pairs of three of the four domains, taking the surest head (entropy) loses to source only.",
         "harms",
         effect="gain in balanced accuracy over source only",
     ),
-    fixed_method_keeps_up=tl.claims.Claim(
+    fixed_method_keeps_up=Claim(
         "Over the pairs of three of the four domains, always taking CORAL with self-training costs at most two points "
         "against choosing by BNM.",
         (-0.02, None),
@@ -150,14 +126,14 @@ def _read_gain(row):
     return row["gain"], row["gain_low"], row["gain_high"]
 
 
-@tl.claims.measurement(
+@measurement(
     {"first_seed": [0, 4], "image_size_px": [64, 96], "learning_rate": [2e-4, 5e-4], "seen_class": ["bird", "mammal"]},
     n_replications=10,
-    adabn_harms=tl.claims.Claim(
+    adabn_harms=Claim(
         "If the last two stages were tuned on clip-art, AdaBN with photographs of all classes lowers their accuracy.",
         "harms",
     ),
-    adabn_erases_a_class=tl.claims.Claim(
+    adabn_erases_a_class=Claim(
         "AdaBN with birds only, or mammals only, lowers the recall of that class by more than a fifth.",
         (None, -0.2),
         effect="difference in recall",

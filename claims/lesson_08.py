@@ -7,6 +7,7 @@ import numpy as np
 from scipy import stats
 
 import tlkit as tl
+from tlkit.claims import Claim, measurement
 
 
 @functools.cache
@@ -24,18 +25,18 @@ def _extract(image_size_px, classes):
     return tl.extract_features(backbone, _load(classes), progress=False)
 
 
-@tl.claims.measurement(
+@measurement(
     {"first_seed": [0, 10, 20], "image_size_px": [128, 160, 224], "classes": ["core", "all"]},
-    pooled_sketches_harm=tl.claims.Claim(
+    pooled_sketches_harm=Claim(
         "At one photograph per class, all sketches pooled lose to the photographs alone.", "harms"
     ),
-    weight_decides=tl.claims.Claim(
+    weight_decides=Claim(
         "At one photograph per class, the same sketches at a quarter of the weight beat pooling.", "helps"
     ),
-    pooled_clipart_helps=tl.claims.Claim(
+    pooled_clipart_helps=Claim(
         "At one photograph per class, all clip-art pooled gains over the photographs alone.", "helps"
     ),
-    help_fades=tl.claims.Claim(
+    help_fades=Claim(
         "The gain of pooled clip-art is smaller at fifteen photographs per class than at one.",
         (None, 0),
         effect="change of the gain in accuracy",
@@ -65,9 +66,9 @@ def _read_gain(tables, baseline, strategy):
     return row["gain"], row["gain_low"], row["gain_high"]
 
 
-@tl.claims.measurement(
+@measurement(
     {"first_seed": [0, 5], "image_size_px": [128, 160, 224], "weight": ["0.25", "pooled"], "step": [1, 3]},
-    wrong_labels_harm=tl.claims.Claim(
+    wrong_labels_harm=Claim(
         "Clip-art whose classes are all mislabelled harms at five photographs per class, pooled or at a quarter.",
         "harms",
     ),
@@ -86,15 +87,15 @@ def mislabel_clipart(first_seed, image_size_px, weight, step):
     return {"wrong_labels_harm": (accuracies[True] - accuracies[False]).to_numpy()}
 
 
-@tl.claims.measurement(
+@measurement(
     {"seed_spread": [0.05, 0.1], "photo_spread": [0.1, 0.2], "n_seeds": [10, 20], "first_study": [0, 1000]},
-    noise_gets_verdicts=tl.claims.Claim(
+    noise_gets_verdicts=Claim(
         "If twenty sources do nothing and each gets its own 95 % interval, more than a quarter of studies find help or "
         "harm (simulated).",
         (0.25, None),
         effect="share of studies with a false verdict",
     ),
-    joint_intervals_prevent_verdicts=tl.claims.Claim(
+    joint_intervals_prevent_verdicts=Claim(
         "If the twenty intervals hold together, fewer than a tenth of studies find help or harm (simulated).",
         (None, 0.1),
         effect="share of studies with a false verdict",
