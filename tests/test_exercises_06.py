@@ -1,16 +1,15 @@
 """Exercises of lesson 06: what is right passes, each usual slip gets its own hint."""
 
 import copy
-import dataclasses
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from made_networks import make_tiny_backbone
 from torch import nn
 
-import tlkit as tl
 from tlkit.lessons import check
-from tlkit.training.wise_ft import interpolate_runs
 
 RANK = 3
 
@@ -18,18 +17,6 @@ RANK = 3
 @pytest.fixture(scope="module")
 def backbone():
     return make_tiny_backbone()
-
-
-@pytest.fixture(scope="module")
-def runs(backbone):
-    """A probe and a run that was tuned from it, with moved statistics and counters."""
-    images = tl.load_images("styles", domain="photo").few(1)
-    probe = tl.transfer(backbone, images, "linear_probe", progress=False)
-    tuned = copy.deepcopy(probe.backbone)
-    torch.manual_seed(0)
-    for value in (*tuned.parameters(), *tuned.buffers()):
-        value.data += 1 if value.dtype == torch.int64 else torch.rand_like(value)
-    return probe, dataclasses.replace(probe, backbone=tuned)
 
 
 def count(weight, rank):
@@ -81,97 +68,75 @@ def test_each_slip_of_a_count_gets_its_own_hint(backbone, answer, hint):
     assert hint in result.sentence
 
 
-def interpolate(parent, tuned, mixing_coefficient):
-    if mixing_coefficient in (0, 1):
-        return tuned if mixing_coefficient else parent
-    return {
-        name: torch.lerp(parent[name], value, mixing_coefficient) if value.is_floating_point() else value
-        for name, value in tuned.items()
-    }
+@pytest.fixture(scope="module")
+def memory():
+    """Return the MiB of a step of 8 pictures, as lesson 06 measures them."""
+    rows = {"linear_probe": (13.4, 0, 0, 0), "lora": (13.4, 0.4, 0.8, 314.1), "lp_ft": (13.0, 13.0, 26.0, 310.0)}
+    return pd.DataFrame(rows, ["parameters", "gradients", "optimizer", "activations"]).T
 
 
-def by_formula(formula, *, keeps_counters=False):
-    """Return a function that applies a formula to all tensors, or leaves whole numbers as the nearer end has them."""
-
-    def answer(parent, tuned, mixing_coefficient):
-        nearer = parent if mixing_coefficient < 0.5 else tuned
-        return {
-            name: nearer[name]
-            if keeps_counters and not value.is_floating_point()
-            else formula(parent[name], value, mixing_coefficient)
-            for name, value in tuned.items()
-        }
-
-    return answer
+def find_batch(parts, n_pictures, room_mib):
+    fixed = parts["parameters"] + parts["gradients"] + parts["optimizer"]
+    return max(0, int((room_mib - fixed) // (parts["activations"] / n_pictures)))
 
 
-def take_counters_of_tuned(parent, tuned, mixing_coefficient):
-    counters = {name: value for name, value in tuned.items() if not value.is_floating_point()}
-    return interpolate(parent, tuned, mixing_coefficient) | counters
+def check_batch(memory, answer):
+    return check("06_batch", answer, memory=memory, n_pictures=8)
 
 
-def change_given(parent, tuned, mixing_coefficient):
-    mixed = {name: value.clone() for name, value in interpolate(parent, tuned, mixing_coefficient).items()}
-    parent["head.bias"] += 1
-    return mixed
-
-
-def check_ends(runs, answer):
-    return check("06_ends", answer, parent=runs[0], tuned=runs[1])
-
-
-def test_an_interpolation_that_keeps_its_ends_passes(runs):
-    n_tensors = len(runs[0].backbone.state_dict()) + len(runs[0].head.state_dict())
-    assert repr(check_ends(runs, interpolate)) == (
-        f"Passed: all {n_tensors} tensors keep every bit at both ends, and lie halfway between."
-    )
-
-
-def test_the_kits_own_interpolation_passes(runs):
-    def kits(parent, tuned, mixing_coefficient):
-        train = tl.load_images("styles", domain="photo").few(1)
-        mixed = interpolate_runs(*runs, mixing_coefficient, train=train)
-        parts = {"backbone": mixed.backbone, "head": mixed.head}
-        tensors = {f"{part}.{name}": value for part, own in parts.items() for name, value in own.state_dict().items()}
-        # Statistics are estimated anew where they moved, which no formula for weights does.
-        halfway = interpolate(parent, tuned, mixing_coefficient)
-        return halfway | {name: value for name, value in tensors.items() if "running" not in name}
-
-    assert check_ends(runs, kits).passed
+def test_the_largest_batch_passes_as_any_whole_number(memory):
+    for kind in (int, float, np.int64):
+        result = check_batch(memory, lambda *given, kind=kind: kind(find_batch(*given)))
+        assert repr(result) == "Passed: in 300 MiB fit 7 with lora, 6 with lp_ft."
 
 
 @pytest.mark.parametrize(
     ("answer", "hint"),
     [
-        (by_formula(lambda a, b, s: a + s * (b - a), keeps_counters=True), "a + (b - a) need not be b"),
-        (by_formula(lambda a, b, s: (1 - s) * a + s * b), "It counts in whole numbers"),
-        (take_counters_of_tuned, "It counts in whole numbers"),
-        (by_formula(lambda a, b, s: (1 - s) * a + s * b, keeps_counters=True), "loses the sign of a negative zero"),
+        (lambda parts, n, room: int(room // (parts.sum() / n)), "only activations do"),
+        (lambda parts, n, room: find_batch(parts, 1, room), "are those of 8 pictures: divide them by 8"),
+        (lambda parts, n, room: int(room // (parts["activations"] / n)), "need room first"),
         (
-            lambda parent, tuned, mixing_coefficient: interpolate(tuned, parent, mixing_coefficient),
-            "are those of the other run",
+            lambda parts, n, room: max(0, int((room - parts["parameters"]) // (parts["activations"] / n))),
+            "Gradients and AdamW's means need room too",
         ),
-        (lambda parent, tuned, mixing_coefficient: tuned if mixing_coefficient == 1 else parent, "isn't halfway"),
-        (lambda parent, tuned, mixing_coefficient: tuned, "at mixing_coefficient 0"),
         (
-            lambda parent, tuned, mixing_coefficient: {"head.bias": tuned["head.bias"]},
-            "return every tensor by its name",
+            lambda parts, n, room: max(
+                0, int((room - parts["parameters"] - parts["gradients"]) // (parts["activations"] / n))
+            ),
+            "AdamW's means need room too",
         ),
-        (change_given, "the tensors that it was given changed"),
-        (lambda parent, tuned: parent, "the function ended in TypeError"),
-        (lambda parent, tuned, mixing_coefficient: 3, "the function ended in AttributeError"),
-        (0.5, "should be your function, without brackets after it, and is a float"),
+        (lambda parts, n, room: find_batch(parts, n, room) + 1, "Round down"),
+        (lambda parts, n, room: max(0, find_batch(parts, n, room) - 1), "one more picture the step still fits"),
+        (
+            lambda parts, n, room: int(
+                (room - parts[["parameters", "gradients", "optimizer"]].sum()) // (parts["activations"] / n)
+            ),
+            "Not even one fits, so the answer is 0",
+        ),
+        (lambda parts, n, room: room / (parts["activations"] / n), "expected a whole number of pictures"),
+        (lambda parts, n, room: 3, "Take the fixed parts from the room"),
+        (lambda parts, n, room: "3 pictures", "expected a whole number of pictures"),
+        (lambda parts, n, room: None, "expected a whole number of pictures"),
+        (lambda parts, n, room: parts["momentum"], "the function ended in KeyError"),
+        (lambda parts: 3, "the function ended in TypeError"),
+        (7, "should be your function, without brackets after it, and is a int"),
         (..., "no answer yet; replace the three dots with the name of your function"),
     ],
 )
-def test_each_slip_of_an_interpolation_gets_its_own_hint(runs, answer, hint):
-    result = check_ends(runs, answer)
+def test_each_slip_of_a_batch_gets_its_own_hint(memory, answer, hint):
+    result = check_batch(memory, answer)
     assert not result.passed
     assert hint in result.sentence
 
 
-def test_checking_changes_no_run(runs):
-    before = [run.backbone.fingerprint() for run in runs]
-    check_ends(runs, change_given)
-    check_ends(runs, interpolate)
-    assert [run.backbone.fingerprint() for run in runs] == before
+def test_a_function_that_changes_its_parts_changes_nothing_here(memory):
+    before = memory.copy()
+
+    def spend(parts, n_pictures, room_mib):
+        number = find_batch(parts, n_pictures, room_mib)
+        parts[:] = 0
+        return number
+
+    assert check_batch(memory, spend).passed
+    pd.testing.assert_frame_equal(memory, before)

@@ -13,8 +13,8 @@ LESSONS = {
     "03_freeze.ipynb": (2, "its weight"),
     # The contact sheet, the explorer and its still picture; gains are folded.
     "04_extract_features.ipynb": (3, "no difference that matters"),
-    # Contact sheet, memory of a step, trained shares, two interpolations, the explorer and its still picture.
-    "06_fine_tune_little.ipynb": (7, "half"),
+    # Contact sheet, the explorer, its still picture and ten curves of claims; answers are folded.
+    "06_fine_tune_little.ipynb": (13, "0.9"),
     # Contact sheets, gaps, the toy, pairs, the explorer and its still picture.
     "07_another_domain.ipynb": (6, "the one frequent in the target"),
     # Contact sheets, gains, the explorer and its still picture.

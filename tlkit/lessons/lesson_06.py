@@ -1,10 +1,14 @@
-"""Exercises of lesson 06: the number of parameters that LoRA trains, and the ends of an interpolation of weights."""
+"""Exercises of lesson 06: the number of parameters that LoRA trains, and the largest batch that fits in memory."""
+
+import functools
+import itertools
+import math
 
 from tlkit.lessons.exercise import NotYet, calling_answer, compare, exercise, expect_function, expect_whole_number
 
-_TOLERANCE = 1e-6
-# Values that a formula may lose and real tensors may lack: the sign of a zero, the smaller of two numbers.
-_MADE_UP = ([0.0, -0.0, 1.0], [-0.0, 0.0, 1e-9])
+_FIXED = ("parameters", "gradients", "optimizer")
+# Rooms in MiB, and shares of the activations, as smaller pictures keep. The last room holds no step at all.
+_CASES = ((300, 0.05), (300, 1), (77, 0.05), (0.5, 1))
 
 
 @exercise("06_count", "the name of your function")
@@ -49,69 +53,54 @@ def _list_count_slips(weight, rank):
     }
 
 
-@exercise("06_ends", "the name of your function")
-def _check_ends(answer, *, parent, tuned):
-    """Return the verdict on (parent, tuned, mixing_coefficient) → tensors by name; at 0 and 1 bits of the runs."""
+@exercise("06_batch", "the name of your function")
+def _check_batch(answer, *, memory, n_pictures):
+    """Return the verdict on (parts, n_pictures, room_mib) → largest batch; `memory` has one row of parts per method."""
     expect_function(answer)
-    ends = [_make_tensors(run, made_up) for run, made_up in zip((parent, tuned), _MADE_UP, strict=True)]
-    with calling_answer():
-        _compare_mixtures(answer, ends)
-    return f"all {len(ends[0]) - 1} tensors keep every bit at both ends, and lie halfway between."
+    rows = memory[memory["activations"] > 0]  # a probe that keeps none has no largest batch
+    for (room_mib, share), method in itertools.product(_CASES, rows.index):
+        parts = rows.loc[method] * [share if part == "activations" else 1 for part in rows]
+        with calling_answer():
+            number = answer(parts.copy(), n_pictures, room_mib)
+        per_picture = parts["activations"] / n_pictures
+        where = f"for {method} in {room_mib:g} MiB, with {per_picture:.1f} MiB of activations per picture"
+        try:
+            is_whole = float(number) == int(number)
+        except (TypeError, ValueError):
+            is_whole = False
+        if not is_whole:
+            raise NotYet(f"{where}: {number!r}, expected a whole number of pictures; round down, or it won't fit.")
+        if number < 0:
+            raise NotYet(f"{where}: {int(number)} pictures. Not even one fits, so the answer is 0, not below.")
+        title = f"{where}: {int(number)} pictures. "
+        slips = {title + hint: wrong for hint, wrong in _list_batch_slips(parts, n_pictures, room_mib).items()}
+        hint = "Take the fixed parts from the room, then divide by the activations of one picture."
+        compare(int(number), _find_batch(parts, n_pictures, room_mib), slips, title + hint)
+    fits = ", ".join(f"{_find_batch(row, n_pictures, 300)} with {name}" for name, row in rows.iterrows())
+    return f"in 300 MiB fit {fits}."
 
 
-def _make_tensors(run, made_up):
-    """Return the tensors of a run's backbone and head by name, and one that is made up."""
-    import torch
-
-    parts = {"backbone": run.backbone, "head": run.head}
-    tensors = {f"{part}.{name}": value for part, module in parts.items() for name, value in module.state_dict().items()}
-    return tensors | {"made_up": torch.tensor(made_up)}
+def _find_batch(parts, n_pictures, room_mib, fixed=_FIXED):
+    """Return the number of pictures whose step fits in the room, if these parts don't depend on it."""
+    left = room_mib - sum(parts[part] for part in fixed)
+    return max(0, math.floor(left / (parts["activations"] / n_pictures)))
 
 
-def _compare_mixtures(mix, ends):
-    """Raise NotYet if a function changes a bit of the ends, or if it doesn't return their mean at 0.5."""
-    import torch
-
-    from tlkit.training.changed_weights import list_changed
-
-    given = [{name: value.clone() for name, value in tensors.items()} for tensors in ends]
-    for coefficient in (1.0, 0.0, 0.5):  # one mixture at a time, because each is as large as a network
-        mixed = mix(*given, coefficient)
-        if any(list_changed(*pair) for pair in zip(given, ends, strict=True)):
-            raise NotYet("the tensors that it was given changed: make new ones, or the runs change with them.")
-        if unmatched := sorted(ends[0].keys() ^ mixed.keys()):
-            raise NotYet(f"{unmatched[0]} isn't in both, answer and runs: return every tensor by its name.")
-        if coefficient in (0, 1) and (differing := list_changed(mixed, ends[int(coefficient)])):
-            raise NotYet(_describe_difference(int(coefficient), differing, mixed, ends))
-    for name, value in mixed.items():
-        right = (ends[0][name].double() + ends[1][name].double()) / 2
-        if value.is_floating_point() and not torch.allclose(value.double(), right, _TOLERANCE, _TOLERANCE):
-            raise NotYet(f"both ends are right, but at mixing_coefficient 0.5 {name} isn't halfway.")
-
-
-def _describe_difference(coefficient, differing, mixed, ends):
-    """Return the hint for tensors that have other bits than the run at an end."""
-    import torch
-
-    from tlkit.training.changed_weights import list_changed
-
-    end, other = ends[coefficient], ends[1 - coefficient]
-    # Which tensors differ, and how many, depends on rounding and so on the machine.
-    title = f"at mixing_coefficient {coefficient} some tensors"
-    if not list_changed(mixed, other):
-        return f"{title} are those of the other run: 0 is the parent, 1 the tuned one."
-    floating = [name for name in differing if end[name].is_floating_point()]
-    if any(not torch.equal(mixed[name], end[name]) for name in floating):
-        return (
-            f"{title} have other bits. Numbers in a computer are rounded, so a + (b - a) need not be b: look for a way "
-            "that gives each end back as it is."
-        )
-    if counters := [name for name in differing if name not in floating]:
-        return (
-            f"{title} have other bits, for example {counters[0]}. It counts in whole numbers, which have no halves "
-            "and no mixtures: give each end back as it is."
-        )
-    return (
-        f"{title} are equal by value, but not in every bit: a sum with 0 loses the sign of a negative zero. Give each "
-        "end back as it is."
-    )
+def _list_batch_slips(parts, n_pictures, room_mib):
+    """Return {hint: number} of usual wrong answers."""
+    find = functools.partial(_find_batch, parts, n_pictures, room_mib)
+    return {
+        "All parts grow with the batch in your formula; only activations do.": math.floor(
+            room_mib / (parts.sum() / n_pictures)
+        ),
+        f"The activations are those of {n_pictures} pictures: divide them by {n_pictures}.": _find_batch(
+            parts, 1, room_mib
+        ),
+        "The network and its optimizer need room first, whatever the batch.": find(()),
+        "Gradients and AdamW's means need room too.": find(_FIXED[:1]),
+        "AdamW's means need room too.": find(_FIXED[:2]),
+        "The gradients need room too.": find(_FIXED[::2]),
+        "The network's parameters need room too.": find(_FIXED[1:]),
+        "Round down: with that many pictures the step needs more than there is.": find() + 1,
+        "With one more picture the step still fits.": find() - 1,
+    }
