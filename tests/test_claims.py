@@ -83,6 +83,12 @@ def test_fewer_than_ten_replications_are_refused():
         tl.claims.measurement({"seed": range(20)}, 9)
 
 
+@pytest.mark.parametrize("levels", [[2.5, 3, 4], [1, True], ["a", "a"], [None, "a"]])
+def test_levels_that_a_table_would_mix_up_are_refused(levels):
+    with pytest.raises(ValueError, match=r"the levels of size are .*, expected different ones of one type"):
+        tl.claims.measurement({"seed": range(10), "size": levels})
+
+
 def test_replications_are_written_and_counted(ledger):
     assert repr(tl.claims.get("grows")) == "It grows. (not replicated yet)"
     shown = replicate(progress=False)

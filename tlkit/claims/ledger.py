@@ -65,7 +65,7 @@ def measurement(choices: Mapping[str, Sequence], n_replications: int = 12, **cla
     Raises
     ------
     ValueError
-        If there are fewer than 10 replications.
+        If there are fewer than 10 replications, or the levels of a choice are equal or of several types.
 
     Examples
     --------
@@ -75,6 +75,9 @@ def measurement(choices: Mapping[str, Sequence], n_replications: int = 12, **cla
     ...     return {"sums_are_positive": first + second}
     """
     levels = {name: list(values) for name, values in choices.items()}
+    for name, values in levels.items():
+        if len({str(value) for value in values}) < len(values) or len(set(map(type, values))) > 1:
+            raise ValueError(f"choices: the levels of {name} are {values}, expected different ones of one type")
     check_count("n_replications", n_replications, FEWEST_REPLICATIONS)
     replications = _draw_replications(levels, n_replications)
     if len(replications) < FEWEST_REPLICATIONS:

@@ -8,7 +8,7 @@ from tlkit.cli.options import Commands
 from tlkit.cli.terminal import print_table, say
 
 _COLUMNS = ("lesson", "claim", "holds", "minutes")
-NAMES = typer.Argument(metavar="[NAME]…", help="Names of claims or numbers of lessons, such as 05; all by default.")
+NAMES = typer.Argument(metavar="NAME", help="Names of claims or numbers of lessons, such as 05; all by default.")
 
 claims = Commands(no_args_is_help=True, help="List the claims of the lessons, and replicate them.")
 
