@@ -157,3 +157,28 @@ def replace_statistics(first_seed, image_size_px, learning_rate, seen_class):
         of_all.append(with_all.mean() - before.mean())
         of_class.append(with_class[is_class].mean() - before[is_class].mean())
     return {"adabn_harms": np.array(of_all), "adabn_erases_a_class": np.array(of_class)}
+
+
+@measurement(
+    {"share": [0.7, 0.8, 0.9], "distance": [2.5, 3.0, 4.0], "n_points": [100, 400], "move": [0, 4]},
+    frequent_class_loses=Claim(
+        "Two classes, reversed shares: if means are aligned, the class frequent in the target loses (simulated).",
+        "harms",
+        effect="recall of the class frequent in the target minus that of the other",
+    ),
+)
+def align_toy_means(share, distance, n_points, move):
+    """Align the means of two clouds per domain in the plane, over ten draws."""
+    differences = []
+    for seed in range(10):
+        random = np.random.default_rng(seed)
+        sides = []
+        for cats in (share, 1 - share):
+            labels = (np.arange(n_points) >= cats * n_points).astype(int)
+            sides.append((random.normal(size=(n_points, 2)) + distance * labels[:, None] * (1, 0), labels))
+        (source, labels), (target, truth) = sides
+        target = target + np.array([move, move / 2])
+        head = tl.adaptation.Align("mean").fit(source, labels, target, 2, seed=0)
+        right = head.predict(target).argmax(axis=1) == truth
+        differences.append(right[truth == 1].mean() - right[truth == 0].mean())
+    return {"frequent_class_loses": np.array(differences)}

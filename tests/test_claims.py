@@ -83,7 +83,7 @@ def test_fewer_than_ten_replications_are_refused():
         tl.claims.measurement({"seed": range(20)}, 9)
 
 
-@pytest.mark.parametrize("levels", [[2.5, 3, 4], [1, True], ["a", "a"], [None, "a"]])
+@pytest.mark.parametrize("levels", [[2.5, 3, 4], [1, True], ["a", "a"], [None, "a"], [1.0, 2.0]])
 def test_levels_that_a_table_would_mix_up_are_refused(levels):
     with pytest.raises(ValueError, match=r"the levels of size are .*, expected different ones of one type"):
         tl.claims.measurement({"seed": range(10), "size": levels})
@@ -123,6 +123,18 @@ def test_only_missing_replications_are_run_and_in_the_order_of_the_choices(ledge
     assert completed["seed"].tolist() == table["seed"].tolist()
     replicate("grows", again=True, progress=False)
     assert (ledger / "grows.csv").read_text() == whole
+
+
+def test_levels_with_a_point_are_found_in_tables_that_have_none(tmp_path, monkeypatch):
+    source = SOURCE.replace('"size": [64, 96]', '"size": [3.0, 2.5]').replace("[0, 1, 2]", "[0, 1, 2, 3, 4]")
+    make_ledger(tmp_path, monkeypatch, source.replace('"photo", "sketch"]}', '"photo"]}'))
+    replicate(progress=False)
+    table = pd.read_csv(tmp_path / "grows.csv")
+    assert len(table) == 10
+    table[table["size"] == 3.0].to_csv(tmp_path / "grows.csv", index=False, float_format="%.6g")
+    tl.claims.get("grows").__dict__.pop("replications", None)
+    replicate(progress=False)
+    assert pd.read_csv(tmp_path / "grows.csv")["size"].tolist() == table["size"].tolist()
 
 
 def test_ctrl_c_keeps_what_is_finished(ledger, monkeypatch):

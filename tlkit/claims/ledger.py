@@ -76,7 +76,9 @@ def measurement(choices: Mapping[str, Sequence], n_replications: int = 12, **cla
     """
     levels = {name: list(values) for name, values in choices.items()}
     for name, values in levels.items():
-        if len({str(value) for value in values}) < len(values) or len(set(map(type, values))) > 1:
+        # A table is read from text: 1.0 would come back as 1, and 3 beside 2.5 as 3.0.
+        is_whole = all(isinstance(value, float) and value.is_integer() for value in values)
+        if is_whole or len(set(map(str, values))) < len(values) or len(set(map(type, values))) > 1:
             raise ValueError(f"choices: the levels of {name} are {values}, expected different ones of one type")
     check_count("n_replications", n_replications, FEWEST_REPLICATIONS)
     replications = _draw_replications(levels, n_replications)

@@ -73,9 +73,14 @@ def _is_done(measurement, choices):
 
 def _find_place(replications, choices):
     """Return the first place in a table that has a combination of choices, None if there is none."""
-    rows = replications[list(choices)].astype(str).to_numpy().tolist()
-    wanted = [str(value) for value in choices.values()]
+    rows = [_spell(row, choices) for row in replications.to_dict("records")]
+    wanted = _spell(choices, choices)
     return rows.index(wanted) if wanted in rows else None
+
+
+def _spell(row, choices):
+    """Return the levels of a row as texts; a number that a table has as 3 is also written so if it is 3.0 here."""
+    return [f"{row[name]:g}" if isinstance(row[name], float) else str(row[name]) for name in choices]
 
 
 def _keep(cell, result):
@@ -88,8 +93,8 @@ def _keep(cell, result):
         row = cell.choices | {"effect": effect, "low": low, "high": high, "holds": claim.holds(low, high)}
         row |= {"processor": name_processor(), "version": tlkit.__version__, "duration_s": round(duration_s, 1)}
         kept = [*claim.replications.to_dict("records"), row]
-        known = [[str(one[choice]) for choice in cell.choices] for one in kept]
-        order = [[str(value) for value in choices.values()] for choices in cell.measurement.replications]
+        known = [_spell(one, cell.choices) for one in kept]
+        order = [_spell(choices, cell.choices) for choices in cell.measurement.replications]
         rows = [kept[known.index(wanted)] for wanted in order if wanted in known]
         with written_whole(claim.path) as temporary:
             pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
