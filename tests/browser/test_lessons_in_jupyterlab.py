@@ -13,12 +13,12 @@ LESSONS = {
     "03_freeze.ipynb": (2, "its weight"),
     # The contact sheet, the explorer and its still picture; gains are folded.
     "04_extract_features.ipynb": (3, "no difference that matters"),
-    # Contact sheet, the explorer, its still picture and ten curves of claims; answers are folded.
-    "06_fine_tune_little.ipynb": (13, "0.9"),
-    # Contact sheets, gaps, the toy, pairs, the explorer and its still picture.
-    "07_another_domain.ipynb": (6, "the one frequent in the target"),
-    # Contact sheets, gains, the explorer and its still picture.
-    "08_negative_transfer.ipynb": (4, "it is halved"),
+    # Contact sheet, the explorer and its still picture; answers are folded.
+    "06_fine_tune_little.ipynb": (3, "0.9"),
+    # Contact sheet, the toy, the explorer and its still picture; the gap and the pairs are folded.
+    "07_another_domain.ipynb": (4, "dogs, frequent in the target"),
+    # Contact sheet, the explorer and its still picture; gains are folded.
+    "08_negative_transfer.ipynb": (3, "it stays"),
     # The gallery, the explorer and its still picture; the ablation and the cost of choosing are folded.
     "09_little_data.ipynb": (3, "helps"),
     # Contact sheet, heat maps, the explorer and its still picture; shares of heat, CKA and calibration are folded.
