@@ -86,6 +86,7 @@ def list_quickest():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:shots. ")  # small classes give all they have
 @pytest.mark.parametrize(("name", "place"), list(list_quickest()))
 def test_a_replication_is_found_again(name, place):
     one = measurements[name]

@@ -174,7 +174,8 @@ def test_progress_is_shown_and_leaves_no_trace(tmp_path, monkeypatch):
     monkeypatch.setattr("storing.MOST_SILENT_S", 1.0)
     sources = ["import time\nimport tlkit as tl", f"print('before'){SHOWING}print('after')", "time.sleep(1.2)"]
     notebook = run_notebook(read(write_notebook(tmp_path / "made.ipynb", sources)), tmp_path)
-    assert list_silent(notebook, 1.0) == ["cell 3: took 1 s without progress"]
+    (silent,) = list_silent(notebook, 1.0)
+    assert re.fullmatch(r"cell 3: took \d+ s without progress", silent)  # a second, or more on a busy machine
     strip_widgets(notebook)
     assert [output.text for output in notebook.cells[1].outputs] == ["before\n", "after\n"]
     store(tmp_path / "made.ipynb", notebook)
