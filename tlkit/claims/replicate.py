@@ -32,12 +32,13 @@ def replicate(*names, n_workers=1, again=False, progress=True):
     cells = []
     for measurement in load_measurements():
         if wanted & set(measurement.claims):
-            if again:
-                for claim in measurement.claims.values():
-                    claim.path.unlink(missing_ok=True)
-                    _forget(claim)
-            missing = [choices for choices in measurement.replications if not _is_done(measurement, choices)]
-            cells += [Replication(measurement, choices) for choices in missing]
+            for claim in measurement.claims.values() if again else ():
+                claim.path.unlink(missing_ok=True)
+                _forget(claim)
+            tables = [claim.replications for claim in measurement.claims.values()]
+            for choices in measurement.replications:
+                if any(_find_place(table, choices) is None for table in tables):
+                    cells.append(Replication(measurement, choices))
     if cells:
         run_cells(
             cells,
@@ -64,11 +65,6 @@ def measure(measurement, choices):
             f"{sorted(measurement.claims)}"
         )
     return {name: summarise_effect(name, result) for name, result in results.items()}, duration_s
-
-
-def _is_done(measurement, choices):
-    """Return whether the tables of all claims of a measurement have a combination of choices."""
-    return all(_find_place(claim.replications, choices) is not None for claim in measurement.claims.values())
 
 
 def _find_place(replications, choices):
