@@ -31,8 +31,7 @@ def test_a_line_shows_progress_and_is_gone_when_the_cell_ends(lab, tmp_path):
 
 
 def test_a_saved_notebook_that_is_opened_again_shows_no_error(lab):
-    lab.page.keyboard.press("Control+s")
-    lab.page.reload()
+    lab.reload()
     expect(lab.output(1).filter(has_text="after")).to_be_visible()
     expect(lab.page.locator(".jp-NotebookPanel:visible")).not_to_contain_text("Error displaying widget")
     assert lab.errors == []
