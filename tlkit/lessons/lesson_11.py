@@ -1,0 +1,54 @@
+"""Exercises of lesson 11: the threshold that rejects a share of known pictures, and what is left among the accepted."""
+
+import functools
+import math
+
+import numpy as np
+
+from tlkit.lessons.exercise import NotYet, compare, exercise, expect_number, sort_by_distance
+
+
+@exercise("11_threshold", "a number")
+def _check_threshold(answer, *, familiarity, share):
+    """Return the verdict on a threshold below which a share of the known pictures lies; (n,) familiarities."""
+    answer, known = expect_number(answer), np.asarray(familiarity, float)
+    n_rejected = int((known < answer).sum())
+    if abs(n_rejected - share * len(known)) <= 1:
+        return f"{n_rejected} of {len(known)} known pictures lie below it, a share of {n_rejected / len(known):.2f}."
+    slips = {
+        "that rejects the most familiar pictures; low familiarity is suspicious.": np.quantile(known, 1 - share),
+        "that is the lowest familiarity of all; no known picture lies below it.": known.min(),
+        "that is a share of the mean; sort the values, and count from the lowest.": share * known.mean(),
+        "that is the mean; about half of the known pictures lie below it.": known.mean(),
+        "that is the median; half of the known pictures lie below it.": np.median(known),
+        "that cuts the range of the values, not the number of pictures.": known.min() + share * np.ptp(known),
+        "that is two standard deviations below the mean, which fits only a bell curve.": known.mean() - 2 * known.std(),
+        "that is the share itself; you need a familiarity.": share,
+    }
+    near = functools.partial(math.isclose, rel_tol=1e-3)
+    otherwise = f"{n_rejected} of {len(known)} known pictures lie below it, and {share:g} of them should."
+    compare(answer, math.nan, sort_by_distance(answer, slips), otherwise, near)
+
+
+@exercise("11_strangers", "a number between 0 and 1")
+def _check_strangers(answer, *, n_known, n_strangers, share, false_acceptance):
+    """Return the verdict on the share of strangers among the accepted pictures (Bayes' rule in counts)."""
+    answer = expect_number(answer)
+    if answer > 1 and not math.isclose(answer, false_acceptance * n_strangers, rel_tol=0.02):
+        raise NotYet(f"a share lies between 0 and 1, and this is {answer:g}; divide by all accepted pictures.")
+    accepted_known, accepted = (1 - share) * n_known, false_acceptance * n_strangers
+    right = accepted / (accepted + accepted_known)
+    slips = {
+        "that is the number of accepted strangers; divide by all accepted pictures.": accepted,
+        "that is the share of strangers that are accepted; the question starts from the accepted.": false_acceptance,
+        "that is the share of strangers before anything is rejected.": n_strangers / (n_strangers + n_known),
+        "divide by the accepted pictures only, not by all.": accepted / (n_known + n_strangers),
+        "some known pictures are rejected, too; leave them out.": accepted / (accepted + n_known),
+        "those strangers are rejected; count the accepted ones.": (n_strangers - accepted)
+        / (n_strangers - accepted + accepted_known),
+        "that counts the rejected known pictures as the accepted ones.": accepted / (accepted + share * n_known),
+        "that is the share of known pictures; strangers are the rest.": 1 - right,
+    }
+    near = functools.partial(math.isclose, rel_tol=0, abs_tol=6e-3)
+    compare(answer, right, sort_by_distance(answer, slips), "count strangers and known among the accepted.", near)
+    return f"{accepted:.0f} of {accepted + accepted_known:.0f} accepted pictures are strangers: {right:.3f}."
