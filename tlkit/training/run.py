@@ -73,6 +73,8 @@ class Run:
         Number of evaluations on each test set, by its hash.
     trained_on, adapted_to : list of str, optional
         Hashes of the training pictures, and of the pictures of a target domain that the run was adapted to.
+    report : dict, optional
+        Plain values for the card of the run, for example its score on held-out pictures, as `tlkit.train` states them.
     versions, processor, n_threads : dict of str to str, str, and int, optional
         Versions of tlkit, Python and libraries, name of the processor, and number of torch's threads, which decides the
         last bits; by default those of this process, machine and thread.
@@ -105,6 +107,7 @@ class Run:
     looks: dict[str, int] = dataclasses.field(default_factory=dict)
     trained_on: list[str] = dataclasses.field(default_factory=list)
     adapted_to: list[str] = dataclasses.field(default_factory=list)
+    report: dict = dataclasses.field(default_factory=dict)
     versions: dict[str, str] | None = None
     processor: str = dataclasses.field(default_factory=name_processor)
     n_threads: int = dataclasses.field(default_factory=torch.get_num_threads)

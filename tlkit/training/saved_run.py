@@ -52,7 +52,8 @@ def load_run(folder: str | Path) -> Run:
     np.True_
     """
     tensors, described = _read_run(folder)
-    described.setdefault("trained_on", [])  # of a run that was saved before its pictures were recorded
+    # Of a run that was saved before its pictures, or facts for its card, were recorded.
+    described = {"trained_on": [], "report": {}} | described
     expected = {*(field.name for field in dataclasses.fields(Run)), "only_changes"} - {"head", "adapters"}
     _check_description(folder, described, expected)
     saved, only_changes = described.pop("backbone"), described.pop("only_changes")
