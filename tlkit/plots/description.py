@@ -16,7 +16,7 @@ def describe(picture: "Figure | Image", words: str) -> "Image | None":
 
     Parameters
     ----------
-    picture : matplotlib Figure or IPython Image
+    picture : matplotlib Figure, PIL Image or IPython Image
         What the cell displays, as PNG.
     words : str
         One or two sentences: the kind of figure, what it compares, and its main result. If it is empty, ValueError is
@@ -24,8 +24,8 @@ def describe(picture: "Figure | Image", words: str) -> "Image | None":
 
     Returns
     -------
-    IPython Image or None
-        An Image, so that a cell can end with it. None for a figure, which pyplot displays at the end of the cell.
+    PIL Image, IPython Image or None
+        The Image, so that a cell can end with it. None for a figure, which pyplot displays at the end of the cell.
 
     Notes
     -----
@@ -54,7 +54,7 @@ def _display(picture, words):
     if not content:  # not a notebook, or one that shows other formats
         raise NotImplementedError
     content = base64.b64encode(content).decode() if isinstance(content, bytes) else content
-    bundle = {"text/plain": repr(picture), "image/png": content}
+    bundle = {"text/plain": shell.display_formatter.formatters["text/plain"](picture), "image/png": content}
     if os.environ.get("JPY_SESSION_NAME"):  # Jupyter's server names the open notebook to its kernel
         width = f' width="{metadata["width"]}"' if "width" in metadata else ""
         source = f"data:image/png;base64,{bundle.pop('image/png')}"
