@@ -61,6 +61,7 @@ from .strategies.strategy import Strategy as Strategy
 from .training.run import Run as Run
 from .training.saved_run import load_run as load_run
 from .training.transfer import transfer as transfer
+from .workflow.train import train as train
 
 __all__ = [
     "Backbone",
@@ -95,6 +96,7 @@ __all__ = [
     "plots",
     "selection",
     "strategies",
+    "train",
     "training",
     "transfer",
     "widgets",
