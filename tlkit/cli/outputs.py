@@ -1,6 +1,7 @@
 """Files that commands write: a check before any work, and results that are kept as they come."""
 
 import contextlib
+import itertools
 import os
 import tempfile
 
@@ -32,8 +33,7 @@ class Record:
         """Append tables to their files, <name>-partial.csv; a failure is a note, and stops nothing."""
         try:
             if not self._paths:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                self._paths = {name: self._make_file(name) for name in tables}
+                self._paths = {name: make_partial(self.folder / f"{name}.csv") for name in tables}
             for name, table in tables.items():
                 _append(self._paths[name], write_csv(table, header=not self.n_runs))
             self.n_runs += 1
@@ -41,16 +41,6 @@ class Record:
             warn(
                 f"a finished run couldn't be written to {self.folder} ({error.strerror}); the end tries it again",
             )
-
-    def _make_file(self, name):
-        """Make a file of its own, so that runs of an earlier comparison that was stopped stay."""
-        number = 1
-        while True:
-            path = self.folder / f"{name}-partial{f'-{number}' if number > 1 else ''}.csv"
-            with contextlib.suppress(FileExistsError):
-                path.touch(exist_ok=False)
-                return path
-            number += 1
 
     def describe(self):
         """Return a text that says where the runs are."""
@@ -60,6 +50,16 @@ class Record:
         """Remove the files, when all runs are written elsewhere."""
         for path in self._paths.values():
             path.unlink(missing_ok=True)
+
+
+def make_partial(path):
+    """Make an empty file <name>-partial beside a path, with a number if an earlier command left one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        partial = path.with_name(f"{path.stem}-partial{f'-{number}' if number > 1 else ''}{path.suffix}")
+        with contextlib.suppress(FileExistsError):
+            partial.touch(exist_ok=False)
+            return partial
 
 
 def _append(path, text):
@@ -76,9 +76,13 @@ def _append(path, text):
 def write_csv(table, path=None, *, header=True):
     """Write a table to a path, or return it as CSV text; a spreadsheet computes none of its texts as a formula."""
     texts = table.select_dtypes(exclude="number")
-    # The sign in front is OWASP's advice against CSV injection; names of classes and files come from anybody.
-    safe = texts.map(lambda value: f"'{value}" if str(value)[:1] in _FORMULA_SIGNS else value)
-    return table.assign(**safe).to_csv(path, header=header, index=False)
+    return table.assign(**texts.map(defuse)).to_csv(path, header=header, index=False)
+
+
+def defuse(value):
+    """Return a text with an apostrophe in front if a spreadsheet would take it for a formula, other values as given."""
+    # OWASP's advice against CSV injection; names of classes and files come from anybody.
+    return f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA_SIGNS else value
 
 
 def write_all(files):

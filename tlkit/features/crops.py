@@ -29,11 +29,14 @@ def read_crops(images, indices, recipe, precision="exact", n_threads=None):
     # (or quarter, …) pictures that are over 2.5 times too large, and resizes by OpenCV if it is installed. The mean
     # difference of a picture is at most 3 of 255 levels; other formats don't change. Errors are the same in both.
     check_known("precision", [precision], PRECISIONS)
-    if n_threads is None:
-        n_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    n_threads = check_count("n_threads", n_threads, 1)
+    n_threads = check_count("n_threads", count_processors() if n_threads is None else n_threads, 1)
     read = _read_fast if precision == "fast" else _read_exact
     return run_ahead(functools.partial(read, images, recipe), indices, n_threads, max(_N_AHEAD, 2 * n_threads))
+
+
+def count_processors():
+    """Return the number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def describe_decoder(precision):

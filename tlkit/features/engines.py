@@ -62,9 +62,9 @@ def open_engine(engine, network, output, precision):
     # `run` takes an iterable of batches (batch_size, height, width, 3) uint8 and yields (batch_size, *output.shape)
     # float32 for each, in order.
     if engine == "openvino":
-        from tlkit.features.openvino_engine import OpenVINOEngine
+        from tlkit.features.openvino_engine import OpenVINOEngine, adapt
 
-        return OpenVINOEngine(network, output, find_arithmetic(engine, precision))
+        return OpenVINOEngine(adapt(network, output), find_arithmetic(engine, precision))
     from tlkit.features.torch_engine import TorchEngine
 
     return TorchEngine(network, output, precision, "cuda" if engine == "cuda" else None)

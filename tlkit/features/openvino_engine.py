@@ -29,14 +29,13 @@ def import_openvino():
 
 
 class OpenVINOEngine:
-    """One output of a network, compiled for this processor in "f32" or "bf16" arithmetic."""
+    """A model of one output, compiled for this processor in "f32" or "bf16" arithmetic."""
 
     batch_size = BATCH_SIZE
 
-    def __init__(self, network, output, arithmetic):
+    def __init__(self, model, arithmetic):
         # The arithmetic is always given: by default OpenVINO would use bf16 units and change the third digit.
         settings = {"INFERENCE_PRECISION_HINT": arithmetic, "PERFORMANCE_HINT": "THROUGHPUT"}
-        model = _adapt(read_converted(network), network, output)
         self._compiled = import_openvino().Core().compile_model(model, "CPU", settings)
 
     def run(self, batches):
@@ -65,28 +64,33 @@ def _wait_for(request):
     return request.get_output_tensor(0).data.copy()
 
 
-def _adapt(converted, network, output):
+def adapt(network, output):
     """Return a model of one output: standardisation in front, and the mean over spatial axes behind."""
-    openvino = import_openvino()
     from openvino import opset15 as operations
-    from openvino.preprocess import PrePostProcessor
 
-    converted = converted.clone()
+    converted = read_converted(network).clone()
     index = len(network.stages) if output.stage is None else network.stages.index(output.stage)
     wanted = converted.outputs[index].node.input_value(0)
     if output.stage is not None and output.pooled and output.spatial_axes:
         wanted = operations.reduce_mean(wanted, np.array(output.spatial_axes), False).output(0)
     elif not output.pooled and output.spatial_axes == (1, 2):
         wanted = operations.transpose(wanted, np.array([0, 3, 1, 2])).output(0)
-    model = openvino.Model([wanted], converted.get_parameters())
-    side = network.image_size_px
-    model.reshape([BATCH_SIZE, 3, side, side])
+    return standardise([wanted], converted, network.recipe)
+
+
+def standardise(outputs, converted, recipe):
+    """Return a model of some outputs of a converted one, which takes crops (BATCH_SIZE, height, width, 3) uint8."""
+    openvino = import_openvino()
+    from openvino.preprocess import PrePostProcessor
+
+    model = openvino.Model(outputs, converted.get_parameters())
+    model.reshape([BATCH_SIZE, 3, recipe.crop_size_px, recipe.crop_size_px])
     prepared = PrePostProcessor(model)
     prepared.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
     prepared.input().model().set_layout(openvino.Layout("NCHW"))
     prepared.input().preprocess().convert_element_type(openvino.Type.f32).mean(
-        [255 * mean for mean in network.recipe.mean]
-    ).scale([255 * std for std in network.recipe.std])
+        [255 * mean for mean in recipe.mean]
+    ).scale([255 * std for std in recipe.std])
     return prepared.build()
 
 
@@ -102,7 +106,7 @@ def read_converted(network):
             path.touch()  # the cache removes files by the time of their last use
         with contextlib.suppress(RuntimeError):  # another process may just have cleared the cache
             return openvino.Core().read_model(path)
-    converted = _convert(network.backbone)
+    converted = convert(network.backbone)
     if network.is_covered:
         path = cache_folder() / "converted" / name
         try:
@@ -121,7 +125,7 @@ def _keep(converted, path):
     with tempfile.TemporaryDirectory(prefix=PARTIAL_PREFIX + path.name[:32], dir=path.parent) as folder:
         made = Path(folder) / path.name
         import_openvino().save_model(converted, made, compress_to_fp16=False)
-        made.with_suffix(".sha256").write_text(_digest(made))
+        made.with_suffix(".sha256").write_text(hash_model(made))
         for suffix in (".bin", ".xml", ".sha256"):
             made.with_suffix(suffix).replace(path.with_suffix(suffix))
 
@@ -129,12 +133,12 @@ def _keep(converted, path):
 def is_intact(path):
     """Return whether a converted network (path of its .xml) has the hash that was written with it."""
     try:
-        return path.with_suffix(".sha256").read_text() == _digest(path)
+        return path.with_suffix(".sha256").read_text() == hash_model(path)
     except (OSError, ValueError):
         return False
 
 
-def _digest(path):
+def hash_model(path):
     """Return the SHA-256 of the .xml and .bin files of a converted network, 64 hexadecimal digits."""
     content = hashlib.sha256()
     for part in (path, path.with_suffix(".bin")):
@@ -143,7 +147,7 @@ def _digest(path):
     return content.hexdigest()
 
 
-def _convert(backbone):
+def convert(backbone):
     """Return a `Backbone` as an `openvino.Model` of the outputs of all stages, by way of torch.export."""
     import torch
 

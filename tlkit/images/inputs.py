@@ -21,7 +21,7 @@ def gather_pictures(pictures, argument="pictures"):
     if isinstance(pictures, ImageSet):
         return pictures
     if isinstance(pictures, str | os.PathLike):
-        pictures = _list_path(argument, Path(os.path.abspath(Path(pictures).expanduser())))
+        pictures = list_path(argument, Path(os.path.abspath(Path(pictures).expanduser())))
     pictures = [pictures] if isinstance(pictures, Image.Image) else pictures
     if not hasattr(pictures, "__len__"):
         raise TypeError(f"{argument}: a {type(pictures).__name__}, expected an ImageSet, a path, a picture or a list")
@@ -32,11 +32,11 @@ def gather_pictures(pictures, argument="pictures"):
     if isinstance(pictures, np.ndarray):
         pictures = _check_array(argument, pictures)
     items = pictures if hasattr(pictures, "__iter__") else (pictures[index] for index in range(len(pictures)))
-    entries = [_make_entry(argument, index, picture) for index, picture in enumerate(items)]
+    entries = [make_entry(argument, index, picture) for index, picture in enumerate(items)]
     return make_set(entries, [UNLABELLED], "given")
 
 
-def _list_path(argument, path):
+def list_path(argument, path):
     """Return the pictures below a folder, sorted, without hidden ones; or a list of one file."""
     if not path.is_dir():
         return [path]
@@ -60,7 +60,7 @@ def _check_array(argument, pictures):
     )
 
 
-def _make_entry(argument, index, item):
+def make_entry(argument, index, item):
     """Return (path, label, file) of one item, as `make_set` takes it."""
     picture = item[0] if isinstance(item, tuple) and len(item) == 2 else item
     if isinstance(picture, str | os.PathLike):
