@@ -161,8 +161,8 @@ def load_predictor(folder: str | Path) -> Predictor:
         raise ValueError(f"folder: {place.absolute()} is damaged, {reason}: export the run again") from error
     if not _belongs_to_run(place.absolute(), facts):
         raise ValueError(
-            f"folder: {place.absolute()} is the export of another run than the one in the folder above it: export the run again, "
-            "or remove this folder"
+            f"folder: {place.absolute()} is the export of another run than the one in the folder above it: "
+            "export the run again, or remove this folder"
         )
     return predictor
 
