@@ -38,3 +38,17 @@ def number_repeats(names, taken=()):
 def format_strategy(name):
     """Return the name of a strategy for display."""
     return name.replace("_", " ")
+
+
+# OWASP's advice against CSV injection, also in full width; names of classes and files come from anybody.
+_FORMULA_SIGNS = ("'", "=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def defuse(value):
+    """Return a text with an apostrophe in front if a spreadsheet would take it for a formula, other values as given."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA_SIGNS else value
+
+
+def read_defused(text):
+    """Return the text that `defuse` took."""
+    return text[1:] if text[:1] == "'" and text[1:2] in _FORMULA_SIGNS else text

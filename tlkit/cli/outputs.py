@@ -5,10 +5,9 @@ import itertools
 import os
 import tempfile
 
+from tlkit.names import defuse
 from tlkit.notices import warn
 from tlkit.storage import written_whole
-
-_FORMULA_SIGNS = ("'", "=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # also in full width
 
 
 def check_writable(option, path, folder):
@@ -77,12 +76,6 @@ def write_csv(table, path=None, *, header=True):
     """Write a table to a path, or return it as CSV text; a spreadsheet computes none of its texts as a formula."""
     texts = table.select_dtypes(exclude="number")
     return table.assign(**texts.map(defuse)).to_csv(path, header=header, index=False)
-
-
-def defuse(value):
-    """Return a text with an apostrophe in front if a spreadsheet would take it for a formula, other values as given."""
-    # OWASP's advice against CSV injection; names of classes and files come from anybody.
-    return f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA_SIGNS else value
 
 
 def write_all(files):

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from tlkit.images.encodings import decode_names
 from tlkit.images.formats import EXTENSIONS
 from tlkit.images.hierarchy import check_hierarchy
+from tlkit.images.label_file import NAME, Entry, read_edits
 from tlkit.names import make_printable
 from tlkit.notices import warn
 
@@ -56,25 +57,35 @@ def unwrap(tree):
     """Return the part of a tree below its only folder, repeatedly, as long as that folder holds class folders."""
     while len(tops := {path.parts[0] for path in find_pictures(tree)}) == 1:
         inner = PurePosixPath(*tops)
-        if len({path.parts[1] for path in find_pictures(tree) if len(path.parts) > 2}) < 2:
+        n_inner = len({path.parts[1] for path in find_pictures(tree) if len(path.parts) > 2})
+        if n_inner < 2 and inner / NAME not in tree.files:
             break
         tree = tree.narrow(inner)
     return tree
 
 
 def label_tree(tree, *, merge_twins=False, inside=None):
-    """Return [(path, label, file)] sorted by path, labelled by top folder; warn of everything left out."""
+    """Return ([(path, label, file)] by label file or top folder, a group of each or None); warn of what is left out."""
     pictures = find_pictures(tree)
-    by_class = collections.defaultdict(list)
+    edits, notice = read_edits(tree, pictures)
+    pictures = {path: pictures[path] for path in sorted(pictures) if edits.get(path, Entry()).dropped != "1"}
+    labels, by_class, by_folder = {}, collections.defaultdict(list), collections.defaultdict(list)
     for path in pictures:
-        if len(path.parts) > 1:
-            by_class[path.parts[0]].append(path)
+        if label := edits.get(path, Entry()).label:
+            labels[path] = label
+        elif len(path.parts) > 1:
+            labels[path] = path.parts[0]
+            by_folder[path.parts[0]].append(path)
+    for path, label in labels.items():
+        by_class[label].append(path)
     _check_class_folders(tree, pictures, by_class)
-    if not f"/{inside}".endswith("/."):  # by which a user insists that these folders are the classes
-        check_hierarchy(tree, by_class)
-    _warn_of_omissions(tree, pictures, by_class)
-    labels = name_classes(tree.location, by_class, merge_twins=merge_twins)
-    return [(path, labels[path.parts[0]], pictures[path]) for path in sorted(pictures) if len(path.parts) > 1]
+    if by_folder and not f"/{inside}".endswith("/."):  # by which a user insists that these folders are the classes
+        check_hierarchy(tree, by_folder)
+    _warn_of_omissions(tree, pictures, labels, notice)
+    names = name_classes(tree.location, by_class, merge_twins=merge_twins)
+    groups = [edits[path].group or f"{path}" if path in edits else f"{path}" for path in labels]
+    is_grouped = any(entry.group for entry in edits.values())
+    return [(path, names[labels[path]], pictures[path]) for path in labels], groups if is_grouped else None
 
 
 def find_pictures(tree):
@@ -82,11 +93,10 @@ def find_pictures(tree):
     return {path: file for path, file in tree.files.items() if path.suffix.casefold() in EXTENSIONS}
 
 
-def _count_others(tree):
-    """Return a text that counts the files of a tree that are no pictures, by extension."""
-    others = collections.Counter(
-        path.suffix.casefold() or "without extension" for path in tree.files if path.suffix.casefold() not in EXTENSIONS
-    )
+def _count_others(tree, known=()):
+    """Return a text that counts the files of a tree that are no pictures, by extension, without known ones."""
+    others = [path.suffix.casefold() for path in tree.files if path not in known]
+    others = collections.Counter(name or "without extension" for name in others if name not in EXTENSIONS)
     return ", ".join(f"{count} {extension}" for extension, count in others.most_common())
 
 
@@ -117,15 +127,16 @@ def _check_class_folders(tree, pictures, by_class):
         raise ValueError(f"{source} has one class, {only!r}, expected two or more; {advice}")
 
 
-def _warn_of_omissions(tree, pictures, by_class):
-    """Warn of empty class folders, pictures outside class folders, and files that are no pictures."""
-    notices = []
+def _warn_of_omissions(tree, pictures, labels, notice):
+    """Warn of the label file, empty class folders, pictures outside class folders, and files that are no pictures."""
+    notices = [notice] if notice else []
     tops = {path.parts[0] for path in tree.folders}
-    if empty := sorted(tops - set(by_class)):
+    if empty := sorted(tops - {path.parts[0] for path in pictures}):
         notices.append(f"no picture in the class folders {', '.join(empty)}, so these are no classes")
-    if loose := [path for path in pictures if len(path.parts) == 1]:
-        notices.append(f"{count(len(loose), 'picture')} beside the class folders, the first {min(loose)}, left out")
-    if others := _count_others(tree):
+    if loose := [path for path in pictures if path not in labels]:
+        place = "without a label" if notice else "beside the class folders"
+        notices.append(f"{count(len(loose), 'picture')} {place}, the first {min(loose)}, left out")
+    if others := _count_others(tree, {PurePosixPath(NAME)} if notice else ()):
         notices.append(f"other files left out: {others}")
     if notices:
         warn(f"{tree.location}: {'; '.join(notices)}")

@@ -44,7 +44,8 @@ def load_images(
         One of:
 
         - "styles", the bundled set (for a folder of that name write "./styles");
-        - a folder with one folder of pictures per class, or a zip of such a folder;
+        - a folder with one folder of pictures per class, or a zip of such a folder. A file `labels.csv` in it, as
+          from `tlkit.widgets.PictureLabeler`, changes labels, adds groups and leaves pictures out, with a notice;
         - a CSV file, DataFrame or list of dicts with columns of pictures and labels. Paths in a CSV file are relative
           to its folder;
         - a list of (picture, label). Pictures are paths, PIL pictures, uint8 arrays or tensors;
@@ -115,20 +116,21 @@ def load_images(
             raise ValueError("source: an empty path, expected a bundled set's name, a folder, a zip or a list")
         tree = _list_tree(path, source, inside)
         _refuse_columns(wanted, "a folder or zip")
-        entries, classes = label_tree(tree, merge_twins=merge_twins, inside=inside), None
+        (entries, groups), classes = label_tree(tree, merge_twins=merge_twins, inside=inside), None
         columns = Columns(tree.location, [], [], groups=group)
         domain = domain or _name_domain(tree)
     else:
         if inside is not None:
             raise ValueError(f"inside: {inside!r}, but the source is no folder or zip, expected None")
-        columns = read_columns(path or source, wanted)
+        columns, groups = read_columns(path or source, wanted), None
         entries, classes = list_entries(columns)
         names = name_classes(columns.location, {label for _, label, _ in entries}, merge_twins=merge_twins)
         entries = [(f"{names[label]}/{name}", names[label], file) for name, label, file in entries]
         classes = classes and list(dict.fromkeys(names.get(name, name) for name in classes))
         domain = path.stem if path else domain if columns.domains is None else None
     images = scan_pictures(entries, domain=domain or "own", bad=bad, location=columns.location)
-    return complete(images, entries, columns, classes)
+    images = complete(images, entries, columns, classes)
+    return images if groups is None else complete(images, entries, Columns(columns.location, [], [], groups=groups))
 
 
 def _refuse_columns(wanted, kind):

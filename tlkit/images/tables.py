@@ -16,6 +16,7 @@ from tlkit.images.datasets import Items, PictureItem, open_dataset, read_pairs, 
 from tlkit.images.files import PictureFile
 from tlkit.images.formats import EXTENSIONS
 from tlkit.images.inputs import hold_pixels
+from tlkit.images.label_file import parse_edits
 from tlkit.images.splits import N_FOLDS, find_straddling, is_missing
 from tlkit.names import number_repeats
 
@@ -80,7 +81,7 @@ def list_entries(columns):
     return [(name, label, file) for (name, file), label in zip(files, labels, strict=True)], classes
 
 
-def complete(images, entries, columns, classes):
+def complete(images, entries, columns, classes=None):
     """Return the `ImageSet` made from the entries with classes, domains, groups and folds of the columns."""
     rows = {id(file): row for row, (_, _, file) in enumerate(entries)}
     kept = [rows[id(file)] for file in images.pictures]
@@ -185,6 +186,13 @@ def _read_column(dataset, indices, name):
 
 def _read_csv(path):
     """Return (names, function that returns a column) of a CSV file with a header; its encoding is UTF-8."""
+    delimiter, edits, _ = parse_edits(path.read_bytes())
+    if delimiter and edits:
+        entries = {name: entry for _, name, entry in edits}
+        kept = [(name, entry) for name, entry in entries.items() if entry.label and entry.dropped != "1"]
+        columns = zip(*((name, entry.label, entry.group or name) for name, entry in kept), strict=True)
+        columns = dict(zip(("file_name", "label", "group"), columns, strict=False))
+        return list(columns), lambda name: list(columns[name])
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

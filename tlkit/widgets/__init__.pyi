@@ -9,6 +9,8 @@ from .feature_map_explorer import FeatureMapExplorer as FeatureMapExplorer
 from .freeze_score_explorer import FreezeScoreExplorer as FreezeScoreExplorer
 from .freezing_explorer import FreezingExplorer as FreezingExplorer
 from .heat_map_explorer import HeatMapExplorer as HeatMapExplorer
+from .picture_cleaner import PictureCleaner as PictureCleaner
+from .picture_labeler import PictureLabeler as PictureLabeler
 from .prediction import Prediction as Prediction
 from .source_explorer import SourceExplorer as SourceExplorer
 from .trained_share_explorer import TrainedShareExplorer as TrainedShareExplorer
@@ -25,6 +27,8 @@ __all__ = [
     "FreezeScoreExplorer",
     "FreezingExplorer",
     "HeatMapExplorer",
+    "PictureCleaner",
+    "PictureLabeler",
     "Prediction",
     "SourceExplorer",
     "TrainedShareExplorer",

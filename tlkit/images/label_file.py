@@ -1,0 +1,157 @@
+"""The file `labels.csv` beside pictures: one line per edit, of which the last one of a picture counts."""
+
+import contextlib
+import csv
+import errno
+import io
+import itertools
+import os
+import threading
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from tlkit.names import defuse, make_printable, read_defused
+from tlkit.storage import locked, written_whole
+
+NAME = "labels.csv"
+_COLUMNS = ("file_name", "label", "group", "dropped", "time")
+_PATIENCE_S = 20  # until another process has written its edit
+
+
+class Entry(NamedTuple):
+    """What the file has of a picture; without a label the picture is of the class of its folder, if there is one."""
+
+    label: str = ""
+    group: str = ""
+    dropped: str = ""  # "1", or "0" if someone has looked at the picture and keeps it
+
+
+def parse_edits(content, delimiter=None):
+    """Return (delimiter, None for other files; [(time, name, Entry)]; number of unreadable lines) of bytes."""
+    # Names hold no line breaks, since `list_folder` spells these out. So each line stands for itself, and one that was
+    # cut off or damaged takes no other with it.
+    lines = content.decode("utf-8-sig", "replace").split("\n")
+    if delimiter is None:
+        header = lines.pop(0).strip()
+        delimiter = next((sign for sign in ",;\t" if header == sign.join(_COLUMNS)), None)
+    lines = [line for line in lines if line.strip()] if delimiter else []
+    edits = [edit for line in lines if (edit := _parse_line(line.rstrip("\r"), delimiter))]
+    return delimiter, edits, len(lines) - len(edits)
+
+
+def _parse_line(line, delimiter):
+    """Return (time, name, Entry) of a line, or None if it isn't whole."""
+    try:
+        (cells,) = csv.reader([line], delimiter=delimiter, strict=True)
+        name, label, group, dropped, time = map(read_defused, cells)
+    except (csv.Error, ValueError):
+        return None
+    dropped = {"": "", "0": "0", "false": "0"}.get(dropped.strip().casefold(), "1")
+    return time, make_printable(name), Entry(label.strip(), group.strip(), dropped)
+
+
+def read_edits(tree, pictures):
+    """Return ({path: Entry} of the pictures of a `Tree`, a notice) from its label file; without one, nothing."""
+    file = tree.files.get(PurePosixPath(NAME))
+    delimiter, edits, n_bad = parse_edits(file.read_bytes()) if file else (None, [], 0)
+    if delimiter is None:
+        return {}, ""
+    entries = {PurePosixPath(name): entry for _, name, entry in edits}
+    gone = [path for path in entries if path not in tree.files]
+    found = {path: entry for path, entry in entries.items() if path in pictures}
+    counts = [sum(bool(entry[place]) for entry in found.values()) for place in range(2)]
+    n_dropped = sum(entry.dropped == "1" for entry in found.values())
+    notice = f"{NAME} is read: it has labels of {counts[0]} pictures and groups of {counts[1]}, and drops {n_dropped}"
+    if gone:
+        notice += f"; it names {len(gone)} files that aren't there, the first {gone[0]}"
+    return found, notice + (f"; {n_bad} lines that aren't whole are left out" if n_bad else "")
+
+
+class LabelFile:
+    """Edits of the pictures in a folder: `entries`, {path within the folder: Entry}, and labels, `{label: None}`."""
+
+    def __init__(self, folder):
+        self.path, self.entries, self.labels = Path(folder) / NAME, {}, {}
+        self._undoable, self._delimiter, self._n_read, self._inode, self._whole = [], None, 0, None, True
+        self._mutex = threading.Lock()  # callbacks of widgets may run in several threads
+        if self.path.exists():
+            self._read()
+
+    def append(self, changes):
+        """Append {path: Entry}, those that change something; the disk has them when this returns."""
+        with self._open():
+            changes = {name: entry for name, entry in changes.items() if self._find(name) != entry}
+            before = {name: self._find(name) for name in changes}
+            if changes:
+                self._write(changes)
+                self._undoable.append(before)
+
+    def undo(self):
+        """Append lines that take back the last edit, also one of an earlier process; return the paths it concerned."""
+        with self._open():
+            before = self._undoable[-1] if self._undoable else {}
+            if before:
+                self._write(before)
+                self._undoable.pop()
+            return list(before)
+
+    def _find(self, name):
+        """Return the entry of a picture, which may have no line."""
+        return self.entries.get(name, Entry())
+
+    @contextlib.contextmanager
+    def _open(self):
+        """Hold the lock of the file, which is made if it is missing, with all that others have appended."""
+        with self._mutex, locked(self.path.with_name(f".{NAME}.lock"), _PATIENCE_S):
+            if not self.path.exists():
+                with written_whole(self.path) as temporary:
+                    temporary.write_text(",".join(_COLUMNS) + "\n", "utf-8")
+            self._read()
+            yield
+
+    def _read(self):
+        """Read the lines that are new, or the whole file if it was replaced."""
+        with open(self.path, "rb") as file:
+            status = os.fstat(file.fileno())
+            if status.st_ino != self._inode or status.st_size < self._n_read:
+                self.entries, self._undoable, self._delimiter, self._n_read = {}, [], None, 0
+            file.seek(self._n_read)
+            content = file.read()
+        self._delimiter, edits, _ = parse_edits(content, self._delimiter)
+        if self._delimiter is None:
+            raise ValueError(
+                f"labels: {self.path} has other columns than {', '.join(_COLUMNS)}, so no edits can be kept there: "
+                "rename it; load_images reads it as a table under any name"
+            )
+        self.labels |= {entry.label: None for _, _, entry in edits}  # in the order in which they came up
+        self._inode, self._n_read = status.st_ino, self._n_read + len(content)
+        self._whole = content[-1:] == b"\n" if content else self._whole
+        # All lines of an edit have one time. An edit that restores what the last one replaced counts as its undoing.
+        for _, batch in itertools.groupby(edits, lambda edit: edit[0]):
+            changes = {name: entry for _, name, entry in batch}
+            before = {name: self._find(name) for name in changes}
+            self.entries.update(changes)
+            if self._undoable and self._undoable[-1] == changes:
+                self._undoable.pop()
+            else:
+                self._undoable.append(before)
+
+    def _write(self, changes):
+        """Append lines, and wait until they are on the disk; if that fails, the file stays as it was."""
+        time = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        text = io.StringIO()
+        rows = [[*map(defuse, (name, *entry)), time] for name, entry in changes.items()]
+        csv.writer(text, delimiter=self._delimiter, lineterminator="\n").writerows(rows)
+        # A line that a process left half when it was killed is ended; readers ignore it.
+        content = (b"" if self._whole else b"\n") + text.getvalue().encode("utf-8")
+        with open(self.path, "ab", buffering=0) as file:
+            try:
+                if file.write(content) < len(content):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(file.fileno())
+            except OSError:
+                os.truncate(self.path, self._n_read)
+                raise
+        self._n_read, self._whole = self._n_read + len(content), True
+        self.entries.update(changes)
