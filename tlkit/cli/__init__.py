@@ -12,14 +12,14 @@ from tlkit.cli.claims import claims
 from tlkit.cli.compare import KEPT, compare
 from tlkit.cli.extract import CONTENT, extract
 from tlkit.cli.options import Commands, translate
-from tlkit.cli.predict import STATUS, predict
+from tlkit.cli.predict import COLUMNS, predict
 from tlkit.cli.strategies import strategies
 from tlkit.cli.terminal import drop_unprinted, robust_streams, say
 
 app = Commands(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command(epilog=KEPT)(compare)
 app.command(epilog=CONTENT)(extract)
-app.command(epilog=STATUS)(predict)
+app.command(epilog=COLUMNS)(predict)
 app.command()(strategies)
 app.add_typer(backbones, name="backbones")
 app.add_typer(cache, name="cache")

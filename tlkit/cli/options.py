@@ -16,16 +16,9 @@ MERGE_TWINS = typer.Option("--merge-twins", help="Make one class of names that l
 CSV = typer.Option("--csv", help="Write the table with all columns to this file.")
 
 # Other names that functions of the library have for a parameter of a command.
-_ALIASES = {
-    "images": ["source"],
-    "strategy": ["strategies"],
-    "name": ["backbone", "names"],
-    "path": ["files"],
-    "run": ["folder"],
-}
+_ALIASES = {"images": ["source"], "strategy": ["strategies"], "name": ["backbone", "names"], "path": ["files"]}
 # Advice that only a call of the library could follow, in the words of a command.
 _ADVICE = (
-    (r'run\.export\(folder, kind="openvino"\), or load the run with load_run', "`tlkit export RUN --kind openvino`"),
     (r", or give a list of \(file, label\)|, or a list of \(file, label\)|; they are listed in \.quarantine", ""),
     (r"give a list of \(file, label\)", "sort the pictures into folders"),
     (r", or (give both copies one group and )?pass images\.disjoint_from\(test\) instead of images", ""),

@@ -1,19 +1,20 @@
 """Network and head of a run as an OpenVINO model, with the tensors of its rejection beside it."""
 
 import dataclasses
-import hashlib
+import importlib.metadata
 import json
 from pathlib import Path
 
+from safetensors.numpy import save_file
+
+from tlkit.export.predictor import MODEL, TENSORS, hash_head, open_predictor
 from tlkit.features.frozen_network import FrozenNetwork
 from tlkit.features.openvino_engine import convert, hash_model, import_openvino, read_converted
 
-MODEL, REJECTION = "model.xml", "rejection.safetensors"
-
 
 def write_model(run, folder):
-    """Write a run's model.xml, model.bin and rejection.safetensors into a folder; return facts for export.json."""
-    openvino = import_openvino()
+    """Write model.xml, model.bin and rejection.safetensors of a run into a folder; return facts for export.json."""
+    openvino, folder = import_openvino(), Path(folder)
     from openvino import opset15 as operations
 
     # Of an unchanged network, the features' conversion is used; a changed one is converted once and not kept.
@@ -23,20 +24,17 @@ def write_model(run, folder):
     weight, bias = (value.detach().cpu().numpy() for value in (run.head.weight, run.head.bias))
     logits = operations.add(operations.matmul(features, weight, False, True), bias).output(0)
     model = openvino.Model([features, logits], converted.get_parameters(), "tlkit")
-    model.inputs[0].get_tensor().set_names({"pictures"})
-    for output, name in zip(model.outputs, ("features", "logits"), strict=True):
-        output.get_tensor().set_names({name})
-    # Covered by the hash of the file, as export.json itself isn't.
-    model.set_rt_info(describe_input(run.classes, run.backbone.recipe), ["tlkit", "input"])
-    openvino.save_model(model, Path(folder) / MODEL, compress_to_fp16=False)
-    return {"model": MODEL, "sha256": hash_model(Path(folder) / MODEL), "head": hash_head(weight, bias)}
+    for port, name in zip((*model.inputs, *model.outputs), ("pictures", "features", "logits"), strict=True):
+        port.get_tensor().set_names({name})
+    facts = {"classes": list(run.classes), "recipe": dataclasses.asdict(run.backbone.recipe)}
+    facts["rejection"] = run.rejection and run.rejection.describe()
+    # In the file they are covered by its hash.
+    model.set_rt_info(json.dumps(facts | {"head": hash_head(weight, bias)}), ["tlkit", "facts"])
+    openvino.save_model(model, folder / MODEL, compress_to_fp16=False)
+    save_file(run.rejection.tensors if run.rejection else {}, folder / TENSORS)
+    return facts | {"model": MODEL, "sha256": hash_model(folder / MODEL, folder / TENSORS)}
 
 
-def describe_input(classes, recipe):
-    """Return the classes and the recipe of a model as a JSON text."""
-    return json.dumps({"classes": list(classes), "recipe": dataclasses.asdict(recipe)}, sort_keys=True)
-
-
-def hash_head(weight, bias):
-    """Return a SHA-256 of the weights (n_classes, n_features) and biases of a head, by which a run is known again."""
-    return hashlib.sha256(weight.astype("<f4").tobytes() + bias.astype("<f4").tobytes()).hexdigest()
+def open_model(folder, facts):
+    """Return (predict, runtime) of a written model."""
+    return open_predictor(folder, facts["sha256"]).predict, f"openvino {importlib.metadata.version('openvino')}"

@@ -1,15 +1,17 @@
-"""Predictions by a run's OpenVINO export, without torch: any number of pictures, in constant memory."""
+"""Predictions by a run's OpenVINO export: without torch, and any number of pictures in constant memory."""
 
 import collections
+import hashlib
 import json
 import types
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
+import safetensors.numpy
 
 from tlkit.backbones.recipe import Recipe
-from tlkit.export.openvino_model import describe_input, hash_head
+from tlkit.cpu.threads import default_states
+from tlkit.evaluation.rejection import Rejection
 from tlkit.features.crops import count_processors, run_ahead
 from tlkit.features.engines import has_gpu, open_engine, run_in_batches
 from tlkit.features.frozen_network import FrozenNetwork
@@ -18,33 +20,45 @@ from tlkit.heads.numerics import softmax
 from tlkit.images.decode import decode_picture
 from tlkit.images.inputs import gather_pictures, make_entry
 
-FACTS = "export.json"
+FACTS, MODEL, TENSORS = "export.json", "model.xml", "rejection.safetensors"
 _N_AHEAD = 64  # pictures that are decoded ahead of the network
+_FAULTS = (KeyError, TypeError, AttributeError, ValueError, OSError, RuntimeError, safetensors.SafetensorError)
 
-
-class Prediction(NamedTuple):
-    """One picture: its name, and probabilities (n_classes,) with familiarity; or the error that its reading raised."""
-
-    name: str
-    probabilities: np.ndarray
-    familiarity: float | None
-    error: Exception | None
+# `error` is None, or the reason why a picture can't be read; the other values are then those of a blank one.
+Prediction = collections.namedtuple("Prediction", "name probabilities rejected error")
 
 
 class Predictor:
-    """Classes, recipe and rejection of a run, and an engine that computes features and scores side by side."""
+    """Classes, recipe and rejection of a run, and an engine that computes features and logits side by side."""
 
-    def __init__(self, classes, recipe, engine, rejection=None):
-        self.classes, self.recipe, self.rejection = list(classes), recipe, rejection
-        self._engine = engine
+    def __init__(self, classes, recipe, rejection, engine):
+        self.classes, self.recipe, self.rejection, self._engine = list(classes), recipe, rejection, engine
 
     def predict(self, pictures):
-        """Return the probabilities (n, n_classes) float64 of pictures as `Run.predict` takes them, or an iterable."""
-        return np.array([found.probabilities for found in self._predict_all(pictures)]).reshape(-1, len(self.classes))
+        """Return the probabilities (n, n_classes) float64 of pictures, as `Run.predict` does."""
+        return np.array([one.probabilities for one in self._read_all(pictures)]).reshape(-1, len(self.classes))
 
-    def stream(self, pictures):
-        """Yield a `Prediction` for each picture of an iterable, in order; that of an unreadable one has an error."""
-        waiting, n_classes = collections.deque(), len(self.classes)
+    def classify(self, pictures, reject=None):
+        """Return a DataFrame with file_name, class, probability and rejected of pictures, as `Run.classify` does."""
+        import pandas as pd
+
+        rows = [self.describe(one) for one in self._read_all(pictures, reject)]
+        return pd.DataFrame(rows, columns=["file_name", "class", "probability", "rejected"])
+
+    def describe(self, prediction, n_top=1):
+        """Return {column: value} of a prediction, with the most probable classes."""
+        row, order = {"file_name": prediction.name}, (-prediction.probabilities).argsort(kind="stable")
+        for place, index in enumerate(order[:n_top].tolist(), 1):
+            end = f"_{place}" if place > 1 else ""
+            row |= {f"class{end}": self.classes[index], f"probability{end}": float(prediction.probabilities[index])}
+            row |= {"rejected": prediction.rejected}
+        return row
+
+    def stream(self, pictures, reject=None):
+        """Yield a `Prediction` for each picture of an iterable, in order; one that can't be read has an error."""
+        if reject is not None and self.rejection is None:
+            raise ValueError(f"reject: {reject}, but the run has no threshold: use fit_rejection, then export it again")
+        waiting = collections.deque()
 
         def read_ahead():
             for name, crop, error in run_ahead(self._read, enumerate(pictures), count_processors(), _N_AHEAD):
@@ -52,145 +66,125 @@ class Predictor:
                 yield crop
 
         for values in run_in_batches(self._engine, read_ahead()):
-            features, scores = np.split(values, [-n_classes], axis=1)
-            familiarity = self.rejection.familiarity(features, scores) if self.rejection else [None] * len(values)
-            for row, familiar in zip(softmax(scores.astype(np.float64)), familiarity, strict=True):
+            features, logits = np.split(values.astype(np.float64), [-len(self.classes)], axis=1)
+            with default_states():
+                probabilities, rejected = softmax(logits), np.zeros(len(logits), bool)
+                if self.rejection is not None:
+                    rejected = self.rejection.reject(self.rejection.familiarity(features, logits), reject)
+            for row, is_rejected in zip(probabilities, rejected.tolist(), strict=True):
                 name, error = waiting.popleft()
-                yield Prediction(name, row, familiar, error)
+                yield Prediction(name, row, is_rejected, error)
 
-    def find_threshold(self, share):
-        """Return the familiarity below which a picture is rejected, if a share of known ones may be."""
-        if self.rejection is None:
-            raise ValueError(
-                "reject: the run can't reject pictures: call run.fit_rejection, then save or export it again"
-            )
-        return self.rejection.threshold(share)
-
-    def _predict_all(self, pictures):
-        """Return the list of predictions; the first unreadable picture raises its error."""
-        is_stream = isinstance(pictures, collections.abc.Iterator)
-        found = []
-        for prediction in self.stream(pictures if is_stream else gather_pictures(pictures).pictures):
-            if prediction.error:
-                raise prediction.error
-            found.append(prediction)
-        return found
+    def _read_all(self, pictures, reject=None):
+        """Yield the predictions; the first picture that can't be read raises its error."""
+        for one in self.stream(gather_pictures(pictures).pictures, reject):
+            if one.error:
+                raise one.error
+            yield one
 
     def _read(self, numbered):
-        """Return (name, crop, error) of (index, picture); an unreadable one has a blank crop, to keep its place."""
+        """Return (name, crop, error) of (index, picture); one that can't be read keeps its place by a blank crop."""
         index, item = numbered
-        name, crop, error = str(item), np.zeros((self.recipe.crop_size_px, self.recipe.crop_size_px, 3), np.uint8), None
+        name, side = str(item), self.recipe.crop_size_px
         try:
             file = item if hasattr(item, "location") else make_entry("pictures", index, item)[2]
             name = file.location
             picture = decode_picture(file.read_bytes(), name)
-            crop = np.array(self.recipe.crop(self.recipe.resize(picture)))
+            return name, np.array(self.recipe.crop(self.recipe.resize(picture))), None
         except (TypeError, MemoryError):  # of the caller or the machine
             raise
-        except Exception as failure:  # any other error concerns this picture alone
-            error = failure
-        return name, crop, error
-
-
-def predictor_of(run):
-    """Return the `Predictor` of a `Run` itself, computed by torch."""
-    network = FrozenNetwork.of(run.backbone)
-    engine = open_engine("cuda" if has_gpu() else "torch", network, network.output(None, True), "exact")
-    weight, bias = (value.detach().cpu().numpy() for value in (run.head.weight, run.head.bias))
-
-    def compute(batches):
-        for features in engine.run(batches):
-            yield np.concatenate([features, features @ weight.T + bias], axis=1)
-
-    joined = types.SimpleNamespace(batch_size=engine.batch_size, run=compute)
-    return Predictor(run.classes, run.backbone.recipe, joined)
+        except Exception as error:  # any other error concerns this picture alone
+            return name, np.zeros((side, side, 3), np.uint8), error
 
 
 def load_predictor(folder: str | Path) -> Predictor:
-    """Load the OpenVINO export of a run for prediction without torch.
+    """Load the OpenVINO export of a run, to predict without torch.
 
     Parameters
     ----------
     folder : str or Path
-        Folder of a run that was exported with `kind="openvino"`, or the folder of the export.
+        Folder of a run with an export, or of the export itself.
 
     Returns
     -------
     Predictor
-        With these members:
+        With `classes`, and these methods:
 
-        - classes (list of str): as in the run.
-        - predict(pictures): probabilities (n, n_classes), within 1e-4 of those of `Run.predict`. It also takes an
-          iterator.
-        - classify(pictures, reject=None): a DataFrame, as `Run.classify` returns it.
-        - stream(pictures): yields a prediction per picture, with name, probabilities, familiarity and error. Takes any
-          iterable of pictures, and memory for a few of them.
+        - predict(pictures): probabilities (n, n_classes), equal to those of `Run.predict` within 1e-4.
+        - classify(pictures, reject=None): a DataFrame as from `Run.classify`.
+        - stream(pictures, reject=None): yields name, probabilities, rejected and error of each picture of an iterable,
+          and holds a few pictures at a time.
 
     Raises
     ------
     FileNotFoundError
         If there is no export.
     ValueError
-        If a file is missing or damaged, or the export is not that of the run in the folder.
+        If a file is missing, damaged or of another run.
 
     Examples
     --------
     >>> import tempfile
-    >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     >>> images = tl.load_images("styles", domain="photo").few(1)
-    >>> run = tl.transfer(backbone, images, tl.Strategy([tl.Phase(["head"], 1, 1e-2)]), progress=False)
+    >>> run = tl.transfer(tl.load_backbone(image_size_px=32), images, "linear_probe", progress=False)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     run.export(folder, kind="openvino", pictures=images)
     ...     predictor = tl.export.load_predictor(folder)
     >>> np.allclose(predictor.predict(images), run.predict(images), atol=1e-4)
     True
     """
-    place = Path(folder)
+    folder = Path(folder).absolute()
+    place = folder if (folder / FACTS).is_file() else folder / "export" / "openvino"
     if not (place / FACTS).is_file():
-        place = place / "export" / "openvino"
-    if not (place / FACTS).is_file():
-        raise FileNotFoundError(
-            f"folder: {Path(folder).absolute()} has no OpenVINO export: make one with "
-            'run.export(folder, kind="openvino"), or load the run with load_run'
-        )
+        raise FileNotFoundError(f"folder: {folder} has no OpenVINO export, as run.export or `tlkit export` writes it")
     try:
         facts = json.loads((place / FACTS).read_text(encoding="utf-8"))
-        predictor = open_predictor(place, facts)
-    except (KeyError, TypeError, AttributeError, ValueError, OSError, RuntimeError) as error:
-        reason = f"has no {error}" if isinstance(error, KeyError) else str(error)
-        raise ValueError(f"folder: {place.absolute()} is damaged, {reason}: export the run again") from error
-    if not _belongs_to_run(place.absolute(), facts):
-        raise ValueError(
-            f"folder: {place.absolute()} is the export of another run than the one in the folder above it: "
-            "export the run again, or remove this folder"
-        )
-    return predictor
+        return open_predictor(place, facts["sha256"], _find_head(place.parent.parent))
+    except _FAULTS as error:
+        raise ValueError(f"folder: {place} can't be used ({error!r}): export the run again") from error
 
 
-def open_predictor(folder, facts):
-    """Return the `Predictor` of the files of an export in a folder, by the facts for its export.json."""
+def open_predictor(folder, sha256, head=None):
+    """Return the `Predictor` of the files in a folder, if they have this hash, and their head perhaps another."""
     from openvino import opset15 as operations
 
-    path = folder / Path(facts["model"]).name
-    if hash_model(path) != facts["sha256"]:
-        raise ValueError(f"the bytes of {path.name} and its .bin are not those that were exported")
-    recipe = Recipe(**{name: tuple(v) if isinstance(v, list) else v for name, v in facts["recipe"].items()})
-    model = import_openvino().Core().read_model(path)
-    if describe_input(facts["classes"], recipe) != model.get_rt_info(["tlkit", "input"]).astype(str):
-        raise ValueError(f"{FACTS} has other classes or another recipe than {path.name}")
+    if hash_model(folder / MODEL, folder / TENSORS) != sha256:
+        raise ValueError(f"{MODEL}, its .bin or {TENSORS} is not as it was exported")
+    model = import_openvino().Core().read_model(folder / MODEL)
+    facts = json.loads(model.get_rt_info(["tlkit", "facts"]).astype(str))
+    if head not in (None, facts["head"]):
+        raise ValueError("it belongs to another run than the one above it")
+    rejection, recipe = facts["rejection"], facts["recipe"]
+    if rejection is not None:
+        rejection = Rejection(tensors=safetensors.numpy.load_file(folder / TENSORS), **rejection)
+    recipe = Recipe(**{name: tuple(value) if isinstance(value, list) else value for name, value in recipe.items()})
     joined = operations.concat([output.node.input_value(0) for output in model.outputs], 1).output(0)
-    return Predictor(facts["classes"], recipe, OpenVINOEngine(standardise([joined], model, recipe), "f32"))
+    return Predictor(facts["classes"], recipe, rejection, OpenVINOEngine(standardise([joined], model, recipe), "f32"))
 
 
-def _belongs_to_run(place, facts):
-    """Return whether an export in the folder of a run has the head of that run; True if there is no run to compare."""
-    from safetensors import SafetensorError, safe_open
+def hash_head(weight, bias):
+    """Return the SHA-256 of a head's weights (n_classes, n_features) and biases, by which its run is known again."""
+    return hashlib.sha256(weight.tobytes() + bias.tobytes()).hexdigest()
 
-    folder = place.parents[1]
+
+def _find_head(folder):
+    """Return the hash of the head of the run that is saved in a folder; None if it can't be read."""
     try:
         described = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        with safe_open(folder / described["weights"]["file"], "numpy") as tensors:
-            head = [tensors.get_tensor(f"head.{name}") for name in ("weight", "bias")]
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError):
-        return True
-    return described.get("classes") == facts["classes"] and hash_head(*head) == facts["head"]
+        with safetensors.safe_open(folder / described["weights"]["file"], "numpy") as tensors:
+            return hash_head(tensors.get_tensor("head.weight"), tensors.get_tensor("head.bias"))
+    except _FAULTS:
+        return None
+
+
+def predictor_of(run):
+    """Return the `Predictor` of a `Run` itself, which torch computes."""
+    network = FrozenNetwork.of(run.backbone)
+    engine = open_engine("cuda" if has_gpu() else "torch", network, network.output(None, True), "exact")
+    weight, bias = (value.detach().cpu().numpy() for value in (run.head.weight, run.head.bias))
+
+    def compute(batches):
+        return (np.hstack([features, features @ weight.T + bias]) for features in engine.run(batches))
+
+    both = types.SimpleNamespace(batch_size=engine.batch_size, run=compute)
+    return Predictor(run.classes, run.backbone.recipe, run.rejection, both)

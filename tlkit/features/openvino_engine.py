@@ -138,10 +138,10 @@ def is_intact(path):
         return False
 
 
-def hash_model(path):
-    """Return the SHA-256 of the .xml and .bin files of a converted network, 64 hexadecimal digits."""
+def hash_model(path, *others):
+    """Return the SHA-256 of the .xml and .bin files of a converted network and other files, 64 hexadecimal digits."""
     content = hashlib.sha256()
-    for part in (path, path.with_suffix(".bin")):
+    for part in (path, path.with_suffix(".bin"), *others):
         with open(part, "rb") as file:
             content.update(hashlib.file_digest(file, "sha256").digest())
     return content.hexdigest()

@@ -94,17 +94,12 @@ def _inspect(file):
         file.digest()
         with contextlib.closing(picture):
             return "", _ANIMATED if getattr(picture, "is_animated", False) else oddity
+    except PictureError as error:
+        return error.reason, ""
+    except FileNotFoundError:
+        return "no such file: correct its path", ""
     except Exception as error:  # permission, checksum, unknown compression: any error concerns this picture alone
-        return explain(error), ""
-
-
-def explain(error):
-    """Return why a picture can't be read, from the error that its reading raised."""
-    if isinstance(error, PictureError):
-        return error.reason
-    if isinstance(error, FileNotFoundError):
-        return "no such file: correct its path"
-    return f"can't be read ({error})"
+        return f"can't be read ({error})", ""
 
 
 def _find_oddity(picture):
