@@ -20,6 +20,7 @@ COLUMNS = (
     "Columns: file_name, class, probability, rejected, class_2, probability_2 … up to --top, and note. If a picture "
     "can't be read, its row has only the name and the reason, in note, and the exit status is 3."
 )
+_TEXT = {"encoding": "utf-8", "newline": ""}
 
 
 def predict(
@@ -107,8 +108,7 @@ def _written_by_row(path):
         n_rows += 1
 
     try:
-        opened = open(partial, "w", encoding="utf-8", newline="") if partial else contextlib.nullcontext(sys.stdout)
-        with opened as file:
+        with open(partial, "w", **_TEXT) if partial else contextlib.nullcontext(sys.stdout) as file:
             yield write
             if partial:
                 os.fsync(file.fileno())

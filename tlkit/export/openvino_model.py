@@ -27,11 +27,11 @@ def write_model(run, folder):
     for port, name in zip((*model.inputs, *model.outputs), ("pictures", "features", "logits"), strict=True):
         port.get_tensor().set_names({name})
     facts = {"classes": list(run.classes), "recipe": dataclasses.asdict(run.backbone.recipe)}
-    facts["rejection"] = run.rejection and run.rejection.describe()
+    facts["rejection"] = getattr(run, "rejection", None) and getattr(run, "rejection", None).describe()
     # In the file they are covered by its hash.
     model.set_rt_info(json.dumps(facts | {"head": hash_head(weight, bias)}), ["tlkit", "facts"])
     openvino.save_model(model, folder / MODEL, compress_to_fp16=False)
-    save_file(run.rejection.tensors if run.rejection else {}, folder / TENSORS)
+    save_file(getattr(run, "rejection", None).tensors if getattr(run, "rejection", None) else {}, folder / TENSORS)
     return facts | {"model": MODEL, "sha256": hash_model(folder / MODEL, folder / TENSORS)}
 
 
