@@ -34,11 +34,11 @@ def faces(graph):
 
 
 def find_reached(graph, faces, start):
-    """Return the modules that a module imports, however far and wherever in it, without faces and drawings."""
+    """Return the modules that a module imports, however far and wherever, without faces, drawings and exports."""
     reached, waiting = set(), [start]
     while waiting:
         for module in graph.find_modules_directly_imported_by(waiting.pop()) - faces - reached:
-            if not module.startswith("tlkit.plots"):
+            if not module.startswith(("tlkit.plots", "tlkit.export")):
                 reached.add(module)
                 waiting.append(module)
     return reached

@@ -10,6 +10,7 @@ from tlkit.cli.backbones import backbones
 from tlkit.cli.cache import cache
 from tlkit.cli.claims import claims
 from tlkit.cli.compare import KEPT, compare
+from tlkit.cli.export import export
 from tlkit.cli.extract import CONTENT, extract
 from tlkit.cli.options import Commands, translate
 from tlkit.cli.predict import COLUMNS, predict
@@ -19,6 +20,7 @@ from tlkit.cli.terminal import drop_unprinted, robust_streams, say
 app = Commands(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command(epilog=KEPT)(compare)
 app.command(epilog=CONTENT)(extract)
+app.command()(export)
 app.command(epilog=COLUMNS)(predict)
 app.command()(strategies)
 app.add_typer(backbones, name="backbones")

@@ -301,6 +301,54 @@ class Run:
         }
         write_run(folder, tensors, described | {"only_changes": only_changes})
 
+    def export(
+        self,
+        folder: str | Path,
+        kind: str = "web",
+        pictures: ImageSet | str | Path | Image.Image | collections.abc.Sequence | None = None,
+    ) -> dict:
+        """Write the run into a folder as a model for other programs, and check that it predicts the same.
+
+        An earlier export in the folder stays until the new one is complete.
+
+        Parameters
+        ----------
+        folder : str or Path
+            New or empty folder, or one of an earlier export of this kind.
+        kind : {"web", "onnx", "openvino"}, default="web"
+            A web page in one file, which works without a server; an ONNX model that includes the preprocessing; or an
+            OpenVINO model for predictions without torch. The first two need the extra "onnx".
+        pictures : object, optional
+            Pictures on which the predictions are compared, in any form that `predict` takes. Five variants of the first
+            one are added (large, gray, transparent, CMYK, turned), and bundled pictures until there are 50.
+
+        Returns
+        -------
+        dict
+            Content of export.json: kind, model (its file), sha256, classes, recipe, rejection, largest_difference (of a
+            probability), n_disagreements, n_checked, checked_in (the runtime), version, and files.
+
+        Raises
+        ------
+        ValueError
+            If a probability differs by more than 0.01 (0.0001 for OpenVINO), if a class differs that the run prefers by
+            more, if the network can't be expressed, or if the folder has other files. Nothing is written then.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
+        >>> images = tl.load_images("styles", domain="photo").few(1)
+        >>> run = tl.transfer(backbone, images, "linear_probe", progress=False)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     facts = run.export(folder, kind="openvino")
+        >>> facts["n_disagreements"], facts["largest_difference"] < 1e-4
+        (0, True)
+        """
+        from tlkit.export.export import export_run
+
+        return export_run(self, folder, kind, pictures)
+
     def _check_that_changes_suffice(self):
         """Raise ValueError if the pretrained weights and the changes don't give the run's backbone."""
         remedy = "save the run whole, with only_changes=False"

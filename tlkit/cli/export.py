@@ -1,0 +1,38 @@
+"""`tlkit export`: a saved run as a web page, an ONNX model or an OpenVINO model, checked against the run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tlkit.cli.outputs import check_writable
+from tlkit.cli.terminal import say
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a saved run.")],
+    kind: Annotated[
+        str, typer.Option(help="web: a page in one file; onnx: with the preprocessing; openvino: for `tlkit predict`.")
+    ] = "web",
+    pictures: Annotated[
+        Path | None, typer.Option(help="Folder of pictures to compare predictions on; by default bundled ones.")
+    ] = None,
+):
+    """Write a run as a model for other programs into RUN/export/KIND, if it predicts the same as the run."""
+    from tlkit.arguments import check_known
+    from tlkit.export.export import KINDS
+
+    check_known("kind", kind, KINDS)
+    from tlkit.export.card import write_card
+    from tlkit.training.saved_run import load_run
+
+    loaded, folder = load_run(run), run / "export" / kind
+    check_writable("RUN", folder, folder)
+    facts = loaded.export(folder, kind, pictures)
+    write_card(run)
+    size_mb = sum((folder / name).stat().st_size for name in facts["files"]) / 1e6
+    say(f"wrote {folder / facts['model']} ({size_mb:.1f} MB)")
+    say(
+        f"{facts['n_checked']} pictures predicted again in {facts['checked_in']}: largest difference of a probability "
+        f"{facts['largest_difference']:.2g}, {facts['n_disagreements']} with another class"
+    )
