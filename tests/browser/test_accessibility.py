@@ -18,7 +18,8 @@ from made_features import make_features
 from made_networks import make_tiny_backbone
 from made_pictures import write_classes
 
-images = tl.load_images(write_classes(Path(tempfile.mkdtemp()) / "pets", {"cat": 12, "dog": 12}))
+folder = write_classes(Path(tempfile.mkdtemp()) / "pets", {"cat": 12, "dog": 12})
+images = tl.load_images(folder)
 train, test = images.split(test_fold=0)
 made = make_features(n_pictures=len(images))
 features = tl.Features(made.values, images.labels, images.classes, images.names, images.groups, {})
@@ -34,6 +35,8 @@ table = pd.DataFrame([{"name": "tiny"} | row, {"name": "large"} | row | {"n_flop
     'tl.widgets.BackboneChooser(table, ["accuracy"])',
     "tl.widgets.FeatureMapExplorer(features, images)",
     "tl.widgets.FreezeScoreExplorer(make_tiny_backbone(), train, test)",
+    'tl.widgets.PictureLabeler(folder, ["cat", "dog"])',
+    'tl.widgets.PictureCleaner(tl.transfer(make_tiny_backbone(), train, "linear_probe", progress=False), images).wait()',
 ]
 
 
