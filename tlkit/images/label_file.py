@@ -27,16 +27,23 @@ class Entry(NamedTuple):
     dropped: str = ""  # "1", or "0" if someone has looked at the picture and keeps it
 
 
+class Entries(dict):
+    """{path of a picture within the folder: Entry}; pictures without a line have an empty one."""
+
+    def __missing__(self, name):
+        return Entry()
+
+
 def parse_edits(content, delimiter=None):
     """Return (delimiter, None for other files; [(time, name, Entry)]; number of unreadable lines) of bytes."""
     # Names hold no line breaks, since `list_folder` spells these out. So each line stands for itself, and one that was
     # cut off or damaged takes no other with it.
-    lines = content.decode("utf-8-sig", "replace").split("\n")
+    lines = [line.rstrip("\r") for line in content.decode("utf-8-sig", "replace").split("\n")]
     if delimiter is None:
-        header = lines.pop(0).strip()
+        header = lines.pop(0)
         delimiter = next((sign for sign in ",;\t" if header == sign.join(_COLUMNS)), None)
-    lines = [line for line in lines if line.strip()] if delimiter else []
-    edits = [edit for line in lines if (edit := _parse_line(line.rstrip("\r"), delimiter))]
+    lines = [line for line in lines if line and delimiter]
+    edits = list(filter(None, (_parse_line(line, delimiter) for line in lines)))
     return delimiter, edits, len(lines) - len(edits)
 
 
@@ -55,25 +62,23 @@ def read_edits(tree, pictures):
     """Return ({path: Entry} of the pictures of a `Tree`, a notice) from its label file; without one, nothing."""
     file = tree.files.get(PurePosixPath(NAME))
     delimiter, edits, n_bad = parse_edits(file.read_bytes()) if file else (None, [], 0)
-    if delimiter is None:
-        return {}, ""
-    entries = {PurePosixPath(name): entry for _, name, entry in edits}
+    entries = Entries({PurePosixPath(name): entry for _, name, entry in edits})
     gone = [path for path in entries if path not in tree.files]
-    found = {path: entry for path, entry in entries.items() if path in pictures}
-    counts = [sum(bool(entry[place]) for entry in found.values()) for place in range(2)]
+    found = Entries({path: entry for path, entry in entries.items() if path in pictures})
+    n_labels, n_groups = (sum(bool(entry[place]) for entry in found.values()) for place in range(2))
     n_dropped = sum(entry.dropped == "1" for entry in found.values())
-    notice = f"{NAME} is read: it has labels of {counts[0]} pictures and groups of {counts[1]}, and drops {n_dropped}"
-    if gone:
-        notice += f"; it names {len(gone)} files that aren't there, the first {gone[0]}"
-    return found, notice + (f"; {n_bad} lines that aren't whole are left out" if n_bad else "")
+    notice = f"{NAME} is read: it has labels of {n_labels} pictures and groups of {n_groups}, and drops {n_dropped}"
+    notice += f"; it names {len(gone)} files that aren't there, the first {gone[0]}" if gone else ""
+    notice += f"; {n_bad} lines that aren't whole are left out" if n_bad else ""
+    return found, notice if delimiter else ""
 
 
 class LabelFile:
-    """Edits of the pictures in a folder: `entries`, {path within the folder: Entry}, and labels, `{label: None}`."""
+    """Edits of the pictures in a folder: `entries`, and `labels` in the order in which they came up."""
 
     def __init__(self, folder):
-        self.path, self.entries, self.labels = Path(folder) / NAME, {}, {}
-        self._undoable, self._delimiter, self._n_read, self._inode, self._whole = [], None, 0, None, True
+        self.path, self.entries, self.labels = Path(folder) / NAME, Entries(), []
+        self._undoable, self._delimiter, self._n_read, self._inode, self._is_whole = [], None, 0, None, True
         self._mutex = threading.Lock()  # callbacks of widgets may run in several threads
         if self.path.exists():
             self._read()
@@ -81,10 +86,9 @@ class LabelFile:
     def append(self, changes):
         """Append {path: Entry}, those that change something; the disk has them when this returns."""
         with self._open():
-            changes = {name: entry for name, entry in changes.items() if self._find(name) != entry}
-            before = {name: self._find(name) for name in changes}
-            if changes:
-                self._write(changes)
+            before = {name: self.entries[name] for name, entry in changes.items() if self.entries[name] != entry}
+            if before:
+                self._write({name: changes[name] for name in before})
                 self._undoable.append(before)
 
     def undo(self):
@@ -95,10 +99,6 @@ class LabelFile:
                 self._write(before)
                 self._undoable.pop()
             return list(before)
-
-    def _find(self, name):
-        """Return the entry of a picture, which may have no line."""
-        return self.entries.get(name, Entry())
 
     @contextlib.contextmanager
     def _open(self):
@@ -115,7 +115,7 @@ class LabelFile:
         with open(self.path, "rb") as file:
             status = os.fstat(file.fileno())
             if status.st_ino != self._inode or status.st_size < self._n_read:
-                self.entries, self._undoable, self._delimiter, self._n_read = {}, [], None, 0
+                self.entries, self._undoable, self._delimiter, self._n_read = Entries(), [], None, 0
             file.seek(self._n_read)
             content = file.read()
         self._delimiter, edits, _ = parse_edits(content, self._delimiter)
@@ -124,13 +124,13 @@ class LabelFile:
                 f"labels: {self.path} has other columns than {', '.join(_COLUMNS)}, so no edits can be kept there: "
                 "rename it; load_images reads it as a table under any name"
             )
-        self.labels |= {entry.label: None for _, _, entry in edits}  # in the order in which they came up
+        self.labels = list(dict.fromkeys([*self.labels, *(entry.label for _, _, entry in edits if entry.label)]))
         self._inode, self._n_read = status.st_ino, self._n_read + len(content)
-        self._whole = content[-1:] == b"\n" if content else self._whole
+        self._is_whole = content[-1:] == b"\n" if content else self._is_whole
         # All lines of an edit have one time. An edit that restores what the last one replaced counts as its undoing.
         for _, batch in itertools.groupby(edits, lambda edit: edit[0]):
             changes = {name: entry for _, name, entry in batch}
-            before = {name: self._find(name) for name in changes}
+            before = {name: self.entries[name] for name in changes}
             self.entries.update(changes)
             if self._undoable and self._undoable[-1] == changes:
                 self._undoable.pop()
@@ -139,12 +139,12 @@ class LabelFile:
 
     def _write(self, changes):
         """Append lines, and wait until they are on the disk; if that fails, the file stays as it was."""
-        time = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        time = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         text = io.StringIO()
         rows = [[*map(defuse, (name, *entry)), time] for name, entry in changes.items()]
         csv.writer(text, delimiter=self._delimiter, lineterminator="\n").writerows(rows)
         # A line that a process left half when it was killed is ended; readers ignore it.
-        content = (b"" if self._whole else b"\n") + text.getvalue().encode("utf-8")
+        content = (b"" if self._is_whole else b"\n") + text.getvalue().encode("utf-8")
         with open(self.path, "ab", buffering=0) as file:
             try:
                 if file.write(content) < len(content):
@@ -153,5 +153,5 @@ class LabelFile:
             except OSError:
                 os.truncate(self.path, self._n_read)
                 raise
-        self._n_read, self._whole = self._n_read + len(content), True
+        self._n_read, self._is_whole = self._n_read + len(content), True
         self.entries.update(changes)

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from tlkit.images.encodings import decode_names
 from tlkit.images.formats import EXTENSIONS
 from tlkit.images.hierarchy import check_hierarchy
-from tlkit.images.label_file import NAME, Entry, read_edits
+from tlkit.images.label_file import NAME, read_edits
 from tlkit.names import make_printable
 from tlkit.notices import warn
 
@@ -68,10 +68,10 @@ def label_tree(tree, *, merge_twins=False, inside=None):
     """Return ([(path, label, file)] by label file or top folder, a group of each or None); warn of what is left out."""
     pictures = find_pictures(tree)
     edits, notice = read_edits(tree, pictures)
-    pictures = {path: pictures[path] for path in sorted(pictures) if edits.get(path, Entry()).dropped != "1"}
+    pictures = {path: pictures[path] for path in sorted(pictures) if edits[path].dropped != "1"}
     labels, by_class, by_folder = {}, collections.defaultdict(list), collections.defaultdict(list)
     for path in pictures:
-        if label := edits.get(path, Entry()).label:
+        if label := edits[path].label:
             labels[path] = label
         elif len(path.parts) > 1:
             labels[path] = path.parts[0]
@@ -83,7 +83,7 @@ def label_tree(tree, *, merge_twins=False, inside=None):
         check_hierarchy(tree, by_folder)
     _warn_of_omissions(tree, pictures, labels, notice)
     names = name_classes(tree.location, by_class, merge_twins=merge_twins)
-    groups = [edits[path].group or f"{path}" if path in edits else f"{path}" for path in labels]
+    groups = [edits[path].group or f"{path}" for path in labels]
     is_grouped = any(entry.group for entry in edits.values())
     return [(path, names[labels[path]], pictures[path]) for path in labels], groups if is_grouped else None
 

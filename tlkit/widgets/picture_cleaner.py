@@ -8,7 +8,6 @@ import tlkit as tl
 from tlkit.features.extract import extract_features
 from tlkit.images.files import PictureFile
 from tlkit.images.imageset import ImageSet, check_images
-from tlkit.images.label_file import Entry
 from tlkit.inspection.label_errors import find_label_errors
 from tlkit.inspection.near_duplicates import find_near_duplicates
 from tlkit.widgets.jobs import Job
@@ -67,7 +66,7 @@ class PictureCleaner(PictureLabeler):
         for index in indices if changes == {"dropped": "0"} else ():
             twin = self.notes[index][1]
             if twin >= 0:
-                group = self._label_file.entries.get(self.names[twin], Entry()).group or self.names[min(index, twin)]
+                group = self._label_file.entries[self.names[twin]].group or self.names[min(index, twin)]
                 listed |= {twin: listed.get(twin, {}) | {"group": group}, index: changes | {"group": group}}
         return listed
 
@@ -86,10 +85,12 @@ class PictureCleaner(PictureLabeler):
         rows = np.flatnonzero([review != "1" for review in self.reviews])
         images = self._images._replace(labels=self.marks, classes=self.classes)[rows]
         given = np.array(images.classes)[images.labels]
-        found = {}  # {index: [(score, reason, suggested class, index of its twin)]}
+        found = {}  # {index: [(score, reason, index of the suggested class, index of the near duplicate)]}
+        known = {name: place for place, name in enumerate(self.classes)}
 
-        def add(place, score, reason, suggested=None, twin=-1):
-            found.setdefault(int(rows[place]), []).append((float(score), reason, suggested, int(twin)))
+        def add(place, score, reason, suggested="", twin=-1):
+            reason = float(score), reason, known.get(suggested, -1), int(twin)
+            found.setdefault(int(rows[place]), []).append(reason)
 
         probabilities = self._run.predict(images)
         predicted = np.array(self._run.classes)[probabilities.argmax(axis=1)]
@@ -110,11 +111,8 @@ class PictureCleaner(PictureLabeler):
                 add(place, pair.similarity, reason, twin=rows[twin])
         with self._lock, self.hold_sync():
             self.order = sorted(found, key=lambda index: (-len(found[index]), -max(found[index])[0], index))
-            suggested = {index: [one[2] for one in found[index] if one[2] in self.classes] for index in found}
-            self.suggested = [
-                self.classes.index(suggested[index][-1]) if suggested.get(index) else -1
-                for index in range(len(self.names))
-            ]
+            suggested = {index: place for index, reasons in found.items() for _, _, place, _ in reasons if place >= 0}
+            self.suggested = [suggested.get(index, -1) for index in range(len(self.names))]
             self.notes = {
                 index: [" ".join(reason for _, reason, _, _ in reasons), max(twin for *_, twin in reasons)]
                 for index, reasons in found.items()

@@ -21,7 +21,7 @@ function render({ model, el }) {
 
   // Edits that Python hasn't confirmed yet, {id: {indices, to}}, and thumbnails, {"index@px": [address, problem]}.
   const unsaved = new Map(), thumbnails = new Map();
-  let nSent = 0, shown = [], current = -1, anchor = -1, lead = -1, selected = new Set(), asked = "", askedLarge = "";
+  let nSent = 0, shown = [], current = -1, anchor = -1, lead = -1, selected = new Set(), asked = "", askedLarge = "", tiles = new Map(), isDue = false;
 
   function read(index) {
     const state = { mark: get("marks")[index], review: get("reviews")[index], saved: true };
@@ -180,26 +180,31 @@ function render({ model, el }) {
     return words.filter(Boolean).join(", ") + (saved ? "" : " …");
   }
   function makePicture(index, px) {
-    const [address, problem] = thumbnails.get(`${index}@${px}`) ?? ["", ""];
+    const [address, problem] = thumbnails.get(`${index}@${px}`) ?? thumbnails.get(`${index}@${SMALL_PX}`) ?? ["", ""];
     if (problem) return make("span", { class: "tlkit-problem" }, problem);
     return address ? make("img", { src: address, alt: get("names")[index] }) : make("span", { class: "tlkit-problem" }, "");
+  }
+  // A tile that looks as before stays, since a browser decodes the picture of a new one again.
+  function drawTile(index, at, columns) {
+    const { review } = read(index), suggestion = get("classes")[get("suggested")[index]], words = describe(index);
+    const attributes = { id: `${own}-${index}`, role: "option", "data-index": index, "aria-posinset": at + 1, "aria-setsize": shown.length,
+      "aria-selected": selected.has(index), "aria-label": `${get("names")[index]}: ${words}${suggestion ? `, suggested ${suggestion}` : ""}`,
+      class: `${index === current ? "tlkit-now" : ""} ${review === "1" ? "tlkit-dropped" : ""}`,
+      style: `left: ${(at % columns) * TILE.width}px; top: ${Math.floor(at / columns) * TILE.height}px` };
+    const look = JSON.stringify([attributes, thumbnails.has(`${index}@${SMALL_PX}`)]);
+    if (tiles.get(index)?.look === look) return tiles.get(index);
+    const tile = make("div", attributes);
+    tile.append(makePicture(index, SMALL_PX), make("b", {}, words), make("i", {}, suggestion ? `${suggestion}?` : ""));
+    return { tile, look };
   }
   function draw() {
     const columns = nColumns(), rows = Math.ceil(shown.length / columns);
     sheet.style.height = `${rows * TILE.height}px`;
     const first = Math.floor(grid.scrollTop / TILE.height), last = Math.ceil((grid.scrollTop + grid.clientHeight) / TILE.height);
     const seen = shown.slice(first * columns, (last + 1) * columns);
-    sheet.replaceChildren(...seen.map((index, number) => {
-      const at = first * columns + number, { review } = read(index), suggestion = get("classes")[get("suggested")[index]];
-      const words = describe(index);
-      const tile = make("div", { id: `${own}-${index}`, role: "option", "data-index": index, "aria-posinset": at + 1, "aria-setsize": shown.length,
-        "aria-selected": selected.has(index), "aria-label": `${get("names")[index]}: ${words}${suggestion ? `, suggested ${suggestion}` : ""}`,
-        class: `${index === current ? "tlkit-now" : ""} ${review === "1" ? "tlkit-dropped" : ""}` });
-      tile.style.left = `${(at % columns) * TILE.width}px`;
-      tile.style.top = `${Math.floor(at / columns) * TILE.height}px`;
-      tile.append(makePicture(index, SMALL_PX), make("b", {}, words), make("i", {}, suggestion ? `${suggestion}?` : ""));
-      return tile;
-    }));
+    const drawn = new Map(seen.map((index, number) => [index, drawTile(index, first * columns + number, columns)]));
+    sheet.replaceChildren(...[...drawn.values()].map(({ tile }) => tile));
+    tiles = drawn;
     grid.setAttribute("aria-activedescendant", seen.includes(current) ? `${own}-${current}` : "");
     const missing = (indices, px) => indices.filter((index) => index >= 0 && !thumbnails.has(`${index}@${px}`));
     const twin = get("notes")[current]?.[1] ?? -1;
@@ -234,6 +239,11 @@ function render({ model, el }) {
     draw();
     drawLarge();
   }
+  // Several traits that change at once are shown at once.
+  function plan() {
+    if (!isDue) queueMicrotask(() => (isDue = false, update()));
+    isDue = true;
+  }
   function take(message) {
     for (const [index, px, address, problem] of message.thumbnails ?? []) thumbnails.set(`${index}@${px}`, [address, problem]);
     while (thumbnails.size > MOST_KEPT) thumbnails.delete(thumbnails.keys().next().value);
@@ -244,13 +254,13 @@ function render({ model, el }) {
       // After an undo, what was taken back is shown; an upload is shown too.
       if (to && !Object.keys(to).length && message.indices.length) return select(message.indices[0], new Set(message.indices));
     }
-    update();
+    plan();
   }
   model.on("msg:custom", take);
   const end = follow(model, {
     "change:order": () => (lead = get("suggesting") ? current : -1),
     "change:status": () => (status.textContent = get("status")),
-    "change:order change:marks change:reviews change:classes change:suggested change:names change:suggesting change:progress change:notes": update,
+    "change:order change:marks change:reviews change:classes change:suggested change:names change:suggesting change:progress change:notes": plan,
   });
   return () => {
     wait(false);

@@ -19,7 +19,7 @@ from tlkit.images.files import PictureFile
 from tlkit.images.folders import list_folder
 from tlkit.images.formats import EXTENSIONS
 from tlkit.images.inputs import UNLABELLED, make_set
-from tlkit.images.label_file import Entry, LabelFile
+from tlkit.images.label_file import LabelFile
 from tlkit.images.layout import find_pictures
 from tlkit.names import make_printable, number_repeats
 from tlkit.storage import written_whole
@@ -103,16 +103,16 @@ class PictureLabeler(Explorer):
         self._lock, self._read_thumbnail = threading.RLock(), functools.lru_cache(maxsize=4000)(encode_thumbnail)
         self._files, self._labels, self._label_file = files, labels, LabelFile(folder)
         self._wanted, self._drawer, self._job, self._is_stale, self._values = [], None, None, False, None
-        used = {entry.label for entry in self._label_file.entries.values()} - {""}
-        found = [*sorted(set(labels) - {""}), *(label for label in self._label_file.labels if label in used)]
-        super().__init__(folder=str(folder), classes=list(dict.fromkeys([*classes, *found])), **traits)
+        used = {entry.label for entry in self._label_file.entries.values()}
+        classes = [*classes, *sorted(set(labels) - {""}), *(name for name in self._label_file.labels if name in used)]
+        super().__init__(folder=str(folder), classes=list(dict.fromkeys(classes)), **traits)
         self._show()
         self.on_msg(self._take)
         self.observe(lambda _change: self._refit(), "suggesting")
 
     def _show(self, sentence=""):
         """Show the state of all pictures, and a sentence about the last edit."""
-        entries = [self._label_file.entries.get(name, Entry()) for name in self._files]
+        entries = [self._label_file.entries[name] for name in self._files]
         labels = [entry.label or label for entry, label in zip(entries, self._labels, strict=True)]
         with self._lock, self.hold_sync():
             self.classes = list(dict.fromkeys([*self.classes, *filter(None, labels)]))
@@ -139,11 +139,10 @@ class PictureLabeler(Explorer):
         """Append a change of the entries of some pictures, {"label", "dropped"}, to the file; return the indices."""
         if "label" in changes:
             changes["label"] = make_printable(changes["label"]).strip()
-        names, entries = self.names, self._label_file.entries
-        listed = self._list_changes(indices, changes).items()
-        self._label_file.append({names[at]: entries.get(names[at], Entry())._replace(**new) for at, new in listed})
+        listed = {self.names[index]: new for index, new in self._list_changes(indices, changes).items()}
+        self._label_file.append({name: self._label_file.entries[name]._replace(**new) for name, new in listed.items()})
         words = changes.get("label") or {"1": "dropped", "0": "kept", "": "not dropped"}[changes["dropped"]]
-        self._show(f"{names[indices[0]] if len(indices) == 1 else f'{len(indices)} pictures'}: {words}.")
+        self._show(f"{self.names[indices[0]] if len(indices) == 1 else f'{len(indices)} pictures'}: {words}.")
         return indices
 
     def _list_changes(self, indices, changes):
