@@ -36,10 +36,11 @@ class PictureCleaner(PictureLabeler):
     Examples
     --------
     >>> import tempfile
-    >>> folder = tempfile.mkdtemp()
-    >>> for index, (picture, label) in enumerate(tl.load_images("styles", domain="photo").few(1)):
-    ...     os.mkdir(f"{folder}/{label}")
-    ...     picture.save(f"{folder}/{label}/{index}.png")
+    >>> from pathlib import Path
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for picture, label in tl.load_images("styles", domain="photo").few(1):
+    ...     (folder / f"{label}").mkdir()
+    ...     picture.save(folder / f"{label}/0.png")
     >>> images = tl.load_images(folder)
     >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     >>> run = tl.transfer(backbone, images, "linear_probe", progress=False)
