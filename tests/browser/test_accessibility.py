@@ -36,7 +36,7 @@ table = pd.DataFrame([{"name": "tiny"} | row, {"name": "large"} | row | {"n_flop
     "tl.widgets.FeatureMapExplorer(features, images)",
     "tl.widgets.FreezeScoreExplorer(make_tiny_backbone(), train, test)",
     'tl.widgets.PictureLabeler(folder, ["cat", "dog"])',
-    'tl.widgets.PictureCleaner(tl.transfer(make_tiny_backbone(), train, "linear_probe", progress=False), images).wait()',
+    'run = tl.transfer(make_tiny_backbone(), train, "linear_probe")\ntl.widgets.PictureCleaner(run, images).wait()',
 ]
 
 
