@@ -3,6 +3,7 @@
 import collections.abc
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from tlkit.backbones.weights.error import WeightsError
 from tlkit.cpu.threads import default_states
 from tlkit.evaluation.scores import Evaluation, evaluate_probabilities
 from tlkit.features.extract import extract_features
+from tlkit.heads.head import ABSENT_SCORE
 from tlkit.heads.numerics import softmax
 from tlkit.images.imageset import ImageSet
 from tlkit.images.inputs import gather_pictures
@@ -31,6 +33,11 @@ from tlkit.training.run_files import (
     write_run,
 )
 from tlkit.training.test_time_augmentation import check_views, extract_views
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tlkit.evaluation import Rejection
 
 
 @dataclasses.dataclass(eq=False)
@@ -75,6 +82,8 @@ class Run:
         Hashes of the training pictures, and of the pictures of a target domain that the run was adapted to.
     report : dict, optional
         Plain values for the card of the run, for example its score on held-out pictures, as `tlkit.train` states them.
+    rejection : Rejection, optional
+        Score and threshold of unfamiliar pictures, from `fit_rejection`.
     versions, processor, n_threads : dict of str to str, str, and int, optional
         Versions of tlkit, Python and libraries, name of the processor, and number of torch's threads, which decides the
         last bits; by default those of this process, machine and thread.
@@ -108,6 +117,7 @@ class Run:
     trained_on: list[str] = dataclasses.field(default_factory=list)
     adapted_to: list[str] = dataclasses.field(default_factory=list)
     report: dict = dataclasses.field(default_factory=dict)
+    rejection: "Rejection | None" = None
     versions: dict[str, str] | None = None
     processor: str = dataclasses.field(default_factory=name_processor)
     n_threads: int = dataclasses.field(default_factory=torch.get_num_threads)
@@ -167,18 +177,79 @@ class Run:
             settings = {"seed": seed, "pretrained": pretrained, "progress": progress}
             views = extract_views(self.backbone, pictures, augment, n_views, **settings)
             return sum(map(self._apply_head, views)) / n_views
+        return self._apply_head(self._extract(pictures, progress).values)
+
+    def _extract(self, pictures, progress=False):
+        """Return the `Features` of an ImageSet."""
         # Features of a frozen network are needed again, so they are kept; those of a changed one are used once. It
         # would take longer to convert a changed or prepared network for a faster engine than that saves.
         engine = "torch" if self.changed or "prepare" in self.strategy else "auto"
-        features = extract_features(self.backbone, pictures, engine=engine, cache=not self.changed, progress=progress)
-        return self._apply_head(features.values)
+        return extract_features(self.backbone, pictures, engine=engine, cache=not self.changed, progress=progress)
 
     def _apply_head(self, values):
         """Return the probabilities (n, n_classes) float64 of features (n, n_features)."""
+        return softmax(self._find_logits(values))
+
+    def _find_logits(self, values):
+        """Return the outputs (n, n_classes) float64 of the head for features (n, n_features)."""
         weight, bias = (value.detach().cpu().numpy() for value in (self.head.weight, self.head.bias))
         for argument, given in (("head.weight", weight), ("head.bias", bias), ("backbone: its features", values)):
             check_finite(argument, given)
-        return softmax(values.astype(np.float64) @ weight.T.astype(np.float64) + bias)
+        return values.astype(np.float64) @ weight.T.astype(np.float64) + bias
+
+    @default_states()
+    def fit_rejection(self, images: ImageSet, share: float = 0.05) -> None:
+        """Fit `rejection`, by which `classify` rejects pictures that are unlike the known classes.
+
+        Parameters
+        ----------
+        images, share : ImageSet and float
+            Pictures of all classes, and the share of such pictures to reject by default; see
+            `tlkit.evaluation.fit_rejection`. A tuned network finds the pictures that it learned more familiar than new
+            ones, so take others.
+        """
+        from tlkit.evaluation import fit_rejection
+
+        images = images.with_classes(self.classes)
+        # A class that neither the head nor the pictures have is no class to miss.
+        is_known = self.head.bias.detach().cpu().numpy() > ABSENT_SCORE / 2
+        is_known[images.labels] = True
+        images = images.with_classes(np.array(self.classes)[is_known].tolist())
+        if self.tuned and not set(self.trained_on).isdisjoint(list_digests(images)):
+            warn("images: the network learned some, so more new pictures than the share are rejected: take others")
+        self.rejection = fit_rejection(self._extract(images), share)
+
+    @default_states()
+    def classify(self, pictures: ImageSet | str | Path | Image.Image, reject: float | None = None) -> "pd.DataFrame":
+        """Classify pictures, and reject those that are unlike the known classes.
+
+        Parameters
+        ----------
+        pictures : ImageSet, path, PIL.Image, or list
+            Pictures as in `predict`.
+        reject : float, optional
+            Share of known pictures to reject, for example 0.05; by default as fitted, or none if nothing was fitted.
+
+        Returns
+        -------
+        DataFrame
+            One row per picture: file_name, class (str), probability (float) and rejected (bool).
+        """
+        import pandas as pd
+
+        if reject is not None and self.rejection is None:
+            raise ValueError(f"reject: {reject}, but this run has no threshold: call run.fit_rejection(images) first")
+        pictures = gather_pictures(pictures)
+        values = self._extract(pictures).values
+        logits, rejected = self._find_logits(values), False
+        if self.rejection is not None:
+            rejected = self.rejection.reject(self.rejection.familiarity(values, logits), reject)
+        columns = {
+            "file_name": [picture.location for picture in pictures.pictures],
+            "class": np.array(self.classes)[logits.argmax(axis=1)],
+            "probability": softmax(logits).max(axis=1),
+        }
+        return pd.DataFrame(columns | {"rejected": rejected})
 
     @default_states()
     def evaluate(
@@ -257,15 +328,17 @@ class Run:
         -------
         dict of str to torch.Tensor
             By name: "backbone.…" for weights and buffers that changed, "adapters.…" for low-rank adapters instead of
-            the weights that they were merged into, and "head.…" for the whole head.
+            the weights that they were merged into, "head.…" for the whole head, and "rejection.…" for a rejection.
         """
         merged = {f"{name.removesuffix('.lora_A')}.weight" for name in self.adapters if name.endswith(".lora_A")}
         state = self.backbone.state_dict()
         return self._join({name: state[name] for name in self.changed if name not in merged})
 
     def _join(self, state):
-        """Return {"part.name": tensor} of some tensors of the backbone, the whole head and the adapters."""
-        return join_parts({"backbone": state, "head": self.head.state_dict(), "adapters": self.adapters})
+        """Return {"part.name": tensor} of some tensors of the backbone, and all of head, adapters and rejection."""
+        kept = self.rejection.tensors if self.rejection else {}
+        parts = {"backbone": state, "head": self.head.state_dict(), "adapters": self.adapters}
+        return join_parts(parts | {"rejection": {name: torch.from_numpy(value) for name, value in kept.items()}})
 
     def save(self, folder: str | Path, only_changes: bool = False) -> None:
         """Save the run in a folder: its weights, and run.json with everything else.
@@ -299,6 +372,7 @@ class Run:
             "recipe": dataclasses.asdict(self.backbone.recipe),
             "provenance": hide_folders(self.backbone.provenance),
         }
+        described["rejection"] = self.rejection.describe() if self.rejection else None
         write_run(folder, tensors, described | {"only_changes": only_changes})
 
     def export(

@@ -12,6 +12,7 @@ from tlkit.backbones.loader import load_backbone
 from tlkit.backbones.recipe import Recipe
 from tlkit.backbones.weights.error import WeightsError
 from tlkit.cpu.threads import default_states
+from tlkit.evaluation.rejection import Rejection
 from tlkit.training.changed_weights import compose, load_start
 from tlkit.training.checkpoints import hash_facts
 from tlkit.training.run import Run
@@ -52,8 +53,8 @@ def load_run(folder: str | Path) -> Run:
     np.True_
     """
     tensors, described = _read_run(folder)
-    # Of a run that was saved before its pictures, or facts for its card, were recorded.
-    described = {"trained_on": [], "report": {}} | described
+    # Of a run that was saved before its pictures, facts for its card, or a rejection were recorded.
+    described = {"trained_on": [], "report": {}, "rejection": None} | described
     expected = {*(field.name for field in dataclasses.fields(Run)), "only_changes"} - {"head", "adapters"}
     _check_description(folder, described, expected)
     saved, only_changes = described.pop("backbone"), described.pop("only_changes")
@@ -74,6 +75,9 @@ def load_run(folder: str | Path) -> Run:
     for module, values in ((backbone, state), (head, parts["head"])):
         _check_tensors(folder, values, module.state_dict())
         module.load_state_dict(values)
+    if described["rejection"]:
+        tensors = {name: value.numpy() for name, value in parts["rejection"].items()}
+        described["rejection"] = Rejection(tensors=tensors, **described["rejection"])
     return Run(backbone=backbone.eval(), head=head.eval(), adapters=parts["adapters"], **described)
 
 
