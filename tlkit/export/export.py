@@ -52,23 +52,26 @@ def export_run(run, folder, kind, pictures=None):
         facts |= module.write_model(run, made)
         facts["files"] = sorted(path.name for path in made.iterdir())
         images = choose_pictures(pictures, Path(other))
+        expected = run.predict(images)
         predict, runtime = module.open_model(made, facts)
-        facts |= compare(run.predict(images), predict(images), images.names, kind, bound)
+        facts |= compare(expected, predict(images), images.names, kind, bound)
         facts |= {"checked_in": runtime, "version": __version__}
         _write_facts(made, facts)
         write_card(made, run)
         if hasattr(module, "add_card"):
             module.add_card(made, facts, (made / CARD).read_text(encoding="utf-8"))
-            _write_facts(made, facts)
+        facts = _write_facts(made, facts)
         _check_folder(folder, kind)
         _move(made, folder)
     return facts
 
 
 def _write_facts(folder, facts):
-    """Write export.json; a model without a hash of its own gets that of its file."""
-    digest = facts["sha256"] or hashlib.sha256((folder / facts["model"]).read_bytes()).hexdigest()
-    (folder / FACTS).write_text(json.dumps(facts | {"sha256": digest}, indent=1), encoding="utf-8")
+    """Write and return the facts of export.json; a model without a hash of its own gets that of its file."""
+    facts = dict(facts)
+    facts["sha256"] = facts["sha256"] or hashlib.sha256((folder / facts["model"]).read_bytes()).hexdigest()
+    (folder / FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    return facts
 
 
 def _check_folder(folder, kind):
