@@ -23,12 +23,13 @@ from tlkit.storage import PARTIAL_PREFIX
 
 FACTS = "export.json"
 N_CHECKED = 50
+_NEAR = 0.01  # of the threshold
 
 # The module of each kind, and the largest difference of a probability. A module has two functions:
 # - write_model(run, folder) writes the model and returns facts for export.json, at least its file name as "model";
 #   "sha256" is that of this file unless it is given.
 # - open_model(folder, facts) returns (predict, name and version of the runtime); `predict` gives the probabilities
-#   (n, n_classes) of an `ImageSet`. Facts are those of export.json up to there.
+#   (n, n_classes) of an `ImageSet`, perhaps with a last column of familiarity. Facts are those of export.json so far.
 # And perhaps a third: add_card(folder, facts, text) puts the text of the card into the model.
 KINDS = {"onnx": ("onnx_graph", 0.01), "openvino": ("openvino_model", 1e-4), "web": ("web_page", 0.01)}
 
@@ -41,7 +42,10 @@ def export_run(run, folder, kind, pictures=None):
     module, bound = KINDS[kind]
     module = importlib.import_module(f"tlkit.export.{module}")
     facts = {"kind": kind, "model": None, "sha256": None, "classes": list(run.classes)}
-    facts |= {"recipe": dataclasses.asdict(run.backbone.recipe), "rejection": None}
+    facts |= {
+        "recipe": dataclasses.asdict(run.backbone.recipe),
+        "rejection": run.rejection and run.rejection.describe(),
+    }
     above = next(path for path in folder.parents if path.exists())
     with (
         tempfile.TemporaryDirectory(prefix=PARTIAL_PREFIX, dir=above) as made,
@@ -53,8 +57,12 @@ def export_run(run, folder, kind, pictures=None):
         facts["files"] = sorted(path.name for path in made.iterdir())
         images = choose_pictures(pictures, Path(other))
         expected = run.predict(images)
+        rejected = run.rejection and run.classify(images)["rejected"].to_numpy()
         predict, runtime = module.open_model(made, facts)
-        facts |= compare(expected, predict(images), images.names, kind, bound)
+        found = np.asarray(predict(images), float)
+        facts |= compare(expected, found[:, : len(run.classes)], images.names, kind, bound)
+        if found.shape[1] > len(run.classes):
+            facts["n_disagreements"] += compare_rejected(rejected, found[:, -1], run.rejection.find_threshold(), kind)
         facts |= {"checked_in": runtime, "version": __version__}
         _write_facts(made, facts)
         write_card(made, run)
@@ -109,7 +117,6 @@ def _move(made, folder):
 def compare(expected, found, names, kind, bound):
     """Return the facts on the difference of two (n, n_classes) probabilities; ValueError beyond the bound."""
     # Where the two best classes are closer than the bound, either may come first.
-    found = np.asarray(found, float)
     rows = np.arange(len(expected))
     lead = expected[rows, expected.argmax(1)] - expected[rows, found.argmax(1)]
     differing = np.flatnonzero(~(lead <= bound))
@@ -126,6 +133,17 @@ def compare(expected, found, names, kind, bound):
         "n_disagreements": int((expected.argmax(1) != found.argmax(1)).sum()),
         "n_checked": len(expected),
     }
+
+
+def compare_rejected(expected, familiarity, threshold, kind):
+    """Return the number of pictures that a model rejects otherwise; ValueError unless all are near the threshold."""
+    differing = expected != (familiarity < threshold)
+    if n_far := int((differing & ~(np.abs(familiarity - threshold) <= _NEAR * abs(threshold))).sum()):
+        raise ValueError(
+            f"kind: the {kind} model rejects otherwise than the run on {n_far} of {len(expected)} pictures; nothing "
+            "was written: take another kind"
+        )
+    return int(differing.sum())
 
 
 def choose_pictures(pictures, folder):

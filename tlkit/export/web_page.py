@@ -22,7 +22,8 @@ _SLOT = re.compile("@([A-Z]+)@")
 def write_model(run, folder):
     """Write index.html, still without the card, into a folder; return facts for export.json."""
     data = files("tlkit.export") / "data"
-    facts = {"classes": list(run.classes), "card": "", "threshold": None}
+    threshold = run.rejection.find_threshold() if run.rejection else -np.inf
+    facts = {"classes": list(run.classes), "card": "", "threshold": threshold if np.isfinite(threshold) else None}
     slots = {
         "STYLE": (data / "page.css").read_text(encoding="utf-8"),
         "LICENCE": (data / "onnxruntime-LICENSE.txt").read_text(encoding="utf-8"),
@@ -68,10 +69,10 @@ def open_model(folder, facts):
 
 
 def _ask(evaluate, content):
-    """Return the probabilities (n_classes,) that a page gives for the bytes of a picture."""
+    """Return the probabilities (n_classes,), perhaps with familiarity, that a page gives for the bytes of a picture."""
     text = base64.b64encode(content).decode()
     blob = f'new Blob([Uint8Array.from(atob("{text}"), (letter) => letter.charCodeAt(0))])'
-    return evaluate(f"tlkit.predict({blob}).then((found) => found.probabilities)")
+    return evaluate(f"tlkit.predict({blob}).then((found) => [...found.probabilities, found.familiarity ?? []].flat())")
 
 
 def _read_file(images, index):

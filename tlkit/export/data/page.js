@@ -130,7 +130,7 @@ function makeBar([share, name]) {
 
 function show({ probabilities, familiarity }, name) {
   const ranked = probabilities.map((share, index) => [share, facts.classes[index]]).sort((a, b) => b[0] - a[0]);
-  const rejected = familiarity !== null && familiarity < facts.threshold;
+  const rejected = familiarity !== null && facts.threshold !== null && familiarity < facts.threshold;
   $("verdict").textContent = rejected ? "None of the above" : `${ranked[0][1]}, ${percent(ranked[0][0])}`;
   $("reason").textContent = rejected
     ? `The picture is unlike the training pictures (familiarity ${familiarity.toPrecision(3)}, less than ` +
