@@ -4,7 +4,8 @@ import contextlib
 import copy
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+import importlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -87,8 +88,63 @@ class Backbone(nn.Module):
         self.provenance = dict(provenance)
         self.body = nn.ModuleDict(stages)
         self.tail = tail
+        self.made = None  # the arguments of `from_module`, if it made this backbone
+        self._needs_values = False
         self.auxiliary = {}  # {stage: Branch}, if loaded with auxiliary=True; no part of the forward pass
         self.n_features = self.infer_shape(recipe.crop_size_px)[1]
+
+    @classmethod
+    def from_module(
+        cls,
+        module: nn.Module | str,
+        *,
+        recipe: Recipe,
+        stages: Sequence[str] | Mapping[str, str] | None = None,
+        name: str | None = None,
+        classifier: str | None = "auto",
+        output: str | int | None = None,
+        factory: str | None = None,
+    ) -> "Backbone":
+        """Make a backbone of any network, for example a CNN of your own or the backbone of a segmentation network.
+
+        Parameters
+        ----------
+        module : torch.nn.Module or str
+            A network, which is copied, or "package.module:function" of a function that returns one.
+        recipe : Recipe
+            Preprocessing of its pictures, see `tl.backbones.make_recipe`.
+        stages : list of str or dict of str to str, optional
+            Paths of the modules with which stages begin, such as ["conv1", "layer1"]; a dict names the stages. By
+            default stages are found. They must give the bits of the network; else it becomes one stage, with a warning.
+        name : str, optional
+            Name of the network, by default that of its class.
+        classifier : str or None
+            Path of the layer that is left out with all behind it; "auto" is a last linear layer, None leaves out none.
+        output : str or int, optional
+            Key of the output to take if there are several, by default "out" or the only one.
+        factory : str, optional
+            "package.module:function", noted in saved runs; `load_run` names it if it needs the network.
+
+        Returns
+        -------
+        Backbone
+            The network in evaluation mode. Maps and tokens are averaged to (n, n_features).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the module can't take such pictures or be cut as wanted, or its values are random.
+
+        Examples
+        --------
+        >>> module = nn.Sequential(nn.Conv2d(4, 8, 3), nn.ReLU(), nn.Conv2d(8, 16, 3), nn.ReLU())
+        >>> backbone = tl.Backbone.from_module(module, recipe=tl.backbones.make_recipe(32, n_channels=4))
+        >>> backbone.stages, backbone.n_features
+        (('stage1', 'stage2'), 16)
+        """
+        make = importlib.import_module("tlkit.backbones.own_network").make_backbone
+        settings = {"stages": stages, "name": name, "classifier": classifier, "output": output, "factory": factory}
+        return make(module, recipe, **settings)
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -195,7 +251,7 @@ class Backbone(nn.Module):
         n_parameters = sum(parameter.numel() for parameter in parameters)
         counter = FlopCounterMode(display=False)
         # Used as a context itself, it would register hooks on all modules of the process.
-        self._run_on_meta(self.image_size_px, stage, _FlopCounterMode(counter))
+        self._run_without_values(self.image_size_px, stage, _FlopCounterMode(counter))
         return Cost(n_parameters, counter.get_total_flops(), n_bytes / 2**20)
 
     def infer_shape(self, image_size_px: int, stage: str | int | None = None) -> tuple[int, ...]:
@@ -213,19 +269,27 @@ class Backbone(nn.Module):
         tuple of int
             Shape of the output, (1, …).
         """
-        return tuple(self._run_on_meta(image_size_px, stage).shape)
+        return tuple(self._run_without_values(image_size_px, stage).shape)
 
     @default_states()
-    def _run_on_meta(self, image_size_px, stage, mode=None):
+    def _run_without_values(self, image_size_px, stage, mode=None):
         """Return the output for one picture without values; `mode` is entered for the forward pass."""
-        # On the meta device tensors have no values, so even the largest network takes neither memory nor time.
+        # On the meta device tensors have no values, so even the largest network takes neither memory nor time. Some
+        # own networks need values.
+        device = next(self.parameters(), torch.empty(0)).device if self._needs_values else "meta"
         network = nn.Sequential(*self.body.values(), self.tail) if stage is None else self.until(stage)
-        network = copy_modules(network, "meta")
+        network = copy_modules(network, device)
         for module in network.modules():
             if isinstance(module, _KEEP_SHAPE):
                 module.forward = _return_input
-        with torch.no_grad(), mode or contextlib.nullcontext():
-            return network(torch.zeros(1, 3, image_size_px, image_size_px, device="meta"))
+        try:
+            with torch.no_grad(), mode or contextlib.nullcontext():
+                return network(torch.zeros(1, self.recipe.n_channels, image_size_px, image_size_px, device=device))
+        except Exception:
+            if self._needs_values:
+                raise
+            self._needs_values = True
+            return self._run_without_values(image_size_px, stage, mode)
 
     def fingerprint(self) -> str:
         """Return a hash of everything that decides the features.

@@ -53,7 +53,7 @@ def _describe_code(thing, seen):
             yield from _describe_code(constant, seen)
     elif isinstance(thing, _PLAIN):
         yield repr(thing)
-    elif isinstance(thing, type | types.FunctionType) and thing.__module__.split(".")[0] not in _LIBRARIES:
+    elif isinstance(thing, type | types.FunctionType) and str(thing.__module__).split(".")[0] not in _LIBRARIES:
         if thing in seen:
             return
         seen.add(thing)

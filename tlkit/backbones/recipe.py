@@ -30,10 +30,20 @@ class Recipe:
     std: tuple
     crop_mode: str = "center"  # "squash" resizes both sides to `resize_size_px`, so that nothing is cut off
 
+    @property
+    def n_channels(self):
+        """The number of channels of the network's input, 3 for colours."""
+        return len(self.mean)
+
     def __repr__(self):
         # Fingerprints of features hash this text, so a field with its default value must not appear in it.
         fields = [(field.name, getattr(self, field.name), field.default) for field in dataclasses.fields(self)]
         return f"Recipe({', '.join(f'{name}={value!r}' for name, value, default in fields if value != default)})"
+
+    @classmethod
+    def of(cls, fields):
+        """Return the recipe of a dict from JSON."""
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
 
     def at(self, image_size_px):
         """Return the recipe for another input size; the crop keeps the same share of the picture."""

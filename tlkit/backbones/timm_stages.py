@@ -54,7 +54,7 @@ class Copy(nn.Module):
         return batch.clone()
 
 
-def cut_network(network, classifier, sides):
+def cut_network(network, classifier, sides, n_channels=3):
     """Return (stages, tail), verified with a square picture of the first of `sides` (pixels) that the network takes."""
     # Afterwards the network is in evaluation mode, with its weights as they were. `classifier` names the layers that
     # output classes.
@@ -62,7 +62,7 @@ def cut_network(network, classifier, sides):
     whole = {WHOLE: Part(network, _names(network), ("forward_features", "forward_head"), classifier)}, nn.Identity()
     with torch.no_grad(), _lively_weights(network):
         for side in sides:
-            batch = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
+            batch = torch.randn(1, n_channels, side, side, generator=torch.Generator().manual_seed(0))
             try:
                 calls, expected = _record_calls(network, batch)
                 break
@@ -75,9 +75,9 @@ def cut_network(network, classifier, sides):
             raise ValueError(f"name: timm's network gives {shape} for one picture, expected (1, n_features)")
         with contextlib.suppress(Exception):  # a part that lacks something fails in any of many ways
             stages, tail = _cut(network, classifier, calls)
-            _, changed = _compose(stages, tail, batch)
+            _, changed = compose(stages, tail, batch)
             stages = {name: nn.Sequential(Copy(), part) if name in changed else part for name, part in stages.items()}
-            features, changed = _compose(stages, tail, batch)
+            features, changed = compose(stages, tail, batch)
             if not changed and torch.equal(features, expected) and _holds_all(network, classifier, stages):
                 return stages, tail
     return whole
@@ -87,7 +87,7 @@ def _cut(network, classifier, calls):
     """Return (stages, tail): a stem, one stage per block or group of blocks, and one for the calls behind them."""
     stages, owned = {}, set()
     paths = [path for path, _ in calls]
-    start, end, groups = _group_blocks(network, calls)
+    start, end, groups = group_blocks(network, calls)
     leading, trailing = paths[:start], paths[end:]
     if hasattr(network, "_pos_embed"):
         # A transformer: its position embedding and class token are parameters of the network, added by a method.
@@ -109,7 +109,7 @@ def _cut(network, classifier, calls):
     return stages | {name if name not in stages else "head": rest}, nn.Identity()
 
 
-def _group_blocks(network, calls):
+def group_blocks(network, calls):
     """Return (start, end, groups): the range of calls that are blocks, and the paths of each stage's blocks."""
     # The blocks are the module that holds most parameters in three calls or more; else numbered modules such as layer1
     # to layer4; else all calls. More than 8 blocks are grouped: a stage ends when the map shrinks, or else the blocks
@@ -167,7 +167,7 @@ def _record_calls(network, batch):
             hook.remove()
 
 
-def _compose(stages, tail, batch):
+def compose(stages, tail, batch):
     """Return (features, names of the parts whose input was overwritten, by themselves or by a later part)."""
     boundaries = {}
     for name, part in (*stages.items(), ("tail", tail)):

@@ -116,8 +116,7 @@ def _read_record(path):
         if record is None:
             return None
         shapes = {stage or None: tuple(shape) for stage, shape in record["shapes"].items()}
-        recipe = {name: tuple(value) if isinstance(value, list) else value for name, value in record["recipe"].items()}
-        kept = {"fingerprint": record["fingerprint"], "stages": record["stages"], "recipe": Recipe(**recipe)}
+        kept = {name: record[name] for name in ("fingerprint", "stages")} | {"recipe": Recipe.of(record["recipe"])}
         return kept | {"shapes": shapes.__getitem__}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -84,7 +84,7 @@ def standardise(outputs, converted, recipe):
     from openvino.preprocess import PrePostProcessor
 
     model = openvino.Model(outputs, converted.get_parameters())
-    model.reshape([BATCH_SIZE, 3, recipe.crop_size_px, recipe.crop_size_px])
+    model.reshape([BATCH_SIZE, recipe.n_channels, recipe.crop_size_px, recipe.crop_size_px])
     prepared = PrePostProcessor(model)
     prepared.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
     prepared.input().model().set_layout(openvino.Layout("NCHW"))
@@ -164,7 +164,7 @@ def convert(backbone):
                 outputs.append(batch * 1)  # OpenVINO refuses some operations, such as hard swish, as an output
             return tuple(outputs)
 
-    shape = BATCH_SIZE, 3, backbone.image_size_px, backbone.image_size_px
+    shape = BATCH_SIZE, backbone.recipe.n_channels, backbone.image_size_px, backbone.image_size_px
     with default_states(), torch.no_grad():
         network = EveryStage()
         with convolutions.alone():

@@ -20,7 +20,9 @@ class TorchEngine:
         self.device = torch.device(device or next(backbone.parameters()).device)
         self.batch_size = 64 if self.device.type == "cuda" else 8  # a GPU needs more pictures at once to be busy
         part, side = backbone if stage is None else backbone.until(stage), network.image_size_px
-        example = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0)).to(self.device)
+        example = torch.randn(2, network.recipe.n_channels, side, side, generator=torch.Generator().manual_seed(0)).to(
+            self.device
+        )
         with torch.inference_mode(), _exact_convolutions(self.device):
             self.network = self._copy(part)
             if not fold_norms(self.network, example):
@@ -28,7 +30,7 @@ class TorchEngine:
         values = [
             255 * torch.tensor(values, device=self.device) for values in (network.recipe.mean, network.recipe.std)
         ]
-        self.mean, self.std = (value.view(1, 3, 1, 1) for value in values)
+        self.mean, self.std = (value.view(1, -1, 1, 1) for value in values)
         self.autocast = precision == "fast" and self.device.type == "cuda" and torch.cuda.is_bf16_supported(False)
 
     def _copy(self, part):

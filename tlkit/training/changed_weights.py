@@ -36,10 +36,10 @@ def compose(start, changed, adapters):
     return composed
 
 
-def load_start(name, image_size_px, start_hash):
-    """Return the pretrained backbone of a name if its tensors have this hash; else WeightsError."""
+def load_start(name, image_size_px, start_hash, n_channels=3, given=None):
+    """Return the pretrained backbone of a name, or the one given, if its tensors have this hash; else WeightsError."""
     try:
-        backbone = load_backbone(name, image_size_px=image_size_px)
+        backbone = given or load_backbone(name, image_size_px=image_size_px)
     except (WeightsError, ValueError, TypeError) as error:
         raise WeightsError(f"the pretrained weights of {name} can't be loaded: {error}") from error
     if hash_tensors(backbone.state_dict()) != start_hash:
@@ -52,6 +52,8 @@ def load_start(name, image_size_px, start_hash):
 
 def check_loadable(backbone):
     """Raise ValueError if `load_run` couldn't make a network of this name again into which the weights fit."""
+    if backbone.made is not None:  # the user gives it to `load_run`
+        return
     try:
         # Names and shapes suffice, but networks of timm are divided into stages by their values.
         with torch.device("cpu" if backbone.name.startswith("timm:") else "meta"):
@@ -67,7 +69,7 @@ def check_loadable(backbone):
         raise ValueError(
             f"backbone: {backbone.name!r} can't be loaded again by its name ({difference}), so the run can't be saved. "
             "Keep run.backbone.state_dict() and run.head.state_dict() with torch.save and build the network with your "
-            "own code, or train a network that load_backbone makes"
+            "own code, or make the backbone by tl.Backbone.from_module, whose runs load_run loads"
         )
 
 

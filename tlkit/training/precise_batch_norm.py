@@ -1,5 +1,6 @@
 """Norm statistics estimated anew, and random weights: steps before and after the phases of a strategy."""
 
+import importlib
 import math
 
 import numpy as np
@@ -16,6 +17,8 @@ STATISTICS = ("running_mean", "running_var")
 
 def reinitialise(backbone, seed):
     """Return a backbone of the same kind and size with random weights."""
+    if backbone.made is not None:
+        return importlib.import_module("tlkit.backbones.own_network").redraw_own(backbone, seed)
     settings = {"image_size_px": backbone.image_size_px, "auxiliary": bool(backbone.auxiliary)}
     return load_backbone(backbone.name, weights=None, seed=seed, **settings)
 

@@ -2,6 +2,7 @@
 
 import collections.abc
 import dataclasses
+import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -373,6 +374,9 @@ class Run:
             "provenance": hide_folders(self.backbone.provenance),
         }
         described["rejection"] = self.rejection.describe() if self.rejection else None
+        if self.backbone.made is not None:
+            own_network = importlib.import_module("tlkit.backbones.own_network")
+            described["backbone"]["made"] = own_network.describe_own(self.backbone)
         write_run(folder, tensors, described | {"only_changes": only_changes})
 
     def export(
@@ -426,9 +430,15 @@ class Run:
     def _check_that_changes_suffice(self):
         """Raise ValueError if the pretrained weights and the changes don't give the run's backbone."""
         remedy = "save the run whole, with only_changes=False"
+        backbone, made, given = self.backbone, self.backbone.made, None
         try:
-            start = load_start(self.backbone.name, self.backbone.image_size_px, self.start_hash).state_dict()
-        except WeightsError as error:
+            if made is not None:
+                own_network = importlib.import_module("tlkit.backbones.own_network")
+                saved = {"name": backbone.name, "recipe": dataclasses.asdict(backbone.recipe), "made": made}
+                given = own_network.remake(made["factory"], saved)
+            n_channels = backbone.recipe.n_channels
+            start = load_start(backbone.name, backbone.image_size_px, self.start_hash, n_channels, given).state_dict()
+        except (WeightsError, ValueError) as error:
             raise ValueError(f"only_changes: {error}; {remedy}") from error
         parts = split_parts({name: value.detach().cpu() for name, value in self.changes().items()})
         composed = compose(start, parts["backbone"], parts["adapters"])

@@ -2,12 +2,14 @@
 
 import dataclasses
 import hashlib
+import importlib
 from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import nn
 
+from tlkit.backbones.backbone import Backbone
 from tlkit.backbones.loader import load_backbone
 from tlkit.backbones.recipe import Recipe
 from tlkit.backbones.weights.error import WeightsError
@@ -20,13 +22,16 @@ from tlkit.training.run_files import DESCRIPTION, describe_damage, describe_miss
 
 
 @default_states()
-def load_run(folder: str | Path) -> Run:
+def load_run(folder: str | Path, *, backbone: Backbone | str | None = None) -> Run:
     """Load a run that `Run.save` saved.
 
     Parameters
     ----------
     folder : str or Path
         Folder of the run.
+    backbone : Backbone or str, optional
+        The network, if it is one of your own (`Backbone.from_module`), or "package.module:function" of the function
+        that makes its module. Its code is run only if you name it here; its weights are those of the run.
 
     Returns
     -------
@@ -38,7 +43,8 @@ def load_run(folder: str | Path) -> Run:
     FileNotFoundError
         If a file is missing.
     ValueError, WeightsError
-        If a file is damaged or belongs to another run, or changes were saved and the pretrained weights are not there.
+        If a file is damaged or belongs to another run, or changes were saved and the pretrained weights are not there;
+        if an own network is not given, or computes other features than it did.
 
     Examples
     --------
@@ -59,17 +65,24 @@ def load_run(folder: str | Path) -> Run:
     _check_description(folder, described, expected)
     saved, only_changes = described.pop("backbone"), described.pop("only_changes")
     parts = split_parts(tensors)
+    if "made" in saved:
+        own_network = importlib.import_module("tlkit.backbones.own_network")
+        backbone = own_network.remake(backbone, saved)
+    elif backbone is not None:
+        raise ValueError(f"backbone: given, but the run's network is {saved['name']}, which is found by name: omit it")
+    n_channels = len(saved["recipe"]["mean"])
     if only_changes:
         try:
-            backbone = load_start(saved["name"], saved["image_size_px"], described["start_hash"])
+            backbone = load_start(saved["name"], saved["image_size_px"], described["start_hash"], n_channels, backbone)
         except WeightsError as error:
             raise WeightsError(f"folder: {folder} has only the changes of a training, and {error}") from error
         state = compose(backbone.state_dict(), parts["backbone"], parts["adapters"])
     else:
-        backbone = load_backbone(saved["name"], weights=None, image_size_px=saved["image_size_px"])
+        options = {"weights": None, "image_size_px": saved["image_size_px"]}
+        backbone = backbone or load_backbone(saved["name"], **options)
         state = parts["backbone"]
     # Sets of weights of one network can have different recipes.
-    backbone.recipe = Recipe(**{name: _freeze(value) for name, value in saved["recipe"].items()})
+    backbone.recipe = Recipe.of(saved["recipe"])
     backbone.provenance = saved["provenance"]
     head = nn.Linear(backbone.n_features, len(described["classes"]))
     for module, values in ((backbone, state), (head, parts["head"])):
@@ -78,6 +91,9 @@ def load_run(folder: str | Path) -> Run:
     if described["rejection"]:
         tensors = {name: value.numpy() for name, value in parts["rejection"].items()}
         described["rejection"] = Rejection(tensors=tensors, **described["rejection"])
+    if "made" in saved:
+        backbone.name, backbone.made = saved["name"], {k: v for k, v in saved["made"].items() if k != "features"}
+        own_network.check_remade(backbone.eval(), saved)
     return Run(backbone=backbone.eval(), head=head.eval(), adapters=parts["adapters"], **described)
 
 
@@ -116,8 +132,3 @@ def _check_description(folder, described, expected):
     for name in sorted(described.keys() ^ expected):
         fault = "lacks" if name in expected else "has an unknown"
         raise ValueError(describe_damage(folder, f"{DESCRIPTION} {fault} {name!r}"))
-
-
-def _freeze(value):
-    """Return a list from JSON as the tuple that it was, other values as they are."""
-    return tuple(value) if isinstance(value, list) else value

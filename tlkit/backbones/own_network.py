@@ -1,0 +1,443 @@
+"""Networks of one's own as a `Backbone`, cut into stages by a recording of their calls.
+
+torch.fx records a forward pass. A cut is possible after each call whose output alone decides all that follows. The
+parts, one after the other, must give the same bits as the network; otherwise it stays whole.
+"""
+
+import copy
+import importlib
+import itertools
+import threading
+from collections.abc import Sequence
+
+import torch
+from torch import fx, nn
+from torch.fx.passes.shape_prop import ShapeProp
+
+from tlkit.arguments import check_count, check_known, suggest
+from tlkit.backbones.backbone import Backbone
+from tlkit.backbones.entry import WHOLE
+from tlkit.backbones.freezing.freeze import is_norm
+from tlkit.backbones.recipe import Recipe
+from tlkit.backbones.timm_stages import Copy, compose, cut_network, group_blocks
+from tlkit.cpu.draws import Draws
+from tlkit.cpu.threads import default_states, hide_warnings
+from tlkit.notices import warn
+
+SOURCE = "a network of the user's"
+_USUAL_HEADS = ("fc", "classifier", "head", "heads", "last_linear", "linear")
+_OUTPUTS = ("out", "pooler_output", "last_hidden_state", "logits")
+_N_PROBED = 16
+_DOMINANT = 0.8  # a module with this share of the parameters is cut further
+
+
+class Chosen(nn.Module):
+    """A network with one of its outputs, by the key of it, as (n, …)."""
+
+    def __init__(self, network, key=None):
+        super().__init__()
+        self.network, self.key = network, key
+
+    def forward(self, batch):
+        """Return the output."""
+        output = self.network(batch)
+        return output if self.key is None else output[self.key]
+
+
+class Traced(nn.Module):
+    """Recorded calls, whose code is part of the fingerprint."""
+
+    def __init__(self, calls):
+        super().__init__()
+        self.calls = calls
+
+    def forward(self, batch):
+        """Return the output of the last call."""
+        return self.calls(batch)
+
+    def extra_repr(self):
+        """Return the code."""
+        return self.calls.code.strip()
+
+
+class Mean(nn.Module):
+    """The mean over the positions of a map (n, c, h, w) or (n, h, w, c), or over tokens (n, n_tokens, c)."""
+
+    def forward(self, batch):
+        """Return (n, c)."""
+        if batch.ndim == 4:
+            return batch.mean((1, 2) if batch.shape[1] == batch.shape[2] != batch.shape[3] else (2, 3))
+        return batch.mean(1) if batch.ndim == 3 else batch
+
+
+class _Tracer(fx.Tracer):
+    """Records calls down to modules that stay whole."""
+
+    def __init__(self, opened):
+        super().__init__()
+        self.opened, self.thread = opened, threading.get_ident()
+
+    def is_leaf_module(self, module, path):
+        return module not in self.opened
+
+    # Meanwhile torch.fx redirects the calls of all threads; these two leave other threads alone.
+    def call_module(self, module, forward, args, kwargs):
+        is_own = threading.get_ident() == self.thread
+        return super().call_module(module, forward, args, kwargs) if is_own else forward(*args, **kwargs)
+
+    def getattr(self, name, value, cache):
+        return super().getattr(name, value, cache) if threading.get_ident() == self.thread else value
+
+
+def make_recipe(
+    image_size_px: int,
+    *,
+    n_channels: int = 3,
+    mean: Sequence[float] = (0.5,),
+    std: Sequence[float] = (0.5,),
+    resize_size_px: int | None = None,
+    interpolation: str = "bilinear",
+) -> Recipe:
+    """Describe the preprocessing of pictures for a network of your own.
+
+    Parameters
+    ----------
+    image_size_px : int
+        Height and width of the network's input, in pixels.
+    n_channels : int
+        Number of channels, for example 1 for gray pictures.
+    mean, std : sequence of float
+        Mean and standard deviation of each channel, or one for all, of values from 0 to 1.
+    resize_size_px : int, optional
+        Length of a picture's shorter side before the central square is cut out, by default `image_size_px`.
+    interpolation : {"bilinear", "bicubic"}
+        Filter of the resizing.
+
+    Returns
+    -------
+    Recipe
+        The preprocessing, for `Backbone.from_module` and `load_backbone`.
+
+    Examples
+    --------
+    >>> make_recipe(64, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)).n_channels
+    3
+    """
+    side, n_channels = check_count("image_size_px", image_size_px, 1), check_count("n_channels", n_channels, 1)
+    check_known("interpolation", [interpolation], ("bilinear", "bicubic"))
+    mean, std = (tuple(float(v) for v in values) * (n_channels if len(values) == 1 else 1) for values in (mean, std))
+    if not len(mean) == len(std) == n_channels or min(std) <= 0:
+        raise ValueError(f"mean, std: {mean}, {std}, expected {n_channels} numbers each, or one, std above 0")
+    return Recipe(check_count("resize_size_px", resize_size_px or side, side), side, interpolation, mean, std)
+
+
+@default_states()
+def make_backbone(module, recipe, *, stages=None, name=None, classifier="auto", output=None, factory=None):
+    """Return a `Backbone` of a module or of the factory of one; `Backbone.from_module` documents the arguments."""
+    if isinstance(module, str):
+        factory, module = module, call_factory(module)
+    if not isinstance(module, nn.Module):
+        raise TypeError(
+            f"module: a {type(module).__name__}, expected a torch.nn.Module, or 'package.module:function' that makes one"
+        )
+    if not isinstance(recipe, Recipe):
+        raise TypeError(
+            f"recipe: a {type(recipe).__name__}, expected the preprocessing of the network's pictures, as in "
+            "tl.backbones.make_recipe(224, mean=[…], std=[…])"
+        )
+    name = name or type(module).__name__
+    network = copy.deepcopy(module).eval()
+    side = recipe.crop_size_px
+    batch = torch.randn(2, recipe.n_channels, side, side, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        if stages is None and classifier == "auto" and hasattr(network, "reset_classifier"):
+            network.reset_classifier(0)
+            parts, tail = cut_network(network, (), (side,), recipe.n_channels)
+        else:
+            root, expected, classifier = _prepare(network, batch, classifier, output)
+            parts, tail = _cut(root, batch, expected, classifier, stages)
+    provenance = {"source": SOURCE, "file": None, "sha256": None, "licence": "unknown", "check": "none"}
+    backbone = Backbone(name, parts, tail, recipe, provenance).eval()
+    backbone.made = {"factory": factory, "stages": stages, "classifier": classifier, "output": output}
+    return backbone
+
+
+def call_factory(factory):
+    """Return the module that a function makes, "package.module:function"; this runs the code of that package."""
+    place, _, function = factory.partition(":")
+    try:
+        found = getattr(importlib.import_module(place), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"factory: {factory!r}, expected 'package.module:function' of a function that can be imported here "
+            f"({error}): put its file into the current folder, or install its package"
+        ) from error
+    return found()
+
+
+def describe_own(backbone):
+    """Return how a backbone was made, with some features of a fixed picture, by which `remake` knows it again."""
+    return backbone.made | {"features": _probe(backbone)}
+
+
+def _probe(backbone):
+    """Return a few features of a fixed picture."""
+    shape = 1, backbone.recipe.n_channels, backbone.image_size_px, backbone.image_size_px
+    with torch.no_grad():
+        return backbone(torch.randn(shape, generator=torch.Generator().manual_seed(1)))[0, :_N_PROBED].tolist()
+
+
+def remake(given, saved):
+    """Return a backbone for a saved run, of a backbone or of a factory that the user gives."""
+    made = dict(saved["made"])
+    if given is None:
+        raise ValueError(
+            f"backbone: None, but the run's network {saved['name']!r} is one of your own: give it as a Backbone, or "
+            f"the function that makes its module, as in backbone={made['factory'] or 'package.module:function'!r}; "
+            "this runs the code of that function"
+        )
+    if isinstance(given, Backbone):
+        return copy.deepcopy(given)
+    options = {name: made[name] for name in ("stages", "classifier", "output")}
+    with hide_warnings("module: "):
+        return make_backbone(given, Recipe.of(saved["recipe"]), name=saved["name"], **options)
+
+
+def check_remade(backbone, saved):
+    """Raise ValueError if a backbone with the weights of a saved run gives other features than then."""
+    expected, found = (torch.tensor(values) for values in (saved["made"]["features"], _probe(backbone)))
+    if expected.shape != found.shape or not (expected - found).abs().max() <= 1e-3 * expected.abs().max():
+        raise ValueError(
+            f"backbone: with the saved weights {backbone.name} gives other features than when the run was saved: its "
+            "code or its preprocessing has changed, so take it from that time"
+        )
+
+
+def redraw_own(backbone, seed):
+    """Return a copy of an own backbone with random weights, drawn by the `reset_parameters` of each layer."""
+    redrawn, drawn = copy.deepcopy(backbone), set()
+    with Draws(seed):
+        for module in redrawn.modules():
+            if hasattr(module, "reset_parameters"):
+                module.reset_parameters()
+                drawn |= {id(value) for value in module.parameters()}
+    if missing := [name for name, value in redrawn.named_parameters() if id(value) not in drawn]:
+        raise ValueError(
+            f"strategy: random weights are wanted, but no reset_parameters draws {missing[0]} of {backbone.name}: give "
+            "the module that holds it such a method, or leave out this strategy"
+        )
+    redrawn.provenance = {**redrawn.provenance, "source": f"random weights, seed {seed}"}
+    return redrawn
+
+
+def _prepare(network, batch, classifier, output):
+    """Return (`Chosen` network, its features of a batch, path of the layer that was left out or None)."""
+    try:
+        values = network(batch)
+    except Exception as error:  # of the user's code
+        raise ValueError(
+            f"recipe: the module fails for a batch of {tuple(batch.shape)}, the recipe's size and number of channels "
+            f"({type(error).__name__}: {error})"
+        ) from error
+    key = output
+    if not torch.is_tensor(values):
+        keys = list(values) if hasattr(values, "keys") else list(range(len(values)))
+        key = keys[0] if len(keys) == 1 else next((key for key in _OUTPUTS if key in keys), None)
+        key = output if output is not None else key
+        if key not in keys:
+            raise ValueError(f"output: {output!r}, expected one of the outputs of the module, {keys}")
+    root = Chosen(network, key if not torch.is_tensor(values) else None)
+    calls = _record_layers(root, batch)
+    features = root(batch)
+    if not (torch.is_tensor(features) and features.ndim > 1 and len(features) == 2 and features.isfinite().all()):
+        shown = tuple(features.shape) if torch.is_tensor(features) else type(features).__name__
+        raise ValueError(f"module: gives {shown} for 2 pictures, expected finite values (2, …); choose with output=")
+    if not torch.equal(features, root(batch)):
+        raise ValueError("module: gives other values for the same pictures each time; leave out its random steps")
+    path, layer, _ = calls[-1] if calls else (None, None, None)
+    if classifier == "auto":
+        is_last = isinstance(layer, nn.Linear) and features.shape == (2, layer.out_features)
+        classifier = path.removeprefix("network.") if is_last else None
+        if is_last and classifier.partition(".")[0] not in _USUAL_HEADS:
+            warn(
+                f"module: its last layer {classifier!r} ({layer.in_features} → {layer.out_features}) is taken for the "
+                f"classifier and left out; state classifier={classifier!r}, or classifier=None to keep it"
+            )
+    if classifier is None:
+        return root, features, None
+    found = [given for path, _, given in calls if path == f"network.{classifier}"]
+    if not found:
+        known = [path.removeprefix("network.") for path, _, _ in calls]
+        raise ValueError(f"classifier: {classifier!r} is no layer that the module calls; {suggest(classifier, known)}")
+    root.set_submodule(f"network.{classifier}", nn.Identity())
+    return root, found[-1], classifier
+
+
+def _record_layers(root, batch):
+    """Return [(path, layer, its input)] of the layers with parameters, in the order of their calls."""
+    calls, hooks = [], []
+    for path, module in root.named_modules():
+        if _count([module]) and not list(module.children()):
+
+            def note(module, inputs, output, path=path):
+                calls.append((path, module, inputs[0].clone() if inputs else None))
+
+            hooks.append(module.register_forward_hook(note))
+    root(batch)
+    for hook in hooks:
+        hook.remove()
+    return calls
+
+
+def _cut(root, batch, expected, classifier, stages):
+    """Return (stages, tail) that give the expected features of a batch; with a warning one stage if there is no cut."""
+    wanted = {path: path for path in stages} if isinstance(stages, list | tuple) else stages
+    modules = dict(root.named_modules())
+    containers = {module for module in modules.values() if type(module).forward is nn.Sequential.forward}
+    for path in wanted.values() if wanted else ():
+        pieces = f"network.{path}".split(".")
+        containers |= {modules.get(".".join(pieces[:end])) for end in range(1, len(pieces))}
+    containers |= {root, root.network}
+    giants = {module for module in modules.values() if _count([module]) > _DOMINANT * _count([root])}
+    giants = {module for module in giants if not type(module).__module__.startswith("torch.nn")}
+    ways = [lambda: _find_parts(root, batch, containers | giants, classifier, wanted)]
+    ways += [lambda: _find_parts(root, batch, containers, classifier, wanted)]
+    if wanted:
+        ways += [lambda: ({name: modules[f"network.{path}"] for name, path in wanted.items()}, nn.Identity())]
+    failures = []
+    for find in ways:
+        try:
+            parts, tail = find()
+            _, changed = compose(parts, tail, batch)
+            parts = {name: nn.Sequential(Copy(), part) if name in changed else part for name, part in parts.items()}
+            features, _ = compose(parts, tail, batch)
+            held = [id(value) for part in parts.values() for value in part.parameters()]
+            if torch.equal(features, expected) and len(held) == len(set(held)):
+                return parts, nn.Sequential(tail, Mean()) if expected.ndim > 2 else tail
+            failures.append("its parts give other values, or share parameters")
+        except Exception as error:  # of torch.fx or the user's code
+            failures.append(f"{type(error).__name__}: {error}".partition("\n")[0])
+    if wanted:
+        raise ValueError(
+            f"stages: {stages!r} can't be cut ({failures[0]}): name modules that are called one after the other, each "
+            "the first of its stage, or leave stages out"
+        )
+    if not torch.equal(root(batch), expected):
+        raise ValueError(
+            f"classifier: {classifier!r} can't be left out, since more than it follows the features: give a module "
+            "that ends with the features, and classifier=None"
+        )
+    warn(
+        f"module: {type(root.network).__name__} couldn't be cut ({failures[0]}), so it is one stage, {WHOLE!r}: frozen "
+        "features and strategies that train all of it work, those that train single stages don't; name them by stages="
+    )
+    return {WHOLE: root}, Mean()
+
+
+def _count(modules):
+    """Return the number of parameters of some modules."""
+    return sum(value.numel() for module in modules for value in module.parameters())
+
+
+def _find_parts(root, batch, opened, classifier, wanted):
+    """Return ({name: module}, tail) of a recording; `wanted` is {name: path of the first module of the stage}."""
+    graph = _Tracer(opened).trace(root)
+    if any("training" in node.kwargs for node in graph.nodes):
+        raise NotImplementedError("a function in it has an argument `training`; use a module such as nn.Dropout")
+    ShapeProp(fx.GraphModule(root, graph)).propagate(batch)
+    source, *nodes, output = graph.nodes
+    ends = [node for node in nodes if node.target == f"network.{classifier}"] or [output.args[0]]
+    atoms = _divide(source, nodes, ends[-1])
+    trained = [index for index, atom in enumerate(atoms) if _find_layers(root, atom)]
+    bound = len(atoms)
+    if _is_map(atoms[trained[-1]]):  # pooling and all that follows it is no part of a stage
+        bound = next((index for index in range(trained[-1], bound) if not _is_map(atoms[index])), bound)
+    parts, names, rest = {}, _name_atoms(root, atoms[:bound], wanted), list(itertools.chain(*atoms[bound:]))
+    for name, group in itertools.groupby(zip(names, atoms, strict=False), lambda pair: pair[0]):
+        calls = [node for _, atom in group for node in atom]
+        parts[name], source = _make_part(root, calls, source), calls[-1]
+    return parts, _make_part(root, rest, source) if rest else nn.Identity()
+
+
+def _divide(source, nodes, end):
+    """Return lists of calls, of those that lead to `end`, which only one tensor with a row per picture connects."""
+    needed, waiting = set(), [end]
+    while waiting:
+        if (node := waiting.pop()) not in needed:
+            needed.add(node)
+            waiting += node.all_input_nodes
+    places = {node: place for place, node in enumerate(nodes) if node in needed}
+    users = {node: [places[user] for user in node.users if user in places] or [len(nodes)] for node in needed}
+    # A parameter is taken right before its first use, so that it doesn't connect parts.
+    nodes = sorted(places, key=lambda node: min(users[node]) - 0.5 if node.op == "get_attr" else places[node])
+    atoms, atom, latest = [], [], max(users[source])
+    for node in nodes:
+        atom.append(node)
+        shape = _shape(node)
+        if latest <= places[node] and node.op != "get_attr" and len(shape) > 1 and shape[0] == _shape(source)[0]:
+            atoms.append(atom)
+            atom = []
+        latest = max(latest, max(users[node]))
+    return atoms
+
+
+def _shape(node):
+    """Return the shape of a call's output, () if it is no tensor."""
+    return getattr(node.meta.get("tensor_meta"), "shape", ())
+
+
+def _is_map(calls):
+    """Return whether the output of some calls has positions."""
+    return len(shape := _shape(calls[-1])) > 2 and shape[2:].numel() > 1
+
+
+def _find_layers(root, calls):
+    """Return {path: module} of the calls of modules with parameters."""
+    paths = [node.target for node in calls if node.op == "call_module"]
+    return {path: root.get_submodule(path) for path in paths if _count([root.get_submodule(path)])}
+
+
+def _name_atoms(root, atoms, wanted):
+    """Return the name of the stage of each list of calls: as wanted, or after the attributes of the network."""
+    layers = [_find_layers(root, atom) for atom in atoms]
+    names = []
+    if wanted:
+        for found in layers:
+            used = [f"{path}." for path in found]
+            begun = [name for name, path in wanted.items() if any(call.startswith(f"network.{path}.") for call in used)]
+            names.append([*(begun or names or wanted)][0 if begun or not names else -1])
+        return names
+    # Norm layers and calls without parameters belong to the layer before them.
+    begins = [any(not is_norm(layer) for layer in found.values()) for found in layers]
+    starts = [index for index, is_begin in enumerate(begins) if is_begin]
+    calls = []
+    for index in starts:
+        path = next(path for path, layer in layers[index].items() if not is_norm(layer))
+        node = next(node for node in atoms[index] if node.target == path)
+        calls.append((path.removeprefix("network."), tuple(_shape(node))))
+    start, end, groups = group_blocks(root.network, calls)
+    groups = [[calls[0][0]] * start, *groups, [calls[-1][0]] * (len(calls) - end)]
+    tops = [group[0].partition(".")[0] for group in groups if group]
+    titles = [top if tops.count(top) == 1 and not top.isdigit() else f"stage{n}" for n, top in enumerate(tops, start=1)]
+    of_call = [title for title, group in zip(titles, filter(None, groups), strict=True) for _ in group]
+    numbers = [max(0, number - 1) for number in itertools.accumulate(begins)]
+    for index in range(1, len(atoms)):
+        # Pooling and flattening belong to the layer behind them, so that a stage before them gives maps.
+        was_map = _is_map(atoms[index - 1]) or numbers[index - 1] > numbers[index]
+        if was_map and not layers[index] and not _is_map(atoms[index]):
+            numbers[index] = min(numbers[index] + 1, len(of_call) - 1)
+    return [of_call[number] for number in numbers]
+
+
+def _make_part(root, calls, source):
+    """Return recorded calls as a module from the tensor `source` to the last call's."""
+    graph = fx.Graph()
+    copies = {source: graph.placeholder("batch")}
+    for node in calls:
+        copies[node] = graph.node_copy(node, copies.__getitem__)
+    graph.output(copies[calls[-1]])
+    chain = zip([source, *calls], calls, strict=False)
+    if all(node.op == "call_module" and node.args == (before,) and not node.kwargs for before, node in chain):
+        modules = [root.get_submodule(node.target) for node in calls]
+        return modules[0] if len(modules) == 1 else nn.Sequential(*modules)
+    return Traced(fx.GraphModule(root, graph))
