@@ -138,7 +138,7 @@ def make_backbone(module, recipe, *, stages=None, name=None, classifier="auto", 
         factory, module = module, call_factory(module)
     if not isinstance(module, nn.Module):
         raise TypeError(
-            f"module: a {type(module).__name__}, expected a torch.nn.Module, or 'package.module:function' that makes one"
+            f"module: a {type(module).__name__}, expected a torch.nn.Module or 'package.module:function'"
         )
     if not isinstance(recipe, Recipe):
         raise TypeError(
