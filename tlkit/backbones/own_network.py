@@ -137,9 +137,7 @@ def make_backbone(module, recipe, *, stages=None, name=None, classifier="auto", 
     if isinstance(module, str):
         factory, module = module, call_factory(module)
     if not isinstance(module, nn.Module):
-        raise TypeError(
-            f"module: a {type(module).__name__}, expected a torch.nn.Module or 'package.module:function'"
-        )
+        raise TypeError(f"module: a {type(module).__name__}, expected a torch.nn.Module or 'package.module:function'")
     if not isinstance(recipe, Recipe):
         raise TypeError(
             f"recipe: a {type(recipe).__name__}, expected the preprocessing of the network's pictures, as in "
