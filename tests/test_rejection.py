@@ -11,7 +11,13 @@ import pytest
 from made_networks import make_tiny_backbone
 
 import tlkit as tl
-from tlkit.evaluation.rejection import find_threshold
+from tlkit.evaluation.rejection import (
+    find_threshold,
+    scale_to_length_1,
+    score_energy,
+    score_neighbors,
+    score_probability,
+)
 from tlkit.features.features import Features
 from tlkit.images.splits import assign_folds
 from tlkit.training.checkpoints import hash_facts
@@ -41,30 +47,28 @@ def measure_plainly(values, learned, labels):
     return np.array([-min((row - mean) @ inverse @ (row - mean) for mean in means.values()) for row in values])
 
 
-def test_mahalanobis_is_the_distance_with_the_whole_covariance():
+def test_familiarity_is_the_distance_with_the_whole_covariance():
     known, new = make_features(), make_features(seed=1)
-    found = tl.evaluation.score_familiarity("mahalanobis", new.values, known)
+    rejection = tl.evaluation.fit_rejection(known)
+    found = rejection.familiarity(new.values)
     np.testing.assert_allclose(found, measure_plainly(new.values, known.values, known.labels), rtol=1e-4)
-    # Brighter pictures, whose features are all larger, are as familiar.
-    np.testing.assert_allclose(tl.evaluation.score_familiarity("mahalanobis", 4 * new.values, known), found, rtol=1e-9)
+    # Features that are all larger, as of a picture with more contrast, are as familiar.
+    np.testing.assert_allclose(rejection.familiarity(4 * new.values), found, rtol=1e-9)
 
 
 def test_neighbors_is_the_distance_to_the_nearest_picture():
-    known, new = make_features(), make_features(seed=1)
-    unit = [[row / np.linalg.norm(row) for row in part.values] for part in (known, new)]
-    nearest = [-min(math.dist(row, other) for other in unit[0]) for row in unit[1]]
-    np.testing.assert_allclose(tl.evaluation.score_familiarity("neighbors", new.values, known), nearest, rtol=1e-5)
+    kept, new = (scale_to_length_1(make_features(seed=seed).values) for seed in range(2))
+    nearest = [-min(math.dist(row, other) for other in kept) for row in new]
+    np.testing.assert_allclose(score_neighbors(new, kept), nearest, rtol=1e-6)
 
 
 def test_energy_and_probability_are_their_formulas_also_for_large_logits():
     logits = np.random.default_rng(0).normal(scale=3, size=(20, 5))
     energies = [math.log(sum(map(math.exp, row))) for row in logits]
     largest = [math.log(max(math.exp(value) for value in row) / sum(map(math.exp, row))) for row in logits]
-    for score, expected in {"energy": energies, "probability": largest}.items():
-        np.testing.assert_allclose(tl.evaluation.score_familiarity(score, logits), expected, rtol=1e-12)
-    assert tl.evaluation.score_familiarity("energy", [[1000.0, 0.0]]) == 1000
-    with pytest.raises(ValueError, match="known: None, but 'neighbors' compares with known pictures"):
-        tl.evaluation.score_familiarity("neighbors", logits)
+    np.testing.assert_allclose(score_energy(logits), energies, rtol=1e-12)
+    np.testing.assert_allclose(score_probability(logits), largest, rtol=1e-12)
+    assert score_energy(np.array([[1000.0, 0.0]])) == 1000
 
 
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.1, 0.29, 0.5, 0.95])
@@ -149,15 +153,21 @@ def test_too_few_pictures_classes_or_groups_are_said():
 
 
 @pytest.fixture(scope="module")
-def images():
-    images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug", "tool"]).few(14)
-    return images.with_classes(["bird", "bug", "tool"])
+def trained_on():
+    images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug", "tool"])
+    return images.few(2).with_classes(["bird", "bug", "tool"])
 
 
 @pytest.fixture(scope="module")
-def run(images):
-    backbone = make_tiny_backbone()
-    return tl.transfer(backbone, images.few(2), tl.Strategy([tl.Phase(["head"], 1, 1e-2)]), progress=False)
+def images(trained_on):
+    images = tl.load_images("styles", domain="clipart").select(classes=trained_on.classes)
+    return images.disjoint_from(trained_on).few(14).with_classes(trained_on.classes)
+
+
+@pytest.fixture(scope="module")
+def run(trained_on):
+    strategy = tl.Strategy([tl.Phase([-1, "head"], 1, 1e-3)])
+    return tl.transfer(make_tiny_backbone(), trained_on, strategy, progress=False)
 
 
 def test_without_a_rejection_nothing_is_rejected_and_a_share_is_refused(run, images):
@@ -173,7 +183,7 @@ def test_without_a_rejection_nothing_is_rejected_and_a_share_is_refused(run, ima
 def test_a_fitted_run_rejects_by_its_familiarity(run, images):
     run.fit_rejection(images, 0.1)
     features = tl.extract_features(run.backbone, images, engine="torch", progress=False)
-    familiarity = tl.evaluation.score_familiarity("mahalanobis", features.values, features)
+    familiarity = measure_plainly(features.values, features.values, features.labels)
     for share, given in {0.1: None, 0.4: 0.4}.items():
         expected = familiarity < run.rejection.known[math.floor(share * 43 + 1e-9) - 1]
         assert run.classify(images, given)["rejected"].tolist() == expected.tolist()
@@ -191,20 +201,17 @@ def test_files_are_named_and_strangers_rejected(run, images, tmp_path):
     assert run.classify([black])["rejected"].tolist() == [True]
 
 
-def test_a_tuned_network_is_not_fitted_on_its_own_pictures_in_silence(images):
-    strategy = tl.Strategy([tl.Phase(["all"], 1, 1e-3)])
-    tuned = tl.transfer(make_tiny_backbone(), images.few(7), strategy, progress=False)
+def test_a_tuned_network_is_not_fitted_on_its_own_pictures_in_silence(run, images, trained_on):
     with pytest.warns(UserWarning, match="the network learned some"):
-        tuned.fit_rejection(images)
-    tuned.fit_rejection(images.disjoint_from(images.few(7)))
+        run.fit_rejection(images + trained_on)
 
 
 @pytest.mark.parametrize("only_changes", [False, True])
 def test_a_saved_rejection_is_loaded_with_the_same_bits(images, tmp_path, only_changes):
     backbone = tl.load_backbone("efficientnet_lite0", image_size_px=32)
-    run = tl.transfer(backbone, images.few(2), tl.Strategy([tl.Phase(["head"], 1, 1e-2)]), progress=False)
+    run = tl.transfer(backbone, images.few(2), tl.Strategy([tl.Phase(["bias", "head"], 1, 1e-3)]), progress=False)
     stored_mib = run.cost()["stored_mib"]
-    run.fit_rejection(images)
+    run.fit_rejection(images.disjoint_from(images.few(2)))
     assert run.cost()["stored_mib"] > stored_mib
     run.save(tmp_path, only_changes)
     loaded = tl.load_run(tmp_path)

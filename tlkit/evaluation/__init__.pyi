@@ -1,10 +1,8 @@
 from .calibration import Calibration as Calibration
 from .calibration import measure_calibration as measure_calibration
-from .familiarity import score_familiarity as score_familiarity
 from .gains import transfer_gain as transfer_gain
 from .proper_scores import measure_brier as measure_brier
 from .proper_scores import measure_log_loss as measure_log_loss
-from .rejection import Rejection as Rejection
 from .rejection_fit import fit_rejection as fit_rejection
 from .reliability import measure_calibration_error as measure_calibration_error
 from .reliability import tabulate_reliability as tabulate_reliability
@@ -16,7 +14,6 @@ from .temperature import fit_temperature as fit_temperature
 __all__ = [
     "Calibration",
     "Evaluation",
-    "Rejection",
     "apply_temperature",
     "evaluate_probabilities",
     "fit_rejection",
@@ -25,7 +22,6 @@ __all__ = [
     "measure_calibration",
     "measure_calibration_error",
     "measure_log_loss",
-    "score_familiarity",
     "tabulate_reliability",
     "transfer_gain",
 ]

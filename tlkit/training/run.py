@@ -38,8 +38,6 @@ from tlkit.training.test_time_augmentation import check_views, extract_views
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tlkit.evaluation import Rejection
-
 
 @dataclasses.dataclass(eq=False)
 class Run:
@@ -84,7 +82,7 @@ class Run:
     report : dict, optional
         Plain values for the card of the run, for example its score on held-out pictures, as `tlkit.train` states them.
     rejection : Rejection, optional
-        Score and threshold of unfamiliar pictures, from `fit_rejection`.
+        Thresholds for pictures of no class, as `tlkit.evaluation.fit_rejection` returns them.
     versions, processor, n_threads : dict of str to str, str, and int, optional
         Versions of tlkit, Python and libraries, name of the processor, and number of torch's threads, which decides the
         last bits; by default those of this process, machine and thread.
@@ -118,7 +116,7 @@ class Run:
     trained_on: list[str] = dataclasses.field(default_factory=list)
     adapted_to: list[str] = dataclasses.field(default_factory=list)
     report: dict = dataclasses.field(default_factory=dict)
-    rejection: "Rejection | None" = None
+    rejection: object = None
     versions: dict[str, str] | None = None
     processor: str = dataclasses.field(default_factory=name_processor)
     n_threads: int = dataclasses.field(default_factory=torch.get_num_threads)
