@@ -164,6 +164,28 @@ def test_pictures_are_added_under_free_names_inside_the_folder_only(desk, monkey
     assert {path.name for path in desk.parent.iterdir()} == {"desk"}
 
 
+def test_a_picture_that_is_gone_meanwhile_costs_no_suggestions(desk, monkeypatch):
+    labeler = PictureLabeler(desk, "cup")
+    browser = Browser(labeler, monkeypatch)
+    (desk / "11.png").unlink()
+    browser.label([0], "cup")
+    browser.label([1], "pen")
+    labeler._backbone = make_tiny_backbone()
+    labeler.suggesting = True
+    labeler.wait()
+    assert labeler.progress.startswith("Suggestions by 2 labels")
+    gone = labeler.names.index("11.png")
+    assert labeler.suggested[gone] == -1 and browser.want([gone])[gone][1].startswith("can't be read")
+
+
+def test_a_page_without_widgets_shows_the_classes_as_plain_text(desk, monkeypatch):
+    labeler = PictureLabeler(desk, ["<b>", "cup"])
+    Browser(labeler, monkeypatch).label([0], "<b>")
+    shown = labeler._repr_mimebundle_()[0]["text/html"]
+    assert "<p>1 of 12 pictures labelled, 0 dropped. 0.png: &lt;b&gt;.</p>" in shown
+    assert "<th scope=row>&lt;b&gt;</th><td>1</td>" in shown
+
+
 def test_what_cant_be_labelled_is_refused(tmp_path, desk):
     with pytest.raises(FileNotFoundError, match=r"folder: .*nowhere.* is no folder"):
         PictureLabeler(tmp_path / "nowhere")

@@ -115,7 +115,7 @@ def test_suggestions_come_most_uncertain_first_and_enter_takes_them(lab):
     expect(output).to_contain_text("Suggestions by 3 labels")
     expect(find_status(lab, 3)).to_contain_text(re.compile(r"3 of 40 .* \d\d.png: (cup|pen)\."))
     output.get_by_role("button", name="Suggest labels").press("Enter")
-    expect(output.get_by_role("option").first).to_have_attribute("aria-label", re.compile("^00.png"))
+    expect(output.locator("[role=option]").first).to_have_attribute("aria-label", re.compile("^00.png"))
     assert lab.errors == []
 
 

@@ -3,7 +3,7 @@
 
 const TILE = { width: 116, height: 146 };
 const [SMALL_PX, LARGE_PX] = [128, 448];
-const MOST_KEPT = 3000; // thumbnails
+const MOST_KEPT = 2000; // thumbnails
 const MOST_BYTES = 9_000_000; // larger messages never arrive
 const CLASS_KEYS = "1234567890qwertyiopfghjlzxcvbnm"; // not u, d, k, s, a
 

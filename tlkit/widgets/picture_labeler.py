@@ -95,12 +95,13 @@ class PictureLabeler(Explorer):
         if not files:
             raise ValueError(f"folder: {path} holds no picture: copy pictures into it, and call this again")
         labels = [name.partition("/")[0] if "/" in name else "" for name in files]
-        self._begin(path, files, labels, list(classes or ()), order=list(range(len(files))))
+        classes = [classes] if isinstance(classes, str) else classes or ()
+        self._begin(path, files, labels, classes, order=list(range(len(files))))
         self._backbone, self.suggesting = backbone or _BACKBONE, backbone is not None
 
     def _begin(self, folder, files, labels, classes, **traits):
         """Show {name: file} of a folder, with the labels that they have without the label file."""
-        self._lock, self._read_thumbnail = threading.RLock(), functools.lru_cache(maxsize=4000)(encode_thumbnail)
+        self._lock, self._read_thumbnail = threading.RLock(), functools.lru_cache(maxsize=2000)(encode_thumbnail)
         self._files, self._labels, self._label_file = files, labels, LabelFile(folder)
         self._wanted, self._drawer, self._job, self._is_stale, self._values = [], None, None, False, None
         used = {entry.label for entry in self._label_file.entries.values()}
@@ -227,7 +228,7 @@ class PictureLabeler(Explorer):
             try:
                 self._fit_probe()
             except Exception as error:  # shown, and the next edit tries again
-                self.progress = f"No suggestions: {type(error).__name__}: {error}"
+                self.progress = f"No suggestions: {type(error).__name__}: {error}" if self.suggesting else ""
 
     def _fit_probe(self):
         """Suggest labels by a linear probe on the pictures that have one, the most uncertain pictures first."""
@@ -256,7 +257,7 @@ class PictureLabeler(Explorer):
     def _extract(self):
         """Return (indices, features) of the pictures that can be read."""
         files, done = list(self._files.items()), 0
-        rows = list(range(len(files)))
+        rows = [row for row, (_, file) in enumerate(files) if os.path.exists(file.path)]
 
         def report(n_new):
             nonlocal done
@@ -278,7 +279,8 @@ class PictureLabeler(Explorer):
         bundle, metadata = super(Explorer, self)._repr_mimebundle_(**keywords) or ({}, {})
         rows = [(name, self.marks.count(place)) for place, name in enumerate(self.classes)]
         table = "".join(f"<tr><th scope=row>{html.escape(name)}</th><td>{count}</td></tr>" for name, count in rows)
-        return bundle | {"text/plain": repr(self), "text/html": f"<p>{self.status}</p><table>{table}</table>"}, metadata
+        table = f"<p>{html.escape(self.status)}</p><table>{table}</table>"
+        return bundle | {"text/plain": repr(self), "text/html": table}, metadata
 
     def __repr__(self):
         return f"{type(self).__name__}({self._describe()})"
