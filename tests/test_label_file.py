@@ -169,6 +169,15 @@ def test_a_line_cut_off_anywhere_is_ignored_and_takes_no_other_with_it(tmp_path,
         assert LabelFile(tmp_path).entries["first"] == Entry("x")
 
 
+def test_damaged_lines_are_ignored_one_by_one(tmp_path):
+    file = LabelFile(tmp_path)
+    file.append({"a": Entry("x")})
+    with open(file.path, "ab") as stream:
+        stream.write(b'b,"x" y,,,t\nc,x\n"d,x,,,t\n\ne,x,,,t,t\n\xff\xfe,z,,,t\n')
+    LabelFile(tmp_path).append({"f": Entry("y")})
+    assert LabelFile(tmp_path).entries == {"a": Entry("x"), "\ufffd\ufffd": Entry("z"), "f": Entry("y")}
+
+
 def test_a_failed_write_leaves_the_file_as_it_was(tmp_path, monkeypatch):
     file = LabelFile(tmp_path)
     file.append({"a": Entry("x")})
