@@ -33,6 +33,7 @@ NEITHER = {
     "micro_batch_size": "gradient accumulation gives the same step up to rounding",
     "mixed_precision": "used only if a trial shows that it is faster",
     "frozen_prefix_mib": "the same outputs are computed once or in each epoch",
+    "convert_prefix": "the same outputs are computed by another engine",
     "checkpoint": "a folder; a resumed run has the same bits",
     "checkpoint_every_s": "how often a checkpoint is written",
     "callbacks": "functions of the user",

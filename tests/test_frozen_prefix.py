@@ -315,9 +315,18 @@ def test_views_that_a_later_phase_does_not_see_are_let_go(images):
 
 
 @pytest.mark.parametrize(
-    ("pretrained", "n_rows", "expected"), [(True, 12, "torch"), (True, 24, "openvino"), (False, 24, "torch")]
+    ("pretrained", "n_rows", "convert", "expected"),
+    [
+        (True, 12, False, "torch"),
+        (True, 24, False, "openvino"),
+        (False, 24, False, "torch"),
+        (True, 12, True, "openvino"),
+        (False, 24, True, "torch"),
+    ],
 )
-def test_only_many_rows_of_a_pretrained_prefix_are_converted(pretrained, n_rows, expected, images, monkeypatch):
+def test_only_many_rows_of_a_pretrained_prefix_are_converted_or_wanted(
+    pretrained, n_rows, convert, expected, images, monkeypatch
+):
     asked = []
 
     def open_engine(engine, network, output, precision):
@@ -327,7 +336,7 @@ def test_only_many_rows_of_a_pretrained_prefix_are_converted(pretrained, n_rows,
     monkeypatch.setattr(frozen_prefix, "open_engine", open_engine)
     monkeypatch.setattr(frozen_prefix, "_WORTH_CONVERTING", 24)
     pictures = TrainingPictures(images, make_tiny_backbone().recipe, 0, n_views=2)
-    source = PrefixOutputs(make_tiny_backbone(), 1, pictures, pretrained=pretrained)
+    source = PrefixOutputs(make_tiny_backbone(), 1, pictures, pretrained=pretrained, convert=convert)
     with pytest.raises(StopIteration):
         source.compute([("flip", number) for number in range(n_rows // len(images))])
     assert asked == [expected]

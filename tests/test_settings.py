@@ -62,6 +62,7 @@ BAD = {
     "max_grad_norm": ("expected a number above 0", [True, "1"], [0, -1.0, math.nan, math.inf]),
     "optimizer": ("", [None, max], ["adam", "AdamW"]),
     "mixed_precision": ("expected True or False", [None, "fast", 1], []),
+    "convert_prefix": ("expected True or False", [None, "yes", 1], []),
     "balance": ("", [True], ["weight"]),
     "callbacks": (SEVERAL, [print, None, "print"], []),
 }

@@ -16,6 +16,7 @@ from tlkit.cli.options import Commands, translate
 from tlkit.cli.predict import COLUMNS, predict
 from tlkit.cli.strategies import strategies
 from tlkit.cli.terminal import drop_unprinted, robust_streams, say
+from tlkit.cli.train import train
 
 app = Commands(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command(epilog=KEPT)(compare)
@@ -23,6 +24,7 @@ app.command(epilog=CONTENT)(extract)
 app.command()(export)
 app.command(epilog=COLUMNS)(predict)
 app.command()(strategies)
+app.command()(train)
 app.add_typer(backbones, name="backbones")
 app.add_typer(cache, name="cache")
 app.add_typer(claims, name="claims")

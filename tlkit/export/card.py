@@ -29,43 +29,81 @@ def write_card(folder, run=None):
     facts = _describe(run) if run is not None else json.loads((folder / "run.json").read_text(encoding="utf-8"))
     files = [*folder.glob("export.json"), *sorted(folder.glob("export/*/export.json"))]
     exports = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-    figures = sorted(file.name for file in folder.glob("figures/*.png"))
+    figures = sorted(file.stem for file in folder.glob("figures/*.png"))
     with written_whole(path) as temporary:
         temporary.write_text(compose_card(facts, exports, figures), encoding="utf-8")
 
 
-def compose_card(facts, exports=(), figures=()):
-    """Return the text of a card from the entries of run.json, of export.json files, and the names of figures."""
-    sections = {
-        "Use": _write_use(facts),
-        "Classes": _write_classes(facts),
-        "Training": _write_training(facts),
-        "Evaluation": _write_evaluation(facts, figures),
-        "None of the above": _write_rejection(facts, exports),
-        "Exports": _write_exports(exports),
-        "Licences": _write_licences(facts),
-    }
-    lines = ["---", *_write_header(facts), "---", f"# {_name(facts)}", ""]
-    for title, text in sections.items():
-        lines += [f"## {title}", "", *text, ""] if text else []
-    return "\n".join(lines)
-
-
 def _describe(run):
     """Return the facts of a `Run` under the names that they have in run.json."""
-    parts = {"backbone", "head", "adapters", "rejection"}
-    facts = {
-        name: getattr(run, name) for name in (field.name for field in dataclasses.fields(run)) if name not in parts
-    }
-    backbone = run.backbone
-    facts["backbone"] = {name: getattr(backbone, name) for name in ("name", "image_size_px", "provenance")}
-    return facts
+    names = {field.name for field in dataclasses.fields(run)} - {"backbone", "head", "adapters", "rejection"}
+    facts = {name: getattr(run, name) for name in names} | {"rejection": run.rejection and run.rejection.describe()}
+    return facts | {"backbone": {name: getattr(run.backbone, name) for name in ("name", "image_size_px", "provenance")}}
 
 
-def _name(facts):
-    """Return the title of a card."""
-    source = facts.get("report", {}).get("pictures", {}).get("source")
-    return f"{_words(facts['backbone']['name'])} for {_words(source) if source else 'pictures'}"
+def compose_card(facts, exports=(), figures=()):
+    """Return the text of a card from the entries of run.json, of export.json files, and the names of figures."""
+    backbone, report = facts["backbone"], facts.get("report", {})
+    test, pictures, choice = (report.get(name, {}) for name in ("test", "pictures", "choice"))
+    classes, source = facts["classes"], pictures.get("source", "pictures")
+    licence = backbone["provenance"].get("licence") or "unknown"
+    counts = pictures.get("n_train_by_class", ["–"] * len(classes))
+    rows = list(zip(classes, counts, test.get("confusion", []), strict=False))
+    recalls = [f"{row[index] / sum(row):.2f}" if sum(row) else "–" for index, (_, _, row) in enumerate(rows)]
+    licences = pictures.get("licences", {"not recorded": facts["n_train"]})
+    looks = max(facts["looks"].values(), default=1)
+    return "\n".join(
+        [
+            *("---", *_write_header(backbone["name"], licence, source, test), "---"),
+            f"# {_words(backbone['name'])} for {_words(source)}\n",
+            "## Use\n",
+            f"Sorts a picture into one of {len(classes)} classes. Load it with `tlkit.load_run(folder)`, or run",
+            "`tlkit predict FOLDER PICTURES`. Limits:\n",
+            "- The accuracy below holds for pictures like the held-out ones. With another camera, place or style it",
+            "  can be much lower.",
+            "- Each class gets a probability, also if a picture shows none of them.",
+            "- Don't use it for decisions on people's health, safety or rights without tests of your own.\n",
+            "## Classes\n",
+            *([] if rows else [", ".join(map(_words, classes))]),
+            *_write_table(
+                ("class", "training pictures", "test pictures", "recall"),
+                [(row[0], row[1], sum(row[2]), recall) for row, recall in zip(rows, recalls, strict=True)],
+            ),
+            "\n## Training\n",
+            f"- Network: {_words(backbone['name'])} at {backbone['image_size_px']} px, started from "
+            + _words(backbone["provenance"].get("source", "unknown weights")),
+            f"- Strategy: {_words(format_strategy(facts['strategy']['name']))}, seed {facts['seed']}, "
+            f"{len(facts['history'])} epochs" + ("" if facts["completed"] else "; interrupted before its end"),
+            *([f"- Choice: {_words(choice['reason'])}"] if choice else []),
+            f"- Pictures: {facts['n_train']} for training",
+            f"- Time: {facts['duration_s']:.0f} s on {_words(facts['processor'])}",
+            f"- Versions: {', '.join(f'{name} {number}' for name, number in facts['versions'].items())}",
+            "\n## Evaluation\n",
+            *_write_evaluation(test, looks),
+            *(f"\n![{name.replace('_', ' ').capitalize()} of this run](figures/{name}.png)" for name in figures),
+            *_write_rejection(facts.get("rejection")),
+            *(
+                ["\n## Exports\n\nEach export predicted the same pictures again in its own runtime.\n"]
+                if exports
+                else []
+            ),
+            *_write_table(
+                ("kind", "file", "largest difference", "other class", "checked in"),
+                [
+                    (
+                        *(each["kind"], each["model"], f"{each['largest_difference']:.2g}"),
+                        *(f"{each['n_disagreements']} of {each['n_checked']}", each["checked_in"]),
+                    )
+                    for each in exports
+                ],
+            ),
+            "\n## Licences\n",
+            f"- Weights that the training started from: {_words(licence)}",
+            "- Training pictures: "
+            + ", ".join(f"{_words(name) or 'not stated'} ({n})" for name, n in licences.items()),
+            f"\nWritten by tlkit {__version__}.\n",
+        ]
+    )
 
 
 def _words(text):
@@ -73,141 +111,75 @@ def _words(text):
     return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", make_printable(text))
 
 
-def _write_header(facts):
+def _write_table(columns, rows):
+    """Return the lines of a table; none without rows."""
+    cells = [columns, ["---"] * len(columns), *(map(_words, row) for row in rows)]
+    return [f"| {' | '.join(row)} |" for row in cells] if rows else []
+
+
+def _write_header(name, licence, source, test):
     """Return the lines of the header. JSON is YAML, so that any name is quoted rightly."""
-    licence = facts["backbone"]["provenance"].get("licence") or "unknown"
-    known = licence.casefold() in _HUB_LICENCES
-    header = {"license": licence.casefold() if known else "other"}
-    if not known:
-        header["license_name"] = re.sub(r"[^a-z0-9.]+", "-", licence.casefold()).strip("-") or "unknown"
+    key = licence.casefold()
+    header = {"license": key if key in _HUB_LICENCES else "other"}
+    if key not in _HUB_LICENCES:
+        header["license_name"] = re.sub(r"[^a-z0-9.]+", "-", key).strip("-") or "unknown"
     header |= {"library_name": "tlkit", "pipeline_tag": "image-classification"}
     header["tags"] = ["image-classification", "transfer-learning", "tlkit"]
-    base = facts["backbone"]["name"].replace("timm:", "timm/")
+    base = name.replace("timm:", "timm/")
     if _HUB_NAME.fullmatch(base):
         header["base_model"] = base
-    if test := facts.get("report", {}).get("test"):
+    if test:
         header["metrics"] = ["accuracy"]
-        names = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
-        metrics = [{"type": key, "name": name, "value": round(test[key], 4)} for key, name in names.items()]
-        data = {"type": "imagefolder", "name": make_printable(facts["report"]["pictures"]["source"]), "split": "test"}
-        task = {"type": "image-classification", "name": "Image classification"}
-        results = [{"task": task, "dataset": data, "metrics": metrics}]
-        header["model-index"] = [{"name": f"{base} tuned with tlkit", "results": results}]
-    return [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in header.items()]
+        scores = ("accuracy", "balanced_accuracy")
+        metrics = [{"type": each, "name": each.replace("_", " "), "value": round(test[each], 4)} for each in scores]
+        data = {"type": "imagefolder", "name": make_printable(source), "split": "test"}
+        results = [{"task": {"type": "image-classification"}, "dataset": data, "metrics": metrics}]
+        header["model-index"] = [{"name": f"{make_printable(name)} tuned with tlkit", "results": results}]
+    return [f"{entry}: {json.dumps(value, ensure_ascii=False)}" for entry, value in header.items()]
 
 
-def _write_use(facts):
-    """Return the lines on uses and limits."""
-    return [
-        f"Sorts a picture into one of {len(facts['classes'])} classes. Load it with `tlkit.load_run(folder)`, or run "
-        "`tlkit predict FOLDER PICTURES`.",
-        "",
-        "Limits:",
-        "",
-        "- The accuracy below holds for pictures like the held-out ones. With another camera, place or style it can be "
-        "much lower.",
-        "- Each class gets a probability, also if a picture shows none of them.",
-        "- Don't use it for decisions on people's health, safety or rights without tests of your own.",
-    ]
-
-
-def _write_classes(facts):
-    """Return the lines of the table of classes, with recalls if the run was evaluated."""
-    report = facts.get("report", {})
-    test, counts = report.get("test"), report.get("pictures", {}).get("n_train_by_class")
-    if not test:
-        return [", ".join(map(_words, facts["classes"]))]
-    lines = ["| class | training pictures | test pictures | recall |", "|---|---|---|---|"]
-    for index, name in enumerate(facts["classes"]):
-        row = test["confusion"][index]
-        recall = f"{row[index] / sum(row):.2f}" if sum(row) else "–"
-        lines.append(f"| {_words(name)} | {counts[index] if counts else '–'} | {sum(row)} | {recall} |")
-    return lines
-
-
-def _write_training(facts):
-    """Return the lines on the training."""
-    backbone, report = facts["backbone"], facts.get("report", {})
-    versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
-    lines = [
-        f"- Network: {_words(backbone['name'])} at {backbone['image_size_px']} px, started from "
-        f"{_words(backbone['provenance'].get('source', 'unknown weights'))}",
-        f"- Strategy: {_words(format_strategy(facts['strategy']['name']))}, seed {facts['seed']}, "
-        f"{len(facts['history'])} epochs" + ("" if facts["completed"] else "; interrupted before its end"),
-        f"- Pictures: {facts['n_train']} for training",
-        f"- Time: {facts['duration_s']:.0f} s on {_words(facts['processor'])}",
-        f"- Versions: {versions}",
-    ]
-    if choice := report.get("choice"):
-        lines += [f"- Choice: {_words(choice['reason'])}"]
-    return lines
-
-
-def _write_evaluation(facts, figures):
+def _write_evaluation(test, looks):
     """Return the lines on the score on held-out pictures."""
-    if not (test := facts.get("report", {}).get("test")):
+    if not test:
         return ["This run has no recorded score on held-out pictures."]
-    n, looks = test["n"], max(facts["looks"].values(), default=1)
-    lines = [
-        f"On {n} held-out pictures, which neither trained the network nor chose its settings:",
-        "",
-        f"- Accuracy {test['accuracy']:.3f} (95 % interval {test['accuracy_low']:.3f} to {test['accuracy_high']:.3f})",
-        f"- Balanced accuracy {test['balanced_accuracy']:.3f} (95 % interval {test['balanced_accuracy_low']:.3f} to "
-        f"{test['balanced_accuracy_high']:.3f})",
-        f"- Looks at the test set: {looks}",
-    ]
-    for name in figures:
-        words = name.removesuffix(".png").replace("_", " ")
-        lines += ["", f"![{words.capitalize()} of this run](figures/{name})"]
-    return lines
+    lines = [f"On {test['n']} held-out pictures, which neither trained the network nor chose its settings:\n"]
+    for name in ("accuracy", "balanced_accuracy"):
+        interval = f"95 % interval {test[f'{name}_low']:.3f} to {test[f'{name}_high']:.3f}"
+        lines.append(f"- {name.replace('_', ' ').capitalize()} {test[name]:.3f} ({interval})")
+    return [*lines, f"- Looks at the test set: {looks}"]
 
 
-def _write_rejection(facts, exports):
-    """Return the lines on rejected pictures, from the run or an export; none without a rejection."""
-    rejection = facts.get("report", {}).get("rejection")
-    return [f"- {_words(name.replace('_', ' '))}: {value:.3g}" for name, value in (rejection or {}).items()]
-
-
-def _write_exports(exports):
-    """Return the lines of the table of exports."""
-    if not exports:
+def _write_rejection(rejection):
+    """Return the lines on the rejection of unfamiliar pictures; none without one."""
+    if not rejection:
         return []
-    lines = ["Each export predicted the same pictures again in the runtime that it is made for.", ""]
-    lines += ["| kind | file | largest difference | other class | checked in |", "|---|---|---|---|---|"]
-    for export in exports:
-        other = f"{export['n_disagreements']} of {export['n_checked']}"
-        cells = (export["kind"], export["model"], f"{export['largest_difference']:.2g}", other, export["checked_in"])
-        lines.append(f"| {' | '.join(_words(cell) for cell in cells)} |")
-    return lines
-
-
-def _write_licences(facts):
-    """Return the lines on licences of weights and pictures."""
-    licence = facts["backbone"]["provenance"].get("licence") or "unknown"
-    lines = [f"- Weights that the training started from: {_words(licence)}"]
-    counts = facts.get("report", {}).get("pictures", {}).get("licences")
-    listed = ", ".join(f"{_words(name) or 'not stated'} ({n})" for name, n in (counts or {"not recorded": 0}).items())
-    lines += [f"- Training pictures: {listed if counts else 'not recorded'}"]
-    return [*lines, "", f"Written by tlkit {__version__}."]
+    text = f"By default, about {rejection['default_share']:.0%} of pictures of the known classes are rejected."
+    if rejection["auroc"] is not None:
+        text += (
+            f" Of pictures of a class that was left out, {rejection['false_acceptance']:.0%} are accepted nevertheless "
+            f"(mean over the classes; AUROC {rejection['auroc']:.2f})."
+        )
+    return ["\n## None of the above\n", text]
 
 
 def describe_test(evaluation):
     """Return the scores of an `Evaluation` with 95 % intervals, as plain values for a report."""
-    confusion, n = evaluation.confusion, len(evaluation.labels)
-    low, high = wilson_interval(int(np.trace(confusion)), n)
-    balanced = evaluation.balanced_accuracy
-    # The variance of a mean of recalls; Agresti and Coull 1998 (Approximate is better than "exact"), who add two
-    # successes and two failures, keep small classes from looking certain.
-    sizes = confusion.sum(axis=1)[confusion.sum(axis=1) > 0]
-    shares = (np.diagonal(confusion)[confusion.sum(axis=1) > 0] + 2) / (sizes + 4)
-    half_width = 1.96 * float(np.sqrt((shares * (1 - shares) / (sizes + 4)).sum())) / len(sizes)
+    confusion = evaluation.confusion
+    n_right, sizes = np.diagonal(confusion), confusion.sum(axis=1)
+    recalls, lows, highs = np.transpose(
+        [(right / n, *wilson_interval(int(right), int(n))) for right, n in zip(n_right, sizes, strict=True) if n]
+    )
+    # Zou and Donner 2008 (Construction of confidence limits about effect measures): the distances of the classes' own
+    # limits are added as standard errors are, to each side apart.
+    below, above = (np.sqrt(((recalls - limits) ** 2).sum()) / len(recalls) for limits in (lows, highs))
+    low, high = wilson_interval(int(n_right.sum()), int(sizes.sum()))
     return {
-        "n": n,
+        "n": int(sizes.sum()),
         "accuracy": evaluation.accuracy,
         "accuracy_low": low,
         "accuracy_high": high,
-        "balanced_accuracy": balanced,
-        "balanced_accuracy_low": max(0.0, balanced - half_width),
-        "balanced_accuracy_high": min(1.0, balanced + half_width),
+        "balanced_accuracy": evaluation.balanced_accuracy,
+        "balanced_accuracy_low": float(recalls.mean() - below),
+        "balanced_accuracy_high": float(recalls.mean() + above),
         "confusion": confusion.tolist(),
     }

@@ -25,10 +25,10 @@ PLAIN = (None, 0)
 class PrefixOutputs:
     """The outputs of a network's first stages for each picture; gives batches as `TrainingPictures` does."""
 
-    def __init__(self, backbone, n_stages, pictures, *, pretrained):
+    def __init__(self, backbone, n_stages, pictures, *, pretrained, convert=False):
         self.backbone, self.pictures = backbone, pictures
         # Only pretrained stages may be worth converting for a faster engine, and only their outputs are kept on disk.
-        self.pretrained = pretrained
+        self.pretrained, self.n_least = pretrained, 0 if convert else _WORTH_CONVERTING
         self.stage, self.pooled = _name_output(backbone, n_stages)
         self.views, self.engine = {}, None
 
@@ -38,7 +38,7 @@ class PrefixOutputs:
     def compute(self, views, *, progress=False, report=None):
         """Hold exactly these views, [(policy, number)]; `report(n_pictures)` is called after every few pictures."""
         engine = choose_engine("auto")
-        if engine == "openvino" and not (self.pretrained and len(self) * len(views) >= _WORTH_CONVERTING):
+        if engine == "openvino" and not (self.pretrained and len(self) * len(views) >= self.n_least):
             engine = "torch"
         # Two engines differ in the last bits, and a run that was resumed must reach the same ones.
         present = self.views if engine == self.engine else {}
@@ -96,7 +96,8 @@ def connect_inputs(training):
         pretrained = not training.is_prepared and training.tuned_stages.isdisjoint(stages[:n_stages])
         network = training.original if pretrained else training.backbone
         for name, (part, _) in domains.items():
-            setattr(training, name, part and PrefixOutputs(network, n_stages, part, pretrained=pretrained))
+            options = {"pretrained": pretrained, "convert": training.settings.convert_prefix}
+            setattr(training, name, part and PrefixOutputs(network, n_stages, part, **options))
     training.frozen_prefix = prefix
     training.network = training.backbone.after(prefix) if n_stages < len(stages) else nn.Identity()
     for name, (part, seen) in domains.items():

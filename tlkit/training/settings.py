@@ -66,6 +66,7 @@ class TrainingSettings:
     patience: int | None = _setting(None, check_count, 1, optional=True)
     n_views: int | None = _setting(None, check_count, 1, optional=True)
     frozen_prefix_mib: float = _setting(1024.0, check_number, at_least=0)
+    convert_prefix: bool = _setting(False, _check_flag)
     checkpoint: str | Path | None = dataclasses.field(default=None, metadata={"recorded": False})
     checkpoint_every_s: float = _setting(60.0, check_number, at_least=0, recorded=False)
     callbacks: collections.abc.Sequence = _setting((), _check_callbacks, recorded=False)

@@ -53,6 +53,7 @@ def transfer(
     patience: int | None = None,
     n_views: int | None = None,
     frozen_prefix_mib: float = 1024.0,
+    convert_prefix: bool = False,
     checkpoint: str | Path | None = None,
     checkpoint_every_s: float = 60.0,
     callbacks: collections.abc.Sequence = (),
@@ -111,6 +112,9 @@ def transfer(
     frozen_prefix_mib : float, default=1024.0
         Largest memory for the outputs of frozen stages, in MiB. If they need more, and with 0, frozen stages are
         computed in each epoch, with the same result up to rounding.
+    convert_prefix : bool, default=False
+        Whether pretrained frozen stages are converted for OpenVINO also if there are fewer than 1,000 pictures.
+        Converting takes seconds, once per network and size, and then the stages are computed several times as fast.
     checkpoint, checkpoint_every_s : str or Path, optional, and float, default=60.0
         Folder of this run's own, and seconds between checkpoints (0 for one per step), beside one at the end of each
         phase. A killed run resumes from its newest intact checkpoint with the same bits, and a finished one is returned

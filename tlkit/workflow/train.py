@@ -1,12 +1,11 @@
 """`train`: from a folder of pictures to a finished run folder, with one call."""
 
 import collections.abc
-import json
+import contextlib
 import os
 import shutil
 from pathlib import Path
 
-import filelock
 import numpy as np
 
 from tlkit.backbones.backbone import Backbone
@@ -17,17 +16,16 @@ from tlkit.images.imageset import ImageSet
 from tlkit.images.load import load_images
 from tlkit.images.splits import N_FOLDS
 from tlkit.notices import show_progress, warn
-from tlkit.storage import locked, written_whole
 from tlkit.training.checkpoints import hash_facts
 from tlkit.training.run import Run
 from tlkit.training.run_files import DESCRIPTION, read_description
 from tlkit.training.saved_run import load_run
 from tlkit.training.settings import check_training_pictures
-from tlkit.training.transfer import transfer
-from tlkit.workflow.choice import count_inner_folds, list_candidates, score
+from tlkit.workflow.choice import choose, count_inner_folds, list_candidates
 from tlkit.workflow.figures import write_figures
 
-_BATCH_SIZE, _CHECKPOINT_S = 8, 20.0
+_CHECKPOINT_S = 20.0
+_N_CHECKED = 45  # test pictures that the export predicts again, beside five variants
 
 
 def train(
@@ -78,41 +76,59 @@ def train(
     --------
     >>> import tempfile
     >>> images = tl.load_images("styles", domain="photo").select(classes=["bird", "bug"]).few(6)
-    >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
+    >>> backbone = tl.load_backbone("squeezenet1_1", weights=None, image_size_px=32)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     run = train(images, f"{folder}/run", backbone=backbone, progress=False)
     ...     sorted(path.name for path in Path(f"{folder}/run").iterdir())[:3]
     ['README.md', 'export', 'figures']
     """
     folder = Path(folder).expanduser().absolute()
-    source = Path(pictures).name if isinstance(pictures, (str, os.PathLike)) else "pictures"
     images, test = _split(pictures, test, seed)
     candidates = list_candidates(backbone, len(images))
     facts = [images.content_hash, test.content_hash, seed, *(each.backbone.fingerprint() for each in candidates)]
     identity = hash_facts(facts)
-    unfinished = folder.with_name(f".{folder.name}.unfinished")
-    if not _holds_run(folder, identity):
-        unfinished.mkdir(parents=True, exist_ok=True)
+    if _holds_run(folder, identity):
+        return load_run(folder)
+    unfinished = folder.with_name(f".{folder.name}.{identity[:8]}.unfinished")
+    n_folds, n_inner = count_inner_folds(images)
+    share_seen = 1 + (n_inner * (1 - 1 / n_folds) if n_inner else 0)
+    total = int(candidates[-1].n_epochs * share_seen * len(images))
+    with show_progress(total, "train", "picture", progress) as bar:
+
+        def note(training):
+            bar.update(0 if training.computing else min(training.settings.batch_size, total - bar.n))
+
+        def find_settings(name):
+            kept = {"checkpoint": unfinished / name, "checkpoint_every_s": _CHECKPOINT_S}
+            return kept | {"callbacks": [note], "progress": False}
+
         try:
-            with locked(unfinished / "train.lock", timeout_s=0), hide_warnings("interrupted after|validation: every"):
-                work = _Work(images, test, candidates, seed, unfinished, identity)
-                written = work.write(*work.train(source, progress))
-                if folder.exists():
-                    folder.rmdir()
-                os.replace(written, folder)
-        except filelock.Timeout:
-            raise ValueError(f"folder: another call trains for {folder} now: wait for it, or name another") from None
+            with hide_warnings("interrupted after|validation: every"):
+                chosen, choice = choose(candidates, images, seed, find_settings)
+                run = chosen.train(images, seed=seed, **find_settings("final"))
+            evaluation = run.evaluate(test)
         except KeyboardInterrupt:
             warn(f"interrupted: the same call continues; its work lies in {unfinished}")
             raise
-    shutil.rmtree(unfinished, ignore_errors=True)
-    return load_run(folder)
+        licences = dict(zip(*(part.tolist() for part in np.unique(images.licences, return_counts=True)), strict=True))
+        described = {"source": ", ".join(np.unique(images.domains)) or "pictures", "licences": licences}
+        described["n_train_by_class"] = np.bincount(images.labels, minlength=len(run.classes)).tolist()
+        run.report = {"test": describe_test(evaluation), "choice": choice, "pictures": described, "identity": identity}
+        with contextlib.suppress(ValueError), hide_warnings("images: "):  # too few pictures, or two classes
+            run.fit_rejection(test)  # a tuned network knows the pictures that it learned too well
+        _write(run, evaluation, test, unfinished / "run")
+    if folder.exists():
+        folder.rmdir()  # it is empty
+    os.replace(unfinished / "run", folder)
+    shutil.rmtree(unfinished)
+    return run
 
 
 def _split(pictures, test, seed):
     """Return training and test ImageSet; ValueError if a class has too few groups."""
     images = pictures if isinstance(pictures, ImageSet) else load_images(pictures)
     check_training_pictures(images)
+    images = images.with_classes([images.classes[label] for label in np.unique(images.labels)])
     if test is not None:
         return images, read_test(images, test if isinstance(test, ImageSet) else load_images(test))
     n_groups = [len(np.unique(images.groups[images.labels == label])) for label in range(len(images.classes))]
@@ -121,7 +137,7 @@ def _split(pictures, test, seed):
             f"pictures: {', '.join(few[:5])} (copies and pictures of one group count once), expected at least 2 of "
             "each class, one of them to test on: add pictures, or leave the class out"
         )
-    return images.split(0, min(N_FOLDS, *filter(None, n_groups)), seed)
+    return images.split(0, min(N_FOLDS, *n_groups), seed)
 
 
 def _holds_run(folder, identity):
@@ -135,74 +151,13 @@ def _holds_run(folder, identity):
     return False
 
 
-class _Work:
-    """The trainings of one call, with one bar for all, and a folder that keeps them if they are interrupted."""
-
-    def __init__(self, images, test, candidates, seed, folder, identity):
-        self.images, self.test, self.candidates, self.seed = images, test, candidates, seed
-        self.folder, self.kept, self.scores, self.bar = folder, folder / "scores.json", {"identity": identity}, None
-        if self.kept.exists():
-            self.scores = json.loads(self.kept.read_text(encoding="utf-8"))
-        if self.scores["identity"] != identity:  # another call's
-            for path in folder.glob("*/"):
-                shutil.rmtree(path)
-            self.scores = {"identity": identity}
-
-    def train(self, source, progress):
-        """Choose, train and test; return the run with its report, and its `Evaluation`."""
-        n = len(self.images)
-        n_folds, n_used = count_inner_folds(self.images)
-        dearest = max(each.n_epochs for each in self.candidates)
-        # In pictures that a network or its last stages see.
-        total = (2 + dearest) * n + n_used * dearest * n + 2 * len(self.test)
-        with show_progress(total, "train", "picture", progress) as self.bar:
-            chosen, choice = self.choose(n_folds, n_used)
-            self.bar.total -= (dearest - chosen.n_epochs) * n
-            run = transfer(chosen.backbone, self.images, chosen.strategy, seed=self.seed, **self.settings("final"))
-            if not run.completed:
-                raise KeyboardInterrupt
-            evaluation = run.evaluate(self.test)
-        n_of = dict(zip(*(part.tolist() for part in np.unique(self.images.licences, return_counts=True)), strict=True))
-        counts = np.bincount(self.images.labels, minlength=len(run.classes)).tolist()
-        pictures = {"source": source, "n_train_by_class": counts, "licences": n_of}
-        identity, scores = self.scores["identity"], describe_test(evaluation)
-        run.report = {"identity": identity, "test": scores, "choice": choice, "pictures": pictures}
-        return run, evaluation
-
-    def choose(self, n_folds, n_used):
-        """Return the candidate that is most accurate on inner folds, and the comparison as plain values."""
-        names, means = [each.name for each in self.candidates], []
-        if not n_used:
-            return self.candidates[0], {"reason": f"{names[0]}: too few pictures to compare it with {names[1]}."}
-        for each in self.candidates:
-            keys = [f"{each.name}, fold {fold}" for fold in range(n_used)]
-            for fold, key in enumerate(keys):
-                if key not in self.scores:
-                    self.scores[key] = score(each, self.images, n_folds, self.seed + fold, **self.settings(key))
-                    with written_whole(self.kept) as temporary:
-                        temporary.write_text(json.dumps(self.scores), encoding="utf-8")
-            means.append(float(np.mean([self.scores[key] for key in keys])))
-        best = int(np.argmax(means))  # the cheaper one in a tie
-        listed = ", ".join(f"{mean:.3f} for {name}" for name, mean in zip(names, means, strict=True))
-        folds = f"{n_used} inner fold{'s' * (n_used > 1)} of the training pictures"
-        reason = f"{names[best]}, since accuracies on {folds} were {listed}."
-        return self.candidates[best], {"accuracies": dict(zip(names, means, strict=True)), "reason": reason}
-
-    def settings(self, name):
-        """Return the settings of one training."""
-        return {"checkpoint": self.folder / name, "checkpoint_every_s": _CHECKPOINT_S, "callbacks": [self.note]} | {
-            "progress": False
-        }
-
-    def note(self, training):
-        """Move the bar by a batch."""
-        self.bar.update(0 if training.computing else training.settings.batch_size)
-
-    def write(self, run, evaluation):
-        """Write the run folder and return its path."""
-        folder = self.folder / "run"
-        shutil.rmtree(folder, ignore_errors=True)
-        run.save(folder)
-        write_figures(run, evaluation, self.test, folder / "figures")
-        write_card(folder)
-        return folder
+def _write(run, evaluation, test, folder):
+    """Write the run folder; if it can't be exported, warn."""
+    shutil.rmtree(folder, ignore_errors=True)
+    run.save(folder)
+    write_figures(run, evaluation, test, folder / "figures")
+    try:
+        run.export(folder / "export" / "openvino", kind="openvino", pictures=test[:_N_CHECKED])
+    except (ImportError, ValueError) as error:
+        warn(f"the run can't be exported for predictions without torch ({error}); all else is there")
+    write_card(folder)
