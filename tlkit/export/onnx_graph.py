@@ -8,6 +8,8 @@ from importlib.resources import files
 
 import numpy as np
 
+from tlkit.cpu.threads import convolutions, default_states
+
 MODEL = "model.onnx"
 _OPSET, _IR = 20, 10
 _MODES = {"bilinear": "linear", "bicubic": "cubic"}
@@ -97,7 +99,7 @@ def _convert(run):
     crops = (torch.zeros(1, 3, run.backbone.image_size_px, run.backbone.image_size_px),)
     names = {"input_names": ["crop_in"], "output_names": ["probabilities", "familiarity"][: 1 + bool(run.rejection)]}
     try:
-        with torch.no_grad():
+        with default_states(), convolutions.alone(), torch.no_grad():
             program = torch.onnx.export(
                 Network().eval(), crops, dynamo=True, opset_version=_OPSET, verbose=False, **names
             )

@@ -1,0 +1,97 @@
+"""The exported web page: its parts, its graph, and the browser that checks it."""
+
+import gzip
+import hashlib
+import json
+import re
+from importlib.resources import files
+
+import numpy as np
+import pytest
+from made_networks import make_tiny_backbone
+from made_pictures import encode, make_picture, write_classes
+from PIL import Image
+
+import tlkit as tl
+from tlkit.export import browser, web_page
+from tlkit.export.browser import open_page
+from tlkit.images.decode import decode_picture
+
+TUNED = tl.Strategy([tl.Phase(["all"], 1, 1e-3)])
+DATA = files("tlkit.export") / "data"
+CLASSES = {"a cat </script><b>": 6, "dog & @MODEL@": 6}
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """Return (run, folder of its export, facts), checked without a browser."""
+    folder = tmp_path_factory.mktemp("web")
+    names = dict(zip(("cat", "dog"), CLASSES, strict=True))
+    images = tl.load_images(write_classes(folder / "pets", {"cat": 6, "dog": 6}))
+    run = tl.transfer(make_tiny_backbone(), images, TUNED, progress=False)
+    run.classes = [names[name] for name in run.classes]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(browser, "find_browser", lambda: None)
+        facts = run.export(folder / "page", "web", images)
+    return run, folder / "page", facts
+
+
+def read_part(page, name):
+    (text,) = re.findall(f'id="{name}">(.*?)</script>', page, re.S)
+    return text
+
+
+def test_without_a_browser_the_graph_of_the_page_is_checked(exported):
+    _, folder, facts = exported
+    assert facts["checked_in"].startswith("onnxruntime ") and "no browser" in facts["checked_in"]
+    assert facts["n_checked"] == 50 and facts["n_disagreements"] == 0 and facts["largest_difference"] < 0.01
+    content = (folder / "index.html").read_bytes()
+    assert facts["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_the_page_is_one_file_with_runtime_licence_classes_and_card(exported):
+    run, folder, _ = exported
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    facts = json.loads(read_part(page, "facts"))
+    assert facts["classes"] == run.classes == list(CLASSES)
+    assert facts["card"] == (folder / "README.md").read_text(encoding="utf-8")
+    assert (DATA / "onnxruntime-LICENSE.txt").read_text(encoding="utf-8").strip() in page
+    assert page.count("<script") == 5 and "@SCRIPT@" not in page
+    assert re.findall(r'(?:src|href)="?http', page) == []
+
+
+def test_the_script_stays_small():
+    assert len((DATA / "page.js").read_bytes()) < 30_000
+
+
+def test_the_vendored_files_are_the_published_ones():
+    note = (DATA / "README.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"\| (ort\S+) \| ([0-9a-f]{64}) \|", note))
+    assert len(listed) == 2
+    for name, digest in listed.items():
+        assert hashlib.sha256(gzip.decompress((DATA / f"{name}.gz").read_bytes())).hexdigest() == digest
+    assert "1.30.0" in note and "1.30.0" in (DATA / "page.html").read_text(encoding="utf-8")
+
+
+def test_pictures_go_to_the_browser_as_files_unless_it_reads_them_otherwise():
+    jpeg, tiff = encode(make_picture(0), "JPEG"), encode(make_picture(1), "TIFF")
+    deep = encode(Image.fromarray(np.full((9, 9), 30_000, np.uint16)), "PNG")
+    same, *made = [web_page._read_file(_Set([content]), 0) for content in (jpeg, tiff, deep)]
+    assert same == jpeg
+    assert [content[:4] for content in made] == [b"\x89PNG"] * 2 and made[1][24] == 8
+
+
+class _Set:
+    """A set of pictures by their bytes."""
+
+    def __init__(self, contents):
+        self.pictures = [type("File", (), {"read_bytes": lambda _, content=content: content})() for content in contents]
+
+    def read(self, index):
+        return decode_picture(self.pictures[index].read_bytes())
+
+
+def test_a_browser_that_cannot_start_counts_as_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(browser, "find_browser", lambda: "/bin/false")
+    with pytest.raises(OSError), open_page(tmp_path / "index.html"):
+        pass
