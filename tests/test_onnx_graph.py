@@ -7,12 +7,14 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 from made_networks import make_tiny_backbone
 from made_pictures import make_picture, write_classes
 from PIL import Image
 
 import tlkit as tl
 from tlkit.backbones.recipe import Recipe
+from tlkit.export import onnx_graph
 from tlkit.export.onnx_graph import _prepare, halve_weights, make_graph
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)
@@ -64,10 +66,12 @@ def images(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def run(images):
-    run = tl.transfer(make_tiny_backbone(), images, "linear_probe", progress=False)
+def run(images, tmp_path_factory):
+    # Of a tuned network, no faster form is made for predictions, which would take seconds.
+    run = tl.transfer(make_tiny_backbone(), images, tl.Strategy([tl.Phase(["all"], 1, 1e-3)]), progress=False)
+    others = tl.load_images(write_classes(tmp_path_factory.mktemp("others") / "pets", {"cat": 12, "dog": 12}, 50))
     with pytest.warns(UserWarning, match="class"):
-        run.fit_rejection(images, 0.1)
+        run.fit_rejection(others, 0.1)
     return run
 
 
@@ -78,7 +82,8 @@ def graph(run):
 
 @pytest.mark.parametrize("stored", ["float32", "float16"])
 def test_probabilities_and_familiarity_are_the_run_s(run, graph, images, stored):
-    others = [make_picture(number, (7 + number, 40)) for number in range(100, 126)]
+    others = [make_picture(number, (7 + number, 40)) for number in range(100, 120)]
+    others += [Image.new("RGB", (30, 20), colour) for colour in ("white", "black", "red", "lime", "blue", "gray")]
     model = graph if stored == "float32" else halve_weights(graph)
     found = [compute(model, picture) for picture in others]
     assert [output.name for output in model.graph.output] == ["probabilities", "familiarity"]
@@ -87,20 +92,27 @@ def test_probabilities_and_familiarity_are_the_run_s(run, graph, images, stored)
     values = tl.extract_features(run.backbone, others, engine="torch", progress=False).values
     familiarity = np.concatenate([value for _, value in found])
     expected = run.rejection.familiarity(values)
-    assert familiarity == pytest.approx(expected, rel=1e-3 if stored == "float32" else 0.05)
+    assert familiarity == pytest.approx(expected, rel=0.02 if stored == "float32" else 0.05)
     assert 0 < (expected < run.rejection.find_threshold()).sum() < len(expected)
 
 
-def test_float16_halves_large_tensors_only(graph):
-    half = halve_weights(graph)
-    kinds = {tensor.name: tensor.data_type for tensor in half.graph.initializer}
-    large = {tensor.name for tensor in graph.graph.initializer if np.prod(tensor.dims) >= 256 and tensor.data_type == 1}
-    assert large and all(kinds[f"{name}.half"] == onnx.TensorProto.FLOAT16 for name in large)
-    assert {name for name in kinds if name.endswith(".half")} == {f"{name}.half" for name in large}
-    assert kinds["directions"] == onnx.TensorProto.FLOAT
+def test_float16_halves_large_tensors_that_it_can_hold():
+    values = np.linspace(-1, 1, 300, dtype=np.float32)
+    tensors = {"large": values, "few": values[:9], "huge": values * 1e5, "directions": values, "whole": np.arange(300)}
+    made = [onnx.numpy_helper.from_array(value, name) for name, value in tensors.items()]
+    outputs = [onnx.helper.make_tensor_value_info(name, made[0].data_type, [300]) for name in ("large", "huge")]
+    model = onnx.helper.make_model(onnx.helper.make_graph([], "test", [], outputs, made))
+    half = halve_weights(model)
+    kinds = {tensor.name: onnx.TensorProto.DataType.Name(tensor.data_type) for tensor in half.graph.initializer}
+    assert kinds == {"large.half": "FLOAT16"} | dict.fromkeys(("few", "huge", "directions"), "FLOAT") | {
+        "whole": "INT64"
+    }
+    assert [(node.op_type, *node.input, *node.output) for node in half.graph.node] == [("Cast", "large.half", "large")]
+    assert [tensor.name for tensor in model.graph.initializer] == list(tensors)
 
 
-def test_a_file_holds_classes_recipe_rejection_and_card(run, images, tmp_path):
+def test_a_file_holds_classes_recipe_rejection_and_card(run, graph, images, tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx_graph, "make_graph", lambda run: graph)
     facts = run.export(tmp_path / "onnx", "onnx", images)
     assert facts["n_checked"] == 50 and facts["n_disagreements"] == 0 and facts["largest_difference"] < 1e-3
     assert facts["checked_in"] == f"onnxruntime {onnxruntime.__version__}"
@@ -113,8 +125,6 @@ def test_a_file_holds_classes_recipe_rejection_and_card(run, images, tmp_path):
 
 
 def test_what_has_no_counterpart_is_refused_in_one_line(run, tmp_path, monkeypatch):
-    import torch
-
     def fail(*arguments, **settings):
         raise RuntimeError("step 1 of 3") from NotImplementedError("no counterpart of aten::odd\nand much more")
 
