@@ -20,7 +20,8 @@ _measurement = _block.__enter__()
 # Names of packages to install, for modules that may be missing.
 OPTIONAL_PACKAGES = """
 import sys
-sorted(name for module, name in {"peft": "peft", "captum": "captum", "ot": "POT"}.items() if module in sys.modules)
+names = {name: name for name in ("peft", "captum", "onnx", "onnxruntime", "onnxscript")} | {"ot": "POT"}
+sorted(name for module, name in names.items() if module in sys.modules)
 """
 END_MEASURING = """
 _block.__exit__(None, None, None)

