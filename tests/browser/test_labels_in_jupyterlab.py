@@ -117,6 +117,11 @@ def test_suggestions_come_most_uncertain_first_and_enter_takes_them(lab):
     output.get_by_role("button", name="Suggest labels").press("Enter")
     expect(output.locator("[role=option]").first).to_have_attribute("aria-label", re.compile("^00.png"))
     assert lab.errors == []
+    lab.reopen()  # with a new kernel, in which no cell has run
+    expect(output.locator("[role=option]").first).to_be_visible()
+    expect(find_status(lab, 3)).to_contain_text("3 of 40")
+    expect(lab.page.get_by_text("Error displaying widget")).to_have_count(0)
+    assert not [error for error in lab.errors if not re.search("WebSocket|404", error)]
 
 
 def test_pictures_are_added_within_the_limit_of_a_message(lab):
