@@ -61,16 +61,6 @@ class PictureCleaner(PictureLabeler):
         n_open = sum(self.reviews[index] == "-" for index in self.order)
         return f"{n_open} of {len(self.order)} suspects open, {self.reviews.count('1')} dropped"
 
-    def _list_changes(self, indices, changes):
-        """Return {index: changes}; near duplicates that are kept share a group, so that no split parts them."""
-        listed = super()._list_changes(indices, changes)
-        for index in indices if changes == {"dropped": "0"} else ():
-            twin = self.notes[index][1]
-            if twin >= 0:
-                group = self._label_file.entries[self.names[twin]].group or self.names[min(index, twin)]
-                listed |= {twin: listed.get(twin, {}) | {"group": group}, index: changes | {"group": group}}
-        return listed
-
     def _search(self, _job):
         """Find the suspects and show them."""
         self.progress = "Looking for mistakes, label errors and near duplicates …"

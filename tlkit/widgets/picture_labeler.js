@@ -21,7 +21,7 @@ function render({ model, el }) {
 
   // Edits that Python hasn't confirmed yet, {id: {indices, to}}, and thumbnails, {"index@px": [address, problem]}.
   const unsaved = new Map(), thumbnails = new Map();
-  let nSent = 0, shown = [], current = -1, anchor = -1, lead = -1, selected = new Set(), asked = "", askedLarge = "", tiles = new Map(), isDue = false;
+  let nSent = 0, order = [], shown = [], current = -1, anchor = -1, lead = -1, selected = new Set(), asked = "", askedLarge = "", tiles = new Map(), isDue = false;
 
   function read(index) {
     const state = { mark: get("marks")[index], review: get("reviews")[index], saved: true };
@@ -128,6 +128,7 @@ function render({ model, el }) {
     current = index;
     selected = pictures ?? new Set(index < 0 ? [] : [index]);
     if (!pictures) anchor = index;
+    if (order !== get("order")) adopt();
     update();
     const at = shown.indexOf(current), top = Math.floor(at / nColumns()) * TILE.height;
     if (at >= 0 && (top < grid.scrollTop || top + TILE.height > grid.scrollTop + grid.clientHeight)) grid.scrollTop = top - TILE.height;
@@ -166,13 +167,19 @@ function render({ model, el }) {
   const sizes = new ResizeObserver(() => draw());
   sizes.observe(grid);
 
-  // Python's order may change after each edit; the current picture stays in front, so that nobody loses sight of it.
+  // Python's order may change after each edit. The current picture then stays in front, so that nobody loses sight of it,
+  // and several selected pictures stay where they are until they are labelled.
+  function adopt() {
+    if (selected.size > 1 && order.length === get("order").length) return;
+    order = get("order");
+    lead = get("suggesting") ? current : -1;
+  }
   function list() {
-    const order = get("order").filter((index) => {
+    const kept = order.filter((index) => {
       const { mark, review } = read(index);
       return view.value === "all" || !view.value || (view.value === "open" ? isOpen(index) : view.value === "dropped" ? review === "1" : mark === Number(view.value));
     });
-    return order.includes(lead) ? [lead, ...order.filter((index) => index !== lead)] : order;
+    return kept.includes(lead) ? [lead, ...kept.filter((index) => index !== lead)] : kept;
   }
   function describe(index) {
     const { mark, review, saved } = read(index);
@@ -222,7 +229,7 @@ function render({ model, el }) {
   }
   function update() {
     const counts = get("classes").map(() => 0);
-    get("order").forEach((index) => { const { mark, review } = read(index); if (mark >= 0 && review !== "1") counts[mark]++; });
+    order.forEach((index) => { const { mark, review } = read(index); if (mark >= 0 && review !== "1") counts[mark]++; });
     classes.replaceChildren(...get("classes").map((name, place) =>
       makeButton(`${CLASS_KEYS[place] ? `${CLASS_KEYS[place]} ` : ""}${name} · ${counts[place]}`, () => (actions.label(place), grid.focus()))));
     const options = [["all", "show all"], ["open", "show the open ones"], ["dropped", "show dropped"], ...get("classes").map((name, place) => [place, `show ${name}`])];
@@ -258,7 +265,7 @@ function render({ model, el }) {
   }
   model.on("msg:custom", take);
   const end = follow(model, {
-    "change:order": () => (lead = get("suggesting") ? current : -1),
+    "change:order": adopt,
     "change:status": () => (status.textContent = get("status")),
     "change:order change:marks change:reviews change:classes change:suggested change:names change:suggesting change:progress change:notes": plan,
   });

@@ -140,15 +140,18 @@ class PictureLabeler(Explorer):
         """Append a change of the entries of some pictures, {"label", "dropped"}, to the file; return the indices."""
         if "label" in changes:
             changes["label"] = make_printable(changes["label"]).strip()
-        listed = {self.names[index]: new for index, new in self._list_changes(indices, changes).items()}
-        self._label_file.append({name: self._label_file.entries[name]._replace(**new) for name, new in listed.items()})
+        entries = self._label_file.entries
+        edited = {self.names[index]: entries[self.names[index]]._replace(**changes) for index in indices}
+        for index in indices if changes == {"dropped": "0"} else ():
+            if (twin := self.notes.get(index, ["", -1])[1]) >= 0:  # near duplicates stay on one side of a split
+                name, other = self.names[index], self.names[twin]
+                group = entries[other].group or min(name, other)
+                edited[name] = edited[name]._replace(group=group)
+                edited[other] = edited.get(other, entries[other])._replace(group=group)
+        self._label_file.append(edited)
         words = changes.get("label") or {"1": "dropped", "0": "kept", "": "not dropped"}[changes["dropped"]]
         self._show(f"{self.names[indices[0]] if len(indices) == 1 else f'{len(indices)} pictures'}: {words}.")
         return indices
-
-    def _list_changes(self, indices, changes):
-        """Return {index: changes} of an edit."""
-        return dict.fromkeys(indices, changes)
 
     def _undo(self):
         """Take back the last edit in the file; return the indices of its pictures."""
