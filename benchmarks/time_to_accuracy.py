@@ -351,12 +351,14 @@ def write_report(rows, summary, n_threads):
 def draw(summary, path):
     """Draw accuracy and time of each arm, one row per arm with intervals over folds; own arms are filled."""
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     plt.rcParams |= {"font.size": 10, "svg.fonttype": "none"}
     figure, axes = plt.subplots(1, 2, sharey=True, figsize=(9.0, 1.2 + 0.34 * len(summary)), layout="constrained")
     for position, row in enumerate(summary.to_dict("records")):
         colour = "#0b3c6f" if row["is_own"] else "#555555"
-        style = {"color": colour, "marker": "o" if row["is_own"] else "s", "markersize": 7, "capsize": 3}
+        marker = "D" if row["arm"] == BASELINE else "o" if row["is_own"] else "s"
+        style = {"color": colour, "marker": marker, "markersize": 8, "capsize": 3}
         style |= {"markerfacecolor": colour if row["is_own"] else "white"}
         for axis, name in zip(axes, ("accuracy", "processor_s"), strict=True):
             mean, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
@@ -367,10 +369,12 @@ def draw(summary, path):
     labels = [f"{row.words} ({row.n_folds})" for row in summary.itertuples()]
     axes[0].set_yticks(range(len(summary)), labels)
     axes[0].invert_yaxis()
-    axes[0].set_xlabel("accuracy on test pictures")
+    axes[0].set_xlabel("accuracy (number of folds in brackets)")
     axes[1].set_xscale("log")
+    axes[1].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes[1].xaxis.set_major_formatter("{x:g}")
-    axes[1].set_xlabel("processor time in seconds, from files to predictions")
+    axes[1].xaxis.set_minor_formatter(NullFormatter())
+    axes[1].set_xlabel("seconds of processor time")
     for axis in axes:
         axis.grid(axis="both", color="#dddddd", linewidth=0.8)
         axis.set_axisbelow(True)
