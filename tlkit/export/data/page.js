@@ -123,7 +123,7 @@ function percent(share) {
 
 function makeBar([share, name]) {
   const bar = make("i");
-  bar.style.width = percent(share);
+  bar.style.width = `${100 * share}%`;
   bar.ariaHidden = "true";
   return make("li", "", make("span", name), bar, make("b", percent(share)));
 }
@@ -234,7 +234,7 @@ function makeTable(lines) {
 function renderCard(text) {
   const blocks = text.replace(/^---\n[\s\S]*?\n---\n/, "").split(/\n{2,}|\n(?=#)/);
   for (const block of blocks.map((each) => each.trim()).filter((each) => each && !each.startsWith("!["))) {
-    const lines = block.split("\n"), heading = /^(#+) (.*)$/.exec(lines[0]);
+    const lines = block.replace(/\n +(?=\S)/g, " ").split("\n"), heading = /^(#+) (.*)$/.exec(lines[0]);
     if (heading && heading[1] === "#") document.title = $("title").textContent = plain(heading[2]);
     else if (heading) $("card").append(make("h3", plain(heading[2])));
     if (heading) lines.shift();
