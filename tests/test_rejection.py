@@ -109,7 +109,7 @@ def test_left_out_classes_are_judged_as_by_hand():
 def test_new_known_pictures_are_rejected_as_often_as_wished_with_more_features_than_pictures():
     """Directions found with the held-out pictures would fit them too well, and most new pictures be rejected."""
     shares = []
-    for seed in range(6):
+    for seed in range(4):
         everything = make_features(n_classes=3, n_pictures=450, n_features=300, seed=seed)
         rejection = tl.evaluation.fit_rejection(everything[:150], 0.2)
         shares.append(rejection.reject(rejection.familiarity(everything.values[150:])).mean())
@@ -206,26 +206,25 @@ def test_a_tuned_network_is_not_fitted_on_its_own_pictures_in_silence(run, image
         run.fit_rejection(images + trained_on)
 
 
-@pytest.mark.parametrize("only_changes", [False, True])
-def test_a_saved_rejection_is_loaded_with_the_same_bits(images, tmp_path, only_changes):
-    backbone = tl.load_backbone("efficientnet_lite0", image_size_px=32)
-    run = tl.transfer(backbone, images.few(2), tl.Strategy([tl.Phase(["bias", "head"], 1, 1e-3)]), progress=False)
-    stored_mib = run.cost()["stored_mib"]
-    run.fit_rejection(images.disjoint_from(images.few(2)))
-    assert run.cost()["stored_mib"] > stored_mib
-    run.save(tmp_path, only_changes)
-    loaded = tl.load_run(tmp_path)
-    assert loaded.rejection.describe() == run.rejection.describe()
-    assert loaded.rejection.tensors.keys() == run.rejection.tensors.keys()
-    for name, tensor in run.rejection.tensors.items():
-        assert loaded.rejection.tensors[name].tobytes() == tensor.tobytes()
-
-
-def test_a_run_saved_by_an_older_version_has_no_rejection(images, tmp_path):
+def test_a_saved_rejection_is_loaded_with_the_same_bits_and_older_runs_have_none(trained_on, tmp_path):
     backbone = tl.load_backbone("mobilenet_v3_small", weights=None, image_size_px=32)
-    tl.transfer(backbone, images.few(1), "linear_probe", progress=False).save(tmp_path)
+    strategy = tl.Strategy([tl.Phase(["head"], 1, 1e-2)])
+    run = tl.transfer(backbone, trained_on, strategy, progress=False)
+    n_before = sum(value.nbytes for value in run.changes().values())
+    run.rejection = tl.evaluation.fit_rejection(make_features(n_features=1024))
+    tensors = run.rejection.tensors
+    assert sum(value.nbytes for value in run.changes().values()) == n_before + sum(t.nbytes for t in tensors.values())
+    run.save(tmp_path)
+    loaded = tl.load_run(tmp_path).rejection
+    assert loaded.describe() == run.rejection.describe()
+    assert {name: value.tobytes() for name, value in loaded.tensors.items()} == {
+        name: value.tobytes() for name, value in tensors.items()
+    }
+    run.rejection = None
+    run.save(tmp_path)
     facts = json.loads((tmp_path / "run.json").read_text())
-    del facts["sha256"], facts["rejection"]
+    assert facts.pop("rejection") is None
+    del facts["sha256"]
     (tmp_path / "run.json").write_text(json.dumps(facts | {"sha256": hash_facts(facts)}))
     assert tl.load_run(tmp_path).rejection is None
 

@@ -69,14 +69,13 @@ def fit_rejection(features: Features, share: float = 0.05) -> Rejection:
     if absent := [name for name, count in zip(features.classes, counts, strict=True) if not count]:
         warn(f"images: none of class {', '.join(absent)}, whose pictures will look unfamiliar: add some")
     values, folds = scale_to_length_1(features.values), assign_folds(labels, groups, n_folds, 0)
-    # Directions found with the held-out pictures would fit them too well, and most new pictures be rejected.
-    bases = [_find_basis(values[folds != fold], labels[folds != fold]) for fold in range(n_folds)]
 
     def measure(left_out=-1):
+        # All statistics come from other pictures: directions fit the pictures that they were found with too well.
         measured = np.empty(len(labels))
-        for fold, basis in enumerate(bases):
+        for fold in range(n_folds):
             learned = (folds != fold) & (labels != left_out)
-            tensors = _fit_tensors(values[learned], labels[learned], basis)
+            tensors = fit_tensors(values[learned], labels[learned])
             measured[folds == fold] = score_mahalanobis(values[folds == fold], **tensors)
         return measured
 
@@ -86,8 +85,7 @@ def fit_rejection(features: Features, share: float = 0.05) -> Rejection:
     else:
         judged = [_judge(features.classes[label], measure(label), labels == label, share) for label in present]
         means = (float(np.mean([row[name] for row in judged])) for name in ("auroc", "false_acceptance"))
-    tensors = _fit_tensors(values, labels, _find_basis(values, labels))
-    return Rejection("mahalanobis", tensors, sorted(measure().tolist()), share, judged, *means)
+    return Rejection("mahalanobis", fit_tensors(values, labels), sorted(measure().tolist()), share, judged, *means)
 
 
 def _judge(name, familiarity, is_left_out, share):
@@ -99,28 +97,16 @@ def _judge(name, familiarity, is_left_out, share):
     return {"class": name, "n": len(unknown), "auroc": float(auroc), "false_acceptance": float(accepted)}
 
 
-def _find_basis(values, labels):
-    """Return the directions (n_features, k) along which pictures of the same class differ most."""
+def fit_tensors(values, labels):
+    """Return the tensors of a `Rejection` for features (n, n_features) of length 1."""
     from sklearn.utils.extmath import randomized_svd
 
-    n_most = MAX_VALUES // values.shape[1] - len(np.unique(labels))
-    n_directions = max(1, min(N_DIRECTIONS, n_most, *values.shape))
-    return randomized_svd(_find_centres(values, labels)[1], n_directions, random_state=0)[2].T
-
-
-def _fit_tensors(values, labels, basis):
-    """Return the tensors of a `Rejection` for features (n, n_features) of length 1."""
-    centres, deviations = _find_centres(values, labels)
-    mean_variance, along = np.mean(deviations**2) or 1.0, deviations @ basis
-    variances, vectors = np.linalg.eigh(along.T @ along / len(along))
-    variances = np.maximum(variances, 0.0)
-    directions = basis @ (vectors * np.sqrt(variances / (variances + mean_variance)))
-    return {"centres": centres.astype(np.float32), "directions": directions.astype(np.float32)}
-
-
-def _find_centres(values, labels):
-    """Return the mean of each class that has pictures, and the deviations of all pictures from theirs."""
     labels = np.unique(labels, return_inverse=True)[1]
     is_member = np.eye(labels.max() + 1)[labels]
     centres = is_member.T @ values / is_member.sum(axis=0)[:, None]
-    return centres, values - centres[labels]
+    deviations = (values - centres[labels]).astype(np.float32)
+    n_directions = max(1, min(N_DIRECTIONS, MAX_VALUES // values.shape[1] - len(centres), *values.shape))
+    _, lengths, directions = randomized_svd(deviations, n_directions, n_iter=2, random_state=0)
+    variances, mean_variance = lengths.astype(float) ** 2 / len(values), np.mean(deviations.astype(float) ** 2) or 1.0
+    directions = directions.T * np.sqrt(variances / (variances + mean_variance))
+    return {"centres": centres.astype(np.float32), "directions": directions.astype(np.float32)}

@@ -11,7 +11,6 @@ from .confusion import draw_confusion as draw_confusion
 from .contact_sheet import draw_contact_sheet as draw_contact_sheet
 from .contact_sheet import render_contact_sheet as render_contact_sheet
 from .description import describe as describe
-from .familiarity import draw_familiarity as draw_familiarity
 from .freeze_score import draw_freeze_score as draw_freeze_score
 from .gains import draw_gains as draw_gains
 from .gains import draw_transfer_map as draw_transfer_map
@@ -35,7 +34,6 @@ __all__ = [
     "draw_contact_sheet",
     "draw_correlations",
     "draw_domain_map",
-    "draw_familiarity",
     "draw_freeze_score",
     "draw_gains",
     "draw_gap_matrix",
