@@ -133,12 +133,23 @@ def test_one_picture_per_class_is_refused(tmp_path):
         images.split()
 
 
-def test_split_that_empties_a_side_is_refused(clipart):
-    one_fold = clipart[clipart.folds == 2]
-    with pytest.raises(ValueError, match="train side empty"):
-        one_fold.split(test_fold=2)
-    with pytest.raises(ValueError, match="test side empty"):
-        one_fold.split(test_fold=1)
+def test_the_training_side_of_a_published_fold_gets_new_folds(clipart):
+    train, _ = clipart.split(test_fold=0)
+    parts = [train.split(test_fold=fold)[1] for fold in range(5)]
+    assert sorted(np.concatenate([part.names for part in parts])) == sorted(train.names)
+    assert sum(len(set(part.groups)) for part in parts) == len(set(train.groups))
+    assert max(map(len, parts)) < 0.3 * len(train)
+    whole = clipart[clipart.folds != 0].split(test_fold=1)[1]
+    assert list(whole.names) == list(parts[1].names)
+
+
+def test_a_large_group_empties_no_side_and_may_not_be_in_several_published_folds():
+    labels, groups = np.array([0] * 9 + [1]), np.array(["one"] * 5 + ["two", "three", "four", "five", "six"])
+    sides = [choose_test(labels, groups, np.full(10, -1), test_fold=fold, n_folds=5, seed=0) for fold in range(5)]
+    assert all(0 < side.sum() < 10 for side in sides)
+    published = np.arange(10) % 5
+    with pytest.raises(ValueError, match="in several of the published folds"):
+        choose_test(labels, groups, published, test_fold=1, n_folds=5, seed=0)
 
 
 def test_more_folds_than_groups_is_refused(tmp_path):

@@ -291,7 +291,8 @@ class ImageSet:
         n_folds : int
             Number of folds, at least 2.
         seed : int
-            Each seed makes different folds. The published folds of the bundled set have 5 folds and seed 0.
+            Each seed makes different folds. The published folds of the bundled set have 5 folds and seed 0; a part of
+            the set that lacks one of them gets new folds.
 
         Returns
         -------
