@@ -7,6 +7,7 @@ import sys
 import types
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_command import call_command
 from made_networks import make_tiny_backbone
@@ -41,7 +42,7 @@ def runtime(monkeypatch, run):
         return {"model": "model.bin"}
 
     fake.write_model = write_model
-    fake.open_model = lambda folder, facts: (lambda images: run.predict(images) + fake.error, "fake 1.0")
+    fake.predict = lambda folder, facts, images: (run.predict(images) + fake.error, "fake 1.0")
     monkeypatch.setattr(export_module, "KINDS", {"fake": ("fake", 0.01)})
     monkeypatch.setitem(sys.modules, "tlkit.export.fake", fake)
     return fake
@@ -104,7 +105,7 @@ def test_other_files_are_never_replaced(run, runtime, images, tmp_path):
     folder = tmp_path / "mine"
     folder.mkdir()
     (folder / "thesis.txt").write_text("three years")
-    with pytest.raises(ValueError, match="take a new folder"):
+    with pytest.raises(ValueError, match=r"has thesis\.txt.*take a new folder"):
         run.export(folder, "fake", images)
     run.export(tmp_path / "fake", "fake", images)
     (tmp_path / "fake" / "thesis.txt").write_text("three years")
@@ -113,7 +114,7 @@ def test_other_files_are_never_replaced(run, runtime, images, tmp_path):
     run.export(tmp_path / "other", "fake", images)
     facts = json.loads((tmp_path / "other" / "export.json").read_text())
     (tmp_path / "other" / "export.json").write_text(json.dumps(facts | {"kind": "onnx"}))
-    with pytest.raises(ValueError, match="other files than an earlier export"):
+    with pytest.raises(ValueError, match="which is no earlier fake export"):
         run.export(tmp_path / "other", "fake", images)
     assert (folder / "thesis.txt").read_text() == (tmp_path / "fake" / "thesis.txt").read_text() == "three years"
 
@@ -136,17 +137,44 @@ def test_the_pictures_are_the_given_ones_with_variants_and_bundled_ones(images, 
     assert turned.size == opened["turned.jpg"].size[::-1]
     for picture in opened.values():
         picture.close()
-    assert len(choose_pictures(images + images + images + images + images, tmp_path)) == 65
+    many = choose_pictures(images + images + images + images + images, tmp_path)
+    assert len(many) == N_CHECKED and set(many.domains) == {"pets", "given"}
 
 
-def test_a_tie_is_counted_and_does_not_stop_an_export():
-    expected, found = np.array([[0.501, 0.499], [0.9, 0.1]]), np.array([[0.499, 0.501], [0.9, 0.1]])
-    facts = compare(expected, found, ["first", "second"], "web", 0.01)
+class Fixed:
+    """A run with given predictions for two pictures; it rejects below a familiarity of -1."""
+
+    def __init__(self, probabilities, rejected=(False, False)):
+        self.classes, self.probabilities, self.rejected = ["cat", "dog"], np.array(probabilities), np.array(rejected)
+        self.rejection = types.SimpleNamespace(find_threshold=lambda: -1.0)
+
+    def predict(self, images):
+        return self.probabilities
+
+    def classify(self, images):
+        return pd.DataFrame({"rejected": self.rejected})
+
+
+def test_a_tie_is_counted_and_does_not_stop_an_export(images):
+    run = Fixed([[0.501, 0.499], [0.9, 0.1]])
+    facts = compare(run, images[:2], np.array([[0.499, 0.501], [0.9, 0.1]]), "web", 0.01)
     assert facts == {"largest_difference": pytest.approx(0.002), "n_disagreements": 1, "n_checked": 2}
-    with pytest.raises(ValueError, match=r"on first.*1 of 2 pictures"):
-        compare(
-            np.array([[0.7, 0.3], [0.9, 0.1]]), np.array([[0.3, 0.7], [0.9, 0.1]]), ["first", "second"], "web", 1e-4
-        )
+    with pytest.raises(ValueError, match=r"for 1 of 2 pictures; probabilities differ by up to 0\.4 "):
+        compare(run, images[:2], np.array([[0.501, 0.499], [0.5, 0.5]]), "web", 0.01)
+
+
+def test_rejections_are_compared_too(images):
+    run = Fixed([[0.9, 0.1]] * 2, [True, False])
+
+    def count(*familiarity):
+        found = np.column_stack([run.probabilities, familiarity])
+        return compare(run, images[:2], found, "web", 0.01)["n_disagreements"]
+
+    assert count(-1.1, -0.5) == 0
+    assert count(-1.1, -1.005) == 1  # a tie
+    for otherwise in ((-0.9, -0.5), (-1.1, -1.1), (np.nan, -0.5)):
+        with pytest.raises(ValueError, match="otherwise than the run for 1 of 2"):
+            count(*otherwise)
 
 
 def test_the_command_writes_into_the_run_and_renews_its_card(runtime, run, images, tmp_path, monkeypatch, capsys):
@@ -154,7 +182,7 @@ def test_the_command_writes_into_the_run_and_renews_its_card(runtime, run, image
     small = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     saved = tl.transfer(small, images, TUNED, progress=False)
     saved.save(tmp_path / "run")
-    runtime.open_model = lambda folder, facts: (lambda images: saved.predict(images), "fake 1.0")
+    runtime.predict = lambda folder, facts, images: (saved.predict(images), "fake 1.0")
     arguments = ["export", tmp_path / "run", "--kind", "fake", "--pictures", folder]
     status, output, errors = call_command(monkeypatch, capsys, *arguments)
     assert (status, errors) == (0, "")

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import os
 import re
 from importlib.resources import files
 
@@ -13,8 +14,7 @@ from made_pictures import encode, make_picture, write_classes
 from PIL import Image
 
 import tlkit as tl
-from tlkit.export import browser, web_page
-from tlkit.export.browser import open_page
+from tlkit.export import web_page
 from tlkit.images.decode import decode_picture
 
 TUNED = tl.Strategy([tl.Phase(["all"], 1, 1e-3)])
@@ -31,7 +31,7 @@ def exported(tmp_path_factory):
     run = tl.transfer(make_tiny_backbone(), images, TUNED, progress=False)
     run.classes = [names[name] for name in run.classes]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(browser, "find_browser", lambda: None)
+        patch.setattr(web_page, "find_browser", lambda: None)
         facts = run.export(folder / "page", "web", images)
     return run, folder / "page", facts
 
@@ -87,11 +87,29 @@ class _Set:
     def __init__(self, contents):
         self.pictures = [type("File", (), {"read_bytes": lambda _, content=content: content})() for content in contents]
 
+    def __len__(self):
+        return len(self.pictures)
+
     def read(self, index):
         return decode_picture(self.pictures[index].read_bytes())
 
 
-def test_a_browser_that_cannot_start_counts_as_none(tmp_path, monkeypatch):
-    monkeypatch.setattr(browser, "find_browser", lambda: "/bin/false")
-    with pytest.raises(OSError), open_page(tmp_path / "index.html"):
-        pass
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for a browser is a shell script")
+def test_a_browser_that_does_not_start_counts_as_none_and_a_page_that_fails_does_not(tmp_path):
+    images, stand_in = _Set([encode(make_picture(0))]), tmp_path / "browser"
+
+    def ask(*lines):
+        stand_in.write_text("\n".join(["#!/bin/sh", *(f"echo '{line}' >&2" for line in lines)]))
+        stand_in.chmod(0o755)
+        return web_page._ask(str(stand_in), '<script type="module">', images)
+
+    name, answer = (
+        'INFO:CONSOLE "tlkit:{"browser": "Chrome/1"}:tlkit"',
+        '"tlkit:{"values": [0.25, 0.75]}:tlkit", source: x',
+    )
+    assert ask("no sandbox") == []
+    assert ask("noise", name, answer, "noise") == [{"browser": "Chrome/1"}, {"values": [0.25, 0.75]}]
+    with pytest.raises(ValueError, match=r"the page fails in .*browser \(no answer\)"):
+        ask(name, "Aw, snap")
+    with pytest.raises(ValueError, match=r"the page fails in .*browser \(out of memory\)"):
+        ask(name, '"tlkit:{"failed": "out of memory"}:tlkit"')

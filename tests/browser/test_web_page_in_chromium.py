@@ -156,7 +156,7 @@ def test_the_camera_is_used_until_it_is_stopped(page):
     ],
 )
 def test_without_a_camera_there_is_a_clear_word(page, change, words):
-    page.evaluate(change)
+    page.evaluate(f"() => {{ {change}; }}")
     page.locator("#camera").click()
     expect(page.locator("#status")).to_contain_text(words)
     expect(page.locator("#status")).to_contain_text("hoose a picture")

@@ -12,6 +12,7 @@ import uuid
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from tlkit import __version__
 from tlkit.arguments import check_known
@@ -23,14 +24,14 @@ from tlkit.storage import PARTIAL_PREFIX
 
 FACTS = "export.json"
 N_CHECKED = 50
-_NEAR = 0.01  # of the threshold
+_NEAR = 0.01  # of the threshold of familiarity
 
-# The module of each kind, and the largest difference of a probability. A module has two functions:
+# The module of each kind, and the largest difference of a probability. A module has these functions:
 # - write_model(run, folder) writes the model and returns facts for export.json, at least its file name as "model";
 #   "sha256" is that of this file unless it is given.
-# - open_model(folder, facts) returns (predict, name and version of the runtime); `predict` gives the probabilities
-#   (n, n_classes) of an `ImageSet`, perhaps with a last column of familiarity. Facts are those of export.json so far.
-# And perhaps a third: add_card(folder, facts, text) puts the text of the card into the model.
+# - predict(folder, facts, images) returns the probabilities (n, n_classes) of an `ImageSet`, perhaps with a last column
+#   of familiarity, and the name and version of the runtime. Facts are those of export.json so far.
+# - add_card(folder, facts, text), if there is one, puts the text of the card into the model.
 KINDS = {"onnx": ("onnx_graph", 0.01), "openvino": ("openvino_model", 1e-4), "web": ("web_page", 0.01)}
 
 
@@ -39,30 +40,23 @@ def export_run(run, folder, kind, pictures=None):
     (kind,) = check_known("kind", kind, KINDS)
     folder = Path(folder).expanduser().resolve()
     _check_folder(folder, kind)
-    module, bound = KINDS[kind]
-    module = importlib.import_module(f"tlkit.export.{module}")
+    name, bound = KINDS[kind]
+    module = importlib.import_module(f"tlkit.export.{name}")
     facts = {"kind": kind, "model": None, "sha256": None, "classes": list(run.classes)}
     facts |= {
         "recipe": dataclasses.asdict(run.backbone.recipe),
         "rejection": run.rejection and run.rejection.describe(),
     }
     above = next(path for path in folder.parents if path.exists())
-    with (
-        tempfile.TemporaryDirectory(prefix=PARTIAL_PREFIX, dir=above) as made,
-        tempfile.TemporaryDirectory(prefix="tlkit-") as other,
-    ):
-        made = Path(made, "export")
+    with tempfile.TemporaryDirectory(prefix=PARTIAL_PREFIX, dir=above) as beside:
+        made, variants = Path(beside, "export"), Path(beside, "variants")
         made.mkdir()
+        variants.mkdir()
         facts |= module.write_model(run, made)
         facts["files"] = sorted(path.name for path in made.iterdir())
-        images = choose_pictures(pictures, Path(other))
-        expected = run.predict(images)
-        rejected = run.rejection and run.classify(images)["rejected"].to_numpy()
-        predict, runtime = module.open_model(made, facts)
-        found = np.asarray(predict(images), float)
-        facts |= compare(expected, found[:, : len(run.classes)], images.names, kind, bound)
-        if found.shape[1] > len(run.classes):
-            facts["n_disagreements"] += compare_rejected(rejected, found[:, -1], run.rejection.find_threshold(), kind)
+        images = choose_pictures(pictures, variants)
+        found, runtime = module.predict(made, facts, images)
+        facts |= compare(run, images, np.asarray(found, float), kind, bound)
         facts |= {"checked_in": runtime, "version": __version__}
         _write_facts(made, facts)
         write_card(made, run)
@@ -76,8 +70,8 @@ def export_run(run, folder, kind, pictures=None):
 
 def _write_facts(folder, facts):
     """Write and return the facts of export.json; a model without a hash of its own gets that of its file."""
-    facts = dict(facts)
-    facts["sha256"] = facts["sha256"] or hashlib.sha256((folder / facts["model"]).read_bytes()).hexdigest()
+    digest = facts["sha256"] or hashlib.sha256((folder / facts["model"]).read_bytes()).hexdigest()
+    facts = facts | {"sha256": digest}
     (folder / FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
     return facts
 
@@ -87,16 +81,12 @@ def _check_folder(folder, kind):
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     earlier = {}
-    with contextlib.suppress(OSError, ValueError):
-        earlier = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-    if not isinstance(earlier, dict) or earlier.get("kind") != kind:
-        raise ValueError(
-            f"folder: {folder} has other files than an earlier export of kind {kind!r}, which alone would be replaced: "
-            "take a new folder"
-        )
-    known = {FACTS, CARD, *earlier.get("files", [])}
-    if others := sorted(path.name for path in folder.iterdir() if path.name not in known):
-        raise ValueError(f"folder: {folder} has {others[0]}, which is no part of the export: move it elsewhere")
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        earlier = dict(json.loads((folder / FACTS).read_text(encoding="utf-8")))
+    known = {FACTS, CARD, *earlier.get("files", [])} if earlier.get("kind") == kind else set()
+    others = [folder.name] if folder.is_file() else sorted({path.name for path in folder.iterdir()} - known)
+    if others:
+        raise ValueError(f"folder: {folder} has {others[0]}, which is no earlier {kind} export: take a new folder")
 
 
 def _move(made, folder):
@@ -114,59 +104,46 @@ def _move(made, folder):
     shutil.rmtree(earlier, ignore_errors=True)
 
 
-def compare(expected, found, names, kind, bound):
-    """Return the facts on the difference of two (n, n_classes) probabilities; ValueError beyond the bound."""
-    # Where the two best classes are closer than the bound, either may come first.
-    rows = np.arange(len(expected))
-    lead = expected[rows, expected.argmax(1)] - expected[rows, found.argmax(1)]
-    differing = np.flatnonzero(~(lead <= bound))
-    differences = np.abs(expected - found).max(axis=1)
-    worst = int(np.argmax(np.where(np.isnan(differences), np.inf, differences)))
-    if len(differing) or not differences[worst] <= bound:
+def compare(run, images, found, kind, bound):
+    """Return the facts on the difference between a run and the outputs (n, n_outputs) of a model; ValueError beyond."""
+    # A tie is no fault: two best classes closer than the bound, or a familiarity near the threshold.
+    expected, rows, n_classes = run.predict(images), np.arange(len(images)), len(run.classes)
+    best, differences = found[:, :n_classes].argmax(1), np.abs(expected - found[:, :n_classes]).max(1)
+    differing, lead = best != expected.argmax(1), expected.max(1) - expected[rows, best]
+    faults = ~(differences <= bound) | (differing & (lead > bound))
+    if found.shape[1] > n_classes:
+        familiarity, threshold = found[:, -1], run.rejection.find_threshold()
+        otherwise = (familiarity < threshold) != run.classify(images)["rejected"].to_numpy()
+        faults |= otherwise & ~(np.abs(familiarity - threshold) <= _NEAR * abs(threshold))
+        differing |= otherwise
+    worst = int(np.nan_to_num(differences, nan=np.inf).argmax())
+    if faults.any():
         raise ValueError(
-            f"kind: the {kind} model predicts otherwise than the run: probabilities differ by up to "
-            f"{differences[worst]:.2g} (on {names[worst]}), expected at most {bound:g}, and {len(differing)} of "
-            f"{len(expected)} pictures get another class; nothing was written: take another kind"
+            f"kind: the {kind} model predicts otherwise than the run for {faults.sum()} of {len(images)} pictures; "
+            f"probabilities differ by up to {differences[worst]:.2g} (of {images.names[worst]}), expected at most "
+            f"{bound:g}; nothing was written: take another kind"
         )
-    return {
-        "largest_difference": float(differences[worst]),
-        "n_disagreements": int((expected.argmax(1) != found.argmax(1)).sum()),
-        "n_checked": len(expected),
-    }
-
-
-def compare_rejected(expected, familiarity, threshold, kind):
-    """Return the number of pictures that a model rejects otherwise; ValueError unless all are near the threshold."""
-    differing = expected != (familiarity < threshold)
-    if n_far := int((differing & ~(np.abs(familiarity - threshold) <= _NEAR * abs(threshold))).sum()):
-        raise ValueError(
-            f"kind: the {kind} model rejects otherwise than the run on {n_far} of {len(expected)} pictures; nothing "
-            "was written: take another kind"
-        )
-    return int(differing.sum())
+    counts = {"n_disagreements": int(differing.sum()), "n_checked": len(images)}
+    return {"largest_difference": float(differences[worst])} | counts
 
 
 def choose_pictures(pictures, folder):
-    """Return an `ImageSet` to compare predictions on: pictures of the user or bundled ones, and variants of one."""
-    given = None if pictures is None else gather_pictures(pictures)
-    bundled = _bundled()
-    first = given if given is not None and len(given) else bundled
-    variants = gather_pictures(make_variants(first.read(0), folder))
-    n_bundled = max(0, N_CHECKED - len(variants) - (0 if given is None else len(given)))
-    parts = [] if given is None else [given]
-    parts += [bundled[np.linspace(0, len(bundled) - 1, n_bundled).round().astype(int)]] if n_bundled else []
-    return functools.reduce(ImageSet.__add__, [*parts, variants])
+    """Return an `ImageSet` of 50: pictures of the user, bundled ones if these are few, and variants of the first."""
+    bundled = load_images("styles", domain=["clipart", "photo"])
+    given = bundled[:0] if pictures is None else gather_pictures(pictures)
+    variants = gather_pictures(make_variants((given if len(given) else bundled).read(0), folder))
+    given = _spread(given, N_CHECKED - len(variants))
+    bundled = _spread(bundled, N_CHECKED - len(variants) - len(given))
+    return functools.reduce(ImageSet.__add__, [given, bundled, variants])
 
 
-def _bundled():
-    """Return the bundled clip-art and photos."""
-    return load_images("styles", domain=["clipart", "photo"])
+def _spread(images, n):
+    """Return at most n pictures, evenly spread over an `ImageSet`."""
+    return images[np.linspace(0, len(images) - 1, min(n, len(images))).round().astype(int)]
 
 
 def make_variants(picture, folder):
     """Write variants of a PIL picture that decoders easily read differently into a folder; return their paths."""
-    from PIL import Image
-
     width_px, height_px = picture.size
     enlarged = picture.resize((2048, max(1, 2048 * height_px // width_px)))
     see_through = picture.resize((301, 203)).convert("RGBA")

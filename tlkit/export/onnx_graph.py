@@ -43,21 +43,18 @@ def add_card(folder, facts, text):
     (folder / facts["model"]).write_bytes(model.SerializeToString())
 
 
-def open_model(folder, facts):
-    """Return (predict, runtime) of a written model."""
-    return run_graph((folder / facts["model"]).read_bytes())
+def predict(folder, facts, images):
+    """Return all outputs (n, n_outputs) of a written model for an `ImageSet`, and the runtime."""
+    return run_graph((folder / facts["model"]).read_bytes(), images)
 
 
-def run_graph(content):
-    """Return (function from an `ImageSet` to all outputs (n, n_outputs), runtime) for the bytes of an ONNX model."""
+def run_graph(content, images):
+    """Return what `predict` does, for the bytes of an ONNX model."""
     _, onnxruntime = import_onnx()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-
-    def predict(images):
-        pictures = (np.asarray(images.read(index)) for index in range(len(images)))
-        return np.array([np.concatenate(session.run(None, {"picture": each}), axis=None) for each in pictures])
-
-    return predict, f"onnxruntime {onnxruntime.__version__}"
+    pictures = (np.asarray(images.read(index)) for index in range(len(images)))
+    values = [np.concatenate(session.run(None, {"picture": picture}), axis=None) for picture in pictures]
+    return np.array(values), f"onnxruntime {onnxruntime.__version__}"
 
 
 def make_graph(run):

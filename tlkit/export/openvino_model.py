@@ -35,6 +35,6 @@ def write_model(run, folder):
     return facts | {"model": MODEL, "sha256": hash_model(folder / MODEL, folder / TENSORS)}
 
 
-def open_model(folder, facts):
-    """Return (predict, runtime) of a written model."""
-    return open_predictor(folder, facts["sha256"]).predict, f"openvino {importlib.metadata.version('openvino')}"
+def predict(folder, facts, images):
+    """Return the probabilities (n, n_classes) of an `ImageSet` by a written model, and the runtime."""
+    return open_predictor(folder, facts["sha256"]).predict(images), f"openvino {importlib.metadata.version('openvino')}"
