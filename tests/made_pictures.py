@@ -31,6 +31,17 @@ def write_classes(folder, counts, number=0):
     return folder
 
 
+def write_dark_and_bright(folder, count=12):
+    """Write a folder with the classes "dark" and "bright", which any network tells apart."""
+    random = np.random.default_rng(0)
+    for name, level in (("dark", 40), ("bright", 200)):
+        (folder / name).mkdir(parents=True)
+        for place in range(count):
+            pixels = level + random.integers(-30, 30, (16, 16, 3))
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{place}.png")
+    return folder
+
+
 def write_zip(path, files, **options):
     """Write a zip; `files` is a list of (name or ZipInfo, bytes)."""
     with zipfile.ZipFile(path, "w", **options) as archive:

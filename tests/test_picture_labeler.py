@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 from made_networks import make_tiny_backbone
-from made_pictures import encode, make_picture, write_classes
+from made_pictures import encode, make_picture, write_classes, write_dark_and_bright
 from PIL import Image
 from test_label_file import load, write_flat
 
@@ -205,13 +205,7 @@ def list_contents(folder):
 @pytest.fixture
 def suspicious(tmp_path):
     """A folder of dark and bright pictures, with a wrong label and a copy; the run, and what lies in the folder."""
-    random = np.random.default_rng(0)
-    for name, level in (("dark", 40), ("bright", 200)):
-        (tmp_path / "pets" / name).mkdir(parents=True)
-        for number in range(12):
-            pixels = level + random.integers(-30, 30, (16, 16, 3))
-            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "pets" / name / f"{number}.png")
-    images = tl.load_images(tmp_path / "pets")
+    images = tl.load_images(write_dark_and_bright(tmp_path / "pets"))
     run = tl.transfer(make_tiny_backbone(), images, "linear_probe", progress=False)
     assert (run.predict(images).argmax(axis=1) == images.labels).all()
     (tmp_path / "pets/dark/0.png").rename(tmp_path / "pets/bright/wrong.png")
@@ -231,7 +225,7 @@ def test_suspects_are_listed_relabelled_dropped_kept_and_taken_back(suspicious, 
     reason, twin = cleaner.notes[wrong]
     assert "Mistake: dark predicted" in reason and "Suspected label error: dark" in reason and twin == -1
     assert cleaner.classes[cleaner.suggested[wrong]] == "dark"
-    assert cleaner.notes[first][1] == second and "of pets/dark/copy.png: dark." in cleaner.notes[first][0]
+    assert cleaner.notes[first][1] == second and "of dark/copy.png: dark." in cleaner.notes[first][0]
     browser.send("edit", [wrong], {"label": "dark", "dropped": "0"})
     browser.send("edit", [first], {"dropped": "0"})
     assert cleaner.status.startswith(f"{len(shown) - 2} of {len(shown)} suspects open, 0 dropped. dark/5.png: kept.")

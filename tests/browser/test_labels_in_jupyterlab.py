@@ -13,7 +13,7 @@ from pathlib import Path
 
 import tlkit as tl
 from made_networks import make_tiny_backbone
-from made_pictures import make_picture
+from made_pictures import make_picture, write_dark_and_bright
 from tlkit.images.label_file import LabelFile
 
 if not Path("desk").exists():
@@ -24,6 +24,13 @@ if not Path("desk").exists():
     'tl.widgets.PictureLabeler("desk", ["cup", "pen"])',
     'print({name: "dropped" if entry.dropped else entry.label for name, entry in LabelFile("desk").entries.items()})',
     'tl.widgets.PictureLabeler("desk", backbone=make_tiny_backbone())',
+    """
+images = tl.load_images(write_dark_and_bright(Path("pets")))
+run = tl.transfer(make_tiny_backbone(), images, "linear_probe")
+Path("pets/dark/0.png").rename("pets/bright/wrong.png")
+images.read(17).resize((20, 20)).save("pets/dark/copy.png")
+tl.widgets.PictureCleaner(run, tl.load_images("pets")).wait()
+""",
 ]
 
 
@@ -98,6 +105,7 @@ def test_pictures_are_labelled_by_keyboard_alone(lab):
     assert not [error for error in lab.errors if not re.search("WebSocket|404", error)]
 
 
+@pytest.mark.parametrize("lab", ["perCommTarget"], indirect=True)
 def test_suggestions_come_most_uncertain_first_and_enter_takes_them(lab):
     output = lab.output(3)
     lab.run_cell(3)
@@ -124,6 +132,7 @@ def test_suggestions_come_most_uncertain_first_and_enter_takes_them(lab):
     assert not [error for error in lab.errors if not re.search("WebSocket|404", error)]
 
 
+@pytest.mark.parametrize("lab", ["perCommTarget"], indirect=True)
 def test_pictures_are_added_within_the_limit_of_a_message(lab):
     output = lab.output(1)
     chooser = output.get_by_label("add pictures to the folder")
@@ -146,4 +155,28 @@ def test_pictures_are_added_within_the_limit_of_a_message(lab):
     )
     chooser.set_input_files({"name": "bad.png", "mimeType": "image/png", "buffer": b"no picture"})
     expect(find_status(lab)).to_contain_text("This could not be done: PictureError: bad.png")
+    assert lab.errors == []
+
+
+@pytest.mark.parametrize("lab", ["perCommTarget"], indirect=True)
+def test_suspects_are_cleaned_by_keyboard(lab):
+    lab.run_cell(4)
+    output, status = lab.output(4), find_status(lab, 4)
+    first = output.locator("[role=option]").first
+    expect(first).to_have_attribute("aria-label", "bright/wrong.png: bright, suggested dark")
+    expect(output).to_contain_text("Mistake: dark predicted")
+    output.get_by_role("listbox").focus()
+    type_keys(lab, "Enter")
+    expect(status).to_contain_text("bright/wrong.png: dark.")
+    expect(first).to_have_attribute("aria-label", re.compile("^bright/wrong.png: dark, kept"))
+    copy = find_tile(lab, "dark/copy.png", 4)
+    copy.click()
+    expect(output.locator(".tlkit-large img")).to_have_count(2)
+    type_keys(lab, "d")
+    expect(status).to_contain_text("1 dropped. dark/copy.png: dropped.")
+    type_keys(lab, "k")
+    expect(status).to_contain_text(": kept.")
+    type_keys(lab, "u", "u")
+    expect(copy).to_have_attribute("aria-label", re.compile("^dark/copy.png: dark$"))
+    expect(copy).to_have_attribute("aria-selected", "true")
     assert lab.errors == []
