@@ -169,7 +169,7 @@ def test_suspects_are_cleaned_by_keyboard(lab):
     type_keys(lab, "Enter")
     expect(status).to_contain_text("bright/wrong.png: dark.")
     expect(first).to_have_attribute("aria-label", re.compile("^bright/wrong.png: dark, kept"))
-    copy = find_tile(lab, "dark/copy.png", 4)
+    copy = output.get_by_role("option", name="dark/copy.png: ")
     copy.click()
     expect(output.locator(".tlkit-large img")).to_have_count(2)
     type_keys(lab, "d")
