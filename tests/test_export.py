@@ -191,5 +191,8 @@ def test_the_command_writes_into_the_run_and_renews_its_card(runtime, run, image
     assert "fake 1.0" in (tmp_path / "run" / "README.md").read_text()
     status, _, errors = call_command(monkeypatch, capsys, "export", tmp_path / "run", "--kind", "wbe")
     assert status == 1 and errors.startswith("tlkit: --kind: 'wbe' is unknown")
+    runtime.write_model = lambda run, folder: __import__("no_such_package")
+    status, _, errors = call_command(monkeypatch, capsys, *arguments)
+    assert (status, errors) == (1, "tlkit: No module named 'no_such_package'\n")
     status, _, errors = call_command(monkeypatch, capsys, "export", tmp_path / "nothing", "--kind", "fake")
     assert status == 1 and "has no run.json" in errors

@@ -69,7 +69,7 @@ def main():
         except KeyboardInterrupt:
             say("interrupted", is_note=True)
             raise SystemExit(130) from None
-        except (ValueError, TypeError, OSError, RuntimeError) as error:
+        except (ValueError, TypeError, OSError, RuntimeError, ModuleNotFoundError) as error:
             say(f"tlkit: {translate(str(error))}", is_note=True)
             raise SystemExit(1) from None
         finally:
