@@ -97,7 +97,7 @@ torch.Size([5, 1])
 >>> entry.name, entry.weights, entry.recipe.resize_size_px, entry.licence
 ('timm:resnet18', 'tv_in1k', 256, 'bsd-3-clause')
 """,
-    ("tlkit.backbones.timm_tags", "read_tag"): """
+    ("tlkit.backbones.timm_networks", "read_tag"): """
 >>> read_tag("convnext_base", "clip_laion2b_augreg_ft_in12k_in1k")
 ('LAION-2B, then ImageNet-12k, then ImageNet-1k', 'general')
 >>> read_tag("vit_large_patch16_dinov3", "sat493m")
@@ -122,16 +122,16 @@ torch.Size([5, 1])
 >>> count_confusion(np.array([0, 1, 1]), np.array([0, 0, 1]), 2).tolist()
 [[1, 0], [1, 1]]
 """,
-    ("tlkit.evaluation.share_intervals", "wilson_interval"): """
+    ("tlkit.evaluation.intervals", "wilson_interval"): """
 >>> low, high = wilson_interval(8, 10)
 >>> round(low, 3), round(high, 3)
 (0.49, 0.943)
 """,
-    ("tlkit.evaluation.share_intervals", "normal_half_width"): """
+    ("tlkit.evaluation.intervals", "normal_half_width"): """
 >>> round(normal_half_width(0.5, 100), 3)
 0.098
 """,
-    ("tlkit.evaluation.share_intervals", "percentile_interval"): """
+    ("tlkit.evaluation.intervals", "percentile_interval"): """
 >>> low, high = percentile_interval(range(41))
 >>> round(low, 3), round(high, 3)
 (1.0, 39.0)

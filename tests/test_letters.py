@@ -14,9 +14,9 @@ from matplotlib.text import Text
 
 import tlkit as tl
 from tlkit.plots import letters
+from tlkit.plots.comparison_page import draw_mistakes
 from tlkit.plots.feature_map import draw_feature_map
 from tlkit.plots.letters import make_texts_plain
-from tlkit.plots.mistakes import draw_mistakes
 from tlkit.plots.page import Page, render_figure
 from tlkit.plots.style import shorten
 

@@ -16,9 +16,8 @@ from matplotlib.figure import Figure
 
 import tlkit as tl
 from tlkit.plots import draw_confusion
-from tlkit.plots.comparison_page import ComparisonPage
+from tlkit.plots.comparison_page import N_COLUMNS, N_ROWS, ComparisonPage, draw_mistakes
 from tlkit.plots.confusion import draw_confusion_cells
-from tlkit.plots.mistakes import N_COLUMNS, N_ROWS, draw_mistakes
 from tlkit.summaries.comparison import ArmChoice, summarise_arm
 
 HERE = Path(__file__).parent

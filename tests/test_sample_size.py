@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
-from tlkit.evaluation.gains import MARGIN, give_verdict
+from tlkit.evaluation.gains import MARGIN, MAX_COUNT, give_verdict, n_pictures_to_tell, n_seeds_to_tell
 from tlkit.evaluation.paired_gains import PairedGains
-from tlkit.evaluation.sample_size import MAX_COUNT, n_pictures_to_tell, n_seeds_to_tell
 
 
 def half_width(values, n, level=0.95):

@@ -14,8 +14,7 @@ from made_claims import CHOICES, make_claim
 from matplotlib.figure import Figure
 
 from tlkit.plots import draw_specification_curve
-from tlkit.plots.specification_curve import SpecificationPage, render_specification_curve
-from tlkit.summaries.specification_curve import summarise_curve
+from tlkit.plots.specification_curve import SpecificationPage, render_specification_curve, summarise_curve
 
 
 def make_random_claim(seed, expected):

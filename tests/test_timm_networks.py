@@ -17,9 +17,8 @@ from tlkit.backbones.entry import WHOLE
 from tlkit.backbones.recipe import Recipe
 from tlkit.backbones.stages import build_network
 from tlkit.backbones.timm_costs import compute_costs
-from tlkit.backbones.timm_networks import build_timm, find_timm_entry, list_timm_entries
+from tlkit.backbones.timm_networks import build_timm, find_timm_entry, list_timm_entries, read_tag
 from tlkit.backbones.timm_stages import cut_network
-from tlkit.backbones.timm_tags import read_tag
 from tlkit.backbones.weights.error import WeightsError
 
 FOUR = ("stage1", "stage2", "stage3", "stage4")

@@ -9,8 +9,7 @@ from sklearn.linear_model import LogisticRegression
 
 import tlkit as tl
 from tlkit.heads import logistic
-from tlkit.heads.logistic import solve_logistic
-from tlkit.heads.soft_targets import solve_soft_targets
+from tlkit.heads.logistic import solve_logistic, solve_soft_targets
 
 WEIGHTED_KINDS = ("logistic", "ridge")
 

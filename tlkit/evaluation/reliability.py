@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tlkit.arguments import check_count, check_known, check_predictions
-from tlkit.evaluation.share_intervals import percentile_interval, wilson_interval
+from tlkit.evaluation.intervals import percentile_interval, wilson_interval
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,6 +1,7 @@
 """Specification curves: the effect in each replication of a claim, sorted, above the choices behind it."""
 
 import base64
+import dataclasses
 import html
 import re
 from collections.abc import Mapping, Sequence
@@ -10,12 +11,48 @@ from matplotlib.axes import Axes
 from pandas import DataFrame
 
 from tlkit.arguments import check_columns, check_known
-from tlkit.evaluation.gains import MARGIN, VERDICTS
+from tlkit.evaluation.gains import MARGIN, VERDICTS, give_verdict
 from tlkit.plots.letters import with_plain_texts
 from tlkit.plots.page import Page
 from tlkit.plots.style import COLOURS, FIXED, TEXT_PT, measure_error_bars, shorten
 from tlkit.plots.vector import QUIET, make_vector_canvas, mark, render_vector
-from tlkit.summaries.specification_curve import OUTSIDE, WITHIN, name_results, summarise_curve
+
+WITHIN, OUTSIDE = "within the bounds", "not within the bounds"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class CurveSummary:
+    """The replications that were kept; `summarise_curve` makes one."""
+
+    kept: np.ndarray  # bool, (n_replications,)
+    sentence: str
+
+
+def name_results(replications, expected):
+    """Return the verdict on each replication (str array), or whether it is within the bounds."""
+    if isinstance(expected, str):
+        return np.array([give_verdict(*ends) for ends in replications[["low", "high"]].itertuples(index=False)])
+    return np.where(replications["holds"], WITHIN, OUTSIDE)
+
+
+def summarise_curve(claim, levels):
+    """Return the `CurveSummary` of a claim for the levels of its choices that are kept, {choice: levels}."""
+    # A table that was read from a file may have other types than the levels.
+    found = [claim.replications[name].astype(str).isin(list(map(str, some))) for name, some in levels.items()]
+    kept = np.all(found, axis=0)
+    if not kept.any():
+        return CurveSummary(kept, f"{claim.sentence} No replication has only these levels. Tick more of them.")
+    left = claim.replications[kept]
+    results, counts = np.unique(name_results(left, claim.expected), return_counts=True)
+    listed = ", ".join(f"{result} {count}" for result, count in zip(results, counts, strict=True))
+    verdicts = f": {listed}" if isinstance(claim.expected, str) else ""
+    which = "replications" if kept.all() else "of the replications left"
+    sentence = (
+        f"{claim.sentence} This holds in {left['holds'].sum()} of {len(left)} {which} ({left['holds'].mean():.0%})"
+        f"{verdicts}. The {claim.effect} ranges from {left['effect'].min():.3g} to {left['effect'].max():.3g}."
+    )
+    return CurveSummary(kept, sentence)
+
 
 # Colours and, for readers in gray, shapes; a point is filled if the claim holds in its replication.
 _STYLES = {"helps": (COLOURS[0], "^"), "harms": (COLOURS[1], "v"), "no difference that matters": (COLOURS[2], "s")}

@@ -7,8 +7,7 @@ import traitlets
 
 from tlkit.claims.claim import Claim
 from tlkit.claims.ledger import get
-from tlkit.plots.specification_curve import SpecificationPage
-from tlkit.summaries.specification_curve import summarise_curve
+from tlkit.plots.specification_curve import SpecificationPage, summarise_curve
 from tlkit.widgets.controls import make_buttons
 from tlkit.widgets.explorer import ChoiceExplorer
 
