@@ -2,8 +2,10 @@
 
 import contextlib
 import dataclasses
+import functools
 import importlib
 import inspect
+import math
 import numbers
 import operator
 import pkgutil
@@ -138,9 +140,10 @@ def compare(answer, right, slips, otherwise, are_equal=operator.eq):
         raise NotYet(find_slip(answer, slips, are_equal) or otherwise)
 
 
-def sort_by_distance(answer, slips):
-    """Return the slips {hint: wrong number} of a number, the nearest to the answer first."""
-    return dict(sorted(slips.items(), key=lambda slip: abs(answer - slip[1])))
+def compare_number(answer, right, slips, otherwise, tolerance):
+    """Do as `compare` does for numbers: the hint is that of the nearest slip, if it is within the tolerance."""
+    nearest_first = dict(sorted(slips.items(), key=lambda slip: abs(answer - slip[1])))
+    compare(answer, right, nearest_first, otherwise, functools.partial(math.isclose, rel_tol=0, abs_tol=tolerance))
 
 
 def name_type(answer):

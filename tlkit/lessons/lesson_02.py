@@ -1,10 +1,7 @@
 """Exercises of lesson 02: operations at another picture size, and the best network within a budget."""
 
-import functools
-import math
-
 from tlkit.arguments import suggest
-from tlkit.lessons.exercise import NotYet, compare, exercise, expect_number, name_type, sort_by_distance
+from tlkit.lessons.exercise import NotYet, compare_number, exercise, expect_number, name_type
 
 
 @exercise("02_operations", "a number of GFLOP")
@@ -21,8 +18,7 @@ def _check_operations(answer, *, networks, network, image_size_px):
         "that is the ratio of the areas; multiply the network's operations by it.": ratio**2,
         "that counts single operations; divide by a billion for GFLOP.": own * ratio**2 * 1e9,
     }
-    near = functools.partial(math.isclose, rel_tol=0, abs_tol=6e-3)
-    compare(answer, own * ratio**2, sort_by_distance(answer, slips), "operations grow with the number of pixels.", near)
+    compare_number(answer, own * ratio**2, slips, "operations grow with the number of pixels.", 6e-3)
     return f"{own:.2f} GFLOP × {ratio:.2f}² = {own * ratio**2:.2f} GFLOP per picture."
 
 

@@ -110,38 +110,29 @@ def _look_for_leak(probe, train, test):
         )
     if not np.isin(alone, test.labels).any():
         raise NotYet("none of the predictions is a label: return the numbers that head.predict gives for test.values.")
-    if not np.array_equal(probe(train, _change(test, labels=np.roll(test.labels, 1))), alone):
+    if not np.array_equal(probe(train, dataclasses.replace(test, labels=np.roll(test.labels, 1))), alone):
         raise NotYet("with other labels for the test pictures it predicts something else: it must not use those.")
     # Moved far away, all test pictures look alike to a scaler of the training pictures, and change their class.
     spread = test.values.std(axis=0)
-    if np.array_equal(probe(train, _change(test, values=test.values + np.float32(10) * spread)), alone):
+    if np.array_equal(probe(train, dataclasses.replace(test, values=test.values + np.float32(10) * spread)), alone):
         if len(np.unique(alone)) == 1:
             raise NotYet("it predicts the same class for every picture; fit a head on the training pictures.")
-        if np.array_equal(probe(train, _change(test, values=test.values[::-1])), alone):
+        if np.array_equal(probe(train, dataclasses.replace(test, values=test.values[::-1])), alone):
             raise NotYet("the test pictures make no difference: predict those, not the training pictures.")
         raise NotYet(
             "all test pictures were moved far away and nothing changed: they were scaled by their own mean. In use, "
             "pictures come one by one: scale them like the training pictures."
         )
-    strange = _change(test, values=test.values * np.float32(_FAR))
-    if not np.array_equal(probe(train, _join([test, *[strange] * _N_COPIES]))[: len(test)], alone):
+    strange = dataclasses.replace(test, values=test.values * np.float32(_FAR))
+    parts = [test, *[strange] * _N_COPIES]
+    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS}
+    if not np.array_equal(probe(train, dataclasses.replace(test, **joined))[: len(test)], alone):
         raise NotYet(
             "pictures got another class when strange ones were tested together with them: something was fitted on the "
             "test pictures. Which line uses them before the last one?"
         )
     # Powers of two: the scaled values keep every bit.
     stretch = np.exp2(np.resize([-10, 0, 10], test.values.shape[1])).astype(np.float32)
-    stretched = (_change(part, values=part.values * stretch) for part in (train, test))
+    stretched = (dataclasses.replace(part, values=part.values * stretch) for part in (train, test))
     if not np.array_equal(probe(*stretched), alone):
         raise NotYet("no leak any more, but nothing is scaled either: keep the scaler, fit it on other pictures.")
-
-
-def _change(features, **parts):
-    """Return features with some columns replaced."""
-    return dataclasses.replace(features, **parts)
-
-
-def _join(parts):
-    """Return several Features as one."""
-    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS}
-    return dataclasses.replace(parts[0], **columns)

@@ -2,15 +2,7 @@
 
 import numpy as np
 
-from tlkit.lessons.exercise import (
-    NotYet,
-    calling_answer,
-    compare,
-    exercise,
-    expect_number,
-    name_type,
-    sort_by_distance,
-)
+from tlkit.lessons.exercise import NotYet, calling_answer, compare_number, exercise, expect_number, name_type
 
 _TOLERANCE = 0.00501  # an error may be rounded to two digits
 _CELL = ["source", "target", "seed"]
@@ -24,14 +16,12 @@ def _check_means(answer, *, toy):
     source, labels, target, truth = (np.asarray(part) for part in toy)
     moved = source + target.mean(axis=0) - source.mean(axis=0)
     right = _measure_error(moved, labels, target, truth)
-    compare(
-        answer,
-        right,
-        sort_by_distance(answer, _list_means_slips(source, labels, target, truth, moved, right)),
+    slips = _list_means_slips(source, labels, target, truth, moved, right)
+    otherwise = (
         "another number: move the source by the difference of the two means, solve the head there, and measure the "
-        "share of the target that it gets wrong.",
-        lambda a, b: abs(a - b) <= _TOLERANCE,
+        "share of the target that it gets wrong."
     )
+    compare_number(answer, right, slips, otherwise, _TOLERANCE)
     before = _measure_error(source, labels, target, truth)
     return (
         f"{right:.2f} wrong after aligning, {before:.2f} before: the means differed because the class shares did, and "

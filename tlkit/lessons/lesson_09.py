@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tlkit.lessons.exercise import compare, exercise, expect_number, sort_by_distance
+from tlkit.lessons.exercise import compare_number, exercise, expect_number
 
 _TOLERANCE = 0.0051  # an answer may be rounded to two digits, or be the mean of some thousand random draws
 
@@ -26,14 +26,11 @@ def _check_maximum(answer, *, chance, n_pictures, n_epochs):
             chance + np.sqrt(chance * (1 - chance) / n_pictures)
         ),
     }
-    compare(
-        answer,
-        right,
-        sort_by_distance(answer, slips),
+    otherwise = (
         f"another number: draw {n_epochs} epochs, each with {n_pictures} pictures that are right with probability "
-        f"{chance}; take the best share, and the mean of that over many draws.",
-        lambda a, b: abs(a - b) <= _TOLERANCE,
+        f"{chance}; take the best share, and the mean of that over many draws."
     )
+    compare_number(answer, right, slips, otherwise, _TOLERANCE)
     return (
         f"{right:.2f}, although each is worth {chance:.2f}: {right - chance:+.2f} from taking the best of {n_epochs}."
     )
@@ -78,13 +75,10 @@ def _check_honest(answer, *, scores):
         "this is the error; report the accuracy.": 1 - right,
         "this is in per cent; give a share, from 0 to 1.": 100 * right,
     }
-    compare(
-        answer,
-        right,
-        sort_by_distance(answer, slips),
+    otherwise = (
         "another number: in each fold take the candidate with the highest inner score, note its outer score, and "
-        "take the mean over the folds.",
-        lambda a, b: abs(a - b) <= _TOLERANCE,
+        "take the mean over the folds."
     )
+    compare_number(answer, right, slips, otherwise, _TOLERANCE)
     promised = outer.max(axis=1).mean()
     return f"{right:.2f}: no choice has seen the pictures that judge it. The best outer scores promise {promised:.2f}."

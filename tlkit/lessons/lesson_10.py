@@ -55,7 +55,7 @@ def _list_slips(a, b):
     """Return {hint: number} of usual wrong alignments of features (n, d) and (n, e)."""
     from tlkit.inspection import cka
 
-    biased, not_divided = cka(a, b, debiased=False), np.sum(_center(_kernel(a)) * _center(_kernel(b)))
+    biased, not_divided = cka(a, b, debiased=False), np.sum(_center(a @ a.T) * _center(b @ b.T))
     return {
         "that is still the biased one: the diagonal has to be emptied before the means are subtracted.": biased,
         "the diagonal was emptied, but nothing was centred after it.": _align(a, b, _empty_diagonal),
@@ -69,14 +69,9 @@ def _list_slips(a, b):
 
 
 def _align(a, b, center):
-    """Return the alignment of the kernels of two sets of features after centring."""
-    ours, theirs = center(_kernel(a)), center(_kernel(b))
+    """Return the alignment of the linear kernels (n, n) of two sets of features after centring."""
+    ours, theirs = center(a @ a.T), center(b @ b.T)
     return np.sum(ours * theirs) / np.sqrt(np.sum(ours**2) * np.sum(theirs**2))
-
-
-def _kernel(values):
-    """Return the linear kernel (n, n) of features (n, d)."""
-    return values @ values.T
 
 
 def _empty_diagonal(kernel):

@@ -3,7 +3,7 @@
 import functools
 import math
 
-from tlkit.lessons.exercise import compare, exercise, expect_number, sort_by_distance
+from tlkit.lessons.exercise import compare, compare_number, exercise, expect_number
 
 
 @exercise("12_smallest_p", "a number between 0 and 1")
@@ -40,6 +40,5 @@ def _check_regret(answer, *, ranking, score):
         "that is the lead over the mean candidate; compare with the best one.": picked - accuracy.mean(),
         "give a share, not points in a hundred.": 100 * (best - picked),
     }
-    near = functools.partial(math.isclose, rel_tol=0, abs_tol=5e-3)
-    compare(answer, best - picked, sort_by_distance(answer, slips), "which accuracy has the score's pick?", near)
+    compare_number(answer, best - picked, slips, "which accuracy has the score's pick?", 5e-3)
     return f"{best:.3f} - {picked:.3f} = {best - picked:.3f}: the price of trusting {score} on these candidates."

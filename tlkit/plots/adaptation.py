@@ -207,7 +207,10 @@ def _draw_static(classes, figure):
 def _draw_dynamic(summary, axes):
     """Draw both maps to one scale, the recalls and the heading."""
     before, after, recalls = axes
-    scale = _measure_scale(summary.before, summary.after)
+    maps = summary.before, summary.after
+    points = np.concatenate([side for shown in maps for side in (shown.source, shown.target)])
+    low, high = points.min(axis=0), points.max(axis=0)
+    middle, half = (low + high) / 2, np.maximum((high - low) / 2 / _MOST_SHOWN, np.finfo(float).tiny)
     pictures = [
         [f"{name}: {summary.before.classes[label]}, {domain}" for name, label in zip(names, labels, strict=True)]
         for domain, names, labels in (
@@ -215,8 +218,9 @@ def _draw_dynamic(summary, axes):
             (summary.choice.target, summary.target_names, summary.before.target_labels),
         )
     ]
-    for ax, domain_map in ((before, summary.before), (after, summary.after)):
-        _draw_domains(_rescale(domain_map, *scale), ax, pictures)
+    for ax, domain_map in zip((before, after), maps, strict=True):
+        sides = {name: (getattr(domain_map, name) - middle) / half for name in ("source", "target")}
+        _draw_domains(dataclasses.replace(domain_map, **sides), ax, pictures)
     across, up = summary.after.axis_names
     after.text(0, -1.06, across, fontsize=9, ha="center", va="top")
     after.text(-1.03, 1.25, up, fontsize=9, ha="right", va="center", rotation="vertical")  # of both maps
@@ -228,16 +232,3 @@ def _draw_dynamic(summary, axes):
     for height, text, weight in heading:
         style = {"fontsize": 10, "weight": weight, "transform": before.figure.transFigure, "va": "center"}
         before.text(0.01, height, text, **style)
-
-
-def _measure_scale(*maps):
-    """Return the middle, (2,), and half the width, (2,), of all points in some maps."""
-    points = np.concatenate([side for shown in maps for side in (shown.source, shown.target)])
-    low, high = points.min(axis=0), points.max(axis=0)
-    return (low + high) / 2, np.maximum((high - low) / 2 / _MOST_SHOWN, np.finfo(float).tiny)
-
-
-def _rescale(domain_map, middle, half):
-    """Return a map with its points scaled to -1 to 1."""
-    sides = {name: (getattr(domain_map, name) - middle) / half for name in ("source", "target")}
-    return dataclasses.replace(domain_map, **sides)

@@ -90,7 +90,10 @@ def draw_score(score, ax):
     for columns in score.phases()[1:]:
         ax.axvline(columns[0] - 0.5, color="black", linewidth=1.4)
     has_notes = _write_notes(score, ax)
-    ax.set_title(_format_whole(score), fontsize=10, loc="left", pad=20 if has_notes else 6)
+    around = [f"first {_format_function(score.prepare)}"] if score.prepare else []
+    around += [f"at the end {_format_function(score.finish)}"] if score.finish else []
+    title = format_strategy(score.name) + (f" ({', '.join(around)})" if around else "")
+    ax.set_title(title, fontsize=10, loc="left", pad=20 if has_notes else 6)
     scale = ax.inset_axes((1.03, 0.36, 0.035, 0.64))
     ax.get_figure(root=True).colorbar(ScalarMappable(norm, colours), cax=scale, label="learning rate")
     handles = [Patch(facecolor="white", edgecolor=_HATCH_COLOUR, hatch=_HATCH, label="frozen")] * (not rates.all())
@@ -189,13 +192,6 @@ def _format_mark(mark):
         f"{name}: {_format_function(getattr(mark, name))}" for name in ("penalty", "objective") if getattr(mark, name)
     ]
     return ", ".join(words + ["norm statistics move"] * (mark.norm_statistics != Mark().norm_statistics))
-
-
-def _format_whole(score):
-    """Return the title of a score: its name, and the steps before and after its phases."""
-    words = [f"first {_format_function(score.prepare)}"] if score.prepare else []
-    words += [f"at the end {_format_function(score.finish)}"] if score.finish else []
-    return format_strategy(score.name) + (f" ({', '.join(words)})" if words else "")
 
 
 def _format_function(function):

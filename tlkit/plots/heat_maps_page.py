@@ -38,7 +38,10 @@ def draw_correlations(study: HeatStudy, ax: Axes) -> Axes:
     """
     columns = np.arange(len(study.depths))
     for index, method in enumerate(study.maps):
-        (line,) = ax.plot(columns, study.means[method], label=_name_curve(study, method), **style_curve(index))
+        values = study.correlations.loc[study.correlations["method"] == method, "correlation"]
+        n_empty = int(values.isna().sum())  # maps without heat have no correlation
+        label = f"{method} ({n_empty} of {len(values)} maps are empty and left out)" if n_empty else method
+        (line,) = ax.plot(columns, study.means[method], label=label, **style_curve(index))
         words = [f"{method}, {depth}: {mean:.2f}" for depth, mean in study.means[method].items()]
         mark(line, "point", index, words=words)
     ax.axhline(0, color="0.5", linewidth=1)
@@ -49,13 +52,6 @@ def draw_correlations(study: HeatStudy, ax: Axes) -> Axes:
     ax.grid(alpha=0.3)
     ax.legend(fontsize=TEXT_PT)
     return ax
-
-
-def _name_curve(study, method):
-    """Return the name of a method, with the number of maps without heat, which have no correlation."""
-    values = study.correlations.loc[study.correlations["method"] == method, "correlation"]
-    n_empty = int(values.isna().sum())
-    return f"{method} ({n_empty} of {len(values)} maps are empty and left out)" if n_empty else method
 
 
 class HeatStudyPage(Page):

@@ -26,20 +26,16 @@ def draw_learning_curve(curve, ax):
     shots = sorted(table["shots"].unique().tolist())
     ax.set_xticks(shots, [str(number) for number in shots])
     ax.minorticks_off()
-    _leave_room(table, len(crossings), ax)
+    # The curves lie above one strip per crossing.
+    scores = table[["accuracy", "accuracy_low", "accuracy_high"]]
+    bottom, top = max(0.0, scores.min(axis=None) - 0.02), min(1.0, scores.max(axis=None) + 0.02)
+    strips = (len(crossings) + 0.2 * (len(crossings) > 0)) * _STRIP
+    ax.set_ylim(bottom - (top - bottom) * strips / (1 - strips), top)
+    ax.set_yticks([tick for tick in ax.get_yticks() if bottom - 1e-9 <= tick <= top])
     for index, crossing in enumerate(crossings.itertuples()):
         _draw_crossing(crossing, table, (index + 0.4) * _STRIP, ax)
     finish_curves(ax, f"shots ({SHOTS})", ACCURACY)
     return ax
-
-
-def _leave_room(table, n_crossings, ax):
-    """Set the limits so that the curves lie above one strip per crossing."""
-    scores = table[["accuracy", "accuracy_low", "accuracy_high"]]
-    bottom, top = max(0.0, scores.min(axis=None) - 0.02), min(1.0, scores.max(axis=None) + 0.02)
-    strips = (n_crossings + 0.2 * (n_crossings > 0)) * _STRIP
-    ax.set_ylim(bottom - (top - bottom) * strips / (1 - strips), top)
-    ax.set_yticks([tick for tick in ax.get_yticks() if bottom - 1e-9 <= tick <= top])
 
 
 def _draw_crossing(crossing, table, height, ax):

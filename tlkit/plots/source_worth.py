@@ -21,12 +21,6 @@ class SourceWorthPage(Page):
         super().__init__(SIZE_INCHES, lambda figure: _draw_static(summaries, figure), _draw_dynamic)
 
 
-def _find_span(summaries):
-    """Return the limits (low, high) of an axis that holds the gains and intervals of all summaries."""
-    ends = [value for one in summaries for value in (*one.gains_by_seed, one.row["gain_low"], one.row["gain_high"])]
-    return min(float(np.nanmin(ends)), -MARGIN) - 0.02, max(float(np.nanmax(ends)), MARGIN) + 0.02
-
-
 def _draw_static(summaries, figure):
     """Draw the frames and the legend; return the axes of map, seeds and recalls."""
     from matplotlib.lines import Line2D
@@ -45,7 +39,9 @@ def _draw_static(summaries, figure):
     shown.set_title("mean gain in accuracy over target only", fontsize=10)
     seeds.axvspan(-MARGIN, MARGIN, color=QUIET, alpha=0.15)
     seeds.axvline(0, color="black", linewidth=1)
-    seeds.set(xlim=_find_span(summaries), ylim=(1.6, -0.5), xlabel="gain in accuracy (gray: too small to matter)")
+    ends = [value for one in summaries for value in (*one.gains_by_seed, one.row["gain_low"], one.row["gain_high"])]
+    span = min(float(np.nanmin(ends)), -MARGIN) - 0.02, max(float(np.nanmax(ends)), MARGIN) + 0.02
+    seeds.set(xlim=span, ylim=(1.6, -0.5), xlabel="gain in accuracy (gray: too small to matter)")
     seeds.set_yticks([0, 1], ["each seed", "mean"])
     seeds.set_title("the framed cell: seeds, mean and 95 % interval", fontsize=10)
     draw_recall_frame(len(classes), recalls)

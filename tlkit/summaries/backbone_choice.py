@@ -59,14 +59,14 @@ class Selection:
 def choose(table, budget, *, score, predicted=None, names="name"):
     """Return the `Selection` of the candidate with the highest score (a column) within a budget."""
     check_known("score", score, list(table))
-    fits = find_fitting(table, budget)
+    fits, title = find_fitting(table, budget), score.replace("_", " ")
     sentence = f"{fits.sum()} of {len(table)} candidates fit ({_format_budget(budget)})."
     scores = np.where(fits, table[score].to_numpy(float, na_value=np.nan), np.nan)
     if np.isnan(scores).all():
-        outcome = f"No candidate that fits has a value of {_format_score(score)}: allow more."
+        outcome = f"No candidate that fits has a value of {title}: allow more."
         return Selection(fits, None, sentence, outcome)
     best, known = int(np.nanargmax(scores)), list(table[names])
-    outcome = f"Best of them by {_format_score(score)}: {known[best]} ({scores[best]:.3f})."
+    outcome = f"Best of them by {title}: {known[best]} ({scores[best]:.3f})."
     if predicted is not None:
         check_known("predicted", predicted, known)
         outcome += f" You predicted {predicted}{_compare(scores, known.index(predicted))}"
@@ -91,11 +91,6 @@ def format_limit(column, value):
         "image_size_px": f"{value:.0f} px",
     }
     return words[column]
-
-
-def _format_score(score):
-    """Return the name of a score with spaces."""
-    return score.replace("_", " ")
 
 
 def _format_budget(budget):

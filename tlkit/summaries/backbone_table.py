@@ -7,12 +7,6 @@ import numpy as np
 
 from tlkit.arguments import check_known
 
-
-def _format_yes(value):
-    """Return "yes" or "no"."""
-    return "yes" if value else "no"
-
-
 # Title of each column, with its unit, and the format of its values.
 _FORMATS = {
     "name": ("network", str),
@@ -26,7 +20,7 @@ _FORMATS = {
     "accuracy": ("published accuracy", lambda value: f"{value:.3f}"),
     "accuracy_source": ("accuracy according to", str),
     "licence": ("licence of the weights", str),
-    "offline": ("works offline", _format_yes),
+    "offline": ("works offline", lambda value: "yes" if value else "no"),
 }
 
 

@@ -5,6 +5,8 @@ from tlkit.strategies.strategy import resolve_keys
 
 # Part of the paths of the parameters that `insert_lora` adds.
 ADAPTER = "lora_"
+# Wide keys come first, so that narrower ones overwrite their learning rate; stages have rank 1.
+_RANKS = {"all": 0, "norm": 2, "bias": 2, "adapter": 3}
 
 
 def apply_phase(backbone, head, phase):
@@ -12,7 +14,7 @@ def apply_phase(backbone, head, phase):
     thaw(backbone)
     thaw(head)
     rates = {}
-    for key, rate in sorted(phase.learning_rate.items(), key=lambda item: _breadth(item[0])):
+    for key, rate in sorted(phase.learning_rate.items(), key=lambda item: _RANKS.get(item[0], 1)):
         for name in resolve_keys([key], backbone):
             for parameter in _list_parameters(name, backbone, head):
                 rates[parameter] = rate
@@ -43,11 +45,6 @@ def count_frozen_stages(backbone):
     stages = list(backbone.body.values())
     trained = [index for index, stage in enumerate(stages) if any(value.requires_grad for value in stage.parameters())]
     return trained[0] if trained else len(stages)
-
-
-def _breadth(key):
-    """Return a rank for sorting: wide keys come first, so that narrower ones overwrite their learning rate."""
-    return {"all": 0, "norm": 2, "bias": 2, "adapter": 3}.get(key, 1)
 
 
 def _list_parameters(name, backbone, head):

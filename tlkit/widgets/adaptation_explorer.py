@@ -72,10 +72,7 @@ class AdaptationExplorer(ChoiceExplorer):
         options = {"source": domains, "target": domains, "method": methods}
         super().__init__(
             AdaptationChoice(domains[0], domains[1], methods[-1]),
-            {
-                name: make_buttons([(format_strategy(option), option) for option in offered])
-                for name, offered in options.items()
-            },
+            {name: make_buttons(offered, format_option=format_strategy) for name, offered in options.items()},
             check=self.adaptations.check,
             summarise=functools.partial(summarise_adaptation, self.adaptations),
             page=AdaptationPage([images.classes[label] for label in np.unique(images.labels)]),

@@ -51,13 +51,12 @@ class ComparisonExplorer(ChoiceExplorer):
             self._strategies[-1] if strategy is None else strategy,
             self._all_shots[len(self._all_shots) // 2] if shots is None else shots,
         )
-        strategies = [(format_strategy(name), name) for name in self._strategies]
         classes = summarise_arm(comparison, choice).classes
         self._read_thumbnail = _read_thumbnails(comparison, images)
         super().__init__(
             choice,
             {
-                "strategy": make_buttons(strategies),
+                "strategy": make_buttons(self._strategies, format_option=format_strategy),
                 "shots": make_slider(self._all_shots, unit="training pictures per class"),
             },
             check=functools.partial(check_arm, comparison),

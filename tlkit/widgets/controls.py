@@ -39,9 +39,9 @@ class Control:
         return given | {"disabled": list(disabled)}
 
 
-def make_buttons(options, *, label="", unit="", kind="radio"):
+def make_buttons(options, *, label="", unit="", kind="radio", format_option=str):
     """Return radio buttons, or toggles, for values or pairs (text, value)."""
-    pairs = [option if isinstance(option, tuple) else (str(option), option) for option in options]
+    pairs = [option if isinstance(option, tuple) else (format_option(option), option) for option in options]
     return Control(kind, tuple(value for _, value in pairs), tuple(text for text, _ in pairs), label, unit)
 
 

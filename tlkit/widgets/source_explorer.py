@@ -46,9 +46,7 @@ class SourceExplorer(ChoiceExplorer):
         super().__init__(
             SourceChoice(worths.sources[0], worths.weights[-1], worths.shots[0]),
             {
-                name: make_buttons(
-                    [(_format_option(option), option) for option in offered], label=_LABELS.get(name, "")
-                )
+                name: make_buttons(offered, label=_LABELS.get(name, ""), format_option=_format_option)
                 for name, offered in options.items()
             },
             check=worths.check,
