@@ -3,8 +3,8 @@
 Each classifies the map behind a stage. While the whole network is trained, its weighted loss is added to the head's.
 """
 
+import contextlib
 import dataclasses
-import functools
 
 import torch
 from torch import nn
@@ -81,21 +81,13 @@ class AuxiliaryLoss(nn.Module):
     def forward(self, backbone, batch, labels):
         """Return the backbone's features of a batch, and the weighted sum of the branches' cross-entropies."""
         maps = {}
-        hooks = [
-            backbone.body[stage].register_forward_hook(functools.partial(_keep, maps, stage)) for stage in self.branches
-        ]
-        try:
+        with contextlib.ExitStack() as hooks:  # hooks are contexts, which remove themselves at the end
+            for stage in self.branches:
+                watch = backbone.body[stage].register_forward_hook
+                hooks.enter_context(watch(lambda *called, stage=stage: maps.update({stage: called[2]})))
             features = backbone(batch)
-        finally:
-            for hook in hooks:
-                hook.remove()
         losses = [
             self.weights[stage] * nn.functional.cross_entropy(self.heads[stage](branch(maps[stage])), labels)
             for stage, branch in self.branches.items()
         ]
         return features, torch.stack(losses).sum()
-
-
-def _keep(maps, stage, module, inputs, output):
-    """Keep the output of a stage (a forward hook)."""
-    maps[stage] = output

@@ -143,35 +143,31 @@ def _make_entry(architecture, tag):
         raise ValueError(f"name: the weights {tag!r} of 'timm:{architecture}' want {obstacle}; choose other weights")
     pretrained_on, kind = read_tag(architecture, tag) if tag else ("nothing", "general")
     file, url = _find_file(configuration) if tag else ("", None)
-    return Entry(
-        name=f"{TIMM}{architecture}",
-        weights=tag or "none",
-        family=timm.models.model_entrypoint(architecture).__module__.rpartition(".")[2],
-        recipe=_read_recipe(configuration),
-        weights_file=file,
-        weights_url=url,
-        licence=configuration.license or "unknown",
-        source=f"timm, {pretrained_on}",
-        pretrained_on=pretrained_on,
-        kind=kind,
-        smallest_size_px=configuration.input_size[1] if configuration.fixed_input_size else _SMALLEST_SIDE_PX,
-        fixed_size=bool(configuration.fixed_input_size),
-        paper=configuration.paper_name or configuration.paper_ids,
-    )
-
-
-def _read_recipe(configuration):
-    """Return the `Recipe` of a configuration."""
     # As in `timm.data.create_transform`: the shorter side is rounded down. The size is the one of training, even if
     # timm has tested the weights at a larger one.
     side = configuration.input_size[1]
-    return Recipe(
+    recipe = Recipe(
         resize_size_px=math.floor(side / configuration.crop_pct),
         crop_size_px=side,
         interpolation=configuration.interpolation,
         mean=tuple(configuration.mean),
         std=tuple(configuration.std),
         crop_mode=configuration.crop_mode,
+    )
+    return Entry(
+        name=f"{TIMM}{architecture}",
+        weights=tag or "none",
+        family=timm.models.model_entrypoint(architecture).__module__.rpartition(".")[2],
+        recipe=recipe,
+        weights_file=file,
+        weights_url=url,
+        licence=configuration.license or "unknown",
+        source=f"timm, {pretrained_on}",
+        pretrained_on=pretrained_on,
+        kind=kind,
+        smallest_size_px=side if configuration.fixed_input_size else _SMALLEST_SIDE_PX,
+        fixed_size=bool(configuration.fixed_input_size),
+        paper=configuration.paper_name or configuration.paper_ids,
     )
 
 

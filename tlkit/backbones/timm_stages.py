@@ -148,23 +148,20 @@ def group_blocks(network, calls):
 
 def _record_calls(network, batch):
     """Return ([(path, output shape) of each module that `forward_features` calls], features)."""
-    calls, hooks = [], []
-    for name, child in network.named_children():
-        is_list = isinstance(child, nn.ModuleList) or type(child).forward is nn.Sequential.forward
-        within = [(f"{name}.{key}", module) for key, module in child.named_children()] if is_list else []
-        for path, module in within or [(name, child)]:
+    calls = []
+    with contextlib.ExitStack() as hooks:
+        for name, child in network.named_children():
+            is_list = isinstance(child, nn.ModuleList) or type(child).forward is nn.Sequential.forward
+            within = [(f"{name}.{key}", module) for key, module in child.named_children()] if is_list else []
+            for path, module in within or [(name, child)]:
 
-            def note(module, inputs, output, path=path):
-                calls.append((path, tuple(output.shape) if torch.is_tensor(output) else ()))
+                def note(module, inputs, output, path=path):
+                    calls.append((path, tuple(output.shape) if torch.is_tensor(output) else ()))
 
-            hooks.append(module.register_forward_hook(note))
-    try:
+                hooks.enter_context(module.register_forward_hook(note))
         features = network.forward_features(batch)
         in_features = list(calls)
         return in_features, network.forward_head(features, pre_logits=True)
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 def compose(stages, tail, batch):

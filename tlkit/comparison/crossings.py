@@ -31,7 +31,8 @@ def find_crossings(pairs, shots):
     # none, a single `Crossing` has the verdict "no crossing" (the same arm leads everywhere) or "can't tell".
     log_shots = np.log2(np.asarray(shots, dtype=float))
     means = np.array([pair.mean for pair in pairs])
-    signs = [_find_sign(*pair.interval()) for pair in pairs]
+    # Of each interval; 0 if it contains zero or is unknown.
+    signs = [int(low > 0) - int(high < 0) for low, high in (pair.interval() for pair in pairs)]
     certain = np.flatnonzero(signs)
     changes = [(last, first) for last, first in itertools.pairwise(certain) if signs[last] != signs[first]]
     if changes:
@@ -50,11 +51,6 @@ def find_crossings(pairs, shots):
     high = _find_bound(pairs, log_shots, certain[0], -1) if signs[-1] and not signs[0] else math.nan
     verdict = NO_CROSSING if all(signs) else CANNOT_TELL
     return [Crossing(_find_middle_root(log_shots, means), low, high, signs[0], signs[-1], verdict)]
-
-
-def _find_sign(low, high):
-    """Return the sign of an interval, 0 if it contains zero or is unknown."""
-    return int(low > 0) - int(high < 0)
 
 
 def _find_middle_root(log_shots, means):

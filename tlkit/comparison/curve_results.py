@@ -158,19 +158,11 @@ def summarise_curve(runs, predictions, description):
     columns = [*_PAIR, "shots", "gain", "gain_low", "gain_high", "n_seeds", "verdict"]
     differences = pd.concat(differences, ignore_index=True)[columns] if differences else pd.DataFrame(columns=columns)
     shots = sorted(runs["shots"].unique().tolist())
-    rows = [
-        _describe_crossing(crossing, strategy, baseline)
-        for baseline, strategy in itertools.combinations(strategies, 2)
-        for crossing in find_crossings([pair_arms(runs, predictions, strategy, baseline, n) for n in shots], shots)
-    ]
+    rows = []
+    for baseline, strategy in itertools.combinations(strategies, 2):
+        ahead = {1: strategy, -1: baseline, 0: None}
+        for one in find_crossings([pair_arms(runs, predictions, strategy, baseline, n) for n in shots], shots):
+            leaders = ahead[one.sign_before], ahead[one.sign_after]
+            rows.append((strategy, baseline, one.shots, one.shots_low, one.shots_high, *leaders, one.verdict))
     columns = [*_PAIR, "shots", "shots_low", "shots_high", "ahead_before", "ahead_after", "verdict"]
     return LearningCurve(runs, predictions, table, differences, pd.DataFrame(rows, columns=columns), description)
-
-
-def _describe_crossing(crossing, strategy, baseline):
-    """Return the row of a `Crossing` in the table of crossings."""
-    ahead = {1: strategy, -1: baseline, 0: None}
-    return (
-        *(strategy, baseline, crossing.shots, crossing.shots_low, crossing.shots_high),
-        *(ahead[crossing.sign_before], ahead[crossing.sign_after], crossing.verdict),
-    )

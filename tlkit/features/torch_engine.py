@@ -97,12 +97,10 @@ def _find_pairs(network, batch):
             pairs.append((made[id(inputs[0])][0], layer))
 
     layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.BatchNorm2d)]
-    hooks = [layer.register_forward_hook(watch) for layer in layers]
-    try:
+    with contextlib.ExitStack() as hooks:
+        for layer in layers:
+            hooks.enter_context(layer.register_forward_hook(watch))
         network(batch)
-    finally:
-        for hook in hooks:
-            hook.remove()
     names = {layer: name for name, layer in network.named_modules()}
     # A layer that is called twice can't be folded for both calls.
     return [(c, names[norm], norm) for c, norm in pairs if seen.count(c) == seen.count(norm) == 1]

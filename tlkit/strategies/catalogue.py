@@ -2,12 +2,26 @@
 
 import dataclasses
 import functools
+import importlib
 
 from tlkit.arguments import suggest
 from tlkit.strategies import phase_schedules as schedules
-from tlkit.strategies import steps
 from tlkit.strategies.penalties import l2_sp
 from tlkit.strategies.strategy import Phase, Strategy
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """A function of a module in `tlkit.training`, imported when it is called."""
+
+    module: str
+    __name__: str  # as functions have it: descriptions and drawings show it
+
+    def __call__(self, *arguments, **settings):
+        """Call the function."""
+        module = importlib.import_module(f"tlkit.training.{self.module}")
+        return getattr(module, self.__name__)(*arguments, **settings)
+
 
 # Number of epochs of fine-tuning; training from scratch gets five times as many steps.
 N_EPOCHS = 6
@@ -17,6 +31,7 @@ _HEAD = Phase(["head"], None)
 _TUNE = Phase(["all", "head"], N_EPOCHS, {"all": 2e-4, "head": 2e-3})
 _TUNE_AFTER_PROBE = Phase(["all"], N_EPOCHS, 2e-4)
 _SCRATCH = Phase(["all"], 5 * N_EPOCHS, 3e-3, augment="crop", norm_statistics="moving")
+_AROUND_SCRATCH = [Step("precise_batch_norm", name) for name in ("reinitialise", "finish_norm_statistics")]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +50,12 @@ _SURGICAL = (
 
 _KNOWN = [
     Known(
-        Strategy([_SCRATCH], steps.reinitialise, steps.finish_norm_statistics, name="from_scratch"),
+        Strategy(
+            [_SCRATCH],
+            Step("precise_batch_norm", "reinitialise"),
+            Step("precise_batch_norm", "finish_norm_statistics"),
+            name="from_scratch",
+        ),
         "the baseline; five times the steps of fine-tuning, since Kornblith et al. 2019 (Do better ImageNet models "
         "transfer better?) also train it for longer",
         "needs many pictures; with a few per class it learns little",
@@ -110,8 +130,8 @@ _KNOWN = [
     Known(
         Strategy(
             [_HEAD, Phase(["adapter", "head"], N_EPOCHS, 1e-3)],
-            functools.partial(steps.insert_lora, rank=4, scale=1.0),
-            steps.merge_lora,
+            functools.partial(Step("lora", "insert_lora"), rank=4, scale=1.0),
+            Step("lora", "merge_lora"),
             name="lora",
         ),
         "Hu et al. 2022 (LoRA: low-rank adaptation of large language models); here also in convolutions, with the head "
@@ -137,7 +157,7 @@ _KNOWN = [
     Known(
         Strategy(
             [_HEAD, _TUNE_AFTER_PROBE],
-            finish=functools.partial(steps.interpolate_with_parent, mixing_coefficient=0.5),
+            finish=functools.partial(Step("wise_ft", "interpolate_with_parent"), mixing_coefficient=0.5),
             name="wise_ft",
         ),
         "Wortsman et al. 2022 (Robust fine-tuning of zero-shot models); the parent is the linear probe",

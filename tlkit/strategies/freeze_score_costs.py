@@ -1,6 +1,7 @@
 """The costs of a freeze score, looked up in measurements of the network. Without torch."""
 
 import dataclasses
+import itertools
 import math
 
 from tlkit.backbones.freezing.costs import FreezingChoice, summarise_freezing
@@ -35,8 +36,10 @@ def summarise_freeze_score(score, costs, n_train, *, frozen_prefix_mib=1024):
         mark, rates = score.marks[columns[0]], dict(zip(score.parts, score.column(columns[0]), strict=True))
         frozen = [stage for stage in costs.stages if not rates[stage]]
         summary = summarise_freezing(costs, FreezingChoice(frozen))
-        prefix = _find_prefix(frozen, costs.stages)
-        stored_mib = _measure_stored(prefix, costs) * n_batches
+        prefix = tuple(itertools.takewhile(frozen.__contains__, costs.stages))
+        # The outputs of a whole network are features, which are small.
+        n_stored = len(prefix) if prefix != tuple(costs.stages) else 0
+        stored_mib = costs.input_bytes[costs.stages[n_stored]] / 2**20 * n_batches if n_stored else 0.0
         if not mark.solved and (mark.augment or stored_mib > frozen_prefix_mib):
             prefix, stored_mib = (), 0.0
         if prefix != previous and prefix not in kept:
@@ -76,16 +79,3 @@ def summarise_freeze_score(score, costs, n_train, *, frozen_prefix_mib=1024):
             stages = f"up to {costs.stages[longest - 1]}"
             sentence += f" The frozen stages {stages} are computed once for the epochs that freeze them."
     return ScoreCosts(n_trainable, costs.n_parameters, memory_mib, n_steps, duration_s, sentence)
-
-
-def _find_prefix(frozen, stages):
-    """Return the stages before the first trained one."""
-    trained = [index for index, stage in enumerate(stages) if stage not in frozen]
-    return tuple(stages[: trained[0]] if trained else stages)
-
-
-def _measure_stored(prefix, costs):
-    """Return the size in MiB of the prefix's outputs for one batch."""
-    if not prefix or prefix == tuple(costs.stages):
-        return 0.0  # the outputs of a whole network are features, which are small
-    return costs.input_bytes[costs.stages[len(prefix)]] / 2**20

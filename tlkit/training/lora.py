@@ -1,5 +1,6 @@
 """Low-rank adapters (LoRA): inserted before the phases, trained, and merged into the weights afterwards."""
 
+import contextlib
 import copy
 
 import torch
@@ -90,10 +91,8 @@ def _find_layers(backbone):
         )
     }
     called = set()
-    hooks = [module.register_forward_hook(lambda *_, name=name: called.add(name)) for name, module in layers.items()]
-    try:
+    with contextlib.ExitStack() as hooks:
+        for name, module in layers.items():
+            hooks.enter_context(module.register_forward_hook(lambda *_, name=name: called.add(name)))
         backbone.infer_shape(backbone.image_size_px)
-    finally:
-        for hook in hooks:
-            hook.remove()
     return [name for name in layers if name in called]

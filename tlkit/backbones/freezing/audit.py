@@ -6,7 +6,6 @@ value without a gradient.
 """
 
 import copy
-import functools
 
 import pandas as pd
 import torch
@@ -102,7 +101,9 @@ def _train_a_step(model, batch, labels):
     """Train one step in place; return {name: "train" or "eval"} of each module that was called."""
     modes = {}
     for name, module in model.named_modules():
-        module.register_forward_hook(functools.partial(_note_mode, modes, name))
+        module.register_forward_hook(
+            lambda called, *_, name=name: modes.update({name: "train" if called.training else "eval"})
+        )
     outputs = model(batch)
     outputs = [value for value in (outputs if isinstance(outputs, tuple) else [outputs]) if value is not None]
     if not outputs or not all(isinstance(value, torch.Tensor) and value.ndim == 2 for value in outputs):
@@ -129,11 +130,6 @@ def _train_a_step(model, batch, labels):
             if parameter.grad is not None:
                 parameter.add_(parameter.grad.sign(), alpha=-_STEP_SIZE)
     return modes
-
-
-def _note_mode(modes, name, module, inputs, output):
-    """Note the mode of a module (a forward hook)."""
-    modes[name] = "train" if module.training else "eval"
 
 
 def _compare(module, trained, holder, mode):

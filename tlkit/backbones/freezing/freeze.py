@@ -80,7 +80,10 @@ def freeze(
     for parameter in stopped:
         parameter.requires_grad_(False)
         parameter.grad = None  # an existing optimizer would take one more step with it
-    modules += [module for module in model.modules() if _is_frozen(module, stopped, exempt)]
+    for module in model.modules():
+        own = set(module.parameters()) - exempt
+        if not own.isdisjoint(stopped) and not any(parameter.requires_grad for parameter in own):
+            modules.append(module)
     for module in {part for whole in modules for part in whole.modules()}:
         if not (is_norm(module) and norm != "frozen"):
             hold_in_evaluation(module)
@@ -129,9 +132,3 @@ def has_moving_statistics(model):
 def _return_to_evaluation(module, inputs):
     """Put a module into evaluation mode (a forward pre-hook)."""
     module.training = False
-
-
-def _is_frozen(module, stopped, exempt):
-    """Return whether parameters of a module were just stopped and none learns, apart from exempt ones."""
-    parameters = set(module.parameters()) - exempt
-    return not parameters.isdisjoint(stopped) and not any(parameter.requires_grad for parameter in parameters)
