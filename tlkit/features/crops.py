@@ -30,8 +30,8 @@ def read_crops(images, indices, recipe, precision="exact", n_threads=None):
     # difference of a picture is at most 3 of 255 levels; other formats don't change. Errors are the same in both.
     check_known("precision", [precision], PRECISIONS)
     n_threads = check_count("n_threads", count_processors() if n_threads is None else n_threads, 1)
-    read = _read_fast if precision == "fast" else _read_exact
-    return run_ahead(functools.partial(read, images, recipe), indices, n_threads, max(_N_AHEAD, 2 * n_threads))
+    read = functools.partial(_read_crop, images, recipe, precision == "fast")
+    return run_ahead(read, indices, n_threads, max(_N_AHEAD, 2 * n_threads))
 
 
 def count_processors():
@@ -47,13 +47,10 @@ def describe_decoder(precision):
     return f"{name} reduced, opencv {version}" if (version := find_version()) else f"{name} reduced"
 
 
-def _read_exact(images, recipe, index):
-    """Return one crop (height, width, 3) uint8, exactly as the recipe makes it."""
-    return np.array(recipe.crop(recipe.resize(images.read(index))))
-
-
-def _read_fast(images, recipe, index):
-    """Return one crop (height, width, 3) uint8, from a JPEG decoded at a reduced size if possible."""
+def _read_crop(images, recipe, is_fast, index):
+    """Return one crop (height, width, 3) uint8; a fast one is from a JPEG decoded at a reduced size if possible."""
+    if not is_fast:
+        return np.array(recipe.crop(recipe.resize(images.read(index))))
     file = images.pictures[index]
     data = file.read_bytes()
     if data[:2] == b"\xff\xd8" and (crop := _reduce_jpeg(data, file.location, recipe)) is not None:

@@ -28,15 +28,10 @@ def extract_hand_made(images, image_size_px=96, progress=False):
             pixels_per_cell=(_CELL_PX, _CELL_PX),
             cells_per_block=(2, 2),
         )
-        colours = np.sqrt(_count_colours(np.asarray(picture)))
+        bins = np.asarray(picture).reshape(-1, 3) // (256 // _COLOUR_BINS)
+        counts = np.bincount(bins @ np.array([_COLOUR_BINS**2, _COLOUR_BINS, 1]), minlength=_COLOUR_BINS**3)
+        colours = np.sqrt(counts / len(bins))
         values[index, :n_shapes] = shapes / (np.linalg.norm(shapes) or 1)
         values[index, n_shapes:] = colours / np.linalg.norm(colours)
     provenance = {"backbone": "hand_made", "engine": "scikit-image", "image_size_px": str(image_size_px)}
     return Features(values, images.labels, images.classes, images.names, images.groups, provenance)
-
-
-def _count_colours(pixels):
-    """Return the share of each colour bin (n_bins,) in pixels (height, width, 3) uint8."""
-    bins = pixels.reshape(-1, 3) // (256 // _COLOUR_BINS)
-    numbers = bins @ np.array([_COLOUR_BINS**2, _COLOUR_BINS, 1])
-    return np.bincount(numbers, minlength=_COLOUR_BINS**3) / len(numbers)

@@ -85,8 +85,16 @@ def fit_convolutional(
         _draw((len(present), n_channels), n_channels, generator),
         np.zeros(len(present), np.float32),
     )
+    optimizer = torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=weight_decay)
+    n_steps = n_epochs * math.ceil(len(values) / batch_size)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, n_steps)
     with limit_threads(features.values):
-        _train(module, values, labels, generator, n_epochs, learning_rate, weight_decay, batch_size)
+        for _ in range(n_epochs):
+            for rows in torch.randperm(len(values), generator=generator).split(batch_size):
+                optimizer.zero_grad()
+                torch.nn.functional.cross_entropy(module(values[rows]), labels[rows]).backward()
+                optimizer.step()
+                schedule.step()
     tensors = [tensor.detach().numpy() for tensor in module.parameters()]
     if not all(np.isfinite(tensor).all() for tensor in tensors):
         raise ValueError(f"learning_rate: {learning_rate:g} made the weights infinite; take a tenth of it")
@@ -103,18 +111,3 @@ def _draw(shape, n_inputs, generator):
     import torch
 
     return (torch.randn(shape, generator=generator) * math.sqrt(2 / n_inputs)).numpy()
-
-
-def _train(module, values, labels, generator, n_epochs, learning_rate, weight_decay, batch_size):
-    """Train a module in place on maps (n, c, h, w) and (n,) labels."""
-    import torch
-
-    optimizer = torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=weight_decay)
-    n_steps = n_epochs * math.ceil(len(values) / batch_size)
-    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, n_steps)
-    for _ in range(n_epochs):
-        for rows in torch.randperm(len(values), generator=generator).split(batch_size):
-            optimizer.zero_grad()
-            torch.nn.functional.cross_entropy(module(values[rows]), labels[rows]).backward()
-            optimizer.step()
-            schedule.step()

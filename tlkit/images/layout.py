@@ -149,18 +149,13 @@ _GARBLED = re.compile("[\u2500-\u259f\ufffd]|[ÂÃ][\x80-\xbf]|[åäæç][\x80-\
 _UNSEEN = re.compile("[\xad\u180e\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff]")
 
 
-def _find_looks(name):
-    """Return a form that is equal for names that look alike, such as "cat", "Cat" and "cat " with a space."""
-    # NFKC makes usual letters of full-width ones.
-    form = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).translate(_LOOK_ALIKES).casefold())
-    return " ".join(_UNSEEN.sub("", form).split())
-
-
 def name_classes(location, names, *, merge_twins):
     """Return {name: printable class}; names that look alike are merged, or else warned of."""
     by_form = collections.defaultdict(list)
     for name in sorted(names):
-        by_form[_find_looks(name)].append(name)
+        # Equal for names that look alike, such as "cat" and "Cat "; NFKC makes usual letters of full-width ones.
+        form = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).translate(_LOOK_ALIKES).casefold())
+        by_form[" ".join(_UNSEEN.sub("", form).split())].append(name)
     if merge_twins:
         if len(by_form) == 1:
             raise ValueError(f"merge_twins: leaves {location} one class, expected two or more: leave it False")

@@ -67,7 +67,10 @@ class FeatureCache:
                 "there, or set TLKIT_CACHE_DIR to a folder on another disk"
             )
             return
-        self._name_folder()
+        with contextlib.suppress(OSError):  # the key is for `tlkit cache` alone
+            if not (path := self.folder / KEY_NAME).exists():
+                with written_whole(path) as temporary:
+                    temporary.write_text(json.dumps(self.key, indent=1), encoding="utf-8")
 
     def _has_room(self, needed_bytes):
         """Return whether a shard fits, after removing the least recently used files; warn once if it doesn't."""
@@ -125,11 +128,3 @@ class FeatureCache:
         if not self._has_warned:
             warn(message)
         self._has_warned = True
-
-    def _name_folder(self):
-        """Write the key into the folder, for `tlkit cache` alone."""
-        path = self.folder / KEY_NAME
-        with contextlib.suppress(OSError):
-            if not path.exists():
-                with written_whole(path) as temporary:
-                    temporary.write_text(json.dumps(self.key, indent=1), encoding="utf-8")
