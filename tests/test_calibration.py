@@ -15,7 +15,7 @@ from tlkit.evaluation import (
     measure_log_loss,
     tabulate_reliability,
 )
-from tlkit.evaluation.proper_scores import FLOOR
+from tlkit.evaluation.scores import FLOOR
 
 
 def make_predictions(n, n_classes=4, seed=0, sharpness=1.5, temperature=1.0):

@@ -11,7 +11,7 @@ from made_explorers import CASES
 from made_threads import count_inside
 from PIL import Image
 
-from tlkit.plots.page import DOTS_PER_INCH
+from tlkit.plots.vector import STILL_DOTS_PER_INCH
 
 
 @pytest.fixture(params=list(CASES))
@@ -201,7 +201,7 @@ def test_readers_without_widgets_see_a_picture(explorer, case):
     bundle, _ = explorer._repr_mimebundle_()
     picture = Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
     assert picture.format == "PNG"
-    assert picture.size == tuple(round(side * DOTS_PER_INCH) for side in case.size_inches)
+    assert picture.size == tuple(round(side * STILL_DOTS_PER_INCH) for side in case.size_inches)
     assert bundle["text/plain"] == repr(explorer) == case.text
 
 

@@ -18,7 +18,7 @@ from tlkit.strategies.freeze_score_costs import summarise_freeze_score
 from tlkit.strategies.strategy import adjust_phases
 from tlkit.summaries.freeze_score_painting import MAX_EPOCHS, PaintedScore, list_paintable, make_painted_score
 from tlkit.summaries.freeze_score_trials import ScoreTrials
-from tlkit.training.trainable import apply_phase
+from tlkit.training.optimizer import apply_phase
 
 N_TRAIN = 40
 # What `adjust` and keys of all kinds give, beside the catalogue.

@@ -12,7 +12,7 @@ from torchvision.models.vision_transformer import EncoderBlock
 
 import tlkit as tl
 from tlkit.backbones.freezing.freeze import has_moving_statistics, hold_norm_statistics, thaw
-from tlkit.training.trainable import apply_phase
+from tlkit.training.optimizer import apply_phase
 
 
 class Mixed(nn.Module):

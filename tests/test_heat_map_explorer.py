@@ -20,8 +20,7 @@ from tlkit.plots import (
     draw_similarity,
     draw_similarity_curve,
 )
-from tlkit.plots.heat_maps import draw_input
-from tlkit.plots.heat_maps_page import SIZE_INCHES, HeatStudyPage
+from tlkit.plots.heat_maps import SIZE_INCHES, HeatStudyPage, draw_input
 from tlkit.summaries.heat_maps import HeatChoice, summarise_heat_maps
 from tlkit.widgets import HeatMapExplorer
 

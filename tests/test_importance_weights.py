@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from made_domains import make_pair
 
-from tlkit.adaptation import importance_weights
-from tlkit.adaptation.importance_weights import weigh_source
+from tlkit.adaptation import solved_objectives
+from tlkit.adaptation.solved_objectives import weigh_source
 from tlkit.heads.logistic import solve_logistic
 from tlkit.images.splits import assign_folds
 
@@ -73,11 +73,11 @@ def test_no_picture_is_judged_by_a_classifier_that_learned_from_its_group(monkey
         learned.append(set(np.round(values[:, 0] * values_scale).astype(int)))
         return solve_logistic(values, labels, l2_penalty=l2_penalty)
 
-    monkeypatch.setattr(importance_weights, "solve_logistic", note)
+    monkeypatch.setattr(solved_objectives, "solve_logistic", note)
     groups = np.concatenate([np.arange(24) // 2, np.arange(18) // 2 + 6])  # six groups are in both domains
     values = np.column_stack([groups, np.random.default_rng(0).normal(size=42)]).astype(float)
     values_scale = values.std()
-    importance_weights.weigh_source(values[:24], values[24:], groups[:24], groups[24:])
+    solved_objectives.weigh_source(values[:24], values[24:], groups[:24], groups[24:])
     judged = [set(groups) - seen for seen in learned]
     assert len(learned) == 5
     assert sorted(group for held in judged for group in held) == sorted(set(groups))

@@ -13,12 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 import tlkit as tl
-from tlkit.plots import letters
-from tlkit.plots.comparison_page import draw_mistakes
+from tlkit.plots import style
+from tlkit.plots.comparison import draw_mistakes
 from tlkit.plots.feature_map import draw_feature_map
-from tlkit.plots.letters import make_texts_plain
-from tlkit.plots.page import Page, render_figure
-from tlkit.plots.style import shorten
+from tlkit.plots.style import make_texts_plain, shorten
+from tlkit.plots.vector import Page, render_figure
 
 DOLLARS = "$5_$10_mixed"
 LONG = "03221_Animalia_Chordata_Aves_Passeriformes_Icteridae_Sturnella_magna"
@@ -27,10 +26,10 @@ APPLE = "苹果"
 
 @pytest.fixture
 def no_cache():
-    for function in (letters._find_family, letters._warn_once):
+    for function in (style._find_family, style._warn_once):
         function.cache_clear()
     yield
-    for function in (letters._find_family, letters._warn_once):
+    for function in (style._find_family, style._warn_once):
         function.cache_clear()
 
 

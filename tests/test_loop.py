@@ -19,8 +19,8 @@ from tlkit.training import batches as training_pictures
 from tlkit.training.augment import draw_view
 from tlkit.training.batches import TrainingPictures
 from tlkit.training.loop import TrainingError
+from tlkit.training.optimizer import apply_phase
 from tlkit.training.precise_batch_norm import reestimate_norm_statistics, reinitialise
-from tlkit.training.trainable import apply_phase
 
 pytestmark = pytest.mark.filterwarnings("ignore:images. .* were trained on")
 

@@ -15,7 +15,7 @@ from torch import nn
 import tlkit as tl
 from tlkit.backbones.backbone import Backbone
 from tlkit.training.lora import insert_lora, merge, merge_lora
-from tlkit.training.trainable import apply_phase, count_frozen_stages
+from tlkit.training.optimizer import apply_phase, count_frozen_stages
 
 RATES = {"adapter": 5e-3, "head": 1e-2}
 

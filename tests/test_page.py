@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from tlkit.plots.page import Page
+from tlkit.plots.vector import Page
 
 
 @pytest.fixture(params=[True, False], ids=["collecting", "not collecting"])

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 import tlkit as tl
 from tlkit.plots import draw_confusion
-from tlkit.plots.comparison_page import N_COLUMNS, N_ROWS, ComparisonPage, draw_mistakes
+from tlkit.plots.comparison import N_COLUMNS, N_ROWS, ComparisonPage, draw_mistakes
 from tlkit.plots.confusion import draw_confusion_cells
 from tlkit.summaries.comparison import ArmChoice, summarise_arm
 

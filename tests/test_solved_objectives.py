@@ -10,11 +10,10 @@ from made_features import make_features, softmax
 
 import tlkit as tl
 from tlkit.adaptation.alignment import align_coral, align_mean, align_subspace, align_transport
-from tlkit.adaptation.importance_weights import weigh_source
 from tlkit.adaptation.priors import estimate_priors
 from tlkit.adaptation.solved_head import solve_head
 from tlkit.adaptation.solved_methods import METHODS
-from tlkit.adaptation.solved_objectives import Align, Reweigh
+from tlkit.adaptation.solved_objectives import Align, Reweigh, weigh_source
 from tlkit.heads.logistic import solve_logistic
 
 

@@ -11,8 +11,8 @@ from PIL import Image, ImageChops
 
 import tlkit as tl
 from tlkit.plots import draw_gains, draw_transfer_map
-from tlkit.plots.page import DOTS_PER_INCH
 from tlkit.plots.source_worth import SIZE_INCHES, SourceWorthPage
+from tlkit.plots.vector import DOTS_PER_INCH
 from tlkit.summaries.source_worth import SourceChoice, SourceGains, summarise_source
 from tlkit.widgets import SourceExplorer
 

@@ -16,16 +16,15 @@ from torch import nn
 from torchvision.models import WeightsEnum, get_model
 
 import tlkit as tl
-from tlkit.backbones.entry import WHOLE
 from tlkit.backbones.families import FAMILIES
 from tlkit.backbones.loader import LARGEST_SIZE_PX
-from tlkit.backbones.networks import CATALOGUE, find_entry, find_stage, list_entries
+from tlkit.backbones.networks import CATALOGUE, WHOLE, find_entry, find_stage, list_entries
 from tlkit.backbones.stages import build_network
 from tlkit.backbones.timm_networks import list_classifier
 from tlkit.backbones.timm_stages import _cut, _record_calls
 from tlkit.names import KEYWORDS
 from tlkit.strategies.strategy import resolve_keys
-from tlkit.training.trainable import _list_parameters
+from tlkit.training.optimizer import _list_parameters
 
 N_FEATURES = {"alexnet": 4096, "vgg11": 4096, "mobilenet_v3_small": 1024, "maxvit_t": 512, "squeezenet1_1": 512}
 # A network that is built for one size is tested at the smallest of those that it has weights for.

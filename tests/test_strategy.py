@@ -22,7 +22,7 @@ from tlkit.strategies.freeze_score import make_score, make_strategy
 from tlkit.strategies.phase_schedules import decay_learning_rates
 from tlkit.strategies.strategy import Phase, Strategy, adjust_phases, changes_backbone
 from tlkit.summaries.freeze_score_painting import list_paintable
-from tlkit.training.trainable import apply_phase
+from tlkit.training.optimizer import apply_phase
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from timm.data import create_transform
 from torch import nn
 
 import tlkit as tl
-from tlkit.backbones.entry import WHOLE
+from tlkit.backbones.networks import WHOLE
 from tlkit.backbones.recipe import Recipe
 from tlkit.backbones.stages import build_network
 from tlkit.backbones.timm_costs import compute_costs

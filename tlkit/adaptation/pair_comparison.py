@@ -11,9 +11,9 @@ import numpy as np
 import tlkit as tl
 from tlkit.adaptation import validators
 from tlkit.adaptation.domain_inputs import SharedFeatures, read_domains, read_methods, split_rows, tunes
-from tlkit.adaptation.importance_weights import weigh_source
 from tlkit.adaptation.pair_results import ORACLE, PairComparison
 from tlkit.adaptation.solved_head import Solved, solve_head
+from tlkit.adaptation.solved_objectives import weigh_source
 from tlkit.adaptation.validators import detect_collapse
 from tlkit.arguments import check_count
 from tlkit.comparison.runner import read_seeds, run_cells, tabulate

@@ -2,8 +2,7 @@
 
 import pandas as pd
 
-from tlkit.backbones.entry import TIMM
-from tlkit.backbones.networks import find_entry, list_entries
+from tlkit.backbones.networks import TIMM, find_entry, list_entries
 from tlkit.backbones.weights.weight_files import is_offline
 
 COLUMNS = (

@@ -5,9 +5,8 @@ import re
 import torch
 from torch import nn
 
-from tlkit.backbones.entry import TIMM
 from tlkit.backbones.families import FAMILIES
-from tlkit.backbones.networks import find_entry, import_timm_networks
+from tlkit.backbones.networks import TIMM, find_entry, import_timm_networks
 
 
 def build_network(name, entry=None):

@@ -7,7 +7,7 @@ import timm
 import torch
 from torch.utils.flop_counter import FlopCounterMode, _FlopCounterMode
 
-from tlkit.backbones.entry import TIMM
+from tlkit.backbones.networks import TIMM
 from tlkit.backbones.timm_networks import list_classifier
 
 # Computing the cost of a network takes about half a second, so a longer list comes without costs.

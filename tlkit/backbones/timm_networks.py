@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from tlkit.arguments import suggest
-from tlkit.backbones.entry import TIMM, Entry
+from tlkit.backbones.networks import TIMM, Entry
 from tlkit.backbones.recipe import Recipe
 
 # Rows: pattern of a part of timm's tag, the data, and the kind of an `Entry`. Names of data sets come first, then words

@@ -14,7 +14,7 @@ import re
 import torch
 from torch import nn
 
-from tlkit.backbones.entry import WHOLE
+from tlkit.backbones.networks import WHOLE
 
 _MANY_BLOCKS = 8
 _N_GROUPS = 4

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tlkit.evaluation.intervals import LEVEL
-from tlkit.evaluation.proper_scores import measure_brier, measure_log_loss
 from tlkit.evaluation.reliability import (
     N_BINS,
     assign_bins,
@@ -16,6 +15,7 @@ from tlkit.evaluation.reliability import (
     simulate_right,
     tabulate_bins,
 )
+from tlkit.evaluation.scores import measure_brier, measure_log_loss
 
 if TYPE_CHECKING:
     import pandas as pd

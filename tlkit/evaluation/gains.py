@@ -1,4 +1,4 @@
-"""Transfer gains with their confidence intervals, and the verdicts these allow. Without torch."""
+"""Transfer gains with their confidence intervals, the verdicts these allow, and the runs that a verdict needs. Without torch."""
 
 import math
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Confidence intervals of means. Without torch."""
+"""Confidence intervals of means and shares. Without torch."""
 
 import math
 

@@ -14,8 +14,8 @@ from .description import describe as describe
 from .freeze_score import draw_freeze_score as draw_freeze_score
 from .gains import draw_gains as draw_gains
 from .gains import draw_transfer_map as draw_transfer_map
+from .heat_maps import draw_correlations as draw_correlations
 from .heat_maps import draw_heat_map as draw_heat_map
-from .heat_maps_page import draw_correlations as draw_correlations
 from .interpolation import draw_interpolation as draw_interpolation
 from .recalls import draw_recalls as draw_recalls
 from .similarity import draw_similarity as draw_similarity

@@ -6,10 +6,8 @@ import tlkit as tl
 from tlkit.comparison.compare import Comparison
 from tlkit.images.imageset import ImageSet
 from tlkit.plots.gains import format_gain
-from tlkit.plots.letters import with_plain_texts
-from tlkit.plots.page import Page
-from tlkit.plots.style import finish_rows, hide_frame, measure_error_bars, shorten, style_point
-from tlkit.plots.vector import mark
+from tlkit.plots.style import finish_rows, hide_frame, measure_error_bars, shorten, style_point, with_plain_texts
+from tlkit.plots.vector import Page, mark
 from tlkit.strategies.augmentation import check_policies, format_augment, split_policies
 from tlkit.summaries.augmentation import augment_pictures, format_label
 

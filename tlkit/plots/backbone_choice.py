@@ -6,10 +6,8 @@ from matplotlib.transforms import Bbox
 from pandas import DataFrame
 
 from tlkit.arguments import check_known
-from tlkit.plots.letters import with_plain_texts
-from tlkit.plots.page import make_canvas, render_figure
-from tlkit.plots.style import COLOURS, RING, finish_rows, style_point
-from tlkit.plots.vector import make_vector_canvas, mark, render_vector
+from tlkit.plots.style import COLOURS, RING, finish_rows, style_point, with_plain_texts
+from tlkit.plots.vector import make_canvas, make_vector_canvas, mark, render_figure, render_vector
 from tlkit.summaries.backbone_table import format_column
 
 SIZE_INCHES = (9.2, 4.1)

@@ -3,8 +3,7 @@
 from matplotlib.axes import Axes
 
 from tlkit.evaluation.calibration import Calibration
-from tlkit.plots.letters import with_plain_texts
-from tlkit.plots.style import COLOURS, TEXT_PT, measure_error_bars
+from tlkit.plots.style import COLOURS, TEXT_PT, measure_error_bars, with_plain_texts
 
 _STRIP_HEIGHT = 0.2  # of the strip above the diagram, as a share of its height
 

@@ -8,8 +8,7 @@ from numpy.typing import ArrayLike
 from PIL import Image, ImageOps
 
 from tlkit.images.imageset import ImageSet
-from tlkit.plots.letters import with_plain_texts
-from tlkit.plots.style import TEXT_PT, frame_sheet, shorten
+from tlkit.plots.style import TEXT_PT, frame_sheet, shorten, with_plain_texts
 
 _CELL_PX, _GAP_PX = 64, 4
 

@@ -6,8 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from tlkit.plots.letters import with_plain_texts
-from tlkit.plots.style import hide_frame, shorten
+from tlkit.plots.style import hide_frame, shorten, with_plain_texts
 from tlkit.plots.vector import ON_DARK, ON_LIGHT, mark
 
 _DARK_SHARE = 0.55  # from this share on, a cell is too dark for black numbers

@@ -5,9 +5,8 @@ from matplotlib.axes import Axes
 
 from tlkit.images.description import CELL_PX, GAP_PX, PITCH_PX, compose_rows
 from tlkit.images.imageset import ImageSet
-from tlkit.plots.letters import with_plain_texts
-from tlkit.plots.page import render_figure
-from tlkit.plots.style import hide_frame, shorten
+from tlkit.plots.style import hide_frame, shorten, with_plain_texts
+from tlkit.plots.vector import render_figure
 
 
 @with_plain_texts

@@ -2,9 +2,8 @@
 
 import math
 
-from tlkit.plots.page import Page
 from tlkit.plots.style import ACCURACY, FIXED, RING, draw_thumbnail, frame_sheet, shorten, style_curve
-from tlkit.plots.vector import mark
+from tlkit.plots.vector import Page, mark
 from tlkit.summaries.cuts import N_NEIGHBORS, format_cut_score
 
 SIZE_INCHES = (9.2, 6.1)

@@ -8,8 +8,7 @@ from matplotlib.axes import Axes
 
 import tlkit as tl
 from tlkit.names import format_strategy
-from tlkit.plots.letters import with_plain_texts
-from tlkit.plots.style import TEXT_PT
+from tlkit.plots.style import TEXT_PT, with_plain_texts
 from tlkit.strategies.augmentation import format_augment
 from tlkit.strategies.freeze_score import Mark, format_rate, make_score
 from tlkit.strategies.strategy import Strategy

@@ -2,9 +2,8 @@
 
 from tlkit.names import format_strategy
 from tlkit.plots.freeze_score import draw_score
-from tlkit.plots.page import make_canvas, render_figure
 from tlkit.plots.style import measure_error_bars, style_point
-from tlkit.plots.vector import make_vector_canvas, mark, render_vector
+from tlkit.plots.vector import make_canvas, make_vector_canvas, mark, render_figure, render_vector
 
 # Of the drawing beside the grid: two curves above the accuracies; and of the still picture: all three below the score.
 RUNS_SIZE_INCHES, _STILL_SIZE_INCHES = (4.9, 3.9), (9.8, 2.9)

@@ -2,9 +2,8 @@
 
 from matplotlib.patches import Rectangle
 
-from tlkit.plots.page import Page
 from tlkit.plots.style import COLOURS, TEXT_PT
-from tlkit.plots.vector import ON_LIGHT, QUIET, mark
+from tlkit.plots.vector import ON_LIGHT, QUIET, Page, mark
 
 SIZE_INCHES = (9.2, 6.3)
 

@@ -6,8 +6,7 @@ from pandas import DataFrame
 
 from tlkit.evaluation.gains import MARGIN
 from tlkit.names import format_strategy
-from tlkit.plots.letters import with_plain_texts
-from tlkit.plots.style import SHOTS, hide_frame, measure_error_bars, style_curve
+from tlkit.plots.style import SHOTS, hide_frame, measure_error_bars, style_curve, with_plain_texts
 from tlkit.plots.vector import ON_DARK, ON_LIGHT, QUIET, mark
 
 _SHORT = {"no difference that matters": "no\ndifference", "can't tell": "can't\ntell"}

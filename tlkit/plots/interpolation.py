@@ -5,8 +5,7 @@ from matplotlib.axes import Axes
 from pandas import DataFrame
 
 from tlkit.arguments import check_known
-from tlkit.plots.letters import with_plain_texts
-from tlkit.plots.style import ACCURACY, finish_curves, style_curve
+from tlkit.plots.style import ACCURACY, finish_curves, style_curve, with_plain_texts
 
 _COLUMNS = ("mixing_coefficient", "accuracy")
 

@@ -4,8 +4,7 @@ import numpy as np
 
 from tlkit.comparison.crossings import CROSSES
 from tlkit.names import format_strategy
-from tlkit.plots.letters import with_plain_texts
-from tlkit.plots.style import ACCURACY, SHOTS, TEXT_PT, finish_curves, style_curve
+from tlkit.plots.style import ACCURACY, SHOTS, TEXT_PT, finish_curves, style_curve, with_plain_texts
 
 _STRIP = 0.09  # height of one crossing's bar and its text, as a share of the axes
 

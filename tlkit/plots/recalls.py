@@ -7,8 +7,7 @@ from matplotlib.axes import Axes
 from pandas import DataFrame
 
 from tlkit.names import format_strategy
-from tlkit.plots.letters import with_plain_texts
-from tlkit.plots.style import COLOURS, FIXED, shorten
+from tlkit.plots.style import COLOURS, FIXED, shorten, with_plain_texts
 from tlkit.plots.vector import QUIET, mark
 
 COLUMNS = ("source_only", "method")

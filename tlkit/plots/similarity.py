@@ -4,8 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from pandas import DataFrame
 
-from tlkit.plots.letters import with_plain_texts
-from tlkit.plots.style import TEXT_PT, draw_matrix, style_curve
+from tlkit.plots.style import TEXT_PT, draw_matrix, style_curve, with_plain_texts
 
 _HATCHES = ("///", "\\\\\\", "...", "xxx")
 

@@ -12,10 +12,8 @@ from pandas import DataFrame
 
 from tlkit.arguments import check_columns, check_known
 from tlkit.evaluation.gains import MARGIN, VERDICTS, give_verdict
-from tlkit.plots.letters import with_plain_texts
-from tlkit.plots.page import Page
-from tlkit.plots.style import COLOURS, FIXED, TEXT_PT, measure_error_bars, shorten
-from tlkit.plots.vector import QUIET, make_vector_canvas, mark, render_vector
+from tlkit.plots.style import COLOURS, FIXED, TEXT_PT, measure_error_bars, shorten, with_plain_texts
+from tlkit.plots.vector import QUIET, Page, make_vector_canvas, mark, render_vector
 
 WITHIN, OUTSIDE = "within the bounds", "not within the bounds"
 

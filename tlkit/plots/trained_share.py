@@ -9,10 +9,8 @@ from pandas import DataFrame
 from tlkit.arguments import check_known
 from tlkit.names import format_strategy
 from tlkit.plots.backbone_choice import format_cost
-from tlkit.plots.letters import with_plain_texts
-from tlkit.plots.page import Page
-from tlkit.plots.style import ACCURACY, FIXED, RING, measure_error_bars, style_point
-from tlkit.plots.vector import mark
+from tlkit.plots.style import ACCURACY, FIXED, RING, measure_error_bars, style_point, with_plain_texts
+from tlkit.plots.vector import Page, mark
 
 SIZE_INCHES = (9.2, 5.8)
 _GAP = 0.024  # smallest distance between two points, as a share of the axis, so that intervals don't cover each other

@@ -4,8 +4,7 @@ from matplotlib.axes import Axes
 
 from tlkit.arguments import check_known
 from tlkit.inspection.training_curves import TrainingCurves
-from tlkit.plots.letters import with_plain_texts
-from tlkit.plots.style import finish_curves, style_curve
+from tlkit.plots.style import finish_curves, style_curve, with_plain_texts
 
 _SETS = (("", "training pictures"), ("validation_", "held-out pictures"))
 _LABELS = {"loss": "loss (nats)", "accuracy": "accuracy (share correct)"}

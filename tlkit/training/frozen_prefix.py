@@ -11,7 +11,7 @@ from tlkit.features.extract import extract_values
 from tlkit.features.frozen_network import FrozenNetwork
 from tlkit.notices import show_progress
 from tlkit.strategies.augmentation import split_policies
-from tlkit.training.trainable import count_frozen_stages, is_source_free
+from tlkit.training.optimizer import count_frozen_stages, is_source_free
 
 # Networks are converted for OpenVINO if there are at least this many rows. Converting takes 4 to 7 s, once per machine,
 # and then saves 0 to 12 ms per row. Each row is computed once, so the number of epochs doesn't matter. Earlier

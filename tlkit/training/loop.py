@@ -14,10 +14,9 @@ from tlkit.heads.numerics import weigh_classes
 from tlkit.notices import show_progress, warn
 from tlkit.training.batches import TrainingPictures, order_pictures, order_target
 from tlkit.training.early_stopping import predict_batches, put_back, validate
-from tlkit.training.optimizer import schedule
+from tlkit.training.optimizer import is_source_free, schedule
 from tlkit.training.phase_start import start_phase
 from tlkit.training.step import TrainingError, check_batches, check_weights, take_step
-from tlkit.training.trainable import is_source_free
 
 
 class StoppedError(Exception):

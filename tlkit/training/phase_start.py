@@ -8,9 +8,8 @@ from tlkit.cpu.draws import Draws
 from tlkit.strategies.augmentation import split_policies
 from tlkit.training.early_stopping import Best, copy_tensors, take_tensors
 from tlkit.training.frozen_prefix import connect_inputs
-from tlkit.training.optimizer import is_bfloat16_faster, make_optimizer, restore_optimizer
+from tlkit.training.optimizer import apply_phase, is_bfloat16_faster, is_source_free, make_optimizer, restore_optimizer
 from tlkit.training.step import memory_error_explained, read_batch, split_batch
-from tlkit.training.trainable import apply_phase, is_source_free
 
 
 def start_phase(training):

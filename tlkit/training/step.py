@@ -13,8 +13,7 @@ from tlkit.cpu.convolutions import QuickConvolutions
 from tlkit.cpu.threads import convolutions
 from tlkit.strategies.augmentation import split_policies
 from tlkit.training.augment import mix_batch
-from tlkit.training.optimizer import list_trained
-from tlkit.training.trainable import apply_phase, is_source_free
+from tlkit.training.optimizer import apply_phase, is_source_free, list_trained
 
 _OUT_OF_MEMORY = ("out of memory", "allocate memory", "not enough memory")
 

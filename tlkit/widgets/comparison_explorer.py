@@ -7,7 +7,7 @@ import traitlets
 from tlkit.comparison.compare import Comparison
 from tlkit.images.imageset import ImageSet
 from tlkit.names import format_strategy
-from tlkit.plots.comparison_page import ComparisonPage
+from tlkit.plots.comparison import ComparisonPage
 from tlkit.summaries.comparison import ArmChoice, check_arm, summarise_arm
 from tlkit.widgets.controls import make_buttons, make_slider
 from tlkit.widgets.explorer import ChoiceExplorer

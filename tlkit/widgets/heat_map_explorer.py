@@ -5,7 +5,7 @@ import functools
 import traitlets
 
 from tlkit.inspection.random_weights import HeatStudy
-from tlkit.plots.heat_maps_page import HeatStudyPage
+from tlkit.plots.heat_maps import HeatStudyPage
 from tlkit.summaries.heat_maps import HeatChoice, check_heat_choice, summarise_heat_maps
 from tlkit.widgets.controls import make_buttons, make_slider
 from tlkit.widgets.explorer import ChoiceExplorer

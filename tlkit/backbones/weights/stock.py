@@ -6,8 +6,7 @@ import shutil
 import zipfile
 from pathlib import Path
 
-from tlkit.backbones.entry import Entry
-from tlkit.backbones.networks import find_entry, list_entries
+from tlkit.backbones.networks import Entry, find_entry, list_entries
 from tlkit.backbones.weights.download import N_BYTES, name_impostor
 from tlkit.backbones.weights.error import WeightsError
 from tlkit.backbones.weights.hashes import check_sha256, compute_sha256, hash_prefix, list_published
