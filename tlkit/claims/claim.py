@@ -7,16 +7,13 @@ import math
 import numbers
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from tlkit.arguments import check_known
 from tlkit.evaluation.gains import VERDICTS, give_verdict
 from tlkit.evaluation.intervals import t_interval
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,10 +92,8 @@ class Claim:
         return bool((lowest is None or low >= lowest) and (highest is None or high <= highest) and low <= high)
 
     @functools.cached_property
-    def replications(self) -> "pd.DataFrame":
+    def replications(self) -> pd.DataFrame:
         """Table of the replications; see the class."""
-        import pandas as pd
-
         columns = [*self.choices, "effect", "low", "high", "holds", "processor", "version", "duration_s"]
         if self.path is None or not self.path.exists():
             return pd.DataFrame(columns=columns)

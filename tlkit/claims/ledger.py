@@ -7,16 +7,13 @@ import itertools
 import sysconfig
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 import tlkit
 from tlkit.arguments import check_count, check_known
 from tlkit.claims.claim import Claim
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FEWEST_REPLICATIONS = 10
 _MOST_DRAWS = 10_000
@@ -206,7 +203,7 @@ def show(*names: str) -> Shown:
     return Shown(find_claims(*names))
 
 
-def table() -> "pd.DataFrame":
+def table() -> pd.DataFrame:
     """Return the table of all claims.
 
     Returns
@@ -225,8 +222,6 @@ def table() -> "pd.DataFrame":
     >>> list(table())[:3]
     ['lesson', 'name', 'sentence']
     """
-    import pandas as pd
-
     rows = []
     for claim in find_claims():
         counts = (claim.n_holding, len(claim.replications), claim.rate, claim.replications["duration_s"].sum())

@@ -4,6 +4,8 @@ import dataclasses
 import time
 from collections.abc import Mapping
 
+import pandas as pd
+
 import tlkit
 from tlkit.claims.claim import summarise_effect
 from tlkit.claims.ledger import Measurement, find_claims, load_measurements, show
@@ -81,8 +83,6 @@ def _spell(row, choices):
 
 def _keep(cell, result):
     """Write a replication to the tables of its claims, in the order of the choices."""
-    import pandas as pd
-
     effects, duration_s = result
     for name, (effect, low, high) in effects.items():
         claim = cell.measurement.claims[name]

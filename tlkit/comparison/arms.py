@@ -3,6 +3,7 @@
 import typing
 
 import numpy as np
+import pandas as pd
 
 from tlkit.arguments import check_known
 from tlkit.comparison.runner import run_cells, tabulate
@@ -122,8 +123,6 @@ def _tabulate(results):
 
 def average_runs(runs, predictions):
     """Return the means over seeds, one row per strategy and number of shots in the order of `runs`."""
-    import pandas as pd
-
     rows = []
     for (strategy, shots), arm in runs.groupby(["strategy", "shots"], sort=False):
         low, high = score_arm(arm, predictions).interval()

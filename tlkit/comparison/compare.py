@@ -2,7 +2,9 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 import tlkit as tl
 from tlkit.comparison.arms import DEFAULT_SIZE_PX, HAND_MADE, average_runs, describe_arms, read_inputs, run_arms
@@ -11,9 +13,6 @@ from tlkit.comparison.workers import check_workers
 from tlkit.cpu.threads import default_states
 from tlkit.evaluation.gains import transfer_gain
 from tlkit.images.splits import N_FOLDS
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 DEFAULT_STRATEGIES = ("from_scratch", HAND_MADE, "linear_probe", "fine_tune", "lp_ft")
 
@@ -57,9 +56,9 @@ class Comparison:
     {('lp_ft', 5): 'helps'}
     """
 
-    runs: "pd.DataFrame"
-    predictions: "pd.DataFrame"
-    table: "pd.DataFrame"
+    runs: pd.DataFrame
+    predictions: pd.DataFrame
+    table: pd.DataFrame
     baseline: str
     description: dict
 

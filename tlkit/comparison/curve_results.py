@@ -3,16 +3,15 @@
 import dataclasses
 import itertools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from tlkit.arguments import check_number
 from tlkit.comparison.arms import average_runs
 from tlkit.comparison.crossings import CROSSES, find_crossings
 from tlkit.evaluation.gains import transfer_gain
 from tlkit.evaluation.paired_gains import pair_arms, score_arm
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _PAIR = ["strategy", "baseline"]
 _SCORES = ["accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy"]
@@ -60,14 +59,14 @@ class LearningCurve:
     LearningCurve(hand_made; 1, 4 shots; 2 seeds)
     """
 
-    runs: "pd.DataFrame"
-    predictions: "pd.DataFrame"
-    table: "pd.DataFrame"
-    differences: "pd.DataFrame"
-    crossings: "pd.DataFrame"
+    runs: pd.DataFrame
+    predictions: pd.DataFrame
+    table: pd.DataFrame
+    differences: pd.DataFrame
+    crossings: pd.DataFrame
     description: dict
 
-    def shots_for(self, accuracy: float) -> "pd.DataFrame":
+    def shots_for(self, accuracy: float) -> pd.DataFrame:
         """Return how many training pictures per class each strategy needs for an accuracy.
 
         Between measured numbers of shots, the mean accuracy is a straight line over their logarithm. The interval
@@ -93,8 +92,6 @@ class LearningCurve:
         ValueError
             If the accuracy isn't a fraction.
         """
-        import pandas as pd
-
         check_number("accuracy", accuracy, above=0, below=1)
         rows = []
         for strategy, arm in self.runs.groupby("strategy", sort=False):
@@ -141,8 +138,6 @@ class LearningCurve:
 
 def summarise_curve(runs, predictions, description):
     """Return the `LearningCurve` of runs that have every strategy at every number of shots with every seed."""
-    import pandas as pd
-
     # By shots alone, so that the strategies keep the order in which they were named.
     runs = runs.sort_values("shots", kind="stable", ignore_index=True)
     strategies = runs["strategy"].drop_duplicates().tolist()

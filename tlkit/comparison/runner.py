@@ -9,6 +9,7 @@ import itertools
 import sys
 
 import numpy as np
+import pandas as pd
 
 from tlkit.arguments import check_count
 from tlkit.comparison.workers import Helpers, call_in_fork
@@ -30,8 +31,6 @@ def read_counts(argument, values, lowest):
 
 def tabulate(results, columns):
     """Return (runs, predictions), DataFrames of [(cell, (Evaluation, row))]; `columns` of a cell go to predictions."""
-    import pandas as pd
-
     tables = []
     for cell, (evaluation, _) in results:
         table = evaluation.predictions[["picture", "group", "label", "predicted"]]

@@ -1,9 +1,9 @@
 """Calibration: do predictions with a probability of 0.9 come true nine times in ten? Without torch."""
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from tlkit.evaluation.intervals import LEVEL
@@ -16,9 +16,6 @@ from tlkit.evaluation.reliability import (
     tabulate_bins,
 )
 from tlkit.evaluation.scores import measure_brier, measure_log_loss
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -55,7 +52,7 @@ class Calibration:
     calibrated_high: float
     confidence: float
     accuracy: float
-    table: "pd.DataFrame"
+    table: pd.DataFrame
     n: int
     binning: str
 

@@ -1,14 +1,12 @@
-"""Transfer gains with their confidence intervals, the verdicts these allow, and the runs that a verdict needs. Without torch."""
+"""Transfer gains with their intervals, the verdicts these allow, and the runs that a verdict needs. Without torch."""
 
 import math
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from tlkit.arguments import check_columns
 from tlkit.evaluation.intervals import LEVEL, join_variances, t_quantile, two_way_variances
 from tlkit.evaluation.paired_gains import pair_arms
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MARGIN = 0.02
 VERDICTS = ("helps", "harms", "no difference that matters", "can't tell")
@@ -34,12 +32,12 @@ def give_verdict(low, high, margin=MARGIN):
 
 
 def transfer_gain(
-    runs: "pd.DataFrame",
-    predictions: "pd.DataFrame | None" = None,
+    runs: pd.DataFrame,
+    predictions: pd.DataFrame | None = None,
     baseline: str = "from_scratch",
     *,
     simultaneous: bool = True,
-) -> "pd.DataFrame":
+) -> pd.DataFrame:
     """Compare the accuracy of each arm with a baseline, paired by seed.
 
     Parameters
@@ -96,8 +94,6 @@ def transfer_gain(
     >>> transfer_gain(runs)[["strategy", "gain", "gain_low", "verdict"]].round(2).values.tolist()
     [['linear_probe', 0.22, 0.2, 'helps']]
     """
-    import pandas as pd
-
     check_columns("runs", runs, _RUN_COLUMNS)
     if baseline not in set(runs["strategy"]):
         raise ValueError(f"baseline: {baseline!r} is not among the runs, which have {sorted(set(runs['strategy']))}")

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 
 from tlkit.arguments import check_columns
 from tlkit.evaluation.intervals import LEVEL, t_interval, two_way_interval
@@ -82,8 +83,6 @@ def pair_arms(runs, predictions, strategy, baseline, shots):
 
 def score_arm(runs, predictions, above=0):
     """Return the `PairedGains` of the runs of one arm over a constant accuracy."""
-    import pandas as pd
-
     gains, folds = runs["accuracy"].to_numpy() - above, runs["fold"].to_numpy()
     if (folds != FIXED_FOLD).any():
         # With a single fold, the interval holds for the pictures of this fold.

@@ -1,15 +1,11 @@
 """Reliability: confidence against accuracy in bins, and the expected calibration error. Without torch."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from tlkit.arguments import check_count, check_known, check_predictions
 from tlkit.evaluation.intervals import percentile_interval, wilson_interval
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 N_BINS = 15
 BINNINGS = ("width", "mass")
@@ -65,7 +61,7 @@ def tabulate_reliability(
     binning: str = "width",
     n_draws: int = 1000,
     seed: int = 0,
-) -> "pd.DataFrame":
+) -> pd.DataFrame:
     """Tabulate confidence and accuracy by bin, the data of a reliability diagram.
 
     Parameters
@@ -132,8 +128,6 @@ def simulate_right(confidences, bins, n_bins, n_draws, seed):
 
 def tabulate_bins(confidences, is_right, edges, n_right):
     """Return the reliability table from confidences (n,), outcomes (n,) and simulated counts (n_draws, n_bins)."""
-    import pandas as pd
-
     bins, rows = find_bins(confidences, edges), []
     for index in np.unique(bins):
         inside = bins == index

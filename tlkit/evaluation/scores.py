@@ -1,9 +1,9 @@
 """Scores of predictions on a test set: the `Evaluation`, and proper scoring rules. Without torch."""
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 import tlkit as tl
@@ -83,10 +83,6 @@ def measure_log_loss(probabilities: ArrayLike, labels: ArrayLike, *, floor: floa
         return float(-np.log(chosen).mean())
 
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class Evaluation:
     """Predictions on one test set, and their scores.
@@ -154,10 +150,8 @@ class Evaluation:
         return count_confusion(self.labels, self.predicted, len(self.classes))
 
     @property
-    def predictions(self) -> "pd.DataFrame":
+    def predictions(self) -> pd.DataFrame:
         """One row per picture: picture, group, label, predicted (class names), one probability per class."""
-        import pandas as pd
-
         classes = np.array(self.classes)
         table = pd.DataFrame(
             {

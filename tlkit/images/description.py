@@ -5,6 +5,7 @@ import html
 import io
 
 import numpy as np
+import pandas as pd
 from PIL import Image, ImageOps
 
 from tlkit.images.splits import draw_shots
@@ -53,8 +54,6 @@ def _encode(picture):
 
 def count_pictures(images):
     """Return a DataFrame of counts: one row per class and "total"; one column per domain, "total" and "groups"."""
-    import pandas as pd
-
     domains, columns = np.unique(images.domains, return_inverse=True)
     counts = np.zeros((len(images.classes), len(domains)), np.int64)
     np.add.at(counts, (images.labels, columns), 1)

@@ -5,6 +5,7 @@ import functools
 import math
 
 import numpy as np
+import pandas as pd
 
 from tlkit.adaptation.domain_inputs import read_domains, read_features, read_methods, split_rows
 from tlkit.adaptation.pair_results import BASELINE, ORACLE
@@ -135,8 +136,6 @@ class AdaptationSummary:
 
 def summarise_adaptation(results, choice):
     """Return the `AdaptationSummary` of a choice of `AdaptationResults`."""
-    import pandas as pd
-
     results.check(choice)
     base, result, oracle = (
         results.compute(choice.source, choice.target, method) for method in (BASELINE, choice.method, ORACLE)

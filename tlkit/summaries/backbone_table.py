@@ -4,6 +4,7 @@ import html
 import numbers
 
 import numpy as np
+import pandas as pd
 
 from tlkit.arguments import check_known
 
@@ -45,8 +46,6 @@ def format_cells(table):
 
 def _format_value(column, value):
     """Return one cell as str."""
-    import pandas as pd
-
     if pd.isna(value):
         return ""
     if column in _FORMATS:
@@ -66,8 +65,6 @@ def format_html(table):
 
 def arrange(table, *, sort_by=None, descending=False, words=""):
     """Return the rows to show, (n,) int64: those that contain all words, sorted by a column, missing values last."""
-    import pandas as pd
-
     wanted = words.casefold().split()
     # Addresses may contain names of other networks: AlexNet's source is a page on "alexnet-and-vgg".
     texts = [" ".join(text for text in row if "://" not in text).casefold() for row in format_cells(table)]

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import pandas as pd
+
 from tlkit.evaluation.intervals import wilson_interval
 from tlkit.names import format_strategy
 from tlkit.strategies.freeze_score import make_strategy
@@ -90,8 +92,6 @@ class ScoreTrials:
     @property
     def table(self):
         """DataFrame, one row per result: score, accuracy with _low and _high, n_test, n_trainable, and durations."""
-        import pandas as pd
-
         rows = [
             {"score": one.score, "accuracy": one.accuracy}
             | dict(zip(("accuracy_low", "accuracy_high"), one.interval(), strict=True))
