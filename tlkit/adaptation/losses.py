@@ -39,28 +39,12 @@ def mmd_loss(source, target, bandwidths=BANDWIDTHS):
     return within - 2 * kernel[:n_source, n_source:].mean()
 
 
-class _Reversal(torch.autograd.Function):
-    """The identity, with a gradient multiplied by -reversal_scale."""
-
-    @staticmethod
-    def forward(values, reversal_scale):
-        """Return the values."""
-        return values.view_as(values)
-
-    @staticmethod
-    def setup_context(context, inputs, output):
-        """Keep the scale for the backward pass."""
-        context.reversal_scale = inputs[1]
-
-    @staticmethod
-    def backward(context, gradient):
-        """Return the reversed gradient."""
-        return -context.reversal_scale * gradient, None
-
-
 def reverse_gradient(values, reversal_scale):
     """Return the values unchanged; their gradient is multiplied by -reversal_scale (Ganin et al. 2016)."""
-    return _Reversal.apply(values, reversal_scale)
+    values = values.view_as(values)
+    if values.requires_grad:
+        values.register_hook(lambda gradient: -reversal_scale * gradient)
+    return values
 
 
 def domain_loss(critic, source, target, reversal_scale):

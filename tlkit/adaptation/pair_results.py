@@ -8,7 +8,7 @@ import pandas as pd
 
 from tlkit.adaptation.validators import regret
 from tlkit.evaluation.gains import give_verdict
-from tlkit.evaluation.intervals import percentile_interval
+from tlkit.evaluation.intervals import name_interval
 
 BASELINE, ORACLE = "source_only", "oracle"
 VALIDATORS = (
@@ -128,21 +128,15 @@ def summarise_pairs(runs, predictions, *, n_draws=500, seed=0):
             recovered = gains / (drawn[:, oracle] - drawn[:, base])
         gain, gap = means[column] - means[base], means[oracle] - means[base]
         row = {"method": method}
-        row |= _add_interval("balanced_accuracy", means[column], drawn[:, column])
-        row |= _add_interval("gain", gain, gains)
-        row |= _add_interval("recovered", gain / gap if gap else np.nan, recovered)
+        row |= {"balanced_accuracy": float(means[column])} | name_interval("balanced_accuracy", drawn[:, column])
+        row |= {"gain": float(gain)} | name_interval("gain", gains)
+        row |= {"recovered": float(gain / gap) if gap else np.nan} | name_interval("recovered", recovered)
         row["seed_spread"] = spread[column]
         row["n_pairs_worse"] = int((by_pair[method] < by_pair[BASELINE]).sum())
         row["n_alarms"] = int(runs.loc[runs["method"] == method, "alarm"].notna().sum())
         row["verdict"] = None if method == BASELINE else give_verdict(row["gain_low"], row["gain_high"])
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _add_interval(name, value, drawn):
-    """Return a value and the percentiles of its draws (n_draws,) under three names."""
-    low, high = percentile_interval(drawn)
-    return {name: float(value), f"{name}_low": low, f"{name}_high": high}
 
 
 def _resample(runs, predictions, methods, n_draws, seed):
@@ -161,23 +155,16 @@ def _resample(runs, predictions, methods, n_draws, seed):
     pairs = list(dict.fromkeys((source, target) for source, target, _, _ in rows_of))
     scores = np.zeros((len(pairs), len(seeds), len(methods), 1 + n_draws))
     for (source, target, run_seed, method), rows in rows_of.items():
-        weights = group_weights[:, group_indices[rows]]
-        scores[pairs.index((source, target)), np.searchsorted(seeds, run_seed), methods.index(method)] = _balance(
-            weights, labels[rows], is_right[rows]
-        )
+        # The balanced accuracy under each draw's weights, over the classes drawn.
+        weights, membership = group_weights[:, group_indices[rows]], labels[rows, None] == np.unique(labels[rows])
+        with np.errstate(invalid="ignore"):
+            shares = weights @ (membership * is_right[rows, None]) / (weights @ membership.astype(float))
+        place = pairs.index((source, target)), np.searchsorted(seeds, run_seed), methods.index(method)
+        scores[place] = _average(shares, axis=1)
     by_seed = _average(scores, axis=0)  # (n_seeds, k, 1 + n_draws)
     drawn = np.einsum("ds,skd->dk", seed_weights, by_seed) / len(seeds)
     spread = by_seed[:, :, 0].std(axis=0, ddof=1) if len(seeds) > 1 else np.full(len(methods), np.nan)
     return drawn[0], drawn[1:], spread
-
-
-def _balance(weights, labels, is_right):
-    """Return the balanced accuracy (n_draws,) of pictures (n,) under weights (n_draws, n), over the classes drawn."""
-    membership = (labels[:, None] == np.unique(labels)).astype(float)
-    drawn = weights @ membership
-    with np.errstate(invalid="ignore"):
-        shares = weights @ (membership * is_right[:, None]) / drawn
-    return _average(shares, axis=1)
 
 
 def _average(values, axis):

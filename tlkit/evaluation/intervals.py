@@ -89,3 +89,9 @@ def percentile_interval(values, *, level=LEVEL):
         return np.nan, np.nan
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def name_interval(name, values):
+    """Return the percentile interval of (n,) resampled values as {name_low: low, name_high: high}."""
+    low, high = percentile_interval(values)
+    return {f"{name}_low": low, f"{name}_high": high}

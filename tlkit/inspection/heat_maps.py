@@ -141,8 +141,10 @@ def integrated_gradients(
     check_run("run", run)
     captum = load_captum()
     n_steps = check_count("n_steps", n_steps, 1)
-    backbone = run.backbone
-    start = read_batch(backbone, [Image.new("RGB", (backbone.image_size_px,) * 2, _check_colour(baseline))])
+    backbone, colour = run.backbone, tuple(baseline)
+    if len(colour) != 3 or not all(isinstance(value, int) and 0 <= value <= 255 for value in colour):
+        raise ValueError(f"baseline: {colour!r}, expected red, green and blue, three whole numbers from 0 to 255")
+    start = read_batch(backbone, [Image.new("RGB", (backbone.image_size_px,) * 2, colour)])
     batch, shares = read_batch(backbone, pictures), []
     network = nn.Sequential(copy_modules(backbone), copy_modules(run.head))
     method = captum.IntegratedGradients(network)
@@ -173,11 +175,3 @@ def _choose_labels(run, network, batch, label):
     with torch.no_grad():
         scores = [network(part) for part in batch.split(_N_AT_ONCE)]
     return torch.from_numpy(choose_labels(run, torch.cat(scores), label)).to(batch.device)
-
-
-def _check_colour(colour):
-    """Return a colour as a tuple; ValueError unless it is three whole numbers from 0 to 255."""
-    colour = tuple(colour)
-    if len(colour) != 3 or not all(isinstance(value, int) and 0 <= value <= 255 for value in colour):
-        raise ValueError(f"baseline: {colour!r}, expected red, green and blue, three whole numbers from 0 to 255")
-    return colour

@@ -24,9 +24,18 @@ def read_loader(loader, backbone, images, indices):
                 "loader: its labels are not those of images in their order: use shuffle=False and the same classes"
             )
         examined.append(_select(batch, start, indices))
-        largest = _find_largest(largest, batch, backbone, images, start)
+        if batch.shape[2:] == (backbone.image_size_px,) * 2 and not np.isnan(largest):
+            expected = np.stack([backbone.preprocess(images.read(start + row)) for row in range(len(batch))])
+            largest = max(largest, float(np.abs(batch - expected).max()))
+        else:
+            largest = np.nan
         if features is not None:
-            features = _append(features, backbone, torch.from_numpy(np.ascontiguousarray(batch)).float().to(device))
+            try:
+                with torch.inference_mode():
+                    tensor = torch.from_numpy(np.ascontiguousarray(batch)).float().to(device)
+                    features.append(backbone(tensor).float().cpu().numpy())
+            except RuntimeError:  # torch's error if a layer can't process a size
+                features = None
     if end != len(images):
         raise ValueError(
             f"loader: {end} pictures, expected the {len(images)} of images, in their order; "
@@ -65,26 +74,6 @@ def _read_batches(loader):
 def _select(batch, start, indices):
     """Return the pictures of a batch that are among the examined indices; the batch begins with picture `start`."""
     return batch[[index - start for index in indices if start <= index < start + len(batch)]]
-
-
-def _append(features, backbone, batch):
-    """Return the list of features with those of a batch; None if the network can't process its size."""
-    import torch
-
-    try:
-        with torch.inference_mode():
-            return [*features, backbone(batch).float().cpu().numpy()]
-    except RuntimeError:  # torch's error if a layer can't process a size
-        return None
-
-
-def _find_largest(largest, batch, backbone, images, start):
-    """Return the largest difference so far, including a batch (n, 3, height, width); NaN if its size differs."""
-    side = backbone.image_size_px
-    if batch.shape[2:] != (side, side) or np.isnan(largest):
-        return np.nan
-    expected = np.stack([backbone.preprocess(images.read(start + row)) for row in range(len(batch))])
-    return max(largest, float(np.abs(batch - expected).max()))
 
 
 def _join(parts):

@@ -79,8 +79,12 @@ def find_near_duplicates(
     similarity, is_mirrored = np.full(len(candidates), -1.0), np.zeros(len(candidates), bool)
     for rank in range(starts.shape[1]):
         rest = np.flatnonzero(similarity < min_similarity)
-        sides = first_thumbnails[candidates[rest, 0]], second_thumbnails[candidates[rest, 1]]
-        found = _compare_closely(*sides, starts[rest, rank])
+        chosen = starts[rest, rank]
+        one, other = first_thumbnails[candidates[rest, 0]], second_thumbnails[candidates[rest, 1]]
+        other = np.where(chosen["mirrored"][:, None, None, None], other[:, :, ::-1], other)
+        swapped = chosen["in_first"][:, None, None, None]
+        boxes = np.array([(*box, box[2]) for box in _BOXES])[chosen["box"]]
+        found = compare_aligned(np.where(swapped, other, one), np.where(swapped, one, other), boxes)
         better = found > similarity[rest]
         similarity[rest[better]] = found[better]
         is_mirrored[rest[better]] = starts["mirrored"][rest[better], rank]
@@ -178,11 +182,3 @@ def _average(start, extent):
     covered = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
     covered = np.clip(covered, 0, None)
     return (covered / covered.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-def _compare_closely(first, second, starts):
-    """Return the similarity (n,) of pairs of thumbnails (n, side, side, 3), aligned from starts (n,)."""
-    boxes = np.array([(*box, box[2]) for box in _BOXES])[starts["box"]]
-    second = np.where(starts["mirrored"][:, None, None, None], second[:, :, ::-1], second)
-    swapped = starts["in_first"][:, None, None, None]
-    return compare_aligned(np.where(swapped, second, first), np.where(swapped, first, second), boxes)

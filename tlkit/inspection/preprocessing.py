@@ -58,7 +58,6 @@ class PreprocessingCheck:
 
 
 @default_states()
-@default_states()
 def check_preprocessing(
     loader: Iterable, backbone: "tl.Backbone", images: ImageSet, *, n_seeds: int = 5, progress: bool = True
 ) -> PreprocessingCheck:

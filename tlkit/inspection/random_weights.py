@@ -30,6 +30,8 @@ def randomize(run, depth=HEAD, *, seed=0):
     # Adebayo et al. 2018 (Sanity checks for saliency maps) draw new weights for one layer after the other, from the
     # last. We permute the numbers within each tensor, including the buffers of norm layers: this keeps their scale, for
     # any network, and destroys their arrangement. Each part is permuted in the same way whatever the depth.
+    import torch
+
     from tlkit.training.run import check_run
 
     check_run("run", run)
@@ -39,18 +41,12 @@ def randomize(run, depth=HEAD, *, seed=0):
     backbone, head = copy.deepcopy(run.backbone), copy.deepcopy(run.head)
     parts = [head, *reversed(backbone.body.values())][: depths.index(depth)]
     for number, part in enumerate(parts):
-        _permute(part, np.random.default_rng([seed, number]))
+        random = np.random.default_rng([seed, number])
+        with torch.no_grad():
+            for tensor in part.state_dict().values():
+                values = tensor.cpu().numpy().reshape(-1)
+                tensor.copy_(torch.from_numpy(random.permutation(values).reshape(tensor.shape)))
     return dataclasses.replace(run, backbone=backbone, head=head, looks={}, changed=list(run.changed))
-
-
-def _permute(module, random):
-    """Permute the numbers within each parameter and buffer of a module, in place."""
-    import torch
-
-    with torch.no_grad():
-        for tensor in module.state_dict().values():
-            values = tensor.cpu().numpy().reshape(-1)
-            tensor.copy_(torch.from_numpy(random.permutation(values).reshape(tensor.shape)))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.lines import Line2D
 from pandas import DataFrame
 
 from tlkit.adaptation.pair_results import BASELINE, PairComparison
@@ -63,8 +65,6 @@ def draw_domain_map(domain_map: DomainMap, ax: Axes, *, names: tuple[str, str] =
 
 def _draw_domains(domain_map, ax, pictures=()):
     """Draw the pictures of two domains, with words about each if given, and a line between the means of each class."""
-    from matplotlib.collections import LineCollection
-
     style = {"alpha": 0.7, "linestyle": "none", "scalex": ax.get_autoscalex_on(), "scaley": ax.get_autoscaley_on()}
     (source,) = ax.plot(*domain_map.source.T, "o", color=_SOURCE, markerfacecolor="none", markersize=4.5, **style)
     (target,) = ax.plot(*domain_map.target.T, "^", color=_TARGET, markeredgewidth=0, markersize=5, **style)
@@ -173,8 +173,6 @@ class AdaptationPage(Page):
 
 def _draw_static(classes, figure):
     """Draw two empty maps, the frame of the recalls and the legends; return the three axes."""
-    from matplotlib.lines import Line2D
-
     (width, height), labels = SIZE_INCHES, measure_labels(classes)
     map_width = 6.35 - labels
     boxes = (0.35, 3.2, map_width, 2.3), (0.35, 0.33, map_width, 2.3), (0.45 + map_width + labels, 0.55, 2.3, 4.95)

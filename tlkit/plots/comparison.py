@@ -1,5 +1,7 @@
 """Accuracies of strategies with their intervals, and a page on one of them: its confusion matrix and its mistakes."""
 
+from matplotlib.figure import Figure
+
 from tlkit.names import format_strategy
 from tlkit.plots.confusion import draw_confusion_cells, draw_confusion_frame
 from tlkit.plots.style import (
@@ -34,8 +36,6 @@ def draw_comparison(comparison, ax):
 
 def save_comparison(comparison, path):
     """Write the drawing of a comparison to a PNG file."""
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     draw_comparison(comparison, figure.subplots())
     figure.savefig(path, format="png", dpi=150)

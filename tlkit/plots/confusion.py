@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
 from tlkit.plots.style import hide_frame, shorten, with_plain_texts
@@ -53,9 +55,6 @@ def draw_confusion_frame(classes, ax):
 
 def draw_confusion_cells(confusion, ax):
     """Draw shades and numbers of (n_classes, n_classes) counts into a frame."""
-    from matplotlib import colormaps
-    from matplotlib.patches import Rectangle
-
     confusion = np.asarray(confusion)
     n_classes = len(ax.get_yticks())
     if confusion.shape != (n_classes, n_classes):

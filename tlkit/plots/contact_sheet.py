@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from tlkit.images.description import CELL_PX, GAP_PX, PITCH_PX, compose_rows
 from tlkit.images.imageset import ImageSet
@@ -65,8 +66,6 @@ def render_contact_sheet(images: ImageSet, per_class: int = 6, seed: int = 0) ->
     >>> render_contact_sheet(tl.load_images("styles", domain="clipart").select(classes=["bird"]))[1:4]
     b'PNG'
     """
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(6.5, 0.3 + 0.72 * len(np.unique(images.labels))), layout="constrained")
     draw_contact_sheet(images, figure.subplots(), per_class=per_class, seed=seed)
     return render_figure(figure, 128)

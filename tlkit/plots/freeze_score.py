@@ -3,8 +3,12 @@
 import functools
 import math
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, LogNorm, to_hex
+from matplotlib.patches import Patch
 
 import tlkit as tl
 from tlkit.names import format_strategy
@@ -62,9 +66,6 @@ def draw_freeze_score(strategy: str | Strategy, backbone: "tl.Backbone", ax: Axe
 
 def draw_score(score, ax):
     """Draw a `FreezeScore`, as `draw_freeze_score` does; returns the axis."""
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.patches import Patch
-
     n_parts, n_columns = len(score.parts), len(score.marks)
     rates = np.array(score.rates)
     norm, colours = make_rate_scale(rates)
@@ -106,8 +107,6 @@ def draw_score(score, ax):
 def make_rate_scale(rates):
     """Return (norm, colour map) of learning rates, logarithmic from 1e-5 to 1e-2, or by decades further."""
     # Reversed Viridis: its lightness falls evenly, so it can be read in gray and by colour-blind readers.
-    import matplotlib
-    from matplotlib.colors import LinearSegmentedColormap, LogNorm
 
     low, high = _DECADES
     logarithms = np.log10([rate for rate in np.ravel(rates) if rate])
@@ -120,8 +119,6 @@ def make_rate_scale(rates):
 
 def list_rate_colours(rates):
     """Return the scale of `make_rate_scale` as dict: low, high (rates), colours (pairs of hexadecimal fill and ink)."""
-    from matplotlib.colors import to_hex
-
     norm, colours = make_rate_scale(rates)
     values = [colours(share) for share in np.linspace(0, 1, _N_COLOURS)]
     return {

@@ -1,7 +1,9 @@
 """Transfer gains: as curves with the intervals that the verdicts come from, and as a map of verdicts."""
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from pandas import DataFrame
 
 from tlkit.evaluation.gains import MARGIN
@@ -102,9 +104,6 @@ def draw_map_frame(names, shots, ax):
 
 def draw_map_cells(gains, ax):
     """Draw the cells of a map, each with its gain and verdict."""
-    from matplotlib import colormaps
-    from matplotlib.patches import Rectangle
-
     arms, shots = _list_cells(gains)
     highest = max(gains["gain"].abs().max(), _LEAST_SCALE)
     for row in gains.itertuples():
@@ -125,8 +124,6 @@ def format_gain(row):
 
 def frame_cell(gains, ax, strategy, shots):
     """Draw a frame around one cell of the map."""
-    from matplotlib.patches import Rectangle
-
     arms, numbers = _list_cells(gains)
     corner = numbers.index(shots) - 0.47, arms.index(strategy) - 0.47
     for width, colour in ((5, ON_DARK), (2.5, ON_LIGHT)):  # visible on light and dark cells

@@ -1,8 +1,10 @@
 """Heat maps over pictures: the picture in dark gray, and heat in red to yellow, the hotter, the brighter."""
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
+from scipy.ndimage import gaussian_filter
 
 from tlkit.inspection.random_weights import HeatStudy
 from tlkit.plots.style import FIXED, RING, TEXT_PT, style_curve, with_plain_texts
@@ -50,7 +52,6 @@ def draw_heat_map(
     heat, picture = np.asarray(heat, float), np.asarray(picture)
     if heat.shape != picture.shape[:2]:
         raise ValueError(f"heat: shape {heat.shape}, expected {picture.shape[:2]}, that of the picture it explains")
-    from scipy.ndimage import gaussian_filter
 
     heat = gaussian_filter(np.clip(heat, 0, None), len(heat) / 40)
     draw_input(_colour(heat / (heat.max() or 1.0), picture), ax, title=title)
@@ -81,8 +82,6 @@ def draw_heat_legend(ax):
 
 def _colour(shares, picture):
     """Return a map (height, width) from 0 to 1 over a picture (height, width, 3), as (height, width, 3) uint8."""
-    from matplotlib import colormaps
-
     gray = np.interp(picture @ np.array(_LUMINANCE), (0, 255), _GRAYS)[..., None]
     colours = 255 * colormaps["inferno"](np.interp(shares, (0, 1), _COLOURS))[..., :3]
     opacity = _MOST_OPAQUE * shares[..., None]

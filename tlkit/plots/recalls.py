@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from pandas import DataFrame
 
 from tlkit.names import format_strategy
@@ -62,8 +63,6 @@ def measure_labels(classes):
 
 def draw_recall_rows(recalls, ax, numbers, *, columns=COLUMNS):
     """Draw the rows; `columns` are the shares before and after, `numbers` maps classes to numbers."""
-    from matplotlib.collections import LineCollection
-
     rows, shares = np.arange(len(recalls)), [recalls[column].to_numpy() for column in columns]
     words, step = [], math.ceil(len(recalls) / _MOST_LABELS)
     for row, (name, n, before, after) in enumerate(zip(recalls["class"], recalls["n"], *shares, strict=True)):

@@ -1,6 +1,7 @@
 """The gain from a source: a map over weights and shots, the chosen cell by seed, and the recall per class."""
 
 import numpy as np
+from matplotlib.lines import Line2D
 
 from tlkit.evaluation.gains import MARGIN
 from tlkit.plots.gains import draw_map_cells, draw_map_frame, format_gain, frame_cell
@@ -22,8 +23,6 @@ class SourceWorthPage(Page):
 
 def _draw_static(summaries, figure):
     """Draw the frames and the legend; return the axes of map, seeds and recalls."""
-    from matplotlib.lines import Line2D
-
     weights, shots = (list(dict.fromkeys(getattr(one.choice, name) for one in summaries)) for name in _FIELDS)
     classes = max((one.recalls["class"] for one in summaries), key=len)
     (width, height), labels = SIZE_INCHES, measure_labels(classes)

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from pandas import DataFrame
 
 from tlkit.arguments import check_columns, check_known
@@ -162,9 +164,6 @@ def _place_rows(choices):
 
 def _draw_frame(replications, choices, expected, effect, axes):
     """Draw the lines that the claim is about, the names of the levels and the legend."""
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
     curve, rows = axes
     is_verdict = isinstance(expected, str)
     area, meaning = ((-MARGIN, MARGIN), "too small to matter") if is_verdict else (expected, "the bounds")

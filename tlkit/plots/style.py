@@ -4,6 +4,9 @@ import functools
 import unicodedata
 
 import numpy as np
+from matplotlib.axis import Axis
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
+from matplotlib.text import Text
 from PIL import ImageOps
 
 from tlkit.notices import warn
@@ -113,9 +116,6 @@ def with_plain_texts(draw):
 
 def make_texts_plain(artist):
     """Let all texts of an artist be drawn letter by letter, with other fonts if its own lacks some letters."""
-    from matplotlib.axis import Axis
-    from matplotlib.text import Text
-
     # Each text has settings of its own, since matplotlib's rcParams belong to the user and to all threads.
     found = artist.findobj(lambda part: isinstance(part, (Axis, Text)))
     for axis in [part for part in found if isinstance(part, Axis)]:  # which would put back labels changed one by one
@@ -155,8 +155,6 @@ def _write_letter(letter, families):
 @functools.cache
 def _find_family(letter, families):
     """Return the first of some font families, or else of all installed ones, that has a letter; None without any."""
-    from matplotlib.font_manager import FontProperties, findfont, fontManager
-
     if letter.isascii():
         return families[0]
     for family in families:
@@ -170,8 +168,6 @@ def _find_family(letter, families):
 
 def _can_draw(path, letter):
     """Return whether a font has a letter, as a shape that can be scaled."""
-    from matplotlib.font_manager import get_font
-
     try:
         font = get_font(path)
         if not font.get_char_index(ord(letter)):

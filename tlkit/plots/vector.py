@@ -5,6 +5,10 @@ import gc
 import io
 import re
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG, RendererSVG
+from matplotlib.figure import Figure
+from matplotlib.transforms import Affine2D
 from PIL import Image
 
 from tlkit.plots.style import make_texts_plain
@@ -35,16 +39,15 @@ def mark(artist, kind, *place, words="", numbers=()):
 
 def make_vector_canvas(size_inches):
     """Return the canvas of a new figure of a size (width, height) in inches for `render_vector`."""
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
     return FigureCanvasSVG(Figure(figsize=size_inches, dpi=DOTS_PER_INCH))
 
 
 def render_vector(artists, size_inches):
     """Return a drawing of artists, in their order, as SVG (str) of a size (width, height) in inches."""
     content = io.StringIO()
-    renderer = _make_renderer(*(DOTS_PER_INCH * side for side in size_inches), content)
+    sides = (DOTS_PER_INCH * side for side in size_inches)
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    renderer = _Renderer(*sides, content, image_dpi=_PICTURE_DOTS_PER_INCH, metadata=nothing)
     for artist in artists:
         artist.draw(renderer)
     renderer.finalize()
@@ -59,48 +62,42 @@ def _encode(pixels):
     return "data:image/webp;base64," + base64.b64encode(content.getvalue()).decode()
 
 
-def _make_renderer(width, height, content):
-    """Return a renderer that writes a drawing of a size in points, with text as text, to a text buffer."""
-    from matplotlib.backends.backend_svg import RendererSVG
-    from matplotlib.transforms import Affine2D
+class _Renderer(RendererSVG):
+    """Writes a drawing of a size in points to a text buffer; text stays text."""
 
-    class Renderer(RendererSVG):
-        def draw_text(self, gc, x, y, s, prop, angle, ismath=False, mtext=None):
-            # By default letters become shapes, and the setting for text belongs to the user and to all threads.
-            self._draw_text_as_text(gc, x, y, s, prop, angle, ismath, mtext)
+    def draw_text(self, gc, x, y, s, prop, angle, ismath=False, mtext=None):
+        # By default letters become shapes, and the setting for text belongs to the user and to all threads.
+        self._draw_text_as_text(gc, x, y, s, prop, angle, ismath, mtext)
 
-        def draw_markers(self, gc, marker_path, marker_trans, path, trans, rgbFace=None):
-            # By default each marker repeats the style, which takes more time and bytes than its place.
-            shape = self._convert_path(marker_path, marker_trans + Affine2D().scale(1, -1), simplify=False)
-            name = self._make_id("m", shape)
-            self.writer.start("defs")
-            self.writer.element("path", id=name, d=shape)
-            self.writer.end("defs")
-            self.writer.start("g", style=self._get_style(gc, rgbFace), **self._get_clip_attrs(gc))
-            for x, y in trans.transform(path.vertices):
-                if x == x and y == y:
-                    place = {"x": f"{x:.1f}", "y": f"{self.height - y:.1f}"}
-                    self.writer.element("use", attrib={"xlink:href": f"#{name}", **place})
-            self.writer.end("g")
+    def draw_markers(self, gc, marker_path, marker_trans, path, trans, rgbFace=None):
+        # By default each marker repeats the style, which takes more time and bytes than its place.
+        shape = self._convert_path(marker_path, marker_trans + Affine2D().scale(1, -1), simplify=False)
+        name = self._make_id("m", shape)
+        self.writer.start("defs")
+        self.writer.element("path", id=name, d=shape)
+        self.writer.end("defs")
+        self.writer.start("g", style=self._get_style(gc, rgbFace), **self._get_clip_attrs(gc))
+        for x, y in trans.transform(path.vertices):
+            if x == x and y == y:
+                place = {"x": f"{x:.1f}", "y": f"{self.height - y:.1f}"}
+                self.writer.element("use", attrib={"xlink:href": f"#{name}", **place})
+        self.writer.end("g")
 
-        def draw_image(self, gc, x, y, im, transform=None):
-            # By default pictures are PNG, which takes several times the time and the bytes.
-            (rows, columns), dots = im.shape[:2], DOTS_PER_INCH / _PICTURE_DOTS_PER_INCH
-            values = transform.frozen().to_values() if transform else (columns * dots, 0, 0, rows * dots, 0, 0)
-            a, b, c, d, e, f = values
-            # The transform places the unit square, with the first row at its bottom.
-            place = f"matrix({a:.2f} {-b:.2f} {c:.2f} {-d:.2f} {e + x:.2f} {self.height - f - y:.2f})"
-            settings = {"width": "1", "height": "1", "preserveAspectRatio": "none", "transform": place}
-            opacity = {"opacity": f"{gc.get_alpha():g}"} if transform else {}
-            if transform and a > columns:  # its pixels are larger than those of the page
-                settings["style"] = "image-rendering: pixelated"
-            gid = {"id": gc.get_gid()} if gc.get_gid() else {}
-            self.writer.start("g", **gid, **self._get_clip_attrs(gc))
-            self.writer.element("image", attrib=settings | opacity | {"xlink:href": _encode(im)})
-            self.writer.end("g")
-
-    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    return Renderer(width, height, content, image_dpi=_PICTURE_DOTS_PER_INCH, metadata=nothing)
+    def draw_image(self, gc, x, y, im, transform=None):
+        # By default pictures are PNG, which takes several times the time and the bytes.
+        (rows, columns), dots = im.shape[:2], DOTS_PER_INCH / _PICTURE_DOTS_PER_INCH
+        values = transform.frozen().to_values() if transform else (columns * dots, 0, 0, rows * dots, 0, 0)
+        a, b, c, d, e, f = values
+        # The transform places the unit square, with the first row at its bottom.
+        place = f"matrix({a:.2f} {-b:.2f} {c:.2f} {-d:.2f} {e + x:.2f} {self.height - f - y:.2f})"
+        settings = {"width": "1", "height": "1", "preserveAspectRatio": "none", "transform": place}
+        opacity = {"opacity": f"{gc.get_alpha():g}"} if transform else {}
+        if transform and a > columns:  # its pixels are larger than those of the page
+            settings["style"] = "image-rendering: pixelated"
+        gid = {"id": gc.get_gid()} if gc.get_gid() else {}
+        self.writer.start("g", **gid, **self._get_clip_attrs(gc))
+        self.writer.element("image", attrib=settings | opacity | {"xlink:href": _encode(im)})
+        self.writer.end("g")
 
 
 STILL_DOTS_PER_INCH = 100
@@ -151,9 +148,6 @@ class Page:
 
 def make_canvas(size_inches):
     """Return the canvas of a new figure, which needs neither pyplot nor a screen."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     return FigureCanvasAgg(Figure(figsize=size_inches, dpi=STILL_DOTS_PER_INCH))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tlkit.arguments import check_known
-from tlkit.evaluation.intervals import percentile_interval
+from tlkit.evaluation.intervals import name_interval
 from tlkit.notices import warn
 from tlkit.selection.score_warnings import SelectionWarning
 
@@ -132,11 +132,5 @@ def _correlate(values, accuracy, n_draws, seed):
     tau = kendalltau(values, accuracy)
     row = {"tau": float(tau.statistic), "p_value": float(tau.pvalue), "n_candidates": n_candidates}
     row["weighted_tau"] = float(weightedtau(values, accuracy).statistic)
-    row |= _add_interval("tau", [kendalltau(*pair, method="asymptotic").statistic for pair in drawn])
-    return row | _add_interval("weighted_tau", [weightedtau(*pair).statistic for pair in drawn])
-
-
-def _add_interval(name, drawn):
-    """Return the columns of the percentile interval of (n_draws,) statistics."""
-    low, high = percentile_interval(drawn)
-    return {f"{name}_low": low, f"{name}_high": high}
+    row |= name_interval("tau", [kendalltau(*pair, method="asymptotic").statistic for pair in drawn])
+    return row | name_interval("weighted_tau", [weightedtau(*pair).statistic for pair in drawn])
