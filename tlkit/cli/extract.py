@@ -42,7 +42,11 @@ def extract(
     merge_twins: Annotated[bool, MERGE_TWINS] = False,
 ):
     """Compute the features of pictures with a frozen network, and write them to one file."""
-    _check_output(output)
+    if output.suffix != ".npz":
+        raise ValueError(f"--output: {str(output)!r}, expected a file that ends in .npz")
+    if output.is_dir():
+        raise ValueError(f"--output: {output} is a folder, expected a file that ends in .npz")
+    check_writable("--output", output, output.parent)
     from tlkit.arguments import check_known
     from tlkit.features.engines import PRECISIONS, choose_engine
     from tlkit.features.extract import extract_features
@@ -71,15 +75,6 @@ def extract(
         f"{count(len(features), 'picture')} × {shape} features in {duration_s:.1f} s "
         f"({len(features) / duration_s:,.0f} per second, {features.provenance['engine']}), written to {output}"
     )
-
-
-def _check_output(path):
-    """Raise ValueError if the output file can't be written."""
-    if path.suffix != ".npz":
-        raise ValueError(f"--output: {str(path)!r}, expected a file that ends in .npz")
-    if path.is_dir():
-        raise ValueError(f"--output: {path} is a folder, expected a file that ends in .npz")
-    check_writable("--output", path, path.parent)
 
 
 def _write(features, path):

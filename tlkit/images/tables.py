@@ -76,7 +76,13 @@ def list_entries(columns):
     _check_present("picture", columns.pictures, columns.location)
     files = [_make_file(row, picture, columns) for row, picture in enumerate(columns.pictures)]
     if columns.has_names:
-        _check_repeats(files, columns.location)
+        rows = {}
+        for row, (_, file) in enumerate(files):
+            if isinstance(file, PictureFile) and (first := rows.setdefault(file.location, row)) != row:
+                raise ValueError(
+                    f"source: rows {first} and {row} of {columns.location} are one file, {file.location}: leave one of "
+                    "them out"
+                )
     labels, classes = _name_labels(columns)
     return [(name, label, file) for (name, file), label in zip(files, labels, strict=True)], classes
 
@@ -117,7 +123,16 @@ def _select(argument, values, rows, kept):
 
 def _choose(location, names, read, wanted, dataset=None, folder=""):
     """Return the `Columns` of a table with named columns; `read(name)` returns one."""
-    picture = _find_picture(location, names, read)
+    # Pictures are in the only column with a usual name, or whose first entry is a picture.
+    found = [name for name in names if str(name).casefold() in _PICTURES]
+    if not found:
+        found = [name for name in names if names.count(name) == 1 and any(map(_is_picture, read(name)[:1]))]
+    if len(found) != 1:
+        raise ValueError(
+            f"source: {location} has {'several columns' if found else 'no column'} of pictures or paths; its columns "
+            f"are {', '.join(map(repr, names))}: call the column “image”, and give other columns other names"
+        )
+    picture = found[0]
     label = _find_column("label", location, names, wanted["label"], _LABELS)
     columns = {}
     for argument in ("group", "domain", "fold"):
@@ -149,19 +164,6 @@ def _find_column(argument, location, names, wanted, usual):
         f"{argument}: {location} has {number}; its columns are {', '.join(map(repr, names))}: name one of them, as in "
         f'{argument}="…"'
     )
-
-
-def _find_picture(location, names, read):
-    """Return the name of the column of pictures: the only one with a usual name, or whose first entry is a picture."""
-    found = [name for name in names if str(name).casefold() in _PICTURES]
-    if not found:
-        found = [name for name in names if names.count(name) == 1 and any(map(_is_picture, read(name)[:1]))]
-    if len(found) != 1:
-        raise ValueError(
-            f"source: {location} has {'several columns' if found else 'no column'} of pictures or paths; its columns "
-            f"are {', '.join(map(repr, names))}: call the column “image”, and give other columns other names"
-        )
-    return found[0]
 
 
 def _is_picture(value):
@@ -294,13 +296,3 @@ def _check_present(argument, values, location):
             f"{argument}: {len(missing)} rows of {location} have none, the first is row {missing[0]}: fill them in, or "
             "leave these rows out"
         )
-
-
-def _check_repeats(files, location):
-    """Raise ValueError if a table lists a file twice."""
-    rows = {}
-    for row, (_, file) in enumerate(files):
-        if isinstance(file, PictureFile) and (first := rows.setdefault(file.location, row)) != row:
-            raise ValueError(
-                f"source: rows {first} and {row} of {location} are one file, {file.location}: leave one of them out"
-            )

@@ -16,13 +16,31 @@ def _check_means(answer, *, toy):
     source, labels, target, truth = (np.asarray(part) for part in toy)
     moved = source + target.mean(axis=0) - source.mean(axis=0)
     right = _measure_error(moved, labels, target, truth)
-    slips = _list_means_slips(source, labels, target, truth, moved, right)
+    away = source - target.mean(axis=0) + source.mean(axis=0)
+    by_class = source.astype(float)
+    for label in np.unique(labels):
+        by_class[labels == label] += target[truth == label].mean(axis=0) - source[labels == label].mean(axis=0)
+    centred = source - source.mean(axis=0)
+    before, wrong_way, only_centred, per_class = (
+        _measure_error(points, labels, target, truth) for points in (source, away, centred, by_class)
+    )
+    balanced = _measure_error(moved, labels, target, truth, balanced=True)
+    on_source = _measure_error(moved, labels, moved, labels)
+    slips = {
+        "that is the share that it gets right; the error is the rest.": 1 - right,
+        "that is a percentage; give a share, from 0 to 1.": 100 * right,
+        "that is the error before aligning: solve the head on the source that was moved.": before,
+        "that is the mean over classes; here each point of the target counts the same.": balanced,
+        "that is the error on the source, on which the head was trained; measure it on the target.": on_source,
+        "the source was moved the wrong way: add the target's mean, subtract its own.": wrong_way,
+        "the source was only centred; the target stays, so add its mean.": only_centred,
+        "each class was moved to its own mean in the target, which takes labels of the target.": per_class,
+    }
     otherwise = (
         "another number: move the source by the difference of the two means, solve the head there, and measure the "
         "share of the target that it gets wrong."
     )
     compare_number(answer, right, slips, otherwise, _TOLERANCE)
-    before = _measure_error(source, labels, target, truth)
     return (
         f"{right:.2f} wrong after aligning, {before:.2f} before: the means differed because the class shares did, and "
         "aligning moved them onto each other nevertheless."
@@ -36,30 +54,6 @@ def _measure_error(source, labels, target, truth, *, balanced=False):
     weight, bias = solve_head(source, labels, int(max(labels.max(), truth.max())) + 1)
     wrong = (target @ weight.T + bias).argmax(axis=1) != truth
     return float(np.mean([wrong[truth == label].mean() for label in np.unique(truth)]) if balanced else wrong.mean())
-
-
-def _list_means_slips(source, labels, target, truth, moved, right):
-    """Return {hint: number} of usual wrong errors after aligning."""
-    away = source - target.mean(axis=0) + source.mean(axis=0)
-    by_class = source.astype(float)
-    for label in np.unique(labels):
-        by_class[labels == label] += target[truth == label].mean(axis=0) - source[labels == label].mean(axis=0)
-    centred = source - source.mean(axis=0)
-    before, wrong_way, only_centred, per_class = (
-        _measure_error(points, labels, target, truth) for points in (source, away, centred, by_class)
-    )
-    balanced = _measure_error(moved, labels, target, truth, balanced=True)
-    on_source = _measure_error(moved, labels, moved, labels)
-    return {
-        "that is the share that it gets right; the error is the rest.": 1 - right,
-        "that is a percentage; give a share, from 0 to 1.": 100 * right,
-        "that is the error before aligning: solve the head on the source that was moved.": before,
-        "that is the mean over classes; here each point of the target counts the same.": balanced,
-        "that is the error on the source, on which the head was trained; measure it on the target.": on_source,
-        "the source was moved the wrong way: add the target's mean, subtract its own.": wrong_way,
-        "the source was only centred; the target stays, so add its mean.": only_centred,
-        "each class was moved to its own mean in the target, which takes labels of the target.": per_class,
-    }
 
 
 @exercise("07_blind", "a rule: a function of a table of scores, or the name of a method or score")

@@ -55,15 +55,12 @@ def draw_reliability(calibration: Calibration, ax: Axes) -> Axes:
     ax.set_ylabel("accuracy (share correct)")
     ax.grid(alpha=0.3)
     ax.legend(fontsize=TEXT_PT, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3, frameon=False)
-    _draw_confidences(calibration, ax.inset_axes((0, 1.03, 1, _STRIP_HEIGHT), sharex=ax))
-    return ax
-
-
-def _draw_confidences(calibration, strip):
-    """Draw the number of pictures per bin, with the calibration error as title."""
+    strip = ax.inset_axes((0, 1.03, 1, _STRIP_HEIGHT), sharex=ax)
+    # The number of pictures per bin, with the calibration error as title.
     table = calibration.table
     strip.bar(table["low"], table["n"], table["high"] - table["low"], align="edge", color="0.7", edgecolor="black")
     strip.set_ylabel("pictures")
     strip.tick_params(labelbottom=False)
     title = f"calibration error {calibration.error:.3f}; if calibrated, up to {calibration.calibrated_high:.3f}"
     strip.set_title(title, fontsize="medium")
+    return ax

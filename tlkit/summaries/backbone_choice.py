@@ -60,7 +60,14 @@ def choose(table, budget, *, score, predicted=None, names="name"):
     """Return the `Selection` of the candidate with the highest score (a column) within a budget."""
     check_known("score", score, list(table))
     fits, title = find_fitting(table, budget), score.replace("_", " ")
-    sentence = f"{fits.sum()} of {len(table)} candidates fit ({_format_budget(budget)})."
+    limits = [
+        f"at most {format_limit(column, getattr(budget, column))}"
+        for column in LIMITED
+        if getattr(budget, column) < math.inf
+    ]
+    if budget.offline:
+        limits.append("weights on this machine")
+    sentence = f"{fits.sum()} of {len(table)} candidates fit ({(', '.join(limits) or 'no limits')})."
     scores = np.where(fits, table[score].to_numpy(float, na_value=np.nan), np.nan)
     if np.isnan(scores).all():
         outcome = f"No candidate that fits has a value of {title}: allow more."
@@ -91,15 +98,3 @@ def format_limit(column, value):
         "image_size_px": f"{value:.0f} px",
     }
     return words[column]
-
-
-def _format_budget(budget):
-    """Return the limits of a budget in words."""
-    limits = [
-        f"at most {format_limit(column, getattr(budget, column))}"
-        for column in LIMITED
-        if getattr(budget, column) < math.inf
-    ]
-    if budget.offline:
-        limits.append("weights on this machine")
-    return ", ".join(limits) or "no limits"
