@@ -1,10 +1,10 @@
 """The figures of a run folder: training curves, confusion matrix and mistakes."""
 
 from tlkit.inspection.training_curves import summarise_training
+from tlkit.plots.comparison import draw_mistakes, draw_mistakes_frame
 from tlkit.plots.confusion import draw_confusion
-from tlkit.plots.mistakes import draw_mistakes, draw_mistakes_frame
-from tlkit.plots.page import make_canvas, render_figure
 from tlkit.plots.training import draw_training
+from tlkit.plots.vector import make_canvas, render_figure
 from tlkit.storage import written_whole
 
 
