@@ -140,10 +140,10 @@ def compare(answer, right, slips, otherwise, are_equal=operator.eq):
         raise NotYet(find_slip(answer, slips, are_equal) or otherwise)
 
 
-def compare_number(answer, right, slips, otherwise, tolerance):
-    """Do as `compare` does for numbers: the hint is that of the nearest slip, if it is within the tolerance."""
+def compare_number(answer, right, slips, otherwise, tolerance=0.0, *, share=0.0):
+    """Do as `compare` does for numbers: the hint is that of the nearest slip, within the tolerance or share of it."""
     nearest_first = dict(sorted(slips.items(), key=lambda slip: abs(answer - slip[1])))
-    compare(answer, right, nearest_first, otherwise, functools.partial(math.isclose, rel_tol=0, abs_tol=tolerance))
+    compare(answer, right, nearest_first, otherwise, functools.partial(math.isclose, rel_tol=share, abs_tol=tolerance))
 
 
 def name_type(answer):

@@ -1,11 +1,10 @@
 """Exercises of lesson 11: the threshold that rejects a share of known pictures, and what is left among the accepted."""
 
-import functools
 import math
 
 import numpy as np
 
-from tlkit.lessons.exercise import NotYet, compare, exercise, expect_number, sort_by_distance
+from tlkit.lessons.exercise import NotYet, compare_number, exercise, expect_number
 
 
 @exercise("11_threshold", "a number")
@@ -25,9 +24,8 @@ def _check_threshold(answer, *, familiarity, share):
         "that is two standard deviations below the mean, which fits only a bell curve.": known.mean() - 2 * known.std(),
         "that is the share itself; you need a familiarity.": share,
     }
-    near = functools.partial(math.isclose, rel_tol=1e-3)
     otherwise = f"{n_rejected} of {len(known)} known pictures lie below it, and {share:g} of them should."
-    compare(answer, math.nan, sort_by_distance(answer, slips), otherwise, near)
+    compare_number(answer, math.nan, slips, otherwise, share=1e-3)
 
 
 @exercise("11_strangers", "a number between 0 and 1")
@@ -49,6 +47,5 @@ def _check_strangers(answer, *, n_known, n_strangers, share, false_acceptance):
         "that counts the rejected known pictures as the accepted ones.": accepted / (accepted + share * n_known),
         "that is the share of known pictures; strangers are the rest.": 1 - right,
     }
-    near = functools.partial(math.isclose, rel_tol=0, abs_tol=6e-3)
-    compare(answer, right, sort_by_distance(answer, slips), "count strangers and known among the accepted.", near)
+    compare_number(answer, right, slips, "count strangers and known among the accepted.", tolerance=6e-3)
     return f"{accepted:.0f} of {accepted + accepted_known:.0f} accepted pictures are strangers: {right:.3f}."

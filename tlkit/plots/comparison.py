@@ -101,7 +101,7 @@ def _draw_static(comparison, classes, figure):
     draw_confusion_frame(classes, confusion)
     confusion.set_title("confusion matrix: test pictures of all seeds", fontsize=10)
     mistakes = figure.add_axes((0.0, 0.0, 1.0, 0.43))
-    frame_sheet(mistakes, N_COLUMNS * _PITCH_PX, N_ROWS * _ROW_PX)
+    draw_mistakes_frame(mistakes)
     return overview, confusion, mistakes
 
 
@@ -139,3 +139,8 @@ def draw_mistakes(mistakes, read_picture, ax):
     if mistakes.empty:
         ax.text(N_COLUMNS * _PITCH_PX / 2, N_ROWS * _ROW_PX / 2, "no mistakes", ha="center", va="center")
     return ax
+
+
+def draw_mistakes_frame(ax):
+    """Set the limits of axes to the sheet of `draw_mistakes`."""
+    frame_sheet(ax, N_COLUMNS * _PITCH_PX, N_ROWS * _ROW_PX)
