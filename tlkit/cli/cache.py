@@ -90,7 +90,8 @@ def clear(
         say(f"nothing to remove: no such {' or '.join(kinds)} in {cache_folder()}")
         return
     if not yes:
-        parts = ", ".join(f"{_write_mb(of_kind)} MB of {kind}" for kind in kinds if (of_kind := _select(kept, kind)))
+        by_kind = {kind: [one for one in kept if one.kind == kind] for kind in kinds}
+        parts = ", ".join(f"{_write_mb(files)} MB of {kind}" for kind, files in by_kind.items() if files)
         typer.confirm(make_printable(f"Remove {parts} from {cache_folder()}?"), abort=True)
     removed = [one for one in kept if remove(one)]
     tidy()
@@ -148,11 +149,6 @@ def _count_pictures(kept):
         with contextlib.suppress(OSError, DamagedShardError), open_shard(one.paths[0]) as shard:
             n_pictures += len(shard.digests)
     return n_pictures
-
-
-def _select(kept, kind):
-    """Return the kept files of a kind."""
-    return [one for one in kept if one.kind == kind]
 
 
 def _write_mb(kept):

@@ -53,7 +53,8 @@ def describe(strategy):
     phases = [_describe_phase(phase) for phase in strategy.phases]
     steps = [described[name] for name in ("prepare", "adjust", "finish") if name in described]
     steps += [phase["penalty"] for phase in described["phases"] if "penalty" in phase]
-    notes = [_describe_step(step if isinstance(step, dict) else {"function": step}) for step in steps]
+    steps = [step if isinstance(step, dict) else {"function": step} for step in steps]
+    notes = [_STEPS[step["function"]].format(**step) for step in steps]
     if block := getattr(strategy.adjust, "keywords", {}).get("block"):
         trained = trained.replace("all stages", f"the {block} third of the stages")
     return trained, "; ".join([", then ".join(phases), *filter(None, notes)])
@@ -77,11 +78,6 @@ def _describe_phase(phase):
     text = f"{phase.n_epochs} epochs at {_join(rates)}"
     text += f", {phase.augment} augmentation" if phase.augment else ""
     return text + (", moving norm statistics" if phase.norm_statistics == "moving" else "")
-
-
-def _describe_step(step):
-    """Return a function and its settings, {"function": name, setting: value}, in words."""
-    return _STEPS[step["function"]].format(**step)
 
 
 def _join(words):
