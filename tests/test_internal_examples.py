@@ -136,15 +136,15 @@ torch.Size([5, 1])
 >>> round(low, 3), round(high, 3)
 (1.0, 39.0)
 """,
-    ("tlkit.features.arrays", "check_pair"): """
+    ("tlkit.features.features", "check_pair"): """
 >>> [values.shape for values in check_pair([[1], [2]], [[3], [4], [5]])]
 [(2, 1), (3, 1)]
 """,
-    ("tlkit.features.arrays", "check_groups"): """
+    ("tlkit.features.features", "check_groups"): """
 >>> check_groups(["a", "b"], ["b"], 2, 1)
 array([0, 1, 1])
 """,
-    ("tlkit.features.arrays", "check_labels"): """
+    ("tlkit.features.features", "check_labels"): """
 >>> check_labels(["bug", "bird", "bug"])
 (array([1, 0, 1]), 2)
 """,
