@@ -37,9 +37,9 @@ def main():
 
 def make_digits(n_epochs):
     """Return a small network, a thousand digits, and a strategy that trains all of it from random weights."""
+    from small_task import load_digits, make_small_backbone, redraw_small
+
     import tlkit as tl
-    from tlkit.backbones.small import make_small_backbone, redraw_small
-    from tlkit.images.digits import load_digits
     from tlkit.training.precise_batch_norm import finish_norm_statistics
 
     phase = tl.Phase(["all"], n_epochs, 3e-3, norm_statistics="moving")

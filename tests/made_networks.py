@@ -28,6 +28,21 @@ def make_tiny_backbone(seed=0, recipe=TINY_RECIPE):
     return Backbone("tiny", stages, tail, recipe, {"source": f"random weights, seed {seed}"}).eval()
 
 
+def make_small_backbone():
+    """Return a backbone of three stages and 64 features, without dropout."""
+    widths = (3, 16, 32, 64)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        stages = {
+            f"stage{n}": nn.Sequential(
+                nn.Conv2d(*widths[n - 1 : n + 1], 3, 2, 1, bias=False), nn.BatchNorm2d(widths[n]), nn.ReLU(inplace=True)
+            )
+            for n in (1, 2, 3)
+        }
+    tail = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(1))
+    return Backbone("small", stages, tail, TINY_RECIPE, {"source": "random weights, seed 0"}).eval()
+
+
 def make_library_pair(entry, side):
     """Return (backbone, network, names of the layers left out); the network is the library's, with its classifier.
 

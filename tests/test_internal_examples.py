@@ -88,10 +88,6 @@ torch.Size([5, 1])
 >>> read_weights_tag("resnet18", "ResNet18_Weights.IMAGENET1K_V1"), read_weights_tag("resnet18", "DEFAULT")
 ('IMAGENET1K_V1', 'pretrained')
 """,
-    ("tlkit.backbones.small", "make_small_backbone"): """
->>> make_small_backbone().n_features
-256
-""",
     ("tlkit.backbones.timm_networks", "find_timm_entry"): """
 >>> entry = find_timm_entry("timm:resnet18.tv_in1k")
 >>> entry.name, entry.weights, entry.recipe.resize_size_px, entry.licence
@@ -198,10 +194,6 @@ array([[2., 4.]])
 >>> values, targets = np.array([[0.0], [1.0], [2.0]]), np.array([[0.0], [1.0], [2.0]])
 >>> measure_leave_one_out(values, targets, [1e-9]).round(6)
 array([0.])
-""",
-    ("tlkit.images.digits", "load_digits"): """
->>> load_digits()
-ImageSet(1797 pictures, 10 classes, 1797 groups: digits)
 """,
     ("tlkit.images.encodings", "guess_encoding"): """
 >>> guess_encoding(["猫".encode("gbk"), "狗".encode("gbk")]), guess_encoding([b"caf\\xe9"])

@@ -7,7 +7,6 @@ from PIL import Image
 
 from tlkit.features.features import Features
 from tlkit.heads import fit_head
-from tlkit.images.digits import load_digits
 from tlkit.images.files import PicturePixels
 from tlkit.images.inputs import make_set
 from tlkit.inspection import measure_label_damage
@@ -95,17 +94,3 @@ def test_shares_are_those_of_a_slow_version(images, table):
 def test_what_can_not_be_measured_is_said(images, policies, said):
     with pytest.raises(ValueError, match=said):
         measure_label_damage(make_tiny_backbone(), images, policies, n_views=1, progress=False)
-
-
-def test_digits_are_scikit_learns_dark_on_white():
-    from sklearn.datasets import load_digits as load
-
-    digits, bundled = load_digits(), load()
-    assert np.array_equal(digits.labels, bundled.target)
-    assert digits.classes == [str(number) for number in range(10)]
-    for index in (0, 900, 1796):
-        pixels = np.asarray(digits.read(index)).astype(float)
-        assert pixels.shape == (64, 64, 3)
-        places = pixels.reshape(8, 8, 8, 8, 3)
-        assert (places == places[:, :1, :, :1, :1]).all()
-        assert np.abs(16 - places[:, 0, :, 0, 0] / 255 * 16 - bundled.images[index]).max() < 0.05

@@ -9,6 +9,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from made_networks import make_small_backbone
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -16,7 +17,6 @@ from torch import nn
 
 import tlkit as tl
 from tlkit.backbones.backbone import hash_tensors
-from tlkit.backbones.small import make_small_backbone
 from tlkit.cpu.threads import Gate, default_states, hide_warnings
 from tlkit.heads.numerics import limit_threads
 from tlkit.inspection import grad_cam, heat_maps, integrated_gradients
@@ -99,7 +99,9 @@ COMPUTATIONS = {
     "audit": lambda backbone, images: tl.audit_freezing(
         backbone, torch.ones(2, 3, 32, 32, device="cpu"), torch.tensor([0, 1], device="cpu")
     ).to_csv(),
-    "random weights": lambda backbone, images: make_small_backbone(seed=4).fingerprint(),
+    "random weights": lambda backbone, images: tl.load_backbone(
+        "resnet18", weights=None, image_size_px=32, seed=4
+    ).fingerprint(),
 }
 
 
