@@ -16,8 +16,7 @@ import tlkit as tl
 from tlkit.backbones.networks import WHOLE
 from tlkit.backbones.recipe import Recipe
 from tlkit.backbones.stages import build_network
-from tlkit.backbones.timm_costs import compute_costs
-from tlkit.backbones.timm_networks import build_timm, find_timm_entry, list_timm_entries, read_tag
+from tlkit.backbones.timm_networks import build_timm, compute_costs, find_timm_entry, list_timm_entries, read_tag
 from tlkit.backbones.timm_stages import cut_network
 from tlkit.backbones.weights.error import WeightsError
 

@@ -130,9 +130,7 @@ def get(method: str | Strategy) -> Strategy:
     >>> get("dann").phases[-1].objective
     Dann(loss_weight=0.1, n_hidden=128)
     """
-    if isinstance(method, Strategy):
-        return method
-    return find(method).strategy
+    return method if isinstance(method, Strategy) else find(method).strategy
 
 
 def find(name: str) -> Known:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from tlkit.backbones.networks import TIMM, find_entry, list_entries
+from tlkit.backbones.networks import TIMM, find_entry, import_timm_networks, list_entries
 from tlkit.backbones.weights.weight_files import is_offline
 
 COLUMNS = (
@@ -47,9 +47,7 @@ def table(pattern: str = "*", *, all_weights: bool = False) -> pd.DataFrame:
     """
     entries = list_entries(pattern)
     if pattern.startswith(TIMM):
-        from tlkit.backbones.timm_costs import add_costs
-
-        entries = add_costs(entries)
+        entries = import_timm_networks().add_costs(entries)
     if not all_weights:
         entries = [entry for entry in entries if entry.weights == find_entry(entry.name).weights]
     rows = [

@@ -8,6 +8,7 @@ from .calibration import draw_reliability as draw_reliability
 from .channels import draw_channels as draw_channels
 from .channels import draw_maximally_activating as draw_maximally_activating
 from .confusion import draw_confusion as draw_confusion
+from .confusion import draw_recalls as draw_recalls
 from .contact_sheet import draw_contact_sheet as draw_contact_sheet
 from .contact_sheet import render_contact_sheet as render_contact_sheet
 from .description import describe as describe
@@ -17,7 +18,6 @@ from .gains import draw_transfer_map as draw_transfer_map
 from .heat_maps import draw_correlations as draw_correlations
 from .heat_maps import draw_heat_map as draw_heat_map
 from .interpolation import draw_interpolation as draw_interpolation
-from .recalls import draw_recalls as draw_recalls
 from .similarity import draw_similarity as draw_similarity
 from .similarity import draw_similarity_curve as draw_similarity_curve
 from .specification_curve import draw_specification_curve as draw_specification_curve

@@ -11,7 +11,7 @@ from pandas import DataFrame
 from tlkit.adaptation.pair_results import BASELINE, PairComparison
 from tlkit.arguments import check_known
 from tlkit.names import format_strategy
-from tlkit.plots.recalls import AFTER, BEFORE, draw_recall_frame, draw_recall_rows, measure_labels
+from tlkit.plots.confusion import AFTER, BEFORE, draw_recall_frame, draw_recall_rows, measure_labels
 from tlkit.plots.style import COLOURS, FIXED, draw_matrix, shorten, with_plain_texts
 from tlkit.plots.vector import Page, mark
 from tlkit.summaries.adaptation import format_recovered, format_scores

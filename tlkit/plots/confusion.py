@@ -1,17 +1,25 @@
-"""Confusion matrices."""
+"""Results by class: confusion matrices, and recalls before and after."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
+from pandas import DataFrame
 
-from tlkit.plots.style import hide_frame, shorten, with_plain_texts
-from tlkit.plots.vector import ON_DARK, ON_LIGHT, mark
+from tlkit.names import format_strategy
+from tlkit.plots.style import COLOURS, FIXED, hide_frame, shorten, with_plain_texts
+from tlkit.plots.vector import ON_DARK, ON_LIGHT, QUIET, mark
 
 _DARK_SHARE = 0.55  # from this share on, a cell is too dark for black numbers
+COLUMNS = ("source_only", "method")
+BEFORE = {"marker": "o", "linestyle": "none", "color": "black", "markerfacecolor": "white", "markersize": 7}
+AFTER = {"marker": "s", "linestyle": "none", "color": COLOURS[2], "markeredgecolor": "black", "markersize": 6}
+_MOST_LABELS = 36  # that don't overlap on a page
 
 
 @with_plain_texts
@@ -70,3 +78,63 @@ def draw_confusion_cells(confusion, ax):
         style = {"color": ON_DARK if share > _DARK_SHARE else ON_LIGHT, "fontsize": size, "ha": "center"}
         weight = "bold" if true == predicted else "normal"
         ax.text(predicted, true, str(n_pictures), va="center", fontweight=weight, **style)
+
+
+@with_plain_texts
+def draw_recalls(recalls: DataFrame, ax: Axes, *, method: str, numbers: dict[str, int] | None = None) -> Axes:
+    """Draw the recall of each class, by source only and by a method of adaptation: one row per class.
+
+    Parameters
+    ----------
+    recalls, ax : DataFrame and matplotlib Axes
+        Columns class, n (pictures), source_only and method (shares), and the axes to draw on.
+    method : str
+        Name of the method, for the legend.
+    numbers : dict of str to int, optional
+        Numbers of the classes, such as the `class_numbers` of a `DomainMap`.
+
+    Returns
+    -------
+    matplotlib Axes
+        The axes that were given.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> recalls = pd.DataFrame({"class": ["bird"], "n": [4], "source_only": [0.25], "method": [0.75]})
+    >>> draw_recalls(recalls, Figure().subplots(), method="coral").texts[0].get_text()
+    'bird (4)'
+    """
+    draw_recall_frame(len(recalls), ax)
+    draw_recall_rows(recalls, ax, numbers or {})
+    handles = ax.lines[-2:]
+    ax.legend(handles, ["source only", format_strategy(method)], fontsize=9, loc="lower center", ncols=2)
+    return ax
+
+
+def draw_recall_frame(n_rows, ax):
+    """Draw the static part of such a drawing with a number of rows."""
+    ax.set(xlim=(-0.03, 1.03), ylim=(n_rows - 0.4, -0.6), xlabel="recall (share of the class correct)", yticks=[])
+    ax.grid(axis="x", alpha=0.3)
+
+
+def measure_labels(classes):
+    """Return the width in inches that the labels of some classes need."""
+    return 0.55 + 0.075 * max(len(shorten(name)) for name in classes)
+
+
+def draw_recall_rows(recalls, ax, numbers, *, columns=COLUMNS):
+    """Draw the rows; `columns` are the shares before and after, `numbers` maps classes to numbers."""
+    rows, shares = np.arange(len(recalls)), [recalls[column].to_numpy() for column in columns]
+    words, step = [], math.ceil(len(recalls) / _MOST_LABELS)
+    for row, (name, n, before, after) in enumerate(zip(recalls["class"], recalls["n"], *shares, strict=True)):
+        label = f"{numbers[name]}  {shorten(name)} ({n})" if name in numbers else f"{shorten(name)} ({n})"
+        if row % step == 0:
+            ax.text(-0.05, row, label, fontsize=9, ha="right", va="center")
+        words.append(f"{name}: recall {before:.2f} → {after:.2f} ({after - before:+.2f}), {n} pictures")
+    loses = shares[1] < shares[0]
+    style = {"colors": np.where(loses, "black", QUIET), "linestyles": np.where(loses, ":", "-"), "linewidths": 2}
+    ends = np.stack([np.column_stack([share, rows]) for share in shares], axis=1)
+    ax.add_collection(LineCollection(ends, zorder=1, **style), autolim=False)
+    for share, style in zip(shares, (BEFORE, AFTER), strict=True):
+        mark(ax.plot(share, rows, **style, **FIXED)[0], "class", words=words)

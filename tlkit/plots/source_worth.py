@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from tlkit.evaluation.gains import MARGIN
+from tlkit.plots.confusion import AFTER, BEFORE, draw_recall_frame, draw_recall_rows, measure_labels
 from tlkit.plots.gains import draw_map_cells, draw_map_frame, format_gain, frame_cell
-from tlkit.plots.recalls import AFTER, BEFORE, draw_recall_frame, draw_recall_rows, measure_labels
 from tlkit.plots.style import COLOURS, FIXED
 from tlkit.plots.vector import QUIET, Page, mark
 from tlkit.summaries.source_worth import format_source, format_weight
