@@ -18,8 +18,7 @@ from tlkit.summaries.augmentation import (
     summarise_augmentation,
 )
 from tlkit.summaries.comparison import ArmChoice, summarise_arm
-from tlkit.training.augment import draw_view, mix_batch
-from tlkit.training.batches import TrainingPictures
+from tlkit.training.batches import TrainingPictures, draw_view, mix_batch
 from tlkit.widgets import AugmentationExplorer
 
 

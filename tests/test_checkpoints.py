@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import errno
+import importlib.metadata
 import json
 import random
 import signal
@@ -346,8 +347,8 @@ def test_another_tlkit_is_refused_and_another_torch_warned_of(folder, images, mo
         patch.setattr(checkpoints, "__version__", "99")
         with pytest.raises(ValueError, match=r"with other tlkit \('.*' there, '99' here\)"):
             train(folder, SHORT, images)
-    real = checkpoints._find_version
-    monkeypatch.setattr(checkpoints, "_find_version", lambda name: "99" if name == "torch" else real(name))
+    real = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "99" if name == "torch" else real(name))
     with pytest.warns(UserWarning, match=r"other torch \('.*' there, '99' here\); its end may differ") as caught:
         _, ended = run_noted(folder, SHORT, images=images)
     assert len(caught) == 1 and caught[0].filename.endswith("made_resumable.py")

@@ -378,7 +378,7 @@ array([2, 1])
 >>> format_source(SourceChoice("sketch", 0.25, 1)), format_source(SourceChoice("sketch", "pooled", 5))
 ('sketch at 0.25 times the weight of 1 shot per class', 'sketch pooled with 5 shots per class')
 """,
-    ("tlkit.training.augment", "mix_batch"): """
+    ("tlkit.training.batches", "mix_batch"): """
 >>> import torch
 >>> black_and_white = torch.stack([torch.zeros(3, 4, 4), torch.ones(3, 4, 4)])
 >>> mixed, shares = mix_batch(black_and_white, torch.tensor([0, 2]), "mixup", 3, draw=(1, 0, 0))

@@ -10,7 +10,7 @@ from tlkit.heads import fit_head
 from tlkit.images.files import PicturePixels
 from tlkit.images.inputs import make_set
 from tlkit.inspection import measure_label_damage
-from tlkit.training.augment import draw_view
+from tlkit.training.batches import draw_view
 
 COLOURS = {"red": (200, 40, 40), "green": (40, 124, 40), "dark": (10, 10, 10), "light": (245, 245, 245)}
 

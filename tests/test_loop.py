@@ -16,8 +16,7 @@ from tlkit.backbones.freezing.freeze import NORM_LAYERS
 from tlkit.heads import fit_head
 from tlkit.strategies.augmentation import POLICIES
 from tlkit.training import batches as training_pictures
-from tlkit.training.augment import draw_view
-from tlkit.training.batches import TrainingPictures
+from tlkit.training.batches import TrainingPictures, draw_view
 from tlkit.training.loop import TrainingError
 from tlkit.training.optimizer import apply_phase
 from tlkit.training.precise_batch_norm import reestimate_norm_statistics, reinitialise

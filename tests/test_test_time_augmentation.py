@@ -8,7 +8,7 @@ import torch
 from made_networks import make_tiny_backbone
 
 import tlkit as tl
-from tlkit.training.augment import draw_view
+from tlkit.training.batches import draw_view
 
 pytestmark = pytest.mark.filterwarnings("ignore:images. 12 of 12 pictures were trained on")
 

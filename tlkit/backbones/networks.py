@@ -48,22 +48,6 @@ class Entry:
     n_features: int | None = None
 
 
-def find_pretraining(name, weights):
-    """Return the fields of an `Entry` on data, publisher and licence of weights of torchvision or EfficientNet-Lite."""
-    pretrained_on, source, licence = "ImageNet-1k", "torchvision, ImageNet-1k", "unknown"
-    if find_family(name).name == "EfficientNet-Lite":
-        source = "Google's TPU models, ImageNet-1k, converted by ML Illustrated"
-        licence = "Apache-2.0"
-    elif "SWAG" in weights:
-        # Singh et al. (arXiv:2201.08371). torchvision names the licence of the SWAG repository for these weights, and
-        # none for its own. "LINEAR" weights keep the network from Instagram; only their classifier saw ImageNet.
-        pretrained_on = "Instagram, 3.6 billion pictures with hashtags"
-        if "LINEAR" not in weights:
-            pretrained_on += ", then ImageNet-1k"
-        source, licence = "torchvision, SWAG", "CC-BY-NC-4.0"
-    return {"pretrained_on": pretrained_on, "kind": "general", "source": source, "licence": licence}
-
-
 TABLE = importlib.resources.files("tlkit") / "backbones" / "data" / "networks.csv"
 _WHOLE_NUMBERS = ("weights_size_mb", "n_parameters", "n_flops", "n_features", "smallest_size_px")
 
@@ -73,6 +57,17 @@ def make_entry(row):
     family = find_family(row["name"])
     mean, std = (tuple(float(value) for value in row[field].split()) for field in ("mean", "std"))
     size = int(row["resize_size_px"]), int(row["crop_size_px"])
+    pretrained_on, source, licence = "ImageNet-1k", "torchvision, ImageNet-1k", "unknown"
+    if family.name == "EfficientNet-Lite":
+        source = "Google's TPU models, ImageNet-1k, converted by ML Illustrated"
+        licence = "Apache-2.0"
+    elif "SWAG" in row["weights"]:
+        # Singh et al. (arXiv:2201.08371). torchvision names the licence of the SWAG repository for these weights, and
+        # none for its own. "LINEAR" weights keep the network from Instagram; only their classifier saw ImageNet.
+        pretrained_on = "Instagram, 3.6 billion pictures with hashtags"
+        if "LINEAR" not in row["weights"]:
+            pretrained_on += ", then ImageNet-1k"
+        source, licence = "torchvision, SWAG", "CC-BY-NC-4.0"
     return Entry(
         name=row["name"],
         weights=row["weights"],
@@ -87,7 +82,10 @@ def make_entry(row):
         fixed_size=family.fixed_size,
         paper=family.paper,
         **{column: int(row[column]) for column in _WHOLE_NUMBERS},
-        **find_pretraining(row["name"], row["weights"]),
+        pretrained_on=pretrained_on,
+        kind="general",
+        source=source,
+        licence=licence,
     )
 
 

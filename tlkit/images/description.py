@@ -22,7 +22,17 @@ class Description:
 
     def __init__(self, images):
         self.images = images
-        self.table = count_pictures(images)
+        # One row per class and "total"; one column per domain, "total" and "groups".
+        domains, columns = np.unique(images.domains, return_inverse=True)
+        counts = np.zeros((len(images.classes), len(domains)), np.int64)
+        np.add.at(counts, (images.labels, columns), 1)
+        table = pd.DataFrame(counts, pd.Index(images.classes, name="class"), pd.Index(domains, name="domain"))
+        table["total"] = counts.sum(axis=1)
+        groups = pd.Series(images.groups).groupby(images.labels).nunique()
+        table["groups"] = groups.reindex(range(len(images.classes)), fill_value=0).to_numpy()
+        table.loc["total"] = table.sum(axis=0)
+        table.loc["total", "groups"] = len(np.unique(images.groups))  # a group may span several classes
+        self.table = table
         self.n_groups = int(self.table.loc["total", "groups"])
         self._n_others = max(0, len(images.classes) - _N_CLASSES)
         self._shown = self.table.drop(self.table.index[_N_CLASSES : _N_CLASSES + self._n_others])
@@ -50,20 +60,6 @@ def _encode(picture):
     content = io.BytesIO()
     picture.quantize(128, Image.Quantize.FASTOCTREE).save(content, "PNG", optimize=True)
     return base64.b64encode(content.getvalue()).decode()
-
-
-def count_pictures(images):
-    """Return a DataFrame of counts: one row per class and "total"; one column per domain, "total" and "groups"."""
-    domains, columns = np.unique(images.domains, return_inverse=True)
-    counts = np.zeros((len(images.classes), len(domains)), np.int64)
-    np.add.at(counts, (images.labels, columns), 1)
-    table = pd.DataFrame(counts, pd.Index(images.classes, name="class"), pd.Index(domains, name="domain"))
-    table["total"] = counts.sum(axis=1)
-    groups = pd.Series(images.groups).groupby(images.labels).nunique()
-    table["groups"] = groups.reindex(range(len(images.classes)), fill_value=0).to_numpy()
-    table.loc["total"] = table.sum(axis=0)
-    table.loc["total", "groups"] = len(np.unique(images.groups))  # a group may span several classes
-    return table
 
 
 def compose_rows(images, per_class, seed):

@@ -8,7 +8,6 @@ from tlkit.arguments import check_count, check_known
 from tlkit.images.imageset import ImageSet
 from tlkit.strategies.augmentation import check_policies, format_augment, split_policies
 from tlkit.summaries.comparison import ArmChoice, summarise_arm
-from tlkit.training.augment import mix_batch
 
 MAX_SHOWN = 6
 
@@ -81,6 +80,8 @@ def _find_arms(comparison):
 def augment_pictures(pictures, augment, draw):
     """Return `TrainingPictures` of an epoch (n, side, side, 3) uint8, and shares of labels (n, n_classes) float32."""
     from torch.nn.functional import one_hot
+
+    from tlkit.training.batches import mix_batch
 
     policy, mixing = split_policies(augment)
     n_classes = len(pictures.images.classes)

@@ -145,17 +145,12 @@ class Checkpoints:
 
 def _describe_conditions(training):
     """Return the conditions that change only the last bits of a run."""
-    versions = {name: _find_version(name) for name in _PACKAGES}
+    versions = dict.fromkeys(_PACKAGES)
+    for name in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
     processor = {"processor": torch.backends.cpu.get_cpu_capability(), "n_threads": torch.get_num_threads()}
     return versions | processor | {"device": str(training.device)}
-
-
-def _find_version(name):
-    """Return the version of a package, or None if it isn't installed."""
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _compare(found, wanted):

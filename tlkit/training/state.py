@@ -5,16 +5,8 @@ import torch
 from tlkit.training.early_stopping import Best, put_back, take_tensors
 
 _PLAIN_ATTRIBUTES = (
-    "phase_index",
-    "epoch_index",
-    "batch_index",
-    "step",
-    "total_loss",
-    "total_objective_loss",
-    "n_correct",
-    "history",
-    "mixed_precision",
-    "n_trained",
+    *("phase_index", "epoch_index", "batch_index", "step"),
+    *("total_loss", "total_objective_loss", "n_correct", "history", "mixed_precision", "n_trained"),
 )
 
 

@@ -12,7 +12,7 @@ from tlkit.backbones.freezing.freeze import has_moving_statistics
 from tlkit.cpu.convolutions import QuickConvolutions
 from tlkit.cpu.threads import convolutions
 from tlkit.strategies.augmentation import split_policies
-from tlkit.training.augment import mix_batch
+from tlkit.training.batches import mix_batch
 from tlkit.training.optimizer import apply_phase, is_source_free, list_trained
 
 _OUT_OF_MEMORY = ("out of memory", "allocate memory", "not enough memory")
