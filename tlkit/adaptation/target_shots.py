@@ -98,14 +98,8 @@ def compare_target_shots(
     draws = itertools.product(seeds, shots)
     cells = [_Cell(*arm, n_shots, seed, seed % N_FOLDS) for seed, n_shots in draws for arm in arms]
     runner = _ShotRunner(backbone, images, target, methods, len(arms))
-    results = run_cells(
-        *(cells, runner, runner.features.read),
-        unit_of=lambda cell: cell.seed,
-        units="seeds",
-        title="shots",
-        progress=progress,
-        n_workers=n_workers,
-    )
+    options = {"units": "seeds", "title": "shots", "progress": progress, "n_workers": n_workers}
+    results = run_cells(cells, runner, runner.features.read, unit_of=lambda cell: cell.seed, **options)
     return tabulate(results, ["strategy", "shots", "seed", "fold"])
 
 

@@ -117,18 +117,10 @@ def adapt_run(
         checkpoints = Checkpoints(checkpoint, training_settings.checkpoint_every_s, identity)
     backbone.to(memory_format=torch.channels_last)
     with measured() as measurement:
-        training = Training(
-            backbone,
-            head,
-            strategy,
-            None,
-            training_settings,
-            original=run.backbone,
-            draws=Draws(training_settings.seed),
-            target=target,
-            tuned_stages=backbone.stages,  # whether the run left them pretrained is not looked up
-            checkpoints=checkpoints,
-        )
+        context = {"original": run.backbone, "draws": Draws(training_settings.seed), "checkpoints": checkpoints}
+        # Whether the run left its stages pretrained is not looked up.
+        context |= {"target": target, "tuned_stages": backbone.stages}
+        training = Training(backbone, head, strategy, None, training_settings, **context)
         completed = training.run()
     thaw(backbone).to(memory_format=torch.contiguous_format).eval()
     thaw(head).eval()

@@ -42,16 +42,10 @@ def replicate(*names, n_workers=1, again=False, progress=True):
                 if any(_find_place(table, choices) is None for table in tables):
                     cells.append(Replication(measurement, choices))
     if cells:
+        options = {"unit_of": str, "units": "replications", "title": "replications", "on_result": _keep}
+        options |= {"progress": progress, "n_workers": n_workers}
         run_cells(
-            cells,
-            lambda cell: measure(cell.measurement, cell.choices),
-            lambda progress, in_fork: None,
-            unit_of=str,
-            units="replications",
-            progress=progress,
-            n_workers=n_workers,
-            on_result=_keep,
-            title="replications",
+            cells, lambda cell: measure(cell.measurement, cell.choices), lambda progress, in_fork: None, **options
         )
     return show(*names)
 

@@ -83,13 +83,6 @@ def _write(features, path):
 
     from tlkit.storage import written_whole
 
+    provenance = {"provenance": json.dumps(features.provenance)}
     with written_whole(path) as temporary, open(temporary, "wb") as file:
-        np.savez(
-            file,
-            values=features.values,
-            labels=features.labels,
-            classes=np.array(features.classes),
-            names=features.names,
-            groups=features.groups,
-            provenance=json.dumps(features.provenance),
-        )
+        np.savez(file, **vars(features) | {"classes": np.array(features.classes)} | provenance)

@@ -35,18 +35,13 @@ def find_crossings(pairs, shots):
     signs = [int(low > 0) - int(high < 0) for low, high in (pair.interval() for pair in pairs)]
     certain = np.flatnonzero(signs)
     changes = [(last, first) for last, first in itertools.pairwise(certain) if signs[last] != signs[first]]
-    if changes:
-        return [
-            Crossing(
-                _find_middle_root(log_shots[last : first + 1], means[last : first + 1]),
-                _find_bound(pairs, log_shots, last, 1),
-                _find_bound(pairs, log_shots, first, -1),
-                signs[last],
-                signs[first],
-                CROSSES,
-            )
-            for last, first in changes
-        ]
+    crossings = []
+    for last, first in changes:
+        root = _find_middle_root(log_shots[last : first + 1], means[last : first + 1])
+        bounds = _find_bound(pairs, log_shots, last, 1), _find_bound(pairs, log_shots, first, -1)
+        crossings.append(Crossing(root, *bounds, signs[last], signs[first], CROSSES))
+    if crossings:
+        return crossings
     low = _find_bound(pairs, log_shots, certain[-1], 1) if signs[0] and not signs[-1] else math.nan
     high = _find_bound(pairs, log_shots, certain[0], -1) if signs[-1] and not signs[0] else math.nan
     verdict = NO_CROSSING if all(signs) else CANNOT_TELL

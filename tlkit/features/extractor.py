@@ -119,16 +119,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         TypeError, ValueError
             If `X` holds something else than pictures, or a parameter is out of range.
         """
-        return extract_features(
-            self._find_network(),
-            gather_pictures(X),
-            self.engine,
-            self.precision,
-            self.cache,
-            self.progress,
-            stage=self.stage,
-            pooled=self.pooled,
-        ).values
+        request = self._find_network(), gather_pictures(X), self.engine, self.precision, self.cache, self.progress
+        return extract_features(*request, stage=self.stage, pooled=self.pooled).values
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
         """Return names of the features, such as "resnet18_0", or "resnet18_layer3_0" for a stage.

@@ -52,14 +52,8 @@ def fit_cosine(features, *, sharpness=10.0):
     targets = (columns[:, None] == np.arange(len(present))).astype(np.float64)
     start = normalise(targets.T @ units)
     with limit_threads(units):
-        solved = minimize(
-            measure_cosine_loss,
-            start.ravel(),
-            args=(units, targets, sharpness),
-            method="L-BFGS-B",
-            jac=True,
-            options={"maxiter": N_ITERATIONS},
-        )
+        method = {"method": "L-BFGS-B", "jac": True, "options": {"maxiter": N_ITERATIONS}}
+        solved = minimize(measure_cosine_loss, start.ravel(), args=(units, targets, sharpness), **method)
     directions = normalise(solved.x.reshape(start.shape))
     settings = {"sharpness": sharpness}
     return CosineHead("cosine", list(features.classes), present, units.shape[1], settings, directions)

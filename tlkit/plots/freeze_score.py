@@ -69,15 +69,9 @@ def draw_score(score, ax):
     n_parts, n_columns = len(score.parts), len(score.marks)
     rates = np.array(score.rates)
     norm, colours = make_rate_scale(rates)
-    ax.pcolormesh(
-        np.arange(n_columns + 1) - 0.5,
-        np.arange(n_parts + 1) - 0.5,
-        np.ma.masked_equal(rates, 0),
-        norm=norm,
-        cmap=colours,
-        edgecolor="white",
-        linewidth=0.6,
-    )
+    edges = np.arange(n_columns + 1) - 0.5, np.arange(n_parts + 1) - 0.5
+    style = {"norm": norm, "cmap": colours, "edgecolor": "white", "linewidth": 0.6}
+    ax.pcolormesh(*edges, np.ma.masked_equal(rates, 0), **style)
     ax.patch.set(hatch=_HATCH, edgecolor=_HATCH_COLOUR, facecolor="white")
     solved = [column for column, mark in enumerate(score.marks) if mark.solved]
     if solved:

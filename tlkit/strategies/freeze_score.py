@@ -167,14 +167,9 @@ def _write_phase(phase):
         arguments.append(f'norm_statistics="{phase.norm_statistics}"')
     call = "tl.Phase("
     indent = " " * 8
-    text = textwrap.fill(
-        f"{call}{', '.join(arguments)}),",
-        _LINE_LENGTH,
-        initial_indent=indent,
-        subsequent_indent=indent + " " * len(call),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    layout = {"initial_indent": indent, "subsequent_indent": indent + " " * len(call)}
+    layout |= {"break_long_words": False, "break_on_hyphens": False}
+    text = textwrap.fill(f"{call}{', '.join(arguments)}),", _LINE_LENGTH, **layout)
     return text.replace(_NO_BREAK, " ")
 
 

@@ -68,15 +68,9 @@ class ScoreTrials:
 
         strategy = dataclasses.replace(make_strategy(score), name=name)
         takes_steps = any(phase.n_epochs is not None for phase in strategy.phases)
-        run = transfer(
-            self.backbone,
-            self.train,
-            strategy,
-            seed=self.seed,
-            **({"batch_size": self.batch_size} if takes_steps else {}),
-            callbacks=[watch] if watch else [],
-            progress=False,
-        )
+        settings = {"seed": self.seed, "callbacks": [watch] if watch else [], "progress": False}
+        settings |= {"batch_size": self.batch_size} if takes_steps else {}
+        run = transfer(self.backbone, self.train, strategy, **settings)
         if run.completed:
             if before_test:
                 before_test()

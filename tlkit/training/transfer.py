@@ -197,19 +197,9 @@ def transfer(
                 "prepared": backbone.fingerprint() if planned.prepare else None,
             }
             checkpoints = Checkpoints(checkpoint, settings.checkpoint_every_s, identity)
-        training = Training(
-            backbone,
-            head,
-            planned,
-            training_images,
-            settings,
-            original=original,
-            draws=draws,
-            validation_images=validation_images,
-            target=target,
-            auxiliary=auxiliary,
-            checkpoints=checkpoints,
-        )
+        context = {"original": original, "draws": draws, "validation_images": validation_images, "target": target}
+        context |= {"auxiliary": auxiliary, "checkpoints": checkpoints}
+        training = Training(backbone, head, planned, training_images, settings, **context)
         completed = training.run()
     merge_lora(training)  # if the training was stopped before its strategy's `finish`, or the strategy has none
     backbone.to(memory_format=torch.contiguous_format).eval()

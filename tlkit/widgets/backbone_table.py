@@ -70,14 +70,9 @@ class BackboneTable(anywidget.AnyWidget):
 
             table = list_networks(table)
         self.table = table.reset_index(drop=True)
-        super().__init__(
-            columns=describe_columns(self.table),
-            cells=format_cells(self.table),
-            hidden=[name for name in _HIDDEN if name in self.table],
-            sort_by=sort_by,
-            descending=descending,
-            words=words,
-        )
+        hidden = [name for name in _HIDDEN if name in self.table]
+        content = {"columns": describe_columns(self.table), "cells": format_cells(self.table), "hidden": hidden}
+        super().__init__(**content, sort_by=sort_by, descending=descending, words=words)
         self._arrange()
         self.observe(self._arrange, ["sort_by", "descending", "words"])
 
