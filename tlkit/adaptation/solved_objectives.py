@@ -189,13 +189,9 @@ class Align(_Objective):
             n_chosen = int(np.ceil(self.pseudo_label_fraction * len(members)))
             chosen[members[np.argsort(-confidence[members], kind="stable")][:n_chosen]] = True
         target_weights = balance_classes(predicted[chosen]) * np.sum(labels >= 0) / chosen.sum()
-        return solve_head(
-            np.concatenate([source, target[chosen]]),
-            np.concatenate([labels, predicted[chosen]]),
-            len(bias),
-            l2_penalty=self.l2_penalty,
-            weights=np.concatenate([source_weights, target_weights]),
-        )
+        values, known = np.concatenate([source, target[chosen]]), np.concatenate([labels, predicted[chosen]])
+        weights = np.concatenate([source_weights, target_weights])
+        return solve_head(values, known, len(bias), l2_penalty=self.l2_penalty, weights=weights)
 
     def _shift_bias(self, source, labels, target, weight, bias, seed):
         """Return the (n_classes,) shift of the biases from the source's class shares to those of the target."""

@@ -149,14 +149,9 @@ def _make_entry(architecture, tag):
     # As in `timm.data.create_transform`: the shorter side is rounded down. The size is the one of training, even if
     # timm has tested the weights at a larger one.
     side = configuration.input_size[1]
-    recipe = Recipe(
-        resize_size_px=math.floor(side / configuration.crop_pct),
-        crop_size_px=side,
-        interpolation=configuration.interpolation,
-        mean=tuple(configuration.mean),
-        std=tuple(configuration.std),
-        crop_mode=configuration.crop_mode,
-    )
+    size = math.floor(side / configuration.crop_pct), side
+    mean, std = tuple(configuration.mean), tuple(configuration.std)
+    recipe = Recipe(*size, configuration.interpolation, mean, std, configuration.crop_mode)
     return Entry(
         name=f"{TIMM}{architecture}",
         weights=tag or "none",

@@ -55,18 +55,11 @@ def compare(
     with blaming("--test"):
         tested = None if test is None else tl.load_images(test, **settings)
     record = Record(output)
+    names = [name.strip() for name in strategies.split(",")]
+    options = {"image_size_px": image_size_px, "n_workers": _choose_workers() if n_workers is None else n_workers}
+    options |= {"test": tested, "on_run": lambda runs, predictions: record.add(runs=runs, predictions=predictions)}
     try:
-        comparison = tl.compare(
-            backbone,
-            images,
-            [name.strip() for name in strategies.split(",")],
-            n_shots,
-            seeds,
-            image_size_px=image_size_px,
-            n_workers=_choose_workers() if n_workers is None else n_workers,
-            test=tested,
-            on_run=lambda runs, predictions: record.add(runs=runs, predictions=predictions),
-        )
+        comparison = tl.compare(backbone, images, names, n_shots, seeds, **options)
     except BaseException:
         if record.n_runs:
             say(record.describe(), is_note=True)

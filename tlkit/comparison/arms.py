@@ -102,15 +102,9 @@ def describe_arms(backbone, images, arms, test):
 def run_arms(backbone, images, arms, shots, seeds, test, on_run=None, **settings):
     """Run every arm at each number of shots with each seed; return (runs, predictions), two DataFrames."""
     runner = ArmRunner(backbone, images, arms, shots, seeds, test)
-    results = run_cells(
-        *(runner.cells, runner, runner.extract),
-        unit_of=lambda cell: cell.seed,
-        units="seeds",
-        may_fork=runner.needs_training,
-        on_result=on_run and (lambda *result: on_run(*_tabulate([result]))),
-        **settings,
-    )
-    return _tabulate(results)
+    settings |= {"unit_of": lambda cell: cell.seed, "units": "seeds", "may_fork": runner.needs_training}
+    settings |= {"on_result": on_run and (lambda *result: on_run(*_tabulate([result])))}
+    return _tabulate(run_cells(runner.cells, runner, runner.extract, **settings))
 
 
 def _tabulate(results):

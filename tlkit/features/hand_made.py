@@ -22,12 +22,8 @@ def extract_hand_made(images, image_size_px=96, progress=False):
     values = np.empty((len(images), n_shapes + _COLOUR_BINS**3), dtype=np.float32)
     for index in show_progress(None, "hand-made features", "picture", progress, iterable=range(len(images))):
         picture = images.read(index).resize((image_size_px, image_size_px), Image.Resampling.BILINEAR)
-        shapes = hog(
-            np.asarray(picture.convert("L")),
-            orientations=_N_ORIENTATIONS,
-            pixels_per_cell=(_CELL_PX, _CELL_PX),
-            cells_per_block=(2, 2),
-        )
+        blocks = {"pixels_per_cell": (_CELL_PX, _CELL_PX), "cells_per_block": (2, 2)}
+        shapes = hog(np.asarray(picture.convert("L")), orientations=_N_ORIENTATIONS, **blocks)
         bins = np.asarray(picture).reshape(-1, 3) // (256 // _COLOUR_BINS)
         counts = np.bincount(bins @ np.array([_COLOUR_BINS**2, _COLOUR_BINS, 1]), minlength=_COLOUR_BINS**3)
         colours = np.sqrt(counts / len(bins))

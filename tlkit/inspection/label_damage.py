@@ -100,13 +100,8 @@ def measure_label_damage(
 
 def _stack(features, views):
     """Return `Features` of several views, each (n, n_features), of the same pictures, one view after the other."""
-    return dataclasses.replace(
-        features,
-        values=np.concatenate(views),
-        labels=np.tile(features.labels, len(views)),
-        names=np.tile(features.names, len(views)),
-        groups=np.tile(features.groups, len(views)),
-    )
+    tiled = {name: np.tile(getattr(features, name), len(views)) for name in ("labels", "names", "groups")}
+    return dataclasses.replace(features, values=np.concatenate(views), **tiled)
 
 
 def _find_mistake(predicted, labels, classes):

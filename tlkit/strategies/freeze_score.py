@@ -90,14 +90,9 @@ def make_score(strategy, backbone, n_train):
     spread = [
         column for column, phase in zip(columns, strategy.phases, strict=True) for _ in range(phase.n_epochs or 1)
     ]
-    return FreezeScore(
-        parts=parts,
-        rates=tuple(tuple(rates.get(part, 0.0) for rates, _ in spread) for part in parts),
-        marks=tuple(mark for _, mark in spread),
-        prepare=strategy.prepare,
-        finish=strategy.finish,
-        name=strategy.name,
-    )
+    rates = tuple(tuple(rates.get(part, 0.0) for rates, _ in spread) for part in parts)
+    marks = tuple(mark for _, mark in spread)
+    return FreezeScore(parts, rates, marks, prepare=strategy.prepare, finish=strategy.finish, name=strategy.name)
 
 
 def _make_column(phase, backbone):

@@ -59,15 +59,10 @@ def summarise_heat_maps(study, choice):
     row = table[
         (table["method"] == choice.method) & (table["depth"] == choice.depth) & (table["picture"] == choice.picture)
     ]
-    maps = study.maps[choice.method]
-    return HeatMapSummary(
-        choice,
-        study.labels[choice.picture],
-        maps[0, choice.picture],
-        maps[study.depths.index(choice.depth), choice.picture],
-        float(row["correlation"].item()),
-        float(study.means.loc[choice.depth, choice.method]),
-    )
+    maps, picture = study.maps[choice.method][:, choice.picture], choice.picture
+    correlation, mean = float(row["correlation"].item()), float(study.means.loc[choice.depth, choice.method])
+    shown = maps[study.depths.index(choice.depth)]
+    return HeatMapSummary(choice, study.labels[picture], maps[0], shown, correlation, mean)
 
 
 def _describe(correlation):

@@ -29,12 +29,8 @@ class ScoreRunner(Explorer):
         self._lock, self._drawing = threading.RLock(), threading.Lock()
         self._trials, self._job, self._step, self._cancelled_at_s = trials, None, "", 0.0
         self._history, self._n_epochs, self._announced_at_s, self._drawn_at_s = [], 0, 0.0, 0.0
-        super().__init__(
-            status="Nothing has been trained yet: paint, then run.",
-            drawing=render_runs([], 1, trials.table),
-            results=format_results(trials.table),
-            **traits,
-        )
+        shown = {"drawing": render_runs([], 1, trials.table), "results": format_results(trials.table)}
+        super().__init__(status="Nothing has been trained yet: paint, then run.", **shown, **traits)
         self.on_msg(self._take_request)
 
     def _take_request(self, _widget, request, _buffers):
