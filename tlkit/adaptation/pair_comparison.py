@@ -84,18 +84,10 @@ def compare_pairs(
     n_folds = check_count("n_folds", n_folds, 2) if n_folds else 0
     runner = _PairRunner(backbone, images, methods, n_folds)
     names = [*sorted(methods, key=lambda name: tunes(methods[name])), ORACLE]  # those that are solved come first
-    results = run_cells(
-        *(
-            [_Cell(*pair, seed, name) for pair in pairs for seed in seeds for name in names],
-            runner,
-            runner.features.read,
-        ),
-        unit_of=lambda cell: (cell.source, cell.target, cell.seed),
-        units="splits",
-        title="pairs",
-        progress=progress,
-        n_workers=n_workers,
-    )
+    cells = [_Cell(*pair, seed, name) for pair in pairs for seed in seeds for name in names]
+    options = {"units": "splits", "title": "pairs", "progress": progress, "n_workers": n_workers}
+    options |= {"unit_of": lambda cell: (cell.source, cell.target, cell.seed)}
+    results = run_cells(cells, runner, runner.features.read, **options)
     described = {
         name: method.describe() if tunes(method) else {"function": type(method).__name__} | dataclasses.asdict(method)
         for name, method in methods.items()

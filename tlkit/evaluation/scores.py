@@ -153,14 +153,8 @@ class Evaluation:
     def predictions(self) -> pd.DataFrame:
         """One row per picture: picture, group, label, predicted (class names), one probability per class."""
         classes = np.array(self.classes)
-        table = pd.DataFrame(
-            {
-                "picture": self.names,
-                "group": self.groups,
-                "label": classes[self.labels],
-                "predicted": classes[self.predicted],
-            }
-        )
+        shown = {"label": classes[self.labels], "predicted": classes[self.predicted]}
+        table = pd.DataFrame({"picture": self.names, "group": self.groups} | shown)
         probabilities = pd.DataFrame(self.probabilities, columns=[f"probability_{name}" for name in classes])
         return pd.concat([table, probabilities], axis=1)
 

@@ -66,14 +66,8 @@ def fit_convolutional(
             f"features: shape {features.values.shape}, but a 'conv' head is fitted on maps (n, channels, height, width)"
             ": take them before they are pooled, from backbone.until(stage), or fit an 'mlp' head"
         )
-    settings = {
-        "n_channels": n_channels,
-        "kernel_size": kernel_size,
-        "n_epochs": n_epochs,
-        "learning_rate": learning_rate,
-        "weight_decay": weight_decay,
-        "batch_size": batch_size,
-    }
+    settings = {"n_channels": n_channels, "kernel_size": kernel_size, "n_epochs": n_epochs}
+    settings |= {"learning_rate": learning_rate, "weight_decay": weight_decay, "batch_size": batch_size}
     present, columns = np.unique(features.labels, return_inverse=True)
     scale = measure_scale(features.values)
     values, labels = torch.from_numpy(features.values / np.float32(scale)), torch.from_numpy(columns)

@@ -141,14 +141,8 @@ def summarise_adaptation(results, choice):
         results.compute(choice.source, choice.target, method) for method in (BASELINE, choice.method, ORACLE)
     )
     classes, present = result.before.classes, np.flatnonzero(result.n_tested)
-    recalls = pd.DataFrame(
-        {
-            "class": [classes[label] for label in present],
-            "n": result.n_tested[present],
-            "source_only": base.recalls[present],
-            "method": result.recalls[present],
-        }
-    )
+    recalls = {"class": [classes[label] for label in present], "n": result.n_tested[present]}
+    recalls = pd.DataFrame(recalls | {"source_only": base.recalls[present], "method": result.recalls[present]})
     gain, gap = (other.balanced_accuracy - base.balanced_accuracy for other in (result, oracle))
     recovered = gain / gap if gap >= _MIN_GAP else math.nan
     scores = result.balanced_accuracy, gain, oracle.balanced_accuracy, recovered

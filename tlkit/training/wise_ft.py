@@ -91,15 +91,13 @@ def interpolate_runs(parent: Run, tuned: Run, mixing_coefficient: float, *, trai
     if moved:
         pictures = TrainingPictures(train.with_classes(tuned.classes), backbone.recipe, tuned.seed)
         reestimate_norm_statistics(backbone, pictures, tuned.seed, moved)
+    interpolated = {"mixing_coefficient": mixing_coefficient, "parent": parent.strategy}
+    name = f"{tuned.strategy['name']} at {mixing_coefficient:g}"
     return dataclasses.replace(
         tuned,
         backbone=backbone.eval(),
         head=head.eval(),
-        strategy=tuned.strategy
-        | {
-            "name": f"{tuned.strategy['name']} at {mixing_coefficient:g}",
-            "interpolated": {"mixing_coefficient": mixing_coefficient, "parent": parent.strategy},
-        },
+        strategy=tuned.strategy | {"name": name, "interpolated": interpolated},
         tuned={0: parent.tuned, 1: tuned.tuned}.get(mixing_coefficient, True),
         completed=parent.completed and tuned.completed,
         changed=list_changed_since(backbone, parent, tuned),

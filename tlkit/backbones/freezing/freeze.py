@@ -8,12 +8,8 @@ from torch import nn
 
 from tlkit.arguments import check_known, suggest
 
-NORM_LAYERS = (
-    nn.modules.batchnorm._NormBase,  # batch and instance norm, which keep running statistics
-    nn.LayerNorm,
-    nn.GroupNorm,
-    nn.RMSNorm,
-)
+# The first are batch and instance norm, which keep running statistics.
+NORM_LAYERS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 _NORM_MODES = ("frozen", "statistics", "trainable")
 Model = TypeVar("Model", bound=nn.Module)
 
