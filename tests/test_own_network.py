@@ -7,7 +7,7 @@ import torchvision
 from torch import nn
 
 import tlkit as tl
-from tlkit.backbones.entry import WHOLE
+from tlkit.backbones.networks import WHOLE
 
 
 class Tutorial(nn.Module):

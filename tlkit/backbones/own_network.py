@@ -16,8 +16,8 @@ from torch.fx.passes.shape_prop import ShapeProp
 
 from tlkit.arguments import check_count, check_known, suggest
 from tlkit.backbones.backbone import Backbone
-from tlkit.backbones.entry import WHOLE
 from tlkit.backbones.freezing.freeze import is_norm
+from tlkit.backbones.networks import WHOLE
 from tlkit.backbones.recipe import Recipe
 from tlkit.backbones.timm_stages import Copy, compose, cut_network, group_blocks
 from tlkit.cpu.draws import Draws
