@@ -73,12 +73,10 @@ def fit_convolutional(
     values, labels = torch.from_numpy(features.values / np.float32(scale)), torch.from_numpy(columns)
     generator = torch.Generator().manual_seed(seed)
     n_input = values.shape[1]
-    module = make_convolutional(
-        _draw((n_channels, n_input, kernel_size, kernel_size), n_input * kernel_size**2, generator),
-        np.zeros(n_channels, np.float32),
-        _draw((len(present), n_channels), n_channels, generator),
-        np.zeros(len(present), np.float32),
-    )
+    kernel = _draw((n_channels, n_input, kernel_size, kernel_size), n_input * kernel_size**2, generator)
+    weight = _draw((len(present), n_channels), n_channels, generator)
+    biases = np.zeros(n_channels, np.float32), np.zeros(len(present), np.float32)
+    module = make_convolutional(kernel, biases[0], weight, biases[1])
     optimizer = torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=weight_decay)
     n_steps = n_epochs * math.ceil(len(values) / batch_size)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, n_steps)

@@ -16,13 +16,10 @@ def list_changed(tensors, start):
 def list_changed_since(backbone, *runs):
     """Return the names of the tensors of a backbone that differ from the start of the last of some runs."""
     # The start itself isn't kept; it is composed of the tensors that runs with the same start left unchanged.
-    start = {
-        name: value
-        for run in runs
-        if run.start_hash == runs[-1].start_hash
-        for name, value in run.backbone.state_dict().items()
-        if name not in run.changed
-    }
+    start = {}
+    for run in runs:
+        if run.start_hash == runs[-1].start_hash:
+            start |= {name: value for name, value in run.backbone.state_dict().items() if name not in run.changed}
     return list_changed(backbone.state_dict(), start)
 
 

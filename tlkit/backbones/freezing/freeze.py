@@ -117,12 +117,8 @@ def hold_norm_statistics(model):
 
 def has_moving_statistics(model):
     """Return whether a training pass would move the running statistics of a norm layer."""
-    return any(
-        is_norm(module)
-        and getattr(module, "track_running_stats", False)
-        and _return_to_evaluation not in module._forward_pre_hooks.values()
-        for module in model.modules()
-    )
+    tracking = [part for part in model.modules() if is_norm(part) and getattr(part, "track_running_stats", False)]
+    return any(_return_to_evaluation not in layer._forward_pre_hooks.values() for layer in tracking)
 
 
 def _return_to_evaluation(module, inputs):
