@@ -21,10 +21,10 @@ from tlkit.backbones.freezing.measurement import measure_freezing
 from tlkit.plots import (
     adaptation,
     augmentation,
-    comparison_page,
+    comparison,
     cuts,
     freezing,
-    heat_maps_page,
+    heat_maps,
     source_worth,
     trained_share,
 )
@@ -151,7 +151,7 @@ CASES = {
             ("strategy", "linear_prob", "'linear_probe'"),
         ],
         "ComparisonExplorer(2 strategies × 3 shots, 28 pictures)",
-        comparison_page.SIZE_INCHES,
+        comparison.SIZE_INCHES,
     ),
     "FreezingExplorer": Case(
         lambda **choice: FreezingExplorer(_make_costs(), **choice),
@@ -223,7 +223,7 @@ CASES = {
             ("method", "CAM", "method: "),
         ],
         "HeatMapExplorer(3 pictures × 4 depths × 2 methods)",
-        heat_maps_page.SIZE_INCHES,
+        heat_maps.SIZE_INCHES,
     ),
     "SourceExplorer": Case(
         lambda: SourceExplorer(*_make_worths()),
