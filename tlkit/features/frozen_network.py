@@ -54,12 +54,7 @@ class FrozenNetwork:
     def named(cls, name, weights="pretrained", image_size_px=None):
         """Return the frozen network of `load_backbone`, from its record if there is one."""
         image_size_px = read_size(image_size_px)
-
-        def load():
-            from tlkit.backbones.loader import load_backbone
-
-            return load_backbone(name, weights, image_size_px)
-
+        load = functools.partial(_load, name, weights, image_size_px)
         file_name = _find_record(name, weights, image_size_px)
         record = _read_record(find_kept("converted", file_name)) if file_name else None
         if record:
@@ -125,6 +120,13 @@ def _read_record(path):
         return kept | {"shapes": shapes.__getitem__}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _load(name, weights, image_size_px):
+    """Return `load_backbone` of the arguments."""
+    from tlkit.backbones.loader import load_backbone
+
+    return load_backbone(name, weights, image_size_px)
 
 
 def _find_record(name, weights, image_size_px):
