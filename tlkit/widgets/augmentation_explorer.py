@@ -32,9 +32,8 @@ class AugmentationExplorer(ChoiceExplorer):
 
     Examples
     --------
-    >>> from tlkit.backbones.small import make_small_backbone
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])
-    >>> backbone = make_small_backbone()
+    >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     >>> brief = tl.Strategy([tl.Phase(["head"], 1, 1e-3)], name="brief")
     >>> arms = [tl.strategies.augmented(brief, augment) for augment in (None, "flip")]
     >>> AugmentationExplorer(backbone, images, tl.compare(backbone, images, arms, shots=1, seeds=1, progress=False))

@@ -29,10 +29,10 @@ class ComparisonExplorer(ChoiceExplorer):
 
     Examples
     --------
-    >>> from tlkit.backbones.small import make_small_backbone
+    >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])
     >>> arms = ["hand_made", "linear_probe"]
-    >>> comparison = tl.compare(make_small_backbone(), images, arms, shots=[1], seeds=[0], progress=False)
+    >>> comparison = tl.compare(backbone, images, arms, shots=[1], seeds=[0], progress=False)
     >>> ComparisonExplorer(comparison, images)
     ComparisonExplorer(2 strategies × 1 shots, 100 pictures)
     """

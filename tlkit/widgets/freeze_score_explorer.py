@@ -61,9 +61,9 @@ class FreezeScoreExplorer(FreezeScorePainter, ScoreRunner):
 
     Examples
     --------
-    >>> from tlkit.backbones.small import make_small_backbone
+    >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     >>> train, test = tl.load_images("styles", domain="sketch").select(classes=["bird", "bug"]).split(test_fold=0)
-    >>> FreezeScoreExplorer(make_small_backbone(), train, test, batch_size=2).solves_head
+    >>> FreezeScoreExplorer(backbone, train, test, batch_size=2).solves_head
     True
     """
 

@@ -26,10 +26,10 @@ class FreezingExplorer(ChoiceExplorer):
     Examples
     --------
     >>> import torch
-    >>> from tlkit.backbones.small import make_small_backbone
-    >>> costs = tl.backbones.measure_freezing(make_small_backbone(), torch.zeros(2, 3, 32, 32), 5, n_rounds=1)
+    >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
+    >>> costs = tl.backbones.measure_freezing(backbone, torch.zeros(2, 3, 32, 32), 5, n_rounds=1)
     >>> FreezingExplorer(costs)
-    FreezingExplorer(small, 3 stages × 3 norm modes)
+    FreezingExplorer(resnet18, 5 stages × 3 norm modes)
     """
 
     frozen = traitlets.Tuple()

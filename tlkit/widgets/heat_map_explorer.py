@@ -24,11 +24,11 @@ class HeatMapExplorer(ChoiceExplorer):
 
     Examples
     --------
-    >>> from tlkit.backbones.small import make_small_backbone
+    >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"]).few(1)
-    >>> run = tl.transfer(make_small_backbone(), images, "linear_probe", progress=False)
+    >>> run = tl.transfer(backbone, images, "linear_probe", progress=False)
     >>> HeatMapExplorer(tl.inspection.study_heat_maps(run, images))
-    HeatMapExplorer(2 pictures × 5 depths × 2 methods)
+    HeatMapExplorer(2 pictures × 7 depths × 2 methods)
     """
 
     picture = traitlets.Int()
