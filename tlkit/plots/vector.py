@@ -66,11 +66,11 @@ class _Renderer(RendererSVG):
     """Writes a drawing of a size in points to a text buffer; text stays text."""
 
     def draw_text(self, gc, x, y, s, prop, angle, ismath=False, mtext=None):
-        # By default letters become shapes, and the setting for text belongs to the user and to all threads.
+        """Write text as text: by default letters become shapes; that setting belongs to the user and all threads."""
         self._draw_text_as_text(gc, x, y, s, prop, angle, ismath, mtext)
 
     def draw_markers(self, gc, marker_path, marker_trans, path, trans, rgbFace=None):
-        # By default each marker repeats the style, which takes more time and bytes than its place.
+        """Write a style once: by default each marker repeats it, which takes more time and bytes than its place."""
         shape = self._convert_path(marker_path, marker_trans + Affine2D().scale(1, -1), simplify=False)
         name = self._make_id("m", shape)
         self.writer.start("defs")
@@ -84,7 +84,7 @@ class _Renderer(RendererSVG):
         self.writer.end("g")
 
     def draw_image(self, gc, x, y, im, transform=None):
-        # By default pictures are PNG, which takes several times the time and the bytes.
+        """Write a picture as WEBP: PNG, the default, takes several times the time and the bytes."""
         (rows, columns), dots = im.shape[:2], DOTS_PER_INCH / _PICTURE_DOTS_PER_INCH
         values = transform.frozen().to_values() if transform else (columns * dots, 0, 0, rows * dots, 0, 0)
         a, b, c, d, e, f = values
