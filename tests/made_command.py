@@ -18,8 +18,10 @@ def call_command(monkeypatch, capsys, *arguments):
     return ended.value.code or 0, captured.out, captured.err
 
 
-def run_command(*arguments, **settings):
-    """Run `tlkit` in a process of its own; returns what `subprocess.run` returns."""
-    code = "import sys; from tlkit.cli import main; sys.argv[0] = 'tlkit'; main()"
+COMMAND = "import sys; from tlkit.cli import main; sys.argv[0] = 'tlkit'; main()"
+
+
+def run_command(*arguments, code=COMMAND, **settings):
+    """Run `tlkit` in a process of its own, or other code that calls it; returns what `subprocess.run` returns."""
     settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "timeout": 100} | settings
     return subprocess.run([sys.executable, "-c", code, *map(str, arguments)], **settings)

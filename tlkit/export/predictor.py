@@ -49,8 +49,9 @@ class Predictor:
         row, order = {"file_name": prediction.name}, (-prediction.probabilities).argsort(kind="stable")
         for place, index in enumerate(order[:n_top].tolist(), 1):
             end = f"_{place}" if place > 1 else ""
-            row |= {f"class{end}": self.classes[index], f"probability{end}": float(prediction.probabilities[index])}
-            row |= {"rejected": prediction.rejected}
+            probability = round(float(prediction.probabilities[index]), 6)
+            row |= {f"class{end}": self.classes[index], f"probability{end}": probability}
+            row["rejected"] = prediction.rejected
         return row
 
     def stream(self, pictures, reject=None):

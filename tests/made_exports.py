@@ -1,0 +1,53 @@
+"""Runs of tiny networks and their OpenVINO exports, and pictures that decoders easily read differently."""
+
+import json
+
+import numpy as np
+from made_networks import make_tiny_backbone
+from made_pictures import make_picture
+from PIL import Image
+
+import tlkit as tl
+from tlkit.export.openvino_model import write_model
+
+CLASSES = ("=cat", "dog", "emu")
+
+
+def make_tiny_run(seed=0):
+    """Return a run of a tiny network that was tuned on pictures of three classes."""
+    pictures = [(make_picture(number), CLASSES[number % 3]) for number in range(12)]
+    strategy = tl.Strategy([tl.Phase(["all"], 2, 1e-2)])
+    return tl.transfer(make_tiny_backbone(seed), tl.load_images(pictures), strategy, seed=seed, progress=False)
+
+
+def write_export(run, folder):
+    """Write the OpenVINO export of a run; returns the folder."""
+    folder.mkdir(parents=True)
+    (folder / "export.json").write_text(json.dumps({"kind": "openvino"} | write_model(run, folder)))
+    return folder
+
+
+def write_varied(folder):
+    """Write 60 pictures of many sizes, modes and formats into a folder; returns it."""
+    folder.mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90°
+    see_through = make_picture(1, (90, 60)).convert("RGBA")
+    see_through.putalpha(Image.linear_gradient("L").resize((90, 60)))
+    deep = Image.fromarray(np.arange(0, 65_000, 10, dtype=np.uint16).reshape(65, 100))
+    pictures = {
+        "large.jpg": make_picture(2, (1600, 1200)),
+        "gray.jpg": make_picture(3, (50, 80)).convert("L"),
+        "transparent.png": see_through,
+        "cmyk.jpg": make_picture(4, (70, 70)).convert("CMYK"),
+        "turned.jpg": make_picture(5, (80, 40)),
+        "palette.gif": make_picture(6, (64, 48)).quantize(16),
+        "deep.png": deep,
+        "tiny.png": make_picture(7, (3, 2)),
+        "long.webp": make_picture(8, (400, 20)),
+        "two.tif": make_picture(9, (30, 30)),
+    }
+    pictures |= {f"{number}.png": make_picture(number, (20 + number, 90 - number)) for number in range(10, 60)}
+    for name, picture in pictures.items():
+        picture.save(folder / name, **({"exif": exif} if name == "turned.jpg" else {}))
+    return folder
