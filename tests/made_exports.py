@@ -1,14 +1,11 @@
 """Runs of tiny networks and their OpenVINO exports, and pictures that decoders easily read differently."""
 
-import json
-
 import numpy as np
 from made_networks import make_tiny_backbone
 from made_pictures import make_picture
 from PIL import Image
 
 import tlkit as tl
-from tlkit.export.openvino_model import write_model
 
 CLASSES = ("=cat", "dog", "emu")
 
@@ -18,13 +15,6 @@ def make_tiny_run(seed=0):
     pictures = [(make_picture(number), CLASSES[number % 3]) for number in range(12)]
     strategy = tl.Strategy([tl.Phase(["all"], 2, 1e-2)])
     return tl.transfer(make_tiny_backbone(seed), tl.load_images(pictures), strategy, seed=seed, progress=False)
-
-
-def write_export(run, folder):
-    """Write the OpenVINO export of a run; returns the folder."""
-    folder.mkdir(parents=True)
-    (folder / "export.json").write_text(json.dumps({"kind": "openvino"} | write_model(run, folder)))
-    return folder
 
 
 def write_varied(folder):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_command import call_command, run_command
-from made_exports import CLASSES, make_tiny_run, write_export
+from made_exports import CLASSES, make_tiny_run
 from made_pictures import encode, make_picture, write_zip
 
 import tlkit as tl
@@ -23,7 +23,9 @@ def run():
 
 @pytest.fixture(scope="module")
 def exported(run, tmp_path_factory):
-    return write_export(run, tmp_path_factory.mktemp("exported") / "openvino")
+    folder = tmp_path_factory.mktemp("exported") / "openvino"
+    run.export(folder, "openvino")
+    return folder
 
 
 @pytest.fixture

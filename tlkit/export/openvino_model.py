@@ -13,7 +13,7 @@ from tlkit.features.openvino_engine import convert, hash_model, import_openvino,
 
 
 def write_model(run, folder):
-    """Write model.xml, model.bin and rejection.safetensors of a run into a folder; return facts for export.json."""
+    """Write model.xml, model.bin and rejection.safetensors of a run into a folder; return their name and hash."""
     openvino, folder = import_openvino(), Path(folder)
     from openvino import opset15 as operations
 
@@ -27,12 +27,11 @@ def write_model(run, folder):
     for port, name in zip((*model.inputs, *model.outputs), ("pictures", "features", "logits"), strict=True):
         port.get_tensor().set_names({name})
     facts = {"classes": list(run.classes), "recipe": dataclasses.asdict(run.backbone.recipe)}
-    facts["rejection"] = getattr(run, "rejection", None) and getattr(run, "rejection", None).describe()
-    # In the file they are covered by its hash.
-    model.set_rt_info(json.dumps(facts | {"head": hash_head(weight, bias)}), ["tlkit", "facts"])
+    facts |= {"rejection": run.rejection and run.rejection.describe(), "head": hash_head(weight, bias)}
+    model.set_rt_info(json.dumps(facts), ["tlkit", "facts"])  # in the file, and so covered by its hash
     openvino.save_model(model, folder / MODEL, compress_to_fp16=False)
-    save_file(getattr(run, "rejection", None).tensors if getattr(run, "rejection", None) else {}, folder / TENSORS)
-    return facts | {"model": MODEL, "sha256": hash_model(folder / MODEL, folder / TENSORS)}
+    save_file(run.rejection.tensors if run.rejection else {}, folder / TENSORS)
+    return {"model": MODEL, "sha256": hash_model(folder / MODEL, folder / TENSORS)}
 
 
 def predict(folder, facts, images):

@@ -11,6 +11,7 @@ import safetensors.numpy
 
 from tlkit.backbones.recipe import Recipe
 from tlkit.cpu.threads import default_states
+from tlkit.evaluation.rejection import Rejection
 from tlkit.features.crops import count_processors, run_ahead
 from tlkit.features.engines import has_gpu, open_engine, run_in_batches
 from tlkit.features.frozen_network import FrozenNetwork
@@ -128,7 +129,7 @@ def load_predictor(folder: str | Path) -> Predictor:
     >>> images = tl.load_images("styles", domain="photo").few(1)
     >>> run = tl.transfer(tl.load_backbone(image_size_px=32), images, "linear_probe", progress=False)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     run.export(folder, kind="openvino", pictures=images)
+    ...     facts = run.export(folder, kind="openvino", pictures=images)
     ...     predictor = tl.export.load_predictor(folder)
     >>> np.allclose(predictor.predict(images), run.predict(images), atol=1e-4)
     True
@@ -156,8 +157,6 @@ def open_predictor(folder, sha256, head=None):
         raise ValueError("it belongs to another run than the one above it")
     rejection, recipe = facts["rejection"], facts["recipe"]
     if rejection is not None:
-        from tlkit.evaluation.rejection import Rejection
-
         rejection = Rejection(tensors=safetensors.numpy.load_file(folder / TENSORS), **rejection)
     recipe = Recipe(**{name: tuple(value) if isinstance(value, list) else value for name, value in recipe.items()})
     joined = operations.concat([output.node.input_value(0) for output in model.outputs], 1).output(0)
@@ -189,4 +188,4 @@ def predictor_of(run):
         return (np.hstack([features, features @ weight.T + bias]) for features in engine.run(batches))
 
     both = types.SimpleNamespace(batch_size=engine.batch_size, run=compute)
-    return Predictor(run.classes, run.backbone.recipe, getattr(run, "rejection", None), both)
+    return Predictor(run.classes, run.backbone.recipe, run.rejection, both)
