@@ -1,5 +1,7 @@
 """Runs of tiny networks and their OpenVINO exports, and pictures that decoders easily read differently."""
 
+import functools
+
 import numpy as np
 from made_networks import make_tiny_backbone
 from made_pictures import make_picture
@@ -10,6 +12,7 @@ import tlkit as tl
 CLASSES = ("=cat", "dog", "emu")
 
 
+@functools.cache
 def make_tiny_run(seed=0):
     """Return a run of a tiny network that was tuned on pictures of three classes."""
     pictures = [(make_picture(number), CLASSES[number % 3]) for number in range(12)]

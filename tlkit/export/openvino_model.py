@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 
 from tlkit.export.predictor import MODEL, TENSORS, hash_head, open_predictor
 from tlkit.features.frozen_network import FrozenNetwork
-from tlkit.features.openvino_engine import convert, hash_model, import_openvino, read_converted
+from tlkit.features.openvino_engine import BATCH_SIZE, convert, hash_model, import_openvino, read_converted
 
 
 def write_model(run, folder):
@@ -18,15 +18,16 @@ def write_model(run, folder):
     from openvino import opset15 as operations
 
     # Of an unchanged network, the features' conversion is used; a changed one is converted once and not kept.
-    network = FrozenNetwork.of(run.backbone)
+    network, recipe = FrozenNetwork.of(run.backbone), run.backbone.recipe
     converted = convert(run.backbone) if run.changed else read_converted(network).clone()
     features = converted.outputs[len(network.stages)].node.input_value(0)
     weight, bias = (value.detach().cpu().numpy() for value in (run.head.weight, run.head.bias))
     logits = operations.add(operations.matmul(features, weight, False, True), bias).output(0)
     model = openvino.Model([features, logits], converted.get_parameters(), "tlkit")
+    model.reshape([BATCH_SIZE, recipe.n_channels, recipe.crop_size_px, recipe.crop_size_px])
     for port, name in zip((*model.inputs, *model.outputs), ("pictures", "features", "logits"), strict=True):
         port.get_tensor().set_names({name})
-    facts = {"classes": list(run.classes), "recipe": dataclasses.asdict(run.backbone.recipe)}
+    facts = {"classes": list(run.classes), "recipe": dataclasses.asdict(recipe)}
     facts |= {"rejection": run.rejection and run.rejection.describe(), "head": hash_head(weight, bias)}
     model.set_rt_info(json.dumps(facts), ["tlkit", "facts"])  # in the file, and so covered by its hash
     openvino.save_model(model, folder / MODEL, compress_to_fp16=False)

@@ -142,7 +142,9 @@ def load_predictor(folder: str | Path) -> Predictor:
         facts = json.loads((place / FACTS).read_text(encoding="utf-8"))
         return open_predictor(place, facts["sha256"], _find_head(place.parent.parent))
     except _FAULTS as error:
-        raise ValueError(f"folder: {place} can't be used ({error!r}): export the run again") from error
+        raise ValueError(
+            f"folder: {place} can't be used ({type(error).__name__}: {error}): export the run again"
+        ) from error
 
 
 def open_predictor(folder, sha256, head=None):
@@ -150,15 +152,14 @@ def open_predictor(folder, sha256, head=None):
     from openvino import opset15 as operations
 
     if hash_model(folder / MODEL, folder / TENSORS) != sha256:
-        raise ValueError(f"{MODEL}, its .bin or {TENSORS} is not as it was exported")
+        raise ValueError(f"{MODEL}, model.bin or {TENSORS} is not as it was exported")
     model = import_openvino().Core().read_model(folder / MODEL)
     facts = json.loads(model.get_rt_info(["tlkit", "facts"]).astype(str))
     if head not in (None, facts["head"]):
         raise ValueError("it belongs to another run than the one above it")
-    rejection, recipe = facts["rejection"], facts["recipe"]
+    rejection, recipe = facts["rejection"], Recipe.of(facts["recipe"])
     if rejection is not None:
         rejection = Rejection(tensors=safetensors.numpy.load_file(folder / TENSORS), **rejection)
-    recipe = Recipe(**{name: tuple(value) if isinstance(value, list) else value for name, value in recipe.items()})
     joined = operations.concat([output.node.input_value(0) for output in model.outputs], 1).output(0)
     return Predictor(facts["classes"], recipe, rejection, OpenVINOEngine(standardise([joined], model, recipe), "f32"))
 
