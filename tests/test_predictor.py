@@ -15,6 +15,7 @@ from made_pictures import make_picture
 from PIL import Image
 
 import tlkit as tl
+from tlkit.evaluation.rejection import Rejection
 from tlkit.export.predictor import FACTS, MODEL, TENSORS, predictor_of
 from tlkit.features.openvino_engine import import_openvino
 from tlkit.images.decode import PictureError
@@ -164,10 +165,13 @@ def test_the_export_of_another_run_is_refused(run, copied, monkeypatch):
     folder = copied.parents[1]
     run.save(folder)
     tl.export.load_predictor(folder)
-    make_tiny_run(seed=1).save(folder)
-    for place in (folder, copied):
-        with pytest.raises(ValueError, match="belongs to another run than the one above it"):
-            tl.export.load_predictor(place)
+    changed = copy.copy(run)
+    changed.rejection = Rejection("mahalanobis", {}, [0.0], 0.05, [], None, None)
+    for other in (make_tiny_run(seed=1), changed):
+        other.save(folder)
+        for place in (folder, copied):
+            with pytest.raises(ValueError, match="exported from another run than the one that is saved above it"):
+                tl.export.load_predictor(place)
 
 
 ALONE = """

@@ -140,23 +140,23 @@ def load_predictor(folder: str | Path) -> Predictor:
         raise FileNotFoundError(f"folder: {folder} has no OpenVINO export, as run.export or `tlkit export` writes it")
     try:
         facts = json.loads((place / FACTS).read_text(encoding="utf-8"))
-        return open_predictor(place, facts["sha256"], _find_head(place.parent.parent))
+        return open_predictor(place, facts["sha256"], _find_state(place.parent.parent))
     except _FAULTS as error:
         raise ValueError(
             f"folder: {place} can't be used ({type(error).__name__}: {error}): export the run again"
         ) from error
 
 
-def open_predictor(folder, sha256, head=None):
-    """Return the `Predictor` of the files in a folder, if they have this hash, and their head perhaps another."""
+def open_predictor(folder, sha256, state=None):
+    """Return the `Predictor` of the files in a folder, if they have this hash and are of the run with this state."""
     from openvino import opset15 as operations
 
     if hash_model(folder / MODEL, folder / TENSORS) != sha256:
         raise ValueError(f"{MODEL}, model.bin or {TENSORS} is not as it was exported")
     model = import_openvino().Core().read_model(folder / MODEL)
     facts = json.loads(model.get_rt_info(["tlkit", "facts"]).astype(str))
-    if head not in (None, facts["head"]):
-        raise ValueError("it belongs to another run than the one above it")
+    if state not in (None, [facts["head"], facts["classes"], facts["rejection"]]):
+        raise ValueError("it was exported from another run than the one that is saved above it")
     rejection, recipe = facts["rejection"], Recipe.of(facts["recipe"])
     if rejection is not None:
         rejection = Rejection(tensors=safetensors.numpy.load_file(folder / TENSORS), **rejection)
@@ -169,12 +169,13 @@ def hash_head(weight, bias):
     return hashlib.sha256(weight.tobytes() + bias.tobytes()).hexdigest()
 
 
-def _find_head(folder):
-    """Return the hash of the head of the run that is saved in a folder; None if it can't be read."""
+def _find_state(folder):
+    """Return [hash of the head, classes, rejection] of the run that is saved in a folder; None if it can't be read."""
     try:
         described = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         with safetensors.safe_open(folder / described["weights"]["file"], "numpy") as tensors:
-            return hash_head(tensors.get_tensor("head.weight"), tensors.get_tensor("head.bias"))
+            head = hash_head(tensors.get_tensor("head.weight"), tensors.get_tensor("head.bias"))
+        return [head, described["classes"], described.get("rejection")]
     except _FAULTS:
         return None
 
