@@ -14,10 +14,11 @@ CLASSES = ("=cat", "dog", "emu")
 
 @functools.cache
 def make_tiny_run(seed=0):
-    """Return a run of a tiny network that was tuned on pictures of three classes."""
-    pictures = [(make_picture(number), CLASSES[number % 3]) for number in range(12)]
-    strategy = tl.Strategy([tl.Phase(["all"], 2, 1e-2)])
-    return tl.transfer(make_tiny_backbone(seed), tl.load_images(pictures), strategy, seed=seed, progress=False)
+    """Return a run of a tiny network that was tuned to tell whether pictures are mostly red, green or blue."""
+    pictures = [make_picture(number) for number in range(30)]
+    labelled = [(picture, CLASSES[np.asarray(picture).mean(axis=(0, 1)).argmax()]) for picture in pictures]
+    strategy = tl.Strategy([tl.Phase(["all"], 1, 1e-2), tl.Phase(["head"], None)])
+    return tl.transfer(make_tiny_backbone(seed), tl.load_images(labelled), strategy, seed=seed, progress=False)
 
 
 def write_varied(folder):

@@ -47,7 +47,7 @@ def copied(exported, tmp_path):
 def test_predictions_are_those_of_the_run(run, exported, varied):
     predictor, expected = tl.export.load_predictor(exported.parents[1]), run.predict(varied)
     assert predictor.classes == list(CLASSES)
-    assert len(expected) == 60 and len(set(expected.argmax(axis=1))) > 1
+    assert len(expected) == 60 and len(set(expected.argmax(axis=1))) == 3 and np.ptp(expected) > 0.7
     for made in (predictor, predictor_of(run)):
         assert np.abs(made.predict(varied) - expected).max() <= 1e-4
 
@@ -145,8 +145,8 @@ def test_a_damaged_export_is_named(damage, copied):
     (copied / name).unlink() if alter is None else (copied / name).write_bytes(alter(content, facts))
     with pytest.raises(ValueError, match=rf"^folder: {copied} can't be used \(.*\): export the run again$") as raised:
         tl.export.load_predictor(copied)
-    words = ("JSON", "sha256", "list indices", "utf-8") if name == FACTS else ("No such file", "not as it was exported")
-    assert any(word in str(raised.value) for word in words) and (name == FACTS or name in str(raised.value))
+    words = [name] if name != FACTS else ["JSON", "sha256", "list indices", "utf-8", "not as it was exported"]
+    assert any(word in str(raised.value) for word in words)
 
 
 def test_a_folder_without_an_export_is_named(tmp_path):

@@ -11,6 +11,9 @@ from . import (
     evaluation as evaluation,
 )
 from . import (
+    export as export,
+)
+from . import (
     features as features,
 )
 from . import (
@@ -81,6 +84,7 @@ __all__ = [
     "claims",
     "compare",
     "evaluation",
+    "export",
     "extract_features",
     "features",
     "fit_head",
