@@ -135,7 +135,7 @@ def test_the_camera_is_used_until_it_is_stopped(page):
     expect(page.locator("#status")).to_contain_text("Camera: ")
     expect(page.locator("#video")).to_be_visible()
     expect(page.locator("#answer")).to_be_visible()
-    expect(page.locator("#camera")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#camera")).to_have_text("Stop the camera")
     page.keyboard.press("Enter")
     expect(page.locator("#status")).to_have_text("The camera is off.")
     expect(page.locator("#video")).to_be_hidden()

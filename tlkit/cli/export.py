@@ -14,15 +14,18 @@ def export(
     kind: Annotated[
         str, typer.Option(help="web: a page in one file; onnx: with the preprocessing; openvino: for `tlkit predict`.")
     ] = "web",
-    pictures: Annotated[
-        Path | None, typer.Option(help="Folder of pictures to compare predictions on; by default bundled ones.")
+    examples: Annotated[
+        Path | None,
+        typer.Option("--pictures", help="Folder of pictures to compare predictions on; by default bundled ones."),
     ] = None,
 ):
-    """Write a run as a model for other programs into RUN/export/KIND, if it predicts the same as the run."""
+    """Write a run into RUN/export/KIND as a model for other programs, after checking that it predicts the same."""
     from tlkit.arguments import check_known
     from tlkit.export.export import KINDS
+    from tlkit.images.inputs import gather_pictures
 
     check_known("kind", kind, KINDS)
+    pictures = None if examples is None else gather_pictures(examples)
     from tlkit.export.card import write_card
     from tlkit.training.saved_run import load_run
 

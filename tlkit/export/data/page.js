@@ -180,7 +180,7 @@ function stopCamera() {
   stream = null;
   $("video").hidden = true;
   $("camera").textContent = "Use the camera";
-  $("camera").ariaPressed = "false";
+  $("camera").classList.remove("on");
 }
 
 async function startCamera() {
@@ -194,7 +194,7 @@ async function startCamera() {
   }
   const mine = ++turn, video = $("video");
   $("camera").textContent = "Stop the camera";
-  $("camera").ariaPressed = "true";
+  $("camera").classList.add("on");
   $("shown").hidden = true;
   video.hidden = false;
   video.srcObject = stream;
