@@ -106,6 +106,20 @@ def test_left_out_classes_are_judged_as_by_hand():
     assert rejection.false_acceptance == pytest.approx(np.mean([row["false_acceptance"] for row in rejection.left_out]))
 
 
+def test_few_held_out_pictures_are_compared_with_the_training_pictures():
+    """One picture of a class that the other folds lack would be the least familiar of all, without a class mean."""
+    learned, held_out = make_features(seed=0), make_features(n_pictures=23, seed=0)
+    rejection = tl.evaluation.fit_rejection(held_out, 0.1, learned)
+    plain = measure_plainly(held_out.values, learned.values, learned.labels)
+    np.testing.assert_allclose(rejection.known, sorted(plain), rtol=1e-4)
+    assert rejection.find_threshold() == rejection.known[1]
+    for label, row in enumerate(rejection.left_out):
+        use, is_out = learned.labels != label, held_out.labels == label
+        found = measure_plainly(held_out.values, learned.values[use], learned.labels[use])
+        pairs = [(known > unknown) + (known == unknown) / 2 for known in found[~is_out] for unknown in found[is_out]]
+        assert row["auroc"] == pytest.approx(np.mean(pairs), abs=1e-9)
+
+
 def test_new_known_pictures_are_rejected_as_often_as_wished_with_more_features_than_pictures():
     """Directions found with the held-out pictures would fit them too well, and most new pictures be rejected."""
     shares = []

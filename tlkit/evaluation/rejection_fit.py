@@ -16,18 +16,21 @@ N_DIRECTIONS = 128
 MAX_VALUES = 2**19  # 2 MiB of float32
 
 
-def fit_rejection(features: Features, share: float = 0.05) -> Rejection:
+def fit_rejection(features: Features, share: float = 0.05, learned: Features | None = None) -> Rejection:
     """Fit a score of familiarity to pictures of known classes, and judge it on left-out classes.
 
-    Familiarity is minus the Mahalanobis distance [1]_ of the features to the nearest class mean. It is measured with
-    the statistics of other folds, which keep groups together. To judge it, each class is left out of them in turn. A
-    tuned network has still learned that class, so new classes can be harder to recognise.
+    Familiarity is minus the Mahalanobis distance [1]_ of the features to the nearest class mean. Means and covariance
+    are those of other pictures than the measured ones. To judge it, each class is left out of them in turn. A tuned
+    network has still learned that class, so new classes can be harder to recognise.
 
     Parameters
     ----------
     features, share : Features and float
-        Features of pictures of all known classes, which a tuned network must not have learned; and the share of known
-        pictures to reject by default, 0 to 1.
+        Features of held-out pictures, which a tuned network must not have learned; and the share of known pictures to
+        reject by default, 0 to 1.
+    learned : Features, optional
+        Features of the training pictures, which then give means and covariance; by default other folds of `features`
+        do, which keep groups together. A tuned network needs them if few pictures were held out.
 
     Returns
     -------
@@ -63,33 +66,37 @@ def fit_rejection(features: Features, share: float = 0.05) -> Rejection:
     ['bird', 'bug', 'tool']
     """
     share, labels, groups = check_share("share", share), features.labels, features.groups
-    counts, n_groups = np.bincount(labels, minlength=len(features.classes)), len(np.unique(groups))
-    n_needed, n_folds = int(np.ceil(1 / share - 1 - 1e-9)) if share else 0, min(N_FOLDS, counts.max(), n_groups)
-    if len(labels) < n_needed or n_folds < 2:
+    source = features if learned is None else learned
+    counts, n_groups = np.bincount(source.labels, minlength=len(features.classes)), len(np.unique(groups))
+    n_needed, n_folds = int(np.ceil(1 / share - 1 - 1e-9)) if share else 1, min(N_FOLDS, counts.max(), n_groups)
+    if len(labels) < n_needed or (learned is None and n_folds < 2):
         raise ValueError(
             f"images: {len(labels)} pictures in {n_groups} groups, expected at least {n_needed} pictures to reject a "
             f"share of {share:g}, two of a class and two groups: add pictures, or take a larger share"
         )
     if absent := [name for name, count in zip(features.classes, counts, strict=True) if not count]:
         warn(f"images: none of class {', '.join(absent)}, whose pictures will look unfamiliar: add some")
-    values, folds = scale_to_length_1(features.values), assign_folds(labels, groups, n_folds, 0)
+    values, source_values = scale_to_length_1(features.values), scale_to_length_1(source.values)
+    folds = np.zeros(len(labels)) if learned is not None else assign_folds(labels, groups, n_folds, 0)
+    source_folds = np.full(len(source.labels), -1) if learned is not None else folds
 
     def measure(left_out=-1):
         # All statistics come from other pictures: directions fit the pictures that they were found with too well.
         measured = np.empty(len(labels))
-        for fold in range(n_folds):
-            learned = (folds != fold) & (labels != left_out)
-            tensors = fit_tensors(values[learned], labels[learned])
+        for fold in np.unique(folds):
+            some = (source_folds != fold) & (source.labels != left_out)
+            tensors = fit_tensors(source_values[some], source.labels[some])
             measured[folds == fold] = score_mahalanobis(values[folds == fold], **tensors)
         return measured
 
     judged, means = [], (None, None)
-    if len(present := np.flatnonzero(counts)) < 3:
+    if len(present := np.intersect1d(labels, np.flatnonzero(counts))) < 3:
         warn(f"images: {len(present)} classes, expected three or more to judge the rejection on left-out classes")
     else:
         judged = [_judge(features.classes[label], measure(label), labels == label, share) for label in present]
         means = (float(np.mean([row[name] for row in judged])) for name in ("auroc", "false_acceptance"))
-    return Rejection("mahalanobis", fit_tensors(values, labels), sorted(measure().tolist()), share, judged, *means)
+    tensors = fit_tensors(source_values, source.labels)
+    return Rejection("mahalanobis", tensors, sorted(measure().tolist()), share, judged, *means)
 
 
 def _judge(name, familiarity, is_left_out, share):

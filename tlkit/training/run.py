@@ -197,26 +197,28 @@ class Run:
         return values.astype(np.float64) @ weight.T.astype(np.float64) + bias
 
     @default_states()
-    def fit_rejection(self, images: ImageSet, share: float = 0.05) -> None:
+    def fit_rejection(self, images: ImageSet, share: float = 0.05, learned: ImageSet | None = None) -> None:
         """Fit `rejection`, by which `classify` rejects pictures that are unlike the known classes.
 
         Parameters
         ----------
-        images, share : ImageSet and float
-            Pictures of all classes, and the share of such pictures to reject by default; see
-            `tlkit.evaluation.fit_rejection`. A tuned network finds the pictures that it learned more familiar than new
-            ones, so take others.
+        images, share, learned : ImageSet, float and ImageSet
+            Held-out pictures, the share of such pictures to reject by default, and optionally the pictures that the run
+            was trained on; see `tlkit.evaluation.fit_rejection`. A tuned network finds pictures that it learned more
+            familiar than new ones, so take others as `images`.
         """
         from tlkit.evaluation import fit_rejection
 
-        images = images.with_classes(self.classes)
+        given = [each.with_classes(self.classes) for each in (images, learned) if each is not None]
         # A class that neither the head nor the pictures have is no class to miss.
         is_known = self.head.bias.detach().cpu().numpy() > ABSENT_SCORE / 2
-        is_known[images.labels] = True
-        images = images.with_classes(np.array(self.classes)[is_known].tolist())
-        if self.tuned and not set(self.trained_on).isdisjoint(list_digests(images)):
+        for each in given:
+            is_known[each.labels] = True
+        given = [each.with_classes(np.array(self.classes)[is_known].tolist()) for each in given]
+        if self.tuned and not set(self.trained_on).isdisjoint(list_digests(given[0])):
             warn("images: the network learned some, so more new pictures than the share are rejected: take others")
-        self.rejection = fit_rejection(self._extract(images), share)
+        held_out, *sources = map(self._extract, given)
+        self.rejection = fit_rejection(held_out, share, *sources)
 
     @default_states()
     def classify(self, pictures: ImageSet | str | Path | Image.Image, reject: float | None = None) -> "pd.DataFrame":

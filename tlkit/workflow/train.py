@@ -115,7 +115,8 @@ def train(
         described["n_train_by_class"] = np.bincount(images.labels, minlength=len(run.classes)).tolist()
         run.report = {"test": describe_test(evaluation), "choice": choice, "pictures": described, "identity": identity}
         with contextlib.suppress(ValueError), hide_warnings("images: "):  # too few pictures, or two classes
-            run.fit_rejection(test)  # a tuned network knows the pictures that it learned too well
+            # With few held-out pictures, 5 % would be the oddest one or two alone.
+            run.fit_rejection(test, max(0.05, 3 / (len(test) + 1)), learned=images)
         _write(run, evaluation, test, unfinished / "run")
     if folder.exists():
         folder.rmdir()  # it is empty
