@@ -1,13 +1,14 @@
 """`load_backbone`: a network by name, with pretrained weights, random weights, or weights from a file."""
 
 import enum
+import importlib
 import os
 from collections.abc import Sequence
 
 from tlkit.backbones.auxiliary import check_auxiliary, take_branches
 from tlkit.backbones.backbone import Backbone
 from tlkit.backbones.networks import find_entry, list_entries, read_weights_tag
-from tlkit.backbones.recipe import read_size
+from tlkit.backbones.recipe import Recipe, read_size
 from tlkit.backbones.stages import build_network
 from tlkit.backbones.weights.fit import fit_to_network
 from tlkit.backbones.weights.hashes import describe_check, record_published
@@ -28,13 +29,17 @@ def load_backbone(
     seed: int = 0,
     allow: Sequence[str] = (),
     auxiliary: bool = False,
+    n_channels: int = 3,
+    recipe: Recipe | None = None,
+    cut: str | None = None,
 ) -> Backbone:
     """Load a network without its classifier, in evaluation mode, with nothing frozen.
 
     Parameters
     ----------
     name : str
-        Name of a network in `tl.backbones.table()`, or "timm:" and the name of a network of timm.
+        Name of a network in `tl.backbones.table()`, or "timm:" and the name of a network of timm; or the path of an
+        ONNX file, whose network stays frozen if it can't be converted to torch.
     weights : str, path-like, enum or None
         "pretrained" for the publisher's default set; the tag of another set, or its enum in torchvision; the path of a
         .safetensors or .pth file; None for random weights.
@@ -48,6 +53,13 @@ def load_backbone(
     auxiliary : bool
         Keep the auxiliary classifiers of GoogLeNet or Inception-v3, which torchvision states that it didn't train.
         `transfer` trains them in phases that train "all", then drops them.
+    n_channels : int
+        Channels of the pictures. For others than 3, the first convolution is adapted as in timm: its weights are summed
+        over the colours for 1 channel, else repeated and scaled.
+    recipe : Recipe, optional
+        Other preprocessing than that of the weights, with its own size and channels; see `tl.backbones.make_recipe`.
+    cut : str, optional
+        Name of the tensor in an ONNX file that is taken as features, by default its first output.
 
     Returns
     -------
@@ -57,7 +69,7 @@ def load_backbone(
     Raises
     ------
     ValueError
-        If the name is unknown or the network can't take this size.
+        If the name is unknown, the network can't take this size or number of channels, or the file has no such tensor.
     WeightsError
         If the weights are not available or belong to another network.
 
@@ -68,10 +80,16 @@ def load_backbone(
     (1280, ('stem', 'stage1'))
     """
     image_size_px = read_size(image_size_px)
+    if recipe is not None:
+        image_size_px, n_channels = recipe.crop_size_px, recipe.n_channels
+    if str(name).endswith(".onnx"):
+        return importlib.import_module("tlkit.backbones.onnx_network").load_onnx(name, cut, recipe)
+    if cut is not None:
+        raise ValueError(f"cut: {cut!r}, but {name!r} is no ONNX file: leave cut out; `until` cuts behind a stage")
     find_entry(name)  # reports a wrong name before wrong weights
     weights = read_weights_tag(name, weights)
     entry = _choose_entry(name, weights, image_size_px)
-    recipe = entry.recipe if image_size_px is None else entry.recipe.at(image_size_px)
+    recipe = recipe or (entry.recipe if image_size_px is None else entry.recipe.at(image_size_px))
     if auxiliary:
         check_auxiliary(name, recipe.crop_size_px)
     # Missing weights are reported before the network is built.
@@ -96,6 +114,11 @@ def load_backbone(
             "changes": changes,
             "allowed": allowed,
         }
+    if n_channels != 3:
+        adapter = importlib.import_module("tlkit.backbones.input_channels")
+        adapter.adapt_first_layer(name, stages, n_channels)
+        recipe = recipe if recipe.n_channels == n_channels else adapter.adapt_recipe(recipe, n_channels)
+        provenance["n_channels"] = n_channels
     try:
         backbone = Backbone(name, stages, tail, recipe, provenance).eval()
     except (RuntimeError, AssertionError, ValueError) as error:  # timm doesn't list the sizes that are possible

@@ -196,6 +196,9 @@ def remake(given, saved):
         )
     if isinstance(given, Backbone):
         return copy.deepcopy(given)
+    if given.endswith(".onnx"):
+        onnx_network = importlib.import_module("tlkit.backbones.onnx_network")
+        return onnx_network.load_onnx(given, made.get("cut"), Recipe.of(saved["recipe"]), saved["name"])
     options = {name: made[name] for name in ("stages", "classifier", "output")}
     with hide_warnings("module: "):
         return make_backbone(given, Recipe.of(saved["recipe"]), name=saved["name"], **options)

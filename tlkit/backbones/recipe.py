@@ -89,14 +89,15 @@ class Recipe:
         return [round(pixels / 2) if pixels > 0 else -(-pixels // 2) for pixels in spare]
 
     def to_array(self, picture):
-        """Return the picture's standardised values, (3, height, width) float32, without resizing."""
-        pixels = np.asarray(picture)
+        """Return the picture's standardised values, (n_channels, height, width) float32, without resizing."""
+        pixels = np.atleast_3d(np.asarray(picture))
         return np.stack([table[pixels[:, :, channel]] for channel, table in enumerate(_tables(self.mean, self.std))])
 
     def __call__(self, picture):
-        """Return (3, crop_size_px, crop_size_px) float32 of a PIL picture of any size."""
-        if picture.mode != "RGB":
-            picture = picture.convert("RGB")
+        """Return (n_channels, crop_size_px, crop_size_px) float32 of a PIL picture of any size."""
+        mode = {1: "L", 3: "RGB"}.get(self.n_channels)
+        if mode and picture.mode != mode:
+            picture = picture.convert(mode)
         return self.to_array(self.crop(self.resize(picture)))
 
 

@@ -49,8 +49,8 @@ def describe_decoder(precision):
 
 def _read_crop(images, recipe, is_fast, index):
     """Return one crop (height, width, 3) uint8; a fast one is from a JPEG decoded at a reduced size if possible."""
-    if not is_fast:
-        return np.array(recipe.crop(recipe.resize(images.read(index))))
+    if not is_fast or recipe.n_channels != 3:
+        return np.array(recipe.crop(recipe.resize(images.read(index, recipe.n_channels))))
     file = images.pictures[index]
     data = file.read_bytes()
     if data[:2] == b"\xff\xd8" and (crop := _reduce_jpeg(data, file.location, recipe)) is not None:

@@ -13,13 +13,15 @@ import shutil
 import numpy as np
 
 from tlkit.arguments import check_known
+from tlkit.notices import warn
 
 ENGINES = ("auto", "openvino", "torch", "cuda")
 PRECISIONS = ("exact", "fast")
+_unconvertible = set()  # fingerprints of own networks that OpenVINO can't run
 
 
-def choose_engine(engine):
-    """Return the name of the engine to use; the choice of "auto" depends only on the installation."""
+def choose_engine(engine, network=None):
+    """Return the name of the engine to use; "auto" depends on the installation, and on the `FrozenNetwork` if own."""
     check_known("engine", [engine], ENGINES)
     installed = importlib.util.find_spec("openvino") is not None
     if engine == "openvino" and not installed:
@@ -30,7 +32,25 @@ def choose_engine(engine):
         return engine
     if has_gpu():
         return "cuda"
-    return "openvino" if installed else "torch"
+    return "openvino" if installed and (network is None or _converts(network)) else "torch"
+
+
+def _converts(network):
+    """Return whether OpenVINO can run a network; code of users' own may hold anything."""
+    if not network.is_own or network.fingerprint in _unconvertible:
+        return not network.is_own
+    from tlkit.features.openvino_engine import read_converted
+
+    try:
+        read_converted(network)
+    except Exception as error:
+        if str(error).startswith("backbone:"):  # damaged weights
+            raise
+        _unconvertible.add(network.fingerprint)
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+        warn(f"engine: OpenVINO can't run {network.name} ({reason}), so torch does, which engine='torch' states")
+        return False
+    return True
 
 
 def has_gpu():
@@ -84,8 +104,8 @@ def run_in_batches(engine, crops):
     def make_batches():
         while filled := list(itertools.islice(crops, engine.batch_size)):
             counts.append(len(filled))
-            batch = np.zeros((engine.batch_size, *filled[0].shape), np.uint8)
-            batch[: len(filled)] = filled
+            batch = np.zeros((engine.batch_size, *np.atleast_3d(filled[0]).shape), np.uint8)
+            batch[: len(filled)] = [np.atleast_3d(crop) for crop in filled]
             yield batch
 
     for values in engine.run(make_batches()):

@@ -92,8 +92,8 @@ def extract_values(backbone, images, engine, precision, stage, pooled, *, cache,
     """Return the values (n, …) of `extract_features` and their cache key, a dict of str to str."""
     # `pooled` may also be None: then a stage's output keeps the order of axes that the rest of the network takes.
     check_known("precision", [precision], PRECISIONS)
-    engine = choose_engine(engine)
     network = _find_network(backbone)
+    engine = choose_engine(engine, network)
     output = network.output(stage, pooled)
     # The key holds everything but the picture that decides the bits of a row. A picture is identified by its own hash.
     key = {

@@ -36,6 +36,7 @@ class FrozenNetwork:
     def __init__(self, name, fingerprint, recipe, stages, shapes, load, is_covered=True):
         self.name, self.fingerprint, self.recipe, self.stages = name, fingerprint, recipe, tuple(stages)
         self._shapes, self._load, self.is_covered = shapes, load, is_covered
+        self.is_own = False  # whether its code is the user's
 
     @classmethod
     def of(cls, backbone):
@@ -48,7 +49,9 @@ class FrozenNetwork:
             return backbone.infer_shape(backbone.image_size_px, stage)
 
         facts = backbone.name, backbone.fingerprint(), backbone.recipe, backbone.stages
-        return cls(*facts, find_shape, lambda: backbone, is_covered(backbone))
+        network = cls(*facts, find_shape, lambda: backbone, is_covered(backbone))
+        network.is_own = backbone.made is not None
+        return network
 
     @classmethod
     def named(cls, name, weights="pretrained", image_size_px=None):

@@ -78,7 +78,7 @@ def read_tensor(name, picture):
     if not hasattr(picture, "detach"):
         return picture
     values = picture.detach().cpu().numpy()
-    if values.ndim == 3 and values.shape[0] in (1, 3, 4):
+    if values.ndim == 3 and (values.shape[0] in (1, 3, 4) or values.shape[0] < min(values.shape[1:])):
         values = values.transpose(1, 2, 0)
     if values.dtype.kind != "f":
         return values

@@ -11,6 +11,7 @@ import types
 
 from PIL import Image, ImageFile
 
+from tlkit.images.channel_pictures import ARRAY, fit_channels, read_array
 from tlkit.images.depth import is_deep, rescale_colours, rescale_gray
 from tlkit.images.formats import PictureError, describe_unreadable, find_format
 from tlkit.images.transparency import flatten
@@ -70,17 +71,34 @@ def open_picture(data, location):
         if name == "TIFF" and isinstance(error, SyntaxError):
             raise PictureError(location, f"{name} of a kind that isn't read: save it as RGB with 8 bits") from error
         raise PictureError(location, f"broken {name} ({error}): copy or download it again") from error
-    width_px, height_px = picture.size
+    _check_sides(*picture.size, location)
+    return picture
+
+
+def _check_sides(width_px, height_px, location):
+    """Raise PictureError if a picture is too large or too long."""
     size = f"{width_px:,} × {height_px:,} pixels"
     if width_px * height_px > MAX_PIXELS:
         raise PictureError(location, f"{size}, more than the limit of {MAX_PIXELS:,}: shrink it")
     if max(width_px, height_px) > MAX_ASPECT_RATIO * min(width_px, height_px):
         raise PictureError(location, f"{size}, longer than 1:{MAX_ASPECT_RATIO}: cut it into pieces")
-    return picture
 
 
-def decode_picture(data, location="the picture"):
+def decode_picture(data, location="the picture", n_channels=3):
     """Return the PIL picture of a file's bytes, fully decoded: upright, RGB, on white or black, first frame."""
+    # For another number of channels, gray or `Channels`; for None, as RGB if possible.
+    if data.startswith(ARRAY):
+        pixels = read_array(data, location)
+        _check_sides(*pixels.shape[1::-1], location)
+        if n_channels in (1, 3, None) and pixels.shape[2] in (1, 3, 4):
+            picture = convert_to_rgb(Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels), location)
+            return picture if n_channels != 1 else fit_channels(picture, 1, location)
+        return fit_channels(pixels, n_channels or pixels.shape[2], location)
+    if n_channels not in (3, None):
+        picture = open_picture(data, location) if n_channels == 4 else None
+        if picture is None or picture.mode not in ("RGBA", "CMYK", "RGBX"):
+            picture = decode_picture(data, location)
+        return fit_channels(picture, n_channels, location)
     picture = open_picture(data, location)
     try:
         is_large = picture.width * picture.height > MAX_PIXELS / 4

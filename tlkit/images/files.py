@@ -8,8 +8,10 @@ import stat
 import sys
 import zipfile
 
+import numpy as np
 from PIL import Image, ImageFile
 
+from tlkit.images.channel_pictures import write_array
 from tlkit.images.decode import check_size, convert_to_rgb, open_picture, read_orientation, turn_upright
 from tlkit.images.formats import PictureError
 from tlkit.names import make_printable
@@ -108,7 +110,7 @@ class PictureMember(_Stored):
 
 
 class PicturePixels:
-    """One decoded picture, not copied: a PIL picture or uint8 (height, width) or (height, width, 3 or 4)."""
+    """One decoded picture, not copied: a PIL picture or uint8 (height, width) or (height, width, n_channels)."""
 
     __slots__ = ("location", "pixels")
 
@@ -118,6 +120,8 @@ class PicturePixels:
 
     def read_bytes(self):
         """Return a picture's file, or else its pixels as PPM, a format without compression; PictureError if unusual."""
+        if isinstance(self.pixels, np.ndarray) and self.pixels.ndim == 3 and self.pixels.shape[2] != 3:
+            return write_array(self.pixels)
         picture = self.pixels if isinstance(self.pixels, Image.Image) else Image.fromarray(self.pixels)
         if content := _read_unloaded(picture):
             return content

@@ -175,26 +175,29 @@ class ImageSet:
         new_labels = np.array([lookup.get(name, -1) for name in self.classes], dtype=np.int64)
         return self._replace(classes=classes, labels=new_labels[self.labels])
 
-    def read(self, index: int) -> "Image.Image":
+    def read(self, index: int, n_channels: int = 3) -> "Image.Image":
         """Decode one picture.
 
         Parameters
         ----------
         index : int
             Index of the picture.
+        n_channels : int
+            Number of channels: 3 for colours, 1 for gray levels, or all channels of an array or RGBA picture.
 
         Returns
         -------
         PIL.Image.Image
-            The upright picture in mode "RGB".
+            The upright picture in mode "RGB", in mode "L" if gray, or else an object that `numpy.asarray` turns into
+            (height, width, n_channels).
 
         Raises
         ------
         PictureError
-            If the picture is damaged or in an unknown format.
+            If the picture is damaged, in an unknown format, or of another number of channels.
         """
         picture = self.pictures[index]
-        return decode_picture(picture.read_bytes(), picture.location)
+        return decode_picture(picture.read_bytes(), picture.location, n_channels)
 
     def digest(self, index: int) -> str:
         """Return the SHA-256 of one picture's file, remembered until the file changes.

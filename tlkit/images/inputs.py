@@ -84,10 +84,14 @@ def hold_pixels(name, picture, location):
         advice = "; bring it to 0 to 255 and use .astype(np.uint8)" if picture.dtype.kind in "fiu" else ""
         raise TypeError(f"{name} is an array of {picture.dtype}, expected uint8{advice}")
     pixels = picture[:, :, 0] if picture.ndim == 3 and picture.shape[2] == 1 else picture
-    if 0 in pixels.shape or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] not in (3, 4)):
+    if (
+        0 in pixels.shape
+        or pixels.ndim not in (2, 3)
+        or (pixels.ndim == 3 and pixels.shape[2] > max(4, *pixels.shape[:2]))
+    ):
         raise ValueError(
             f"{name} is an array of shape {pixels.shape}, expected (height, width) or (height, width, 3), the colours "
-            "last"
+            "or other channels last"
         )
     return PicturePixels(pixels, location)
 

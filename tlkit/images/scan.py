@@ -8,6 +8,7 @@ import os
 
 from PIL import Image
 
+from tlkit.images.channel_pictures import ARRAY
 from tlkit.images.decode import PictureError, decode_picture, open_picture
 from tlkit.images.formats import find_format
 from tlkit.images.inputs import make_set
@@ -89,7 +90,10 @@ def _inspect(file):
     """Return (why a picture can't be read, or "", oddity, or "")."""
     try:
         data = file.read_bytes()
-        oddity = _find_oddity(decode_picture(data, file.location))
+        oddity = _find_oddity(decode_picture(data, file.location, None))
+        if data.startswith(ARRAY):
+            file.digest()
+            return "", oddity
         picture = open_picture(data, file.location)
         file.digest()
         with contextlib.closing(picture):

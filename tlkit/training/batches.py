@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from tlkit.cpu.draws import Draws
+from tlkit.images.channel_pictures import Channels
 from tlkit.strategies.augmentation import CROPS, list_policies
 
 # The number of resized pictures that are kept in memory; others are read again in each epoch.
@@ -39,7 +40,7 @@ class TrainingPictures:
         """Return one picture as a PIL picture of the size that the network sees, before standardisation."""
         picture = self.resized.get(index)
         if picture is None:
-            picture = self.recipe.resize(self.images.read(index))
+            picture = self.recipe.resize(self.images.read(index, self.recipe.n_channels))
             if len(self.resized) < KEPT_PICTURES:
                 self.resized[index] = picture
         if policy is None:
@@ -93,10 +94,17 @@ def draw_view(picture, policy, recipe, *, draw):
     names = sorted(list_policies(policy), key=lambda name: name not in CROPS)
     if names[0] not in CROPS:  # first, because the middle of a mirror image can be one pixel away
         picture = recipe.crop(picture)
+    has_colours = not isinstance(picture, Channels)
+    if others := [name for name in names if not has_colours and name not in (*CROPS, "flip", "blur")]:
+        raise ValueError(
+            f"augment: {others[0]!r} changes colours, and the pictures have {recipe.n_channels} channels: take 'flip', "
+            "'crop', 'crop_wide' or 'blur'"
+        )
+    view = picture if has_colours else torch.from_numpy(np.asarray(picture)).permute(2, 0, 1)
     with _make_draws(draw):
         for name in names:
-            picture = _make_policy(name, recipe.crop_size_px, recipe.interpolation)(picture)
-    return picture
+            view = _make_policy(name, recipe.crop_size_px, recipe.interpolation)(view)
+    return view if has_colours else Channels.of(view.permute(1, 2, 0).numpy())
 
 
 def mix_batch(batch, labels, mixing, n_classes, *, draw):

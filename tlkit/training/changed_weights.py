@@ -36,7 +36,7 @@ def compose(start, changed, adapters):
 def load_start(name, image_size_px, start_hash, n_channels=3, given=None):
     """Return the pretrained backbone of a name, or the one given, if its tensors have this hash; else WeightsError."""
     try:
-        backbone = given or load_backbone(name, image_size_px=image_size_px)
+        backbone = given or load_backbone(name, image_size_px=image_size_px, n_channels=n_channels)
     except (WeightsError, ValueError, TypeError) as error:
         raise WeightsError(f"the pretrained weights of {name} can't be loaded: {error}") from error
     if hash_tensors(backbone.state_dict()) != start_hash:
@@ -54,7 +54,8 @@ def check_loadable(backbone):
     try:
         # Names and shapes suffice, but networks of timm are divided into stages by their values.
         with torch.device("cpu" if backbone.name.startswith("timm:") else "meta"):
-            again = load_backbone(backbone.name, weights=None, image_size_px=backbone.image_size_px)
+            options = {"image_size_px": backbone.image_size_px, "n_channels": backbone.recipe.n_channels}
+            again = load_backbone(backbone.name, weights=None, **options)
         given, found = (
             (str(network.body), str(network.tail), {name: value.shape for name, value in network.state_dict().items()})
             for network in (backbone, again)

@@ -40,6 +40,8 @@ class PrefixOutputs:
         engine = choose_engine("auto")
         if engine == "openvino" and not (self.pretrained and len(self) * len(views) >= self.n_least):
             engine = "torch"
+        elif engine == "openvino":
+            engine = choose_engine("auto", FrozenNetwork.of(self.backbone))
         # Two engines differ in the last bits, and a run that was resumed must reach the same ones.
         present = self.views if engine == self.engine else {}
         self.views, self.engine = {view: present[view] for view in views if view in present}, engine

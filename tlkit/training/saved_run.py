@@ -78,7 +78,7 @@ def load_run(folder: str | Path, *, backbone: Backbone | str | None = None) -> R
             raise WeightsError(f"folder: {folder} has only the changes of a training, and {error}") from error
         state = compose(backbone.state_dict(), parts["backbone"], parts["adapters"])
     else:
-        options = {"weights": None, "image_size_px": saved["image_size_px"]}
+        options = {"weights": None, "image_size_px": saved["image_size_px"], "n_channels": n_channels}
         backbone = backbone or load_backbone(saved["name"], **options)
         state = parts["backbone"]
     # Sets of weights of one network can have different recipes.

@@ -1,0 +1,105 @@
+"""Networks in ONNX files, up to a tensor: as torch modules if they can be converted, else frozen in onnxruntime."""
+
+import contextlib
+import hashlib
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from tlkit.arguments import suggest
+from tlkit.backbones.own_network import make_backbone
+from tlkit.cpu.threads import default_states, hide_warnings
+from tlkit.notices import warn
+
+_TOLERANCE = 1e-5  # of the largest feature
+_N_RANKS = (2, 3, 4)  # of tensors that can be features
+
+
+def import_onnx():
+    """Return the modules onnx, onnxruntime and onnx2torch; one line names the extra if one is missing."""
+    try:
+        import onnx
+        import onnx2torch
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f'name: an ONNX file needs the package {error.name}: pip install "tlkit[onnx]"', name=error.name
+        ) from None
+    return onnx, onnxruntime, onnx2torch
+
+
+class OnnxNetwork(nn.Module):
+    """A network that onnxruntime computes, picture by picture; it has no weights to train."""
+
+    def __init__(self, content):
+        super().__init__()
+        self.content, self.session = content, None
+        self.device_of = nn.Parameter(torch.zeros(()), requires_grad=False)  # every backbone has a device
+
+    def __getstate__(self):
+        return vars(self) | {"session": None}  # a session can't be copied
+
+    def extra_repr(self):
+        """Return the hash of the file, for the fingerprint."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    def forward(self, batch):
+        """Return the features of a batch."""
+        if self.session is None:
+            onnxruntime = import_onnx()[1]
+            self.session = onnxruntime.InferenceSession(self.content, providers=["CPUExecutionProvider"])
+        name = self.session.get_inputs()[0].name
+        pictures = np.ascontiguousarray(batch.detach().cpu().numpy())
+        rows = [self.session.run(None, {name: pictures[row : row + 1]})[0] for row in range(len(pictures))]
+        return torch.from_numpy(np.concatenate(rows)).to(batch.device)
+
+
+@default_states()
+def load_onnx(path, cut, recipe, name=None):
+    """Return a `Backbone` of an ONNX file up to the tensor `cut`, by default its first output."""
+    onnx, _, onnx2torch = import_onnx()
+    path = Path(path).expanduser()
+    if recipe is None:
+        raise ValueError(
+            "recipe: None, but an ONNX file doesn't state its preprocessing: give recipe=tl.backbones.make_recipe(…)"
+        )
+    model = onnx.shape_inference.infer_shapes(onnx.load(path))
+    weights = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value.name for value in model.graph.input if value.name not in weights]
+    values = {value.name: value for value in (*model.graph.value_info, *model.graph.output)}
+    tensors = [output for node in model.graph.node for output in node.output if output in values]
+    ranks = {name: len(values[name].type.tensor_type.shape.dim) for name in tensors}
+    known = [name for name in tensors if ranks[name] in _N_RANKS]
+    cut = model.graph.output[0].name if cut is None else cut
+    if cut not in tensors or len(inputs) != 1:
+        last = ", ".join(map(repr, known[:-9:-1]))
+        raise ValueError(
+            f"cut: {cut!r} is no tensor of {path.name} behind its one input, {', '.join(inputs)}; the last are {last}; "
+            f"{suggest(cut, known)}"
+        )
+    part = onnx.utils.Extractor(model).extract_model(inputs, [cut])
+    frozen = OnnxNetwork(part.SerializeToString())
+    shape = 2, recipe.n_channels, recipe.crop_size_px, recipe.crop_size_px
+    batch = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    try:
+        expected = frozen(batch)
+    except Exception as error:
+        raise ValueError(f"recipe: {path.name} fails for a picture {shape[1:]} ({error})") from error
+    network, reason = frozen, "its operations can't be converted"
+    with contextlib.suppress(Exception), warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        converted = onnx2torch.convert(part).eval()
+        difference = ((converted(batch) - expected).abs().max() / expected.abs().max()).item()
+        reason = f"converted to torch it gives other features, by {difference:.1g} of the largest"
+        network = converted if difference <= _TOLERANCE else frozen
+    if network is frozen:
+        warn(f"name: {path.name} is computed by onnxruntime and stays frozen, since {reason}")
+    with hide_warnings("module: " if network is frozen else None):
+        backbone = make_backbone(network, recipe, name=name or path.stem, classifier=None)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    backbone.provenance |= {"source": "an ONNX file of the user's", "file": str(path), "sha256": digest}
+    backbone.made |= {"factory": path.name, "cut": cut, "frozen": network is frozen}
+    return backbone
