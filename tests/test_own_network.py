@@ -1,7 +1,12 @@
 """Networks of one's own: cut into stages, trained, saved and loaded again."""
 
+import dataclasses
+import json
+import sys
+
 import numpy as np
 import pytest
+import timm
 import torch
 import torchvision
 from torch import nn
@@ -82,3 +87,111 @@ def test_the_backbone_of_a_segmentation_network():
     assert backbone.stages == ("stage1", "stage2", "stage3", "stage4")
     expected = network.backbone.eval()(batch)["out"].mean((2, 3))
     assert torch.equal(backbone(batch), expected)
+
+
+class Rectified(Tutorial):
+    """The same weights, another function between them."""
+
+    def forward(self, batch):
+        return super().forward(batch.abs())
+
+
+def test_code_that_has_changed_is_found_out(images, tmp_path):
+    tl.transfer(make_own(), images, "linear_probe", progress=False).save(tmp_path)
+    with pytest.raises(ValueError, match="Tutorial gives other features than when the run was saved"):
+        tl.load_run(tmp_path, backbone="tests.test_own_network:Rectified")
+    with pytest.raises(ValueError, match=r"factory: 'tests.test_own_network:None_', expected"):
+        tl.load_run(tmp_path, backbone="tests.test_own_network:None_")
+
+
+def test_reading_a_run_folder_runs_no_code(images, tmp_path, monkeypatch):
+    (tmp_path / "hostile_factory.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    run = tl.transfer(make_own(factory="hostile_factory:make"), images, "linear_probe", progress=False)
+    run.save(tmp_path / "run")
+    assert (
+        json.loads((tmp_path / "run" / "run.json").read_text())["backbone"]["made"]["factory"] == "hostile_factory:make"
+    )
+    with pytest.raises(ValueError, match="backbone: None"):
+        tl.load_run(tmp_path / "run")
+    assert "hostile_factory" not in sys.modules
+
+
+def test_changes_alone_need_the_factory(images, tmp_path):
+    strategy = tl.Strategy([tl.Phase([-1, "head"], 1, 1e-3)])
+    run = tl.transfer(make_own(), images, strategy, progress=False)
+    run.save(tmp_path, only_changes=True)
+    loaded = tl.load_run(tmp_path, backbone="tests.test_own_network:Tutorial")
+    assert np.array_equal(loaded.predict(images), run.predict(images))
+    with pytest.raises(ValueError, match="only_changes: backbone: None"):
+        tl.transfer(make_own(Tutorial()), images, strategy, progress=False).save(tmp_path / "other", only_changes=True)
+
+
+@pytest.mark.parametrize("name", [name for name in tl.strategies.names() if name != "lora"])
+def test_every_strategy_trains_an_own_network(images, name):
+    strategy = tl.strategies.get(name)
+    phases = [dataclasses.replace(phase, n_epochs=phase.n_epochs and 1) for phase in strategy.phases]
+    backbone = make_own()
+    run = tl.transfer(backbone, images, dataclasses.replace(strategy, phases=phases, name="short"), progress=False)
+    assert run.completed and bool(run.changed) == any(
+        phase.n_epochs for phase in phases if set(phase.train) != {"norm", "head"}
+    )
+    assert backbone.fingerprint() == make_own().fingerprint(), "the original stays as it is"
+
+
+def test_stages_can_be_named():
+    network, batch = Tutorial().eval(), torch.randn(2, 3, 32, 32)
+    backbone = make_own(network, stages={"eyes": "conv1", "mind": "fc1"})
+    assert backbone.stages == ("eyes", "mind")
+    assert torch.equal(backbone(batch), network.features(batch))
+    for stages in (["fc1", "conv1"], ["conv1", "conv9"]):
+        with pytest.raises(ValueError, match=r"stages: .* can't be cut"):
+            make_own(network, stages=stages)
+
+
+def test_a_network_of_timm_with_four_channels_has_the_stages_of_the_catalogue():
+    network = timm.create_model("resnet18", in_chans=4).eval()
+    recipe = tl.backbones.make_recipe(32, n_channels=4)
+    backbone, batch = tl.Backbone.from_module(network, recipe=recipe), torch.randn(2, 4, 32, 32)
+    assert backbone.stages == tl.load_backbone("timm:resnet18", weights=None).stages
+    assert torch.equal(backbone(batch), network.forward_head(network.forward_features(batch), pre_logits=True))
+
+
+class Restless(Tutorial):
+    """Draws anew at each call."""
+
+    def forward(self, batch):
+        return super().forward(batch + torch.rand_like(batch))
+
+
+class Several(Tutorial):
+    """Gives more than one output."""
+
+    def forward(self, batch):
+        return {"low": self.conv1(batch), "high": self.conv2(self.conv1(batch))}
+
+
+@pytest.mark.parametrize(
+    ("module", "settings", "message"),
+    [
+        (Restless(), {}, "module: gives other values for the same pictures each time"),
+        (
+            Several(),
+            {"classifier": None},
+            r"output: None, expected one of the outputs of the module, \['low', 'high'\]",
+        ),
+        (Tutorial(), {"side": 64}, r"recipe: the module fails for a batch of \(2, 3, 64, 64\)"),
+        (Tutorial(), {"classifier": "fc9"}, "classifier: 'fc9' is no layer that the module calls; nearest"),
+        ([], {}, "module: a list, expected a torch.nn.Module"),
+        ("no_such_package:make", {}, "factory: 'no_such_package:make', expected 'package.module:function'"),
+    ],
+)
+def test_a_module_that_can_not_be_used_is_refused_with_a_remedy(module, settings, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        make_own(module, **settings)
+
+
+def test_a_chosen_output_is_averaged_over_its_positions():
+    network, batch = Several().eval(), torch.randn(2, 3, 32, 32)
+    backbone = make_own(network, classifier=None, output="high")
+    assert torch.equal(backbone(batch), network(batch)["high"].mean((2, 3)))

@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from tlkit.backbones.own_network import make_backbone
 from tlkit.cpu.threads import default_states, hide_warnings
 from tlkit.notices import warn
 
+_OPSET = 17  # onnx2torch knows few operations of later ones
 _TOLERANCE = 1e-5  # of the largest feature
 _N_RANKS = (2, 3, 4)  # of tensors that can be features
 
@@ -57,6 +57,24 @@ class OnnxNetwork(nn.Module):
         return torch.from_numpy(np.concatenate(rows)).to(batch.device)
 
 
+def _free_batch(onnx, model, version):
+    """Return a copy of a model that reshapes batches of any size as those of one picture, in another opset if given."""
+    # Whether that is right shows in the comparison.
+    copied = onnx.ModelProto()
+    copied.CopyFrom(model)
+    sizes = {tensor.name: tensor for tensor in copied.graph.initializer}
+    for node in copied.graph.node:
+        if node.op_type == "Reshape" and node.input[1] in sizes:
+            kept = [attribute for attribute in node.attribute if attribute.name != "allowzero"]
+            del node.attribute[:]
+            node.attribute.extend(kept)
+            size = onnx.numpy_helper.to_array(sizes[node.input[1]]).copy()
+            if len(size) and size[0] == 1:
+                size[0] = 0  # as many as before
+                sizes[node.input[1]].CopyFrom(onnx.numpy_helper.from_array(size, node.input[1]))
+    return onnx.version_converter.convert_version(copied, version) if version else copied
+
+
 @default_states()
 def load_onnx(path, cut, recipe, name=None):
     """Return a `Backbone` of an ONNX file up to the tensor `cut`, by default its first output."""
@@ -88,13 +106,15 @@ def load_onnx(path, cut, recipe, name=None):
         expected = frozen(batch)
     except Exception as error:
         raise ValueError(f"recipe: {path.name} fails for a picture {shape[1:]} ({error})") from error
-    network, reason = frozen, "its operations can't be converted"
-    with contextlib.suppress(Exception), warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")
-        converted = onnx2torch.convert(part).eval()
-        difference = ((converted(batch) - expected).abs().max() / expected.abs().max()).item()
-        reason = f"converted to torch it gives other features, by {difference:.1g} of the largest"
-        network = converted if difference <= _TOLERANCE else frozen
+    network, reason = frozen, "not all of its operations can be converted to torch"
+    for version in (None, _OPSET):
+        with contextlib.suppress(Exception), torch.no_grad():
+            converted = onnx2torch.convert(_free_batch(onnx, part, version)).eval()
+            difference = ((converted(batch) - expected).abs().max() / expected.abs().max()).item()
+            reason = f"converted to torch it gives other features, by {difference:.1g} of the largest"
+            if difference <= _TOLERANCE:
+                network = converted
+                break
     if network is frozen:
         warn(f"name: {path.name} is computed by onnxruntime and stays frozen, since {reason}")
     with hide_warnings("module: " if network is frozen else None):
