@@ -83,11 +83,10 @@ def test_frozen_features_are_those_of_torch(path, monkeypatch):
     monkeypatch.setattr(onnx2torch, "convert", lambda model: 1 / 0)
     with pytest.warns(UserWarning, match="stays frozen"):
         frozen = tl.load_backbone(path, cut="features", recipe=RECIPE)
-    with pytest.warns(UserWarning, match="engine: OpenVINO can't run tiny"):
-        values = tl.extract_features(frozen, images, progress=False, cache=False).values
+    values = tl.extract_features(frozen, images, progress=False, cache=False).values
     expected = tl.extract_features(converted, images, progress=False, cache=False).values
     assert np.abs(values - expected).max() < 1e-4 * np.abs(expected).max()
-    assert np.array_equal(values, tl.extract_features(frozen, images, progress=False).values)
+    assert frozen.fingerprint() != converted.fingerprint() and len(frozen.fingerprint()) == 64
 
 
 @pytest.mark.parametrize(

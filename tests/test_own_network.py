@@ -107,7 +107,7 @@ def test_code_that_has_changed_is_found_out(images, tmp_path):
 def test_reading_a_run_folder_runs_no_code(images, tmp_path, monkeypatch):
     (tmp_path / "hostile_factory.py").write_text("raise SystemExit('imported')")
     monkeypatch.syspath_prepend(tmp_path)
-    run = tl.transfer(make_own(factory="hostile_factory:make"), images, "linear_probe", progress=False)
+    run = tl.transfer(make_own(Tutorial(), factory="hostile_factory:make"), images, "linear_probe", progress=False)
     run.save(tmp_path / "run")
     assert (
         json.loads((tmp_path / "run" / "run.json").read_text())["backbone"]["made"]["factory"] == "hostile_factory:make"

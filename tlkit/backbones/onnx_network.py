@@ -58,20 +58,15 @@ class OnnxNetwork(nn.Module):
 
 
 def _free_batch(onnx, model, version):
-    """Return a copy of a model that reshapes batches of any size as those of one picture, in another opset if given."""
+    """Return a copy of a model that flattens batches of any size as those of one picture, in another opset if given."""
     # Whether that is right shows in the comparison.
     copied = onnx.ModelProto()
     copied.CopyFrom(model)
-    sizes = {tensor.name: tensor for tensor in copied.graph.initializer}
+    sizes = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in copied.graph.initializer}
     for node in copied.graph.node:
-        if node.op_type == "Reshape" and node.input[1] in sizes:
-            kept = [attribute for attribute in node.attribute if attribute.name != "allowzero"]
-            del node.attribute[:]
-            node.attribute.extend(kept)
-            size = onnx.numpy_helper.to_array(sizes[node.input[1]]).copy()
-            if len(size) and size[0] == 1:
-                size[0] = 0  # as many as before
-                sizes[node.input[1]].CopyFrom(onnx.numpy_helper.from_array(size, node.input[1]))
+        size = sizes.get(node.input[1]) if node.op_type == "Reshape" else None
+        if size is not None and len(size) == 2 and size[0] == 1:
+            node.CopyFrom(onnx.helper.make_node("Flatten", node.input[:1], node.output, axis=1))
     return onnx.version_converter.convert_version(copied, version) if version else copied
 
 

@@ -407,6 +407,8 @@ def _name_atoms(root, atoms, wanted):
             used = [f"{path}." for path in found]
             begun = [name for name, path in wanted.items() if any(call.startswith(f"network.{path}.") for call in used)]
             names.append([*(begun or names or wanted)][0 if begun or not names else -1])
+        if list(dict.fromkeys(names)) != list(wanted):
+            raise ValueError(f"cuts are possible at {', '.join(path for found in layers for path in found)}")
         return names
     # Norm layers and calls without parameters belong to the layer before them.
     begins = [any(not is_norm(layer) for layer in found.values()) for found in layers]

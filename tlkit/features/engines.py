@@ -37,8 +37,10 @@ def choose_engine(engine, network=None):
 
 def _converts(network):
     """Return whether OpenVINO can run a network; code of users' own may hold anything."""
-    if not network.is_own or network.fingerprint in _unconvertible:
-        return not network.is_own
+    if not network.is_own:
+        return True
+    if network.fingerprint in _unconvertible or network.backbone.made.get("frozen"):  # by onnxruntime
+        return False
     from tlkit.features.openvino_engine import read_converted
 
     try:
