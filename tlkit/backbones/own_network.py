@@ -190,9 +190,9 @@ def remake(given, saved):
     made = dict(saved["made"])
     if given is None:
         raise ValueError(
-            f"backbone: None, but the run's network {saved['name']!r} is one of your own: give it as a Backbone, or "
-            f"the function that makes its module, as in backbone={made['factory'] or 'package.module:function'!r}; "
-            "this runs the code of that function"
+            f"backbone: None, but the run's network {saved['name']!r} is one of your own: give it as a Backbone, or name "
+            "its ONNX file or the function that makes its module, whose code is then run, as in "
+            f"backbone={made['factory'] or 'package.module:function'!r}"
         )
     if isinstance(given, Backbone):
         return copy.deepcopy(given)
