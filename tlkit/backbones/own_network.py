@@ -6,20 +6,17 @@ parts, one after the other, must give the same bits as the network; otherwise it
 
 import copy
 import importlib
-import itertools
-import threading
 from collections.abc import Sequence
 
 import torch
-from torch import fx, nn
-from torch.fx.passes.shape_prop import ShapeProp
+from torch import nn
 
 from tlkit.arguments import check_count, check_known, suggest
 from tlkit.backbones.backbone import Backbone
-from tlkit.backbones.freezing.freeze import is_norm
 from tlkit.backbones.networks import WHOLE
 from tlkit.backbones.recipe import Recipe
-from tlkit.backbones.timm_stages import Copy, compose, cut_network, group_blocks
+from tlkit.backbones.recorded_parts import count_parameters, find_parts
+from tlkit.backbones.timm_stages import Copy, compose, cut_network
 from tlkit.cpu.draws import Draws
 from tlkit.cpu.threads import default_states, hide_warnings
 from tlkit.notices import warn
@@ -44,22 +41,6 @@ class Chosen(nn.Module):
         return output if self.key is None else output[self.key]
 
 
-class Traced(nn.Module):
-    """Recorded calls, whose code is part of the fingerprint."""
-
-    def __init__(self, calls):
-        super().__init__()
-        self.calls = calls
-
-    def forward(self, batch):
-        """Return the output of the last call."""
-        return self.calls(batch)
-
-    def extra_repr(self):
-        """Return the code."""
-        return self.calls.code.strip()
-
-
 class Mean(nn.Module):
     """The mean over the positions of a map (n, c, h, w) or (n, h, w, c), or over tokens (n, n_tokens, c)."""
 
@@ -68,25 +49,6 @@ class Mean(nn.Module):
         if batch.ndim == 4:
             return batch.mean((1, 2) if batch.shape[1] == batch.shape[2] != batch.shape[3] else (2, 3))
         return batch.mean(1) if batch.ndim == 3 else batch
-
-
-class _Tracer(fx.Tracer):
-    """Records calls down to modules that stay whole."""
-
-    def __init__(self, opened):
-        super().__init__()
-        self.opened, self.thread = opened, threading.get_ident()
-
-    def is_leaf_module(self, module, path):
-        return module not in self.opened
-
-    # Meanwhile torch.fx redirects the calls of all threads; these two leave other threads alone.
-    def call_module(self, module, forward, args, kwargs):
-        is_own = threading.get_ident() == self.thread
-        return super().call_module(module, forward, args, kwargs) if is_own else forward(*args, **kwargs)
-
-    def getattr(self, name, value, cache):
-        return super().getattr(name, value, cache) if threading.get_ident() == self.thread else value
 
 
 def make_recipe(
@@ -123,7 +85,10 @@ def make_recipe(
     >>> make_recipe(64, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)).n_channels
     3
     """
-    side, n_channels = check_count("image_size_px", image_size_px, 1), check_count("n_channels", n_channels, 1)
+    side, n_channels = (
+        check_count("image_size_px", image_size_px, 1),
+        check_count("n_channels", n_channels, 1),
+    )
     check_known("interpolation", [interpolation], ("bilinear", "bicubic"))
     mean, std = (tuple(float(v) for v in values) * (n_channels if len(values) == 1 else 1) for values in (mean, std))
     if not len(mean) == len(std) == n_channels or min(std) <= 0:
@@ -190,8 +155,8 @@ def remake(given, saved):
     made = dict(saved["made"])
     if given is None:
         raise ValueError(
-            f"backbone: None, but the run's network {saved['name']!r} is one of your own: give it as a Backbone, or name "
-            "its ONNX file or the function that makes its module, whose code is then run, as in "
+            f"backbone: None, but the run's network {saved['name']!r} is one of your own: give it as a Backbone, or "
+            "its ONNX file, or the function that makes its module, whose code is then run, as in "
             f"backbone={made['factory'] or 'package.module:function'!r}"
         )
     if isinstance(given, Backbone):
@@ -278,7 +243,7 @@ def _record_layers(root, batch):
     """Return [(path, layer, its input)] of the layers with parameters, in the order of their calls."""
     calls, hooks = [], []
     for path, module in root.named_modules():
-        if _count([module]) and not list(module.children()):
+        if count_parameters([module]) and not list(module.children()):
 
             def note(module, inputs, output, path=path):
                 calls.append((path, module, inputs[0].clone() if inputs else None))
@@ -299,10 +264,12 @@ def _cut(root, batch, expected, classifier, stages):
         pieces = f"network.{path}".split(".")
         containers |= {modules.get(".".join(pieces[:end])) for end in range(1, len(pieces))}
     containers |= {root, root.network}
-    giants = {module for module in modules.values() if _count([module]) > _DOMINANT * _count([root])}
+    giants = {
+        module for module in modules.values() if count_parameters([module]) > _DOMINANT * count_parameters([root])
+    }
     giants = {module for module in giants if not type(module).__module__.startswith("torch.nn")}
-    ways = [lambda: _find_parts(root, batch, containers | giants, classifier, wanted)]
-    ways += [lambda: _find_parts(root, batch, containers, classifier, wanted)]
+    ways = [lambda: find_parts(root, batch, containers | giants, classifier, wanted)]
+    ways += [lambda: find_parts(root, batch, containers, classifier, wanted)]
     if wanted:
         ways += [lambda: ({name: modules[f"network.{path}"] for name, path in wanted.items()}, nn.Identity())]
     failures = []
@@ -333,114 +300,3 @@ def _cut(root, batch, expected, classifier, stages):
         "features and strategies that train all of it work, those that train single stages don't; name them by stages="
     )
     return {WHOLE: root}, Mean()
-
-
-def _count(modules):
-    """Return the number of parameters of some modules."""
-    return sum(value.numel() for module in modules for value in module.parameters())
-
-
-def _find_parts(root, batch, opened, classifier, wanted):
-    """Return ({name: module}, tail) of a recording; `wanted` is {name: path of the first module of the stage}."""
-    graph = _Tracer(opened).trace(root)
-    if any("training" in node.kwargs for node in graph.nodes):
-        raise NotImplementedError("a function in it has an argument `training`; use a module such as nn.Dropout")
-    ShapeProp(fx.GraphModule(root, graph)).propagate(batch)
-    source, *nodes, output = graph.nodes
-    ends = [node for node in nodes if node.target == f"network.{classifier}"] or [output.args[0]]
-    atoms = _divide(source, nodes, ends[-1])
-    trained = [index for index, atom in enumerate(atoms) if _find_layers(root, atom)]
-    bound = len(atoms)
-    if _is_map(atoms[trained[-1]]):  # pooling and all that follows it is no part of a stage
-        bound = next((index for index in range(trained[-1], bound) if not _is_map(atoms[index])), bound)
-    parts, names, rest = {}, _name_atoms(root, atoms[:bound], wanted), list(itertools.chain(*atoms[bound:]))
-    for name, group in itertools.groupby(zip(names, atoms, strict=False), lambda pair: pair[0]):
-        calls = [node for _, atom in group for node in atom]
-        parts[name], source = _make_part(root, calls, source), calls[-1]
-    return parts, _make_part(root, rest, source) if rest else nn.Identity()
-
-
-def _divide(source, nodes, end):
-    """Return lists of calls, of those that lead to `end`, which only one tensor with a row per picture connects."""
-    needed, waiting = set(), [end]
-    while waiting:
-        if (node := waiting.pop()) not in needed:
-            needed.add(node)
-            waiting += node.all_input_nodes
-    places = {node: place for place, node in enumerate(nodes) if node in needed}
-    users = {node: [places[user] for user in node.users if user in places] or [len(nodes)] for node in needed}
-    # A parameter is taken right before its first use, so that it doesn't connect parts.
-    nodes = sorted(places, key=lambda node: min(users[node]) - 0.5 if node.op == "get_attr" else places[node])
-    atoms, atom, latest = [], [], max(users[source])
-    for node in nodes:
-        atom.append(node)
-        shape = _shape(node)
-        if latest <= places[node] and node.op != "get_attr" and len(shape) > 1 and shape[0] == _shape(source)[0]:
-            atoms.append(atom)
-            atom = []
-        latest = max(latest, max(users[node]))
-    return atoms
-
-
-def _shape(node):
-    """Return the shape of a call's output, () if it is no tensor."""
-    return getattr(node.meta.get("tensor_meta"), "shape", ())
-
-
-def _is_map(calls):
-    """Return whether the output of some calls has positions."""
-    return len(shape := _shape(calls[-1])) > 2 and shape[2:].numel() > 1
-
-
-def _find_layers(root, calls):
-    """Return {path: module} of the calls of modules with parameters."""
-    paths = [node.target for node in calls if node.op == "call_module"]
-    return {path: root.get_submodule(path) for path in paths if _count([root.get_submodule(path)])}
-
-
-def _name_atoms(root, atoms, wanted):
-    """Return the name of the stage of each list of calls: as wanted, or after the attributes of the network."""
-    layers = [_find_layers(root, atom) for atom in atoms]
-    names = []
-    if wanted:
-        for found in layers:
-            used = [f"{path}." for path in found]
-            begun = [name for name, path in wanted.items() if any(call.startswith(f"network.{path}.") for call in used)]
-            names.append([*(begun or names or wanted)][0 if begun or not names else -1])
-        if list(dict.fromkeys(names)) != list(wanted):
-            raise ValueError(f"cuts are possible at {', '.join(path for found in layers for path in found)}")
-        return names
-    # Norm layers and calls without parameters belong to the layer before them.
-    begins = [any(not is_norm(layer) for layer in found.values()) for found in layers]
-    starts = [index for index, is_begin in enumerate(begins) if is_begin]
-    calls = []
-    for index in starts:
-        path = next(path for path, layer in layers[index].items() if not is_norm(layer))
-        node = next(node for node in atoms[index] if node.target == path)
-        calls.append((path.removeprefix("network."), tuple(_shape(node))))
-    start, end, groups = group_blocks(root.network, calls)
-    groups = [[calls[0][0]] * start, *groups, [calls[-1][0]] * (len(calls) - end)]
-    tops = [group[0].partition(".")[0] for group in groups if group]
-    titles = [top if tops.count(top) == 1 and not top.isdigit() else f"stage{n}" for n, top in enumerate(tops, start=1)]
-    of_call = [title for title, group in zip(titles, filter(None, groups), strict=True) for _ in group]
-    numbers = [max(0, number - 1) for number in itertools.accumulate(begins)]
-    for index in range(1, len(atoms)):
-        # Pooling and flattening belong to the layer behind them, so that a stage before them gives maps.
-        was_map = _is_map(atoms[index - 1]) or numbers[index - 1] > numbers[index]
-        if was_map and not layers[index] and not _is_map(atoms[index]):
-            numbers[index] = min(numbers[index] + 1, len(of_call) - 1)
-    return [of_call[number] for number in numbers]
-
-
-def _make_part(root, calls, source):
-    """Return recorded calls as a module from the tensor `source` to the last call's."""
-    graph = fx.Graph()
-    copies = {source: graph.placeholder("batch")}
-    for node in calls:
-        copies[node] = graph.node_copy(node, copies.__getitem__)
-    graph.output(copies[calls[-1]])
-    chain = zip([source, *calls], calls, strict=False)
-    if all(node.op == "call_module" and node.args == (before,) and not node.kwargs for before, node in chain):
-        modules = [root.get_submodule(node.target) for node in calls]
-        return modules[0] if len(modules) == 1 else nn.Sequential(*modules)
-    return Traced(fx.GraphModule(root, graph))
