@@ -54,7 +54,8 @@ class PictureCleaner(PictureLabeler):
         labels = [images.classes[label] for label in images.labels]
         self._run, self._images = run, images
         self._begin(folder, files, labels, images.classes, cleaning=True)
-        self._job = Job(self._search)
+        with self._lock:  # or a search that ends at once would be taken for one that goes on
+            self._job = Job(self._search)
 
     def _describe(self):
         """Return the number of suspects in words."""
@@ -68,7 +69,7 @@ class PictureCleaner(PictureLabeler):
             self._show_suspects()
         except Exception as error:  # shown, since it would end in a log that nobody reads
             self.progress = f"The search failed: {type(error).__name__}: {error}"
-        finally:
+        with self._lock:
             self._job = None
 
     def _show_suspects(self):
