@@ -153,7 +153,7 @@ def _write_rejection(rejection):
     """Return the lines on the rejection of unfamiliar pictures; none without one."""
     if not rejection:
         return []
-    text = f"By default, about {rejection['default_share']:.0%} of pictures of the known classes are rejected."
+    text = f"By default, about {rejection['default_share']:.0%} of pictures of known classes are rejected."
     if rejection["auroc"] is not None:
         text += (
             f" Of pictures of a class that was left out, {rejection['false_acceptance']:.0%} are accepted nevertheless "
