@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -137,6 +138,23 @@ def test_every_strategy_trains_an_own_network(images, name):
         phase.n_epochs for phase in phases if set(phase.train) != {"norm", "head"}
     )
     assert backbone.fingerprint() == make_own().fingerprint(), "the original stays as it is"
+
+
+class Neighbour(Tutorial):
+    """Another thread uses a network during each forward pass."""
+
+    def forward(self, batch):
+        other = nn.Sequential(nn.Linear(2, 2))
+        thread = threading.Thread(target=lambda: other(torch.ones(1, 2)))
+        thread.start()
+        thread.join()
+        return super().forward(batch)
+
+
+def test_other_threads_do_not_notice_the_recording():
+    network = Neighbour()
+    backbone = make_own(network)
+    assert backbone.stages == ("conv1", "conv2", "fc1", "fc2"), "else an exception in the thread fails the test"
 
 
 def test_stages_can_be_named():

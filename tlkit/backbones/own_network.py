@@ -85,10 +85,7 @@ def make_recipe(
     >>> make_recipe(64, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)).n_channels
     3
     """
-    side, n_channels = (
-        check_count("image_size_px", image_size_px, 1),
-        check_count("n_channels", n_channels, 1),
-    )
+    side, n_channels = check_count("image_size_px", image_size_px, 1), check_count("n_channels", n_channels, 1)
     check_known("interpolation", [interpolation], ("bilinear", "bicubic"))
     mean, std = (tuple(float(v) for v in values) * (n_channels if len(values) == 1 else 1) for values in (mean, std))
     if not len(mean) == len(std) == n_channels or min(std) <= 0:
@@ -108,12 +105,16 @@ def make_backbone(module, recipe, *, stages=None, name=None, classifier="auto", 
             f"recipe: a {type(recipe).__name__}, expected the preprocessing of the network's pictures, as in "
             "tl.backbones.make_recipe(224, mean=[…], std=[…])"
         )
+    if not count_parameters([module]):
+        raise ValueError("module: has no parameters, expected a network with weights")
     name = name or type(module).__name__
     network = copy.deepcopy(module).eval()
     side = recipe.crop_size_px
     batch = torch.randn(2, recipe.n_channels, side, side, generator=torch.Generator().manual_seed(0))
+    batch = batch.to(next(network.parameters()).device)
     with torch.no_grad():
-        if stages is None and classifier == "auto" and hasattr(network, "reset_classifier"):
+        is_timm = all(hasattr(network, name) for name in ("reset_classifier", "forward_features", "forward_head"))
+        if is_timm and (stages, classifier, output) == (None, "auto", None):
             network.reset_classifier(0)
             parts, tail = cut_network(network, (), (side,), recipe.n_channels)
         else:
@@ -146,8 +147,9 @@ def describe_own(backbone):
 def _probe(backbone):
     """Return a few features of a fixed picture."""
     shape = 1, backbone.recipe.n_channels, backbone.image_size_px, backbone.image_size_px
+    batch = torch.randn(shape, generator=torch.Generator().manual_seed(1)).to(next(backbone.parameters()).device)
     with torch.no_grad():
-        return backbone(torch.randn(shape, generator=torch.Generator().manual_seed(1)))[0, :_N_PROBED].tolist()
+        return backbone(batch)[0, :_N_PROBED].tolist()
 
 
 def remake(given, saved):
@@ -205,14 +207,14 @@ def _prepare(network, batch, classifier, output):
             f"recipe: the module fails for a batch of {tuple(batch.shape)}, the recipe's size and number of channels "
             f"({type(error).__name__}: {error})"
         ) from error
-    key = output
+    key = None
     if not torch.is_tensor(values):
         keys = list(values) if hasattr(values, "keys") else list(range(len(values)))
-        key = keys[0] if len(keys) == 1 else next((key for key in _OUTPUTS if key in keys), None)
-        key = output if output is not None else key
+        usual = keys[0] if len(keys) == 1 else next((key for key in _OUTPUTS if key in keys), None)
+        key = usual if output is None else output
         if key not in keys:
             raise ValueError(f"output: {output!r}, expected one of the outputs of the module, {keys}")
-    root = Chosen(network, key if not torch.is_tensor(values) else None)
+    root = Chosen(network, key)
     calls = _record_layers(root, batch)
     features = root(batch)
     if not (torch.is_tensor(features) and features.ndim > 1 and len(features) == 2 and features.isfinite().all()):
@@ -257,16 +259,15 @@ def _record_layers(root, batch):
 
 def _cut(root, batch, expected, classifier, stages):
     """Return (stages, tail) that give the expected features of a batch; with a warning one stage if there is no cut."""
-    wanted = {path: path for path in stages} if isinstance(stages, list | tuple) else stages
+    wanted = {path.replace(".", "_"): path for path in stages} if isinstance(stages, list | tuple) else stages
     modules = dict(root.named_modules())
     containers = {module for module in modules.values() if type(module).forward is nn.Sequential.forward}
     for path in wanted.values() if wanted else ():
         pieces = f"network.{path}".split(".")
         containers |= {modules.get(".".join(pieces[:end])) for end in range(1, len(pieces))}
     containers |= {root, root.network}
-    giants = {
-        module for module in modules.values() if count_parameters([module]) > _DOMINANT * count_parameters([root])
-    }
+    most = _DOMINANT * count_parameters([root])
+    giants = {module for module in modules.values() if count_parameters([module]) > most}
     giants = {module for module in giants if not type(module).__module__.startswith("torch.nn")}
     ways = [lambda: find_parts(root, batch, containers | giants, classifier, wanted)]
     ways += [lambda: find_parts(root, batch, containers, classifier, wanted)]

@@ -34,14 +34,17 @@ class _Tracer(fx.Tracer):
         self.opened, self.thread = opened, threading.get_ident()
 
     def is_leaf_module(self, module, path):
+        """Return whether a module stays whole."""
         return module not in self.opened
 
     # Meanwhile torch.fx redirects the calls of all threads; these two leave other threads alone.
     def call_module(self, module, forward, args, kwargs):
+        """Record a call of a module."""
         is_own = threading.get_ident() == self.thread
         return super().call_module(module, forward, args, kwargs) if is_own else forward(*args, **kwargs)
 
     def getattr(self, name, value, cache):
+        """Record that a parameter is taken."""
         return super().getattr(name, value, cache) if threading.get_ident() == self.thread else value
 
 
