@@ -51,7 +51,7 @@ def translated():
 @pytest.fixture
 def n_converted(monkeypatch, translated):
     """A list that grows by one with each conversion; the same network is really converted once for all tests."""
-    counted, real = [], openvino_engine._convert
+    counted, real = [], openvino_engine.convert
 
     def translate(backbone):
         counted.append(backbone.name)
@@ -60,7 +60,7 @@ def n_converted(monkeypatch, translated):
             translated[fingerprint] = real(backbone)
         return translated[fingerprint]
 
-    monkeypatch.setattr(openvino_engine, "_convert", translate)
+    monkeypatch.setattr(openvino_engine, "convert", translate)
     return counted
 
 
