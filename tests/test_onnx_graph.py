@@ -96,6 +96,14 @@ def test_probabilities_and_familiarity_are_the_run_s(run, graph, images, stored)
     assert 0 < (expected < run.rejection.find_threshold()).sum() < len(expected)
 
 
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "mobilenet_v3_small", "resnet18", "vit_b_16", "densenet121"])
+def test_networks_of_all_kinds_have_a_counterpart(name, images, tmp_path):
+    backbone = tl.load_backbone(name, weights=None, image_size_px=224 if name == "vit_b_16" else 64)
+    run = tl.transfer(backbone, images, "linear_probe", progress=False)
+    assert run.export(tmp_path / "onnx", "onnx", images)["largest_difference"] < 1e-3
+
+
 def test_half_the_bytes_hold_large_weights_within_a_step():
     values = np.random.default_rng(0).normal(size=(20, 30)).astype(np.float32) * np.geomspace(1e-6, 1e6, 20)[:, None]
     values[3] = 0

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from made_networks import make_tiny_backbone
 from made_pictures import make_picture, write_classes
 from PIL import Image
@@ -25,6 +26,8 @@ def run(tmp_path_factory):
     # Of a tuned network, no faster form is made for predictions, which would take seconds.
     run = tl.transfer(make_tiny_backbone(), images, tl.Strategy([tl.Phase(["all"], 1, 1e-3)]), progress=False)
     run.fit_rejection(others, 0.3)
+    with torch.no_grad():
+        run.head.weight *= 20  # so that a picture that is read otherwise shows
     return run
 
 
@@ -71,7 +74,7 @@ def read_bars(page, run):
     names, shares = page.locator(".bars span").all_inner_texts(), page.locator(".bars b").all_inner_texts()
     shares = np.array([float(share.removesuffix("%")) / 100 for share in shares])
     widths = page.locator(".bars i").evaluate_all("(bars) => bars.map((bar) => bar.getBoundingClientRect().width)")
-    assert np.array(widths) / max(widths) == pytest.approx(shares / max(shares), abs=0.02)
+    assert np.array(widths) / max(widths) == pytest.approx(shares / max(shares), abs=0.04)
     shown = dict(zip(names, shares, strict=True))
     return np.array([shown[name] for name in run.classes])
 
@@ -93,7 +96,7 @@ def test_every_kind_of_picture_gets_the_probabilities_of_the_run(page, run, tmp_
     for path, expected, row in zip(paths, run.predict(paths), table.itertuples(), strict=True):
         page.locator("#file").set_input_files(path)
         expect(page.locator("#status")).to_contain_text(f"{path.name}: ")
-        assert read_bars(page, run) == pytest.approx(expected, abs=0.0106), path.name
+        assert read_bars(page, run) == pytest.approx(expected, abs=0.004), path.name
         verdict = "None of the above" if row.rejected else row[2]
         assert page.locator("#verdict").inner_text().startswith(verdict), path.name
         assert page.locator("#shown").get_attribute("alt") == f"The picture {path.name}"
@@ -114,7 +117,7 @@ def test_pictures_are_dropped_and_pasted(page, run, tmp_path):
         page.locator("#answer").evaluate("(element) => { element.hidden = true; }")
         page.evaluate(give, [kind, list(path.read_bytes())])
         expect(page.locator("#answer")).to_be_visible()
-        assert read_bars(page, run) == pytest.approx(run.predict([path])[0], abs=0.0106)
+        assert read_bars(page, run) == pytest.approx(run.predict([path])[0], abs=0.004)
 
 
 def test_what_is_no_picture_gets_a_clear_word(page, tmp_path):
