@@ -20,6 +20,7 @@ from tlkit.export.card import CARD, write_card
 from tlkit.images.imageset import ImageSet
 from tlkit.images.inputs import gather_pictures
 from tlkit.images.load import load_images
+from tlkit.notices import show_progress
 from tlkit.storage import PARTIAL_PREFIX
 
 FACTS = "export.json"
@@ -35,7 +36,7 @@ _NEAR = 0.01  # of the threshold of familiarity
 KINDS = {"onnx": ("onnx_graph", 0.01), "openvino": ("openvino_model", 1e-4), "web": ("web_page", 0.01)}
 
 
-def export_run(run, folder, kind, pictures=None):
+def export_run(run, folder, kind, pictures=None, progress=True):
     """Write a `Run` into a folder as one kind of model, after predicting pictures with it; return its facts (dict)."""
     (kind,) = check_known("kind", kind, KINDS)
     folder = Path(folder).expanduser().resolve()
@@ -48,15 +49,21 @@ def export_run(run, folder, kind, pictures=None):
         "rejection": run.rejection and run.rejection.describe(),
     }
     above = next(path for path in folder.parents if path.exists())
-    with tempfile.TemporaryDirectory(prefix=PARTIAL_PREFIX, dir=above) as beside:
+    with (
+        show_progress(3, f"{kind} export", "step", progress) as bar,
+        tempfile.TemporaryDirectory(prefix=PARTIAL_PREFIX, dir=above) as beside,
+    ):
         made, variants = Path(beside, "export"), Path(beside, "variants")
         made.mkdir()
         variants.mkdir()
         facts |= module.write_model(run, made)
+        bar.update()
         facts["files"] = sorted(path.name for path in made.iterdir())
         images = choose_pictures(pictures, variants)
         found, runtime = module.predict(made, facts, images)
+        bar.update()
         facts |= compare(run, images, np.asarray(found, float), kind, bound)
+        bar.update()
         facts |= {"checked_in": runtime, "version": __version__}
         _write_facts(made, facts)
         write_card(made, run)

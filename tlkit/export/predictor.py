@@ -129,7 +129,7 @@ def load_predictor(folder: str | Path) -> Predictor:
     >>> images = tl.load_images("styles", domain="photo").few(1)
     >>> run = tl.transfer(tl.load_backbone(image_size_px=32), images, "linear_probe", progress=False)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     facts = run.export(folder, kind="openvino", pictures=images)
+    ...     facts = run.export(folder, kind="openvino", pictures=images, progress=False)
     ...     predictor = tl.export.load_predictor(folder)
     >>> np.allclose(predictor.predict(images), run.predict(images), atol=1e-4)
     True

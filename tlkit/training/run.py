@@ -384,6 +384,7 @@ class Run:
         folder: str | Path,
         kind: str = "web",
         pictures: ImageSet | str | Path | Image.Image | collections.abc.Sequence | None = None,
+        progress: bool = True,
     ) -> dict:
         """Write the run into a folder as a model for other programs, and check that it predicts the same.
 
@@ -396,6 +397,8 @@ class Run:
             torch. The first two need the extra "onnx".
         pictures : object, optional
             Pictures to compare predictions on, as `predict` takes them; by default bundled ones.
+        progress : bool, default=True
+            Whether to show a bar.
 
         Returns
         -------
@@ -414,12 +417,12 @@ class Run:
         >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
         >>> run = tl.transfer(backbone, tl.load_images("styles", domain="photo").few(1), progress=False)
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     run.export(folder, kind="openvino")["n_disagreements"]
+        ...     run.export(folder, kind="openvino", progress=False)["n_disagreements"]
         0
         """
         from tlkit.export.export import export_run
 
-        return export_run(self, folder, kind, pictures)
+        return export_run(self, folder, kind, pictures, progress)
 
     def _check_that_changes_suffice(self):
         """Raise ValueError if the pretrained weights and the changes don't give the run's backbone."""

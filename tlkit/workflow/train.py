@@ -158,7 +158,7 @@ def _write(run, evaluation, test, folder):
     run.save(folder)
     write_figures(run, evaluation, test, folder / "figures")
     try:
-        run.export(folder / "export" / "openvino", kind="openvino", pictures=test[:_N_CHECKED])
+        run.export(folder / "export" / "openvino", kind="openvino", pictures=test[:_N_CHECKED], progress=False)
     except (ImportError, ValueError) as error:
         warn(f"the run can't be exported for predictions without torch ({error}); all else is there")
     write_card(folder)
