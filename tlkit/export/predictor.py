@@ -109,19 +109,13 @@ def load_predictor(folder: str | Path) -> Predictor:
     Returns
     -------
     Predictor
-        With `classes`, and these methods:
-
-        - predict(pictures): probabilities (n, n_classes), equal to those of `Run.predict` within 1e-4.
-        - classify(pictures, reject=None): a DataFrame as from `Run.classify`.
-        - stream(pictures, reject=None): yields name, probabilities, rejected and error of each picture of an iterable,
-          and holds a few pictures at a time.
+        With `classes`, `predict` and `classify`, which give the results of `Run` within 1e-4. For any iterable of
+        pictures, `stream(pictures, reject=None)` yields name, probabilities, rejected and error of one after another.
 
     Raises
     ------
-    FileNotFoundError
-        If there is no export.
-    ValueError
-        If a file is missing, damaged or of another run.
+    FileNotFoundError, ValueError
+        If there is no export, or a file of it is missing, damaged or of another run.
 
     Examples
     --------
@@ -142,9 +136,8 @@ def load_predictor(folder: str | Path) -> Predictor:
         facts = json.loads((place / FACTS).read_text(encoding="utf-8"))
         return open_predictor(place, facts["sha256"], _find_state(place.parent.parent))
     except _FAULTS as error:
-        raise ValueError(
-            f"folder: {place} can't be used ({type(error).__name__}: {error}): export the run again"
-        ) from error
+        fault = f"{type(error).__name__}: {error}"
+        raise ValueError(f"folder: {place} can't be used ({fault}): export the run again") from error
 
 
 def open_predictor(folder, sha256, state=None):
