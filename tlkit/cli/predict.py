@@ -25,7 +25,7 @@ _TEXT = {"encoding": "utf-8", "newline": ""}
 
 def predict(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a saved run, or its export/openvino.")],
-    pictures: Annotated[list[str], typer.Argument(metavar="PICTURES", help="Files, folders, zips; - reads names.")],
+    pictures: Annotated[list[str], typer.Argument(metavar="PICTURES", help="Files, folders, zips; - for names on stdin.")],
     output: Annotated[Path | None, typer.Option(help="File to write, .csv or .jsonl; else CSV is printed.")] = None,
     top: Annotated[int, typer.Option(help="Number of classes per picture, the most probable first.")] = 1,
     reject: Annotated[float | None, typer.Option(help="Share of known pictures that may be rejected.")] = None,
