@@ -190,12 +190,13 @@ def test_a_run_without_an_export_is_predicted_by_torch(predict, pets, run, tmp_p
 # The largest memory by getrusage would be that of the process that started this one.
 PEAK = r"""
 import re, sys
+from pathlib import Path
 from tlkit.cli import main
 sys.argv[0] = "tlkit"
 try:
     main()
 finally:
-    peak = re.search(r"VmHWM:\s+(\d+)", open("/proc/self/status").read())[1]
+    peak = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]
     print(peak, sorted({"torch", "pandas"} & set(sys.modules)))
 """
 

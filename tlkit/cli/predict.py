@@ -25,21 +25,26 @@ _TEXT = {"encoding": "utf-8", "newline": ""}
 
 def predict(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a saved run, or its export/openvino.")],
-    pictures: Annotated[list[str], typer.Argument(metavar="PICTURES", help="Files, folders, zips; - for names on stdin.")],
+    pictures: Annotated[
+        list[str], typer.Argument(metavar="PICTURES", help="Files, folders, zips; - for names on stdin.")
+    ],
     output: Annotated[Path | None, typer.Option(help="File to write, .csv or .jsonl; else CSV is printed.")] = None,
     top: Annotated[int, typer.Option(help="Number of classes per picture, the most probable first.")] = 1,
     reject: Annotated[float | None, typer.Option(help="Share of known pictures that may be rejected.")] = None,
 ):
     """Classify new pictures with a saved run, without torch if the run was exported to OpenVINO."""
     from tlkit.arguments import check_count
+    from tlkit.evaluation.rejection import check_share
     from tlkit.notices import show_progress
 
     check_count("top", top, 1)
+    if reject is not None:
+        check_share("reject", reject)
     if output is not None:
         if output.suffix not in (".csv", ".jsonl") or output.is_dir():
             raise ValueError(f"--output: {str(output)!r}, expected a file that ends in .csv or .jsonl")
         check_writable("--output", output, output.parent)
-    files = itertools.chain.from_iterable([_list_files(place) for place in pictures])
+    files = itertools.chain.from_iterable([_list_files(place) for place in places])
     predictor, n_rows, n_bad = _open(folder), 0, 0
     with _written_by_row(output) as write, show_progress(None, "predictions", "picture", output is not None) as bar:
         for found in predictor.stream(files, reject):
