@@ -25,7 +25,7 @@ _TEXT = {"encoding": "utf-8", "newline": ""}
 
 def predict(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a saved run, or its export/openvino.")],
-    pictures: Annotated[
+    places: Annotated[
         list[str], typer.Argument(metavar="PICTURES", help="Files, folders, zips; - for names on stdin.")
     ],
     output: Annotated[Path | None, typer.Option(help="File to write, .csv or .jsonl; else CSV is printed.")] = None,
