@@ -93,7 +93,7 @@ def _convert(run):
             distances = offsets.square().sum(1) - (offsets @ self.directions).square().sum(1)
             return probabilities, -distances.amin(0, keepdim=True)
 
-    crops = (torch.zeros(1, 3, run.backbone.image_size_px, run.backbone.image_size_px),)
+    crops = (torch.zeros(1, run.backbone.recipe.n_channels, run.backbone.image_size_px, run.backbone.image_size_px),)
     names = {"input_names": ["crop_in"], "output_names": ["probabilities", "familiarity"][: 1 + bool(run.rejection)]}
     try:
         with default_states(), convolutions.alone(), torch.no_grad():

@@ -90,12 +90,12 @@ class Predictor:
         try:
             file = item if hasattr(item, "location") else make_entry("pictures", index, item)[2]
             name = file.location
-            picture = decode_picture(file.read_bytes(), name)
+            picture = decode_picture(file.read_bytes(), name, self.recipe.n_channels)
             return name, np.array(self.recipe.crop(self.recipe.resize(picture))), None
         except (TypeError, MemoryError):  # of the caller or the machine
             raise
         except Exception as error:  # any other error concerns this picture alone
-            return name, np.zeros((side, side, 3), np.uint8), error
+            return name, np.zeros((side, side, self.recipe.n_channels), np.uint8), error
 
 
 def load_predictor(folder: str | Path) -> Predictor:
