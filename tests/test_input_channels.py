@@ -8,6 +8,7 @@ from torch import nn
 
 import tlkit as tl
 from tlkit.backbones.recipe import Recipe
+from tlkit.export.export import choose_pictures
 from tlkit.images.channel_pictures import Channels
 
 COLOURS = Recipe(18, 16, "bicubic", (0.4, 0.5, 0.6), (0.2, 0.3, 0.25))
@@ -95,3 +96,9 @@ def test_a_first_layer_summed_over_the_colours_gives_the_features_of_gray_pictur
 def test_a_network_that_scales_colours_takes_no_other_channels():
     with pytest.raises(ValueError, match="n_channels: 4, but googlenet takes only colours"):
         tl.load_backbone("googlenet", weights=None, image_size_px=64, n_channels=4)
+
+
+def test_exports_for_other_channels_are_checked_on_such_pictures(tmp_path):
+    chosen = choose_pictures(make_set(4), tmp_path, 4)
+    assert len(chosen) == 50 and {np.asarray(chosen.read(row, 4)).shape[2] for row in range(50)} == {4}
+    assert np.array_equal(chosen.read(0, 4), make_set(4).read(0, 4))

@@ -59,7 +59,7 @@ def export_run(run, folder, kind, pictures=None, progress=True):
         facts |= module.write_model(run, made)
         bar.update()
         facts["files"] = sorted(path.name for path in made.iterdir())
-        images = choose_pictures(pictures, variants)
+        images = choose_pictures(pictures, variants, run.backbone.recipe.n_channels)
         found, runtime = module.predict(made, facts, images)
         bar.update()
         facts |= compare(run, images, np.asarray(found, float), kind, bound)
@@ -134,8 +134,14 @@ def compare(run, images, found, kind, bound):
     return {"largest_difference": float(differences[worst])} | counts
 
 
-def choose_pictures(pictures, folder):
+def choose_pictures(pictures, folder, n_channels=3):
     """Return an `ImageSet` of 50: pictures of the user, bundled ones if these are few, and variants of the first."""
+    # For networks of other channels than colours or gray, random pixels take the place of bundled pictures.
+    if n_channels not in (1, 3):
+        draw = np.random.default_rng(0).integers
+        noise = [draw(0, 256, (60 + number, 90, n_channels), np.uint8) for number in range(N_CHECKED)]
+        noise, given = gather_pictures(noise), None if pictures is None else gather_pictures(pictures)
+        return noise if given is None else (_spread(given, N_CHECKED) + noise)[:N_CHECKED]
     bundled = load_images("styles", domain=["clipart", "photo"])
     given = bundled[:0] if pictures is None else gather_pictures(pictures)
     variants = gather_pictures(make_variants((given if len(given) else bundled).read(0), folder))
