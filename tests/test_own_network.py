@@ -201,6 +201,7 @@ class Several(Tutorial):
         (Tutorial(), {"side": 64}, r"recipe: the module fails for a batch of \(2, 3, 64, 64\)"),
         (Tutorial(), {"classifier": "fc9"}, "classifier: 'fc9' is no layer that the module calls; nearest"),
         ([], {}, "module: a list, expected a torch.nn.Module"),
+        ("network.pt2", {}, "factory: 'network.pt2', a file of torch.export, whose reading can run code in it"),
         ("no_such_package:make", {}, "factory: 'no_such_package:make', expected 'package.module:function'"),
     ],
 )

@@ -128,6 +128,11 @@ def make_backbone(module, recipe, *, stages=None, name=None, classifier="auto", 
 
 def call_factory(factory):
     """Return the module that a function makes, "package.module:function"; this runs the code of that package."""
+    if factory.endswith(".pt2"):
+        raise ValueError(
+            f"factory: {factory!r}, a file of torch.export, whose reading can run code in it: name the function "
+            "that makes the module, or export it to ONNX"
+        )
     place, _, function = factory.partition(":")
     try:
         found = getattr(importlib.import_module(place), function)

@@ -1,5 +1,8 @@
 """The tensors that a training changed in a pretrained backbone, and the backbone composed of them again."""
 
+import dataclasses
+import importlib
+
 import torch
 
 from tlkit.backbones.backbone import hash_tensors
@@ -45,6 +48,16 @@ def load_start(name, image_size_px, start_hash, n_channels=3, given=None):
             "ones, those of a file, or those of another version of the package"
         )
     return backbone
+
+
+def find_start(backbone, start_hash):
+    """Return the pretrained backbone that one was trained from; WeightsError or ValueError if it isn't found."""
+    made, recipe, given = backbone.made, backbone.recipe, None
+    if made is not None:
+        own_network = importlib.import_module("tlkit.backbones.own_network")
+        saved = {"name": backbone.name, "recipe": dataclasses.asdict(recipe), "made": made}
+        given = own_network.remake(made["factory"], saved)
+    return load_start(backbone.name, backbone.image_size_px, start_hash, recipe.n_channels, given)
 
 
 def check_loadable(backbone):

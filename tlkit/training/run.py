@@ -23,7 +23,7 @@ from tlkit.images.imageset import ImageSet
 from tlkit.images.inputs import gather_pictures
 from tlkit.notices import warn
 from tlkit.training.batches import list_digests
-from tlkit.training.changed_weights import check_loadable, compose, list_changed, load_start
+from tlkit.training.changed_weights import check_loadable, compose, find_start, list_changed
 from tlkit.training.run_files import (
     TENSOR_PARTS,
     hide_folders,
@@ -427,14 +427,8 @@ class Run:
     def _check_that_changes_suffice(self):
         """Raise ValueError if the pretrained weights and the changes don't give the run's backbone."""
         remedy = "save the run whole, with only_changes=False"
-        backbone, made, given = self.backbone, self.backbone.made, None
         try:
-            if made is not None:
-                own_network = importlib.import_module("tlkit.backbones.own_network")
-                saved = {"name": backbone.name, "recipe": dataclasses.asdict(backbone.recipe), "made": made}
-                given = own_network.remake(made["factory"], saved)
-            n_channels = backbone.recipe.n_channels
-            start = load_start(backbone.name, backbone.image_size_px, self.start_hash, n_channels, given).state_dict()
+            start = find_start(self.backbone, self.start_hash).state_dict()
         except (WeightsError, ValueError) as error:
             raise ValueError(f"only_changes: {error}; {remedy}") from error
         parts = split_parts({name: value.detach().cpu() for name, value in self.changes().items()})
