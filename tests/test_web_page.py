@@ -95,7 +95,7 @@ class _Set:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the stand-in for a browser is a shell script")
-def test_a_browser_that_does_not_start_counts_as_none_and_a_page_that_fails_does_not(tmp_path):
+def test_a_browser_that_does_not_start_counts_as_none_and_a_page_that_fails_does_not(tmp_path, monkeypatch):
     images, stand_in = _Set([encode(make_picture(0))]), tmp_path / "browser"
 
     def ask(*lines):
@@ -109,6 +109,9 @@ def test_a_browser_that_does_not_start_counts_as_none_and_a_page_that_fails_does
     )
     assert ask("no sandbox") == []
     assert ask("noise", name, answer, "noise") == [{"browser": "Chrome/1"}, {"values": [0.25, 0.75]}]
+    monkeypatch.setattr(web_page, "_START_S", 0.2)
+    stand_in.write_text("#!/bin/sh\nexec sleep 100")
+    assert web_page._ask(str(stand_in), "", images) == []
     with pytest.raises(ValueError, match=r"the page fails in .*browser \(no answer\)"):
         ask(name, "Aw, snap")
     with pytest.raises(ValueError, match=r"the page fails in .*browser \(out of memory\)"):

@@ -21,10 +21,10 @@ from tlkit.images.formats import find_format
 MODEL = "index.html"
 _SLOT = re.compile("@([A-Z]+)@")
 _READ_BY_BROWSERS = {"JPEG", "PNG", "WEBP", "GIF", "BMP"}
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
+_BROWSERS = ("google-chrome", "google-chrome-stable", "chromium", "chromium-browser", "chrome", "microsoft-edge")
 _BROWSERS += ("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",)
 _FLAGS = ("--headless=new", "--disable-gpu", "--disable-extensions", "--no-first-run", "--enable-logging=stderr")
-_PATIENCE_S = 180
+_START_S, _PATIENCE_S = 45, 180  # one in a sandbox of its own, such as a snap, may never see the file
 _ANSWER = re.compile("tlkit:(.*):tlkit")  # in the browser's log
 
 
@@ -86,13 +86,17 @@ def _ask(browser, page, images):
         path.write_text(page.replace('<script type="module">', check), encoding="utf-8")
         command = [browser, *flags, f"--user-data-dir={folder}", path.as_uri()]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-            timer = threading.Timer(_PATIENCE_S, process.kill)
-            timer.start()
+            timers = [threading.Timer(limit_s, process.kill) for limit_s in (_START_S, _PATIENCE_S)]
+            for timer in timers:
+                timer.start()
             try:
                 while len(answers) <= len(images) and (line := process.stderr.readline()):
-                    answers += map(json.loads, _ANSWER.findall(line.decode(errors="replace")))
+                    if found := _ANSWER.findall(line.decode(errors="replace")):
+                        timers[0].cancel()
+                        answers += map(json.loads, found)
             finally:
-                timer.cancel()
+                for timer in timers:
+                    timer.cancel()
                 process.kill()
     if answers and (len(answers) <= len(images) or "failed" in answers[-1]):
         raise ValueError(f"kind: the page fails in {browser} ({answers[-1].get('failed', 'no answer')}): report it")
