@@ -15,7 +15,7 @@ from torchvision.transforms import v2
 
 import tlkit as tl
 
-# Chosen once on held-out training pictures, see README.md; the same for the plain loop, Lightning and timm.
+# Usual values, not chosen on these pictures; the same for the plain loop, Lightning and timm.
 N_EPOCHS, BATCH_SIZE, IMAGE_SIZE_PX = 6, 16, 160
 LEARNING_RATE, HEAD_FACTOR, WEIGHT_DECAY = 1e-3, 5, 0.01
 

@@ -274,11 +274,11 @@ def append_row(path, row):
 def summarise(rows, n_threads):
     """Return a table with one row per arm, sorted by time, for the cells with a number of threads.
 
-    Columns: arm, words, is_own, n_folds; accuracy, duration_s, processor_s, peak_mb (means over folds); for the first
-    three `<name>_low` and `<name>_high` (95 % t interval); gain and its interval (accuracy of `BASELINE` minus that of
-    the arm on the same fold); ratio and its interval (processor time in units of that of `BASELINE`, geometric mean).
+    Columns: arm, words, is_own, n_folds; accuracy (mean over folds), duration_s and processor_s (geometric means),
+    peak_mb; `values` of accuracy and processor_s (one per fold); gain (accuracy of `BASELINE` minus that of the arm on
+    the same fold) and ratio (processor time in units of that of `BASELINE`, geometric mean) over n_pairs folds. All but
+    peak_mb have `<name>_low` and `<name>_high` (95 % t interval, for times of their logarithms).
     """
-    import numpy as np
     import pandas as pd
 
     cells = pd.DataFrame([row for row in rows if int(row["n_threads"]) == n_threads], columns=COLUMNS)
@@ -286,22 +286,29 @@ def summarise(rows, n_threads):
     lines = []
     for arm, own in cells.groupby("arm", sort=False):
         line = {"arm": arm, "words": ARMS[arm].words, "is_own": ARMS[arm].library == "tlkit", "n_folds": len(own)}
-        for name in ("accuracy", "duration_s", "processor_s"):
-            line |= describe(name, own[name])
+        line |= describe("accuracy", own["accuracy"])
+        line |= describe_times("duration_s", own["duration_s"]) | describe_times("processor_s", own["processor_s"])
+        line["values"] = {name: list(own[name]) for name in ("accuracy", "processor_s")}
         pairs = own.merge(cells[cells["arm"] == BASELINE], on="fold", suffixes=("", "_baseline"))
         line |= {"peak_mb": own["peak_mb"].mean(), "n_pairs": len(pairs)}
         line |= describe("gain", pairs["accuracy_baseline"] - pairs["accuracy"])
-        ratios = describe("ratio", np.log(pairs["processor_s"] / pairs["processor_s_baseline"]))
-        lines.append(line | {name: np.exp(value) for name, value in ratios.items()})
+        lines.append(line | describe_times("ratio", pairs["processor_s"] / pairs["processor_s_baseline"]))
     return pd.DataFrame(lines).sort_values("processor_s", ignore_index=True) if lines else pd.DataFrame()
 
 
 def describe(name, values):
-    """Return {name: mean, name_low: …, name_high: …} of the values of folds; NaN if there are too few."""
+    """Return {name: mean, name_low: …, name_high: …} of the values of folds; no interval (NaN) below three folds."""
     from tlkit.evaluation.intervals import t_interval
 
-    low, high = t_interval(values)
+    low, high = t_interval(values if len(values) > 2 else [])
     return {name: values.mean(), f"{name}_low": low, f"{name}_high": high}
+
+
+def describe_times(name, values):
+    """Return the same for times or ratios: the geometric mean and the interval of the logarithms."""
+    import numpy as np
+
+    return {key: np.exp(value) for key, value in describe(name, np.log(values)).items()}
 
 
 def tabulate(summary):
@@ -338,18 +345,20 @@ def write_report(rows, summary, n_threads):
         "From folders of PNG files to the predicted classes of the test pictures, with EfficientNet-Lite0: bundled "
         f"clip-art and sketches of 14 classes, five folds that keep variants together (pictures for training and test: "
         f"{counts}). README.md describes each way. Every cell ran in a new process with an empty cache; imports are "
-        f"not counted. Means over folds with 95 % intervals (Student's t). The last two columns compare on the same "
-        "folds; the ratios are those of processor time, as geometric means.",
+        "not counted. Accuracies are means over folds and times geometric means, with 95 % intervals (Student's t) if "
+        "there are three folds. The last two columns compare accuracy and processor time on the same folds.",
         "",
         f"{n_threads} thread{'s' * (n_threads > 1)} on {processors}. {', '.join(versions)}.",
         "",
         *tabulate(summary),
     ]
+    if others := [arm.words for name, arm in ARMS.items() if name not in {row["arm"] for row in mine}]:
+        lines += ["", f"Not run yet: {'; '.join(others)}."]
     return "\n".join(lines) + "\n"
 
 
 def draw(summary, path):
-    """Draw accuracy and time of each arm, one row per arm with intervals over folds; own arms are filled."""
+    """Draw accuracy and time of each arm, one row per arm with intervals and single folds; own arms are filled."""
     import matplotlib.pyplot as plt
     from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -362,14 +371,14 @@ def draw(summary, path):
         style |= {"markerfacecolor": colour if row["is_own"] else "white"}
         for axis, name in zip(axes, ("accuracy", "processor_s"), strict=True):
             mean, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
-            spans = (
-                None if low != low else [[mean - max(low, mean / 10)], [high - mean]]
-            )  # the time's axis is a log one
+            spans = None if low != low else [[mean - low], [high - mean]]
             axis.errorbar([mean], [position], xerr=spans, **style)
+            folds = row["values"][name]
+            axis.plot(folds, [position + 0.28] * len(folds), "|", color=colour, markersize=7)
     labels = [f"{row.words} ({row.n_folds})" for row in summary.itertuples()]
     axes[0].set_yticks(range(len(summary)), labels)
     axes[0].invert_yaxis()
-    axes[0].set_xlabel("accuracy (number of folds in brackets)")
+    axes[0].set_xlabel("accuracy (in brackets: folds)")
     axes[1].set_xscale("log")
     axes[1].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes[1].xaxis.set_major_formatter("{x:g}")
