@@ -193,6 +193,6 @@ def test_the_command_writes_into_the_run_and_renews_its_card(runtime, run, image
     assert status == 1 and errors.startswith("tlkit: --kind: 'wbe' is unknown")
     runtime.write_model = lambda run, folder: __import__("no_such_package")
     status, _, errors = call_command(monkeypatch, capsys, *arguments)
-    assert (status, errors) == (1, "tlkit: No module named 'no_such_package'\n")
+    assert status == 1 and errors.endswith("\rtlkit: No module named 'no_such_package'\n")  # behind the bar
     status, _, errors = call_command(monkeypatch, capsys, "export", tmp_path / "nothing", "--kind", "fake")
     assert status == 1 and "has no run.json" in errors
