@@ -24,10 +24,7 @@ def train(
     inside: Annotated[str | None, INSIDE] = None,
     merge_twins: Annotated[bool, MERGE_TWINS] = False,
 ):
-    """Train a classifier, test it once, and write a run folder with card, figures and exports.
-
-    After Ctrl-C, the same command continues.
-    """
+    """Train a classifier, test it once, and write a run folder; after Ctrl-C, the same command continues."""
     check_writable("--output", output, output)
     import tlkit as tl
 
