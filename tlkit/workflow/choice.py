@@ -73,8 +73,12 @@ def list_candidates(backbone, n_pictures):
 
 def count_inner_folds(images):
     """Return (n_folds, n_used): folds that the smallest class allows, and those to compare on; 0 if there is none."""
-    n_folds = min(N_FOLDS, *(len(np.unique(images.groups[images.labels == label])) for label in set(images.labels)))
-    return (n_folds, int(np.clip(_COMPARED // len(images), 1, min(_MOST_FOLDS, n_folds)))) if n_folds > 1 else (0, 0)
+    n_folds = min(len(np.unique(images.groups[images.labels == label])) for label in set(images.labels))
+    if n_folds < 2:
+        return 0, 0
+    # Of many pictures, half are learned and half held out, which costs less and tells more.
+    n_folds = min(N_FOLDS, n_folds) if len(images) < _COMPARED else 2
+    return n_folds, int(np.clip(_COMPARED // len(images), 1, min(_MOST_FOLDS, n_folds)))
 
 
 def choose(candidates, images, seed, settings):

@@ -11,6 +11,8 @@ import numpy as np
 from tlkit.backbones.backbone import Backbone
 from tlkit.comparison.arms import read_test
 from tlkit.cpu.threads import hide_warnings
+from tlkit.evaluation.rejection_fit import fit_rejection
+from tlkit.evaluation.scores import evaluate_probabilities
 from tlkit.export.card import describe_test, write_card
 from tlkit.images.imageset import ImageSet
 from tlkit.images.load import load_images
@@ -25,6 +27,7 @@ from tlkit.workflow.choice import choose, count_inner_folds, list_candidates
 from tlkit.workflow.figures import write_figures
 
 _CHECKPOINT_S = 20.0
+_FEW = 400  # from so many training pictures on, the held-out ones suffice to fit a rejection
 _N_CHECKED = 45  # test pictures that the export predicts again, beside five variants
 
 
@@ -106,17 +109,20 @@ def train(
             with hide_warnings("interrupted after|validation: every"):
                 chosen, choice = choose(candidates, images, seed, find_settings)
                 run = chosen.train(images, seed=seed, **find_settings("final"))
-            evaluation = run.evaluate(test)
+            features = run._extract(test)  # once, for the scores and for the rejection
         except KeyboardInterrupt:
             warn(f"interrupted: the same call continues; its work lies in {unfinished}")
             raise
+        evaluation = evaluate_probabilities(run._apply_head(features.values), test)
+        run.looks[test.content_hash] = evaluation.n_looks
         licences = dict(zip(*(part.tolist() for part in np.unique(images.licences, return_counts=True)), strict=True))
         described = {"source": ", ".join(np.unique(images.domains)) or "pictures", "licences": licences}
         described["n_train_by_class"] = np.bincount(images.labels, minlength=len(run.classes)).tolist()
         run.report = {"test": describe_test(evaluation), "choice": choice, "pictures": described, "identity": identity}
         with contextlib.suppress(ValueError), hide_warnings("images: "):  # too few pictures, or two classes
             # With few held-out pictures, 5 % would be the oddest one or two alone.
-            run.fit_rejection(test, max(0.05, 3 / (len(test) + 1)), learned=images)
+            learned = [run._extract(images)] if len(images) < _FEW else []
+            run.rejection = fit_rejection(features, max(0.05, 3 / (len(test) + 1)), *learned)
         _write(run, evaluation, test, unfinished / "run")
     if folder.exists():
         folder.rmdir()  # it is empty
