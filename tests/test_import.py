@@ -28,7 +28,10 @@ HEAVY = {
 }
 # Faces load a module when one of its names is first used: a star import uses them all.
 WITHOUT_TORCH = (
-    *(f"from tlkit.{face} import *" for face in ("images", "heads", "evaluation", "plots", "selection", "strategies")),
+    *(
+        f"from tlkit.{face} import *"
+        for face in ("images", "heads", "evaluation", "export", "plots", "selection", "strategies")
+    ),
     *(f"import tlkit.{module}" for module in ("cli.installation", "cli", "adaptation.pair_comparison")),
     *(f"import tlkit.{module}" for module in ("adaptation.gaps", "adaptation.target_shots")),
     *(f"import tlkit.{module}" for module in ("comparison.compare", "inspection.similarity")),
