@@ -12,7 +12,7 @@ from PIL import Image, ImageChops
 import tlkit as tl
 from tlkit.plots import draw_gains, draw_transfer_map
 from tlkit.plots.source_worth import SIZE_INCHES, SourceWorthPage
-from tlkit.plots.vector import DOTS_PER_INCH
+from tlkit.plots.vector import STILL_DOTS_PER_INCH
 from tlkit.summaries.source_worth import SourceChoice, SourceGains, summarise_source
 from tlkit.widgets import SourceExplorer
 
@@ -119,11 +119,11 @@ def test_the_map_says_each_gain_and_verdict_and_frames_the_chosen_cell(tables):
 
 
 def test_the_page_shows_what_is_drawn_at_once(tables, explorer):
-    figure = Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH)
+    figure = Figure(figsize=SIZE_INCHES, dpi=STILL_DOTS_PER_INCH)
     summary = summarise_source(SourceGains(*tables), SourceChoice("far", "pooled", 1))
     SourceWorthPage([summary]).draw(summary, figure)
     shown = Image.open(io.BytesIO(explorer.snapshot().data)).convert("RGB")
-    assert shown.size == tuple(round(inches * DOTS_PER_INCH) for inches in SIZE_INCHES)
+    assert shown.size == tuple(round(inches * STILL_DOTS_PER_INCH) for inches in SIZE_INCHES)
     assert len(figure.axes) == 3
     other = Image.open(io.BytesIO(explorer.snapshot(source="near").data)).convert("RGB")
     assert ImageChops.difference(shown, other).getbbox()
