@@ -15,7 +15,7 @@ from tlkit.arguments import (
     read_labels,
     resolve_index,
 )
-from tlkit.features.features import check_labels
+from tlkit.features.arrays import check_labels
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tlkit.arguments import check_count, check_number
-from tlkit.features.features import check_pair
+from tlkit.features.arrays import check_pair
 from tlkit.heads.numerics import limit_threads
 
 SHRINKAGE = 0.8  # with fewer pictures than features most directions of a covariance are noise

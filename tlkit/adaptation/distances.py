@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from tlkit.adaptation.split_distances import KERNELS, measure_coral, measure_mmd, measure_proxy_a
 from tlkit.arguments import check_count, check_known, check_number, read_labels
-from tlkit.features.features import check_groups, check_labels, check_pair
+from tlkit.features.arrays import check_groups, check_labels, check_pair
 
 
 def distance_mmd(

@@ -8,7 +8,7 @@ import pandas as pd
 
 from tlkit.adaptation.validators import regret
 from tlkit.evaluation.gains import give_verdict
-from tlkit.evaluation.intervals import name_interval
+from tlkit.evaluation.share_intervals import name_interval
 
 BASELINE, ORACLE = "source_only", "oracle"
 VALIDATORS = (

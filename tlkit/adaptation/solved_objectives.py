@@ -15,7 +15,7 @@ from tlkit.adaptation.priors import estimate_priors
 from tlkit.adaptation.solved_head import Solved, balance_classes, solve_head
 from tlkit.adaptation.split_distances import N_FOLDS, describe_single_domain
 from tlkit.arguments import check_count, check_known, check_number
-from tlkit.features.features import check_groups, check_pair
+from tlkit.features.arrays import check_groups, check_pair
 from tlkit.heads.logistic import L2_PENALTY, solve_logistic
 from tlkit.heads.numerics import measure_scale, softmax
 from tlkit.images.splits import assign_folds

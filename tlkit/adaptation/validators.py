@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tlkit.arguments import check_class_indices, check_number, check_predictions, check_probabilities, check_shape
-from tlkit.features.features import check_rows
+from tlkit.features.arrays import check_rows
 
 _ONE_CLASS_SHARE = 0.9
 _FAR_FROM_SOURCE = 0.5  # in total variation

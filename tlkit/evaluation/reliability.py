@@ -5,7 +5,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from tlkit.arguments import check_count, check_known, check_predictions
-from tlkit.evaluation.intervals import percentile_interval, wilson_interval
+from tlkit.evaluation.share_intervals import percentile_interval, wilson_interval
 
 N_BINS = 15
 BINNINGS = ("width", "mass")

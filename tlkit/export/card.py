@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tlkit import __version__
-from tlkit.evaluation.intervals import wilson_interval
+from tlkit.evaluation.share_intervals import wilson_interval
 from tlkit.names import format_strategy, make_printable
 from tlkit.storage import written_whole
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from tlkit.arguments import check_class_indices, check_finite, check_shape, read_labels
+from tlkit.arguments import check_class_indices, check_shape
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -72,72 +72,3 @@ class Features:
         made = f"{self.provenance['backbone']}, {self.provenance['engine']}"
         shape = " × ".join(map(str, self.values.shape[1:]))
         return f"Features({len(self)} pictures × {shape}, {len(self.classes)} classes: {made})"
-
-
-def check_features(features):
-    """Raise TypeError if the argument is no `Features`."""
-    if not isinstance(features, Features):
-        raise TypeError(f"features: a {type(features).__name__}, expected Features, as extract_features returns them")
-
-
-def check_rows(argument, values, hint=""):
-    """Return the features of one domain as float64 (n, d) with n at least 2 and d at least 1."""
-    values = np.asarray(values)
-    if values.ndim != 2 or values.dtype.kind not in "fiu":
-        raise TypeError(
-            f"{argument}: shape {values.shape} of type {values.dtype}, expected (n, d) numbers, one row of features "
-            f"per picture; {hint}Features keep them in .values"
-        )
-    if len(values) < 2 or not values.shape[1]:
-        raise ValueError(f"{argument}: shape {values.shape}, expected at least two pictures and one feature")
-    values = values.astype(np.float64, copy=False)
-    check_finite(argument, values)
-    return values
-
-
-def check_pair(source, target):
-    """Return the features of two domains, (n, d) and (m, d), as float64; both need the same d."""
-    source, target = check_rows("source", source), check_rows("target", target)
-    if source.shape[1] != target.shape[1]:
-        raise ValueError(
-            f"target: {target.shape[1]} features per picture, expected {source.shape[1]} as in the source: take both "
-            "from the same backbone and stage"
-        )
-    return source, target
-
-
-def check_groups(source_groups, target_groups, n_source, n_target):
-    """Return the groups of both domains as numbers, (n_source + n_target,) int64; without groups, one per picture."""
-    if source_groups is None and target_groups is None:
-        return np.arange(n_source + n_target)
-    for argument, groups, n_rows in (
-        ("source_groups", source_groups, n_source),
-        ("target_groups", target_groups, n_target),
-    ):
-        meaning = "one group per picture, for both domains or neither"
-        if groups is None:
-            raise ValueError(f"{argument}: None, expected {(n_rows,)}, {meaning}")
-        check_shape(argument, groups, (n_rows,), meaning)
-    # A name that occurs in both domains is one group.
-    together = np.concatenate([np.asarray(source_groups).astype(str), np.asarray(target_groups).astype(str)])
-    return np.unique(together, return_inverse=True)[1]
-
-
-def check_labels(labels, argument="labels", n_rows=None):
-    """Return labels (n,) int or str as (n,) int64 from 0 in sorted order, and the number of different ones."""
-    given = read_labels(argument, labels)
-    if given.ndim != 1:
-        raise TypeError(
-            f"{argument}: shape {given.shape}, expected (n,), one class per picture; were the arguments swapped?"
-        )
-    if not len(given):
-        raise ValueError(f"{argument}: none, expected the class of at least one picture")
-    if given.dtype.kind not in "iuUb":
-        raise TypeError(
-            f"{argument}: values of type {given.dtype}, expected whole numbers or names of classes; "
-            "if they are class indices, convert them with .astype(int)"
-        )
-    if n_rows is not None and len(given) != n_rows:
-        raise ValueError(f"{argument}: {len(given)}, expected {n_rows}, one per picture")
-    present, indices = np.unique(given, return_inverse=True)
-    return indices, len(present)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tlkit.arguments import check_count, check_finite, check_known
-from tlkit.features.features import check_features
+from tlkit.features.arrays import check_features
 from tlkit.heads.numerics import limit_threads
 
 METHODS = {"pca": "PCA", "tsne": "t-SNE"}

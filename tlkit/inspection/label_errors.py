@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from tlkit.arguments import check_count, check_finite
-from tlkit.features.features import Features, check_features
+from tlkit.features.arrays import check_features
+from tlkit.features.features import Features
 from tlkit.heads.kinds import fit_head
 from tlkit.heads.logistic import L2_PENALTY
 from tlkit.heads.numerics import pool

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 import tlkit as tl
 from tlkit.arguments import check_count, check_finite
 from tlkit.cpu.threads import default_states
-from tlkit.evaluation.intervals import percentile_interval
+from tlkit.evaluation.share_intervals import percentile_interval
 from tlkit.features.frozen_network import find_spatial_axes
 from tlkit.images.imageset import ImageSet
 from tlkit.inspection.network_inputs import read_batch

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tlkit.arguments import check_known
-from tlkit.evaluation.intervals import name_interval
+from tlkit.evaluation.share_intervals import name_interval
 from tlkit.notices import warn
 from tlkit.selection.score_warnings import SelectionWarning
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tlkit.features.features import check_labels, check_rows
+from tlkit.features.arrays import check_labels, check_rows
 from tlkit.notices import warn
 
 # With few pictures, some features are constant by chance; a larger share than this deserves a warning.

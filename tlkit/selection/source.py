@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 import tlkit as tl
 from tlkit.arguments import check_probabilities
-from tlkit.features.features import check_labels
+from tlkit.features.arrays import check_labels
 from tlkit.images.imageset import ImageSet
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from tlkit.arguments import check_shape
-from tlkit.features.features import check_pair
+from tlkit.features.arrays import check_pair
 from tlkit.heads.numerics import limit_threads
 
 

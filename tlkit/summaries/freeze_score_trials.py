@@ -4,7 +4,7 @@ import dataclasses
 
 import pandas as pd
 
-from tlkit.evaluation.intervals import wilson_interval
+from tlkit.evaluation.share_intervals import wilson_interval
 from tlkit.names import format_strategy
 from tlkit.strategies.freeze_score import make_strategy
 from tlkit.strategies.freeze_score_costs import summarise_freeze_score
