@@ -28,6 +28,11 @@ def list_exported():
     return exported
 
 
+def list_bases(value):
+    """Return the classes that an exported class shares its public methods with: the base of `Run`."""
+    return [base for base in getattr(value, "__mro__", ())[1:] if base.__module__.startswith("tlkit.training")]
+
+
 def list_documented():
     """Return the full names of exported functions, classes, and their own public methods."""
     names = []
@@ -37,7 +42,8 @@ def list_documented():
             continue
         names.append(f"{module}.{name}")
         if inspect.isclass(value):
-            own = (key for key, part in vars(value).items() if callable(part) or isinstance(part, property))
+            parts = [pair for each in (value, *list_bases(value)) for pair in vars(each).items()]
+            own = (key for key, part in parts if callable(part) or isinstance(part, property))
             names += [f"{module}.{name}.{key}" for key in own if not key.startswith("_")]
     return names
 
@@ -57,6 +63,8 @@ def test_public_docstrings_pass_the_validator_of_numpydoc(name):
 def list_internal():
     """Return (file, line, name, docstring or None) of functions and classes that aren't exported."""
     exported, found = list_exported(), []
+    values = [getattr(importlib.import_module(module), name) for module, name in exported]
+    exported |= {(base.__module__, base.__name__) for value in values for base in list_bases(value)}
 
     def walk(node, file, module, is_public, depth):
         for child in ast.iter_child_nodes(node):
