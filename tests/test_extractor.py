@@ -162,7 +162,11 @@ def test_a_picture_alone_is_a_list_of_one(backbone):
         (np.zeros((2, 8, 8, 3)), TypeError, r"item 0 is an array of float64, expected uint8; bring it to 0 to 255"),
         (np.zeros((8, 8, 3), np.uint8), ValueError, r"shape \(8, 8, 3\).*one picture alone is picture\[np.newaxis\]"),
         (np.zeros((8, 8), np.uint8), ValueError, r"shape \(8, 8\), expected \(n, height, width, 3\)"),
-        (np.zeros((2, 3, 8, 8), np.uint8), ValueError, r"shape \(3, 8, 8\).*the colours last"),
+        (
+            np.zeros((2, 3, 8, 8), np.uint8),
+            ValueError,
+            r"shape \(3, 8, 8\), expected the colours last",
+        ),
         (np.zeros((2, 0, 8, 3), np.uint8), ValueError, r"item 0 is an array of shape \(0, 8, 3\)"),
     ],
 )

@@ -42,7 +42,7 @@ def images(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def without_conversion(monkeypatch):
     """Converting a network for another engine takes longer here than all of the training."""
-    monkeypatch.setattr("tlkit.features.extract.choose_engine", lambda engine: "torch")
+    monkeypatch.setattr("tlkit.features.extract.choose_engine", lambda engine, network=None: "torch")
 
 
 def find(name):

@@ -354,7 +354,7 @@ def test_views_of_another_engine_are_computed_again_as_a_resumed_run_would(image
         return real("torch", *what)
 
     monkeypatch.setattr(frozen_prefix, "open_engine", open_engine)
-    monkeypatch.setattr(frozen_prefix, "_WORTH_CONVERTING", 24)
+    source.n_least = 24
     source.compute([("flip", 0), ("flip", 1)])
     assert opened == ["openvino"]
     assert source.views["flip", 0] is not None
@@ -380,7 +380,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(augment, images, tmp_pa
 
 @pytest.mark.parametrize("phase", [HEAD, tl.Phase(["head"], 2, 0.1, augment="flip"), tl.Phase(["head"], None)])
 def test_a_callback_ends_a_run_while_frozen_stages_are_computed(phase, images, monkeypatch):
-    monkeypatch.setattr(extract_module, "choose_engine", lambda engine: "torch")
+    monkeypatch.setattr(extract_module, "choose_engine", lambda engine, network=None: "torch")
     told = []
 
     def stop(training):

@@ -118,29 +118,29 @@ torch.Size([5, 1])
 >>> count_confusion(np.array([0, 1, 1]), np.array([0, 0, 1]), 2).tolist()
 [[1, 0], [1, 1]]
 """,
-    ("tlkit.evaluation.intervals", "wilson_interval"): """
+    ("tlkit.evaluation.share_intervals", "wilson_interval"): """
 >>> low, high = wilson_interval(8, 10)
 >>> round(low, 3), round(high, 3)
 (0.49, 0.943)
 """,
-    ("tlkit.evaluation.intervals", "normal_half_width"): """
+    ("tlkit.evaluation.share_intervals", "normal_half_width"): """
 >>> round(normal_half_width(0.5, 100), 3)
 0.098
 """,
-    ("tlkit.evaluation.intervals", "percentile_interval"): """
+    ("tlkit.evaluation.share_intervals", "percentile_interval"): """
 >>> low, high = percentile_interval(range(41))
 >>> round(low, 3), round(high, 3)
 (1.0, 39.0)
 """,
-    ("tlkit.features.features", "check_pair"): """
+    ("tlkit.features.arrays", "check_pair"): """
 >>> [values.shape for values in check_pair([[1], [2]], [[3], [4], [5]])]
 [(2, 1), (3, 1)]
 """,
-    ("tlkit.features.features", "check_groups"): """
+    ("tlkit.features.arrays", "check_groups"): """
 >>> check_groups(["a", "b"], ["b"], 2, 1)
 array([0, 1, 1])
 """,
-    ("tlkit.features.features", "check_labels"): """
+    ("tlkit.features.arrays", "check_labels"): """
 >>> check_labels(["bug", "bird", "bug"])
 (array([1, 0, 1]), 2)
 """,

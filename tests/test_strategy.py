@@ -274,7 +274,9 @@ def test_costs_depths_and_rates_know_a_stage_called_like_a_keyword(images, monke
         costs.parameters_bytes["stage:head"] == costs.parameters_bytes["stage:norm"] != costs.parameters_bytes["head"]
     )
     assert summarise_freezing(costs, FreezingChoice(stages)).n_trainable == 2 * (4 + 1)
-    monkeypatch.setattr("tlkit.features.extract.choose_engine", lambda engine: "torch")  # conversion takes long
+    monkeypatch.setattr(
+        "tlkit.features.extract.choose_engine", lambda engine, network=None: "torch"
+    )  # conversion takes long
     run = tl.transfer(backbone, images, "linear_probe", progress=False)
     assert list_depths(run.backbone) == ["trained", "head", *reversed(stages)]
     random = randomize(run, "stage:norm").backbone

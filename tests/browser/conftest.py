@@ -17,23 +17,32 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def open_lab(tmp_path_factory):
-    """Return a context manager that opens a notebook; skips if there is no browser to open it in.
-
-    Notebooks with the same settings share a server and a browser.
-    """
+def real_playwright():
+    """Return Playwright, which a process starts only once; skips if there is no browser for it."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs the extra 'browser'")
     import driver
 
     if driver.find_chromium() is None:
         pytest.skip("needs Chromium; on Debian: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def open_lab(real_playwright, tmp_path_factory):
+    """Return a context manager that opens a notebook.
+
+    Notebooks with the same settings share a server and a browser.
+    """
+    import driver
+
     lobbies = {}
-    with sync_api.sync_playwright() as playwright, contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
 
         def open_in_lobby(notebook, settings=None):
             key = json.dumps(settings)
             if key not in lobbies:
-                lobbies[key] = driver.Lobby(tmp_path_factory.mktemp("lab"), settings or {}, playwright)
+                lobbies[key] = driver.Lobby(tmp_path_factory.mktemp("lab"), settings or {}, real_playwright)
                 stack.callback(lobbies[key].close)
             return lobbies[key].open(notebook)
 

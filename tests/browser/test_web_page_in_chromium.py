@@ -41,15 +41,12 @@ def page_path(run, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def browser():
+def browser(real_playwright):
     import driver
 
-    if (path := driver.find_chromium()) is None:
-        pytest.skip("needs Chromium; on Debian: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
+    browser = real_playwright.chromium.launch(executable_path=driver.find_chromium(), args=FLAGS)
+    yield browser
+    browser.close()
 
 
 @pytest.fixture

@@ -64,10 +64,11 @@ def fit_channels(picture, n_channels, location):
     if n_channels == 1 and pixels is None:
         return picture.convert("L")
     if n_found != n_channels:
+        form = "" if pixels is None else f" (shape {pixels.shape}, expected the colours last)"
         raise PictureError(
             location,
-            f"{n_found} channels, and the network takes {n_channels}: load_backbone has n_channels=, and arrays in "
-            ".npy files can have any number of channels",
+            f"{n_found} channels, and the network takes {n_channels}{form}: load_backbone has n_channels=, and arrays "
+            "in .npy files can have any number of channels",
         )
     if n_channels == 1:
         return Image.fromarray(pixels[:, :, 0])
