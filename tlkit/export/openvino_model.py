@@ -15,7 +15,7 @@ from tlkit.features.openvino_engine import BATCH_SIZE, convert, hash_model, impo
 def write_model(run, folder):
     """Write model.xml, model.bin and rejection.safetensors of a run into a folder; return their name and hash."""
     openvino, folder = import_openvino(), Path(folder)
-    from openvino import opset15 as operations
+    operations = openvino.opset15
 
     # Of an unchanged network, the features' conversion is used; a changed one is converted once and not kept.
     network, recipe = FrozenNetwork.of(run.backbone), run.backbone.recipe

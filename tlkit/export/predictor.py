@@ -142,11 +142,11 @@ def load_predictor(folder: str | Path) -> Predictor:
 
 def open_predictor(folder, sha256, state=None):
     """Return the `Predictor` of the files in a folder, if they have this hash and are of the run with this state."""
-    from openvino import opset15 as operations
-
+    openvino = import_openvino()
+    operations = openvino.opset15
     if hash_model(folder / MODEL, folder / TENSORS) != sha256:
         raise ValueError(f"{MODEL}, model.bin or {TENSORS} is not as it was exported")
-    model = import_openvino().Core().read_model(folder / MODEL)
+    model = openvino.Core().read_model(folder / MODEL)
     facts = json.loads(model.get_rt_info(["tlkit", "facts"]).astype(str))
     if state not in (None, [facts["head"], facts["classes"], facts["rejection"]]):
         raise ValueError("it was exported from another run than the one that is saved above it")

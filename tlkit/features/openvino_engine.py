@@ -66,8 +66,7 @@ def _wait_for(request):
 
 def adapt(network, output):
     """Return a model of one output: standardisation in front, and the mean over spatial axes behind."""
-    from openvino import opset15 as operations
-
+    operations = import_openvino().opset15
     converted = read_converted(network).clone()
     index = len(network.stages) if output.stage is None else network.stages.index(output.stage)
     wanted = converted.outputs[index].node.input_value(0)
