@@ -143,13 +143,18 @@ def test_the_training_side_of_a_published_fold_gets_new_folds(clipart):
     assert list(whole.names) == list(parts[1].names)
 
 
-def test_a_large_group_empties_no_side_and_may_not_be_in_several_published_folds():
-    labels, groups = np.array([0] * 9 + [1]), np.array(["one"] * 5 + ["two", "three", "four", "five", "six"])
-    sides = [choose_test(labels, groups, np.full(10, -1), test_fold=fold, n_folds=5, seed=0) for fold in range(5)]
-    assert all(0 < side.sum() < 10 for side in sides)
-    published = np.arange(10) % 5
+def test_split_that_empties_a_side_is_refused(clipart):
+    one_fold = clipart[clipart.folds == 2]
+    with pytest.raises(ValueError, match="train side empty"):
+        one_fold.split(test_fold=2)
+    with pytest.raises(ValueError, match="test side empty"):
+        one_fold.split(test_fold=1)
+
+
+def test_a_group_in_several_published_folds_is_refused():
+    labels, groups = np.arange(10) % 2, np.repeat(["one", "two", "three", "four", "five"], 2)
     with pytest.raises(ValueError, match="in several of the published folds"):
-        choose_test(labels, groups, published, test_fold=1, n_folds=5, seed=0)
+        choose_test(labels, groups, np.arange(10) % 5, test_fold=1, n_folds=5, seed=0)
 
 
 def test_more_folds_than_groups_is_refused(tmp_path):

@@ -295,7 +295,7 @@ class ImageSet:
             Number of folds, at least 2.
         seed : int
             Each seed makes different folds. The published folds of the bundled set have 5 folds and seed 0; a part of
-            the set that lacks one of them gets new folds.
+            the set that lacks some but has several gets new folds.
 
         Returns
         -------

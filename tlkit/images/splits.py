@@ -30,8 +30,10 @@ def choose_test(labels, groups, folds, *, test_fold, n_folds, seed):
             "groups, one for training and one for testing: add pictures (pictures of one group, such as copies, "
             "count once)"
         )
-    # A part of the published set that lacks a fold, such as the training side of a split, gets new folds.
-    if (n_folds, seed) == _PUBLISHED and set(folds.tolist()) == set(range(n_folds)):
+    # A part of the published set that lacks a fold, such as the training side of a split, gets new folds. A single fold
+    # is a test side, which is not for training.
+    present = set(folds.tolist())
+    if (n_folds, seed) == _PUBLISHED and (present == set(range(n_folds)) or (len(present) == 1 and min(present) >= 0)):
         if straddling := find_straddling(groups, folds):
             raise ValueError(
                 f"split: group {straddling!r} is in several of the published folds: draw new folds with "
