@@ -5,12 +5,12 @@ several sittings. Prints the table and the grid head × learning rate × norm mo
 """
 
 import argparse
-import csv
 import platform
 import time
 from pathlib import Path
 
 from machine import describe_machine
+from rows import append_row, read_rows
 
 COLUMNS = (
     *("part", "strategy", "shots", "seed", "fold", "accuracy", "shared_accuracy", "photo_accuracy", "n_train"),
@@ -57,7 +57,7 @@ def main():
     for part, strategy, shots, seed in missing:
         row = {"part": part, "strategy": strategy.name, "shots": shots, "seed": seed}
         row |= run_cell(backbone, strategy, shots, seed) | {"processor": describe_machine()}
-        append_row(arguments.rows, row)
+        append_row(arguments.rows, row, COLUMNS)
         print(f"{strategy.name} {shots} {seed}: {row['accuracy']:.3f}, {row['processor_s']:.1f} s", flush=True)
     report = write_report(read_rows(arguments.rows), arguments)
     print(report)
@@ -108,24 +108,6 @@ def run_cell(backbone, strategy, shots, seed):
         "n_steps": run.n_steps,
         "processor_s": processor_s,
     }
-
-
-def read_rows(path):
-    """Return the rows of finished runs (list of dict of str)."""
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def append_row(path, row):
-    """Add a row to the file; its first line has the names of the columns."""
-    is_new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        if is_new:
-            writer.writeheader()
-        writer.writerow(row)
 
 
 def write_report(rows, arguments):

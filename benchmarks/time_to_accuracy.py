@@ -6,7 +6,6 @@ a fold. Prints the means over folds; with --report also writes Markdown, and wit
 """
 
 import argparse
-import csv
 import dataclasses
 import importlib.metadata
 import importlib.util
@@ -14,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 from machine import describe_machine, run_alone, use_cores
+from rows import append_row, read_rows
 
 COLUMNS = (
     *("arm", "fold", "accuracy", "n_test", "n_train", "duration_s", "processor_s", "peak_mb"),
@@ -141,7 +141,7 @@ def make_cells(cells, arguments):
                 break
             row = run_cell(arm, fold, folders[fold], Path(place) / f"{arm}_{fold}", arguments.threads)
             row["order"] = len(read_rows(arguments.rows))
-            append_row(arguments.rows, row)
+            append_row(arguments.rows, row, COLUMNS)
             print(
                 f"{arm} {fold}: {row['accuracy']:.3f}, {row['duration_s']:.1f} s, processor {row['processor_s']:.1f} s",
                 flush=True,
@@ -251,24 +251,6 @@ def train_tlkit(train, test, output):
 def name_classes(run, test):
     """Return the predicted class of each picture of a folder."""
     return [run.classes[index] for index in run.predict(list_files(test)).argmax(1)]
-
-
-def read_rows(path):
-    """Return the rows of finished cells (list of dict of str)."""
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def append_row(path, row):
-    """Add a row to the file; its first line has the names of the columns."""
-    is_new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        if is_new:
-            writer.writeheader()
-        writer.writerow(row)
 
 
 def summarise(rows, n_threads):

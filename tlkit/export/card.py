@@ -154,6 +154,7 @@ def _write_rejection(rejection):
     if not rejection:
         return []
     text = f"By default, about {rejection['default_share']:.0%} of pictures of known classes are rejected."
+    text += " The threshold was set on held-out pictures; `tlkit train` takes the test pictures for it."
     if rejection["auroc"] is not None:
         text += (
             f" Of pictures of a class that was left out, {rejection['false_acceptance']:.0%} are accepted nevertheless "
