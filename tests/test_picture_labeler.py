@@ -26,9 +26,10 @@ class Browser:
 
     def send(self, action, *parts, buffers=()):
         """Return the message that confirms an edit."""
+        request = {"do": action, "with": list(parts), "id": f"page:{self.n_sent}"}
         self.n_sent += 1
-        self.widget._handle_custom_msg({"do": action, "with": list(parts), "id": f"{self.n_sent}"}, list(buffers))
-        assert self.got[-1]["handled"] == f"{self.n_sent}"
+        self.widget._handle_custom_msg(request, list(buffers))
+        assert self.got[-1]["handled"] == request["id"]
         return self.got[-1]
 
     def label(self, indices, name):
@@ -53,7 +54,7 @@ def test_labels_go_to_the_file_and_come_back_in_a_new_widget(desk, monkeypatch):
     labeler = PictureLabeler(desk, ["cup", "pen"])
     assert labeler.names == sorted(f"{number}.png" for number in range(12))
     browser = Browser(labeler, monkeypatch)
-    assert browser.label([0], "pen") == {"handled": "1", "indices": [0]}
+    assert browser.label([0], "pen") == {"handled": "page:0", "indices": [0]}
     browser.label([2, 3], "cable")
     browser.send("edit", [3], {"dropped": "1"})
     assert labeler.status == "3 of 12 pictures labelled, 1 dropped. 11.png: dropped."
@@ -68,6 +69,31 @@ def test_labels_go_to_the_file_and_come_back_in_a_new_widget(desk, monkeypatch):
     assert Browser(again, monkeypatch).send("undo")["indices"] == [3]
     assert again.reviews == "-" * 12 and again.status.endswith("The last edit is taken back.")
     assert repr(again) == "PictureLabeler(3 of 12 pictures labelled, 0 dropped)"
+
+
+def test_edits_that_come_in_two_threads_are_made_in_the_order_of_the_keys(desk, monkeypatch):
+    """JupyterLab sends the first messages to the main thread and later ones to a second; here the second is faster."""
+    labeler = PictureLabeler(desk, ["cup", "pen"])
+    browser = Browser(labeler, monkeypatch)
+
+    def press(number, name):
+        request = {"do": "edit", "with": [[0], {"label": name, "dropped": ""}], "id": f"page:{number}"}
+        labeler._handle_custom_msg(request, [])
+
+    second = threading.Thread(target=press, args=(1, "pen"))
+    second.start()
+    press(0, "cup")
+    second.join()
+    assert [message["handled"] for message in browser.got] == ["page:0", "page:1"]
+    assert labeler.status.endswith(f"{labeler.names[0]}: pen.")
+    assert LabelFile(desk).entries[labeler.names[0]] == Entry("pen")
+
+
+def test_a_message_that_is_lost_stops_no_others(desk, monkeypatch):
+    monkeypatch.setattr(picture_labeler, "_PATIENCE_S", 0.01)
+    browser = Browser(PictureLabeler(desk), monkeypatch)
+    browser.n_sent = 7
+    assert browser.label([0], "cup")["indices"] == [0]
 
 
 def test_class_folders_and_the_order_of_classes(tmp_path, monkeypatch):

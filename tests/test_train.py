@@ -1,11 +1,13 @@
 """`tl.train`: an honest choice, a run folder that is whole or absent, and interruptions that cost nothing."""
 
 import importlib
+import os
 import signal
 import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_command import call_command
 from made_pictures import list_files, write_classes
@@ -133,7 +135,8 @@ tl.train(images.with_classes(["bird", "bug"]), sys.argv[1], backbone=backbone, s
 
 
 def test_a_kill_while_the_folder_is_written_leaves_none(images, backbone, whole, tmp_path, monkeypatch, tuning_wins):
-    killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "run"], capture_output=True, text=True)
+    settings = {"env": os.environ | {"OMP_NUM_THREADS": "1"}, "capture_output": True, "text": True}
+    killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "run"], **settings)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert [path.name[:5] for path in tmp_path.iterdir()] == [".run."]
     monkeypatch.setattr("tlkit.training.loop.take_step", None)  # nothing is trained again
@@ -145,9 +148,12 @@ def test_a_kill_while_the_folder_is_written_leaves_none(images, backbone, whole,
 def test_the_folder_is_complete_and_loads(whole, images):
     names = {path.relative_to(whole).as_posix() for path in whole.rglob("*") if path.is_file()}
     figures = {f"figures/{name}.png" for name in ("confusion", "mistakes", "training_curves")}
-    assert {"run.json", "README.md", *figures} <= names
+    assert {"run.json", "README.md", "test_predictions.csv", *figures} <= names
+    table = pd.read_csv(whole / "test_predictions.csv")
+    assert list(table) == ["picture", "label", "predicted", "probability"]
     run = tl.load_run(whole)
     scores, confusion = run.report["test"], np.array(run.report["test"]["confusion"])
+    assert scores["accuracy"] == (table["label"] == table["predicted"]).mean()
     assert scores["accuracy"] == np.trace(confusion) / confusion.sum() == np.trace(confusion) / scores["n"]
     assert scores["accuracy_low"] < scores["accuracy"] < scores["accuracy_high"]
     assert list(run.looks.values()) == [1]

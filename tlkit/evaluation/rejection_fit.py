@@ -110,14 +110,18 @@ def _judge(name, familiarity, is_left_out, share):
 
 def fit_tensors(values, labels):
     """Return the tensors of a `Rejection` for features (n, n_features) of length 1."""
-    from sklearn.utils.extmath import randomized_svd
-
     labels = np.unique(labels, return_inverse=True)[1]
     is_member = np.eye(labels.max() + 1)[labels]
     centres = is_member.T @ values / is_member.sum(axis=0)[:, None]
-    deviations = (values - centres[labels]).astype(np.float32)
+    deviations = values - centres[labels]
     n_directions = max(1, min(N_DIRECTIONS, MAX_VALUES // values.shape[1] - len(centres), *values.shape))
-    _, lengths, directions = randomized_svd(deviations, n_directions, n_iter=2, random_state=0)
-    variances, mean_variance = lengths.astype(float) ** 2 / len(values), np.mean(deviations.astype(float) ** 2) or 1.0
-    directions = directions.T * np.sqrt(variances / (variances + mean_variance))
+    # Singular vectors by the smaller of the two products. Directions without variance get a factor of 0 below.
+    is_wide = len(deviations) < deviations.shape[1]
+    product = deviations @ deviations.T if is_wide else deviations.T @ deviations
+    squares, directions = (part[..., -n_directions:] for part in np.linalg.eigh(product))
+    squares = np.maximum(squares, 1e-12 * max(squares[-1], 0.0))
+    if is_wide:
+        directions = deviations.T @ directions / np.sqrt(squares + np.finfo(float).tiny)
+    variances, mean_variance = squares / len(values), np.mean(deviations**2) or 1.0
+    directions = directions * np.sqrt(variances / (variances + mean_variance))
     return {"centres": centres.astype(np.float32), "directions": directions.astype(np.float32)}

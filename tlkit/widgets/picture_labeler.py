@@ -29,6 +29,7 @@ from tlkit.widgets.thumbnails import encode_thumbnail
 
 _BACKBONE = "efficientnet_lite0"
 _N_AT_ONCE = 8  # thumbnails per message
+_PATIENCE_S = 2.0  # for a message that comes after a later one
 
 
 class PictureLabeler(Explorer):
@@ -104,6 +105,7 @@ class PictureLabeler(Explorer):
         self._lock, self._read_thumbnail = threading.RLock(), functools.lru_cache(maxsize=2000)(encode_thumbnail)
         self._files, self._labels, self._label_file = files, labels, LabelFile(folder)
         self._wanted, self._drawer, self._job, self._is_stale, self._values = [], None, None, False, None
+        self._turn, self._handled = threading.Condition(self._lock), {}  # number of the last message of each view
         used = {entry.label for entry in self._label_file.entries.values()}
         classes = [*classes, *sorted(set(labels) - {""}), *(name for name in self._label_file.labels if name in used)]
         super().__init__(folder=str(folder), classes=list(dict.fromkeys(classes)), **traits)
@@ -129,12 +131,18 @@ class PictureLabeler(Explorer):
         return f"{n_labelled} of {len(self.marks)} pictures labelled, {self.reviews.count('1')} dropped"
 
     def _take(self, _widget, request, buffers):
-        """Do what the browser requests: {"do": name of an action, "with": its arguments, "id": of an edit}."""
+        """Do what the browser requests: {"do": name of an action, "with": arguments, "id": of an edit, view:number}."""
         actions = {"edit": self._edit, "undo": self._undo, "want": self._want, "upload": self._upload}
         action, shown = actions[request["do"]], []
-        self.report_failure(lambda: shown.extend(action(*request["with"], *buffers)), "This could not be done")
-        if "id" in request:
-            self.send({"handled": request["id"], "indices": shown})
+        view, _, number = request.get("id", ":0").rpartition(":")
+        with self._turn:
+            # While JupyterLab begins to use a thread of its own for widgets, messages come in two threads.
+            self._turn.wait_for(lambda: not view or self._handled.get(view, -1) >= int(number) - 1, _PATIENCE_S)
+            self.report_failure(lambda: shown.extend(action(*request["with"], *buffers)), "This could not be done")
+            if view:
+                self._handled[view] = max(int(number), self._handled.get(view, -1))
+                self._turn.notify_all()
+                self.send({"handled": request["id"], "indices": shown})
 
     def _edit(self, indices, changes):
         """Append a change of the entries of some pictures, {"label", "dropped"}, to the file; return the indices."""

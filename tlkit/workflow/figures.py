@@ -1,6 +1,7 @@
-"""The figures of a run folder: training curves, confusion matrix and mistakes."""
+"""What a run folder shows of the test: a table of the predictions, and figures."""
 
 from tlkit.inspection.training_curves import summarise_training
+from tlkit.names import defuse
 from tlkit.plots.comparison import draw_mistakes, draw_mistakes_frame
 from tlkit.plots.confusion import draw_confusion
 from tlkit.plots.training import draw_training
@@ -8,11 +9,13 @@ from tlkit.plots.vector import make_canvas, render_figure
 from tlkit.storage import written_whole
 
 
-def write_figures(run, evaluation, test, folder):
-    """Write PNG files of a run and its `Evaluation` on an ImageSet into a folder."""
+def write_test(run, evaluation, test, folder):
+    """Write the predictions of a run's `Evaluation` on an ImageSet into a folder, and PNG files into its `figures`."""
     table = evaluation.predictions[["picture", "label", "predicted"]].assign(
         probability=evaluation.probabilities.max(1)
     )
+    with written_whole(folder / "test_predictions.csv") as temporary:
+        table.map(defuse).to_csv(temporary, index=False)
     mistakes = table[table["label"] != table["predicted"]].sort_values("probability", ascending=False, kind="stable")
     row_of = {name: row for row, name in enumerate(test.names.tolist())}
 
@@ -31,5 +34,5 @@ def write_figures(run, evaluation, test, folder):
         figure = make_canvas(size).figure
         figure.set_layout_engine("constrained")
         draw(figure.subplots())
-        with written_whole(folder / f"{name}.png") as temporary:
+        with written_whole(folder / "figures" / f"{name}.png") as temporary:
             temporary.write_bytes(render_figure(figure, 256))

@@ -24,7 +24,7 @@ from tlkit.training.run_files import DESCRIPTION, read_description
 from tlkit.training.saved_run import load_run
 from tlkit.training.settings import check_training_pictures
 from tlkit.workflow.choice import choose, count_inner_folds, list_candidates
-from tlkit.workflow.figures import write_figures
+from tlkit.workflow.figures import write_test
 
 _CHECKPOINT_S = 20.0
 _FEW = 400  # from so many training pictures on, the held-out ones suffice to fit a rejection
@@ -63,7 +63,8 @@ def train(
     -------
     Run
         The trained run. Its `report` has the score, the choice and the pictures as plain values. The folder has
-        run.json, weights, README.md (the card), `figures/`, and `export/openvino/`.
+        run.json, weights, README.md (the card), `figures/`, `export/openvino/`, and test_predictions.csv with a row
+        per test picture: picture, label, predicted, probability.
 
     Raises
     ------
@@ -162,7 +163,7 @@ def _write(run, evaluation, test, folder):
     """Write the run folder; if it can't be exported, warn."""
     shutil.rmtree(folder, ignore_errors=True)
     run.save(folder)
-    write_figures(run, evaluation, test, folder / "figures")
+    write_test(run, evaluation, test, folder)
     try:
         run.export(folder / "export" / "openvino", kind="openvino", pictures=test[:_N_CHECKED], progress=False)
     except (ImportError, ValueError) as error:
