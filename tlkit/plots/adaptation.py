@@ -43,11 +43,6 @@ def draw_domain_map(domain_map: DomainMap, ax: Axes, *, names: tuple[str, str] =
     names : (str, str)
         Names of the two domains.
 
-    Returns
-    -------
-    matplotlib Axes
-        The axes that were given.
-
     Examples
     --------
     >>> from matplotlib.figure import Figure
@@ -95,11 +90,6 @@ def draw_gap_matrix(gaps: DataFrame, ax: Axes, *, distance: str = "mmd") -> Axes
     distance : str
         One of the distances in the table; ValueError if it is not there.
 
-    Returns
-    -------
-    matplotlib Axes
-        The axes that were given.
-
     Examples
     --------
     >>> from matplotlib.figure import Figure
@@ -130,11 +120,6 @@ def draw_pairs(comparison: PairComparison, ax: Axes, *, method: str) -> Axes:
         Result of `tlkit.adaptation.compare_pairs`, and the axes to draw on.
     method : str
         One of the methods that were compared; ValueError if it was not.
-
-    Returns
-    -------
-    matplotlib Axes
-        The axes that were given.
 
     Examples
     --------

@@ -46,11 +46,6 @@ def draw_augmentations(
     n_draws, seed : int
         Number of draws, and their seed.
 
-    Returns
-    -------
-    matplotlib Axes
-        The axes that were given.
-
     Raises
     ------
     ValueError
@@ -94,11 +89,6 @@ def draw_ablation(comparison: Comparison, ax: Axes) -> Axes:
     ----------
     comparison, ax : Comparison and matplotlib Axes
         Result of `tlkit.compare` at one number of shots (ValueError if there are several), and the axes to draw on.
-
-    Returns
-    -------
-    matplotlib Axes
-        The axes that were given.
 
     Examples
     --------

@@ -173,11 +173,6 @@ def draw_agreement(agreement: DataFrame, ax: Axes) -> Axes:
     agreement, ax : DataFrame and matplotlib Axes
         Result of `tlkit.selection.compare_with_accuracy`, and the axes to draw on. Scores without a tau are omitted.
 
-    Returns
-    -------
-    matplotlib Axes
-        The axes that were given.
-
     Examples
     --------
     >>> from matplotlib.figure import Figure

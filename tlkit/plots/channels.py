@@ -72,11 +72,6 @@ def draw_maximally_activating(
     n_columns : int
         Number of pictures per row.
 
-    Returns
-    -------
-    matplotlib Axes
-        The axes that were given.
-
     Examples
     --------
     >>> from matplotlib.figure import Figure

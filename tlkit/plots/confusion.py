@@ -35,11 +35,6 @@ def draw_confusion(confusion: ArrayLike, classes: Sequence[str], ax: Axes) -> Ax
     ax : matplotlib Axes
         Axes to draw on.
 
-    Returns
-    -------
-    matplotlib Axes
-        The axes that were given.
-
     Examples
     --------
     >>> from matplotlib.figure import Figure
@@ -92,11 +87,6 @@ def draw_recalls(recalls: DataFrame, ax: Axes, *, method: str, numbers: dict[str
         Name of the method, for the legend.
     numbers : dict of str to int, optional
         Numbers of the classes, such as the `class_numbers` of a `DomainMap`.
-
-    Returns
-    -------
-    matplotlib Axes
-        The axes that were given.
 
     Examples
     --------

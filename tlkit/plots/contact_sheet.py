@@ -23,11 +23,6 @@ def draw_contact_sheet(images: ImageSet, ax: Axes, per_class: int = 6, seed: int
     seed : int
         Seed of the selection.
 
-    Returns
-    -------
-    matplotlib Axes
-        The axes that were given.
-
     Examples
     --------
     >>> from matplotlib.figure import Figure

@@ -42,11 +42,6 @@ def draw_freeze_score(strategy: str | Strategy, backbone: "tl.Backbone", ax: Axe
     n_train : int
         Number of training pictures, which the phases of some strategies depend on.
 
-    Returns
-    -------
-    matplotlib Axes
-        The axes that were given.
-
     Raises
     ------
     ValueError

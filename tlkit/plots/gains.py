@@ -29,11 +29,6 @@ def draw_gains(gains: DataFrame, ax: Axes, *, margin: float = MARGIN) -> Axes:
     margin : float
         Largest gain that makes no difference that matters; the area within it is shaded.
 
-    Returns
-    -------
-    matplotlib Axes
-        The axes that were given.
-
     Examples
     --------
     >>> from matplotlib.figure import Figure
@@ -71,11 +66,6 @@ def draw_transfer_map(gains: DataFrame, ax: Axes, *, chosen: tuple[str, int] | N
         Result of `tlkit.evaluation.transfer_gain`, and the axes to draw on.
     chosen : (str, int), optional
         Arm and number of shots of a cell to frame.
-
-    Returns
-    -------
-    matplotlib Axes
-        The axes that were given.
 
     Examples
     --------

@@ -100,11 +100,6 @@ def draw_correlations(study: HeatStudy, ax: Axes) -> Axes:
     study, ax : HeatStudy and matplotlib Axes
         Result of `tlkit.inspection.study_heat_maps`, and the axes to draw on.
 
-    Returns
-    -------
-    matplotlib Axes
-        The axes that were given.
-
     Examples
     --------
     >>> from matplotlib.figure import Figure

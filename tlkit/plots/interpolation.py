@@ -21,11 +21,6 @@ def draw_interpolation(curves: dict[str, DataFrame], ax: Axes) -> Axes:
     curves, ax : dict of str to DataFrame, and matplotlib Axes
         Results of `tlkit.training.interpolation_curve` by name, such as "in the domain"; and the axes to draw on.
 
-    Returns
-    -------
-    matplotlib Axes
-        The axes that were given.
-
     Raises
     ------
     ValueError

@@ -22,11 +22,6 @@ def draw_similarity_curve(table: DataFrame, ax: Axes, *, label: str | None = Non
     index : int
         Index of the curve among up to four on the same axes: 0 to 3. It decides colour, line and marker.
 
-    Returns
-    -------
-    matplotlib Axes
-        The axes that were given.
-
     Examples
     --------
     >>> from matplotlib.figure import Figure
@@ -58,11 +53,6 @@ def draw_similarity(table: DataFrame, ax: Axes) -> Axes:
     ----------
     table, ax : DataFrame and matplotlib Axes
         Result of `tlkit.inspection.compare_stages`, and the axes. Values that chance also gives are in brackets.
-
-    Returns
-    -------
-    matplotlib Axes
-        The axes that were given.
 
     Examples
     --------

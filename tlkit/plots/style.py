@@ -1,9 +1,12 @@
 """Colours, markers, words and their letters, matrices and small pictures that drawings share."""
 
 import functools
+import inspect
+import re
 import unicodedata
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.text import Text
@@ -25,6 +28,8 @@ ACCURACY = "accuracy on test pictures (share correct)"
 SHOTS = "training pictures per class"
 _DARK = 0.6  # from this share of the scale on, a cell is too dark for black text
 PICTURE_PX = 128
+# The section of docstrings that `with_plain_texts` adds to functions which return axes.
+_RETURNS = "Returns\n-------\nmatplotlib Axes\n    The axes that were given.\n\n"
 
 
 def style_point(index):
@@ -102,7 +107,7 @@ def draw_thumbnail(picture, caption, left, top, pitch_px, ax, *, weight="normal"
 
 
 def with_plain_texts(draw):
-    """Decorate a function that draws, so that the texts of the axes or figure it returns are plain."""
+    """Decorate a function that draws: the texts of the axes it returns become plain, and its docstring names them."""
 
     @functools.wraps(draw)
     def wrapped(*arguments, **settings):
@@ -111,6 +116,9 @@ def with_plain_texts(draw):
             make_texts_plain(artist)
         return drawn
 
+    words = inspect.cleandoc(draw.__doc__ or "")
+    if draw.__annotations__.get("return") is Axes and "\nReturns\n" not in words:
+        wrapped.__doc__ = re.sub(r"(?=(Raises|References|Examples)\n-)", _RETURNS, f"{words}\n", count=1)
     return wrapped
 
 

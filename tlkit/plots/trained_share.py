@@ -32,11 +32,6 @@ def draw_trained_share(table: DataFrame, ax: Axes, *, cost: str = "trained_share
     score : str
         Column of accuracies (fractions).
 
-    Returns
-    -------
-    matplotlib Axes
-        The axes that were given.
-
     Raises
     ------
     ValueError

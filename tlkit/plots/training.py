@@ -23,11 +23,6 @@ def draw_training(curves: TrainingCurves, ax: Axes, *, score: str = "loss") -> A
     score : {"loss", "accuracy"}
         Values to draw; ValueError if they are unknown.
 
-    Returns
-    -------
-    matplotlib Axes
-        The axes that were given.
-
     Examples
     --------
     >>> from matplotlib.figure import Figure
