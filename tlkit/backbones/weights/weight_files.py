@@ -8,6 +8,7 @@ from tlkit.backbones.networks import CATALOGUE, list_entries
 from tlkit.backbones.weights.download import download
 from tlkit.backbones.weights.error import WeightsError
 from tlkit.backbones.weights.hashes import expected_sha256, hash_prefix, list_published
+from tlkit.backbones.weights.wheels import describe_absence, list_members
 from tlkit.storage import cache_folder, find_kept
 
 
@@ -36,6 +37,8 @@ def find_file(entry):
 
 def fetch_file(entry, *, progress=True, replace=False):
     """Download an entry's file into tlkit's folder of weights, or replace it; return its path."""
+    if entry.name in list_members():
+        raise WeightsError(describe_absence(entry.name))
     if not entry.weights_file:
         raise WeightsError(f"timm has no weights of {entry.name}: take weights=None, or a file of your own")
     target = weights_folders()[0] / entry.weights_file
