@@ -207,7 +207,7 @@ def test_one_bar_is_shown(images, backbone, tmp_path, monkeypatch):
     monkeypatch.setattr(notices, "bar_kinds", [Bar])
     train(images, tmp_path / "run", backbone, progress=True)
     (bar,) = shown
-    assert 0 < bar.n <= bar.total
+    assert bar.n == bar.total and bar.desc == "done"
 
 
 def test_the_command_ends_with_accuracy_and_next_step(backbone, tmp_path, monkeypatch, capsys):

@@ -47,14 +47,14 @@ class Candidate:
             raise KeyboardInterrupt
         return run
 
-    def score(self, images, n_folds, seed, **settings):
-        """Return the accuracy on an inner fold, which holds whole groups."""
+    def score(self, images, n_folds, seed, report=None, **settings):
+        """Return the accuracy on an inner fold, which holds whole groups; `report` as in `extract_features`."""
         if self.n_epochs:
             run = self.train(images, validation=1 / n_folds, seed=seed, **settings)
             return run.history[-1]["validation_accuracy"]  # the best epoch's would be too high
         # The same fold as `transfer` holds out.
         held_out = assign_folds(images.labels, images.groups, n_folds, seed) == seed % n_folds
-        features = extract_features(self.backbone, images, progress=False)
+        features = extract_features(self.backbone, images, progress=False, report=report)
         probabilities = fit_head(features[~held_out]).predict(features.values[held_out])
         return float(np.mean(probabilities.argmax(axis=1) == images.labels[held_out]))
 
@@ -81,13 +81,13 @@ def count_inner_folds(images):
     return n_folds, int(np.clip(_COMPARED // len(images), 1, min(_MOST_FOLDS, n_folds)))
 
 
-def choose(candidates, images, seed, settings):
+def choose(candidates, images, seed, settings, report=None):
     """Return the best `Candidate` on inner folds, and the comparison as plain values; `settings(name)` of trainings."""
     n_folds, n_used = count_inner_folds(images)
     if not n_used:
         return candidates[0], {"reason": f"{candidates[0]}, since there are too few pictures to compare strategies."}
     found = [
-        [each.score(images, n_folds, seed + fold, **settings(f"inner-{row}-{fold}")) for fold in range(n_used)]
+        [each.score(images, n_folds, seed + fold, report, **settings(f"inner-{row}-{fold}")) for fold in range(n_used)]
         for row, each in enumerate(candidates)
     ]
     means = {str(each): float(np.mean(scores)) for each, scores in zip(candidates, found, strict=True)}

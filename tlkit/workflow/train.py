@@ -96,11 +96,16 @@ def train(
     unfinished = folder.with_name(f".{folder.name}.{identity[:8]}.unfinished")
     n_folds, n_inner = count_inner_folds(images)
     share_seen = 1 + (n_inner * (1 - 1 / n_folds) if n_inner else 0)
-    total = int(candidates[-1].n_epochs * share_seen * len(images))
-    with show_progress(total, "train", "picture", progress) as bar:
+    n_trained = int(candidates[-1].n_epochs * share_seen * len(images))
+    total = n_trained + len(images) * bool(n_inner) + len(test) + _N_CHECKED
+    with show_progress(total, "compare", "picture", progress) as bar:
 
         def note(training):
             bar.update(0 if training.computing else min(training.settings.batch_size, total - bar.n))
+
+        def announce(step, n_after):
+            bar.set_description_str(step)
+            bar.update(max(0, total - n_after - bar.n))
 
         def find_settings(name):
             kept = {"checkpoint": unfinished / name, "checkpoint_every_s": _CHECKPOINT_S}
@@ -108,12 +113,15 @@ def train(
 
         try:
             with hide_warnings("interrupted after|validation: every"):
-                chosen, choice = choose(candidates, images, seed, find_settings)
+                chosen, choice = choose(candidates, images, seed, find_settings, bar.update)
+                bar.set_description_str("train")
                 run = chosen.train(images, seed=seed, **find_settings("final"))
+            announce("test", len(test) + _N_CHECKED)
             features = run._extract(test)  # once, for the scores and for the rejection
         except KeyboardInterrupt:
             warn(f"interrupted: the same call continues; its work lies in {unfinished}")
             raise
+        announce("export", _N_CHECKED)
         evaluation = evaluate_probabilities(run._apply_head(features.values), test)
         run.looks[test.content_hash] = evaluation.n_looks
         licences = dict(zip(*(part.tolist() for part in np.unique(images.licences, return_counts=True)), strict=True))
@@ -125,6 +133,7 @@ def train(
             learned = [run._extract(images)] if len(images) < _FEW else []
             run.rejection = fit_rejection(features, max(0.05, 3 / (len(test) + 1)), *learned)
         _write(run, evaluation, test, unfinished / "run")
+        announce("done", 0)
     if folder.exists():
         folder.rmdir()  # it is empty
     os.replace(unfinished / "run", folder)
