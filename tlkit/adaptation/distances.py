@@ -1,14 +1,18 @@
 """Distances between two domains, and a permutation test over groups: is a gap more than chance? Without torch."""
 
-import dataclasses
-import functools
-
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tlkit.adaptation.split_distances import KERNELS, measure_coral, measure_mmd, measure_proxy_a
 from tlkit.arguments import check_count, check_known, check_number, read_labels
 from tlkit.features.arrays import check_groups, check_labels, check_pair
+
+# The distances of `measure_gaps`, each for many divisions of the same pictures at once.
+MEASURES = {
+    "proxy_a": measure_proxy_a,
+    "mmd": lambda values, sides, groups, seed: measure_mmd(values, sides, "gaussian", None),
+    "coral": lambda values, sides, groups, seed: measure_coral(values, sides),
+}
 
 
 def distance_mmd(
@@ -119,35 +123,17 @@ def _join(source, target):
     return np.concatenate([source, target]), np.repeat([False, True], [len(source), len(target)])[:, None]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Gap:
-    """A distance between two domains and its (n_permutations,) null distribution, from `permute_gap`."""
-
-    distance: float
-    null: np.ndarray
-
-    @property
-    def p_value(self) -> float:
-        """Share of divisions, including the true one, with at least the true distance."""
-        return float((1 + np.sum(self.null >= self.distance)) / (1 + len(self.null)))
-
-    def __repr__(self) -> str:
-        return f"Gap({self.distance:.4g}, p = {self.p_value:.3f} of {len(self.null)} permutations)"
-
-
-def permute_gap(distance, source, target, source_groups=None, target_groups=None, n_permutations=199, seed=0):
-    """Return the `Gap` of two domains: is it larger than if groups were assigned at random?"""
+def permute_gap(measure, source, target, source_groups=None, target_groups=None, n_permutations=199, seed=0):
+    """Return (distance, p-value) of two domains: is the gap larger than if groups changed domains at random?"""
     # Gretton et al. 2012 (A kernel two-sample test) permute samples. Pictures of one group resemble each other, so
     # permuted pictures would make any two sets of groups look different. If both domains contain a group, its two parts
-    # change places, as in a paired test. Any `distance(source, target)` will do; those of this folder, also with
-    # settings given by functools.partial, are computed for all permutations at once.
-    source, target = check_pair(source, target)
-    n_permutations, seed = check_count("n_permutations", n_permutations, 1), check_count("seed", seed, 0)
+    # change places, as in a paired test. `measure(values, sides, groups, seed)` is one of `MEASURES`.
+    values, sides = _join(*check_pair(source, target))
     groups = check_groups(source_groups, target_groups, len(source), len(target))
-    is_target = np.repeat([False, True], [len(source), len(target)])
-    sides = exchange_groups(groups, is_target, n_permutations, seed)
-    distances = _find_measure(distance, seed)(np.concatenate([source, target]), sides, groups)
-    return Gap(float(distances[0]), distances[1:])
+    distances = measure(values, exchange_groups(groups, sides[:, 0], n_permutations, seed), groups, seed)
+    # The true division counts as one of the random ones.
+    p_value = np.mean(distances >= distances[0]) if n_permutations else np.nan
+    return float(distances[0]), float(p_value)
 
 
 def exchange_groups(groups, is_target, n_permutations, seed):
@@ -176,19 +162,3 @@ def exchange_groups(groups, is_target, n_permutations, seed):
             "pictures on a side, expected two or more: add groups"
         )
     return sides
-
-
-def _find_measure(distance, seed):
-    """Return the function of (n, d) values, (n, k) sides and (n,) groups that computes k distances."""
-    function, settings = distance, {}
-    if isinstance(distance, functools.partial) and not distance.args:
-        function, settings = distance.func, distance.keywords
-    if function is distance_mmd:
-        kernel, bandwidth = settings.get("kernel", "gaussian"), settings.get("bandwidth")
-        check_kernel(kernel, bandwidth)
-        return lambda values, sides, groups: measure_mmd(values, sides, kernel, bandwidth)
-    if function is distance_coral:
-        return lambda values, sides, groups: measure_coral(values, sides)
-    if function is distance_proxy_a:
-        return lambda values, sides, groups: measure_proxy_a(values, sides, groups, settings.get("seed", seed))
-    return lambda values, sides, groups: np.array([float(distance(values[~side], values[side])) for side in sides.T])

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 import tlkit as tl
-from tlkit.adaptation.distances import distance_coral, distance_mmd, distance_priors, distance_proxy_a, permute_gap
+from tlkit.adaptation.distances import MEASURES, distance_priors, permute_gap
 from tlkit.adaptation.domain_inputs import read_domains, read_features, split_rows
 from tlkit.adaptation.solved_head import solve_head
 from tlkit.adaptation.split_distances import compute_kernel
@@ -14,8 +14,6 @@ from tlkit.arguments import check_count
 from tlkit.features.features import Features
 from tlkit.images.imageset import ImageSet
 from tlkit.images.splits import assign_folds
-
-DISTANCES = {"proxy_a": distance_proxy_a, "mmd": distance_mmd, "coral": distance_coral}
 
 
 def measure_gaps(
@@ -68,10 +66,8 @@ def measure_gaps(
     rows = []
     for source, target in itertools.permutations(read_domains(images, domains), 2):
         source_features, target_features = _select_pair(features, images, source, target, seed)
-        values = {
-            name: _measure(distance, source_features, target_features, n_permutations, seed)
-            for name, distance in DISTANCES.items()
-        }
+        sides = source_features.values, target_features.values, source_features.groups, target_features.groups
+        values = {name: permute_gap(measure, *sides, n_permutations, seed) for name, measure in MEASURES.items()}
         values["priors"] = distance_priors(source_features.labels, target_features.labels), np.nan
         sizes = len(source_features), len(target_features)
         rows += [(source, target, name, *value, *sizes) for name, value in values.items()]
@@ -83,17 +79,6 @@ def _select_pair(features, images, source, target, seed):
     columns = images.labels, images.groups, images.domains, images.classes
     training, adapted, test = split_rows(*columns, source, target, seed=seed)
     return features[training], features[np.sort(np.concatenate([adapted, test]))]
-
-
-def _measure(distance, source, target, n_permutations, seed):
-    """Return (distance, p-value) of two Features; the p-value is NaN without permutations."""
-    groups = source.groups, target.groups
-    if n_permutations:
-        gap = permute_gap(distance, source.values, target.values, *groups, n_permutations, seed)
-        return gap.distance, gap.p_value
-    if distance is distance_proxy_a:
-        return distance(source.values, target.values, *groups, seed=seed), np.nan
-    return distance(source.values, target.values), np.nan
 
 
 def explain_gap(
