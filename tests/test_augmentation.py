@@ -17,7 +17,7 @@ import tlkit as tl
 from tlkit.adaptation.trained_objectives import Dann
 from tlkit.heads.numerics import weigh_classes
 from tlkit.strategies.augmentation import MIXINGS, POLICIES
-from tlkit.strategies.freeze_score import make_score, write_python
+from tlkit.summaries.freeze_score import make_score, write_python
 from tlkit.training.batches import TrainingPictures, draw_view, mix_batch, order_pictures
 from tlkit.training.frozen_prefix import list_views
 

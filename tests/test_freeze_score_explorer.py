@@ -12,7 +12,7 @@ from PIL import Image
 
 import tlkit as tl
 from tlkit.backbones.freezing.measurement import measure_freezing
-from tlkit.strategies.freeze_score import make_score, make_strategy
+from tlkit.summaries.freeze_score import make_score, make_strategy
 from tlkit.training import loop
 from tlkit.widgets import FreezeScoreExplorer, score_runner
 from tlkit.widgets.jobs import Job

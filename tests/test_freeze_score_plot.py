@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 import tlkit as tl
 from tlkit.plots.freeze_score import draw_freeze_score, list_rate_colours, make_rate_scale
 from tlkit.plots.freeze_score_runs import RUNS_SIZE_INCHES, draw_score_accuracies, draw_training_curves, render_runs
-from tlkit.strategies.freeze_score import make_score
+from tlkit.summaries.freeze_score import make_score
 
 SCORE = tl.Strategy(
     [

@@ -271,12 +271,12 @@ array([ True, False,  True, False])
 >>> format_augment(None), format_augment(["crop", "mixup"])
 ('none', 'crop + mixup')
 """,
-    ("tlkit.strategies.freeze_score", "make_strategy"): """
+    ("tlkit.summaries.freeze_score", "make_strategy"): """
 >>> score = FreezeScore(("stem", "head"), [[0, 1e-4, 1e-4], [0, 1e-3, 1e-3]], [Mark(solved=True), Mark(), Mark()])
 >>> [(phase.train, phase.n_epochs) for phase in make_strategy(score).phases]
 [(('head',), None), (('all', 'head'), 2)]
 """,
-    ("tlkit.strategies.freeze_score", "write_python"): """
+    ("tlkit.summaries.freeze_score", "write_python"): """
 >>> print(write_python(FreezeScore(("stem", "head"), [[0, 1e-4], [0, 1e-4]], [Mark(solved=True), Mark()])))
 import tlkit as tl
 <BLANKLINE>
@@ -288,7 +288,7 @@ strategy = tl.Strategy(
     name="painted",
 )
 """,
-    ("tlkit.strategies.freeze_score", "format_rate"): """
+    ("tlkit.summaries.freeze_score", "format_rate"): """
 >>> [format_rate(rate) for rate in (0, 2e-4, 0.00025, 0.003, 1.0)]
 ['frozen', '2e-4', '2.5e-4', '3e-3', '1e0']
 """,

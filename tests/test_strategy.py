@@ -18,9 +18,9 @@ from tlkit.backbones.loader import load_backbone
 from tlkit.inspection.random_weights import list_depths, randomize
 from tlkit.names import KEYWORDS, spell_stage
 from tlkit.strategies import catalogue
-from tlkit.strategies.freeze_score import make_score, make_strategy
 from tlkit.strategies.phase_schedules import decay_learning_rates
 from tlkit.strategies.strategy import Phase, Strategy, adjust_phases, changes_backbone
+from tlkit.summaries.freeze_score import make_score, make_strategy
 from tlkit.summaries.freeze_score_painting import list_paintable
 from tlkit.training.optimizer import apply_phase
 

@@ -44,7 +44,6 @@ from . import (
     widgets as widgets,
 )
 from .backbones.backbone import Backbone as Backbone
-from .backbones.freezing.audit import audit_freezing as audit_freezing
 from .backbones.freezing.freeze import freeze as freeze
 from .backbones.loader import load_backbone as load_backbone
 from .comparison.compare import Comparison as Comparison
@@ -58,6 +57,7 @@ from .heads.head import Head as Head
 from .heads.kinds import fit_head as fit_head
 from .images.imageset import ImageSet as ImageSet
 from .images.load import load_images as load_images
+from .inspection.freezing_audit import audit_freezing as audit_freezing
 from .strategies.probe import Probe as Probe
 from .strategies.strategy import Phase as Phase
 from .strategies.strategy import Strategy as Strategy

@@ -70,7 +70,7 @@ def _name_parts(keys):
 
 def _describe_phase(phase):
     """Return the length and the learning rates of a phase, in words."""
-    from tlkit.strategies.freeze_score import format_rate
+    from tlkit.summaries.freeze_score import format_rate
 
     if phase.n_epochs is None:
         return "solved"

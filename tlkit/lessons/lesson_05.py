@@ -44,8 +44,8 @@ def _check_lp_ft(answer, *, backbone):
 
 def _resolve(phase, backbone):
     """Return (Mark, {part: learning rate}) of a phase."""
-    from tlkit.strategies.freeze_score import make_score
     from tlkit.strategies.strategy import Strategy
+    from tlkit.summaries.freeze_score import make_score
 
     score = make_score(Strategy([phase]), backbone, _N_PICTURES)
     return score.marks[0], dict(zip(score.parts, score.column(0), strict=True))

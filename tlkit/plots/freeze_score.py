@@ -14,8 +14,8 @@ import tlkit as tl
 from tlkit.names import format_strategy
 from tlkit.plots.style import TEXT_PT, with_plain_texts
 from tlkit.strategies.augmentation import format_augment
-from tlkit.strategies.freeze_score import Mark, format_rate, make_score
 from tlkit.strategies.strategy import Strategy
+from tlkit.summaries.freeze_score import Mark, format_rate, make_score
 
 # The ends of the scale of learning rates; it grows by whole decades if rates lie beyond.
 _DECADES = (-5, -2)

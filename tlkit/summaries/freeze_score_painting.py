@@ -4,7 +4,7 @@ import dataclasses
 
 from tlkit.names import spell_stage
 from tlkit.strategies import catalogue
-from tlkit.strategies.freeze_score import FreezeScore, Mark, check_rates, make_score
+from tlkit.summaries.freeze_score import FreezeScore, Mark, check_rates, make_score
 
 MAX_EPOCHS = 12
 

@@ -6,8 +6,8 @@ import pandas as pd
 
 from tlkit.evaluation.share_intervals import wilson_interval
 from tlkit.names import format_strategy
-from tlkit.strategies.freeze_score import make_strategy
-from tlkit.strategies.freeze_score_costs import summarise_freeze_score
+from tlkit.summaries.freeze_score import make_strategy
+from tlkit.summaries.freeze_score_costs import summarise_freeze_score
 
 # Title of each column of the results, and the format of a row's cell.
 _COLUMNS = {

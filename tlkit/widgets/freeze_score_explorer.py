@@ -12,8 +12,8 @@ from tlkit.images.imageset import ImageSet
 from tlkit.names import format_strategy
 from tlkit.plots.freeze_score_runs import render_score_and_runs
 from tlkit.strategies import catalogue
-from tlkit.strategies.freeze_score import FreezeScore, make_score, make_strategy, write_python
 from tlkit.strategies.strategy import Strategy
+from tlkit.summaries.freeze_score import FreezeScore, make_score, make_strategy, write_python
 from tlkit.summaries.freeze_score_painting import list_paintable, make_painted_score
 from tlkit.summaries.freeze_score_trials import ScoreTrials
 from tlkit.widgets.explorer import read_script, read_style

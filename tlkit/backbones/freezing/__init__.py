@@ -1,1 +1,1 @@
-"""Freezing parts of a backbone, auditing it, and measuring what it saves."""
+"""Freezing parts of a backbone, and measuring what it saves."""
