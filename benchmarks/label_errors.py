@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 import tlkit as tl
-from tlkit.features.projection import find_neighbors
 from tlkit.inspection.label_errors import find_label_errors, predict_by_cross_validation
+from tlkit.summaries.projection import find_neighbors
 
 N_NEIGHBORS = 10
 

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import tlkit as tl
-from tlkit.features.projection import choose_perplexity, find_neighbors, project_features, share_same_class
 from tlkit.plots.feature_map import choose_looks, draw_feature_map, name_axes
+from tlkit.summaries.projection import choose_perplexity, find_neighbors, project_features, share_same_class
 from tlkit.widgets import FeatureMapExplorer, feature_map_explorer
 
 

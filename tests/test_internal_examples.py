@@ -148,7 +148,7 @@ array([0, 1, 1])
 >>> find_spatial_axes((1, 64, 7, 7)), find_spatial_axes((1, 197, 768)), find_spatial_axes((1, 512))
 ((2, 3), (1,), ())
 """,
-    ("tlkit.features.projection", "project_features"): """
+    ("tlkit.summaries.projection", "project_features"): """
 >>> values = np.array([[0, 0, 0], [4, 0, 0], [0, 2, 0], [4, 2, 0]], np.float32)
 >>> names = np.array(list("abcd"))
 >>> features = tl.Features(values, np.zeros(4, int), ["cat"], names, names, {})
@@ -158,11 +158,11 @@ array([[-2., -1.],
        [-2.,  1.],
        [ 2.,  1.]], dtype=float32)
 """,
-    ("tlkit.features.projection", "choose_perplexity"): """
+    ("tlkit.summaries.projection", "choose_perplexity"): """
 >>> choose_perplexity(1000), choose_perplexity(31)
 (30.0, 10.0)
 """,
-    ("tlkit.features.projection", "find_neighbors"): """
+    ("tlkit.summaries.projection", "find_neighbors"): """
 >>> values = np.array([[1, 0], [2, 0], [1, 1], [0, 1]], np.float32)
 >>> names = np.array(list("abcd"))
 >>> features = tl.Features(values, np.zeros(4, int), ["cat"], names, names, {})
@@ -170,7 +170,7 @@ array([[-2., -1.],
 >>> indices, similarities.round(3)
 (array([1, 2]), array([1.   , 0.707]))
 """,
-    ("tlkit.features.projection", "share_same_class"): """
+    ("tlkit.summaries.projection", "share_same_class"): """
 >>> names = np.array(list("abcd"))
 >>> features = tl.Features(np.array([[1, 0], [3, 1], [1, 3], [0, 1]], float), np.array([0, 0, 1, 0]), ["cat", "dog"],
 ...                     names, names, {})

@@ -3,9 +3,9 @@
 import numpy as np
 
 from tlkit.arguments import check_known, check_shape
-from tlkit.features.projection import METHODS, USUAL_PERPLEXITY, check_mappable, choose_perplexity, project_features
 from tlkit.plots.style import COLOURS, FIXED, MARKERS, RING, shorten, with_plain_texts
 from tlkit.plots.vector import Page, mark
+from tlkit.summaries.projection import METHODS, USUAL_PERPLEXITY, check_mappable, choose_perplexity, project_features
 
 _SIZE_INCHES = (8.4, 5.2)
 _MOST_ROWS_IN_LEGEND = 20

@@ -9,15 +9,15 @@ import traitlets
 
 from tlkit.arguments import check_count, check_known
 from tlkit.features.features import Features
-from tlkit.features.projection import (
+from tlkit.images.imageset import ImageSet
+from tlkit.plots.feature_map import FeatureMapPage
+from tlkit.summaries.projection import (
     METHODS,
     check_mappable,
     find_neighbors,
     project_features,
     share_same_class,
 )
-from tlkit.images.imageset import ImageSet
-from tlkit.plots.feature_map import FeatureMapPage
 from tlkit.widgets.explorer import Explorer, read_script, read_style, refuse_value
 from tlkit.widgets.jobs import Job
 from tlkit.widgets.thumbnails import make_thumbnails
