@@ -37,6 +37,11 @@ def hash_tensors(tensors, heading=""):
     return content.hexdigest()
 
 
+def draw_inputs(recipe, n, seed=0):
+    """Return a batch of n random inputs of a network with this recipe."""
+    return torch.randn((n, *recipe.input_shape), generator=torch.Generator().manual_seed(seed))
+
+
 def copy_modules(network, device=None):
     """Return a copy for evaluation without gradients; its tensors are the same, or on another device, as on "meta"."""
     # Modes and hooks of the copy are its own, so other threads may use the network meanwhile.
@@ -91,7 +96,7 @@ class Backbone(nn.Module):
         self.made = None  # the arguments of `from_module`, if it made this backbone
         self._needs_values = False
         self.auxiliary = {}  # {stage: Branch}, if loaded with auxiliary=True; no part of the forward pass
-        self.n_features = self.infer_shape(recipe.crop_size_px)[1]
+        self.n_features = self.infer_shape()[1]
 
     @classmethod
     def from_module(
@@ -154,7 +159,7 @@ class Backbone(nn.Module):
     @property
     def image_size_px(self) -> int:
         """Height and width of the pictures that the network takes, in pixels."""
-        return self.recipe.crop_size_px
+        return self.recipe.input_size
 
     def preprocess(self, picture: Image.Image) -> np.ndarray:
         """Return a picture as the network takes it.
@@ -251,16 +256,16 @@ class Backbone(nn.Module):
         n_parameters = sum(parameter.numel() for parameter in parameters)
         counter = FlopCounterMode(display=False)
         # Used as a context itself, it would register hooks on all modules of the process.
-        self._run_without_values(self.image_size_px, stage, _FlopCounterMode(counter))
+        self._run_without_values(None, stage, _FlopCounterMode(counter))
         return Cost(n_parameters, counter.get_total_flops(), n_bytes / 2**20)
 
-    def infer_shape(self, image_size_px: int, stage: str | int | None = None) -> tuple[int, ...]:
+    def infer_shape(self, image_size_px: int | None = None, stage: str | int | None = None) -> tuple[int, ...]:
         """Return the shape of the output for one picture, without computing it.
 
         Parameters
         ----------
-        image_size_px : int
-            Height and width of the picture, in pixels.
+        image_size_px : int, optional
+            Height and width of the picture, in pixels, by default those of the recipe.
         stage : str or int, optional
             The stage whose output is meant; by default the features.
 
@@ -277,6 +282,7 @@ class Backbone(nn.Module):
         # On the meta device tensors have no values, so even the largest network takes neither memory nor time. Some
         # own networks need values.
         device = next(self.parameters(), torch.empty(0)).device if self._needs_values else "meta"
+        recipe = self.recipe if image_size_px is None else self.recipe.at(image_size_px)
         network = nn.Sequential(*self.body.values(), self.tail) if stage is None else self.until(stage)
         network = copy_modules(network, device)
         for module in network.modules():
@@ -284,7 +290,8 @@ class Backbone(nn.Module):
                 module.forward = _return_input
         try:
             with torch.no_grad(), mode or contextlib.nullcontext():
-                return network(torch.zeros(1, self.recipe.n_channels, image_size_px, image_size_px, device=device))
+                dtype = getattr(torch, recipe.input_dtype)
+                return network(torch.zeros((1, *recipe.input_shape), dtype=dtype, device=device))
         except Exception:
             if self._needs_values:
                 raise

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from tlkit.arguments import suggest
+from tlkit.backbones.backbone import draw_inputs
 from tlkit.backbones.own_network import make_backbone
 from tlkit.cpu.threads import default_states, hide_warnings
 from tlkit.notices import warn
@@ -95,12 +96,11 @@ def load_onnx(path, cut, recipe, name=None):
         )
     part = onnx.utils.Extractor(model).extract_model(inputs, [cut])
     frozen = OnnxNetwork(part.SerializeToString())
-    shape = 2, recipe.n_channels, recipe.crop_size_px, recipe.crop_size_px
-    batch = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    batch = draw_inputs(recipe, 2)
     try:
         expected = frozen(batch)
     except Exception as error:
-        raise ValueError(f"recipe: {path.name} fails for a picture {shape[1:]} ({error})") from error
+        raise ValueError(f"recipe: {path.name} fails for a picture {recipe.input_shape} ({error})") from error
     network, reason = frozen, "not all of its operations can be converted to torch"
     for version in (None, _OPSET):
         with contextlib.suppress(Exception), torch.no_grad():

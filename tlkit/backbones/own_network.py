@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from tlkit.arguments import check_count, check_known, suggest
-from tlkit.backbones.backbone import Backbone
+from tlkit.backbones.backbone import Backbone, draw_inputs
 from tlkit.backbones.networks import WHOLE
 from tlkit.backbones.recipe import Recipe
 from tlkit.backbones.recorded_parts import count_parameters, find_parts
@@ -109,14 +109,12 @@ def make_backbone(module, recipe, *, stages=None, name=None, classifier="auto", 
         raise ValueError("module: has no parameters, expected a network with weights")
     name = name or type(module).__name__
     network = copy.deepcopy(module).eval()
-    side = recipe.crop_size_px
-    batch = torch.randn(2, recipe.n_channels, side, side, generator=torch.Generator().manual_seed(0))
-    batch = batch.to(next(network.parameters()).device)
+    batch = draw_inputs(recipe, 2).to(next(network.parameters()).device)
     with torch.no_grad():
         is_timm = all(hasattr(network, name) for name in ("reset_classifier", "forward_features", "forward_head"))
         if is_timm and (stages, classifier, output) == (None, "auto", None):
             network.reset_classifier(0)
-            parts, tail = cut_network(network, (), (side,), recipe.n_channels)
+            parts, tail = cut_network(network, (), (recipe.crop_size_px,), recipe.n_channels)
         else:
             root, expected, classifier = _prepare(network, batch, classifier, output)
             parts, tail = _cut(root, batch, expected, classifier, stages)
@@ -151,8 +149,7 @@ def describe_own(backbone):
 
 def _probe(backbone):
     """Return a few features of a fixed picture."""
-    shape = 1, backbone.recipe.n_channels, backbone.image_size_px, backbone.image_size_px
-    batch = torch.randn(shape, generator=torch.Generator().manual_seed(1)).to(next(backbone.parameters()).device)
+    batch = draw_inputs(backbone.recipe, 1, seed=1).to(next(backbone.parameters()).device)
     with torch.no_grad():
         return backbone(batch)[0, :_N_PROBED].tolist()
 

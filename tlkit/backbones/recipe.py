@@ -30,10 +30,41 @@ class Recipe:
     std: tuple
     crop_mode: str = "center"  # "squash" resizes both sides to `resize_size_px`, so that nothing is cut off
 
+    noun = "picture"  # what an example is called
+    input_dtype, crop_dtype = "float32", "uint8"
+
     @property
     def n_channels(self):
         """The number of channels of the network's input, 3 for colours."""
         return len(self.mean)
+
+    @property
+    def input_shape(self):
+        """The shape of one preprocessed example, as the network takes it."""
+        return self.n_channels, self.crop_size_px, self.crop_size_px
+
+    @property
+    def crop_shape(self):
+        """The shape of one example as engines take it, before standardisation."""
+        return self.crop_size_px, self.crop_size_px, self.n_channels
+
+    @property
+    def input_size(self):
+        """The length of the input: its side in pixels."""
+        return self.crop_size_px
+
+    @property
+    def settings(self):
+        """The arguments of `load_backbone` that give this input."""
+        return {"image_size_px": self.crop_size_px, "n_channels": self.n_channels}
+
+    def read(self, images, index):
+        """Return one picture of an `ImageSet`, resized."""
+        return self.resize(images.read(index, self.n_channels))
+
+    def as_crop(self, square):
+        """Return a cropped picture as engines take it, `crop_shape` uint8."""
+        return np.array(square).reshape(self.crop_shape)
 
     def __repr__(self):
         # Fingerprints of features hash this text, so a field with its default value must not appear in it.

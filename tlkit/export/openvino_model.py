@@ -24,7 +24,7 @@ def write_model(run, folder):
     weight, bias = (value.detach().cpu().numpy() for value in (run.head.weight, run.head.bias))
     logits = operations.add(operations.matmul(features, weight, False, True), bias).output(0)
     model = openvino.Model([features, logits], converted.get_parameters(), "tlkit")
-    model.reshape([BATCH_SIZE, recipe.n_channels, recipe.crop_size_px, recipe.crop_size_px])
+    model.reshape([BATCH_SIZE, *recipe.input_shape])
     for port, name in zip((*model.inputs, *model.outputs), ("pictures", "features", "logits"), strict=True):
         port.get_tensor().set_names({name})
     facts = {"classes": list(run.classes), "recipe": dataclasses.asdict(recipe)}

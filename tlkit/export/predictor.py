@@ -86,16 +86,16 @@ class Predictor:
     def _read(self, numbered):
         """Return (name, crop, error) of (index, picture); one that can't be read keeps its place by a blank crop."""
         index, item = numbered
-        name, side = str(item), self.recipe.crop_size_px
+        name = str(item)
         try:
             file = item if hasattr(item, "location") else make_entry("pictures", index, item)[2]
             name = file.location
             picture = decode_picture(file.read_bytes(), name, self.recipe.n_channels)
-            return name, np.array(self.recipe.crop(self.recipe.resize(picture))), None
+            return name, self.recipe.as_crop(self.recipe.crop(self.recipe.resize(picture))), None
         except (TypeError, MemoryError):  # of the caller or the machine
             raise
         except Exception as error:  # any other error concerns this picture alone
-            return name, np.zeros((side, side, self.recipe.n_channels), np.uint8), error
+            return name, np.zeros(self.recipe.crop_shape, self.recipe.crop_dtype), error
 
 
 def load_predictor(folder: str | Path) -> Predictor:

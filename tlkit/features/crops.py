@@ -50,12 +50,12 @@ def describe_decoder(precision):
 def _read_crop(images, recipe, is_fast, index):
     """Return one crop (height, width, 3) uint8; a fast one is from a JPEG decoded at a reduced size if possible."""
     if not is_fast or recipe.n_channels != 3:
-        return np.array(recipe.crop(recipe.resize(images.read(index, recipe.n_channels))))
+        return recipe.as_crop(recipe.crop(recipe.read(images, index)))
     file = images.pictures[index]
     data = file.read_bytes()
     if data[:2] == b"\xff\xd8" and (crop := _reduce_jpeg(data, file.location, recipe)) is not None:
         return crop
-    return np.array(recipe.crop(recipe.resize(decode_picture(data, file.location))))
+    return recipe.as_crop(recipe.crop(recipe.resize(decode_picture(data, file.location))))
 
 
 def _reduce_jpeg(data, location, recipe):
@@ -67,7 +67,7 @@ def _reduce_jpeg(data, location, recipe):
     try:
         size_px, orientation = picture.size, read_orientation(picture)
         if find_version() and (pixels := decode_resized(data, size_px, recipe, _MIN_EXCESS)) is not None:
-            return np.array(recipe.crop(turn_upright(Image.fromarray(pixels), orientation)))
+            return recipe.as_crop(recipe.crop(turn_upright(Image.fromarray(pixels), orientation)))
         min_px = math.ceil(_MIN_EXCESS * recipe.resize_size_px)
         drafted = picture.draft(None, (min_px, min_px))
         width_px, height_px = drafted[1][2:] if drafted else size_px

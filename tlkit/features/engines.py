@@ -81,7 +81,7 @@ def find_arithmetic(engine, precision):
 
 def open_engine(engine, network, output, precision):
     """Return an engine with `batch_size` and `run` for one `Output` of a `FrozenNetwork`."""
-    # `run` takes an iterable of batches (batch_size, height, width, 3) uint8 and yields (batch_size, *output.shape)
+    # `run` takes an iterable of batches (batch_size, *recipe.crop_shape) and yields (batch_size, *output.shape)
     # float32 for each, in order.
     if engine == "openvino":
         from tlkit.features.openvino_engine import OpenVINOEngine, adapt
@@ -100,14 +100,14 @@ def describe_engine(engine, precision):
 
 
 def run_in_batches(engine, crops):
-    """Yield the outputs (n, *shape) float32 of crops, an iterable of (height, width, 3) uint8, batch by batch."""
+    """Yield the outputs (n, *shape) float32 of an iterable of crops, as `Recipe.as_crop` makes them, in batches."""
     crops, counts = iter(crops), collections.deque()
 
     def make_batches():
         while filled := list(itertools.islice(crops, engine.batch_size)):
             counts.append(len(filled))
-            batch = np.zeros((engine.batch_size, *np.atleast_3d(filled[0]).shape), np.uint8)
-            batch[: len(filled)] = [np.atleast_3d(crop) for crop in filled]
+            batch = np.zeros((engine.batch_size, *filled[0].shape), filled[0].dtype)
+            batch[: len(filled)] = filled
             yield batch
 
     for values in engine.run(make_batches()):

@@ -46,7 +46,7 @@ class FrozenNetwork:
         def find_shape(stage):
             if stage is None:
                 return (1, backbone.n_features)
-            return backbone.infer_shape(backbone.image_size_px, stage)
+            return backbone.infer_shape(stage=stage)
 
         facts = backbone.name, backbone.fingerprint(), backbone.recipe, backbone.stages
         network = cls(*facts, find_shape, lambda: backbone, is_covered(backbone))
@@ -76,7 +76,7 @@ class FrozenNetwork:
     @property
     def image_size_px(self):
         """Height and width of the network's input."""
-        return self.recipe.crop_size_px
+        return self.recipe.input_size
 
     def output(self, stage, pooled):
         """Return the `Output` of a stage (str, negative int or None); without one, `pooled=False` means the last."""

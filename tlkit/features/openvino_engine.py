@@ -83,7 +83,7 @@ def standardise(outputs, converted, recipe):
     from openvino.preprocess import PrePostProcessor
 
     model = openvino.Model(outputs, converted.get_parameters())
-    model.reshape([BATCH_SIZE, recipe.n_channels, recipe.crop_size_px, recipe.crop_size_px])
+    model.reshape([BATCH_SIZE, *recipe.input_shape])
     prepared = PrePostProcessor(model)
     prepared.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
     prepared.input().model().set_layout(openvino.Layout("NCHW"))
@@ -150,6 +150,8 @@ def convert(backbone):
     """Return a `Backbone` as an `openvino.Model` of the outputs of all stages, by way of torch.export."""
     import torch
 
+    from tlkit.backbones.backbone import draw_inputs
+
     class EveryStage(torch.nn.Module):
         def __init__(self):
             super().__init__()
@@ -163,12 +165,11 @@ def convert(backbone):
                 outputs.append(batch * 1)  # OpenVINO refuses some operations, such as hard swish, as an output
             return tuple(outputs)
 
-    shape = BATCH_SIZE, backbone.recipe.n_channels, backbone.image_size_px, backbone.image_size_px
+    batch = draw_inputs(backbone.recipe, BATCH_SIZE)
     with default_states(), torch.no_grad():
         network = EveryStage()
         with convolutions.alone():
-            converted = import_openvino().convert_model(torch.export.export(network, (torch.zeros(shape),)))
-        batch = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+            converted = import_openvino().convert_model(torch.export.export(network, (batch,)))
         # The backbone itself gives the features: it may have been given a hook or another way to compute them.
         expected = dict(zip(backbone.stages, network(batch[:1]), strict=False))
         _compare(converted, batch.numpy(), expected | {"its features": network.backbone(batch[:1])}, backbone.name)

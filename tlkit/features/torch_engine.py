@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from tlkit.backbones.backbone import draw_inputs
 from tlkit.cpu.threads import convolutions
 
 
@@ -19,10 +20,8 @@ class TorchEngine:
         self.output = output
         self.device = torch.device(device or next(backbone.parameters()).device)
         self.batch_size = 64 if self.device.type == "cuda" else 8  # a GPU needs more pictures at once to be busy
-        part, side = backbone if stage is None else backbone.until(stage), network.image_size_px
-        example = torch.randn(2, network.recipe.n_channels, side, side, generator=torch.Generator().manual_seed(0)).to(
-            self.device
-        )
+        part = backbone if stage is None else backbone.until(stage)
+        example = draw_inputs(network.recipe, 2).to(self.device)
         with torch.inference_mode(), _exact_convolutions(self.device):
             self.network = self._copy(part)
             if not fold_norms(self.network, example):

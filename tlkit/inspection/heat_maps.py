@@ -158,7 +158,7 @@ def integrated_gradients(
 
 def _find_map_axes(backbone, stage):
     """Return the axes of height and width of a stage's output; ValueError if it has none."""
-    shape = backbone.infer_shape(backbone.image_size_px, stage)
+    shape = backbone.infer_shape(stage=stage)
     axes = find_spatial_axes(shape)
     if len(axes) != 2:
         raise ValueError(

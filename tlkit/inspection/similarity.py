@@ -190,7 +190,7 @@ def extract_stages(backbone, images):
     from tlkit.backbones.backbone import copy_modules
 
     batch = read_batch(backbone, images)
-    axes = {stage: find_spatial_axes(backbone.infer_shape(backbone.image_size_px, stage)) for stage in backbone.stages}
+    axes = {stage: find_spatial_axes(backbone.infer_shape(stage=stage)) for stage in backbone.stages}
     found = {stage: [] for stage in backbone.stages}
     backbone = copy_modules(backbone)
     with torch.no_grad():

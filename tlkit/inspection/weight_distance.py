@@ -47,7 +47,7 @@ def measure_weight_distance(run: "tl.Run", start: "tl.Backbone | None" = None) -
 
     check_run("run", run)
     if start is None:
-        start = load_start(run.backbone.name, run.backbone.image_size_px, run.start_hash)
+        start = load_start(run.backbone.name, run.backbone.recipe, run.start_hash)
     elif hash_tensors(start.state_dict()) != run.start_hash:
         raise ValueError(
             f"start: {start.name} with other weights than those that {run} started from; pass the backbone that was "

@@ -40,7 +40,7 @@ class TrainingPictures:
         """Return one picture as a PIL picture of the size that the network sees, before standardisation."""
         picture = self.resized.get(index)
         if picture is None:
-            picture = self.recipe.resize(self.images.read(index, self.recipe.n_channels))
+            picture = self.recipe.read(self.images, index)
             if len(self.resized) < KEPT_PICTURES:
                 self.resized[index] = picture
         if policy is None:

@@ -36,10 +36,10 @@ def compose(start, changed, adapters):
     return composed
 
 
-def load_start(name, image_size_px, start_hash, n_channels=3, given=None):
+def load_start(name, recipe, start_hash, given=None):
     """Return the pretrained backbone of a name, or the one given, if its tensors have this hash; else WeightsError."""
     try:
-        backbone = given or load_backbone(name, image_size_px=image_size_px, n_channels=n_channels)
+        backbone = given or load_backbone(name, **recipe.settings)
     except (WeightsError, ValueError, TypeError) as error:
         raise WeightsError(f"the pretrained weights of {name} can't be loaded: {error}") from error
     if hash_tensors(backbone.state_dict()) != start_hash:
@@ -57,7 +57,7 @@ def find_start(backbone, start_hash):
         own_network = importlib.import_module("tlkit.backbones.own_network")
         saved = {"name": backbone.name, "recipe": dataclasses.asdict(recipe), "made": made}
         given = own_network.remake(made["factory"], saved)
-    return load_start(backbone.name, backbone.image_size_px, start_hash, recipe.n_channels, given)
+    return load_start(backbone.name, recipe, start_hash, given)
 
 
 def check_loadable(backbone):
@@ -67,8 +67,7 @@ def check_loadable(backbone):
     try:
         # Names and shapes suffice, but networks of timm are divided into stages by their values.
         with torch.device("cpu" if backbone.name.startswith("timm:") else "meta"):
-            options = {"image_size_px": backbone.image_size_px, "n_channels": backbone.recipe.n_channels}
-            again = load_backbone(backbone.name, weights=None, **options)
+            again = load_backbone(backbone.name, weights=None, **backbone.recipe.settings)
         given, found = (
             (str(network.body), str(network.tail), {name: value.shape for name, value in network.state_dict().items()})
             for network in (backbone, again)

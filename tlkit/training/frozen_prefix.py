@@ -61,8 +61,8 @@ class PrefixOutputs:
         with show_progress(n_pictures * len(views), "features", "picture", progress) as bar:
             for policy, number in views:
                 values, n_done = np.empty((n_pictures, *output.shape), np.float32), 0
-                squares = (np.asarray(self.pictures.square(index, policy, number)) for index in range(n_pictures))
-                for rows in run_in_batches(running, squares):
+                squares = (self.pictures.square(index, policy, number) for index in range(n_pictures))
+                for rows in run_in_batches(running, map(self.backbone.recipe.as_crop, squares)):
                     values[n_done : n_done + len(rows)] = rows
                     n_done += len(rows)
                     bar.update(len(rows))
@@ -123,7 +123,7 @@ def find_frozen_prefix(backbone, n_rows, memory_mib):
     if n_stages == 0 or n_rows == 0:
         return 0
     stage, _ = _name_output(backbone, n_stages)
-    n_values = math.prod(backbone.infer_shape(backbone.image_size_px, stage))
+    n_values = math.prod(backbone.infer_shape(stage=stage))
     return n_stages if n_rows * n_values * 4 <= memory_mib * 2**20 else 0
 
 

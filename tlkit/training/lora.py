@@ -94,5 +94,5 @@ def _find_layers(backbone):
     with contextlib.ExitStack() as hooks:
         for name, module in layers.items():
             hooks.enter_context(module.register_forward_hook(lambda *_, name=name: called.add(name)))
-        backbone.infer_shape(backbone.image_size_px)
+        backbone.infer_shape()
     return [name for name in layers if name in called]

@@ -70,19 +70,17 @@ def load_run(folder: str | Path, *, backbone: Backbone | str | None = None) -> R
         backbone = own_network.remake(backbone, saved)
     elif backbone is not None:
         raise ValueError(f"backbone: given, but the run's network is {saved['name']}, which is found by name: omit it")
-    n_channels = len(saved["recipe"]["mean"])
+    recipe = Recipe.of(saved["recipe"])  # sets of weights of one network can have different ones
     if only_changes:
         try:
-            backbone = load_start(saved["name"], saved["image_size_px"], described["start_hash"], n_channels, backbone)
+            backbone = load_start(saved["name"], recipe, described["start_hash"], backbone)
         except WeightsError as error:
             raise WeightsError(f"folder: {folder} has only the changes of a training, and {error}") from error
         state = compose(backbone.state_dict(), parts["backbone"], parts["adapters"])
     else:
-        options = {"weights": None, "image_size_px": saved["image_size_px"], "n_channels": n_channels}
-        backbone = backbone or load_backbone(saved["name"], **options)
+        backbone = backbone or load_backbone(saved["name"], weights=None, **recipe.settings)
         state = parts["backbone"]
-    # Sets of weights of one network can have different recipes.
-    backbone.recipe = Recipe.of(saved["recipe"])
+    backbone.recipe = recipe
     backbone.provenance = saved["provenance"]
     head = nn.Linear(backbone.n_features, len(described["classes"]))
     for module, values in ((backbone, state), (head, parts["head"])):
