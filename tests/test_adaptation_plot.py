@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from tlkit.adaptation import compare_pairs, measure_gaps
 from tlkit.plots import draw_domain_map, draw_gap_matrix, draw_pairs, draw_recalls
-from tlkit.plots.adaptation import SIZE_INCHES, AdaptationPage
+from tlkit.plots.adaptation import SIZE_INCHES, make_adaptation_page
 from tlkit.summaries.adaptation import AdaptationChoice, AdaptationResults, summarise_adaptation
 from tlkit.summaries.domain_map import map_domains
 
@@ -188,17 +188,17 @@ def test_a_page_draws_again_what_it_would_draw_afresh(adaptations):
         AdaptationChoice("yonder", "here", "align_mean"),
         AdaptationChoice("here", "there"),
     ]
-    page = AdaptationPage(CLASSES)
+    page = make_adaptation_page(CLASSES)
     drawn = [page.render(summarise_adaptation(adaptations, choice)) for choice in choices]
     for choice, content in zip(choices, drawn, strict=True):
-        afresh = AdaptationPage(CLASSES).render(summarise_adaptation(adaptations, choice))
+        afresh = make_adaptation_page(CLASSES).render(summarise_adaptation(adaptations, choice))
         assert drop_ids(content) == drop_ids(afresh)
     assert len(set(drawn)) == len(choices)
 
 
 def test_each_picture_class_mean_and_recall_can_be_pointed_at(adaptations):
     summary = summarise_adaptation(adaptations, AdaptationChoice("here", "there", "coral"))
-    marks = read_marks(AdaptationPage(CLASSES).render(summary))
+    marks = read_marks(make_adaptation_page(CLASSES).render(summary))
     sides = ("here", summary.source_names, "source"), ("there", summary.target_names, "target")
     of_map = []
     for domain, names, side in sides:
@@ -214,7 +214,7 @@ def test_each_picture_class_mean_and_recall_can_be_pointed_at(adaptations):
 
 def test_drawing_again_makes_one_drawing_and_no_figure(adaptations, monkeypatch):
     page, summary = (
-        AdaptationPage(CLASSES),
+        make_adaptation_page(CLASSES),
         summarise_adaptation(adaptations, AdaptationChoice("here", "there", "coral")),
     )
     counts = count_drawings(monkeypatch)
@@ -224,7 +224,7 @@ def test_drawing_again_makes_one_drawing_and_no_figure(adaptations, monkeypatch)
 
 def test_the_page_says_scores_alarm_axes_and_classes_and_keeps_all_points_inside(adaptations):
     summary = summarise_adaptation(adaptations, AdaptationChoice("here", "there", "coral"))
-    figure = AdaptationPage(CLASSES).draw(summary, Figure(SIZE_INCHES))
+    figure = make_adaptation_page(CLASSES).draw(summary, Figure(SIZE_INCHES))
     before, after, recalls = figure.axes
     said = texts(before)
     assert (
@@ -244,5 +244,5 @@ def test_the_page_says_scores_alarm_axes_and_classes_and_keeps_all_points_inside
 def test_a_source_that_is_brought_far_away_still_lies_inside(adaptations):
     summary = summarise_adaptation(adaptations, AdaptationChoice("here", "there", "coral"))
     far = dataclasses.replace(summary.after, source=summary.after.source + 100)
-    figure = AdaptationPage(CLASSES).draw(dataclasses.replace(summary, after=far), Figure(SIZE_INCHES))
+    figure = make_adaptation_page(CLASSES).draw(dataclasses.replace(summary, after=far), Figure(SIZE_INCHES))
     assert all(np.abs(line.get_xydata()).max() < 1 for ax in figure.axes[:2] for line in ax.lines)

@@ -11,7 +11,7 @@ from made_marks import drop_ids, read_marks
 from matplotlib.figure import Figure
 
 import tlkit as tl
-from tlkit.plots.cuts import SIZE_INCHES, CutPage
+from tlkit.plots.cuts import SIZE_INCHES, make_cut_page
 from tlkit.summaries.cuts import CutChoice, CutComparison, summarise_cut
 from tlkit.widgets import CutExplorer
 
@@ -119,10 +119,10 @@ def test_other_pictures_are_refused(features):
 def test_a_page_draws_again_what_it_would_draw_afresh(features, images):
     cuts = CutComparison(features, make_cut_table())
     choices = [CutChoice("early", "knn", 1), CutChoice("late", "conv", 5), CutChoice("late", "logistic", 2)]
-    page = CutPage(cuts, images.read)
+    page = make_cut_page(cuts, images.read)
     drawn = [page.render(summarise_cut(cuts, choice)) for choice in choices]
     for choice, content in zip(choices, drawn, strict=True):
-        afresh = CutPage(cuts, images.read).render(summarise_cut(cuts, choice))
+        afresh = make_cut_page(cuts, images.read).render(summarise_cut(cuts, choice))
         assert drop_ids(content) == drop_ids(afresh)
     assert len(set(drawn)) == len(choices)
 
@@ -130,13 +130,13 @@ def test_a_page_draws_again_what_it_would_draw_afresh(features, images):
 def test_the_axis_ends_where_accuracy_ends(features, images):
     table = make_cut_table().assign(accuracy_low=-0.2, accuracy_high=1.3)  # intervals of few seeds reach beyond
     cuts = CutComparison(features, table)
-    figure = CutPage(cuts, images.read).draw(summarise_cut(cuts, CutChoice("late", "knn")), Figure(SIZE_INCHES))
+    figure = make_cut_page(cuts, images.read).draw(summarise_cut(cuts, CutChoice("late", "knn")), Figure(SIZE_INCHES))
     assert figure.axes[0].get_ylim() == (0, 1)
 
 
 def test_the_choice_is_marked_and_each_interval_lies_within_the_axis(features, images):
     cuts = CutComparison(features, make_cut_table())
-    figure = CutPage(cuts, images.read).draw(summarise_cut(cuts, CutChoice("late", "knn")), Figure(SIZE_INCHES))
+    figure = make_cut_page(cuts, images.read).draw(summarise_cut(cuts, CutChoice("late", "knn")), Figure(SIZE_INCHES))
     bottom, top = figure.axes[0].get_ylim()
     assert bottom < make_cut_table()["accuracy_low"].min()
     assert top > make_cut_table()["accuracy_high"].max()

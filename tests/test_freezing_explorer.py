@@ -21,7 +21,7 @@ from tlkit.backbones.freezing.costs import (
 )
 from tlkit.backbones.freezing.measurement import measure_freezing
 from tlkit.cpu.convolutions import QuickConvolutions
-from tlkit.plots.freezing import SIZE_INCHES, FreezingPage
+from tlkit.plots.freezing import SIZE_INCHES, make_freezing_page
 from tlkit.widgets import FreezingExplorer
 
 N_CLASSES = 5
@@ -237,7 +237,7 @@ def test_the_drawing_says_what_moves_and_what_it_takes(costs):
         Figure(figsize=SIZE_INCHES),
         summarise_freezing(costs, FreezingChoice(("stem", "stage1"), "statistics")),
     )
-    FreezingPage(summarise_freezing(costs, FreezingChoice())).draw(summary, figure)
+    make_freezing_page(summarise_freezing(costs, FreezingChoice())).draw(summary, figure)
     moves, activations, durations, memory = figure.axes
     words = texts(moves)
     assert words[:4] == ["stem\nfrozen", "stage1\nfrozen", "stage2\nlearns", "head\nlearns"]
@@ -250,10 +250,10 @@ def test_the_drawing_says_what_moves_and_what_it_takes(costs):
 
 def test_a_page_that_is_drawn_again_equals_one_drawn_afresh(costs):
     everything = summarise_freezing(costs, FreezingChoice())
-    page = FreezingPage(everything)
+    page = make_freezing_page(everything)
     for choice in (FreezingChoice(STAGES), FreezingChoice("stage1", "trainable"), FreezingChoice()):
         summary = summarise_freezing(costs, choice)
-        assert drop_ids(page.render(summary)) == drop_ids(FreezingPage(everything).render(summary))
+        assert drop_ids(page.render(summary)) == drop_ids(make_freezing_page(everything).render(summary))
 
 
 def click(explorer, trait, value):

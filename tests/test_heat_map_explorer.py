@@ -20,7 +20,7 @@ from tlkit.plots import (
     draw_similarity,
     draw_similarity_curve,
 )
-from tlkit.plots.heat_maps import SIZE_INCHES, HeatStudyPage, draw_input
+from tlkit.plots.heat_maps import SIZE_INCHES, draw_input, make_heat_page
 from tlkit.summaries.heat_maps import HeatChoice, summarise_heat_maps
 from tlkit.widgets import HeatMapExplorer
 
@@ -66,7 +66,7 @@ def test_a_map_that_is_the_same_everywhere_has_no_correlation(study):
 
 def test_the_page_is_the_drawing(study):
     summary = summarise_heat_maps(study, HeatChoice(0, "head", "Grad-CAM"))
-    figure = HeatStudyPage(study).draw(summary, Figure(figsize=SIZE_INCHES))
+    figure = make_heat_page(study).draw(summary, Figure(figsize=SIZE_INCHES))
     assert find_misplaced(figure) == ([], [])
     assert len(figure.axes) == 4
     assert [len(ax.images) for ax in figure.axes] == [1, 1, 1, 0]

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 import tlkit as tl
 from tlkit.plots import draw_confusion
-from tlkit.plots.comparison import N_COLUMNS, N_ROWS, ComparisonPage, draw_mistakes
+from tlkit.plots.comparison import N_COLUMNS, N_ROWS, draw_mistakes, make_comparison_page
 from tlkit.plots.confusion import draw_confusion_cells
 from tlkit.summaries.comparison import ArmChoice, summarise_arm
 
@@ -112,10 +112,10 @@ def test_no_mistakes_are_said(comparison):
 def test_a_page_that_is_drawn_again_equals_one_drawn_afresh(comparison):
     choices = [ArmChoice("random_features", 1), ArmChoice("linear_probe", 20), ArmChoice("linear_probe", 5)]
     summaries = [summarise_arm(comparison, choice) for choice in choices]
-    page = ComparisonPage(comparison, summaries[0].classes, read_made)
+    page = make_comparison_page(comparison, summaries[0].classes, read_made)
     n_artists = [len(ax.get_children()) for ax in page.axes]
     for summary in summaries:
-        afresh = ComparisonPage(comparison, summaries[0].classes, read_made).render(summary)
+        afresh = make_comparison_page(comparison, summaries[0].classes, read_made).render(summary)
         assert drop_ids(page.render(summary)) == drop_ids(afresh)
     assert [len(ax.get_children()) for ax in page.axes] == n_artists  # or each change would be slower than the last
 
@@ -129,11 +129,11 @@ def test_a_page_survives_a_picture_that_cannot_be_read(comparison):
             raise OSError("gone")
         return read_made(name)
 
-    page = ComparisonPage(comparison, summary.classes, read)
+    page = make_comparison_page(comparison, summary.classes, read)
     with pytest.raises(OSError, match="gone"):
         page.render(summary)
     broken.clear()
-    afresh = ComparisonPage(comparison, summary.classes, read_made)
+    afresh = make_comparison_page(comparison, summary.classes, read_made)
     assert drop_ids(page.render(summary)) == drop_ids(afresh.render(summary))
 
 
@@ -141,7 +141,7 @@ def test_a_page_marks_the_arm_with_one_number_of_shots_too(images):
     comparison = make_comparison(images, shots=(5,))
     figure = Figure()
     summary = summarise_arm(comparison, ArmChoice("linear_probe", 5))
-    ComparisonPage(comparison, summary.classes, read_made).draw(summary, figure)
+    make_comparison_page(comparison, summary.classes, read_made).draw(summary, figure)
     assert figure.axes[0].lines[-1].get_xydata().tolist() == [[summary.accuracy, 1]]
 
 

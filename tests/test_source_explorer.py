@@ -11,7 +11,7 @@ from PIL import Image, ImageChops
 
 import tlkit as tl
 from tlkit.plots import draw_gains, draw_transfer_map
-from tlkit.plots.source_worth import SIZE_INCHES, SourceWorthPage
+from tlkit.plots.source_worth import SIZE_INCHES, make_source_page
 from tlkit.plots.vector import STILL_DOTS_PER_INCH
 from tlkit.summaries.source_worth import SourceChoice, SourceGains, summarise_source
 from tlkit.widgets import SourceExplorer
@@ -121,7 +121,7 @@ def test_the_map_says_each_gain_and_verdict_and_frames_the_chosen_cell(tables):
 def test_the_page_shows_what_is_drawn_at_once(tables, explorer):
     figure = Figure(figsize=SIZE_INCHES, dpi=STILL_DOTS_PER_INCH)
     summary = summarise_source(SourceGains(*tables), SourceChoice("far", "pooled", 1))
-    SourceWorthPage([summary]).draw(summary, figure)
+    make_source_page([summary]).draw(summary, figure)
     shown = Image.open(io.BytesIO(explorer.snapshot().data)).convert("RGB")
     assert shown.size == tuple(round(inches * STILL_DOTS_PER_INCH) for inches in SIZE_INCHES)
     assert len(figure.axes) == 3
@@ -145,7 +145,7 @@ def test_a_cell_chooses_weight_and_shots_and_tells_its_gain(tables, explorer):
 
 def test_seeds_their_mean_and_classes_can_be_pointed_at(tables):
     summary = summarise_source(SourceGains(*tables), SourceChoice("far", "pooled", 1))
-    marks = dict(read_marks(SourceWorthPage([summary]).render(summary)))
+    marks = dict(read_marks(make_source_page([summary]).render(summary)))
     assert marks["seed:2"] == f"seed 2: {summary.gains_by_seed[2]:+.2f}"
     assert marks["mean"].startswith(f"mean of 5 seeds: {summary.row['gain']:+.2f} (")
     before, after = summary.recalls.iloc[0][["target_only", "with_source"]]

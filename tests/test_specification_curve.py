@@ -14,7 +14,7 @@ from made_claims import CHOICES, make_claim
 from matplotlib.figure import Figure
 
 from tlkit.plots import draw_specification_curve
-from tlkit.plots.specification_curve import SpecificationPage, render_specification_curve, summarise_curve
+from tlkit.plots.specification_curve import make_specification_page, render_specification_curve, summarise_curve
 
 
 def make_random_claim(seed, expected):
@@ -148,7 +148,7 @@ def test_the_image_is_described_and_the_same_every_time():
 
 def test_dropped_replications_stay_gray_at_their_places():
     claim = make_claim()
-    page = SpecificationPage(claim)
+    page = make_specification_page(claim)
     everything = page.render(summarise_curve(claim, CHOICES))
     some = page.render(summarise_curve(claim, CHOICES | {"domain": ["sketch"]}))
     assert everything.count("<use ") == some.count("<use ") == 12 * (1 + len(CHOICES))

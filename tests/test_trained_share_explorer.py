@@ -4,7 +4,7 @@ import pytest
 from made_marks import drop_ids, read_marks
 from made_trained_shares import make_trained_shares
 
-from tlkit.plots.trained_share import TrainedSharePage
+from tlkit.plots.trained_share import make_share_page
 from tlkit.summaries.trained_share import TrainedShareChoice, summarise_trained_share
 from tlkit.widgets import TrainedShareExplorer
 
@@ -31,11 +31,11 @@ def test_beginning_with_what_is_not_there_is_refused(settings):
 
 def test_a_page_draws_again_what_it_would_draw_afresh(explorer):
     table, drawn = make_trained_shares(), []
-    page = TrainedSharePage(table, "memory_mib", "outside")
+    page = make_share_page(table, "memory_mib", "outside")
     for strategy in ("lora", "lp_ft", "linear_probe"):
         summary = summarise_trained_share(explorer.shares, TrainedShareChoice(strategy, "memory_mib", "outside"))
         drawn.append(page.render(summary))
-        afresh = TrainedSharePage(table, "memory_mib", "outside").render(summary)
+        afresh = make_share_page(table, "memory_mib", "outside").render(summary)
         assert drop_ids(drawn[-1]) == drop_ids(afresh)
     assert len(set(drawn)) == 3
 

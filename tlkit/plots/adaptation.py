@@ -149,11 +149,9 @@ def _draw_pair_matrix(values, texts, ax, *, highest):
     ax.set(xlabel="target domain: adapted to and tested on", ylabel="source domain: trained on")
 
 
-class AdaptationPage(Page):
-    """Draw one pair of domains and method after another."""
-
-    def __init__(self, classes):
-        super().__init__(SIZE_INCHES, lambda figure: _draw_static(classes, figure), _draw_dynamic)
+def make_adaptation_page(classes):
+    """Return the page that draws one pair of domains and method after another."""
+    return Page(SIZE_INCHES, lambda figure: _draw_static(classes, figure), _draw_dynamic)
 
 
 def _draw_static(classes, figure):

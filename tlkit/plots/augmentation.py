@@ -123,39 +123,37 @@ def draw_ablation(comparison: Comparison, ax: Axes) -> Axes:
     return ax
 
 
-class AugmentationPage(Page):
-    """Draw original pictures above augmented ones, above the ablation; faster than a new figure for each choice."""
+def make_augmentation_page(comparison, n_pictures):
+    """Return the page that draws original pictures above augmented ones, above the ablation."""
+    arms = comparison.table["strategy"][comparison.table["strategy"] != comparison.baseline].tolist()
 
-    def __init__(self, comparison, n_pictures):
-        arms = comparison.table["strategy"][comparison.table["strategy"] != comparison.baseline].tolist()
+    def draw_static(figure):
+        gallery, ablation = figure.add_axes((0.01, 0.4, 0.98, 0.6)), figure.add_axes((0.2, 0.08, 0.78, 0.27))
+        _finish_gallery(gallery, n_pictures, _BOTTOM)
+        gallery.set_anchor("NW")
+        shots = comparison.table["shots"].iloc[0]
+        ablation.set_title(f"gain with its 95 % interval, {shots} training pictures per class", fontsize=10)
+        return gallery, draw_ablation(comparison, ablation)
 
-        def draw_static(figure):
-            gallery, ablation = figure.add_axes((0.01, 0.4, 0.98, 0.6)), figure.add_axes((0.2, 0.08, 0.78, 0.27))
-            _finish_gallery(gallery, n_pictures, _BOTTOM)
-            gallery.set_anchor("NW")
-            shots = comparison.table["shots"].iloc[0]
-            ablation.set_title(f"gain with its 95 % interval, {shots} training pictures per class", fontsize=10)
-            return gallery, draw_ablation(comparison, ablation)
+    def draw_dynamic(summary, axes):
+        gallery, ablation = axes
+        drawn = f"{summary.choice.policy.replace('_', ' ')}, draw {summary.choice.draw}"
+        mixed = [f"{drawn}: {', '.join(caption.splitlines())}" for caption in summary.captions]
+        rows = (
+            (0.0, "original pictures, as the network sees them", summary.plain, summary.names),
+            (_SECOND_ROW, f"the same pictures augmented: {drawn}", summary.augmented, mixed),
+        )
+        for top, heading, pictures, words in rows:
+            gallery.text(0, top - 0.05, heading, fontsize=10, va="bottom")
+            for column, picture in enumerate(pictures):
+                mark(_draw_picture(picture, gallery, column, top), "picture", words=words[column])
+        _draw_captions(summary.captions, gallery, _SECOND_ROW)
+        _finish_gallery(gallery, n_pictures, _BOTTOM)  # each picture has moved the limits
+        if summary.strategy in arms:
+            row = arms.index(summary.strategy)
+            ablation.axhspan(row - 0.7, row + 0.3, facecolor="none", edgecolor="black", linewidth=1.8)
 
-        def draw_dynamic(summary, axes):
-            gallery, ablation = axes
-            drawn = f"{summary.choice.policy.replace('_', ' ')}, draw {summary.choice.draw}"
-            mixed = [f"{drawn}: {', '.join(caption.splitlines())}" for caption in summary.captions]
-            rows = (
-                (0.0, "original pictures, as the network sees them", summary.plain, summary.names),
-                (_SECOND_ROW, f"the same pictures augmented: {drawn}", summary.augmented, mixed),
-            )
-            for top, heading, pictures, words in rows:
-                gallery.text(0, top - 0.05, heading, fontsize=10, va="bottom")
-                for column, picture in enumerate(pictures):
-                    mark(_draw_picture(picture, gallery, column, top), "picture", words=words[column])
-            _draw_captions(summary.captions, gallery, _SECOND_ROW)
-            _finish_gallery(gallery, n_pictures, _BOTTOM)  # each picture has moved the limits
-            if summary.strategy in arms:
-                row = arms.index(summary.strategy)
-                ablation.axhspan(row - 0.7, row + 0.3, facecolor="none", edgecolor="black", linewidth=1.8)
-
-        super().__init__(SIZE_INCHES, draw_static, draw_dynamic)
+    return Page(SIZE_INCHES, draw_static, draw_dynamic)
 
 
 def _name_arm(strategy):

@@ -146,22 +146,12 @@ def draw_choice(table, selection, ax, *, score, cost="n_flops", names="name", pr
     return draw_pareto(table[selection.fits], ax, cost=cost, score=score, names=names)
 
 
-def render_choice(table, selection, **settings):
-    """Return the drawing of a choice as SVG (str), without axes; see `draw_choice`."""
-    figure = _draw_page(make_vector_canvas(SIZE_INCHES).figure, table, selection, settings)
-    return render_vector([figure], SIZE_INCHES)
-
-
-def render_still_choice(table, selection, **settings):
-    """Return the drawing of a choice as PNG (bytes), without axes; see `draw_choice`."""
-    return render_figure(_draw_page(make_canvas(SIZE_INCHES).figure, table, selection, settings), 64)
-
-
-def _draw_page(figure, table, selection, settings):
-    """Draw a choice on an empty figure and return it."""
+def render_choice(table, selection, *, is_still=False, **settings):
+    """Return the drawing of a choice as SVG (str), or as PNG (bytes) if it is still; see `draw_choice`."""
+    figure = (make_canvas if is_still else make_vector_canvas)(SIZE_INCHES).figure
     # On axes with fixed margins: a layout that finds its margins draws everything two or three times.
     draw_choice(table, selection, figure.add_axes((0.08, 0.13, 0.9, 0.85)), **settings)
-    return figure
+    return render_figure(figure, 64) if is_still else render_vector([figure], SIZE_INCHES)
 
 
 @with_plain_texts

@@ -57,7 +57,6 @@ def draw_reliability(calibration: Calibration, ax: Axes) -> Axes:
     ax.legend(fontsize=TEXT_PT, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3, frameon=False)
     strip = ax.inset_axes((0, 1.03, 1, _STRIP_HEIGHT), sharex=ax)
     # The number of pictures per bin, with the calibration error as title.
-    table = calibration.table
     strip.bar(table["low"], table["n"], table["high"] - table["low"], align="edge", color="0.7", edgecolor="black")
     strip.set_ylabel("pictures")
     strip.tick_params(labelbottom=False)

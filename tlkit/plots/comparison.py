@@ -1,5 +1,7 @@
 """Accuracies of strategies with their intervals, and a page on one of them: its confusion matrix and its mistakes."""
 
+import functools
+
 from matplotlib.figure import Figure
 
 from tlkit.names import format_strategy
@@ -41,18 +43,13 @@ def save_comparison(comparison, path):
     figure.savefig(path, format="png", dpi=150)
 
 
-def _measure_lengths(arm):
-    """Return the lengths of an arm's error bars, (2, n); a single seed has none."""
-    return measure_error_bars(arm["accuracy"], arm["accuracy_low"], arm["accuracy_high"])
-
-
 def _draw_rows(table, ax):
     """Draw one row per strategy, with its verdict above the point."""
     strategies = table["strategy"].tolist()
     for index, strategy in enumerate(strategies):
         arm = table[table["strategy"] == strategy]
-        style = style_point(index) | {"linestyle": "none"}
-        ax.errorbar(arm["accuracy"], [index], xerr=_measure_lengths(arm), capsize=4, **style)
+        lengths = measure_error_bars(arm["accuracy"], arm["accuracy_low"], arm["accuracy_high"])
+        ax.errorbar(arm["accuracy"], [index], xerr=lengths, capsize=4, **style_point(index) | {"linestyle": "none"})
         row = arm.iloc[0]
         verdict = row["verdict"] if row["verdict"] == "baseline" else f"{row['verdict']} ({row['gain']:+.2f})"
         style = {"textcoords": "offset points", "ha": "center", "fontsize": TEXT_PT}
@@ -69,7 +66,8 @@ def _draw_curves(table, ax):
         arm = table[table["strategy"] == strategy]
         shots = arm["shots"] * 1.02 ** (index - 1)  # a little apart, so that overlapping intervals can be seen
         style = style_curve(index) | {"label": format_strategy(strategy), "capsize": 3}
-        ax.errorbar(shots, arm["accuracy"], yerr=_measure_lengths(arm), **style)
+        lengths = measure_error_bars(arm["accuracy"], arm["accuracy_low"], arm["accuracy_high"])
+        ax.errorbar(shots, arm["accuracy"], yerr=lengths, **style)
     ax.set_xscale("log")
     shots = sorted(table["shots"].unique())
     ax.set_xticks(shots, [str(number) for number in shots])
@@ -81,15 +79,10 @@ def _draw_curves(table, ax):
 SIZE_INCHES = (9.2, 6.5)
 
 
-class ComparisonPage(Page):
-    """Draw one arm of a comparison after another."""
-
-    def __init__(self, comparison, classes, read_picture):
-        super().__init__(
-            SIZE_INCHES,
-            lambda figure: _draw_static(comparison, classes, figure),
-            lambda summary, axes: _draw_dynamic(summary, comparison.table, read_picture, axes),
-        )
+def make_comparison_page(comparison, classes, read_picture):
+    """Return the page that draws one arm of a comparison after another."""
+    draw_static = functools.partial(_draw_static, comparison, classes)
+    return Page(SIZE_INCHES, draw_static, functools.partial(_draw_dynamic, comparison.table, read_picture))
 
 
 def _draw_static(comparison, classes, figure):
@@ -105,7 +98,7 @@ def _draw_static(comparison, classes, figure):
     return overview, confusion, mistakes
 
 
-def _draw_dynamic(summary, table, read_picture, axes):
+def _draw_dynamic(table, read_picture, summary, axes):
     """Mark the arm in the overview, and draw its confusion matrix and mistakes."""
     overview, confusion, mistakes = axes
     # With one number of shots the overview has one row per strategy, else one curve over shots.

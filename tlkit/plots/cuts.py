@@ -1,5 +1,6 @@
 """Heads on a network cut after several stages, with a picture's nearest neighbours at one of the cuts."""
 
+import functools
 import math
 
 from tlkit.plots.style import ACCURACY, FIXED, RING, draw_thumbnail, frame_sheet, shorten, style_curve
@@ -10,15 +11,10 @@ SIZE_INCHES = (9.2, 6.1)
 _N_COLUMNS, _PITCH_PX, _ROW_PX = 2, 166, 182
 
 
-class CutPage(Page):
-    """Draw one choice of cut, head and picture after another."""
-
-    def __init__(self, cuts, read_picture):
-        super().__init__(
-            SIZE_INCHES,
-            lambda figure: _draw_static(cuts, figure),
-            lambda summary, axes: _draw_dynamic(summary, cuts, read_picture, axes),
-        )
+def make_cut_page(cuts, read_picture):
+    """Return the page that draws one choice of cut, head and picture after another."""
+    draw_static = functools.partial(_draw_static, cuts)
+    return Page(SIZE_INCHES, draw_static, functools.partial(_draw_dynamic, cuts, read_picture))
 
 
 def _draw_static(cuts, figure):
@@ -48,7 +44,7 @@ def _draw_static(cuts, figure):
     return scores, pictures
 
 
-def _draw_dynamic(summary, cuts, read_picture, axes):
+def _draw_dynamic(cuts, read_picture, summary, axes):
     """Mark the chosen score with its interval, and draw the picture with its neighbours."""
     scores, pictures = axes
     choice, names = summary.choice, cuts.features[summary.choice.cut].names

@@ -70,23 +70,21 @@ def draw_feature_map(features, ax, *, positions=None, method="pca", kinds=None):
     return ax
 
 
-class FeatureMapPage(Page):
-    """Draw a map once, and on it one selected picture with its neighbours after another (list of indices)."""
+def make_map_page(features, positions, method, kinds):
+    """Return the page that draws a map and on it one selected picture after another, with its neighbours (indices)."""
 
-    def __init__(self, features, positions, method, kinds):
-        def draw_static(figure):
-            figure.set_layout_engine("constrained")
-            ax = draw_feature_map(features, figure.subplots(), positions=positions, method=method, kinds=kinds)
-            figure.draw_without_rendering()
-            figure.set_layout_engine("none")  # it has found its place
-            return (ax,)
+    def draw_static(figure):
+        figure.set_layout_engine("constrained")
+        ax = draw_feature_map(features, figure.subplots(), positions=positions, method=method, kinds=kinds)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # it has found its place
+        return (ax,)
 
-        super().__init__(_SIZE_INCHES, draw_static, lambda shown, axes: _draw_selected(positions[shown], *axes))
+    def draw_dynamic(shown, axes):
+        (ax,), places = axes, positions[shown]
+        for place in places[1:]:
+            ax.plot(*zip(places[0], place, strict=True), color="black", linewidth=0.8, **FIXED)
+        ax.plot(*places[1:].T, **RING | {"markersize": 10, "markeredgewidth": 1}, **FIXED)
+        ax.plot(*places[:1].T, **RING, **FIXED)
 
-
-def _draw_selected(places, ax):
-    """Draw a ring around the first of (n, 2) places, and lines to the others."""
-    for place in places[1:]:
-        ax.plot(*zip(places[0], place, strict=True), color="black", linewidth=0.8, **FIXED)
-    ax.plot(*places[1:].T, **RING | {"markersize": 10, "markeredgewidth": 1}, **FIXED)
-    ax.plot(*places[:1].T, **RING, **FIXED)
+    return Page(_SIZE_INCHES, draw_static, draw_dynamic)

@@ -15,11 +15,9 @@ _BAR_WIDTH = 0.7
 _ABOVE_FRAMES = 2.6  # zorder of the dynamic part, above the frames of the static part
 
 
-class FreezingPage(Page):
-    """Draw one choice of frozen stages after another."""
-
-    def __init__(self, everything):
-        super().__init__(SIZE_INCHES, lambda figure: _draw_static(everything, figure), _draw_dynamic)
+def make_freezing_page(everything):
+    """Return the page that draws one choice of frozen stages after another."""
+    return Page(SIZE_INCHES, lambda figure: _draw_static(everything, figure), _draw_dynamic)
 
 
 def _draw_static(everything, figure):
@@ -77,21 +75,17 @@ def _draw_dynamic(summary, axes):
     for column, part in enumerate(summary.parts):
         treatment = "frozen" if part in summary.choice.frozen else "learns"
         moves.text(column, -0.6, f"{part}\n{treatment}", ha="center", va="bottom", fontsize=TEXT_PT)
+    # Whether each part moves; None for a part without such values, such as norm layers.
     for row, (kind, moved) in enumerate(summary.moves.items()):
-        _draw_moves(kind, moved, row, summary.parts, moves)
+        for column, part in enumerate(summary.parts):
+            if moved[column] is not None:
+                colour, word = (_MOVES, "moves") if moved[column] else (_FROZEN, "still")
+                cell = Rectangle((column - 0.47, row - 0.45), 0.94, 0.9, color=colour, zorder=_ABOVE_FRAMES)
+                _mark_part(moves.add_artist(cell), column, summary.parts, f"{kind} of {part}: {word}")
+                moves.text(column, row, word, ha="center", va="center", fontsize=TEXT_PT, color=ON_LIGHT)
     _draw_bars(summary.activations_mib, "MiB", summary, activations)
     _draw_bars([1000 * duration_s for duration_s in summary.durations_s], "ms", summary, durations)
     _draw_memory(summary.memory_mib, 0, memory)
-
-
-def _draw_moves(kind, moved, row, parts, ax):
-    """Draw whether each part moves: (n_parts,) bool, None for a part without such values, such as norm layers."""
-    for column, moves in enumerate(moved):
-        if moves is not None:
-            colour, word = (_MOVES, "moves") if moves else (_FROZEN, "still")
-            cell = Rectangle((column - 0.47, row - 0.45), 0.94, 0.9, color=colour, zorder=_ABOVE_FRAMES)
-            _mark_part(ax.add_artist(cell), column, parts, f"{kind} of {parts[column]}: {word}")
-            ax.text(column, row, word, ha="center", va="center", fontsize=TEXT_PT, color=ON_LIGHT)
 
 
 def _mark_part(artist, column, parts, words):

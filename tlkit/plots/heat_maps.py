@@ -1,5 +1,7 @@
 """Heat maps over pictures: the picture in dark gray, and heat in red to yellow, the hotter, the brighter."""
 
+import functools
+
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -127,15 +129,9 @@ def draw_correlations(study: HeatStudy, ax: Axes) -> Axes:
     return ax
 
 
-class HeatStudyPage(Page):
-    """Draw one choice of picture, depth and method after another."""
-
-    def __init__(self, study):
-        super().__init__(
-            SIZE_INCHES,
-            lambda figure: _draw_static(study, figure),
-            lambda summary, axes: _draw_dynamic(summary, study, axes),
-        )
+def make_heat_page(study):
+    """Return the page that draws one choice of picture, depth and method after another."""
+    return Page(SIZE_INCHES, functools.partial(_draw_static, study), functools.partial(_draw_dynamic, study))
 
 
 def _draw_static(study, figure):
@@ -153,7 +149,7 @@ def _draw_static(study, figure):
     return picture, trained, random, curves
 
 
-def _draw_dynamic(summary, study, axes):
+def _draw_dynamic(study, summary, axes):
     """Draw the picture and its two heat maps, and mark the chosen point."""
     picture, trained, random, curves = axes
     choice, shown = summary.choice, study.inputs[summary.choice.picture]

@@ -14,11 +14,9 @@ SIZE_INCHES = (9.2, 6.2)
 _FIELDS, _COLUMNS = ("weight", "shots"), ("target_only", "with_source")
 
 
-class SourceWorthPage(Page):
-    """Draw one summary of a source after another."""
-
-    def __init__(self, summaries):
-        super().__init__(SIZE_INCHES, lambda figure: _draw_static(summaries, figure), _draw_dynamic)
+def make_source_page(summaries):
+    """Return the page that draws one summary of a source after another."""
+    return Page(SIZE_INCHES, lambda figure: _draw_static(summaries, figure), _draw_dynamic)
 
 
 def _draw_static(summaries, figure):

@@ -124,7 +124,7 @@ def draw_specification_curve(
 def render_specification_curve(claim) -> str:
     """Return the specification curve of a claim as an HTML image of vector graphics, the same bytes every time."""
     # JupyterLab removes plain SVG from notebooks that aren't trusted yet. An image stays, and can be described.
-    page, summary = SpecificationPage(claim), summarise_curve(claim, claim.choices)
+    page, summary = make_specification_page(claim), summarise_curve(claim, claim.choices)
     figure = page.draw(summary, make_vector_canvas(page.size_inches).figure)
     numbers = {}  # of ids, which are random
     drawn = _SURPLUS.sub("", render_vector([figure], page.size_inches))
@@ -135,25 +135,23 @@ def render_specification_curve(claim) -> str:
     return f'<img alt="{words}" src="{source}" style="width: {96 * _WIDTH:.0f}px; max-width: 100%">'
 
 
-class SpecificationPage(Page):
-    """Draw the specification curve of a claim with some of its replications; the others are gray."""
+def make_specification_page(claim):
+    """Return the page of the specification curve of a claim, with some of its replications; the others are gray."""
+    table, choices, expected = claim.replications, claim.choices, claim.expected
+    below = _BOTTOM + _ROW * (max(_place_rows(choices).values()) + 1.5)
+    height = below + _CURVE + _TOP
 
-    def __init__(self, claim):
-        table, choices, expected = claim.replications, claim.choices, claim.expected
-        below = _BOTTOM + _ROW * (max(_place_rows(choices).values()) + 1.5)
-        height = below + _CURVE + _TOP
+    def draw_static(figure):
+        boxes = (below, _CURVE), (_BOTTOM, below - _BOTTOM)
+        left, width = _LEFT / _WIDTH, 0.99 - _LEFT / _WIDTH
+        axes = [figure.add_axes((left, bottom / height, width, tall / height)) for bottom, tall in boxes]
+        _draw_frame(table, choices, expected, claim.effect, axes)
+        return axes
 
-        def draw_static(figure):
-            boxes = (below, _CURVE), (_BOTTOM, below - _BOTTOM)
-            left, width = _LEFT / _WIDTH, 0.99 - _LEFT / _WIDTH
-            axes = [figure.add_axes((left, bottom / height, width, tall / height)) for bottom, tall in boxes]
-            _draw_frame(table, choices, expected, claim.effect, axes)
-            return axes
+    def draw_dynamic(summary, axes):
+        _draw_replications(table, choices, expected, axes, summary.kept)
 
-        def draw_dynamic(summary, axes):
-            _draw_replications(table, choices, expected, axes, summary.kept)
-
-        super().__init__((_WIDTH, height), draw_static, draw_dynamic)
+    return Page((_WIDTH, height), draw_static, draw_dynamic)
 
 
 def _place_rows(choices):

@@ -81,14 +81,14 @@ def frame_sheet(ax, width, height):
     ax.set_axis_off()
 
 
-def draw_matrix(values, texts, rows, columns, ax, *, limits, fontsize=TEXT_PT, **image):
+def draw_matrix(values, texts, rows, columns, ax, *, limits, **image):
     """Draw (n_rows, n_columns) values as shades between limits (low, high), with texts {(row, column): str}."""
     low, high = limits
     ax.imshow(values, vmin=low, vmax=high, **image)
     for (row, column), text in texts.items():
         value = values[row, column]
         colour = "white" if value > _DARK * high or value < _DARK * low < 0 else "black"
-        ax.text(column, row, text, ha="center", va="center", fontsize=fontsize, color=colour)
+        ax.text(column, row, text, ha="center", va="center", fontsize=TEXT_PT, color=colour)
     ax.set_xticks(range(len(columns)), columns)
     ax.set_yticks(range(len(rows)), rows)
     hide_frame(ax)

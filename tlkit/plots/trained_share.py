@@ -73,28 +73,27 @@ def draw_trained_share(table: DataFrame, ax: Axes, *, cost: str = "trained_share
     return ax
 
 
-class TrainedSharePage(Page):
-    """Draw accuracies against a cost with a mark at one strategy after another."""
+def make_share_page(table, cost, score):
+    """Return the page that draws accuracies against a cost, with a mark at one strategy after another."""
 
-    def __init__(self, table, cost, score):
-        def draw_static(figure):
-            bottom = (0.75 + 0.19 * math.ceil(len(table) / 3)) / SIZE_INCHES[1]
-            ax = figure.add_axes((0.08, bottom, 0.9, 0.945 - bottom))
-            draw_trained_share(table, ax, cost=cost, score=score)
-            within = {"bbox_to_anchor": (0.5, 0), "bbox_transform": figure.transFigure}
-            ax.legend(fontsize=9, loc="lower center", ncols=3, frameon=False, **within)
-            ax.set_title(f"{score.replace('_', ' ')} of each strategy, with its interval, by its cost", fontsize=10)
-            return [ax]
+    def draw_static(figure):
+        bottom = (0.75 + 0.19 * math.ceil(len(table) / 3)) / SIZE_INCHES[1]
+        ax = figure.add_axes((0.08, bottom, 0.9, 0.945 - bottom))
+        draw_trained_share(table, ax, cost=cost, score=score)
+        within = {"bbox_to_anchor": (0.5, 0), "bbox_transform": figure.transFigure}
+        ax.legend(fontsize=9, loc="lower center", ncols=3, frameon=False, **within)
+        ax.set_title(f"{score.replace('_', ' ')} of each strategy, with its interval, by its cost", fontsize=10)
+        return [ax]
 
-        def draw_dynamic(summary, axes):
-            row = table["strategy"].tolist().index(summary.choice.strategy)
-            x, y = _spread(table[cost].to_numpy(float) / format_cost(cost)[1])[row], table[score].iloc[row]
-            axes[0].plot([x], [y], **RING, **FIXED)
-            left, bottom = axes[0].get_xlim()[0], axes[0].get_ylim()[0]
-            line = {"color": "black", "linestyle": ":", "linewidth": 1, "zorder": 10}
-            axes[0].plot([left, x, x], [y, y, bottom], **line, **FIXED)
+    def draw_dynamic(summary, axes):
+        row = table["strategy"].tolist().index(summary.choice.strategy)
+        x, y = _spread(table[cost].to_numpy(float) / format_cost(cost)[1])[row], table[score].iloc[row]
+        axes[0].plot([x], [y], **RING, **FIXED)
+        left, bottom = axes[0].get_xlim()[0], axes[0].get_ylim()[0]
+        line = {"color": "black", "linestyle": ":", "linewidth": 1, "zorder": 10}
+        axes[0].plot([left, x, x], [y, y, bottom], **line, **FIXED)
 
-        super().__init__(SIZE_INCHES, draw_static, draw_dynamic)
+    return Page(SIZE_INCHES, draw_static, draw_dynamic)
 
 
 def _find_limits(costs):

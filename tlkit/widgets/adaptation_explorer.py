@@ -11,7 +11,7 @@ from tlkit.arguments import check_known
 from tlkit.features.features import Features
 from tlkit.images.imageset import ImageSet
 from tlkit.names import format_strategy
-from tlkit.plots.adaptation import AdaptationPage
+from tlkit.plots.adaptation import make_adaptation_page
 from tlkit.summaries.adaptation import AdaptationChoice, AdaptationResults, summarise_adaptation
 from tlkit.widgets.controls import make_buttons
 from tlkit.widgets.explorer import ChoiceExplorer, refuse_value
@@ -75,7 +75,7 @@ class AdaptationExplorer(ChoiceExplorer):
             {name: make_buttons(offered, format_option=format_strategy) for name, offered in options.items()},
             check=self.adaptations.check,
             summarise=functools.partial(summarise_adaptation, self.adaptations),
-            page=AdaptationPage([images.classes[label] for label in np.unique(images.labels)]),
+            page=make_adaptation_page([images.classes[label] for label in np.unique(images.labels)]),
         )
 
     @traitlets.validate("source", "target", "method")

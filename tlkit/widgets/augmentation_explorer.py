@@ -7,7 +7,7 @@ import traitlets
 import tlkit as tl
 from tlkit.comparison.compare import Comparison
 from tlkit.images.imageset import ImageSet
-from tlkit.plots.augmentation import AugmentationPage
+from tlkit.plots.augmentation import make_augmentation_page
 from tlkit.summaries.augmentation import AugmentationAblation, AugmentationChoice, summarise_augmentation
 from tlkit.widgets.controls import make_buttons, make_slider
 from tlkit.widgets.explorer import ChoiceExplorer
@@ -54,7 +54,7 @@ class AugmentationExplorer(ChoiceExplorer):
             {"policy": make_buttons(policies), "draw": make_slider(range(n_draws))},
             check=self.augmentations.check,
             summarise=functools.partial(summarise_augmentation, self.augmentations),
-            page=AugmentationPage(comparison, len(self.augmentations.plain)),
+            page=make_augmentation_page(comparison, len(self.augmentations.plain)),
             clicks={"point": ["policy"]},
         )
 

@@ -9,7 +9,7 @@ import pandas as pd
 import traitlets
 
 from tlkit.arguments import check_known
-from tlkit.plots.backbone_choice import render_choice, render_still_choice
+from tlkit.plots.backbone_choice import render_choice
 from tlkit.summaries.backbone_choice import LIMITED, Budget, choose, format_limit, list_excesses
 from tlkit.summaries.backbone_table import describe_columns, format_cells
 from tlkit.widgets.controls import make_buttons, make_slider
@@ -149,7 +149,7 @@ class BackboneChooser(Explorer):
         # Before there is a prediction, neither scores nor an empty picture are shown.
         state = (self.budget, self.predicted, self.score)
         if state not in self._drawn:
-            self._drawn[state] = "" if self.predicted is None else self._render(render_choice)
+            self._drawn[state] = "" if self.predicted is None else self._render()
         with self.hold_sync():
             self.candidates, self.drawing, self.status = self._list_candidates(), self._drawn[state], self._describe()
 
@@ -181,15 +181,15 @@ class BackboneChooser(Explorer):
             "fits": (excesses[rows] == "").tolist(),
         }
 
-    def _render(self, render):
-        """Return a drawing of the scores by a function of `plots.backbone_choice`."""
+    def _render(self, *, is_still=False):
+        """Return the drawing of the scores, as `render_choice` does."""
         settings = {"score": self.score, "cost": self._cost, "names": self._column, "predicted": self.predicted}
-        return render(self.table, self.selection, **settings)
+        return render_choice(self.table, self.selection, is_still=is_still, **settings)
 
     def _draw_still(self):
         """Return the scores under the current budget (PNG, bytes), even while they are hidden."""
         with self._lock:
-            return self._render(render_still_choice)
+            return self._render(is_still=True)
 
     def __repr__(self):
         kept = "no prediction yet" if self.predicted is None else f"predicted: {self.predicted}"

@@ -7,7 +7,7 @@ import traitlets
 
 from tlkit.claims.claim import Claim
 from tlkit.claims.ledger import get
-from tlkit.plots.specification_curve import SpecificationPage, summarise_curve
+from tlkit.plots.specification_curve import make_specification_page, summarise_curve
 from tlkit.widgets.controls import make_buttons
 from tlkit.widgets.explorer import ChoiceExplorer
 
@@ -44,7 +44,7 @@ class ClaimExplorer(ChoiceExplorer):
             },
             check=functools.partial(_check_levels, offered),
             summarise=lambda choice: summarise_curve(claim, dataclasses.asdict(choice)),
-            page=SpecificationPage(claim),
+            page=make_specification_page(claim),
         )
 
     def __repr__(self):

@@ -7,7 +7,7 @@ import traitlets
 from tlkit.comparison.compare import Comparison
 from tlkit.images.imageset import ImageSet
 from tlkit.names import format_strategy
-from tlkit.plots.comparison import ComparisonPage
+from tlkit.plots.comparison import make_comparison_page
 from tlkit.summaries.comparison import ArmChoice, check_arm, summarise_arm
 from tlkit.widgets.controls import make_buttons, make_slider
 from tlkit.widgets.explorer import ChoiceExplorer
@@ -61,7 +61,7 @@ class ComparisonExplorer(ChoiceExplorer):
             },
             check=functools.partial(check_arm, comparison),
             summarise=functools.partial(summarise_arm, comparison),
-            page=ComparisonPage(comparison, classes, self._read_thumbnail),
+            page=make_comparison_page(comparison, classes, self._read_thumbnail),
         )
 
     def __repr__(self):

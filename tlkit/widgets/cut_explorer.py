@@ -8,7 +8,7 @@ import traitlets
 
 from tlkit.features.features import Features
 from tlkit.images.imageset import ImageSet
-from tlkit.plots.cuts import CutPage
+from tlkit.plots.cuts import make_cut_page
 from tlkit.summaries.cuts import CutChoice, CutComparison, summarise_cut
 from tlkit.widgets.controls import make_buttons, make_slider
 from tlkit.widgets.explorer import ChoiceExplorer
@@ -74,7 +74,7 @@ class CutExplorer(ChoiceExplorer):
             },
             check=self.cuts.check,
             summarise=functools.partial(summarise_cut, self.cuts),
-            page=CutPage(self.cuts, make_thumbnails(images)),
+            page=make_cut_page(self.cuts, make_thumbnails(images)),
             clicks={"point": ["cut", "head"], "picture": ["picture"]},
         )
 

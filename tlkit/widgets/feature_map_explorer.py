@@ -10,7 +10,7 @@ import traitlets
 from tlkit.arguments import check_count, check_known
 from tlkit.features.features import Features
 from tlkit.images.imageset import ImageSet
-from tlkit.plots.feature_map import FeatureMapPage
+from tlkit.plots.feature_map import make_map_page
 from tlkit.summaries.projection import (
     METHODS,
     check_mappable,
@@ -139,7 +139,7 @@ class FeatureMapExplorer(Explorer):
         """Return the page of the current map; that of PCA until t-SNE is computed."""
         key = self.method if self.method in self._maps else "pca", self.colour_by
         if key not in self._pages:
-            self._pages[key] = FeatureMapPage(self.features, self._maps[key[0]], key[0], self._kinds[key[1]])
+            self._pages[key] = make_map_page(self.features, self._maps[key[0]], key[0], self._kinds[key[1]])
         return self._pages[key]
 
     def _compute_tsne(self):

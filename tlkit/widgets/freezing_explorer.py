@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import traitlets
 
 from tlkit.backbones.freezing.costs import NORM_MODES, FreezingChoice, FreezingCosts, summarise_freezing
-from tlkit.plots.freezing import FreezingPage
+from tlkit.plots.freezing import make_freezing_page
 from tlkit.widgets.controls import make_buttons
 from tlkit.widgets.explorer import ChoiceExplorer
 
@@ -45,7 +45,7 @@ class FreezingExplorer(ChoiceExplorer):
             },
             check=costs.check,
             summarise=functools.partial(summarise_freezing, costs),
-            page=FreezingPage(summarise_freezing(costs, FreezingChoice())),
+            page=make_freezing_page(summarise_freezing(costs, FreezingChoice())),
             clicks={"stage": ["frozen"]},
         )
 

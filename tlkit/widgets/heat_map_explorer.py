@@ -5,7 +5,7 @@ import functools
 import traitlets
 
 from tlkit.inspection.random_weights import HeatStudy
-from tlkit.plots.heat_maps import HeatStudyPage
+from tlkit.plots.heat_maps import make_heat_page
 from tlkit.summaries.heat_maps import HeatChoice, check_heat_choice, summarise_heat_maps
 from tlkit.widgets.controls import make_buttons, make_slider
 from tlkit.widgets.explorer import ChoiceExplorer
@@ -49,7 +49,7 @@ class HeatMapExplorer(ChoiceExplorer):
             },
             check=functools.partial(check_heat_choice, study),
             summarise=functools.partial(summarise_heat_maps, study),
-            page=HeatStudyPage(study),
+            page=make_heat_page(study),
             clicks={"point": ["method", "depth"]},
         )
 

@@ -5,7 +5,7 @@ import itertools
 import pandas as pd
 import traitlets
 
-from tlkit.plots.source_worth import SourceWorthPage
+from tlkit.plots.source_worth import make_source_page
 from tlkit.summaries.source_worth import SourceChoice, SourceGains, summarise_source
 from tlkit.widgets.controls import make_buttons
 from tlkit.widgets.explorer import ChoiceExplorer
@@ -51,7 +51,7 @@ class SourceExplorer(ChoiceExplorer):
             },
             check=worths.check,
             summarise=summaries.__getitem__,
-            page=SourceWorthPage(list(summaries.values())),
+            page=make_source_page(list(summaries.values())),
             clicks={"cell": ["weight", "shots"]},
         )
 

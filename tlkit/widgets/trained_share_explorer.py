@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 import traitlets
 
-from tlkit.plots.trained_share import TrainedSharePage
+from tlkit.plots.trained_share import make_share_page
 from tlkit.summaries.trained_share import COSTS, TrainedShareChoice, TrainedShares, summarise_trained_share
 from tlkit.widgets.controls import make_buttons
 from tlkit.widgets.explorer import ChoiceExplorer
@@ -55,7 +55,7 @@ class TrainedShareExplorer(ChoiceExplorer):
             check=self.shares.check,
             summarise=functools.partial(summarise_trained_share, self.shares),
             # The axes depend on cost and score, so each pair has a page of its own.
-            page=functools.cache(functools.partial(TrainedSharePage, table)),
+            page=functools.cache(functools.partial(make_share_page, table)),
             clicks={"point": ["strategy"]},
         )
 
