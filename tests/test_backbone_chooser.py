@@ -283,7 +283,7 @@ def test_wrong_tables_are_refused(table):
 
 
 def test_a_failure_in_a_callback_is_shown_and_forgotten_once_it_works_again(chooser, monkeypatch):
-    def fail(_render):
+    def fail():
         raise RuntimeError("no <ink>")
 
     monkeypatch.setattr(chooser, "_render", fail)

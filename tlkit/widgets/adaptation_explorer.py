@@ -13,8 +13,7 @@ from tlkit.images.imageset import ImageSet
 from tlkit.names import format_strategy
 from tlkit.plots.adaptation import make_adaptation_page
 from tlkit.summaries.adaptation import AdaptationChoice, AdaptationResults, summarise_adaptation
-from tlkit.widgets.controls import make_buttons
-from tlkit.widgets.explorer import ChoiceExplorer, refuse_value
+from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, refuse_value
 
 
 class AdaptationExplorer(ChoiceExplorer):

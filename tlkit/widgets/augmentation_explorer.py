@@ -9,8 +9,7 @@ from tlkit.comparison.compare import Comparison
 from tlkit.images.imageset import ImageSet
 from tlkit.plots.augmentation import make_augmentation_page
 from tlkit.summaries.augmentation import AugmentationAblation, AugmentationChoice, summarise_augmentation
-from tlkit.widgets.controls import make_buttons, make_slider
-from tlkit.widgets.explorer import ChoiceExplorer
+from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, make_slider
 
 
 class AugmentationExplorer(ChoiceExplorer):

@@ -12,8 +12,7 @@ from tlkit.arguments import check_known
 from tlkit.plots.backbone_choice import render_choice
 from tlkit.summaries.backbone_choice import LIMITED, Budget, choose, format_limit, list_excesses
 from tlkit.summaries.backbone_table import describe_columns, format_cells
-from tlkit.widgets.controls import make_buttons, make_slider
-from tlkit.widgets.explorer import Explorer, read_script, read_style, refuse_value
+from tlkit.widgets.explorer import Explorer, make_buttons, make_slider, read_files, refuse_value
 
 _LABELS = {"n_flops": "compute, at most", "n_parameters": "size, at most", "image_size_px": "input, at most"}
 
@@ -55,8 +54,8 @@ class BackboneChooser(Explorer):
     BackboneChooser(1 of 2 candidates fit; predicted: a)
     """
 
-    _esm = read_script("table.js", "backbone_chooser.js")
-    _css = read_style("table.css", "backbone_chooser.css")
+    _esm = read_files("kit.js", "table.js", "backbone_chooser.js")
+    _css = read_files("kit.css", "table.css", "backbone_chooser.css")
 
     budget = traitlets.Instance(Budget)
     candidate = traitlets.Unicode(None, allow_none=True)

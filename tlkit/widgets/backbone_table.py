@@ -8,7 +8,7 @@ import traitlets
 
 from tlkit.arguments import check_known
 from tlkit.summaries.backbone_table import arrange, describe_columns, format_cells, format_column, format_html
-from tlkit.widgets.explorer import read_script, read_style, refuse_value
+from tlkit.widgets.explorer import make_bundle, read_files, refuse_value
 
 # Readers without widgets see this many rows; the whole table of timm would make a notebook of megabytes.
 _MAX_STATIC_ROWS = 30
@@ -50,8 +50,8 @@ class BackboneTable(anywidget.AnyWidget):
     ['resnet18']
     """
 
-    _esm = read_script("table.js", "backbone_table.js")
-    _css = read_style("table.css")
+    _esm = read_files("kit.js", "table.js", "backbone_table.js")
+    _css = read_files("kit.css", "table.css")
 
     columns = traitlets.List().tag(sync=True)
     cells = traitlets.List().tag(sync=True)
@@ -100,12 +100,10 @@ class BackboneTable(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **keywords):
         """Return the widget's display data, with the first rows as HTML for front ends without widgets."""
-        # anywidget returns a pair of data and metadata, or None if the front end has no widgets.
-        bundle, metadata = super()._repr_mimebundle_(**keywords) or ({}, {})
         n_hidden = max(0, len(self.order) - _MAX_STATIC_ROWS)
         note = f"{self.status}; {n_hidden} more below these" if n_hidden else self.status
         still = f"{format_html(self.shown.head(_MAX_STATIC_ROWS))}<p>{html.escape(note)}</p>"
-        return bundle | {"text/plain": repr(self), "text/html": still}, metadata
+        return make_bundle(self, keywords, {"text/html": still})
 
     def __repr__(self):
         return f"BackboneTable({self.status})"

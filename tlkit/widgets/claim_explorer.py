@@ -8,8 +8,7 @@ import traitlets
 from tlkit.claims.claim import Claim
 from tlkit.claims.ledger import get
 from tlkit.plots.specification_curve import make_specification_page, summarise_curve
-from tlkit.widgets.controls import make_buttons
-from tlkit.widgets.explorer import ChoiceExplorer
+from tlkit.widgets.explorer import ChoiceExplorer, make_buttons
 
 
 class ClaimExplorer(ChoiceExplorer):

@@ -9,8 +9,7 @@ from tlkit.images.imageset import ImageSet
 from tlkit.names import format_strategy
 from tlkit.plots.comparison import make_comparison_page
 from tlkit.summaries.comparison import ArmChoice, check_arm, summarise_arm
-from tlkit.widgets.controls import make_buttons, make_slider
-from tlkit.widgets.explorer import ChoiceExplorer
+from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, make_slider
 from tlkit.widgets.thumbnails import make_thumbnails
 
 
@@ -52,7 +51,13 @@ class ComparisonExplorer(ChoiceExplorer):
             self._all_shots[len(self._all_shots) // 2] if shots is None else shots,
         )
         classes = summarise_arm(comparison, choice).classes
-        self._read_thumbnail = _read_thumbnails(comparison, images)
+        indices = {name: index for index, name in enumerate(images.names)}
+        if missing := sorted(set(comparison.predictions["picture"]) - indices.keys()):
+            raise ValueError(
+                f"images: {missing[0]!r} is not there, nor are {len(missing) - 1} more of the pictures compared on; "
+                "pass the ImageSet that was compared on"
+            )
+        self._read_thumbnail = make_thumbnails(images, indices.__getitem__)
         super().__init__(
             choice,
             {
@@ -67,14 +72,3 @@ class ComparisonExplorer(ChoiceExplorer):
     def __repr__(self):
         n_strategies, n_shots = len(self._strategies), len(self._all_shots)
         return f"ComparisonExplorer({n_strategies} strategies × {n_shots} shots, {len(self.images)} pictures)"
-
-
-def _read_thumbnails(comparison, images):
-    """Return a function from the name of a compared picture to its thumbnail."""
-    indices = {name: index for index, name in enumerate(images.names)}
-    if missing := sorted(set(comparison.predictions["picture"]) - indices.keys()):
-        raise ValueError(
-            f"images: {missing[0]!r} is not there, nor are {len(missing) - 1} more of the pictures compared on; "
-            "pass the ImageSet that was compared on"
-        )
-    return make_thumbnails(images, indices.__getitem__)

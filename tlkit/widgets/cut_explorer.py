@@ -2,7 +2,6 @@
 
 import functools
 
-import numpy as np
 import pandas as pd
 import traitlets
 
@@ -10,9 +9,8 @@ from tlkit.features.features import Features
 from tlkit.images.imageset import ImageSet
 from tlkit.plots.cuts import make_cut_page
 from tlkit.summaries.cuts import CutChoice, CutComparison, summarise_cut
-from tlkit.widgets.controls import make_buttons, make_slider
-from tlkit.widgets.explorer import ChoiceExplorer
-from tlkit.widgets.thumbnails import make_thumbnails
+from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, make_slider
+from tlkit.widgets.thumbnails import check_same_pictures, make_thumbnails
 
 
 class CutExplorer(ChoiceExplorer):
@@ -59,12 +57,7 @@ class CutExplorer(ChoiceExplorer):
         picture: int = 0,
     ):
         self.cuts, self.images = CutComparison(features, table), images
-        first = next(iter(features.values()))
-        if not np.array_equal(first.names, images.names):
-            raise ValueError(
-                f"images: {len(images)} pictures that aren't those of the features ({len(first)}); pass the ImageSet "
-                "that the features were extracted from"
-            )
+        check_same_pictures(next(iter(features.values())), images)
         super().__init__(
             CutChoice(next(iter(features)) if cut is None else cut, head or self.cuts.heads[0], picture),
             {

@@ -1,4 +1,4 @@
-"""The base of explorers: one choice at a time, shown as vector graphics, in words, and as a still picture."""
+"""The base of explorers: one choice at a time by controls, shown as vector graphics, in words, and as a picture."""
 
 import base64
 import contextlib
@@ -25,20 +25,22 @@ def refuse_value():
         raise traitlets.TraitError(str(error)) from error
 
 
-def read_script(*names):
-    """Return the JavaScript of a widget, after the functions that all of them share."""
-    return "".join(Path(__file__).with_name(part).read_text("utf-8") for part in ("kit.js", *names))
+def read_files(*names):
+    """Return the content of scripts or styles of widgets; all widgets share kit.js and kit.css."""
+    return "".join(Path(__file__).with_name(name).read_text("utf-8") for name in names)
 
 
-def read_style(*names):
-    """Return the CSS of a widget, after the rules that all of them share."""
-    return "".join(Path(__file__).with_name(part).read_text("utf-8") for part in ("kit.css", *names))
+def make_bundle(widget, keywords, still, *, text=None):
+    """Return the display data of a widget, with a text and a still form for front ends without widgets."""
+    # anywidget returns a pair of data and metadata, or None if the front end has no widgets.
+    bundle, metadata = anywidget.AnyWidget._repr_mimebundle_(widget, **keywords) or ({}, {})
+    return bundle | {"text/plain": text or repr(widget)} | still, metadata
 
 
 class Explorer(anywidget.AnyWidget):
     """A widget with a `status` sentence and a `snapshot`; `error` is the exception of the last change, or None."""
 
-    _css = read_style()
+    _css = read_files("kit.css")
 
     status = traitlets.Unicode().tag(sync=True)
     error = None
@@ -57,11 +59,56 @@ class Explorer(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **keywords):
         """Return the widget's display data, with a still picture for front ends without widgets."""
-        # anywidget returns a pair of data and metadata, or None if the front end has no widgets.
-        bundle, metadata = super()._repr_mimebundle_(**keywords) or ({}, {})
         still = base64.b64encode(self.snapshot().data).decode()
-        metadata = metadata | {"image/png": {"alt": self.status}}
-        return bundle | {"text/plain": repr(self), "image/png": still}, metadata
+        bundle, metadata = make_bundle(self, keywords, {"image/png": still})
+        return bundle, metadata | {"image/png": {"alt": self.status}}
+
+
+@dataclasses.dataclass(frozen=True)
+class Control:
+    """A choice among options; `chosen` values are theirs, while the browser only knows their positions."""
+
+    kind: str  # "radio", "toggles" (any number of options) or "slider"
+    options: tuple
+    texts: tuple  # of str, as many
+    label: str = ""
+    unit: str = ""
+
+    def find(self, value):
+        """Return the position of a value among the options; those of a tuple of values, for toggles."""
+        if self.kind == "toggles":
+            return [self.options.index(one) for one in value]
+        return self.options.index(value)
+
+    def get(self, place):
+        """Return the option at a position; the tuple of options at several, for toggles."""
+        if self.kind == "toggles":
+            return tuple(self.options[one] for one in sorted(place))
+        return self.options[place]
+
+    def list_clicks(self, value):
+        """Return the values that clicks on the options lead to; none for a slider, whose options can all be chosen."""
+        if self.kind == "toggles":
+            return [
+                tuple(one for one in self.options if (one in value) != (one == clicked)) for clicked in self.options
+            ]
+        return self.options if self.kind == "radio" else ()
+
+    def describe(self, name, disabled=()):
+        """Return the control for the script (dict), with the positions of options that can't be chosen."""
+        given = {"name": name, "kind": self.kind, "texts": self.texts, "label": self.label or name, "unit": self.unit}
+        return given | {"disabled": list(disabled)}
+
+
+def make_buttons(options, *, label="", unit="", kind="radio", format_option=str):
+    """Return radio buttons, or toggles, for values or pairs (text, value)."""
+    pairs = [option if isinstance(option, tuple) else (format_option(option), option) for option in options]
+    return Control(kind, tuple(value for _, value in pairs), tuple(text for text, _ in pairs), label, unit)
+
+
+def make_slider(options, *, label="", unit=""):
+    """Return a slider over values; a button for a single one, since sliders need two."""
+    return make_buttons(options, label=label, unit=unit, kind="slider" if len(options) > 1 else "radio")
 
 
 class ChoiceExplorer(Explorer):
@@ -73,7 +120,7 @@ class ChoiceExplorer(Explorer):
     # - summarise(choice), which returns a summary with a `sentence`, and page, which renders summaries;
     # - clicks, {kind of a mark: fields}: a click on the mark "kind:3" chooses option 3 of the field.
 
-    _esm = read_script("explorer.js")
+    _esm = read_files("kit.js", "explorer.js")
 
     controls = traitlets.List().tag(sync=True)
     chosen = traitlets.Dict().tag(sync=True)  # {field: position of its option}

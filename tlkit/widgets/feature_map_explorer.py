@@ -11,16 +11,10 @@ from tlkit.arguments import check_count, check_known
 from tlkit.features.features import Features
 from tlkit.images.imageset import ImageSet
 from tlkit.plots.feature_map import make_map_page
-from tlkit.summaries.projection import (
-    METHODS,
-    check_mappable,
-    find_neighbors,
-    project_features,
-    share_same_class,
-)
-from tlkit.widgets.explorer import Explorer, read_script, read_style, refuse_value
+from tlkit.summaries.projection import METHODS, check_mappable, find_neighbors, project_features, share_same_class
+from tlkit.widgets.explorer import Explorer, read_files, refuse_value
 from tlkit.widgets.jobs import Job
-from tlkit.widgets.thumbnails import make_thumbnails
+from tlkit.widgets.thumbnails import check_same_pictures, make_thumbnails
 
 COLOURINGS = ("class", "domain")
 _N_NEIGHBORS = 5
@@ -69,8 +63,8 @@ class FeatureMapExplorer(Explorer):
     (5,)
     """
 
-    _esm = read_script("feature_map_explorer.js")
-    _css = read_style("feature_map_explorer.css")
+    _esm = read_files("kit.js", "feature_map_explorer.js")
+    _css = read_files("kit.css", "feature_map_explorer.css")
 
     method = traitlets.Unicode().tag(sync=True)
     colour_by = traitlets.Unicode().tag(sync=True)
@@ -83,7 +77,7 @@ class FeatureMapExplorer(Explorer):
 
     def __init__(self, features: Features, images: ImageSet, *, method: str = "pca", colour_by: str = "class"):
         check_mappable(features)
-        _check_same_pictures(features, images)
+        check_same_pictures(features, images)
         check_known("method", method, METHODS)
         check_known("colour_by", colour_by, COLOURINGS)
         self.features, self.images = features, images
@@ -204,19 +198,3 @@ class FeatureMapExplorer(Explorer):
 
     def __repr__(self):
         return f"FeatureMapExplorer({len(self.features)} pictures, {METHODS[self.method]}, by {self.colour_by})"
-
-
-def _check_same_pictures(features, images):
-    """Raise ValueError if the features were extracted from other pictures, or in another order."""
-    if len(features) != len(images):
-        raise ValueError(
-            f"images: {len(images)} pictures for the features of {len(features)}; "
-            "pass the images that the features were extracted from"
-        )
-    if len(different := np.flatnonzero(features.names != images.names)):
-        index = different[0]
-        given, expected = str(images.names[index]), str(features.names[index])
-        raise ValueError(
-            f"images: picture {index} is {given!r}, but the features are of {expected!r}; "
-            "pass the images that the features were extracted from, in the same order"
-        )

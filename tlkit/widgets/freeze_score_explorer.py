@@ -16,7 +16,7 @@ from tlkit.strategies.strategy import Strategy
 from tlkit.summaries.freeze_score import FreezeScore, make_score, make_strategy, write_python
 from tlkit.summaries.freeze_score_painting import list_paintable, make_painted_score
 from tlkit.summaries.freeze_score_trials import ScoreTrials
-from tlkit.widgets.explorer import read_script, read_style
+from tlkit.widgets.explorer import read_files
 from tlkit.widgets.freeze_score_painter import FreezeScorePainter, make_grid
 from tlkit.widgets.jobs import Job
 from tlkit.widgets.score_runner import ScoreRunner
@@ -67,8 +67,8 @@ class FreezeScoreExplorer(FreezeScorePainter, ScoreRunner):
     True
     """
 
-    _esm = read_script("table.js", "freeze_score_painter.js", "freeze_score_explorer.js")
-    _css = read_style("table.css", "freeze_score_explorer.css")
+    _esm = read_files("kit.js", "table.js", "freeze_score_painter.js", "freeze_score_explorer.js")
+    _css = read_files("kit.css", "table.css", "freeze_score_explorer.css")
 
     known = traitlets.List().tag(sync=True)  # of pairs: name and title of a strategy to start with
     loaded = traitlets.Int(-1).tag(sync=True)  # place among them of the painted one; -1 for another

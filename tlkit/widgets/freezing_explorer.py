@@ -7,8 +7,7 @@ import traitlets
 
 from tlkit.backbones.freezing.costs import NORM_MODES, FreezingChoice, FreezingCosts, summarise_freezing
 from tlkit.plots.freezing import make_freezing_page
-from tlkit.widgets.controls import make_buttons
-from tlkit.widgets.explorer import ChoiceExplorer
+from tlkit.widgets.explorer import ChoiceExplorer, make_buttons
 
 
 class FreezingExplorer(ChoiceExplorer):

@@ -7,8 +7,7 @@ import traitlets
 from tlkit.inspection.random_weights import HeatStudy
 from tlkit.plots.heat_maps import make_heat_page
 from tlkit.summaries.heat_maps import HeatChoice, check_heat_choice, summarise_heat_maps
-from tlkit.widgets.controls import make_buttons, make_slider
-from tlkit.widgets.explorer import ChoiceExplorer
+from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, make_slider
 
 
 class HeatMapExplorer(ChoiceExplorer):

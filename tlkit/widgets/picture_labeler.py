@@ -23,7 +23,7 @@ from tlkit.images.label_file import LabelFile
 from tlkit.images.layout import find_pictures
 from tlkit.names import make_printable, number_repeats
 from tlkit.storage import written_whole
-from tlkit.widgets.explorer import Explorer, read_script, read_style
+from tlkit.widgets.explorer import Explorer, make_bundle, read_files
 from tlkit.widgets.jobs import Job
 from tlkit.widgets.thumbnails import encode_thumbnail
 
@@ -68,8 +68,8 @@ class PictureLabeler(Explorer):
     PictureLabeler(0 of 3 pictures labelled, 0 dropped)
     """
 
-    _esm = read_script("picture_labeler.js")
-    _css = read_style("picture_labeler.css")
+    _esm = read_files("kit.js", "picture_labeler.js")
+    _css = read_files("kit.css", "picture_labeler.css")
 
     folder = traitlets.Unicode().tag(sync=True)
     names = traitlets.List().tag(sync=True)  # of the pictures; other lists hold their indices
@@ -287,11 +287,10 @@ class PictureLabeler(Explorer):
 
     def _repr_mimebundle_(self, **keywords):
         """Return the widget's display data, with a table of the classes for front ends without widgets."""
-        bundle, metadata = super(Explorer, self)._repr_mimebundle_(**keywords) or ({}, {})
         rows = [(name, self.marks.count(place)) for place, name in enumerate(self.classes)]
         table = "".join(f"<tr><th scope=row>{html.escape(name)}</th><td>{count}</td></tr>" for name, count in rows)
         table = f"<p>{html.escape(self.status)}</p><table>{table}</table>"
-        return bundle | {"text/plain": repr(self), "text/html": table}, metadata
+        return make_bundle(self, keywords, {"text/html": table})
 
     def __repr__(self):
         return f"{type(self).__name__}({self._describe()})"

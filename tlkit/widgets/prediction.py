@@ -5,14 +5,13 @@ import hashlib
 import html
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import anywidget
 import traitlets
 
 from tlkit.arguments import check_known, check_number
 from tlkit.lessons.progress import find_entry, find_file, keep_entry
-from tlkit.widgets.explorer import read_script
+from tlkit.widgets.explorer import make_bundle, read_files
 from tlkit.widgets.fold import fold_answers
 
 _N_CHIPS = 10
@@ -44,7 +43,8 @@ class Outcome:
         """Return the text, and for readers with widgets the prediction, which unseals the result once it is kept."""
         lines = "<br>".join(html.escape(line) for line in repr(self).split("\n"))
         sealed = f"<details><summary>The result: predict first, then open it.</summary>{lines}</details>"
-        return _make_bundle(self.view, repr(self), sealed if self.predicted is None else f"<p>{lines}</p>", keywords)
+        form = sealed if self.predicted is None else f"<p>{lines}</p>"
+        return make_bundle(self.view, keywords, {"text/html": form}, text=repr(self))
 
 
 class Prediction(anywidget.AnyWidget):
@@ -87,8 +87,8 @@ class Prediction(anywidget.AnyWidget):
     3 of 10 chips are on it.
     """
 
-    _esm = read_script("prediction.js")
-    _css = "".join(Path(__file__).with_name(name).read_text("utf-8") for name in ("kit.css", "prediction.css"))
+    _esm = read_files("kit.js", "prediction.js")
+    _css = read_files("kit.css", "prediction.css")
 
     question = traitlets.Unicode().tag(sync=True)
     options = traitlets.List(traitlets.Unicode()).tag(sync=True)
@@ -236,17 +236,11 @@ class Prediction(anywidget.AnyWidget):
         lines = [f"{option}: {chips[option]}" if option in chips else option for option in self.options]
         items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
         form = f"<p><b>{html.escape(self.question)}</b></p><ul>{items}</ul>"
-        return _make_bundle(self, repr(self), form, keywords)
+        return make_bundle(self, keywords, {"text/html": form})
 
     def __repr__(self):
         kept = f"kept: {_format_chips(self._name_chips())}" if self.kept else _NONE_YET
         return f"Prediction({' | '.join(self.options)}; {kept})"
-
-
-def _make_bundle(view, text, form, keywords):
-    """Return the display data of a view, with a text and HTML for front ends without widgets."""
-    bundle, metadata = anywidget.AnyWidget._repr_mimebundle_(view, **keywords) or ({}, {})
-    return bundle | {"text/plain": text, "text/html": form}, metadata
 
 
 def _mark(traits):

@@ -7,8 +7,7 @@ import traitlets
 
 from tlkit.plots.source_worth import make_source_page
 from tlkit.summaries.source_worth import SourceChoice, SourceGains, summarise_source
-from tlkit.widgets.controls import make_buttons
-from tlkit.widgets.explorer import ChoiceExplorer
+from tlkit.widgets.explorer import ChoiceExplorer, make_buttons
 
 _LABELS = {"shots": "shots per class"}
 

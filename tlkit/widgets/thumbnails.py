@@ -1,14 +1,31 @@
-"""Small pictures, read when they are shown first."""
+"""Small pictures, read when they are shown first, and a check that they are those of some features."""
 
 import base64
 import functools
 import io
 
+import numpy as np
 from PIL import ImageOps
 
 from tlkit.images.decode import decode_picture, open_picture, read_orientation, turn_upright
 
 _THUMBNAIL_PX = 128
+
+
+def check_same_pictures(features, images):
+    """Raise ValueError if the features were extracted from other pictures, or in another order."""
+    if len(features) != len(images):
+        raise ValueError(
+            f"images: {len(images)} pictures for the features of {len(features)}; "
+            "pass the images that the features were extracted from"
+        )
+    if len(different := np.flatnonzero(features.names != images.names)):
+        index = different[0]
+        given, expected = str(images.names[index]), str(features.names[index])
+        raise ValueError(
+            f"images: picture {index} is {given!r}, but the features are of {expected!r}; "
+            "pass the images that the features were extracted from, in the same order"
+        )
 
 
 def make_thumbnails(images, find_index=lambda key: key):

@@ -8,8 +8,7 @@ import traitlets
 
 from tlkit.plots.trained_share import make_share_page
 from tlkit.summaries.trained_share import COSTS, TrainedShareChoice, TrainedShares, summarise_trained_share
-from tlkit.widgets.controls import make_buttons
-from tlkit.widgets.explorer import ChoiceExplorer
+from tlkit.widgets.explorer import ChoiceExplorer, make_buttons
 
 
 class TrainedShareExplorer(ChoiceExplorer):
