@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tlkit.inspection.similarity import _center_unbiased, cka, cka_band
+from tlkit.inspection.similarity import center_unbiased, cka, cka_band
 
 
 def make_noise(n, d, seed):
@@ -102,7 +102,7 @@ def test_the_band_is_that_of_shuffled_pictures_and_what_is_alike_lies_above(debi
 
 def test_rows_of_a_centred_kernel_sum_to_zero_beside_an_empty_diagonal():
     a, _ = make_alike()
-    kernel = _center_unbiased(a @ a.T)
+    kernel = center_unbiased(a @ a.T)
     assert np.diag(kernel) == pytest.approx(0)
     assert kernel.sum(axis=0) == pytest.approx(0, abs=1e-9)
 

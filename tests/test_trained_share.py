@@ -110,8 +110,6 @@ def test_an_empty_table_is_refused():
 
 def test_a_reading_sets_costs_against_the_strategy_that_trains_most():
     summary = summarise_trained_share(TrainedShares(make_trained_shares()), TrainedShareChoice("lora"))
-    assert summary.reference == "lp_ft"
-    assert summary.relative_costs == {"trained_share": 0.03, "memory_mib": 0.8, "stored_mib": 0.04}
     assert summary.sentence == (
         "lora trains 3.0% of the parameters. A step holds 128 MiB (80% of lp ft); 0.50 MiB are stored (4.0%). "
         "accuracy: 0.50 (0.45 to 0.55)."
@@ -125,7 +123,6 @@ def test_the_strategy_that_trains_most_is_set_against_nothing():
     assert summary.sentence == (
         "lp ft trains 100.0% of the parameters. A step holds 160 MiB; 12.50 MiB are stored. outside: 0.74."
     )
-    assert set(summary.relative_costs.values()) == {1.0}
 
 
 @pytest.mark.parametrize(

@@ -18,25 +18,10 @@ _COLUMNS = (
 _LEFT = ("network", "weights", "family", "pretrained on", "kind", "accuracy", "licence", "offline")
 
 
-class Sort(enum.StrEnum):
-    """The columns that can order the list."""
-
-    NAME = "name"
-    FAMILY = "family"
-    YEAR = "year"
-    PARAMETERS = "parameters"
-    FLOPS = "flops"
-    FEATURES = "features"
-    IMAGE_SIZE = "image-size"
-    ACCURACY = "accuracy"
-
-
-_SORT_COLUMNS = {
-    Sort.PARAMETERS: "n_parameters",
-    Sort.FLOPS: "n_flops",
-    Sort.FEATURES: "n_features",
-    Sort.IMAGE_SIZE: "image_size_px",
-}
+# Columns that can order the list, by their names in the command.
+_SORTS = {"name": "name", "family": "family", "year": "year", "parameters": "n_parameters", "flops": "n_flops"}
+_SORTS |= {"features": "n_features", "image-size": "image_size_px", "accuracy": "accuracy"}
+Sort = enum.StrEnum("Sort", {name: name for name in _SORTS})
 
 
 class _ListsByDefault(TyperGroup):
@@ -82,8 +67,7 @@ def list_networks(
     if offline:
         networks = networks[networks["offline"]]
     if sort is not None:
-        column = _SORT_COLUMNS.get(sort, sort.value)
-        networks = networks.sort_values(column, ascending=sort not in (Sort.ACCURACY, Sort.YEAR), kind="stable")
+        networks = networks.sort_values(_SORTS[sort], ascending=sort not in ("accuracy", "year"), kind="stable")
     if csv is not None:
         with written_whole(csv) as temporary:
             write_csv(networks, temporary)

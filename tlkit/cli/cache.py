@@ -27,8 +27,13 @@ def show(context: typer.Context):
     from tlkit.storage import cache_folder
 
     limit_bytes, kept = read_limit_bytes(), list_kept()
-    rows = []
-    for (kind, content), parts in sorted(_group(kept).items(), key=lambda item: KINDS.index(item[0][0])):
+    contents, groups, rows = {}, {}, []  # folders of features with the same description are one row
+    for one in kept:
+        path = one.paths[0].parent if one.kind == "features" else one.paths[0]
+        if path not in contents:
+            contents[path] = _describe(one)
+        groups.setdefault((one.kind, contents[path]), []).append(one)
+    for (kind, content), parts in sorted(groups.items(), key=lambda item: KINDS.index(item[0][0])):
         pictures = f"{_count_pictures(parts):,}" if kind == "features" else ""
         used = time.strftime("%Y-%m-%d %H:%M", time.localtime(max(one.used_s for one in parts)))
         rows.append((kind, content, pictures, _write_mb(parts), used))
@@ -98,17 +103,6 @@ def clear(
     say(f"removed {_write_mb(removed)} MB")
     if len(removed) < len(kept):
         raise OSError(f"{count(len(kept) - len(removed), 'file')} couldn't be removed; close programs that use them")
-
-
-def _group(kept):
-    """Return {(kind, content): list of Kept}; folders of features with the same description are one row."""
-    contents, groups = {}, {}
-    for one in kept:
-        path = one.paths[0].parent if one.kind == "features" else one.paths[0]
-        if path not in contents:
-            contents[path] = _describe(one)
-        groups.setdefault((one.kind, contents[path]), []).append(one)
-    return groups
 
 
 def _describe(kept):

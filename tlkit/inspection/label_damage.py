@@ -81,7 +81,11 @@ def measure_label_damage(
     rows = []
     for augment in augments:
         views = list(extract_views(backbone, images, augment, n_views, seed=seed, pretrained=True, progress=progress))
-        view_head = fit_head(_stack(features[train_rows], [values[train_rows] for values in views]))
+        # The views of the same pictures, one view after the other.
+        known = features[train_rows]
+        tiled = {name: np.tile(getattr(known, name), n_views) for name in ("labels", "names", "groups")}
+        seen = np.concatenate([values[train_rows] for values in views])
+        view_head = fit_head(dataclasses.replace(known, values=seen, **tiled))
         predicted = [
             np.stack([head.predict(values[test_rows]).argmax(axis=1) for values in views])
             for head in (plain_head, view_head)
@@ -96,12 +100,6 @@ def measure_label_damage(
                 row[column] = float((labels == test.labels)[:, chosen].mean())
             rows.append(row | _find_mistake(predicted[0][:, chosen], test.labels[chosen], images.classes))
     return pd.DataFrame(rows)
-
-
-def _stack(features, views):
-    """Return `Features` of several views, each (n, n_features), of the same pictures, one view after the other."""
-    tiled = {name: np.tile(getattr(features, name), len(views)) for name in ("labels", "names", "groups")}
-    return dataclasses.replace(features, values=np.concatenate(views), **tiled)
 
 
 def _find_mistake(predicted, labels, classes):

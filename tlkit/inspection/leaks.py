@@ -11,6 +11,7 @@ from tlkit.evaluation.intervals import two_way_interval
 from tlkit.features.extract import extract_features
 from tlkit.heads import fit_head
 from tlkit.images.imageset import ImageSet, check_images
+from tlkit.images.layout import count
 from tlkit.inspection.near_duplicates import MIN_SIMILARITY, find_near_duplicates
 
 
@@ -31,8 +32,8 @@ class Leaks:
             return f"No leak found: {len(self.in_train)} training and {len(self.in_test)} test pictures"
         return (
             f"{self.in_train.sum()} of {len(self.in_train)} training pictures leak into {self.in_test.sum()} of "
-            f"{len(self.in_test)} test pictures: {_count(len(self.groups), 'shared group')}, "
-            f"{_count(n_files, 'pair')} of the same file, {_count(n_near, 'pair')} of near duplicates "
+            f"{len(self.in_test)} test pictures: {count(len(self.groups), 'shared group')}, "
+            f"{count(n_files, 'pair')} of the same file, {count(n_near, 'pair')} of near duplicates "
             f"({n_other_group} of all pairs in different groups)"
         )
 
@@ -84,11 +85,6 @@ def find_leaks(
     in_train, in_test = np.isin(train.groups, groups), np.isin(test.groups, groups)
     in_train[train_rows] = in_test[test_rows] = True
     return Leaks(pairs, groups.tolist(), in_train, in_test)
-
-
-def _count(number, noun):
-    """Return a number with its noun, which gets an "s" unless the number is 1."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

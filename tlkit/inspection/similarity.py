@@ -85,7 +85,7 @@ def _center_both(a, b, debiased):
         check_finite(name, values)
         # Centring the features first gives the same kernel, and avoids the rounding errors of a large mean.
         centred = values - values.mean(axis=0)
-        kernel = (_center_unbiased if debiased else _center)(centred @ centred.T)
+        kernel = (center_unbiased if debiased else center)(centred @ centred.T)
         norm = np.linalg.norm(kernel)
         if norm <= 1e-12 * np.square(values).sum():
             raise ValueError(f"{name}: the same features for every picture, so there is nothing to compare")
@@ -95,13 +95,13 @@ def _center_both(a, b, debiased):
     return kernels
 
 
-def _center(kernel):
+def center(kernel):
     """Return a kernel (n, n) whose rows and columns have mean 0."""
     means = kernel.mean(axis=0)
     return kernel - means - means[:, None] + means.mean()
 
 
-def _center_unbiased(kernel):
+def center_unbiased(kernel):
     """Return the U-centred kernel (n, n): rows and columns sum to 0, with a zero diagonal."""
     # The bias comes from the similarity of each picture to itself, which is large in any features. U-centring removes
     # the diagonal, and divides by n - 2 and (n - 1)(n - 2), the degrees of freedom that are left without it.

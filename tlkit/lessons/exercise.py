@@ -77,7 +77,7 @@ def check(name: str, answer: object, **given: object) -> Check:
     >>> check("01_pictures", ..., train=None, shots=20)
     Not yet: no answer yet; replace the three dots with a whole number.
     """
-    check_answer, expected = _find(name)
+    check_answer, expected, read = _find(name)
     needed = set(inspect.signature(check_answer).parameters) - {"answer"}
     if needed != given.keys():
         raise TypeError(
@@ -87,7 +87,7 @@ def check(name: str, answer: object, **given: object) -> Check:
     if answer is None or answer is ...:
         return Check(False, f"no answer yet; replace the three dots with {expected}.")
     try:
-        verdict = Check(True, check_answer(answer, **given))
+        verdict = Check(True, check_answer(read(answer), **given))
     except NotYet as hint:
         verdict = Check(False, str(hint))
     _keep_try(name, verdict.passed)
@@ -105,7 +105,7 @@ def _keep_try(name, passed):
 
 
 def _find(name):
-    """Return the registered (function, expected answer) of an exercise; import the module of its lesson."""
+    """Return what `exercise` has registered; import the module of its lesson."""
     modules = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
     lessons = [module for module in modules if module.startswith("lesson_")]
     own = [module for module in lessons if module == f"lesson_{str(name).partition('_')[0]}"]
@@ -118,12 +118,13 @@ def _find(name):
     return _EXERCISES[name]
 
 
-def exercise(name: str, expected: str) -> Callable:
+def exercise(name: str, expected: str, read: Callable = lambda answer: answer) -> Callable:
     """Return a decorator that registers a function (answer, *, data …); `expected` describes the answer."""
 
-    # The function returns a sentence if the answer is right, and raises NotYet with a hint if it isn't.
+    # The function returns a sentence if the answer is right, and raises NotYet with a hint if it isn't. It is given
+    # what `read` returns of an answer, which raises NotYet for one of another type.
     def register(function):
-        _EXERCISES[name] = (function, expected)
+        _EXERCISES[name] = (function, expected, read)
         return function
 
     return register
@@ -152,9 +153,10 @@ def name_type(answer):
 
 
 def expect_function(answer):
-    """Raise NotYet if the answer isn't a function."""
+    """Return the answer; raise NotYet if it isn't a function."""
     if not callable(answer):
         raise NotYet(f"this should be your function, without brackets after it, and is a {name_type(answer)}.")
+    return answer
 
 
 def expect_whole_number(answer, quantity):

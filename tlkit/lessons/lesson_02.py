@@ -4,10 +4,10 @@ from tlkit.arguments import suggest
 from tlkit.lessons.exercise import NotYet, compare_number, exercise, expect_number, name_type
 
 
-@exercise("02_operations", "a number of GFLOP")
+@exercise("02_operations", "a number of GFLOP", expect_number)
 def _check_operations(answer, *, networks, network, image_size_px):
     """Return the verdict on the GFLOP per picture of a network at another height and width than its own."""
-    answer, row = expect_number(answer), networks.set_index("name").loc[network]
+    row = networks.set_index("name").loc[network]
     own, ratio = row["n_flops"] / 1e9, image_size_px / row["image_size_px"]
     slips = {
         f"those are the operations at its own {row['image_size_px']:g} px.": own,

@@ -5,10 +5,9 @@ from tlkit.lessons.exercise import NotYet, calling_answer, compare, exercise, ex
 _N_CLASSES, _N_BATCHES, _N_PICTURES = 3, 3, 2
 
 
-@exercise("03_loop", "the name of your function")
+@exercise("03_loop", "the name of your function", expect_function)
 def _check_loop(answer, *, backbone):
     """Return the verdict on a function (network, head, batches) that trains the head and nothing else."""
-    expect_function(answer)
     with calling_answer():
         outcome, explanation = _train(answer, backbone, disturbed=False), ""
         if not outcome["changed"] and outcome["learned"]:

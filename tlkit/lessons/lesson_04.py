@@ -14,10 +14,9 @@ _N_COPIES, _FAR = 3, 100.0  # copies of the test pictures, and how much their va
 _COLUMNS = ("values", "labels", "names", "groups")
 
 
-@exercise("04_ridge", "the name of your function")
+@exercise("04_ridge", "the name of your function", expect_function)
 def _check_ridge(answer, *, features, l2_penalty):
     """Return the verdict on (features, l2_penalty) → weight (n_classes, n_features) and bias (n_classes,) of ridge."""
-    expect_function(answer)
     values, targets = np.asarray(features.values, float), _make_targets(features, low=-1.0)
     scale, n = measure_scale(features.values), len(features)
     right, right_bias = _solve(values / scale, targets, l2_penalty * n)
@@ -34,16 +33,16 @@ def _check_ridge(answer, *, features, l2_penalty):
             f"shapes {weight.shape} and {bias.shape}, expected {right.shape} and {right_bias.shape}: a row of weights "
             "and one bias per class."
         )
-    if _measure_difference(weight, right) <= _TOLERANCE:
-        if _measure_difference(bias, right_bias) <= _TOLERANCE:
+    if np.allclose(weight, right, rtol=0, atol=_TOLERANCE):
+        if np.allclose(bias, right_bias, rtol=0, atol=_TOLERANCE):
             return f"the same head, from {n} equations instead of {values.shape[1]}."
         raise NotYet("the weight is right, the bias isn't: the mean of the targets minus weight @ mean of the values.")
     hint = find_slip(
         weight,
         _list_ridge_slips(values, features, l2_penalty, scale),
-        lambda a, b: _measure_difference(a, b) <= _TOLERANCE + 1e-4 * np.abs(b).max(),
+        lambda a, b: np.allclose(a, b, rtol=0, atol=_TOLERANCE + 1e-4 * np.abs(b).max()),
     )
-    if hint is None and _measure_difference(weight, right) <= _NEARLY * np.abs(right).max():
+    if hint is None and np.allclose(weight, right, rtol=0, atol=_NEARLY * np.abs(right).max()):
         hint = "nearly: the numbers drift in single precision; begin with features.values.astype(float)."
     raise NotYet(
         hint
@@ -85,15 +84,9 @@ def _list_ridge_slips(values, features, l2_penalty, scale):
     }
 
 
-def _measure_difference(a, b):
-    """Return the largest absolute difference."""
-    return float(np.abs(a - b).max())
-
-
-@exercise("04_leak", "the name of your function")
+@exercise("04_leak", "the name of your function", expect_function)
 def _check_leak(answer, *, features):
     """Return the verdict on (train, test) → (n,) classes of test pictures by a scaled probe without data leakage."""
-    expect_function(answer)
     order = np.random.default_rng(0).permutation(len(features))
     # Warnings of a solver about values stretched here would puzzle the reader.
     with calling_answer(), hide_warnings(".*"):

@@ -11,10 +11,9 @@ _FIXED = ("parameters", "gradients", "optimizer")
 _CASES = ((300, 0.05), (300, 1), (77, 0.05), (0.5, 1))
 
 
-@exercise("06_count", "the name of your function")
+@exercise("06_count", "the name of your function", expect_function)
 def _check_count(answer, *, backbone, rank):
     """Return the verdict on (weight, rank) → number of parameters that LoRA trains for a layer with that weight."""
-    expect_function(answer)
     from tlkit.training.lora import insert_lora
 
     layers = {}
@@ -53,10 +52,9 @@ def _list_count_slips(weight, rank):
     }
 
 
-@exercise("06_batch", "the name of your function")
+@exercise("06_batch", "the name of your function", expect_function)
 def _check_batch(answer, *, memory, n_pictures):
     """Return the verdict on (parts, n_pictures, room_mib) → largest batch; `memory` has one row of parts per method."""
-    expect_function(answer)
     rows = memory[memory["activations"] > 0]  # a probe that keeps none has no largest batch
     for (room_mib, share), method in itertools.product(_CASES, rows.index):
         parts = rows.loc[method] * [share if part == "activations" else 1 for part in rows]

@@ -8,11 +8,10 @@ _TOLERANCE = 0.00501  # an error may be rounded to two digits
 _CELL = ["source", "target", "seed"]
 
 
-@exercise("07_means", "a number")
+@exercise("07_means", "a number", expect_number)
 def _check_means(answer, *, toy):
     """Return the verdict on the target error of a head that was solved on the source moved to the target's mean."""
     # The toy is (source (n, d), its labels, target (m, d), its labels).
-    answer = expect_number(answer)
     source, labels, target, truth = (np.asarray(part) for part in toy)
     moved = source + target.mean(axis=0) - source.mean(axis=0)
     right = _measure_error(moved, labels, target, truth)

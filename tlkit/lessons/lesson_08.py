@@ -42,11 +42,10 @@ def _check_weight(answer, *, gains, weights):
     raise NotYet("no harm is shown there, nor at the next larger weight; go on to the last one without harm.")
 
 
-@exercise("08_claim", "a function")
+@exercise("08_claim", "a function", expect_function)
 def _check_claim(answer, *, gains):
     """Return the verdict on a function (low, high) → one of `VERDICTS`, with a margin of two points."""
     # The function is called with the intervals of a table of `transfer_gain`, and with others.
-    expect_function(answer)
     own = [(row.gain_low, row.gain_high) for row in gains.itertuples()]
     for low, high in own + _INTERVALS:
         if np.isnan(low):

@@ -7,11 +7,10 @@ from tlkit.lessons.exercise import compare_number, exercise, expect_number
 _TOLERANCE = 0.0051  # an answer may be rounded to two digits, or be the mean of some thousand random draws
 
 
-@exercise("09_maximum", "a number")
+@exercise("09_maximum", "a number", expect_number)
 def _check_maximum(answer, *, chance, n_pictures, n_epochs):
     """Return the verdict on the expected best validation accuracy of epochs that are all equally good."""
     # Each epoch gets a picture right with a probability of `chance`, independently; `n_pictures` are held out.
-    answer = expect_number(answer)
     right = expect_maximum(chance, n_pictures, n_epochs)
     slips = {
         "this is the accuracy of each epoch; the best of several looks better.": chance,
@@ -45,11 +44,10 @@ def expect_maximum(chance, n_pictures, n_epochs):
     return float((1 - below).sum() / n_pictures)
 
 
-@exercise("09_honest", "a number")
+@exercise("09_honest", "a number", expect_number)
 def _check_honest(answer, *, scores):
     """Return the verdict on the accuracy to report, from a table with the columns fold, candidate, inner and outer."""
     # One row per outer fold and candidate: the accuracy on inner folds of the training part, and on the test fold.
-    answer = expect_number(answer)
     tables = (scores.pivot(index="fold", columns="candidate", values=name) for name in ("inner", "outer"))
     inner, outer = (table[scores["candidate"].unique()] for table in tables)  # the first of equal ones is chosen
     chosen = inner.to_numpy().argmax(axis=1)

@@ -10,12 +10,11 @@ _TOLERANCE = 1e-6
 _SHAPES = ((24, 60), (24, 60)), ((30, 5), (30, 8))  # with more features than pictures, and with fewer
 
 
-@exercise("10_debiased", "your function")
+@exercise("10_debiased", "your function", expect_function)
 def _check_debiased(answer):
     """Return the verdict on a function (a, b) → the debiased CKA of features (n, d) and (n, e)."""
     from tlkit.inspection import cka
 
-    expect_function(answer)
     calls = []  # of the kit's function in this thread, whatever name it has in the notebook
     random = np.random.default_rng(0)
     for ours, theirs in _SHAPES:
@@ -53,16 +52,18 @@ def _check_debiased(answer):
 
 def _list_slips(a, b):
     """Return {hint: number} of usual wrong alignments of features (n, d) and (n, e)."""
-    from tlkit.inspection import cka
+    from tlkit.inspection.similarity import center, center_unbiased, cka
 
-    biased, not_divided = cka(a, b, debiased=False), np.sum(_center(a @ a.T) * _center(b @ b.T))
+    biased, not_divided = cka(a, b, debiased=False), np.sum(center_unbiased(a @ a.T) * center_unbiased(b @ b.T))
     return {
         "that is still the biased one: the diagonal has to be emptied before the means are subtracted.": biased,
         "the diagonal was emptied, but nothing was centred after it.": _align(a, b, _empty_diagonal),
-        "the kernels were centred as before, with n where n - 2 belongs.": _align(a, b, _center_wrongly),
+        "the kernels were centred as before, with n where n - 2 belongs.": _align(
+            a, b, lambda kernel: _empty_diagonal(center(_empty_diagonal(kernel)))
+        ),
         "after centring, the diagonal has to be emptied once more.": _align(a, b, _leave_diagonal),
         "that compares features; the kernel compares pictures: values @ values.T.": _align(
-            a.T, b[:, : a.shape[1]].T, _center
+            a.T, b[:, : a.shape[1]].T, center_unbiased
         ),
         "that is not divided by the two norms: it should be 1 for features with themselves.": not_divided,
     }
@@ -84,18 +85,6 @@ def _leave_diagonal(kernel):
     kernel = _empty_diagonal(kernel)
     n, sums = len(kernel), kernel.sum(axis=0)
     return kernel - (sums + sums[:, None]) / (n - 2) + sums.sum() / ((n - 1) * (n - 2))
-
-
-def _center(kernel):
-    """Return the kernel centred without bias."""
-    return _empty_diagonal(_leave_diagonal(kernel))
-
-
-def _center_wrongly(kernel):
-    """Return the kernel with an empty diagonal, centred with its plain means."""
-    kernel = _empty_diagonal(kernel)
-    means = kernel.mean(axis=0)
-    return _empty_diagonal(kernel - means - means[:, None] + means.mean())
 
 
 @exercise("10_groups", "a whole number")

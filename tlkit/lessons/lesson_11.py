@@ -7,10 +7,10 @@ import numpy as np
 from tlkit.lessons.exercise import NotYet, compare_number, exercise, expect_number
 
 
-@exercise("11_threshold", "a number")
+@exercise("11_threshold", "a number", expect_number)
 def _check_threshold(answer, *, familiarity, share):
     """Return the verdict on a threshold below which a share of the known pictures lies; (n,) familiarities."""
-    answer, known = expect_number(answer), np.asarray(familiarity, float)
+    known = np.asarray(familiarity, float)
     n_rejected = int((known < answer).sum())
     if abs(n_rejected - share * len(known)) <= 1:
         return f"{n_rejected} of {len(known)} known pictures lie below it, a share of {n_rejected / len(known):.2f}."
@@ -28,10 +28,9 @@ def _check_threshold(answer, *, familiarity, share):
     compare_number(answer, math.nan, slips, otherwise, share=1e-3)
 
 
-@exercise("11_strangers", "a number between 0 and 1")
+@exercise("11_strangers", "a number between 0 and 1", expect_number)
 def _check_strangers(answer, *, n_known, n_strangers, share, false_acceptance):
     """Return the verdict on the share of strangers among the accepted pictures (Bayes' rule in counts)."""
-    answer = expect_number(answer)
     if answer > 1 and not math.isclose(answer, false_acceptance * n_strangers, rel_tol=0.02):
         raise NotYet(f"a share lies between 0 and 1, and this is {answer:g}; divide by all accepted pictures.")
     accepted_known, accepted = (1 - share) * n_known, false_acceptance * n_strangers

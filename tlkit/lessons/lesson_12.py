@@ -6,11 +6,11 @@ import math
 from tlkit.lessons.exercise import compare, compare_number, exercise, expect_number
 
 
-@exercise("12_smallest_p", "a number between 0 and 1")
+@exercise("12_smallest_p", "a number between 0 and 1", expect_number)
 def _check_smallest_p(answer, *, n_candidates):
     """Return the verdict on the two-sided p-value of a perfect rank correlation."""
     # Kendall 1938: 2 of the n! orders are as extreme as the perfect one.
-    answer, n_orders = expect_number(answer), math.factorial(n_candidates)
+    n_orders = math.factorial(n_candidates)
     z = math.sqrt(9 * n_candidates * (n_candidates - 1) / (2 * (2 * n_candidates + 5)))
     slips = {
         "that counts the perfect order alone; two-sided, the reversed order is just as extreme.": 1 / n_orders,
@@ -26,10 +26,10 @@ def _check_smallest_p(answer, *, n_candidates):
     return f"2 of {n_orders} orders are as extreme as the perfect one: {2 / n_orders:.3f}, and no data can do better."
 
 
-@exercise("12_regret", "a number between 0 and 1")
+@exercise("12_regret", "a number between 0 and 1", expect_number)
 def _check_regret(answer, *, ranking, score):
     """Return the verdict on the accuracy that is lost by the candidate with the highest score."""
-    answer, accuracy, values = expect_number(answer), ranking["accuracy"], ranking[score]
+    accuracy, values = ranking["accuracy"], ranking[score]
     best, picked = accuracy.max(), accuracy[values.idxmax()]
     slips = {
         f"that is the accuracy of the candidate with the highest {score}; how far is it from the best?": picked,

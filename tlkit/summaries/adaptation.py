@@ -66,13 +66,8 @@ class AdaptationResults:
 
     def compute(self, source, target, method):
         """Return the `AdaptationResult` of a method, or of "oracle" (trained on the target's labels)."""
-        key = source, target, method
-        if key not in self._results:
-            self._results[key] = self._compute(*key)
-        return self._results[key]
-
-    def _compute(self, source, target, method):
-        """Return the `AdaptationResult` of a method, computed anew."""
+        if (source, target, method) in self._results:
+            return self._results[source, target, method]
         train, adapt, test = self.split(source, target)
         n_classes = len(train.classes)
         if method == ORACLE:
@@ -84,7 +79,8 @@ class AdaptationResults:
         priors = np.bincount(train.labels, minlength=n_classes) / len(train)
         alarm = detect_collapse(solved.predict(adapt.values), priors)
         before = self._map(source, target)
-        return AdaptationResult(n_tested, n_right, alarm, before, before.move(solved.source))
+        result = AdaptationResult(n_tested, n_right, alarm, before, before.move(solved.source))
+        return self._results.setdefault((source, target, method), result)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -30,14 +30,10 @@ class ArmSummary:
 
     choice: ArmChoice
     accuracy: float  # mean over seeds
-    accuracy_low: float  # its 95 % interval, NaN with one seed
-    accuracy_high: float
     sentence: str  # score, interval and verdict in words
     classes: list  # of the whole comparison, so that confusion matrices of its arms have the same rows
     confusion: np.ndarray  # (n_classes, n_classes) int64: true classes by predicted ones, over all seeds
     mistakes: object  # DataFrame, most confident first, each picture once: picture, label, predicted, probability
-    n_tested: int  # test pictures of all seeds
-    n_wrong: int
 
 
 def summarise_arm(comparison, choice):
@@ -50,18 +46,10 @@ def summarise_arm(comparison, choice):
     wrong = arm[arm["label"] != arm["predicted"]]
     # Ties are sorted by name, so that the result does not depend on the order of the runs.
     ranked = wrong.sort_values(["probability", "picture"], ascending=[False, True]).drop_duplicates("picture")
-    return ArmSummary(
-        choice=choice,
-        accuracy=float(row["accuracy"]),
-        accuracy_low=float(row["accuracy_low"]),
-        accuracy_high=float(row["accuracy_high"]),
-        sentence=_describe(row, comparison.baseline, len(wrong), len(arm)),
-        classes=classes,
-        confusion=count_confusion(labels, predicted, len(classes)),
-        mistakes=ranked[["picture", "label", "predicted", "probability"]].reset_index(drop=True),
-        n_tested=len(arm),
-        n_wrong=len(wrong),
-    )
+    mistakes = ranked[["picture", "label", "predicted", "probability"]].reset_index(drop=True)
+    sentence = _describe(row, comparison.baseline, len(wrong), len(arm))
+    confusion = count_confusion(labels, predicted, len(classes))
+    return ArmSummary(choice, float(row["accuracy"]), sentence, classes, confusion, mistakes)
 
 
 def check_arm(comparison, choice):

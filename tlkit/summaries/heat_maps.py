@@ -33,7 +33,9 @@ class HeatMapSummary:
         """The similarity of the two maps in a few words."""
         if math.isnan(self.correlation):
             return "one of the maps is constant, so there is no rank correlation"
-        return f"rank correlation {self.correlation:.2f} with the map as trained ({_describe(self.correlation)})"
+        alike = "much the same" if self.correlation > 0.7 else "partly the same"
+        likeness = alike if self.correlation > 0.3 else "another map"
+        return f"rank correlation {self.correlation:.2f} with the map as trained ({likeness})"
 
     @property
     def sentence(self):
@@ -56,17 +58,8 @@ def summarise_heat_maps(study, choice):
     """Return the `HeatMapSummary` of a choice of a `HeatStudy`."""
     check_heat_choice(study, choice)
     table = study.correlations
-    row = table[
-        (table["method"] == choice.method) & (table["depth"] == choice.depth) & (table["picture"] == choice.picture)
-    ]
-    maps, picture = study.maps[choice.method][:, choice.picture], choice.picture
-    correlation, mean = float(row["correlation"].item()), float(study.means.loc[choice.depth, choice.method])
+    correlations = table.set_index(["method", "depth", "picture"])["correlation"]
+    correlation = float(correlations.loc[choice.method, choice.depth, choice.picture])
+    maps, mean = study.maps[choice.method][:, choice.picture], float(study.means.loc[choice.depth, choice.method])
     shown = maps[study.depths.index(choice.depth)]
-    return HeatMapSummary(choice, study.labels[picture], maps[0], shown, correlation, mean)
-
-
-def _describe(correlation):
-    """Return a correlation in words."""
-    if correlation > 0.7:
-        return "much the same"
-    return "partly the same" if correlation > 0.3 else "another map"
+    return HeatMapSummary(choice, study.labels[choice.picture], maps[0], shown, correlation, mean)

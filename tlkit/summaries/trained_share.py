@@ -19,11 +19,9 @@ class TrainedShareChoice:
 
 @dataclasses.dataclass(frozen=True)
 class TrainedShareSummary:
-    """Costs and score of a strategy; `summarise_trained_share` makes one."""
+    """Costs and score of a strategy in words; `summarise_trained_share` makes one."""
 
     choice: TrainedShareChoice
-    reference: str  # the strategy of the table that trains most parameters
-    relative_costs: dict  # of str to float: for each of `COSTS`, the cost as a fraction of the reference's
     sentence: str
 
 
@@ -65,17 +63,17 @@ def summarise_trained_share(shares, choice):
     """Return the `TrainedShareSummary` of a choice of `TrainedShares`."""
     shares.check(choice)
     rows = shares.table.set_index("strategy")
-    row, reference = rows.loc[choice.strategy], rows["trained_share"].idxmax()
-    relative = {cost: float(row[cost] / rows.loc[reference, cost]) for cost in COSTS}
+    row, reference = rows.loc[choice.strategy], rows["trained_share"].idxmax()  # that trains most parameters
     low, high = row[f"{choice.score}_low"], row[f"{choice.score}_high"]
     interval = "" if low != low else f" ({low:.2f} to {high:.2f})"
     memory = f"A step holds {row['memory_mib']:.0f} MiB"
     stored = f"{row['stored_mib']:.2f} MiB are stored"
     if choice.strategy != reference:
+        relative = row / rows.loc[reference]
         memory += f" ({relative['memory_mib']:.0%} of {format_strategy(reference)})"
         stored += f" ({relative['stored_mib']:.1%})"
     sentence = (
         f"{format_strategy(choice.strategy)} trains {row['trained_share']:.1%} of the parameters. {memory}; {stored}. "
         f"{choice.score.replace('_', ' ')}: {row[choice.score]:.2f}{interval}."
     )
-    return TrainedShareSummary(choice, reference, relative, sentence)
+    return TrainedShareSummary(choice, sentence)
