@@ -18,7 +18,18 @@ ROOT = Path(tl.__file__).parent
 MIRRORS = {"summaries", "plots", "widgets", "lessons", "cli"}
 # Terms of the field that end in -ing.
 FIELD_TERMS = {"early_stopping", "training", "freezing", "preprocessing", "freeze_score_painting"}
-CORE = {"backbones", "comparison", "cpu", "evaluation", "features", "heads", "images", "strategies", "training"}
+CORE = {
+    "backbones",
+    "comparison",
+    "cpu",
+    "evaluation",
+    "features",
+    "heads",
+    "images",
+    "strategies",
+    "texts",
+    "training",
+}
 CORE |= {"arguments", "lazy", "names", "notices", "storage"}
 
 

@@ -38,6 +38,9 @@ from . import (
     strategies as strategies,
 )
 from . import (
+    texts as texts,
+)
+from . import (
     training as training,
 )
 from . import (
@@ -61,6 +64,8 @@ from .inspection.freezing_audit import audit_freezing as audit_freezing
 from .strategies.probe import Probe as Probe
 from .strategies.strategy import Phase as Phase
 from .strategies.strategy import Strategy as Strategy
+from .texts.sources import load_texts as load_texts
+from .texts.textset import TextSet as TextSet
 from .training.run import Run as Run
 from .training.saved_run import load_run as load_run
 from .training.transfer import transfer as transfer
@@ -78,6 +83,7 @@ __all__ = [
     "Probe",
     "Run",
     "Strategy",
+    "TextSet",
     "adaptation",
     "audit_freezing",
     "backbones",
@@ -97,9 +103,11 @@ __all__ = [
     "load_backbone",
     "load_images",
     "load_run",
+    "load_texts",
     "plots",
     "selection",
     "strategies",
+    "texts",
     "train",
     "training",
     "transfer",

@@ -47,12 +47,15 @@ class Description:
         shown = self.images[self.images.labels < _N_CLASSES]
         if not len(shown):
             return table
-        rows = "".join(
-            f'<tr><th>{html.escape(name)}</th><td><img alt="Examples of {html.escape(name)}" '
-            f'src="data:image/png;base64,{_encode(row)}"></td></tr>'
-            for name, (row, _) in compose_rows(shown, _N_EXAMPLES, seed=0).items()
-        )
+        rows = "".join(f"<tr><th>{html.escape(name)}</th><td>{cell}</td></tr>" for name, cell in self._draw(shown))
         return f"{table}<table>{rows}</table>"
+
+    def _draw(self, shown):
+        """Return [(class, HTML of its examples)]."""
+        return [
+            (name, f'<img alt="Examples of {html.escape(name)}" src="data:image/png;base64,{_encode(row)}">')
+            for name, (row, _) in compose_rows(shown, _N_EXAMPLES, seed=0).items()
+        ]
 
 
 def _encode(picture):

@@ -47,8 +47,8 @@ def check_hierarchy(tree, by_class):
             f"{place}all hold the same folders ({_list(shared)}), so they look like domains: take {listed}; {meant}"
         )
     warn(
-        f"{tree.location}: the classes {_list(by_class)} hold the same folders ({_list(shared)}), whose pictures are "
-        f"read together; if these are the classes, take {listed}",
+        f"{tree.location}: the classes {_list(by_class)} hold the same folders ({_list(shared)}), whose "
+        f"{tree.medium.noun}s are read together; if these are the classes, take {listed}",
     )
 
 

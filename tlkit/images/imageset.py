@@ -9,7 +9,7 @@ import numpy as np
 
 from tlkit.arguments import check_known, check_shape, resolve_index
 from tlkit.images.decode import decode_picture
-from tlkit.images.splits import choose_test, draw_shots, find_straddling, join_groups, report_shortage
+from tlkit.images.splits import choose_test, draw_shots, find_straddling, join_groups
 from tlkit.names import number_repeats
 from tlkit.notices import warn
 
@@ -57,6 +57,7 @@ class ImageSet:
     set()
     """
 
+    noun = "picture"  # in messages
     pictures: np.ndarray
     labels: np.ndarray
     classes: list
@@ -80,7 +81,7 @@ class ImageSet:
             del vars(self)[name]
         for name, given in self._columns().items():
             values = np.array(given, dtype={"labels": np.int64, "folds": np.int64, "pictures": object}.get(name, str))
-            check_shape(name, values, self.pictures.shape, f"one for each of {len(self)} pictures")
+            check_shape(name, values, self.pictures.shape, f"one for each of {len(self)} {self.noun}s")
             if len(values) and name != "pictures" and (values == values[0]).all():
                 values = np.broadcast_to(values[0], values.shape)  # takes the memory of one entry
             vars(self)[name] = values
@@ -101,7 +102,7 @@ class ImageSet:
     def _replace(self, **changes):
         """Return this set with some columns changed."""
         kept = {field.name: vars(self).get(field.name) for field in dataclasses.fields(self)}
-        return ImageSet(**kept | changes)
+        return type(self)(**kept | changes)
 
     def __setstate__(self, state):
         vars(self).update(state)
@@ -120,7 +121,8 @@ class ImageSet:
         present = len(np.unique(self.labels))
         classes = f"{present} classes" if present == len(self.classes) else f"{present} of {len(self.classes)} classes"
         domains = ", ".join(np.unique(self.domains)) or "no domain"
-        return f"ImageSet({len(self)} pictures, {classes}, {len(np.unique(self.groups))} groups: {domains})"
+        counts = f"{len(self)} {self.noun}s, {classes}, {len(np.unique(self.groups))} groups"
+        return f"{type(self).__name__}({counts}: {domains})"
 
     def __iter__(self) -> "Iterator[tuple[Image.Image, int]]":
         return (self[index] for index in range(len(self)))
@@ -134,15 +136,15 @@ class ImageSet:
         return self._replace(**{name: values[rows] for name, values in self._columns().items()})
 
     def __add__(self, other: "ImageSet") -> "ImageSet":
-        if not isinstance(other, ImageSet):
+        if not isinstance(other, ImageSet) or other.noun != self.noun:
             return NotImplemented
         classes = sorted({*self.classes, *other.classes})
         parts = [self.with_classes(classes), other.with_classes(classes)]
         merged = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ("pictures", *_COLUMNS)}
         merged["names"] = number_repeats([*self.names, *other.names])
+        merged["quarantine"] = list(dict.fromkeys([*self.quarantine, *other.quarantine]))
         texts = dict.fromkeys(filter(None, [self.attribution_text, other.attribution_text]))
-        quarantine = list(dict.fromkeys([*self.quarantine, *other.quarantine]))
-        return ImageSet(classes=classes, quarantine=quarantine, attribution_text="\n".join(texts), **merged)
+        return self._replace(classes=classes, attribution_text="\n".join(texts), **merged)
 
     def with_classes(self, classes: Sequence[str]) -> "ImageSet":
         """Return the same pictures labelled by another list of classes, so that two sets can share one list.
@@ -169,8 +171,8 @@ class ImageSet:
         present = [self.classes[label] for label in np.unique(self.labels)]
         if missing := [name for name in present if name not in lookup]:
             raise ValueError(
-                f"classes: {classes} lacks {missing}, which have pictures: add them, or leave their pictures out with "
-                "select(classes=…)"
+                f"classes: {classes} lacks {missing}, which have {self.noun}s: add them, or leave "
+                f"their {self.noun}s out with select(classes=…)"
             )
         new_labels = np.array([lookup.get(name, -1) for name in self.classes], dtype=np.int64)
         return self._replace(classes=classes, labels=new_labels[self.labels])
@@ -278,9 +280,9 @@ class ImageSet:
         elif callable(groups) or isinstance(groups, Mapping):
             find = groups if callable(groups) else groups.get
             groups = [find(name) for name in self.names.tolist()]
-        groups, folds = join_groups(self.groups, groups), self.folds
+        groups, folds = join_groups(self.groups, groups, self.noun), self.folds
         if len(folds) and folds.min() >= 0 and find_straddling(groups, folds):
-            warn("groups: some have pictures in several published folds, so new folds are drawn")
+            warn(f"groups: some have {self.noun}s in several published folds, so new folds are drawn")
             folds = np.full(len(self), -1)
         return self._replace(groups=groups, folds=folds)
 
@@ -309,12 +311,13 @@ class ImageSet:
         ValueError
             If the training or test set would be empty.
         """
-        is_test = choose_test(self.labels, self.groups, self.folds, test_fold=test_fold, n_folds=n_folds, seed=seed)
+        settings = {"test_fold": test_fold, "n_folds": n_folds, "seed": seed, "noun": self.noun}
+        is_test = choose_test(self.labels, self.groups, self.folds, **settings)
         train, test = self[~is_test], self[is_test]
         if only_in_test := [self.classes[label] for label in np.setdiff1d(test.labels, train.labels)]:
             warn(
-                f"split: every picture of {', '.join(only_in_test)} is on the test side, so this can't be learned: add "
-                "pictures of other groups, or leave it out with select(classes=…)",
+                f"split: every {self.noun} of {', '.join(only_in_test)} is on the test side, so this can't be learned: "
+                f"add {self.noun}s of other groups, or leave it out with select(classes=…)",
             )
         return train, test
 
@@ -338,7 +341,8 @@ class ImageSet:
             The drawn pictures, in their original order.
         """
         drawn = draw_shots(self.labels, self.groups, self.names, self.classes, shots=shots, seed=seed)
-        if shortage := report_shortage(self.labels, self.classes, shots=shots):
+        counts = zip(self.classes, np.bincount(self.labels, minlength=len(self.classes)), strict=True)
+        if shortage := ", ".join(f"{name} has {count}" for name, count in counts if 0 < count < shots):
             message = f"shots: {shots} wanted of each class, but {shortage}"
             if strict:
                 raise ValueError(f"{message}: take fewer shots, or leave those out with select(classes=…)")

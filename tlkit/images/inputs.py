@@ -96,15 +96,15 @@ def hold_pixels(name, picture, location):
     return PicturePixels(pixels, location)
 
 
-def make_set(entries, classes, domain, groups=None, quarantine=()):
-    """Return an `ImageSet` from [(path, label, file)] without reading a picture; by default each is its own group."""
+def make_set(entries, classes, domain, groups=None, quarantine=(), kind=ImageSet):
+    """Return an `ImageSet`, or another kind, of [(path, label, file)] unread; by default each is its own group."""
     lookup = {name: label for label, name in enumerate(classes)}
     unknown = ["unknown"] * len(entries)
     paths = [make_printable(path) for path, _, _ in entries]
     names = number_repeats(f"{domain}/{path}" for path in paths)
     titles = [path.rpartition("/")[2] for path in paths]
     are_files = all(file.location.endswith(f"/{title}") for (_, _, file), title in zip(entries, titles, strict=True))
-    return ImageSet(
+    return kind(
         pictures=[file for _, _, file in entries],
         labels=[lookup[label] for _, label, _ in entries],
         classes=classes,

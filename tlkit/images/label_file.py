@@ -67,7 +67,8 @@ def read_edits(tree, pictures):
     found = Entries({path: entry for path, entry in entries.items() if path in pictures})
     n_labels, n_groups = (sum(bool(entry[place]) for entry in found.values()) for place in range(2))
     n_dropped = sum(entry.dropped == "1" for entry in found.values())
-    notice = f"{NAME} is read: it has labels of {n_labels} pictures and groups of {n_groups}, and drops {n_dropped}"
+    notice = f"{NAME} is read: it has labels of {n_labels} {tree.medium.noun}s and groups of {n_groups}, and drops "
+    notice += f"{n_dropped}"
     notice += f"; it names {len(gone)} files that aren't there, the first {gone[0]}" if gone else ""
     notice += f"; {n_bad} lines that aren't whole are left out" if n_bad else ""
     return found, notice if delimiter else ""

@@ -8,14 +8,13 @@ import unicodedata
 from pathlib import PurePosixPath
 
 from tlkit.images.encodings import decode_names
-from tlkit.images.formats import EXTENSIONS
 from tlkit.images.hierarchy import check_hierarchy
 from tlkit.images.label_file import NAME, read_edits
+from tlkit.images.media import PICTURES, Medium
 from tlkit.names import make_printable
 from tlkit.notices import warn
 
 MAX_DEPTH = 100  # of folders in each other
-_UNLABELLED = "pictures without classes are classified by a trained run: run.predict(folder)"
 _SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir"})
 
 
@@ -27,6 +26,7 @@ class Tree:
     files: dict
     folders: set
     format_call: object  # returns the call that would load an inner folder, for messages
+    medium: Medium = PICTURES
 
     def narrow(self, inner):
         """Return the part of the tree below an inner folder as a `Tree`."""
@@ -35,6 +35,7 @@ class Tree:
             files={path.relative_to(inner): file for path, file in self.files.items() if inner in path.parents},
             folders={path.relative_to(inner) for path in self.folders if inner in path.parents},
             format_call=lambda path: self.format_call(inner / path),
+            medium=self.medium,
         )
 
 
@@ -90,30 +91,32 @@ def label_tree(tree, *, merge_twins=False, inside=None):
 
 def find_pictures(tree):
     """Return {path: file} of the pictures in a tree, recognised by their extension."""
-    return {path: file for path, file in tree.files.items() if path.suffix.casefold() in EXTENSIONS}
+    return {path: file for path, file in tree.files.items() if path.suffix.casefold() in tree.medium.extensions}
 
 
 def _count_others(tree, known=()):
     """Return a text that counts the files of a tree that are no pictures, by extension, without known ones."""
     others = [path.suffix.casefold() for path in tree.files if path not in known]
-    others = collections.Counter(name or "without extension" for name in others if name not in EXTENSIONS)
+    others = [name or "without extension" for name in others if name not in tree.medium.extensions]
+    others = collections.Counter(others)
     return ", ".join(f"{count} {extension}" for extension, count in others.most_common())
 
 
 def _check_class_folders(tree, pictures, by_class):
     """Raise ValueError with advice if the top folders of a tree aren't at least two classes."""
-    source = f"source: {tree.location}"
+    source, noun = f"source: {tree.location}", tree.medium.noun
+    unlabelled = f"{noun}s without classes are classified by a trained run: run.predict(folder)"
     if not pictures:
         others = _count_others(tree)
         found = f"only {others}" if others else "it is empty"
         raise ValueError(
-            f"{source} holds no picture ({found}), expected a folder for each class with its pictures inside; "
-            "formats read are JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF and PPM"
+            f"{source} holds no {noun} ({found}), expected a folder for each class with its {noun}s inside; "
+            f"formats read are {tree.medium.formats}"
         )
     if not by_class:
         raise ValueError(
-            f"{source} holds {count(len(pictures), 'picture')} in no class folder, expected a folder for each class: "
-            f"sort them into folders, or give a list of (file, label); {_UNLABELLED}"
+            f"{source} holds {count(len(pictures), noun)} in no class folder, expected a folder for each class: "
+            f"sort them into folders, or give a list of (file, label); {unlabelled}"
         )
     if len(by_class) == 1:
         (only,) = by_class
@@ -123,7 +126,7 @@ def _check_class_folders(tree, pictures, by_class):
             listed = ", ".join(inner[:5]) + (" …" if len(inner) > 5 else "")
             advice = f"that folder holds {listed}: did you mean {call}?"
         else:
-            advice = f"with one class every answer is right: add a folder for each other class; {_UNLABELLED}"
+            advice = f"with one class every answer is right: add a folder for each other class; {unlabelled}"
         raise ValueError(f"{source} has one class, {only!r}, expected two or more; {advice}")
 
 
@@ -132,10 +135,10 @@ def _warn_of_omissions(tree, pictures, labels, notice):
     notices = [notice] if notice else []
     tops = {path.parts[0] for path in tree.folders}
     if empty := sorted(tops - {path.parts[0] for path in pictures}):
-        notices.append(f"no picture in the class folders {', '.join(empty)}, so these are no classes")
+        notices.append(f"no {tree.medium.noun} in the class folders {', '.join(empty)}, so these are no classes")
     if loose := [path for path in pictures if path not in labels]:
         place = "without a label" if notice else "beside the class folders"
-        notices.append(f"{count(len(loose), 'picture')} {place}, the first {min(loose)}, left out")
+        notices.append(f"{count(len(loose), tree.medium.noun)} {place}, the first {min(loose)}, left out")
     if others := _count_others(tree, {PurePosixPath(NAME)} if notice else ()):
         notices.append(f"other files left out: {others}")
     if notices:

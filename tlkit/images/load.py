@@ -1,6 +1,8 @@
 """Load pictures from all sources with `load_images`."""
 
 import csv
+import dataclasses
+import functools
 import os
 import zipfile
 from collections.abc import Callable, Sequence
@@ -14,6 +16,7 @@ from tlkit.images.folders import find_inner, list_folder
 from tlkit.images.imageset import ImageSet
 from tlkit.images.inputs import UNLABELLED
 from tlkit.images.layout import find_pictures, label_tree, name_classes, unwrap
+from tlkit.images.media import PICTURES
 from tlkit.images.scan import scan_pictures
 from tlkit.images.tables import Columns, complete, is_table_file, list_entries, read_columns
 from tlkit.names import make_printable
@@ -105,35 +108,42 @@ def load_images(
     if isinstance(source, str) and source in NAMES:
         if inside is not None:
             raise ValueError(f"inside: {inside!r}, but the bundled set has no folders: use domain, or “./{source}”")
-        _refuse_columns(wanted, "the bundled set")
+        refuse_columns(wanted, "the bundled set")
         images = load_styles(domain)
         return images if group is None else images.with_groups(group)
+    scan = functools.partial(scan_pictures, bad=bad)
+    return load_own(source, wanted, PICTURES, scan, inside=inside, merge_twins=merge_twins)
+
+
+def load_own(source, wanted, medium, scan, *, inside, merge_twins):
+    """Return the set that `scan` makes of a folder, zip, table, list or dataset."""
+    domain = wanted["domain"]
     if domain is not None and not isinstance(domain, str):
-        raise TypeError(f"domain: {domain!r}, expected the name (str) of the domain of all these pictures")
+        raise TypeError(f"domain: {domain!r}, expected the name (str) of the domain of all these {medium.noun}s")
     path = Path(source).expanduser() if isinstance(source, (str, os.PathLike)) else None
     if path is not None and not (is_table_file(path) and path.is_file()):
         if source == "":  # Path would take it for the current folder
             raise ValueError("source: an empty path, expected a bundled set's name, a folder, a zip or a list")
-        tree = _list_tree(path, source, inside)
-        _refuse_columns(wanted, "a folder or zip")
+        tree = _list_tree(path, source, inside, medium)
+        refuse_columns(wanted, "a folder or zip")
         (entries, groups), classes = label_tree(tree, merge_twins=merge_twins, inside=inside), None
-        columns = Columns(tree.location, [], [], groups=group)
+        columns = Columns(tree.location, [], [], groups=wanted["group"])
         domain = domain or _name_domain(tree)
     else:
         if inside is not None:
             raise ValueError(f"inside: {inside!r}, but the source is no folder or zip, expected None")
-        columns, groups = read_columns(path or source, wanted), None
+        columns, groups = read_columns(path or source, wanted, medium), None
         entries, classes = list_entries(columns)
         names = name_classes(columns.location, {label for _, label, _ in entries}, merge_twins=merge_twins)
         entries = [(f"{names[label]}/{name}", names[label], file) for name, label, file in entries]
         classes = classes and list(dict.fromkeys(names.get(name, name) for name in classes))
         domain = path.stem if path else domain if columns.domains is None else None
-    images = scan_pictures(entries, domain=domain or "own", bad=bad, location=columns.location)
+    images = scan(entries, domain=domain or "own", location=columns.location)
     images = complete(images, entries, columns, classes)
     return images if groups is None else complete(images, entries, Columns(columns.location, [], [], groups=groups))
 
 
-def _refuse_columns(wanted, kind):
+def refuse_columns(wanted, kind):
     """Raise ValueError if columns are wanted of a source without any."""
     for argument in ("label", "fold"):
         if wanted[argument] is not None:
@@ -162,26 +172,34 @@ def _name_domain(tree):
     return path.stem if path.suffix.casefold() == ".zip" else path.name
 
 
-def _list_tree(path, source, inside):
+def _list_tree(path, source, inside, medium=PICTURES):
     """Return the `Tree` of a folder or zip."""
     if path.is_dir():
-        return list_folder(find_inner(path, inside))
+        return _adopt(list_folder(find_inner(path, inside)), medium)
     if not path.exists():
         raise FileNotFoundError(
             f"source: no folder or zip {str(Path(os.path.abspath(path)))!r}, nor a bundled set of that name; "
-            f"bundled sets {suggest(source, NAMES)}"
+            f"bundled sets {suggest(source, medium.bundled)}"
         )
     if zipfile.is_zipfile(path) or path.suffix.casefold() == ".zip":
         # Most programs put the packed folder itself into the zip, so one wrapping folder has no meaning.
-        return unwrap(list_archive(path, inside))
+        return unwrap(_adopt(list_archive(path, inside), medium))
     raise ValueError(
         f"source: {make_printable(path)} is a single file and no zip, expected a folder with a folder for each "
-        "class, a zip of one, or a list of (file, label)"
+        f"class, a zip of one, or a list of {medium.pair}"
+    )
+
+
+def _adopt(tree, medium):
+    """Return a `Tree` of files of a medium, whose messages name its loader."""
+    call = tree.format_call
+    return dataclasses.replace(
+        tree, medium=medium, format_call=lambda inner: call(inner).replace(PICTURES.loader, medium.loader, 1)
     )
 
 
 STYLES = Path(__file__).parent / "data" / "styles"
-NAMES = ("styles",)
+NAMES = PICTURES.bundled
 
 
 def load_styles(domain=None):

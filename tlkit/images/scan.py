@@ -51,7 +51,7 @@ def scan_pictures(entries, *, domain, bad, location, n_least_classes=2):
         )
     # Copies of one file share a group, so a copy of a training picture is never tested.
     digests = [file.digest() for _, _, file in kept]
-    _warn_of_copies(kept, digests, location)
+    warn_of_copies(kept, digests, location)
     return make_set(kept, classes, domain, [f"sha256:{digest[:16]}" for digest in digests], quarantine)
 
 
@@ -138,8 +138,8 @@ def _report_bad(quarantine, n_pictures, bad, location):
     )
 
 
-def _warn_of_copies(entries, digests, location):
-    """Warn of identical files in more than one class."""
+def warn_of_copies(entries, digests, location, noun="picture"):
+    """Warn of identical files, or texts, in more than one class."""
     if len(set(digests)) == len(digests):
         return
     labels = collections.defaultdict(set)
@@ -150,6 +150,6 @@ def _warn_of_copies(entries, digests, location):
     conflicts = [paths[digest] for digest in paths if len(labels[digest]) > 1]
     if conflicts:
         warn(
-            f"{location}: {count(len(conflicts), 'picture')} in more than one class, the first "
+            f"{location}: {count(len(conflicts), noun)} in more than one class, the first "
             f"{' = '.join(conflicts[0])}: remove the wrong copies, since no prediction for these can be right",
         )

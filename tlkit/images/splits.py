@@ -17,7 +17,7 @@ _PUBLISHED = (5, 0)  # number of folds and seed of published folds
 N_FOLDS = 5
 
 
-def choose_test(labels, groups, folds, *, test_fold, n_folds, seed):
+def choose_test(labels, groups, folds, *, test_fold, n_folds, seed, noun="picture"):
     """Return a mask (n,) bool of the test set: one fold, stratified by class, with each group on one side."""
     labels, groups, folds = np.asarray(labels), np.asarray(groups), np.asarray(folds)
     n_folds = check_count("n_folds", n_folds, 2)
@@ -26,8 +26,8 @@ def choose_test(labels, groups, folds, *, test_fold, n_folds, seed):
     n_groups = {label: len(np.unique(groups[labels == label])) for label in np.unique(labels)}
     if max(n_groups.values(), default=0) < 2:
         raise ValueError(
-            f"split: {len(labels)} pictures with at most one group per class, expected a class with two or more "
-            "groups, one for training and one for testing: add pictures (pictures of one group, such as copies, "
+            f"split: {len(labels)} {noun}s with at most one group per class, expected a class with two or more "
+            f"groups, one for training and one for testing: add {noun}s ({noun}s of one group, such as copies, "
             "count once)"
         )
     # A part of the published set that lacks a fold, such as the training side of a split, gets new folds. A single fold
@@ -41,24 +41,24 @@ def choose_test(labels, groups, folds, *, test_fold, n_folds, seed):
             )
         is_test = folds == test_fold
     else:
-        is_test = assign_folds(labels, groups, n_folds, seed) == test_fold
+        is_test = assign_folds(labels, groups, n_folds, seed, noun) == test_fold
     if is_test.all() or not is_test.any():
         side = "train" if is_test.all() else "test"
         raise ValueError(
             f"split: test_fold={test_fold} of {n_folds} would leave the {side} side empty ({len(labels)} "
-            f"pictures, {len(np.unique(groups))} groups): choose another fold, fewer folds, or add pictures"
+            f"{noun}s, {len(np.unique(groups))} groups): choose another fold, fewer folds, or add {noun}s"
         )
     return is_test
 
 
-def assign_folds(labels, groups, n_folds, seed):
+def assign_folds(labels, groups, n_folds, seed, noun="picture"):
     """Return the fold of each picture, (n,) int64, stratified by class; all pictures of a group share a fold."""
     n_groups = len(labels) if groups is None else len(np.unique(groups))
     n_largest = np.bincount(labels).max()
     if n_groups < n_folds or n_largest < n_folds:
         raise ValueError(
-            f"n_folds: {n_folds}, but there are only {n_groups} groups, and {n_largest} pictures in the "
-            f"largest class, expected at most {min(n_groups, n_largest)}: take fewer folds or add pictures"
+            f"n_folds: {n_folds}, but there are only {n_groups} groups, and {n_largest} {noun}s in the "
+            f"largest class, expected at most {min(n_groups, n_largest)}: take fewer folds or add {noun}s"
         )
     if groups is not None:
         return _assign_groups(labels, groups, n_folds, seed)
@@ -115,15 +115,15 @@ def is_missing(value):
     return value is None or (is_text and str(value).strip().casefold() in ("", "nan", "nat", "<na>"))
 
 
-def join_groups(groups, given):
+def join_groups(groups, given, noun="picture"):
     """Return one group (n,) str per picture: pictures stay together if they share an old or a given group."""
     if isinstance(given, set | frozenset | bytes) or not hasattr(given, "__iter__"):
-        raise TypeError(f"groups: a {type(given).__name__}, expected a list with one group per picture")
+        raise TypeError(f"groups: a {type(given).__name__}, expected a list with one group per {noun}")
     given = list(given)
-    check_shape("groups", [None] * len(given), (len(groups),), "one group per picture")
+    check_shape("groups", [None] * len(given), (len(groups),), f"one group per {noun}")
     texts = np.array([str(value).strip() for value in given], dtype=str)
     if missing := [row for row, value in enumerate(given) if is_missing(value)]:
-        raise ValueError(f"groups: {len(missing)} pictures have none, first number {missing[0]}: give each one a group")
+        raise ValueError(f"groups: {len(missing)} {noun}s have none, first number {missing[0]}: give each one a group")
     kinds = {isinstance(value, str): value for value in given}
     if len(kinds) > 1 or any(isinstance(value, list | dict | np.ndarray) for value in given):
         raise TypeError(f"groups: such as {list(kinds.values())}, expected all str or all whole numbers")
@@ -137,7 +137,7 @@ def join_groups(groups, given):
     component = connected_components(edges, directed=False)[1][: len(names)]
     _, first, number = np.unique(component, return_index=True, return_inverse=True)
     if len(first) == 1 < len(texts):
-        raise ValueError(f"groups: {len(texts)} pictures are all in group {str(names[0])!r}: none is left to test on")
+        raise ValueError(f"groups: {len(texts)} {noun}s are all in group {str(names[0])!r}: none is left to test on")
     if len(first) < len(names):
         other = np.setdiff1d(np.arange(len(names)), first)[0]
         warn(
@@ -176,20 +176,14 @@ def draw_shots(labels, groups, names, classes, *, shots, seed):
     return np.sort(np.array(drawn, dtype=np.int64))
 
 
-def report_shortage(labels, classes, *, shots):
-    """Return a text that lists the classes with fewer than `shots` pictures; absent classes are not listed."""
-    counts = np.bincount(labels, minlength=len(classes))
-    return ", ".join(f"{name} has {count}" for name, count in zip(classes, counts, strict=True) if 0 < count < shots)
-
-
 def split_for(images, seed):
     """Return (fold, training ImageSet, test ImageSet) of a seed."""
     n_largest, n_groups = np.bincount(images.labels, minlength=1).max(), len(np.unique(images.groups))
     if min(n_largest, n_groups) < N_FOLDS:
         raise ValueError(
-            f"images: {n_largest} pictures in the largest class and {n_groups} groups, expected at least {N_FOLDS} of "
-            f"both, since each seed is tested on one of {N_FOLDS} parts: add pictures (compare also takes a set of its "
-            "own to test on, test=)"
+            f"images: {n_largest} {images.noun}s in the largest class and {n_groups} groups, expected at least "
+            f"{N_FOLDS} of both, since each seed is tested on one of {N_FOLDS} parts: add {images.noun}s (compare also "
+            "takes a set of its own to test on, test=)"
         )
     fold = seed % N_FOLDS
     return fold, *images.split(test_fold=fold, n_folds=N_FOLDS)

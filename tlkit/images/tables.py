@@ -1,7 +1,8 @@
-"""Tables of pictures: CSV files, DataFrames, rows as dicts, and lists of (file, label)."""
+"""Tables of pictures or texts: CSV files, DataFrames, rows as dicts, and lists of (file, label)."""
 
 import csv
 import dataclasses
+import io
 import operator
 import os
 import re
@@ -17,16 +18,16 @@ from tlkit.images.files import PictureFile
 from tlkit.images.formats import EXTENSIONS
 from tlkit.images.inputs import hold_pixels
 from tlkit.images.label_file import parse_edits
+from tlkit.images.media import PICTURES, Medium
 from tlkit.images.splits import N_FOLDS, find_straddling, is_missing
 from tlkit.names import number_repeats
 
 # Usual names of columns, in lower case.
-_PICTURES = {"image", "img", "picture", "path", "file", "file_name", "filename", "file_path", "filepath", "image_path"}
 _LABELS = {"label", "labels", "class", "class_name", "target", "category"}
 
 
 class Columns(typing.NamedTuple):
-    """A source by columns: pictures in any form, and one entry per picture of the others, or None."""
+    """A source by columns: pictures in any form or texts, and one entry per picture of the others, or None."""
 
     location: str
     pictures: list
@@ -37,6 +38,7 @@ class Columns(typing.NamedTuple):
     folds: list | None = None
     folder: str = ""  # of relative paths
     has_names: bool = False
+    medium: Medium = PICTURES
 
 
 def is_table_file(path):
@@ -44,36 +46,39 @@ def is_table_file(path):
     return path.suffix.casefold() in (".csv", ".tsv")
 
 
-def read_columns(source, wanted):
+def read_columns(source, wanted, medium=PICTURES):
     """Return the `Columns` of a CSV file (Path), DataFrame, list or dataset; `wanted` is {argument: name or None}."""
     if isinstance(source, Path):
         location, folder = str(source), os.path.dirname(os.path.abspath(source))
-        return _choose(location, *_read_csv(source), wanted, folder=folder)
+        return _choose(location, *_read_csv(source, medium), wanted, medium, folder=folder)
     if hasattr(source, "columns") and hasattr(source, "__getitem__"):
-        return _choose("the table", list(source.columns), lambda name: list(source[name]), wanted)
+        return _choose("the table", list(source.columns), lambda name: list(source[name]), wanted, medium)
     if hasattr(source, "__next__") or isinstance(source, zip | map):
         source = list(source)
     dataset, indices = open_dataset(source)
     location = "the list" if isinstance(dataset, list | tuple) else f"the {type(dataset).__name__}"
     first = dataset[indices[0]]
     if isinstance(first, Mapping):
-        return _choose(location, list(first), lambda name: _read_column(dataset, indices, name), wanted, dataset)
+        return _choose(
+            location, list(first), lambda name: _read_column(dataset, indices, name), wanted, medium, dataset
+        )
     for argument, name in wanted.items():
         if isinstance(name, str) and argument != "domain":
-            raise ValueError(f"{argument}: {name!r}, but {location} holds (picture, label) without columns of names")
+            kind = f"({medium.noun}, label) without columns of names"
+            raise ValueError(f"{argument}: {name!r}, but {location} holds {kind}")
     if isinstance(dataset, list | tuple):
-        pairs = [_check_pair(index, dataset[index]) for index in indices]
+        pairs = [_check_pair(index, dataset[index], medium) for index in indices]
         columns = Columns(location, [picture for picture, _ in pairs], [label for _, label in pairs])
     else:
         columns = Columns(location, *read_pairs(dataset, indices))
-    return columns._replace(groups=wanted["group"], folds=wanted["fold"])
+    return columns._replace(groups=wanted["group"], folds=wanted["fold"], medium=medium)
 
 
 def list_entries(columns):
     """Return ([(path, class, file)], classes in their order or None) of `Columns`."""
     if not columns.pictures:
-        raise ValueError(f"source: {columns.location} has no rows, expected one per picture")
-    _check_present("picture", columns.pictures, columns.location)
+        raise ValueError(f"source: {columns.location} has no rows, expected one per {columns.medium.noun}")
+    _check_present(columns.medium.noun, columns.pictures, columns.location)
     files = [_make_file(row, picture, columns) for row, picture in enumerate(columns.pictures)]
     if columns.has_names:
         rows = {}
@@ -100,37 +105,42 @@ def complete(images, entries, columns, classes=None):
         images = dataclasses.replace(images, domains=domains, names=names)
     if columns.groups is not None:
         is_function = callable(columns.groups) or isinstance(columns.groups, Mapping)
-        images = images.with_groups(columns.groups if is_function else _select("group", columns.groups, rows, kept))
+        images = images.with_groups(
+            columns.groups if is_function else _select("group", columns.groups, rows, kept, images.noun)
+        )
     if columns.folds is not None:
-        folds = [check_count("fold", fold, 0, N_FOLDS - 1) for fold in _select("fold", columns.folds, rows, kept)]
+        folds = [
+            check_count("fold", fold, 0, N_FOLDS - 1)
+            for fold in _select("fold", columns.folds, rows, kept, images.noun)
+        ]
         if straddling := find_straddling(images.groups, np.array(folds)):
             names = images.names[images.groups == straddling]
             raise ValueError(
-                f"fold: pictures of group {straddling!r} are in several folds ({', '.join(names[:4])}), but copies and "
-                "groups must share one: correct the folds, or leave out fold"
+                f"fold: {images.noun}s of group {straddling!r} are in several folds ({', '.join(names[:4])}), but "
+                "copies and groups must share one: correct the folds, or leave out fold"
             )
         images = dataclasses.replace(images, folds=folds)
     return images
 
 
-def _select(argument, values, rows, kept):
+def _select(argument, values, rows, kept, noun):
     """Return the values of the kept rows, after checking that there is one per row."""
     values = list(values)
     if len(values) != len(rows):
-        raise ValueError(f"{argument}: {len(values)}, expected {len(rows)}, one per picture")
+        raise ValueError(f"{argument}: {len(values)}, expected {len(rows)}, one per {noun}")
     return [values[row] for row in kept]
 
 
-def _choose(location, names, read, wanted, dataset=None, folder=""):
+def _choose(location, names, read, wanted, medium, dataset=None, folder=""):
     """Return the `Columns` of a table with named columns; `read(name)` returns one."""
     # Pictures are in the only column with a usual name, or whose first entry is a picture.
-    found = [name for name in names if str(name).casefold() in _PICTURES]
-    if not found:
+    found = [name for name in names if str(name).casefold() in medium.columns]
+    if not found and medium == PICTURES:
         found = [name for name in names if names.count(name) == 1 and any(map(_is_picture, read(name)[:1]))]
     if len(found) != 1:
         raise ValueError(
-            f"source: {location} has {'several columns' if found else 'no column'} of pictures or paths; its columns "
-            f"are {', '.join(map(repr, names))}: call the column “image”, and give other columns other names"
+            f"source: {location} has {'several columns' if found else 'no column'} of {medium.entries}; its columns "
+            f"are {', '.join(map(repr, names))}: call the column “{medium.column}”, and give other columns other names"
         )
     picture = found[0]
     label = _find_column("label", location, names, wanted["label"], _LABELS)
@@ -145,12 +155,12 @@ def _choose(location, names, read, wanted, dataset=None, folder=""):
         )
     features = getattr(dataset, "features", None)
     classes = getattr(features[label], "names", None) if isinstance(features, Mapping) and label in features else None
-    if dataset is None or isinstance(dataset, list | tuple):
+    if dataset is None or isinstance(dataset, list | tuple) or medium.make_item:
         pictures = read(picture)
     else:
         opened, indices = open_dataset(dataset)
         pictures = [PictureItem(Items(opened, picture), index) for index in indices]
-    return Columns(location, pictures, read(label), classes, **columns, folder=folder, has_names=True)
+    return Columns(location, pictures, read(label), classes, **columns, folder=folder, has_names=True, medium=medium)
 
 
 def _find_column(argument, location, names, wanted, usual):
@@ -186,7 +196,7 @@ def _read_column(dataset, indices, name):
     return [row[name] for row in rows]
 
 
-def _read_csv(path):
+def _read_csv(path, medium):
     """Return (names, function that returns a column) of a CSV file with a header; its encoding is UTF-8."""
     delimiter, edits, _ = parse_edits(path.read_bytes())
     if delimiter and edits:
@@ -196,16 +206,19 @@ def _read_csv(path):
         columns = dict(zip(("file_name", "label", "group"), columns, strict=False))
         return list(columns), lambda name: list(columns[name])
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")  # keeps line breaks within cells as they are
     except UnicodeDecodeError as error:
         raise ValueError(
             f"source: {path} is not encoded as UTF-8 ({error}): save it so, or give pandas.read_csv(…, encoding=…)"
         ) from error
-    header = text.partition("\n")[0]
+    header = io.StringIO(text, newline=None).readline()
     delimiter = max(",;\t", key=header.count)
-    lines = [line for line in csv.reader(text.splitlines(), delimiter=delimiter) if line]
+    try:  # a cell may hold line breaks
+        lines = [line for line in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if line]
+    except csv.Error as error:
+        raise ValueError(f"source: {path} can't be read ({error}): give pandas.read_csv(…)") from error
     if len(lines) < 2:
-        raise ValueError(f"source: {path} has {len(lines)} rows, expected a header and one row per picture")
+        raise ValueError(f"source: {path} has {len(lines)} rows, expected a header and one row per {medium.noun}")
     names, rows = [name.strip() for name in lines[0]], lines[1:]
     for number, row in enumerate(rows):
         if len(row) != len(names):
@@ -214,7 +227,13 @@ def _read_csv(path):
         place, dropped = names.index("file_name") if "file_name" in names else 0, names.index("dropped")
         last = {row[place]: row for row in rows}
         rows = [row for row in last.values() if row[dropped].strip().casefold() in ("", "0", "false")]
-    return names, lambda name: _read_numbers([row[names.index(name)].strip() for row in rows])
+
+    def read(name):
+        cells = [row[names.index(name)] for row in rows]
+        is_text = medium.make_item and name.casefold() in medium.columns  # spaces and digits are left as they are
+        return cells if is_text else _read_numbers([cell.strip() for cell in cells])
+
+    return names, read
 
 
 def _read_numbers(texts):
@@ -225,15 +244,17 @@ def _read_numbers(texts):
     return [float(text) for text in texts] if is_number else texts
 
 
-def _check_pair(index, pair):
+def _check_pair(index, pair, medium):
     """Return (picture, label) of an entry of a list."""
     if isinstance(pair, str) or not hasattr(pair, "__len__") or len(pair) != 2:
-        raise TypeError(f"source: entry {index} is {str(pair)[:80]!r}, expected (file, label) or a dict of columns")
+        raise TypeError(f"source: entry {index} is {str(pair)[:80]!r}, expected {medium.pair} or a dict of columns")
     return pair
 
 
 def _make_file(row, picture, columns):
-    """Return (name, file) of a picture in any form."""
+    """Return (name, file) of a picture in any form, or of a text."""
+    if columns.medium.make_item:
+        return f"{row}", columns.medium.make_item(picture, f"row {row} of {columns.location}")
     if isinstance(picture, PictureItem):
         return f"{picture.index}", picture
     if isinstance(picture, str | os.PathLike):
@@ -260,7 +281,8 @@ def _name_labels(columns):
     if len(kinds) > 1 or not kinds.keys() <= {"str", "int"}:
         shown = " and ".join(f"row {row} is {values[row]!r}" for row in sorted(kinds.values())[:2])
         advice = "; .astype(int) makes whole numbers" if "float" in kinds else ""
-        raise TypeError(f"label: {shown} {where}, expected one class per picture, all str or all whole numbers{advice}")
+        expected = f"one class per {columns.medium.noun}, all str or all whole numbers"
+        raise TypeError(f"label: {shown} {where}, expected {expected}{advice}")
     if "str" in kinds:
         return [str(value) for value in values], None
     numbers = [operator.index(value) for value in values]
@@ -270,7 +292,7 @@ def _name_labels(columns):
     if wrong := [(row, number) for row, number in enumerate(numbers) if not 0 <= number < len(classes)]:
         raise ValueError(
             f"label: row {wrong[0][0]} {where} is {wrong[0][1]}, expected 0 to {len(classes) - 1}, the numbers of its "
-            f"{len(classes)} classes; -1 often marks pictures without a label: leave them out"
+            f"{len(classes)} classes; -1 often marks {columns.medium.noun}s without a label: leave them out"
         )
     return [classes[number] for number in numbers], classes
 
