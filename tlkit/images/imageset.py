@@ -118,11 +118,10 @@ class ImageSet:
         return self.pictures.shape
 
     def __repr__(self):
-        present = len(np.unique(self.labels))
+        present, n_groups = len(np.unique(self.labels)), len(np.unique(self.groups))
         classes = f"{present} classes" if present == len(self.classes) else f"{present} of {len(self.classes)} classes"
         domains = ", ".join(np.unique(self.domains)) or "no domain"
-        counts = f"{len(self)} {self.noun}s, {classes}, {len(np.unique(self.groups))} groups"
-        return f"{type(self).__name__}({counts}: {domains})"
+        return f"{type(self).__name__}({len(self)} {self.noun}s, {classes}, {n_groups} groups: {domains})"
 
     def __iter__(self) -> "Iterator[tuple[Image.Image, int]]":
         return (self[index] for index in range(len(self)))
