@@ -147,7 +147,7 @@ def test_entropic_transport_equals_a_slow_sinkhorn():
 def test_without_pot_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ot", None)
     source, _, target, _ = make_pair()
-    with pytest.raises(ModuleNotFoundError, match=r"needs POT, .*pip install POT"):
+    with pytest.raises(ModuleNotFoundError, match=r"needs ot, .*pip install POT"):
         align_transport(source, target)
 
 

@@ -8,7 +8,7 @@ import pytest
 from made_features import N_FEATURES, make_features, softmax
 
 import tlkit as tl
-from tlkit.heads import cosine, logistic, ridge
+from tlkit.heads import cosine, logistic, numerics, ridge
 from tlkit.images import splits
 
 
@@ -195,7 +195,7 @@ def test_cosine_probabilities_are_those_of_the_angles():
 
 def test_the_slope_of_the_cosine_loss_is_that_of_finite_differences():
     random = np.random.default_rng(0)
-    units = cosine.normalise(random.normal(size=(7, 3)))
+    units = numerics.normalise(random.normal(size=(7, 3)))
     targets = np.eye(4)[random.integers(0, 4, 7)]
     flat = random.normal(size=12)
     _, slope = cosine.measure_cosine_loss(flat, units, targets, 3.0)
@@ -209,11 +209,11 @@ def test_the_slope_of_the_cosine_loss_is_that_of_finite_differences():
 def test_cosine_directions_are_a_minimum_of_the_cross_entropy():
     features = make_features()
     head = tl.fit_head(features, "cosine")
-    units = cosine.normalise(features.values.astype(float))
+    units = numerics.normalise(features.values.astype(float))
     random = np.random.default_rng(0)
 
     def measure(directions):
-        scores = 10 * units @ cosine.normalise(directions).T
+        scores = 10 * units @ numerics.normalise(directions).T
         return -np.mean(np.log(softmax(scores)[np.arange(40), features.labels]))
 
     found = measure(head.directions)

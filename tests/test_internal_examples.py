@@ -177,7 +177,7 @@ array([[-2., -1.],
 >>> share_same_class(features)
 0.5
 """,
-    ("tlkit.heads.cosine", "normalise"): """
+    ("tlkit.heads.numerics", "normalise"): """
 >>> normalise(np.array([[3.0, 4.0], [0.0, 0.0]]))
 array([[0.6, 0.8],
        [0. , 0. ]])

@@ -1,6 +1,7 @@
 """Argument checks and spelling suggestions, shared by all folders. Without torch."""
 
 import difflib
+import importlib
 import math
 import numbers
 import operator
@@ -19,6 +20,17 @@ def suggest(name, known):
     if len(listed) > _N_LISTED:
         text += f" and {len(listed) - _N_LISTED} more"
     return f"nearest: {', '.join(map(repr, nearest))}; {text}" if nearest else text
+
+
+def import_extra(need, command, *names):
+    """Return optional packages; if one is missing, the error has the need, such as "LoRA needs", and the command."""
+    try:
+        return [importlib.import_module(name) for name in names]
+    except ModuleNotFoundError as error:
+        if error.name not in names:
+            raise
+        message = f"{need} {error.name}, which is not installed: {command}"
+        raise ModuleNotFoundError(message, name=error.name) from None
 
 
 def check_known(argument, names, known):

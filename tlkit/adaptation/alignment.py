@@ -7,7 +7,7 @@ apply it to the unchanged target.
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tlkit.arguments import check_count, check_number
+from tlkit.arguments import check_count, check_number, import_extra
 from tlkit.features.arrays import check_pair
 from tlkit.heads.numerics import limit_threads
 
@@ -136,12 +136,7 @@ def align_transport(source, target, *, entropy=0.0):
     # (Cuturi 2013).
     source, target = check_pair(source, target)
     check_number("entropy", entropy, at_least=0)
-    try:
-        import ot
-    except ModuleNotFoundError as error:
-        if error.name != "ot":
-            raise
-        raise ModuleNotFoundError("transport needs POT, which isn't installed: pip install POT") from error
+    (ot,) = import_extra("transport needs", "pip install POT", "ot")
     costs = ot.dist(source, target)
     weights = [np.full(len(values), 1 / len(values)) for values in (source, target)]
     if entropy == 0:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from tlkit.arguments import suggest
+from tlkit.arguments import import_extra, suggest
 from tlkit.backbones.backbone import draw_inputs
 from tlkit.backbones.own_network import make_backbone
 from tlkit.cpu.threads import default_states, hide_warnings
@@ -21,15 +21,7 @@ _N_RANKS = (2, 3, 4)  # of tensors that can be features
 
 def import_onnx():
     """Return the modules onnx, onnxruntime and onnx2torch; one line names the extra if one is missing."""
-    try:
-        import onnx
-        import onnx2torch
-        import onnxruntime
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f'name: an ONNX file needs the package {error.name}: pip install "tlkit[onnx]"', name=error.name
-        ) from None
-    return onnx, onnxruntime, onnx2torch
+    return import_extra("name: an ONNX file needs", 'pip install "tlkit[onnx]"', "onnx", "onnxruntime", "onnx2torch")
 
 
 class OnnxNetwork(nn.Module):

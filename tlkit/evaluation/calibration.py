@@ -7,14 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from tlkit.evaluation.intervals import LEVEL
-from tlkit.evaluation.reliability import (
-    N_BINS,
-    assign_bins,
-    find_bins,
-    measure_calibration_error,
-    simulate_right,
-    tabulate_bins,
-)
+from tlkit.evaluation.reliability import N_BINS, assign_bins, measure_calibration_error, simulate_right, tabulate_bins
 from tlkit.evaluation.scores import measure_brier, measure_log_loss
 
 
@@ -127,9 +120,8 @@ def measure_calibration(
     >>> measure_calibration(np.full((100, 2), 0.5), np.arange(100) % 2).verdict
     'no sign of miscalibration'
     """
-    confidences, is_right, edges = assign_bins(probabilities, labels, n_bins, binning)
-    bins = find_bins(confidences, edges)
-    n_right = simulate_right(confidences, bins, len(edges) - 1, n_draws, seed)
+    confidences, is_right, bins, edges = binned = assign_bins(probabilities, labels, n_bins, binning)
+    n_right = simulate_right(*binned, n_draws, seed)
     errors = np.abs(n_right - np.bincount(bins, confidences, len(edges) - 1)).sum(axis=1) / len(is_right)
     return Calibration(
         brier=measure_brier(probabilities, labels),
@@ -139,7 +131,7 @@ def measure_calibration(
         calibrated_high=float(np.quantile(errors, LEVEL)),
         confidence=float(confidences.mean()),
         accuracy=float(is_right.mean()),
-        table=tabulate_bins(confidences, is_right, edges, n_right),
+        table=tabulate_bins(*binned, n_right),
         n=len(is_right),
         binning=binning,
     )

@@ -1,5 +1,6 @@
 """Transfer gains with their intervals, the verdicts these allow, and the runs that a verdict needs. Without torch."""
 
+import bisect
 import math
 
 import pandas as pd
@@ -168,10 +169,5 @@ def _count_for_shared_pictures(paired, half_width, level, more):
 
 def _search(suffices, highest=MAX_COUNT):
     """Return the smallest number from 2 that suffices, as all larger ones do; inf if `highest` does not."""
-    if not suffices(highest):
-        return math.inf
-    low, high = 1, highest
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if suffices(middle) else (middle, high)
-    return float(high)
+    found = bisect.bisect_left(range(highest + 1), True, lo=2, key=suffices)
+    return math.inf if found > highest else float(found)

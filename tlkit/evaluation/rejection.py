@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from tlkit.arguments import check_number
+from tlkit.heads.numerics import normalise
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -19,9 +20,9 @@ class Rejection:
     auroc: float | None
     false_acceptance: float | None
 
-    def familiarity(self, features, logits=None):
-        """Return the familiarity (n,) float64 of pictures by their features (n, n_features); logits are not used."""
-        return score_mahalanobis(scale_to_length_1(features), **self.tensors)
+    def familiarity(self, features):
+        """Return the familiarity (n,) float64 of pictures by their features (n, n_features)."""
+        return score_mahalanobis(normalise(np.asarray(features, np.float64)), **self.tensors)
 
     def find_threshold(self, share=None):
         """Return the familiarity below which a share of known pictures lies, by default the default share."""
@@ -54,12 +55,6 @@ def score_mahalanobis(features, centres, directions):
     # the directions. The factor t changes no order, and no matrix is larger than D.
     along = _square_distances(features @ directions, centres @ directions)
     return -(_square_distances(features, centres) - along).min(axis=1)
-
-
-def scale_to_length_1(features):
-    """Return features (n, n_features) as float64, each row divided by its length; rows of zeros stay."""
-    features = np.asarray(features, dtype=np.float64)
-    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
 
 
 def _square_distances(rows, others):

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from tlkit.evaluation.rejection import Rejection, check_share, find_threshold, scale_to_length_1, score_mahalanobis
+from tlkit.evaluation.rejection import Rejection, check_share, find_threshold, score_mahalanobis
 from tlkit.features.features import Features
+from tlkit.heads.numerics import normalise
 from tlkit.images.splits import assign_folds
 from tlkit.notices import warn
 
@@ -76,7 +77,7 @@ def fit_rejection(features: Features, share: float = 0.05, learned: Features | N
         )
     if absent := [name for name, count in zip(features.classes, counts, strict=True) if not count]:
         warn(f"images: none of class {', '.join(absent)}, whose pictures will look unfamiliar: add some")
-    values, source_values = scale_to_length_1(features.values), scale_to_length_1(source.values)
+    values, source_values = (normalise(part.values.astype(np.float64)) for part in (features, source))
     folds = np.zeros(len(labels)) if learned is not None else assign_folds(labels, groups, n_folds, 0)
     source_folds = np.full(len(source.labels), -1) if learned is not None else folds
 

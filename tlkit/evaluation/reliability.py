@@ -48,8 +48,8 @@ def measure_calibration_error(
     >>> round(measure_calibration_error([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4]], [0, 1, 0]), 3)
     0.4
     """
-    confidences, is_right, edges = assign_bins(probabilities, labels, n_bins, binning)
-    differences = np.bincount(find_bins(confidences, edges), is_right - confidences, len(edges) - 1)
+    confidences, is_right, bins, edges = assign_bins(probabilities, labels, n_bins, binning)
+    differences = np.bincount(bins, is_right - confidences, len(edges) - 1)
     return float(np.abs(differences).sum() / len(is_right))
 
 
@@ -92,13 +92,12 @@ def tabulate_reliability(
     >>> table[["n", "confidence", "accuracy"]].round(2).values.tolist()
     [[1.0, 0.6, 1.0], [2.0, 0.9, 0.5]]
     """
-    confidences, is_right, edges = assign_bins(probabilities, labels, n_bins, binning)
-    n_right = simulate_right(confidences, find_bins(confidences, edges), len(edges) - 1, n_draws, seed)
-    return tabulate_bins(confidences, is_right, edges, n_right)
+    binned = assign_bins(probabilities, labels, n_bins, binning)
+    return tabulate_bins(*binned, simulate_right(*binned, n_draws, seed))
 
 
 def assign_bins(probabilities, labels, n_bins, binning):
-    """Return the confidences (n,), whether each prediction is right (n,) as 0 or 1, and the edges of the bins."""
+    """Return (n,) confidences, 1 or 0 for right or wrong, and bins, which contain their upper edges; and the edges."""
     probabilities, labels = check_predictions(probabilities, labels)
     n_bins = check_count("n_bins", n_bins, 1)
     check_known("binning", [binning], BINNINGS)
@@ -106,19 +105,15 @@ def assign_bins(probabilities, labels, n_bins, binning):
     edges = np.linspace(0, 1, n_bins + 1)
     if binning == "mass":
         edges = np.unique(np.concatenate([[0.0], np.quantile(confidences, edges[1:-1]), [1.0]]))
-    return confidences, (probabilities.argmax(axis=1) == labels).astype(float), edges
+    bins = np.clip(np.searchsorted(edges, confidences, side="left") - 1, 0, len(edges) - 2)
+    return confidences, (probabilities.argmax(axis=1) == labels).astype(float), bins, edges
 
 
-def find_bins(confidences, edges):
-    """Return the index of each confidence's bin, (n,) int; a bin contains its upper edge."""
-    return np.clip(np.searchsorted(edges, confidences, side="left") - 1, 0, len(edges) - 2)
-
-
-def simulate_right(confidences, bins, n_bins, n_draws, seed):
+def simulate_right(confidences, is_right, bins, edges, n_draws, seed):
     """Return (n_draws, n_bins) numbers of right predictions if each is right with its confidence as probability."""
     n_draws = check_count("n_draws", n_draws, 1)
     random = np.random.default_rng(check_count("seed", seed, 0))
-    membership = np.eye(n_bins)[bins]
+    membership = np.eye(len(edges) - 1)[bins]
     parts, n_at_once = [], max(1, _NUMBERS_AT_ONCE // len(bins))
     for start in range(0, n_draws, n_at_once):
         drawn = random.random((min(n_at_once, n_draws - start), len(bins))) < confidences
@@ -126,9 +121,9 @@ def simulate_right(confidences, bins, n_bins, n_draws, seed):
     return np.concatenate(parts)
 
 
-def tabulate_bins(confidences, is_right, edges, n_right):
-    """Return the reliability table from confidences (n,), outcomes (n,) and simulated counts (n_draws, n_bins)."""
-    bins, rows = find_bins(confidences, edges), []
+def tabulate_bins(confidences, is_right, bins, edges, n_right):
+    """Return the reliability table from the results of `assign_bins` and simulated counts (n_draws, n_bins)."""
+    rows = []
     for index in np.unique(bins):
         inside = bins == index
         n, n_inside_right = int(inside.sum()), int(is_right[inside].sum())

@@ -8,6 +8,7 @@ from importlib.resources import files
 
 import numpy as np
 
+from tlkit.arguments import import_extra
 from tlkit.cpu.threads import convolutions, default_states
 
 MODEL = "model.onnx"
@@ -19,15 +20,10 @@ _EXACT = ("centres", "directions")
 
 def import_onnx():
     """Return the modules onnx and onnxruntime; ModuleNotFoundError with the command that installs them."""
-    try:
-        import onnx
-        import onnxruntime
-        import onnxscript  # noqa: F401  (torch.onnx needs it)
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f'kind: the package {error.name} is not installed: pip install "tlkit[onnx]"', name=error.name
-        ) from None
-    return onnx, onnxruntime
+    # torch.onnx needs onnxscript.
+    return import_extra("kind: an ONNX model needs", 'pip install "tlkit[onnx]"', "onnx", "onnxruntime", "onnxscript")[
+        :2
+    ]
 
 
 def write_model(run, folder):

@@ -71,7 +71,7 @@ class Predictor:
             with default_states():
                 probabilities, rejected = softmax(logits), np.zeros(len(logits), bool)
                 if self.rejection is not None:
-                    rejected = self.rejection.reject(self.rejection.familiarity(features, logits), reject)
+                    rejected = self.rejection.reject(self.rejection.familiarity(features), reject)
             for row, is_rejected in zip(probabilities, rejected.tolist(), strict=True):
                 name, error = waiting.popleft()
                 yield Prediction(name, row, is_rejected, error)

@@ -6,10 +6,9 @@ import numpy as np
 
 from tlkit.arguments import check_number
 from tlkit.heads.head import ABSENT_SCORE, Head
-from tlkit.heads.numerics import limit_threads, softmax
+from tlkit.heads.numerics import SHORTEST, limit_threads, normalise, softmax
 
 N_ITERATIONS = 500  # at most
-SHORTEST = 1e-12  # a shorter vector has no direction; as in torch's normalize
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -31,11 +30,6 @@ class CosineHead(Head):
     def _score_present(self, values):
         """Return (n, n_present) scores."""
         return self.settings["sharpness"] * normalise(values.astype(np.float64)) @ self.directions.T
-
-
-def normalise(vectors):
-    """Return (n, d) vectors divided by their lengths; a zero vector stays zero."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), SHORTEST)
 
 
 def fit_cosine(features, *, sharpness=10.0):

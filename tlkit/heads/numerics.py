@@ -10,6 +10,7 @@ from tlkit.cpu.threads import make_lock
 # On matrices up to this size, several BLAS threads wait for each other longer than they compute, and they change the
 # last bits of the result.
 SMALL = 4_000_000
+SHORTEST = 1e-12  # a shorter vector has no direction; as in torch's normalize
 # The blocks of all threads within `limit_threads`, and the limits that they share.
 _limited = types.SimpleNamespace(lock=make_lock(), n_blocks=0, limits=None)
 
@@ -36,6 +37,11 @@ def limit_threads(values):
             _limited.n_blocks -= 1
             if not _limited.n_blocks:
                 _limited.limits.restore_original_limits()
+
+
+def normalise(vectors):
+    """Return (n, d) vectors divided by their lengths; a zero vector stays zero."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), SHORTEST)
 
 
 def pool(values):

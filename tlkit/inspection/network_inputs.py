@@ -3,20 +3,14 @@
 import numpy as np
 
 import tlkit as tl
-from tlkit.arguments import check_known
+from tlkit.arguments import check_known, import_extra
 from tlkit.images.imageset import ImageSet
 from tlkit.images.inputs import gather_pictures
 
 
 def load_captum():
     """Return captum's module of methods; if captum is missing, ModuleNotFoundError names the command."""
-    try:
-        from captum import attr
-    except ModuleNotFoundError as error:
-        if error.name != "captum":
-            raise
-        raise ModuleNotFoundError("heat maps need captum, which is not installed: pip install captum") from error
-    return attr
+    return import_extra("heat maps need", "pip install captum", "captum", "captum.attr")[1]
 
 
 def show_inputs(run: "tl.Run | tl.Backbone", pictures: ImageSet | list) -> np.ndarray:

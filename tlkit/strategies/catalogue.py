@@ -50,12 +50,7 @@ _SURGICAL = (
 
 _KNOWN = [
     Known(
-        Strategy(
-            [_SCRATCH],
-            Step("precise_batch_norm", "reinitialise"),
-            Step("precise_batch_norm", "finish_norm_statistics"),
-            name="from_scratch",
-        ),
+        Strategy([_SCRATCH], *_AROUND_SCRATCH, name="from_scratch"),
         "the baseline; five times the steps of fine-tuning, since Kornblith et al. 2019 (Do better ImageNet models "
         "transfer better?) also train it for longer",
         "needs many pictures; with a few per class it learns little",

@@ -6,7 +6,7 @@ import copy
 import torch
 from torch import nn
 
-from tlkit.arguments import check_count, check_number
+from tlkit.arguments import check_count, check_number, import_extra
 from tlkit.cpu.draws import Draws
 
 # The name that peft gives an adapter without a name.
@@ -25,12 +25,7 @@ def insert_lora(backbone, seed, *, rank=4, scale=1.0):
     backbone = copy.deepcopy(backbone)
     if rank == 0:
         return backbone
-    try:
-        import peft  # takes seconds
-    except ModuleNotFoundError as error:
-        if error.name != "peft":
-            raise
-        raise ModuleNotFoundError("LoRA needs peft, which is not installed: pip install peft") from error
+    (peft,) = import_extra("LoRA needs", "pip install peft", "peft")  # takes seconds
     names = _find_layers(backbone)
     if not names:
         raise ValueError(f"backbone: {backbone.name} has no linear layer or convolution that could take an adapter")

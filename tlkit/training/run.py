@@ -2,7 +2,6 @@
 
 import collections.abc
 import dataclasses
-import importlib
 from pathlib import Path
 
 import torch
@@ -13,15 +12,7 @@ from tlkit.backbones.backbone import Backbone
 from tlkit.backbones.weights.error import WeightsError
 from tlkit.images.imageset import ImageSet
 from tlkit.training.changed_weights import check_loadable, compose, find_start, list_changed
-from tlkit.training.run_files import (
-    TENSOR_PARTS,
-    hide_folders,
-    join_parts,
-    name_processor,
-    read_versions,
-    split_parts,
-    write_run,
-)
+from tlkit.training.run_files import describe_run, join_parts, name_processor, read_versions, split_parts, write_run
 from tlkit.training.run_predictions import Predictions
 
 
@@ -186,19 +177,7 @@ class Run(Predictions):
         if only_changes:
             self._check_that_changes_suffice()
         tensors = self.changes() if only_changes else self._join(self.backbone.state_dict())
-        names = [field.name for field in dataclasses.fields(self) if field.name not in TENSOR_PARTS]
-        described = {name: getattr(self, name) for name in names}
-        described["backbone"] = {
-            "name": self.backbone.name,
-            "image_size_px": self.backbone.image_size_px,
-            "recipe": dataclasses.asdict(self.backbone.recipe),
-            "provenance": hide_folders(self.backbone.provenance),
-        }
-        described["rejection"] = self.rejection.describe() if self.rejection else None
-        if self.backbone.made is not None:
-            own_network = importlib.import_module("tlkit.backbones.own_network")
-            described["backbone"]["made"] = own_network.describe_own(self.backbone)
-        write_run(folder, tensors, described | {"only_changes": only_changes})
+        write_run(folder, tensors, describe_run(self) | {"only_changes": only_changes})
 
     def export(
         self,

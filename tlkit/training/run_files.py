@@ -1,6 +1,8 @@
 """The files of a run, tensors and description, written together; `saved_run` reads them."""
 
+import dataclasses
 import hashlib
+import importlib
 import json
 import platform
 import re
@@ -35,6 +37,22 @@ def split_parts(tensors):
         part, _, rest = name.partition(".")
         parts[part][rest] = value
     return parts
+
+
+def describe_run(run):
+    """Return all of a run but its tensors, with plain values for its backbone and rejection."""
+    names = [field.name for field in dataclasses.fields(run) if field.name not in TENSOR_PARTS]
+    described, backbone = {name: getattr(run, name) for name in names}, run.backbone
+    described["backbone"] = {
+        "name": backbone.name,
+        "image_size_px": backbone.image_size_px,
+        "recipe": dataclasses.asdict(backbone.recipe),
+        "provenance": hide_folders(backbone.provenance),
+    }
+    if backbone.made is not None:
+        own_network = importlib.import_module("tlkit.backbones.own_network")
+        described["backbone"]["made"] = own_network.describe_own(backbone)
+    return described | {"rejection": run.rejection.describe() if run.rejection else None}
 
 
 def write_run(folder, tensors, described):

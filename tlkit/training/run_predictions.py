@@ -135,7 +135,7 @@ class Predictions:
         values = self._extract(pictures).values
         logits, rejected = self._find_logits(values), False
         if self.rejection is not None:
-            rejected = self.rejection.reject(self.rejection.familiarity(values, logits), reject)
+            rejected = self.rejection.reject(self.rejection.familiarity(values), reject)
         columns = {
             "file_name": [picture.location for picture in pictures.pictures],
             "class": np.array(self.classes)[logits.argmax(axis=1)],
