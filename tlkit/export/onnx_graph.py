@@ -20,10 +20,8 @@ _EXACT = ("centres", "directions")
 
 def import_onnx():
     """Return the modules onnx and onnxruntime; ModuleNotFoundError with the command that installs them."""
-    # torch.onnx needs onnxscript.
-    return import_extra("kind: an ONNX model needs", 'pip install "tlkit[onnx]"', "onnx", "onnxruntime", "onnxscript")[
-        :2
-    ]
+    names = "onnx", "onnxruntime", "onnxscript"  # torch.onnx needs the last
+    return import_extra("kind: an ONNX model needs", 'pip install "tlkit[onnx]"', *names)[:2]
 
 
 def write_model(run, folder):
