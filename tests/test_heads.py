@@ -17,7 +17,7 @@ from made_rows import DIGESTS
 import tlkit as tl
 from tlkit.features.features import Features
 from tlkit.heads import KINDS
-from tlkit.heads.kinds import _FITTERS
+from tlkit.heads.kinds import check_settings
 
 WHOLE = "expected a whole number of at least 1"
 
@@ -293,7 +293,7 @@ def test_another_seed_starts_elsewhere(kind):
 def test_the_explanation_names_the_settings_and_defaults_of_each_kind(kind):
     _, _, explained = tl.fit_head.__doc__.partition(f'"{kind}": ')
     explained = explained.partition('\n        "')[0]
-    settings = inspect.signature(_FITTERS[kind]).parameters.values()
+    settings = inspect.signature(check_settings(kind, {})).parameters.values()
     told = [setting for setting in settings if setting.name not in ("features", "seed")]
     assert told
     for setting in told:

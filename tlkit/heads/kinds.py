@@ -1,31 +1,26 @@
 """`fit_head`: one call for every kind of head."""
 
 import dataclasses
+import importlib
 import inspect
 from typing import Any
 
 import numpy as np
 
 from tlkit.arguments import check_count, check_finite, check_known, suggest
-from tlkit.heads.convolutional import fit_convolutional
-from tlkit.heads.cosine import fit_cosine
 from tlkit.heads.head import Head
-from tlkit.heads.logistic import fit_logistic
-from tlkit.heads.neighbors import fit_neighbors
 from tlkit.heads.numerics import pool
-from tlkit.heads.perceptron import fit_perceptron
-from tlkit.heads.ridge import fit_prototypes, fit_ridge
 
-# A new kind of head is a module of this folder, an entry here, and a line in the docstring of `fit_head`.
-# Each function takes checked features and its settings, and "seed" if it draws random numbers.
+# A new kind of head is a module of this folder, an entry here, and a line in the docstring of `fit_head`. The module is
+# imported when the kind is used. Each function takes checked features and its settings, and "seed" if it draws.
 _FITTERS = {
-    "logistic": fit_logistic,
-    "ridge": fit_ridge,
-    "knn": fit_neighbors,
-    "prototype": fit_prototypes,
-    "cosine": fit_cosine,
-    "mlp": fit_perceptron,
-    "conv": fit_convolutional,
+    "logistic": ("logistic", "fit_logistic"),
+    "ridge": ("ridge", "fit_ridge"),
+    "knn": ("neighbors", "fit_neighbors"),
+    "prototype": ("ridge", "fit_prototypes"),
+    "cosine": ("cosine", "fit_cosine"),
+    "mlp": ("perceptron", "fit_perceptron"),
+    "conv": ("convolutional", "fit_convolutional"),
 }
 KINDS: tuple[str, ...] = tuple(_FITTERS)
 MAP_KINDS = ("conv",)  # fitted on feature maps; all others take the mean over each map
@@ -93,8 +88,7 @@ def fit_head(features: Any, kind: str = "logistic", *, seed: int = 0, **settings
     >>> fit_head(features, "prototype", sharpness=1)
     Head(prototype, 2 classes, sharpness=1.0)
     """
-    check_settings(kind, settings)
-    fit = _FITTERS[kind]
+    fit = check_settings(kind, settings)
     seed = check_count("seed", seed, 0)
     if "seed" in inspect.signature(fit).parameters:
         settings["seed"] = seed
@@ -117,9 +111,12 @@ def fit_head(features: Any, kind: str = "logistic", *, seed: int = 0, **settings
 
 
 def check_settings(kind, settings):
-    """Raise ValueError for an unknown kind of head, TypeError for a setting that doesn't belong to this kind."""
+    """Return the function that fits a kind of head; ValueError if it is unknown, TypeError if it lacks a setting."""
     check_known("kind", [kind], KINDS)
-    known = [name for name in inspect.signature(_FITTERS[kind]).parameters if name not in ("features", "seed")]
+    module, name = _FITTERS[kind]
+    fit = getattr(importlib.import_module(f"tlkit.heads.{module}"), name)
+    known = [name for name in inspect.signature(fit).parameters if name not in ("features", "seed")]
     for name in settings:
         if name not in known:
             raise TypeError(f"{name}: no setting of a {kind!r} head; {suggest(name, known)}")
+    return fit
