@@ -20,39 +20,34 @@ _TUNE = Phase([*STAGES, "head"], N_EPOCHS, 2e-4)
 
 # Loss weights, learning rate and stages were chosen on clipart → photo and photo → sketch, without the target's labels:
 # by held-out source pictures and information maximisation on the target.
-_TRAINED = [
-    (
-        "deep_coral",
+_TRAINED = {
+    "deep_coral": (
         DeepCoral(0.1),
         "Sun and Saenko 2016 (Deep CORAL: correlation alignment for deep domain adaptation); here on the features",
         "helps if domains differ in the spread of features; it can shrink all features instead of aligning them",
     ),
-    (
-        "dan",
+    "dan": (
         Dan(0.3),
         "Long et al. 2015 (Learning transferable features with deep adaptation networks); here one layer and a fixed "
         "mixture of kernels",
         "aligns whole distributions, and so suffers if class shares differ between domains",
     ),
-    (
-        "dann",
+    "dann": (
         Dann(0.1),
         "Ganin et al. 2016 (Domain-adversarial training of neural networks)",
         "needs many pictures and steps: with a few hundred, the game of network and critic seldom settles",
     ),
-    (
-        "cdan",
+    "cdan": (
         Cdan(0.1),
         "Long et al. 2018 (Conditional adversarial domain adaptation), weighted by entropy",
         "as dann, but class by class: better if most predictions on the target are already right",
     ),
-    (
-        "mcc",
+    "mcc": (
         Mcc(1.0),
         "Jin et al. 2020 (Minimum class confusion for versatile domain adaptation)",
         "a default without a critic; it makes wrong predictions as confident as right ones",
     ),
-]
+}
 
 
 def _solve_with(name):
@@ -82,7 +77,7 @@ _KNOWN = [
     ),
     *(
         Known(Strategy([_HEAD, dataclasses.replace(_TUNE, objective=objective)], name=name), paper, expect)
-        for name, objective, paper, expect in _TRAINED
+        for name, (objective, paper, expect) in _TRAINED.items()
     ),
     Known(
         Strategy(

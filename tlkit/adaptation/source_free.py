@@ -106,9 +106,7 @@ class SourceHypothesisTransfer:
     pseudo_label_weight: float
     source_free: typing.ClassVar = True
 
-    def label_target(self, features, probabilities):
-        """Return the pseudo-labels (n,) for an epoch, given (n, n_features) and (n, n_classes) at its beginning."""
-        return label_by_centroids(features, probabilities)
+    label_target = staticmethod(label_by_centroids)  # at the beginning of each epoch
 
     def __call__(self, source, target, critic, progress):
         loss = information_maximisation_loss(target.scores)

@@ -142,13 +142,8 @@ def call_factory(factory):
     return found()
 
 
-def describe_own(backbone):
-    """Return how a backbone was made, with some features of a fixed picture, by which `remake` knows it again."""
-    return backbone.made | {"features": _probe(backbone)}
-
-
-def _probe(backbone):
-    """Return a few features of a fixed picture."""
+def probe(backbone):
+    """Return a few features of a fixed picture, by which `check_remade` knows a network again."""
     batch = draw_inputs(backbone.recipe, 1, seed=1).to(next(backbone.parameters()).device)
     with torch.no_grad():
         return backbone(batch)[0, :_N_PROBED].tolist()
@@ -175,7 +170,7 @@ def remake(given, saved):
 
 def check_remade(backbone, saved):
     """Raise ValueError if a backbone with the weights of a saved run gives other features than then."""
-    expected, found = (torch.tensor(values) for values in (saved["made"]["features"], _probe(backbone)))
+    expected, found = (torch.tensor(values) for values in (saved["made"]["features"], probe(backbone)))
     if expected.shape != found.shape or not (expected - found).abs().max() <= 1e-3 * expected.abs().max():
         raise ValueError(
             f"backbone: with the saved weights {backbone.name} gives other features than when the run was saved: its "

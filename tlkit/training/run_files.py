@@ -50,8 +50,8 @@ def describe_run(run):
         "provenance": hide_folders(backbone.provenance),
     }
     if backbone.made is not None:
-        own_network = importlib.import_module("tlkit.backbones.own_network")
-        described["backbone"]["made"] = own_network.describe_own(backbone)
+        probe = importlib.import_module("tlkit.backbones.own_network").probe
+        described["backbone"]["made"] = backbone.made | {"features": probe(backbone)}
     return described | {"rejection": run.rejection.describe() if run.rejection else None}
 
 
