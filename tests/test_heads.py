@@ -353,8 +353,8 @@ print(json.dumps(sorted(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
     loaded = set(json.loads(done.stdout))
-    assert {"sklearn.linear_model", "sklearn.neural_network", "tlkit.heads.convolutional"} <= loaded
-    assert loaded.isdisjoint({"torch", "torchvision", "timm", "openvino", "matplotlib"})
+    assert {"sklearn.linear_model", "sklearn.neural_network", "tlkit.heads.perceptron"} <= loaded
+    assert loaded.isdisjoint({"tlkit.heads.convolutional", "torch", "torchvision", "timm", "openvino", "matplotlib"})
 
 
 def test_features_are_taken_by_slice_indices_and_mask():
