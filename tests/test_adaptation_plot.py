@@ -14,8 +14,7 @@ from matplotlib.figure import Figure
 from tlkit.adaptation import compare_pairs, measure_gaps
 from tlkit.plots import draw_domain_map, draw_gap_matrix, draw_pairs, draw_recalls
 from tlkit.plots.adaptation import SIZE_INCHES, make_adaptation_page
-from tlkit.summaries.adaptation import AdaptationChoice, AdaptationResults, summarise_adaptation
-from tlkit.summaries.domain_map import map_domains
+from tlkit.summaries.adaptation import AdaptationChoice, AdaptationResults, map_domains, summarise_adaptation
 
 DOMAINS = ("here", "there", "yonder")
 CLASSES = ["cat", "dog", "eel"]

@@ -18,7 +18,7 @@ from tlkit.adaptation.losses import entropy_loss
 from tlkit.adaptation.source_free import finish_on_target
 from tlkit.adaptation.trained_objectives import Cdan, Dan, Dann, DeepCoral, Mcc
 from tlkit.summaries.freeze_score import make_score, make_strategy
-from tlkit.summaries.freeze_score_painting import make_painted_score
+from tlkit.summaries.freeze_score_trials import make_painted_score
 from tlkit.training.batches import TrainingPictures, order_pictures, order_target
 from tlkit.training.frozen_prefix import PrefixOutputs
 from tlkit.training.step import TrainingError

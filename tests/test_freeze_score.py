@@ -16,8 +16,13 @@ from tlkit.backbones.freezing.freeze import NORM_LAYERS
 from tlkit.strategies.strategy import adjust_phases
 from tlkit.summaries.freeze_score import FreezeScore, Mark, make_score, make_strategy, write_python
 from tlkit.summaries.freeze_score_costs import summarise_freeze_score
-from tlkit.summaries.freeze_score_painting import MAX_EPOCHS, PaintedScore, list_paintable, make_painted_score
-from tlkit.summaries.freeze_score_trials import ScoreTrials
+from tlkit.summaries.freeze_score_trials import (
+    MAX_EPOCHS,
+    PaintedScore,
+    ScoreTrials,
+    list_paintable,
+    make_painted_score,
+)
 from tlkit.training.optimizer import apply_phase
 
 N_TRAIN = 40

@@ -14,7 +14,7 @@ import tlkit as tl
 from tlkit.backbones.freezing.measurement import measure_freezing
 from tlkit.summaries.freeze_score import make_score, make_strategy
 from tlkit.training import loop
-from tlkit.widgets import FreezeScoreExplorer, score_runner
+from tlkit.widgets import FreezeScoreExplorer, freeze_score_base
 from tlkit.widgets.jobs import Job
 
 TWO_EPOCHS = tl.Strategy([tl.Phase(["all"], 2, 1e-3)])
@@ -231,7 +231,7 @@ def test_a_score_in_which_nothing_learns_is_not_run(explorer):
 
 @pytest.mark.parametrize(("passes_s", "n_drawn"), [(0, 1), (1, 2)])
 def test_the_view_is_told_at_most_five_times_a_second(explorer, monkeypatch, passes_s, n_drawn):
-    clock, drawn, real = [1.0], [], score_runner.render_runs
+    clock, drawn, real = [1.0], [], freeze_score_base.render_runs
 
     def tell():
         clock[0] += passes_s
@@ -241,8 +241,8 @@ def test_the_view_is_told_at_most_five_times_a_second(explorer, monkeypatch, pas
         drawn.append(len(history))
         return real(history, *arguments)
 
-    monkeypatch.setattr(score_runner.time, "monotonic", tell)
-    monkeypatch.setattr(score_runner, "render_runs", render)
+    monkeypatch.setattr(freeze_score_base.time, "monotonic", tell)
+    monkeypatch.setattr(freeze_score_base, "render_runs", render)
     explorer.run().wait()
     # Where each step takes a second, the first epoch is shown during the second; the end is shown in either case.
     assert drawn == [1, 2][-n_drawn:]

@@ -359,12 +359,12 @@ array([ True, False])
 >>> arrange(networks, sort_by="n_flops", descending=True, words="resnet")
 array([2, 1])
 """,
-    ("tlkit.summaries.domain_map", "DomainMap.move"): """
+    ("tlkit.summaries.adaptation", "DomainMap.move"): """
 >>> before = map_domains([[0, 0], [1, 0]], [0, 1], [[5, 0], [6, 1]], [0, 1], ["cat", "dog"])
 >>> before.move([[5, 0.5], [6, 0.5]]).source.tolist()
 [[5.0, 0.5], [6.0, 0.5]]
 """,
-    ("tlkit.summaries.domain_map", "map_domains"): """
+    ("tlkit.summaries.adaptation", "map_domains"): """
 >>> made = map_domains([[0, 0], [1, 0]], [0, 1], [[5, 0], [6, 1]], [0, 1], ["cat", "dog"])
 >>> made.source.tolist(), made.axis_names
 ([[0.0, 0.0], [1.0, 0.0]], ('feature 1', 'feature 2'))

@@ -17,7 +17,7 @@ ROOT = Path(tl.__file__).parent
 # These folders mirror each other on purpose: a summary, its drawing, its explorer.
 MIRRORS = {"summaries", "plots", "widgets", "lessons", "cli"}
 # Terms of the field that end in -ing.
-FIELD_TERMS = {"early_stopping", "training", "freezing", "preprocessing", "freeze_score_painting"}
+FIELD_TERMS = {"early_stopping", "training", "freezing", "preprocessing"}
 CORE = {
     "backbones",
     "comparison",

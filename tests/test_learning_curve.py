@@ -16,7 +16,7 @@ from tlkit.comparison.curve_results import summarise_curve
 from tlkit.comparison.learning_curve import ALL_SHOTS
 from tlkit.evaluation.gains import give_verdict
 from tlkit.evaluation.intervals import t_interval
-from tlkit.plots.learning_curve import draw_learning_curve
+from tlkit.plots.curves import draw_learning_curve
 
 ARMS = [HAND_MADE, "linear_probe", tl.Probe("ridge"), tl.Probe("prototype", stage="stage2", name="early")]
 NAMES = [HAND_MADE, "linear_probe", "ridge_probe", "early"]

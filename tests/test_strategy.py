@@ -21,7 +21,7 @@ from tlkit.strategies import catalogue
 from tlkit.strategies.phase_schedules import decay_learning_rates
 from tlkit.strategies.strategy import Phase, Strategy, adjust_phases, changes_backbone
 from tlkit.summaries.freeze_score import make_score, make_strategy
-from tlkit.summaries.freeze_score_painting import list_paintable
+from tlkit.summaries.freeze_score_trials import list_paintable
 from tlkit.training.optimizer import apply_phase
 
 

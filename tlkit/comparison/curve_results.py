@@ -115,7 +115,7 @@ class LearningCurve:
         matplotlib.axes.Axes
             The same axes.
         """
-        from tlkit.plots.learning_curve import draw_learning_curve
+        from tlkit.plots.curves import draw_learning_curve
 
         return draw_learning_curve(self, ax)
 

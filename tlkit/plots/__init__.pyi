@@ -11,18 +11,18 @@ from .confusion import draw_confusion as draw_confusion
 from .confusion import draw_recalls as draw_recalls
 from .contact_sheet import draw_contact_sheet as draw_contact_sheet
 from .contact_sheet import render_contact_sheet as render_contact_sheet
+from .curves import draw_interpolation as draw_interpolation
+from .curves import draw_training as draw_training
 from .description import describe as describe
 from .freeze_score import draw_freeze_score as draw_freeze_score
 from .gains import draw_gains as draw_gains
 from .gains import draw_transfer_map as draw_transfer_map
 from .heat_maps import draw_correlations as draw_correlations
 from .heat_maps import draw_heat_map as draw_heat_map
-from .interpolation import draw_interpolation as draw_interpolation
 from .similarity import draw_similarity as draw_similarity
 from .similarity import draw_similarity_curve as draw_similarity_curve
 from .specification_curve import draw_specification_curve as draw_specification_curve
 from .trained_share import draw_trained_share as draw_trained_share
-from .training import draw_training as draw_training
 
 __all__ = [
     "describe",

@@ -14,8 +14,7 @@ from tlkit.names import format_strategy
 from tlkit.plots.confusion import AFTER, BEFORE, draw_recall_frame, draw_recall_rows, measure_labels
 from tlkit.plots.style import COLOURS, FIXED, draw_matrix, shorten, with_plain_texts
 from tlkit.plots.vector import Page, mark
-from tlkit.summaries.adaptation import format_recovered, format_scores
-from tlkit.summaries.domain_map import DomainMap
+from tlkit.summaries.adaptation import DomainMap, format_recovered, format_scores
 
 SIZE_INCHES = (9.2, 6.4)
 _SOURCE, _TARGET = COLOURS[:2]
@@ -39,14 +38,14 @@ def draw_domain_map(domain_map: DomainMap, ax: Axes, *, names: tuple[str, str] =
     Parameters
     ----------
     domain_map, ax : DomainMap and matplotlib Axes
-        Result of `tlkit.summaries.domain_map.map_domains`, whose `class_numbers` are shown, and the axes to draw on.
+        Result of `tlkit.summaries.adaptation.map_domains`, whose `class_numbers` are shown, and the axes to draw on.
     names : (str, str)
         Names of the two domains.
 
     Examples
     --------
     >>> from matplotlib.figure import Figure
-    >>> from tlkit.summaries.domain_map import map_domains
+    >>> from tlkit.summaries.adaptation import map_domains
     >>> domain_map = map_domains(np.eye(4), [0, 0, 1, 1], 1 - np.eye(4), [0, 0, 1, 1], ["bird", "bug"])
     >>> draw_domain_map(domain_map, Figure().subplots()).get_legend().get_texts()[0].get_text()
     'source (4)'

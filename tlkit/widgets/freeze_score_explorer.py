@@ -14,12 +14,10 @@ from tlkit.plots.freeze_score_runs import render_score_and_runs
 from tlkit.strategies import catalogue
 from tlkit.strategies.strategy import Strategy
 from tlkit.summaries.freeze_score import FreezeScore, make_score, make_strategy, write_python
-from tlkit.summaries.freeze_score_painting import list_paintable, make_painted_score
-from tlkit.summaries.freeze_score_trials import ScoreTrials
+from tlkit.summaries.freeze_score_trials import ScoreTrials, list_paintable, make_painted_score
 from tlkit.widgets.explorer import read_files
-from tlkit.widgets.freeze_score_painter import FreezeScorePainter, make_grid
+from tlkit.widgets.freeze_score_base import FreezeScorePainter, ScoreRunner, make_grid
 from tlkit.widgets.jobs import Job
-from tlkit.widgets.score_runner import ScoreRunner
 
 PALETTE = (0, 1e-4, 3e-4, 1e-3, 3e-3)
 _COMPARED = ("linear_probe", "fine_tune", "lp_ft", "gradual")

@@ -4,7 +4,7 @@ from tlkit.inspection.training_curves import summarise_training
 from tlkit.names import defuse
 from tlkit.plots.comparison import draw_mistakes, draw_mistakes_frame
 from tlkit.plots.confusion import draw_confusion
-from tlkit.plots.training import draw_training
+from tlkit.plots.curves import draw_training
 from tlkit.plots.vector import make_canvas, render_figure
 from tlkit.storage import written_whole
 

@@ -1,4 +1,4 @@
-"""Trainings of freeze scores, one at a time, with progress and a button to cancel: the base of their explorer."""
+"""The bases of the `FreezeScoreExplorer`: a grid to paint a score in, and trainings, one at a time, with progress."""
 
 import functools
 import threading
@@ -6,11 +6,65 @@ import time
 
 import traitlets
 
+from tlkit.arguments import check_number
 from tlkit.names import format_strategy
+from tlkit.plots.freeze_score import list_rate_colours
 from tlkit.plots.freeze_score_runs import render_runs
-from tlkit.summaries.freeze_score_trials import format_results
-from tlkit.widgets.explorer import Explorer
+from tlkit.summaries.freeze_score_trials import MAX_EPOCHS, PaintedScore, format_results
+from tlkit.widgets.explorer import Explorer, refuse_value
 from tlkit.widgets.jobs import Job
+
+_MAX_RATES = 10  # each has a digit on the keyboard
+
+
+class FreezeScorePainter(Explorer):
+    """The traits of a grid of stages × epochs, painted with at most ten learning rates; 0 is frozen."""
+
+    # Assigning `rates` or `solves_head` changes the grid. `summary` and `python` are shown below it.
+
+    stages = traitlets.List().tag(sync=True)
+    rates = traitlets.List().tag(sync=True)
+    solves_head = traitlets.Bool(False).tag(sync=True)
+    palette = traitlets.List().tag(sync=True)
+    scale = traitlets.Dict().tag(sync=True)
+    most_epochs = traitlets.Int(MAX_EPOCHS).tag(sync=True)
+    summary = traitlets.Unicode().tag(sync=True)
+    python = traitlets.Unicode().tag(sync=True)
+
+    @traitlets.validate("rates")
+    def _check(self, proposal):
+        """Return the rates of a valid painting; raise TraitError for others."""
+        with refuse_value():
+            rates = PaintedScore(self.stages, proposal["value"]).rates
+        return [list(row) for row in rates]
+
+    @property
+    def painting(self):
+        """The current `PaintedScore`; assigning another one changes the grid."""
+        return PaintedScore(self.stages, self.rates, self.solves_head)
+
+    @painting.setter
+    def painting(self, painting):
+        """Change the grid."""
+        with self.hold_trait_notifications():
+            self.rates = [list(row) for row in painting.rates]
+            self.solves_head = painting.solves_head
+
+
+def make_grid(painting, palette):
+    """Return the traits of a grid with a painting (dict); ValueError if its palette is none."""
+    if not 1 <= len(palette) <= _MAX_RATES:
+        raise ValueError(f"palette: {len(palette)} learning rates, expected 1 to {_MAX_RATES}: each has a digit")
+    for rate in palette:
+        check_number("palette", rate, at_least=0, hint="; 0 is frozen")
+    return {
+        "stages": list(painting.stages),
+        "palette": list(palette),
+        "scale": list_rate_colours(palette),
+        "rates": [list(row) for row in painting.rates],
+        "solves_head": painting.solves_head,
+    }
+
 
 # Shortest time between two updates of text and drawing; a drawing takes the training a tenth of a second.
 _TEXT_EVERY_S, _DRAW_EVERY_S = 0.2, 1.0
