@@ -13,6 +13,7 @@ from torch import nn
 import tlkit as tl
 from tlkit.backbones.freezing.costs import NORM_MODES, FreezingCosts, PartStep
 from tlkit.backbones.freezing.freeze import NORM_LAYERS
+from tlkit.evaluation.share_intervals import wilson_interval
 from tlkit.strategies.strategy import adjust_phases
 from tlkit.summaries.freeze_score import FreezeScore, Mark, make_score, make_strategy, write_python
 from tlkit.summaries.freeze_score_costs import summarise_freeze_score
@@ -322,7 +323,7 @@ def test_trials_keep_what_scores_came_to(images):
     (row,) = trials.table.to_dict("records")
     assert (row["score"], row["n_test"], row["n_trainable"]) == ("mine", len(test), 111)
     assert row["accuracy"] == direct.evaluate(test).accuracy
-    assert row["accuracy_low"] < row["accuracy"] <= row["accuracy_high"]
+    assert (row["accuracy_low"], row["accuracy_high"]) == wilson_interval(round(row["accuracy"] * len(test)), len(test))
     assert (row["estimated_s"], row["duration_s"]) == (pytest.approx(6 * len(train) / 8), run.duration_s)
     ended = trials.run("ended", score, watch=lambda training: True)
     assert not ended.completed

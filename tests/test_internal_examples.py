@@ -369,10 +369,9 @@ array([2, 1])
 >>> made.source.tolist(), made.axis_names
 ([[0.0, 0.0], [1.0, 0.0]], ('feature 1', 'feature 2'))
 """,
-    ("tlkit.summaries.freeze_score_trials", "ScoreResult.interval"): """
->>> low, high = ScoreResult("painted", 8, 10, 100, 1.0, 1.1).interval()
->>> round(low, 3), round(high, 3)
-(0.49, 0.943)
+    ("tlkit.summaries.freeze_score_trials", "format_result"): """
+>>> format_result({"accuracy": 0.8, "n_test": 10, "duration_s": 1.1, "estimated_s": 1.0})
+'8 of 10 test pictures right (0.80). Trained in 1.1 s; 1.0 s were estimated.'
 """,
     ("tlkit.summaries.source_worth", "format_source"): """
 >>> format_source(SourceChoice("sketch", 0.25, 1)), format_source(SourceChoice("sketch", "pooled", 5))

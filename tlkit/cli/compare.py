@@ -47,7 +47,10 @@ def compare(
     check_writable("--output", output, output)
     if folders := [path for name in _FILES if (path := output / name).is_dir()]:
         raise ValueError(f"--output: {folders[0]} is a folder, expected a file or nothing: name another folder")
-    n_shots = _whole_numbers("--shots", shots)
+    try:
+        n_shots = [int(part) for part in shots.split(",")]
+    except ValueError:
+        raise ValueError(f"--shots: {shots!r}, expected whole numbers separated by commas, as in 1,5,20") from None
     import tlkit as tl
 
     settings = {"bad": "skip" if bad else "raise", "merge_twins": merge_twins}
@@ -102,14 +105,6 @@ def _report(comparison, output, record):
         raise OSError(f"the table can't be printed ({error.strerror}); the results are in {output}") from None
     for path, error in errors.items():
         raise OSError(f"{path} can't be written: {error}") from error
-
-
-def _whole_numbers(option, text):
-    """Return the numbers of an option (list of int)."""
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise ValueError(f"{option}: {text!r}, expected whole numbers separated by commas, as in 1,5,20") from None
 
 
 def _print_comparison(comparison):

@@ -130,13 +130,7 @@ def _format_numbers(values):
     return "(" + ", ".join(f"{value:.3f}" for value in values) + ")"
 
 
-_FILTERS = {
-    "bicubic": Image.Resampling.BICUBIC,
-    "bilinear": Image.Resampling.BILINEAR,
-    "nearest": Image.Resampling.NEAREST,
-    "lanczos": Image.Resampling.LANCZOS,
-    "box": Image.Resampling.BOX,
-}
+_FILTERS = ("bicubic", "bilinear", "nearest", "lanczos", "box")
 _NOT_SMOOTHED = "bilinear without antialiasing"
 _COMMON = ("bicubic", "bilinear", _NOT_SMOOTHED)  # tried first, since several filters may give the same values
 
@@ -188,4 +182,4 @@ def _resize(picture, size, interpolation):
         values = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].double()
         values = torch.nn.functional.interpolate(values, size[::-1], mode="bilinear", align_corners=False)
         return values[0].permute(1, 2, 0).numpy() / 255
-    return np.asarray(picture.resize(size, _FILTERS[interpolation]), np.float64) / 255
+    return np.asarray(picture.resize(size, Image.Resampling[interpolation.upper()]), np.float64) / 255

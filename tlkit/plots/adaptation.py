@@ -203,10 +203,6 @@ def _draw_dynamic(summary, axes):
     after.text(0, -1.06, across, fontsize=9, ha="center", va="top")
     after.text(-1.03, 1.25, up, fontsize=9, ha="right", va="center", rotation="vertical")  # of both maps
     draw_recall_rows(summary.recalls, recalls, summary.before.class_numbers)
-    heading = (
-        (0.97, format_scores(summary), "bold"),
-        (0.935, f"{format_recovered(summary)}; {summary.alarm or 'no alarm'}", "normal"),
-    )
-    for height, text, weight in heading:
-        style = {"fontsize": 10, "weight": weight, "transform": before.figure.transFigure, "va": "center"}
-        before.text(0.01, height, text, **style)
+    style = {"fontsize": 10, "transform": before.figure.transFigure, "va": "center"}
+    before.text(0.01, 0.97, format_scores(summary), weight="bold", **style)
+    before.text(0.01, 0.935, f"{format_recovered(summary)}; {summary.alarm or 'no alarm'}", **style)

@@ -78,39 +78,11 @@ _COLUMNS = {
     "estimated (s)": lambda row: f"{row.estimated_s:.1f}",
     "measured (s)": lambda row: f"{row.duration_s:.1f}",
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class ScoreResult:
-    """Test result and costs of one freeze score."""
-
-    score: str  # its name
-    n_right: int  # test pictures predicted correctly
-    n_test: int
-    n_trainable: int  # parameters trained at the same time, maximum over phases
-    estimated_s: float  # duration of the training, estimated and measured
-    duration_s: float
-
-    @property
-    def accuracy(self):
-        """Share of test pictures predicted correctly."""
-        return self.n_right / self.n_test
-
-    def interval(self):
-        """Return Wilson's 95 % interval (low, high) of the accuracy; variation over seeds is not included."""
-        return wilson_interval(self.n_right, self.n_test)
-
-    @property
-    def sentence(self):
-        """The result in words."""
-        return (
-            f"{self.n_right} of {self.n_test} test pictures right ({self.accuracy:.2f}). Trained in "
-            f"{self.duration_s:.1f} s; {self.estimated_s:.1f} s were estimated."
-        )
+_NAMES = ["score", "accuracy", "accuracy_low", "accuracy_high", "n_test", "n_trainable", "estimated_s", "duration_s"]
 
 
 class ScoreTrials:
-    """Trains and tests freeze scores on the same pictures with the same seed; `results` are `ScoreResult`s by name."""
+    """Trains and tests freeze scores on the same pictures with the same seed; `results` are rows of `table` by name."""
 
     def __init__(self, backbone, train, test, costs, *, seed=0, batch_size=8):
         self.backbone, self.train, self.test, self.costs = backbone, train, test, costs
@@ -135,25 +107,26 @@ class ScoreTrials:
             if before_test:
                 before_test()
             predictions = run.evaluate(self.test).predictions
-            n_right = int((predictions["label"] == predictions["predicted"]).sum())
-            estimate = self.estimate(score)
-            durations = estimate.duration_s, run.duration_s
-            result = ScoreResult(name, n_right, len(predictions), estimate.n_trainable, *durations)
+            n_right, n_test = int((predictions["label"] == predictions["predicted"]).sum()), len(predictions)
+            estimate, accuracies = self.estimate(score), (n_right / n_test, *wilson_interval(n_right, n_test))
+            row = name, *accuracies, n_test, estimate.n_trainable, estimate.duration_s, run.duration_s
             # The dict is replaced, not changed: another thread may be reading it.
-            self.results = self.results | {name: result}
+            self.results = self.results | {name: dict(zip(_NAMES, row, strict=True))}
         return run
 
     @property
     def table(self):
-        """DataFrame, one row per result: score, accuracy with _low and _high, n_test, n_trainable, and durations."""
-        rows = [
-            {"score": one.score, "accuracy": one.accuracy}
-            | dict(zip(("accuracy_low", "accuracy_high"), one.interval(), strict=True))
-            | {name: getattr(one, name) for name in ("n_test", "n_trainable", "estimated_s", "duration_s")}
-            for one in self.results.values()
-        ]
-        names = "score", "accuracy", "accuracy_low", "accuracy_high", "n_test", "n_trainable", "estimated_s"
-        return pd.DataFrame(rows, columns=[*names, "duration_s"])
+        """DataFrame, one row per result; its intervals don't include the variation over seeds."""
+        return pd.DataFrame(list(self.results.values()), columns=_NAMES)
+
+
+def format_result(row):
+    """Return a result of `ScoreTrials` (dict) in words."""
+    n_right = round(row["accuracy"] * row["n_test"])
+    return (
+        f"{n_right} of {row['n_test']} test pictures right ({row['accuracy']:.2f}). Trained in "
+        f"{row['duration_s']:.1f} s; {row['estimated_s']:.1f} s were estimated."
+    )
 
 
 def format_results(table):

@@ -10,7 +10,7 @@ from tlkit.arguments import check_number
 from tlkit.names import format_strategy
 from tlkit.plots.freeze_score import list_rate_colours
 from tlkit.plots.freeze_score_runs import render_runs
-from tlkit.summaries.freeze_score_trials import MAX_EPOCHS, PaintedScore, format_results
+from tlkit.summaries.freeze_score_trials import MAX_EPOCHS, PaintedScore, format_result, format_results
 from tlkit.widgets.explorer import Explorer, refuse_value
 from tlkit.widgets.jobs import Job
 
@@ -141,7 +141,7 @@ class ScoreRunner(Explorer):
         )
         self._history = run.history
         if run.completed:
-            self.status, self.progress = f"{title}: {self._trials.results[name].sentence}", [1, 1]
+            self.status, self.progress = f"{title}: {format_result(self._trials.results[name])}", [1, 1]
         else:
             passed_s = time.monotonic() - self._cancelled_at_s
             self.status = (
