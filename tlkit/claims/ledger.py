@@ -1,5 +1,6 @@
 """The claims of all lessons: their measurements in `claims/lesson_*.py`, and the tables beside them. Without torch."""
 
+import collections
 import dataclasses
 import functools
 import importlib.util
@@ -18,15 +19,8 @@ from tlkit.claims.claim import Claim
 FEWEST_REPLICATIONS = 10
 _MOST_DRAWS = 10_000
 _REGISTERED = []
-
-
-@dataclasses.dataclass(frozen=True)
-class Measurement:
-    """A function of choices that measures the effects of one or more claims, and its replications (list of dict)."""
-
-    function: Callable
-    replications: list
-    claims: dict
+# A function of choices that measures the effects of claims {name: Claim}, and its replications (list of dict).
+Measurement = collections.namedtuple("Measurement", "function replications claims")
 
 
 class Shown(tuple):

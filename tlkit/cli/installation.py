@@ -1,6 +1,6 @@
 """Checks of the installation: whether each part works on this machine, and how to repair it. Imports nothing heavy."""
 
-import dataclasses
+import collections
 import importlib.metadata
 import importlib.util
 import itertools
@@ -24,16 +24,8 @@ LESSONS = {
 }
 _FRONT_END = Path("@jupyter-widgets/jupyterlab-manager/package.json")
 _NEEDED_FREE_MB = 500
-
-
-@dataclasses.dataclass(frozen=True)
-class Finding:
-    """The result of one check; the remedy is empty if it needs none."""
-
-    subject: str
-    found: str
-    ok: bool
-    remedy: str = ""
+# The result of one check: two texts, whether all is well, and a remedy, empty if none is needed.
+Finding = collections.namedtuple("Finding", "subject found ok remedy", defaults=("",))
 
 
 def examine():

@@ -1,7 +1,7 @@
 """Specification curves: the effect in each replication of a claim, sorted, above the choices behind it."""
 
 import base64
-import dataclasses
+import collections
 import html
 import re
 from collections.abc import Mapping, Sequence
@@ -18,14 +18,8 @@ from tlkit.plots.style import COLOURS, FIXED, TEXT_PT, measure_error_bars, short
 from tlkit.plots.vector import QUIET, Page, make_vector_canvas, mark, render_vector
 
 WITHIN, OUTSIDE = "within the bounds", "not within the bounds"
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class CurveSummary:
-    """The replications that were kept; `summarise_curve` makes one."""
-
-    kept: np.ndarray  # bool, (n_replications,)
-    sentence: str
+# Which replications are kept, bool (n_replications,), and a sentence on them; `summarise_curve` makes one.
+CurveSummary = collections.namedtuple("CurveSummary", "kept sentence")
 
 
 def name_results(replications, expected):

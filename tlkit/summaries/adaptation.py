@@ -1,5 +1,6 @@
 """One adaptation method on one pair of domains: the map before and after, recalls by class, and a summary in words."""
 
+import collections
 import dataclasses
 import functools
 import math
@@ -78,15 +79,8 @@ def map_domains(source, source_labels, target, target_labels, classes):
 
 
 _MIN_GAP = 0.02  # between baseline and oracle; the recovered share of a smaller gap would be noise
-
-
-@dataclasses.dataclass(frozen=True)
-class AdaptationChoice:
-    """A pair of domains and a method of `AdaptationResults`, by name."""
-
-    source: str
-    target: str
-    method: str = BASELINE
+# A pair of domains and a method of `AdaptationResults`, by name.
+AdaptationChoice = collections.namedtuple("AdaptationChoice", "source target method", defaults=(BASELINE,))
 
 
 class AdaptationResults:

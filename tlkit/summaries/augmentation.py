@@ -1,5 +1,6 @@
 """Augmented pictures as a network gets them, and the gain by augmentation. Without torch until they are drawn."""
 
+import collections
 import dataclasses
 
 import numpy as np
@@ -10,14 +11,8 @@ from tlkit.strategies.augmentation import check_policies, format_augment, split_
 from tlkit.summaries.comparison import ArmChoice, summarise_arm
 
 MAX_SHOWN = 6
-
-
-@dataclasses.dataclass(frozen=True)
-class AugmentationChoice:
-    """A policy, as `format_augment` returns it (for example, "crop + mixup"), and the index of a draw."""
-
-    policy: str
-    draw: int = 0
+# A policy, as `format_augment` returns it (for example, "crop + mixup"), and the index of a draw.
+AugmentationChoice = collections.namedtuple("AugmentationChoice", "policy draw", defaults=(0,))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

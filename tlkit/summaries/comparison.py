@@ -1,5 +1,6 @@
 """One arm of a comparison in detail: its score in words, its confusion matrix and its mistakes. Without torch."""
 
+import collections
 import dataclasses
 
 import numpy as np
@@ -14,14 +15,8 @@ _VERDICT_WORDS = {
     "no difference that matters": "No difference that matters",
     "can't tell": "These runs can't tell whether it helps",
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class ArmChoice:
-    """An arm of a comparison: a strategy, and shots (training pictures per class)."""
-
-    strategy: str
-    shots: int
+# An arm of a comparison: a strategy, and shots (training pictures per class).
+ArmChoice = collections.namedtuple("ArmChoice", "strategy shots")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

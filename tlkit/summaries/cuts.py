@@ -1,5 +1,6 @@
 """One network cut behind several stages: accuracies of heads, and nearest neighbours of pictures, at each cut."""
 
+import collections
 import dataclasses
 import functools
 import math
@@ -11,15 +12,8 @@ from tlkit.summaries.projection import find_neighbors, share_same_class
 
 N_NEIGHBORS = 5
 _COLUMNS = ("cut", "head", "accuracy", "accuracy_low", "accuracy_high")
-
-
-@dataclasses.dataclass(frozen=True)
-class CutChoice:
-    """A cut and a head by name, and the index of a picture."""
-
-    cut: str
-    head: str
-    picture: int = 0
+# A cut and a head by name, and the index of a picture.
+CutChoice = collections.namedtuple("CutChoice", "cut head picture", defaults=(0,))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -1,5 +1,6 @@
 """One picture of a `HeatStudy` at one depth, in words and as two maps. Without torch."""
 
+import collections
 import dataclasses
 import math
 
@@ -7,14 +8,8 @@ import numpy as np
 
 from tlkit.arguments import check_count, check_known
 
-
-@dataclasses.dataclass(frozen=True)
-class HeatChoice:
-    """The index of a picture, a depth and a method of a `HeatStudy`."""
-
-    picture: int
-    depth: str
-    method: str
+# The index of a picture, a depth and a method of a `HeatStudy`.
+HeatChoice = collections.namedtuple("HeatChoice", "picture depth method")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

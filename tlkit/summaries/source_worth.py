@@ -1,5 +1,6 @@
 """Gain from a source at a weight and a number of shots: by seed and class, and in words."""
 
+import collections
 import dataclasses
 import functools
 
@@ -12,15 +13,8 @@ from tlkit.evaluation.gains import transfer_gain
 from tlkit.summaries.comparison import format_gain
 
 _COLUMNS = {"strategy", "source", "method", "weight", "shots", "seed", "fold", "accuracy"}
-
-
-@dataclasses.dataclass(frozen=True)
-class SourceChoice:
-    """A source, its weight (a float, or "pooled"), and a number of shots."""
-
-    source: str
-    weight: object
-    shots: int
+# A source, its weight (a float, or "pooled"), and a number of shots.
+SourceChoice = collections.namedtuple("SourceChoice", "source weight shots")
 
 
 class SourceGains:

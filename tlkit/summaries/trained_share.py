@@ -1,28 +1,16 @@
 """Costs of strategies that train few parameters, relative to full fine-tuning, in words. Without torch."""
 
+import collections
 import dataclasses
 
 from tlkit.arguments import check_known
 from tlkit.names import format_strategy
 
 COSTS = ("trained_share", "memory_mib", "stored_mib")
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainedShareChoice:
-    """A strategy, a cost (one of `COSTS`, horizontal axis), and a score (a column of accuracies, vertical axis)."""
-
-    strategy: str
-    cost: str = "trained_share"
-    score: str = "accuracy"
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainedShareSummary:
-    """Costs and score of a strategy in words; `summarise_trained_share` makes one."""
-
-    choice: TrainedShareChoice
-    sentence: str
+# A strategy, a cost (one of `COSTS`, horizontal axis), and a score (a column of accuracies, vertical axis).
+_FIELDS = "strategy cost score"
+TrainedShareChoice = collections.namedtuple("TrainedShareChoice", _FIELDS, defaults=("trained_share", "accuracy"))
+TrainedShareSummary = collections.namedtuple("TrainedShareSummary", "choice sentence")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

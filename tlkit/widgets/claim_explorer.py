@@ -1,6 +1,6 @@
 """The levels of each choice that a reader accepts → the share of replications in which a claim holds."""
 
-import dataclasses
+import collections
 import functools
 
 import traitlets
@@ -36,13 +36,13 @@ class ClaimExplorer(ChoiceExplorer):
         validate = traitlets.validate(*offered)(ChoiceExplorer.validate_field)
         traitlets.HasTraits.add_traits(self, **traits, _validate=validate)  # that of widgets takes no validator
         super().__init__(
-            dataclasses.make_dataclass("ClaimChoice", offered, frozen=True)(**offered),
+            collections.namedtuple("ClaimChoice", offered)(**offered),
             {
                 name: make_buttons(levels, label=name.replace("_", " "), kind="toggles")
                 for name, levels in offered.items()
             },
             check=functools.partial(_check_levels, offered),
-            summarise=lambda choice: summarise_curve(claim, dataclasses.asdict(choice)),
+            summarise=lambda choice: summarise_curve(claim, choice._asdict()),
             page=make_specification_page(claim),
         )
 

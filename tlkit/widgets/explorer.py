@@ -112,10 +112,10 @@ def make_slider(options, *, label="", unit=""):
 
 
 class ChoiceExplorer(Explorer):
-    """An explorer of one choice (a dataclass) at a time: a control per field, a sentence and a drawing."""
+    """An explorer of one choice at a time: a control for each of its fields, a sentence and a drawing."""
 
     # A subclass declares a trait for each field, validated by `validate_field`, and passes
-    # - choice, the first one, and controls, {field: Control};
+    # - choice, the first one, a tuple or object with named fields, and controls, {field: Control};
     # - check(choice), which raises ValueError for a choice that doesn't exist;
     # - summarise(choice), which returns a summary with a `sentence`, and page, which renders summaries;
     # - clicks, {kind of a mark: fields}: a click on the mark "kind:3" chooses option 3 of the field.
@@ -160,7 +160,7 @@ class ChoiceExplorer(Explorer):
 
     def _choose(self, **changed):
         """Return the choice that the traits make up, with some fields changed."""
-        return dataclasses.replace(self._shown, **{name: getattr(self, name) for name in self._controls} | changed)
+        return type(self._shown)(**{name: getattr(self, name) for name in self._controls} | changed)
 
     def _find_page(self, _choice):
         """Return the page that draws a choice."""
@@ -189,7 +189,8 @@ class ChoiceExplorer(Explorer):
         controls, places = [], {}
         for name, control in self._controls.items():
             values = control.list_clicks(getattr(choice, name))
-            possible = [self._offers(name, dataclasses.replace(choice, **{name: value})) for value in values]
+            fields = {field: getattr(choice, field) for field in self._controls}
+            possible = [self._offers(name, type(choice)(**fields | {name: value})) for value in values]
             controls.append(control.describe(name, [place for place, offered in enumerate(possible) if not offered]))
             places[name] = control.find(getattr(choice, name))
         frame = self._find_page(choice).frame
