@@ -139,19 +139,10 @@ def test_a_collapse_is_said_with_the_name_of_the_class(study):
     assert summary.sentence.endswith(f" Alarm: {summary.alarm}.")
 
 
-@pytest.mark.parametrize(
-    ("choice", "said"),
-    [
-        (AdaptationChoice("her", "there"), "source: 'her' is unknown; nearest: 'here'"),
-        (AdaptationChoice("here", "ther"), "target: 'ther' is unknown; nearest: 'there'"),
-        (AdaptationChoice("here", "there", "corral"), "method: 'corral' is unknown; nearest: 'coral'"),
-        (AdaptationChoice("here", "here"), "target: 'here' is the source too, expected another of"),
-    ],
-)
-def test_what_is_not_there_is_refused(study, choice, said):
+def test_a_domain_is_not_adapted_to_itself(study):
     images, features = study
-    with pytest.raises(ValueError, match=said):
-        summarise_adaptation(AdaptationResults(features, images, methods=NAMES), choice)
+    with pytest.raises(ValueError, match="target: 'here' is the source too, expected another of"):
+        AdaptationExplorer(features, images, methods=NAMES).snapshot("here", "here")
 
 
 def test_a_pair_and_method_is_solved_once(study):

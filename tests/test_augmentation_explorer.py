@@ -87,19 +87,6 @@ def test_captions_say_the_shares_where_pictures_are_mixed(augmentations, images)
     assert np.array_equal(plain.augmented, plain.plain)
 
 
-@pytest.mark.parametrize(
-    ("choice", "said"),
-    [
-        (AugmentationChoice("flop"), "policy: 'flop' is unknown; nearest: 'flip'"),
-        (AugmentationChoice("flip", 10), "draw: 10, expected a whole number from 0 to 9"),
-        (AugmentationChoice("flip", -1), "draw: -1"),
-    ],
-)
-def test_a_choice_that_is_not_there_is_said(augmentations, choice, said):
-    with pytest.raises(ValueError, match=said):
-        summarise_augmentation(augmentations, choice)
-
-
 def test_what_does_not_fit_is_said(images, ablation):
     backbone = make_tiny_backbone()
     with pytest.raises(ValueError, match="comparison: at 2 numbers of shots, expected one"):

@@ -84,20 +84,6 @@ def test_few_pictures_have_few_neighbours(features):
     assert sorted(summary.neighbors.tolist()) == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize(
-    ("choice", "said"),
-    [
-        (CutChoice("latest", "knn"), "cut: 'latest' is unknown; nearest: 'late'"),
-        (CutChoice("late", "kn"), "head: 'kn' is unknown; nearest: 'knn'"),
-        (CutChoice("late", "knn", N_PICTURES), "picture: 12, expected a whole number from 0 to 11"),
-        (CutChoice("late", "knn", -1), "picture: -1, expected a whole number from 0 to 11"),
-    ],
-)
-def test_what_is_not_there_is_refused(features, choice, said):
-    with pytest.raises(ValueError, match=said):
-        summarise_cut(CutComparison(features, make_cut_table()), choice)
-
-
 def test_tables_and_features_that_do_not_fit_are_refused(features):
     with pytest.raises(ValueError, match="features: empty"):
         CutComparison({}, make_cut_table())

@@ -74,19 +74,6 @@ def test_the_words_say_verdict_and_which_classes_pay(tables):
     assert unchanged.sentence.endswith("No difference that matters: +0.00 against target only (+0.00 to +0.00).")
 
 
-@pytest.mark.parametrize(
-    ("choice", "said"),
-    [
-        (SourceChoice("fa", 0.25, 1), "source: 'fa' is unknown; nearest: 'far'"),
-        (SourceChoice("far", 0.5, 1), "weight: 0.5 was not measured, expected one of 0.25, pooled"),
-        (SourceChoice("far", 0.25, 2), "shots: 2 was not measured, expected one of 1, 5"),
-    ],
-)
-def test_what_was_not_measured_is_refused(tables, choice, said):
-    with pytest.raises(ValueError, match=said):
-        summarise_source(SourceGains(*tables), choice)
-
-
 def test_runs_without_a_source_are_refused(tables):
     runs, predictions = tables
     with pytest.raises(ValueError, match="runs: without a source"):

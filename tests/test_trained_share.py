@@ -1,7 +1,5 @@
 """Accuracy over the share of parameters trained, drawn and read in words."""
 
-import dataclasses
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -123,20 +121,6 @@ def test_the_strategy_that_trains_most_is_set_against_nothing():
     assert summary.sentence == (
         "lp ft trains 100.0% of the parameters. A step holds 160 MiB; 12.50 MiB are stored. outside: 0.74."
     )
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"strategy": "loar"}, "strategy: 'loar' is unknown; nearest: 'lora'"),
-        ({"cost": "memory"}, "cost: 'memory' is unknown; nearest: 'memory_mib'"),
-        ({"score": "outside"}, "score: 'outside' is unknown"),
-    ],
-)
-def test_a_choice_that_is_not_there_is_refused(change, said):
-    choice = dataclasses.replace(TrainedShareChoice("lora"), **change)
-    with pytest.raises(ValueError, match=said):
-        summarise_trained_share(TrainedShares(make_trained_shares()), choice)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ import dataclasses
 
 import numpy as np
 
-from tlkit.arguments import check_count, check_known
 from tlkit.images.imageset import ImageSet
 from tlkit.strategies.augmentation import check_policies, format_augment, split_policies
 from tlkit.summaries.comparison import ArmChoice, summarise_arm
@@ -45,11 +44,6 @@ class AugmentationAblation:
         self.plain, _ = augment_pictures(self.pictures, None, 0)
         shown = self.pictures.images
         self.names = [f"{name}: {shown.classes[y]}" for name, y in zip(shown.names, shown.labels, strict=True)]
-
-    def check(self, choice):
-        """Raise ValueError if a policy or draw is not available."""
-        check_known("policy", [choice.policy], list(self.arms))
-        check_count("draw", choice.draw, 0, self.n_draws - 1)
 
 
 def _find_arms(comparison):
@@ -103,7 +97,6 @@ def format_label(shares, classes):
 
 def summarise_augmentation(ablation, choice):
     """Return the `AugmentationSummary` of a choice of an `AugmentationAblation`."""
-    ablation.check(choice)
     arm, augment = ablation.arms[choice.policy], ablation.augments[choice.policy]
     augmented, shares = augment_pictures(ablation.pictures, augment, choice.draw)
     captions = [format_label(row, ablation.pictures.images.classes) for row in shares]

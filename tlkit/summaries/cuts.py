@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from tlkit.arguments import check_count, check_known
+from tlkit.arguments import check_known
 from tlkit.summaries.projection import find_neighbors, share_same_class
 
 N_NEIGHBORS = 5
@@ -63,12 +63,6 @@ class CutComparison:
         """Return accuracy, accuracy_low and accuracy_high of a head at a cut (dict); None if it wasn't measured."""
         return self._scores.get((cut, head))
 
-    def check(self, choice):
-        """Raise ValueError if a choice is not available, TypeError if it has another type."""
-        check_known("cut", [choice.cut], list(self.features))
-        check_known("head", [choice.head], self.heads)
-        check_count("picture", choice.picture, 0, self.n_pictures - 1)
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class CutSummary:
@@ -96,7 +90,6 @@ def format_cut_score(cuts, cut, head):
 
 def summarise_cut(cuts, choice):
     """Return the `CutSummary` of a choice of a `CutComparison`; similarity is by cosine."""
-    cuts.check(choice)
     features, score = cuts.features[choice.cut], cuts.find_score(choice.cut, choice.head)
     neighbors, similarities = find_neighbors(features, choice.picture, N_NEIGHBORS, other_groups=True)
     same_class = features.labels[neighbors] == features.labels[choice.picture]

@@ -6,8 +6,6 @@ import math
 
 import numpy as np
 
-from tlkit.arguments import check_count, check_known
-
 # The index of a picture, a depth and a method of a `HeatStudy`.
 HeatChoice = collections.namedtuple("HeatChoice", "picture depth method")
 
@@ -42,16 +40,8 @@ class HeatMapSummary:
         )
 
 
-def check_heat_choice(study, choice):
-    """Raise ValueError if a `HeatStudy` lacks a picture, depth or method, TypeError for another type."""
-    check_count("picture", choice.picture, 0, len(study.inputs) - 1)
-    check_known("depth", [choice.depth], study.depths)
-    check_known("method", [choice.method], list(study.maps))
-
-
 def summarise_heat_maps(study, choice):
     """Return the `HeatMapSummary` of a choice of a `HeatStudy`."""
-    check_heat_choice(study, choice)
     table = study.correlations
     correlations = table.set_index(["method", "depth", "picture"])["correlation"]
     correlation = float(correlations.loc[choice.method, choice.depth, choice.picture])

@@ -8,7 +8,7 @@ import numpy as np
 
 from tlkit.adaptation.pair_results import BASELINE
 from tlkit.adaptation.target_shots import ALONE, POOLED, name_arm
-from tlkit.arguments import check_columns, check_known
+from tlkit.arguments import check_columns
 from tlkit.evaluation.gains import transfer_gain
 from tlkit.summaries.comparison import format_gain
 
@@ -31,13 +31,6 @@ class SourceGains:
         self.shots = sorted(arms["shots"].unique().tolist())
         self.n_seeds = runs["seed"].nunique()
         self.find_gains = functools.cache(self._find_gains)
-
-    def check(self, choice):
-        """Raise ValueError if a choice was not measured."""
-        check_known("source", [choice.source], self.sources)
-        for name, value, known in (("weight", choice.weight, self.weights), ("shots", choice.shots, self.shots)):
-            if value not in known:
-                raise ValueError(f"{name}: {value!r} was not measured, expected one of {', '.join(map(str, known))}")
 
     def _find_gains(self, source):
         """Return the table of `transfer_gain` of one source, whose intervals hold simultaneously."""
@@ -94,7 +87,6 @@ def format_weight(weight):
 
 def summarise_source(source_gains, choice):
     """Return the `SourceSummary` of a choice of `SourceGains`."""
-    source_gains.check(choice)
     gains = source_gains.find_gains(choice.source)
     strategy = name_arm(choice.source, BASELINE, choice.weight)
     row = gains[(gains["strategy"] == strategy) & (gains["shots"] == choice.shots)].iloc[0]

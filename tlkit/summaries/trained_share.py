@@ -40,16 +40,9 @@ class TrainedShares:
         """Names of the strategies, in the order of the table."""
         return self.table["strategy"].tolist()
 
-    def check(self, choice):
-        """Raise ValueError, with the nearest name, if a choice is not available."""
-        check_known("strategy", [choice.strategy], self.strategies)
-        check_known("cost", [choice.cost], list(COSTS))
-        check_known("score", [choice.score], list(self.scores))
-
 
 def summarise_trained_share(shares, choice):
     """Return the `TrainedShareSummary` of a choice of `TrainedShares`."""
-    shares.check(choice)
     rows = shares.table.set_index("strategy")
     row, reference = rows.loc[choice.strategy], rows["trained_share"].idxmax()  # that trains most parameters
     low, high = row[f"{choice.score}_low"], row[f"{choice.score}_high"]

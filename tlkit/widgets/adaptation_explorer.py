@@ -7,7 +7,6 @@ import numpy as np
 import traitlets
 
 import tlkit as tl
-from tlkit.arguments import check_known
 from tlkit.features.features import Features
 from tlkit.images.imageset import ImageSet
 from tlkit.names import format_strategy
@@ -81,9 +80,8 @@ class AdaptationExplorer(ChoiceExplorer):
     def _validate(self, proposal):
         """Return a known domain or method; source and target may be equal, because `_show` exchanges them."""
         name = proposal["trait"].name
-        known = self.adaptations.methods if name == "method" else self.adaptations.domains
         with refuse_value():
-            check_known(name, [proposal["value"]], list(known))
+            self._controls[name].check(name, proposal["value"])
         return proposal["value"]
 
     def _offers(self, _field, _choice):

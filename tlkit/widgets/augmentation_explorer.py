@@ -51,7 +51,6 @@ class AugmentationExplorer(ChoiceExplorer):
         super().__init__(
             AugmentationChoice(policies[-1]),
             {"policy": make_buttons(policies), "draw": make_slider(range(n_draws))},
-            check=self.augmentations.check,
             summarise=functools.partial(summarise_augmentation, self.augmentations),
             page=make_augmentation_page(comparison, len(self.augmentations.plain)),
             clicks={"point": ["policy"]},

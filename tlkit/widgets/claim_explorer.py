@@ -52,10 +52,7 @@ class ClaimExplorer(ChoiceExplorer):
 
 
 def _check_levels(offered, choice):
-    """Raise ValueError if a choice has an unknown level, or none."""
-    for name, levels in offered.items():
-        there = ", ".join(map(str, levels))
-        if unknown := [level for level in getattr(choice, name) if level not in levels]:
-            raise ValueError(f"{name}: {unknown[0]!r} was not tried; there are {there}")
-        if not getattr(choice, name):
-            raise ValueError(f"{name}: no level is left, expected at least one of {there}")
+    """Raise ValueError if no level of a choice is left."""
+    for name, levels in choice._asdict().items():
+        if not levels:
+            raise ValueError(f"{name}: no level is left, expected at least one of {', '.join(map(str, offered[name]))}")

@@ -65,7 +65,6 @@ class CutExplorer(ChoiceExplorer):
                 "head": make_buttons(self.cuts.heads),
                 "picture": make_slider(range(len(images))),
             },
-            check=self.cuts.check,
             summarise=functools.partial(summarise_cut, self.cuts),
             page=make_cut_page(self.cuts, make_thumbnails(images)),
             clicks={"point": ["cut", "head"], "picture": ["picture"]},

@@ -11,9 +11,11 @@ import anywidget
 import traitlets
 from IPython.display import Image
 
+from tlkit.arguments import check_known
 from tlkit.plots.description import describe
 
 _MOST_KEPT = 64  # drawings of an explorer
+_MOST_LISTED = 20  # options in a message
 
 
 @contextlib.contextmanager
@@ -86,6 +88,15 @@ class Control:
             return tuple(self.options[one] for one in sorted(place))
         return self.options[place]
 
+    def check(self, name, value):
+        """Raise ValueError or TypeError if a value, or one of a tuple for toggles, isn't among the options."""
+        values, options = value if self.kind == "toggles" else [value], self.options
+        if all(isinstance(option, str) for option in options):
+            check_known(name, values, options)
+        elif unknown := [one for one in values if one not in options]:
+            there = ", ".join(map(str, options)) if len(options) <= _MOST_LISTED else f"{options[0]} to {options[-1]}"
+            raise ValueError(f"{name}: {unknown[0]!r} is not there; there are {there}")
+
     def list_clicks(self, value):
         """Return the values that clicks on the options lead to; none for a slider, whose options can all be chosen."""
         if self.kind == "toggles":
@@ -116,7 +127,7 @@ class ChoiceExplorer(Explorer):
 
     # A subclass declares a trait for each field, validated by `validate_field`, and passes
     # - choice, the first one, a tuple or object with named fields, and controls, {field: Control};
-    # - check(choice), which raises ValueError for a choice that doesn't exist;
+    # - check(choice), if some combinations of options don't exist, which raises ValueError for these;
     # - summarise(choice), which returns a summary with a `sentence`, and page, which renders summaries;
     # - clicks, {kind of a mark: fields}: a click on the mark "kind:3" chooses option 3 of the field.
 
@@ -129,12 +140,12 @@ class ChoiceExplorer(Explorer):
     drawing = traitlets.Unicode().tag(sync=True)
     clicks = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, choice, controls, *, check, summarise, page, clicks=None):
+    def __init__(self, choice, controls, *, summarise, page, check=None, clicks=None):
         # Callbacks may run in a thread of their own while a cell assigns to the traits.
         self._lock, self._here = threading.Lock(), threading.local()
-        self._check, self._summarise, self._page = check, summarise, page
+        self._check_whole, self._summarise, self._page = check, summarise, page
         self._controls, self._shown, self._kept = controls, choice, {}
-        check(choice)
+        self._check(choice)
         super().__init__(
             **{name: getattr(choice, name) for name in controls}, **self._show_as(choice), clicks=clicks or {}
         )
@@ -149,6 +160,13 @@ class ChoiceExplorer(Explorer):
             self._check(choice)
             summary = self._summarise(choice)
             return describe(Image(self._find_page(choice).render_still(summary)), summary.sentence)
+
+    def _check(self, choice):
+        """Raise ValueError or TypeError if a choice doesn't exist."""
+        for name, control in self._controls.items():
+            control.check(name, getattr(choice, name))
+        if self._check_whole:
+            self._check_whole(choice)
 
     def validate_field(self, proposal):
         """Return the value that a trait takes; raise TraitError if there is no choice with it."""

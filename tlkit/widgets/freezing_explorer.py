@@ -42,7 +42,6 @@ class FreezingExplorer(ChoiceExplorer):
                 "frozen": make_buttons(costs.stages, label="frozen stages, from picture to head", kind="toggles"),
                 "norm": make_buttons(NORM_MODES, label="norm layers in frozen stages"),
             },
-            check=costs.check,
             summarise=functools.partial(summarise_freezing, costs),
             page=make_freezing_page(summarise_freezing(costs, FreezingChoice())),
             clicks={"stage": ["frozen"]},

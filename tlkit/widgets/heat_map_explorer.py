@@ -6,7 +6,7 @@ import traitlets
 
 from tlkit.inspection.random_weights import HeatStudy
 from tlkit.plots.heat_maps import make_heat_page
-from tlkit.summaries.heat_maps import HeatChoice, check_heat_choice, summarise_heat_maps
+from tlkit.summaries.heat_maps import HeatChoice, summarise_heat_maps
 from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, make_slider
 
 
@@ -46,7 +46,6 @@ class HeatMapExplorer(ChoiceExplorer):
                 "depth": make_slider(study.depths, label="random down to"),
                 "method": make_buttons(study.maps),
             },
-            check=functools.partial(check_heat_choice, study),
             summarise=functools.partial(summarise_heat_maps, study),
             page=make_heat_page(study),
             clicks={"point": ["method", "depth"]},

@@ -48,7 +48,6 @@ class SourceExplorer(ChoiceExplorer):
                 name: make_buttons(offered, label=_LABELS.get(name, ""), format_option=_format_option)
                 for name, offered in options.items()
             },
-            check=worths.check,
             summarise=summaries.__getitem__,
             page=make_source_page(list(summaries.values())),
             clicks={"cell": ["weight", "shots"]},

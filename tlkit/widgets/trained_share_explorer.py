@@ -51,7 +51,6 @@ class TrainedShareExplorer(ChoiceExplorer):
         super().__init__(
             TrainedShareChoice(strategy or self.shares.strategies[0], cost, score or self.shares.scores[0]),
             {name: make_buttons(values, format_option=_format_option) for name, values in options.items()},
-            check=self.shares.check,
             summarise=functools.partial(summarise_trained_share, self.shares),
             # The axes depend on cost and score, so each pair has a page of its own.
             page=functools.cache(functools.partial(make_share_page, table)),
