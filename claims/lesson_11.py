@@ -3,11 +3,12 @@
 import functools
 
 import numpy as np
+from scipy.special import log_softmax
 from sklearn.metrics import roc_auc_score
 
 import tlkit as tl
 from tlkit.claims import Claim, measurement
-from tlkit.evaluation.rejection import find_threshold, scale_to_length_1, score_mahalanobis, score_probability
+from tlkit.evaluation.rejection import find_threshold, scale_to_length_1, score_mahalanobis
 from tlkit.evaluation.rejection_fit import fit_tensors
 
 SHARE = 0.05
@@ -87,7 +88,7 @@ def leave_classes_out(network, image_size_px, domain, fold, first_class):
         groups = [features.values[is_test & ~is_out], features.values[is_out], walls.values]
         weight, bias = tl.fit_head(learned).linear()
         tensors = fit_tensors(scale_to_length_1(learned.values), learned.labels)
-        sure = [score_probability(values @ weight.T + bias) for values in groups]
+        sure = [log_softmax(values @ weight.T + bias, axis=1).max(axis=1) for values in groups]
         near = [score_mahalanobis(scale_to_length_1(values), **tensors) for values in groups]
         threshold = find_threshold(np.sort(near[0]), SHARE)
         rows.append(
