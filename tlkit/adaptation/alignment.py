@@ -131,9 +131,8 @@ def align_subspace(source, target, *, n_components=N_COMPONENTS):
 def align_transport(source, target, *, entropy=0.0):
     """Return each source picture moved to the mean of the target pictures that optimal transport assigns to it."""
     # Courty et al. 2017 (Optimal transport for domain adaptation), without their terms that keep classes together. The
-    # plan moves all mass at the least squared distance, so surplus pictures of a class must go to another one. With an
-    # entropy, in units of the median squared distance between the domains, Sinkhorn's algorithm spreads the plan
-    # (Cuturi 2013).
+    # plan moves all mass at the least squared distance, so surplus pictures of a class go to another. With an entropy,
+    # in units of the median squared distance of the domains, Sinkhorn's algorithm (Cuturi 2013) spreads the plan.
     source, target = check_pair(source, target)
     check_number("entropy", entropy, at_least=0)
     (ot,) = import_extra("transport needs", "pip install POT", "ot")

@@ -37,8 +37,7 @@ def weigh_source(
     """Return the (n,) density ratios of target to source for each source picture, clipped, with mean 1."""
     # Shimodaira 2000 (Improving predictive inference under covariate shift by weighting the log-likelihood function). A
     # classifier of domains gives the ratio (Bickel, Brückner and Scheffer 2007). It is cross-fitted: it never learns
-    # from the group that it scores, otherwise all ratios would be near 0. With a weak penalty they become all or
-    # nothing.
+    # from the group that it scores, or all ratios would be near 0. With a weak penalty, they are all or nothing.
     source, target = check_pair(source, target)
     l2_penalty, seed = check_number("l2_penalty", l2_penalty, above=0), check_count("seed", seed, 0)
     hint = " (1 is the mean of all weights)"

@@ -56,8 +56,7 @@ class Copy(nn.Module):
 
 def cut_network(network, classifier, sides, n_channels=3):
     """Return (stages, tail), verified with a square picture of the first of `sides` (pixels) that the network takes."""
-    # Afterwards the network is in evaluation mode, with its weights as they were. `classifier` names the layers that
-    # output classes.
+    # Afterwards the network is in evaluation mode, its weights as before. `classifier` names the layers for classes.
     network.eval()
     whole = {WHOLE: Part(network, _names(network), ("forward_features", "forward_head"), classifier)}, nn.Identity()
     with torch.no_grad(), _lively_weights(network):

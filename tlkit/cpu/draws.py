@@ -33,8 +33,7 @@ _entered = _Entered()
 class Draws(TorchFunctionMode):
     """Draw all random numbers of torch within a block from own generators, which give the same as torch's own."""
 
-    # torch's own generator belongs to the whole process: other threads would draw from it too. A mode holds for its own
-    # thread.
+    # torch's own generator belongs to the process: other threads would draw from it too. A mode holds for its thread.
     def __init__(self, seed):
         super().__init__()
         self._operations = _Operations(seed)

@@ -64,8 +64,7 @@ def transfer_gain(
         - gain_low, gain_high (float): its confidence interval, NaN with fewer than two seeds or folds.
         - n_seeds (int): number of paired seeds.
         - verdict (str): "helps", "harms", "no difference that matters" or "can't tell".
-        - n_seeds_to_tell (float): seeds that a verdict would need if gain and spread stay the same; NaN unless the
-          verdict is "can't tell".
+        - n_seeds_to_tell (float): seeds that would settle "can't tell" if gain and spread stay the same, else NaN.
         - n_pictures_to_tell (float): the same for test pictures, if all seeds share them.
 
     Raises

@@ -29,8 +29,7 @@ def two_way_variances(differences, groups):
     """Return the variance of a mean difference due to seeds, to groups of pictures, and to their intersections."""
     # Cameron, Gelbach and Miller 2011 (Robust inference with multiway clustering): the deviations from the mean are
     # summed within each cluster, then squared and added up; n / (n - 1) corrects for few clusters. Clusters are seeds,
-    # groups, and cells (one seed on one group). `join_variances` adds the first two and subtracts the third, which
-    # both of them contain.
+    # groups, and cells (one seed on one group). `join_variances` subtracts the third, which both others contain.
     differences = np.asarray(differences, dtype=float)
     names, numbers = np.unique(np.asarray(groups), return_inverse=True)
     membership = np.eye(len(names))[numbers]

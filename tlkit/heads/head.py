@@ -120,8 +120,7 @@ class Head:
         Returns
         -------
         torch.nn.Module
-            Maps (n, n_features) float32 features, or (n, n_features, height, width) maps for a convolutional head, to
-            (n, n_classes) scores.
+            Maps (n, n_features) float32 features, or maps for a convolutional head, to (n, n_classes) scores.
         """
         raise NotImplementedError
 

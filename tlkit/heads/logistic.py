@@ -29,19 +29,18 @@ def fit_logistic(features, *, seed=0, l2_penalty=L2_PENALTY, balance=None, label
     settings = {"l2_penalty": l2_penalty}
     if l2_penalty == "cross-validated":
         settings = _choose_l2_penalty(values, features, seed)
-    estimator = _make_estimator()
-    with limit_threads(values):
-        weight, bias = _solve(estimator, values, features.labels, settings["l2_penalty"], weights, label_smoothing)
+    options = {"weights": weights, "smoothing": label_smoothing}
+    weight, bias = solve_logistic(values, features.labels, l2_penalty=settings["l2_penalty"], **options)
     present = np.unique(features.labels)
     return LinearHead("logistic", list(features.classes), present, values.shape[1], settings, weight / scale, bias)
 
 
-def solve_logistic(values, labels, *, l2_penalty=L2_PENALTY, weights=None):
+def solve_logistic(values, labels, *, l2_penalty=L2_PENALTY, weights=None, smoothing=0.0):
     """Return weight (k, d) and bias (k,) for the sorted classes of (n, d) values with standard deviation 1."""
     # `weights` (n,) multiply the cross-entropy of each picture: a weight of 2 equals two copies of the picture.
     estimator = _make_estimator()
     with limit_threads(values):
-        return _solve(estimator, values, labels, l2_penalty, weights)
+        return _solve(estimator, values, labels, l2_penalty, weights, smoothing)
 
 
 def _make_estimator(tolerance=1e-6):

@@ -37,8 +37,7 @@ def l2_sp(backbone: Any, start: dict[str, Any], *, penalty_weight: float) -> Any
 
     References
     ----------
-    .. [1] X. Li, Y. Grandvalet and F. Davoine, "Explicit inductive bias for transfer learning with convolutional
-       networks", ICML 2018.
+    .. [1] Li, Grandvalet and Davoine 2018, Explicit inductive bias for transfer learning with convolutional networks.
 
     Examples
     --------

@@ -49,8 +49,7 @@ def interpolate_runs(parent: Run, tuned: Run, mixing_coefficient: float, *, trai
     mixing_coefficient : float
         From 0 to 1. At both ends the weights are those of the run there, bit for bit.
     train : ImageSet, optional
-        Training pictures, on which running statistics of norm layers are estimated anew. Needed if the runs differ in
-        them.
+        Training pictures to estimate running statistics of norm layers on, needed if the runs differ in these.
 
     Returns
     -------
