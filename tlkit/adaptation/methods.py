@@ -5,8 +5,7 @@ import dataclasses
 from tlkit.adaptation.solved_methods import METHODS, SOLVED
 from tlkit.adaptation.source_free import finish_on_target
 from tlkit.adaptation.trained_objectives import Cdan, Dan, Dann, DeepCoral, Mcc
-from tlkit.arguments import suggest
-from tlkit.strategies.catalogue import Known
+from tlkit.strategies.catalogue import Catalogue, Known
 from tlkit.strategies.strategy import Phase, Strategy
 
 # The same for all methods that tune a network, so that none trains longer than the baseline.
@@ -88,64 +87,5 @@ _KNOWN = [
         "the best of all on the bundled domains, most if pictures differ most; a minute or two per pair",
     ),
 ]
-_BY_NAME = {known.strategy.name: known for known in _KNOWN}
-
-
-def names() -> list[str]:
-    """List the names of the known adaptation methods.
-
-    Returns
-    -------
-    list of str
-        Names for `get`, `find` and `adapt`; "source_only" is the baseline.
-
-    Examples
-    --------
-    >>> names()[:4]
-    ['source_only', 'source_only_tuned', 'align_mean', 'align_scale']
-    """
-    return list(_BY_NAME)
-
-
-def get(method: str | Strategy) -> Strategy:
-    """Get the strategy of a known method.
-
-    Parameters
-    ----------
-    method : str or Strategy
-        A name from `names`. A `Strategy` is returned unchanged.
-
-    Returns
-    -------
-    Strategy
-        Its phases. Unknown names raise a ValueError that suggests the nearest.
-
-    Examples
-    --------
-    >>> get("dann").phases[-1].objective
-    Dann(loss_weight=0.1, n_hidden=128)
-    """
-    return method if isinstance(method, Strategy) else find(method).strategy
-
-
-def find(name: str) -> Known:
-    """Find the catalogue entry of a known method.
-
-    Parameters
-    ----------
-    name : str
-        A name from `names`; others raise as in `get`.
-
-    Returns
-    -------
-    Known
-        The strategy with its paper and the result to expect.
-
-    Examples
-    --------
-    >>> find("coral").paper
-    'Sun, Feng and Saenko 2016 (Return of frustratingly easy domain adaptation)'
-    """
-    if not isinstance(name, str) or name not in _BY_NAME:
-        raise ValueError(f"method: {name!r}, expected a Strategy or the name of one; {suggest(name, _BY_NAME)}")
-    return _BY_NAME[name]
+_CATALOGUE = Catalogue("method", _KNOWN)
+names, get, find = _CATALOGUE.names, _CATALOGUE.get, _CATALOGUE.find

@@ -43,6 +43,95 @@ class Known:
     expect: str
 
 
+class Catalogue:
+    """Hold known strategies by name; `tlkit.strategies` and `tlkit.adaptation` offer the methods of one each.
+
+    Parameters
+    ----------
+    argument : str
+        What messages call a strategy, "strategy" or "method".
+    known : list of Known
+        Strategies with names of their own, their papers and their expected effects.
+
+    Examples
+    --------
+    >>> Catalogue("strategy", [tl.strategies.find("lp_ft")]).names()
+    ['lp_ft']
+    """
+
+    def __init__(self, argument: str, known: list[Known]):
+        self._argument, self._known = argument, {one.strategy.name: one for one in known}
+
+    def names(self) -> list[str]:
+        """Return the names of the known strategies.
+
+        Returns
+        -------
+        list of str
+            Names that `get` and `find` accept, as do `transfer` and `compare`, or `adapt` and `compare_pairs`.
+
+        Examples
+        --------
+        >>> tl.strategies.names()[:3], tl.adaptation.names()[:2]
+        (['from_scratch', 'linear_probe', 'fine_tune'], ['source_only', 'source_only_tuned'])
+        """
+        return list(self._known)
+
+    def get(self, strategy: str | Strategy) -> Strategy:
+        """Return the strategy with a name.
+
+        Parameters
+        ----------
+        strategy : str or Strategy
+            Name; a `Strategy` is returned as it is.
+
+        Returns
+        -------
+        Strategy
+            The known strategy, or the one given. Unknown names raise as in `find`.
+
+        Examples
+        --------
+        >>> tl.strategies.get("lp_ft").phases[0].train, tl.adaptation.get("dann").phases[-1].objective
+        (('head',), Dann(loss_weight=0.1, n_hidden=128))
+        """
+        return strategy if isinstance(strategy, Strategy) else self.find(strategy).strategy
+
+    def find(self, name: str) -> Known:
+        """Return the entry of a strategy, with its paper and its expected effect.
+
+        Parameters
+        ----------
+        name : str
+            Name of a known strategy.
+
+        Returns
+        -------
+        Known
+            The entry:
+
+            - strategy (Strategy): its phases;
+            - paper (str): where it comes from, and our departures;
+            - expect (str): when it works well, and its cost.
+
+        Raises
+        ------
+        ValueError
+            If the name is unknown; the message lists the nearest names.
+
+        Examples
+        --------
+        >>> tl.strategies.find("lp_ft").expect
+        'keeps more of the pretrained features than fine-tuning from a random head'
+        >>> tl.adaptation.find("coral").paper
+        'Sun, Feng and Saenko 2016 (Return of frustratingly easy domain adaptation)'
+        """
+        if not isinstance(name, str) or name not in self._known:
+            expected = f"expected a Strategy or the name of one; {suggest(name, self._known)}"
+            raise ValueError(f"{self._argument}: {name!r}, {expected}")
+        return self._known[name]
+
+
 _SURGICAL = (
     "Lee et al. 2023 (Surgical fine-tuning improves adaptation to distribution shifts); here a third of the stages, "
     "with the head, which is new and solved first"
@@ -166,73 +255,5 @@ _KNOWN = [
         "a default without settings: lp_ft, for longer if there are few pictures",
     ),
 ]
-_BY_NAME = {known.strategy.name: known for known in _KNOWN}
-
-
-def names() -> list[str]:
-    """Return the names of the known strategies.
-
-    Returns
-    -------
-    list of str
-        Names that `get`, `transfer` and `compare` accept.
-
-    Examples
-    --------
-    >>> names()[:3]
-    ['from_scratch', 'linear_probe', 'fine_tune']
-    """
-    return list(_BY_NAME)
-
-
-def get(strategy: str | Strategy) -> Strategy:
-    """Return the strategy with a name.
-
-    Parameters
-    ----------
-    strategy : str or Strategy
-        Name; a `Strategy` is returned as it is.
-
-    Returns
-    -------
-    Strategy
-        The known strategy, or the one given.
-
-    Examples
-    --------
-    >>> get("lp_ft").phases[0].train
-    ('head',)
-    """
-    return strategy if isinstance(strategy, Strategy) else find(strategy).strategy
-
-
-def find(name: str) -> Known:
-    """Return the catalogue's entry of a strategy, with its paper and its expected effect.
-
-    Parameters
-    ----------
-    name : str
-        Name of a known strategy.
-
-    Returns
-    -------
-    Known
-        The entry:
-
-        - strategy (Strategy): its phases;
-        - paper (str): where it comes from, and our departures;
-        - expect (str): when it works well, and its cost.
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown; the message lists the nearest names.
-
-    Examples
-    --------
-    >>> find("lp_ft").expect
-    'keeps more of the pretrained features than fine-tuning from a random head'
-    """
-    if not isinstance(name, str) or name not in _BY_NAME:
-        raise ValueError(f"strategy: {name!r}, expected a Strategy or the name of one; {suggest(name, _BY_NAME)}")
-    return _BY_NAME[name]
+_CATALOGUE = Catalogue("strategy", _KNOWN)
+names, get, find = _CATALOGUE.names, _CATALOGUE.get, _CATALOGUE.find
