@@ -14,6 +14,7 @@ from .pair_comparison import compare_pairs as compare_pairs
 from .pair_results import PairComparison as PairComparison
 from .priors import correct_priors as correct_priors
 from .priors import estimate_priors as estimate_priors
+from .self_supervision import SimSiam as SimSiam
 from .solved_objectives import Align as Align
 from .solved_objectives import Reweigh as Reweigh
 from .target_shots import compare_target_shots as compare_target_shots
@@ -35,6 +36,7 @@ __all__ = [
     "Align",
     "PairComparison",
     "Reweigh",
+    "SimSiam",
     "adapt",
     "adapt_run",
     "align_coral",

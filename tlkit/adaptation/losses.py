@@ -1,4 +1,4 @@
-"""Losses that bring source and target together: each is one pure function of tensors and returns a () tensor."""
+"""Losses of objectives, most of which bring source and target together: pure functions of tensors to a () tensor."""
 
 import math
 
@@ -106,6 +106,13 @@ def information_maximisation_loss(scores):
     # In logarithms, since the gradient of p log p is NaN at p = 0.
     mean = scores.log_softmax(dim=1).logsumexp(dim=0) - math.log(len(scores))
     return entropy_loss(scores) + (mean.exp() * mean).sum()
+
+
+def simsiam_loss(predictions, outputs):
+    """Return minus the mean cosine of each view's predictions with the other view's outputs; both are (2, n, d)."""
+    # Chen and He 2021 (Exploring simple Siamese representation learning), equations 1 to 4. The outputs are constants
+    # (stop-gradient); without it the network soon maps all pictures to one point, which has the smallest loss.
+    return -nn.functional.cosine_similarity(predictions, outputs.detach().flip(0), dim=2).mean()
 
 
 def _measure_entropies(scores):

@@ -103,7 +103,7 @@ def _find_phases(run):
             phases.append(number)
             if row.get("validation_loss", math.inf) < best_loss:
                 best_loss, best_index = row["validation_loss"], index
-            if patience is not None and index - best_index >= patience:
+            if patience is not None and index - best_index >= patience and "validation_loss" in row:
                 break
         rows = run.history[len(phases) :]
     return phases

@@ -35,6 +35,7 @@ class Phase:
         Added to the loss: `penalty(backbone, start)`. `start` maps names to the parameters at the start of the phase.
     objective : object, optional
         Brings source and target domain closer, such as those of `tlkit.adaptation`; requires `transfer(…, target=…)`.
+        `tlkit.adaptation.SimSiam` learns without labels instead, from the pictures of `target` or else of the training.
     norm_statistics : {"frozen", "moving"}
         Whether the running statistics of norm layers in trained stages are updated. Those of frozen stages never are.
 
@@ -55,6 +56,9 @@ class Phase:
     - `constant_rate = True`: the learning rate stays the same over the phase.
     - `restrict(backbone)`: freezes more of the backbone after the phase was applied.
     - `label_target(features, probabilities)`: returns pseudo-labels of the target before each epoch, `target.labels`.
+    - `self_supervised = True`, with `source_free`: `target` holds two views of each picture, first views first.
+    - `report(critic)`: returns further columns of the history after each epoch.
+    - `check_phase(phase)`: raises ValueError if the phase doesn't fit the objective.
 
     Augmentation policies:
 
@@ -123,6 +127,8 @@ class Phase:
         self._check_learning_rate()
         if self.augment is not None:
             self._check_augment()
+        if check := getattr(self.objective, "check_phase", None):
+            check(self)
 
     def _check_learning_rate(self):
         """Turn the learning rate into a dict with the keys of `train`, and refuse values that are no rates."""
@@ -259,7 +265,18 @@ def changes_backbone(strategy, backbone):
 
 def needs_target(strategy):
     """Return whether an objective or `finish` needs pictures of a target domain."""
-    return getattr(strategy.finish, "needs_target", False) or any(phase.objective for phase in strategy.phases)
+    needed = any(phase.objective and not is_self_supervised(phase) for phase in strategy.phases)
+    return needed or getattr(strategy.finish, "needs_target", False)
+
+
+def takes_target(strategy):
+    """Return whether an objective or `finish` uses pictures of a target domain if there are any."""
+    return needs_target(strategy) or any(phase.objective for phase in strategy.phases)
+
+
+def is_self_supervised(phase):
+    """Return whether a phase learns from two views of each picture, without labels and without the head."""
+    return getattr(phase.objective, "self_supervised", False)
 
 
 def resolve_keys(keys, backbone):

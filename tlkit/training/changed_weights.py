@@ -8,6 +8,7 @@ import torch
 from tlkit.backbones.backbone import hash_tensors
 from tlkit.backbones.loader import load_backbone
 from tlkit.backbones.weights.error import WeightsError
+from tlkit.training.batches import hash_digests
 from tlkit.training.lora import merge
 
 
@@ -83,10 +84,13 @@ def check_loadable(backbone):
         )
 
 
-def trace_tuned(start, strategy, start_hash):
+def trace_tuned(start, strategy, start_hash, pretrained_on=None):
     """Return the provenance of weights that a strategy tuned: they are no longer those of `start`, which is kept."""
-    source = f"{start['source']}, tuned by {strategy}"
+    # `pretrained_on` are the hashes of pictures that a self-supervised phase learned from.
+    further = f", pretrained further on {len(pretrained_on)} pictures without labels" if pretrained_on else ""
+    source = f"{start['source']}{further}, tuned by {strategy}"
     tuned = {"source": source, "file": None, "sha256": None, "licence": start.get("licence"), "tuned": True}
+    tuned |= {"pretrained_on": hash_digests(pretrained_on)} if pretrained_on else {}
     return tuned | {"start": dict(start) | {"weights_hash": start_hash}}
 
 

@@ -11,7 +11,7 @@ from tlkit.features.extract import extract_values
 from tlkit.features.frozen_network import FrozenNetwork
 from tlkit.notices import show_progress
 from tlkit.strategies.augmentation import split_policies
-from tlkit.training.optimizer import count_frozen_stages, is_source_free
+from tlkit.training.optimizer import count_frozen_stages, is_source_free, number_views
 
 # Networks are converted for OpenVINO if there are at least this many rows. Converting takes 4 to 7 s, once per machine,
 # and then saves 0 to 12 ms per row. Each row is computed once, so the number of epochs doesn't matter. Earlier
@@ -80,7 +80,8 @@ def connect_inputs(training):
     """Set which part of the network the present phase runs, and its inputs: pictures or outputs of the prefix."""
     phase, stages, first_epoch = training.phase, training.backbone.stages, training.epoch - training.epoch_index
     pictures = training.choose_pictures(phase)
-    views = list_views(pictures, phase.augment, range(first_epoch, first_epoch + phase.n_epochs))
+    epochs = range(first_epoch, first_epoch + phase.n_epochs)
+    views = list_views(pictures, phase.augment, [view for epoch in epochs for view in number_views(phase, epoch)])
     domains = {
         "inputs": (training.pictures, [] if is_source_free(phase) else views),
         "validation_inputs": (training.validation_pictures, [PLAIN]),

@@ -12,6 +12,7 @@ from tlkit.features.extract import extract_features
 from tlkit.heads import fit_head
 from tlkit.heads.numerics import weigh_classes
 from tlkit.notices import show_progress, warn
+from tlkit.strategies.strategy import is_self_supervised
 from tlkit.training.batches import TrainingPictures, order_pictures, order_target
 from tlkit.training.early_stopping import predict_batches, put_back, validate
 from tlkit.training.optimizer import is_source_free, schedule
@@ -49,6 +50,8 @@ class Training:
             None if part is None else TrainingPictures(part, backbone.recipe, settings.seed, settings.n_views)
             for part in (images, validation_images, target)
         )
+        if target is None and any(map(is_self_supervised, strategy.phases)):
+            self.target = self.pictures
         self.class_weights = None  # (n_classes,)
         if settings.balance == "weights":
             weights = weigh_classes(images.labels, head.out_features)
@@ -216,7 +219,9 @@ class Training:
         }
         if self.phase.objective:
             row["objective_loss"] = self.total_objective_loss / n_pictures
-        if self.validation_pictures:
+        if report := getattr(self.phase.objective, "report", None):
+            row |= report(self.critic)
+        if self.best:
             with self.draws:
                 row |= validate(self.network, self.head, self.validation_inputs, self.device)
             if not math.isfinite(row["validation_loss"]):

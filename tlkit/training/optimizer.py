@@ -10,7 +10,7 @@ from torch import nn
 
 from tlkit.backbones.freezing.freeze import NORM_LAYERS, freeze, hold_norm_statistics, thaw
 from tlkit.cpu.convolutions import QuickConvolutions
-from tlkit.strategies.strategy import resolve_keys
+from tlkit.strategies.strategy import is_self_supervised, resolve_keys
 
 # Part of the paths of the parameters that `insert_lora` adds.
 ADAPTER = "lora_"
@@ -51,6 +51,11 @@ def apply_phase(backbone, head, phase):
 def is_source_free(phase):
     """Return whether a phase is trained on the target alone, with its objective as the whole loss."""
     return getattr(phase.objective, "source_free", False)
+
+
+def number_views(phase, epoch):
+    """Return the numbers of the views of each picture that a phase draws in an epoch of the run."""
+    return (2 * epoch, 2 * epoch + 1) if is_self_supervised(phase) else (epoch,)
 
 
 def count_frozen_stages(backbone):

@@ -6,6 +6,7 @@ from torch import nn
 
 from tlkit.cpu.draws import Draws
 from tlkit.strategies.augmentation import split_policies
+from tlkit.strategies.strategy import is_self_supervised
 from tlkit.training.early_stopping import Best, copy_tensors, take_tensors
 from tlkit.training.frozen_prefix import connect_inputs
 from tlkit.training.optimizer import apply_phase, is_bfloat16_faster, is_source_free, make_optimizer, restore_optimizer
@@ -29,7 +30,7 @@ def start_phase(training):
         training.loaded_optimizer = None
     elif phase.penalty:
         training.start = copy_tensors(dict(backbone.named_parameters()))
-    if training.validation_pictures and training.best is None:
+    if training.validation_pictures and training.best is None and not is_self_supervised(phase):
         training.best = Best()
     if training.mixed_precision is None:
         training.mixed_precision = settings.mixed_precision and _try_bfloat16(training)

@@ -38,7 +38,7 @@ class Run(Predictions):
         - learning_rate (float): largest of the phase, at its last step of the epoch.
         - n_steps (int), mixed_precision (bool): optimizer steps, and whether they were taken in bfloat16.
         - frozen_prefix (str or None): last stage whose output was computed once for the phase.
-        - objective_loss (float): part of the loss from the objective, if the phase has one.
+        - objective_loss (float): part of the loss from the objective, if the phase has one; some report more.
         - validation_loss, validation_accuracy (float): on held-out pictures, if there are any.
     n_train, train_hash : int and str
         Number of training pictures, and hash of these and their labels.

@@ -9,7 +9,7 @@ import numpy as np
 from tlkit.arguments import check_count, check_known, check_number
 from tlkit.images.imageset import check_images
 from tlkit.strategies.augmentation import split_policies
-from tlkit.strategies.strategy import needs_target
+from tlkit.strategies.strategy import is_self_supervised, needs_target, takes_target
 
 OPTIMIZERS = ("adamw", "sgd")
 BALANCES = ("weights", "sampling")
@@ -86,6 +86,8 @@ class TrainingSettings:
         unused = {} if trained else dict.fromkeys(_OF_STEPS, "takes no steps")
         if not any(split_policies(phase.augment)[0] for phase in trained):
             unused["n_views"] = "changes no pictures by augmentation"
+        elif self.n_views == 1 and any(map(is_self_supervised, trained)):
+            unused["n_views"] = "compares two views of each picture"
         if not any(_uses_labels(phase) for phase in strategy.phases):
             unused |= dict.fromkeys(("label_smoothing", "balance"), "leaves the labels to its objective")
         for field in dataclasses.fields(self):
@@ -121,6 +123,11 @@ def check_training_pictures(images):
 
 def check_target(strategy, target, backbone):
     """Raise ValueError or TypeError if a strategy and the pictures of a target domain don't fit each other."""
+    if backbone.auxiliary and any(phase.objective and "all" in phase.train for phase in strategy.phases):
+        raise ValueError(
+            "objective: in a phase that trains auxiliary classifiers, which can't use a target domain or pictures "
+            "without labels: load the backbone with auxiliary=False"
+        )
     if target is None:
         if needs_target(strategy):
             raise ValueError(
@@ -128,15 +135,10 @@ def check_target(strategy, target, backbone):
             )
         return
     check_target_pictures(target)
-    if not needs_target(strategy):
+    if not takes_target(strategy):
         raise ValueError(
             f"target: given, but strategy {strategy.name!r} has no objective that uses it: leave it out, or take a "
             "strategy of tlkit.adaptation"
-        )
-    if backbone.auxiliary and any(phase.objective and "all" in phase.train for phase in strategy.phases):
-        raise ValueError(
-            "objective: in a phase that trains auxiliary classifiers, which can't use a target domain: load the "
-            "backbone with auxiliary=False"
         )
 
 

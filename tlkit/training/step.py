@@ -13,7 +13,7 @@ from tlkit.cpu.convolutions import QuickConvolutions
 from tlkit.cpu.threads import convolutions
 from tlkit.strategies.augmentation import split_policies
 from tlkit.training.batches import mix_batch
-from tlkit.training.optimizer import apply_phase, is_source_free, list_trained
+from tlkit.training.optimizer import apply_phase, is_source_free, list_trained, number_views
 
 _OUT_OF_MEMORY = ("out of memory", "allocate memory", "not enough memory")
 
@@ -39,7 +39,7 @@ class DomainBatch(typing.NamedTuple):
 class MicroBatch(typing.NamedTuple):
     """Pictures of a step that are computed at once: n of the source, then m of the target."""
 
-    inputs: torch.Tensor  # (n + m, …) float32
+    inputs: torch.Tensor  # (n + m, …) float32; (2 m, …) if the phase is self-supervised
     labels: torch.Tensor  # (n,) int64, or (n, n_classes) float32 if the phase mixes pictures
     step_labels: torch.Tensor  # those of all source pictures of the step
     target_labels: torch.Tensor | None  # (m,) int64 pseudo-labels
@@ -107,9 +107,9 @@ def clip_gradients(training):
         raise TrainingError(f"the gradient is {norm:.0f} at {_explain(training)}")
 
 
-def read_batch(training, inputs, indices, policy):
+def read_batch(training, inputs, indices, policy, view=0):
     """Return (n, …) float32 and (n,) labels of some inputs, on the device and in the layout that the network uses."""
-    return _move_to_device(training, *inputs.batch(indices, policy, training.epoch))
+    return _move_to_device(training, *inputs.batch(indices, policy, number_views(training.phase, training.epoch)[view]))
 
 
 def split_batch(indices, micro_batch_size):
@@ -128,7 +128,7 @@ def check_batches(training):
         sizes = {n_pictures // n_batches, math.ceil(n_pictures / n_batches)}
         alone = [size for size in sizes if len(split_batch(np.arange(size), micro_batch_size)[-1]) == 1]
         apply_phase(training.backbone, training.head, phase)
-        needs_several = phase.objective and not is_source_free(phase)
+        needs_several = phase.objective and not (is_source_free(phase) and len(number_views(phase, 0)) == 1)
         if not alone or not (needs_several or has_moving_statistics(training.backbone)):
             continue
         cause = (
@@ -176,8 +176,9 @@ def _read_micro_batches(training, indices, target_indices):
         target_labels = None
         if target_part is not None:
             # One pass for both domains: norm layers whose statistics move then see both, as in the papers' code.
-            target_inputs, _ = read_batch(training, training.target_inputs, target_part, training.phase.augment)
-            inputs = target_inputs if inputs is None else torch.cat([inputs, target_inputs])
+            for view in range(len(number_views(training.phase, 0))):
+                drawn, _ = read_batch(training, training.target_inputs, target_part, training.phase.augment, view)
+                inputs = drawn if inputs is None else torch.cat([inputs, drawn])
             if training.pseudo_labels is not None:
                 target_labels = training.pseudo_labels[torch.from_numpy(target_part)]
         share = len(part) / len(step_pictures)

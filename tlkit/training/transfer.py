@@ -23,7 +23,7 @@ from tlkit.images.imageset import ImageSet
 from tlkit.images.splits import assign_folds
 from tlkit.notices import show_progress, warn
 from tlkit.strategies import catalogue
-from tlkit.strategies.strategy import Strategy, adjust_phases, changes_backbone
+from tlkit.strategies.strategy import Strategy, adjust_phases, changes_backbone, is_self_supervised
 from tlkit.training.batches import hash_digests, hide_labels, list_digests
 from tlkit.training.changed_weights import list_changed, trace_tuned
 from tlkit.training.checkpoints import Checkpoints
@@ -75,7 +75,8 @@ def transfer(
         Strategy, or the name of one in `tlkit.strategies`.
     target : ImageSet, optional
         At least two pictures of a target domain for strategies that adapt, such as those of `tlkit.adaptation`; their
-        labels are never used. Each step of a phase with an objective sees as many of them as of `images`.
+        labels are never used. Each step of a phase with an objective sees as many of them as of `images`. A
+        self-supervised phase learns from them alone, or from `images` if there are none.
     seed : int, default=0
         Seed, up to 2³² - 1, of the head, random weights, order, augmentation, dropout and held-out pictures.
     batch_size : int, default=8
@@ -208,7 +209,10 @@ def transfer(
     changed = list_changed(backbone.state_dict(), original.state_dict())
     if changed:
         unprepared = backbone.provenance == original.provenance
-        backbone.provenance = trace_tuned(backbone.provenance, strategy.name, start_hash if unprepared else None)
+        is_pretrained = any(map(is_self_supervised, planned.phases[: training.phase_index + 1]))
+        pretrained_on = (target_digests or list_digests(training_images)) if is_pretrained else None
+        start = backbone.provenance, strategy.name, start_hash if unprepared else None
+        backbone.provenance = trace_tuned(*start, pretrained_on)
     return Run(
         backbone=backbone,
         head=head.eval(),

@@ -1,0 +1,166 @@
+"""A self-supervised objective: pretraining goes on with one's own pictures, without labels."""
+
+import dataclasses
+import typing
+
+import torch
+from torch import nn
+
+from tlkit.adaptation.losses import simsiam_loss
+from tlkit.arguments import check_count
+from tlkit.cpu.draws import Draws
+from tlkit.notices import warn
+
+LEAST_SPREAD = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class SimSiam:
+    """Continue the pretraining of a backbone on pictures without labels: two views of a picture become alike.
+
+    It is the `objective` of a phase that comes before the supervised ones. The phase needs `augment`, of which each
+    step draws two views per picture. It learns from the pictures of `transfer(…, target=…)`, or from the training
+    pictures if there are none. The head stays as it is, and the projector and predictor are dropped with the phase.
+
+    Parameters
+    ----------
+    n_outputs : int, default 512
+        Number of outputs of the projector, whose hidden layer is as wide.
+    n_hidden : int, default 128
+        Width of the hidden layer of the predictor, a bottleneck.
+
+    Raises
+    ------
+    ValueError
+        If a number is below 1; if the phase has no augmentation, or trains nothing but the head.
+
+    Notes
+    -----
+    Projector and predictor train at the learning rate of the head if the phase has one, else at its largest rate. The
+    history gets the column `output_spread` (float): the standard deviation of the normalised outputs over the pictures
+    of a step, times the square root of their number. It is 1 if the outputs point in all directions. If it is below 0.1
+    the outputs have collapsed to nearly one point, and a warning is shown.
+
+    The norm layers of the backbone keep their statistics and standardise by them. With `norm_statistics="moving"` they
+    standardise by the batch, which holds both views, and their running statistics move. Those of projector and
+    predictor always standardise by one view of the batch, so batches of 32 pictures or more are better than the default
+    of 8, and smaller micro-batches are another training.
+
+    The projector has two layers, as in the paper for CIFAR-10, and is narrower than its 2,048, because there are fewer
+    pictures. The paper starts from random weights, moves norm statistics, uses SGD, crops down to 0.2 of the area and
+    keeps the rate of the predictor constant; here the phase and the settings of `transfer` decide.
+
+    References
+    ----------
+    .. [1] Chen and He 2021, Exploring simple Siamese representation learning.
+
+    Examples
+    --------
+    >>> pictures = tl.load_images("styles", domain="sketch").select(classes=["bird", "bug"]).few(4)
+    >>> pretrain = tl.Phase(["all"], 1, 1e-3, augment=["crop_wide", "blur"], objective=SimSiam())
+    >>> strategy = tl.Strategy([pretrain, tl.Phase(["head"], None)], name="pretrain, then probe")
+    >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
+    >>> run = tl.transfer(backbone, pictures.few(1), strategy, target=pictures, progress=False)
+    >>> run.backbone.provenance["source"]
+    'random weights, seed 0, pretrained further on 8 pictures without labels, tuned by pretrain, then probe'
+    """
+
+    n_outputs: int = 512
+    n_hidden: int = 128
+    source_free: typing.ClassVar = True
+    self_supervised: typing.ClassVar = True
+
+    def __post_init__(self):
+        for name in ("n_outputs", "n_hidden"):
+            object.__setattr__(self, name, check_count(name, getattr(self, name), 1))
+
+    def check_phase(self, phase):
+        """Refuse a phase that draws no views, or trains only what this objective leaves as it is.
+
+        Parameters
+        ----------
+        phase : Phase
+            Phase with this objective.
+        """
+        if phase.augment is None:
+            raise ValueError(
+                'augment: None, but SimSiam compares two views of each picture: give ["crop_wide", "colour", "blur"], '
+                "for example"
+            )
+        if set(phase.train) == {"head"}:
+            raise ValueError('train: ["head"], but SimSiam trains what is below the head: take ["all"], or stages')
+
+    def make_critic(self, n_features: int, n_classes: int, seed: int) -> nn.Module:
+        """Return projector and predictor of a phase, seeded apart from torch's own random state.
+
+        Parameters
+        ----------
+        n_features, n_classes, seed : int
+            Number of features, number of classes, which does not matter, and seed.
+
+        Returns
+        -------
+        torch.nn.Module
+            Maps (n, n_features) to outputs and predictions, both (n, n_outputs).
+        """
+        with Draws(seed):
+            return _Siamese(n_features, self.n_outputs, self.n_hidden)
+
+    def __call__(self, source, target, critic, progress):
+        # One view at a time, as in the paper's code, so that norm layers standardise each view by itself.
+        views = [critic(features) for features in target.features.chunk(2)]
+        outputs, predictions = (torch.stack(part) for part in zip(*views, strict=True))
+        critic.spread += torch.stack([measure_spread(outputs), torch.ones((), device=outputs.device)])
+        return simsiam_loss(predictions, outputs)
+
+    def report(self, critic: nn.Module) -> dict[str, float]:
+        """Return the spread of the outputs over an epoch, and warn if they have collapsed.
+
+        Parameters
+        ----------
+        critic : torch.nn.Module
+            Projector and predictor, whose record of the epoch is cleared.
+
+        Returns
+        -------
+        dict
+            output_spread (float): mean over the steps of the epoch.
+        """
+        total, n_steps = critic.spread.tolist()
+        critic.spread.zero_()
+        if total / n_steps < LEAST_SPREAD:
+            warn(
+                "objective: the outputs of SimSiam have collapsed, so all pictures look alike to the network (the "
+                f"standard deviation is below {LEAST_SPREAD} of an even spread; see output_spread in the history): "
+                "take a smaller learning_rate, larger batches, or milder augmentation"
+            )
+        return {"output_spread": total / n_steps}
+
+
+class _Siamese(nn.Module):
+    """Projector and predictor of SimSiam, and a record of the spread of the outputs."""
+
+    def __init__(self, n_features, n_outputs, n_hidden):
+        super().__init__()
+        # No bias before a norm layer, which would subtract it.
+        self.projector = nn.Sequential(
+            *(nn.Linear(n_features, n_outputs, bias=False), nn.BatchNorm1d(n_outputs), nn.ReLU(inplace=True)),
+            *(nn.Linear(n_outputs, n_outputs, bias=False), nn.BatchNorm1d(n_outputs)),
+        )
+        self.predictor = nn.Sequential(
+            *(nn.Linear(n_outputs, n_hidden, bias=False), nn.BatchNorm1d(n_hidden), nn.ReLU(inplace=True)),
+            nn.Linear(n_hidden, n_outputs),
+        )
+        self.register_buffer("spread", torch.zeros(2))  # sum over the steps of the epoch, and their number
+
+    def forward(self, features):
+        """Return the outputs of features (n, n_features), and the predictions from them, both (n, n_outputs)."""
+        outputs = self.projector(features)
+        return outputs, self.predictor(outputs)
+
+
+@torch.no_grad()
+def measure_spread(outputs):
+    """Return √d times the mean standard deviation over n of outputs (2, n, d) divided by their lengths; 0 to 1."""
+    directions = nn.functional.normalize(outputs, dim=2)
+    return directions.std(dim=1, correction=0).mean() * outputs.shape[2] ** 0.5
