@@ -75,6 +75,8 @@ def reinitialise_here(backbone, seed):
 
 
 ADAPT = tl.Phase(["stage1", "head"], 2, 1e-2, augment="flip", objective=Dann(1.0, n_hidden=4))
+SIAMESE = tl.adaptation.SimSiam(n_outputs=8, n_hidden=4)
+PRETRAIN = tl.Phase(["stage1"], 2, 1e-2, augment="crop", objective=SIAMESE, norm_statistics="moving")
 OPTIONS = {
     "plain": {},
     "sgd": {"optimizer": "sgd", "max_grad_norm": 0.5, "micro_batch_size": 4},
@@ -85,6 +87,8 @@ OPTIONS = {
     "prepared": {"strategy": tl.Strategy([TUNE, tl.Phase(["head"], None)], prepare=reinitialise_here)},
     "prefix that was tuned": {"strategy": tl.Strategy([tl.Phase(["all"], 1, 1e-2), tl.Phase(["head"], 1, 1e-2)])},
     "adapting": {"strategy": tl.Strategy([ADAPT, TUNE, ADAPT]), "target": make_images()[:13]},
+    "pretraining": {"strategy": tl.Strategy([PRETRAIN, TUNE]), "n_views": 3},
+    "pretraining on others": {"strategy": tl.Strategy([PRETRAIN]), "target": make_images()[:13], "n_views": None},
     "branches": {"backbone": make_backbone_with_a_branch(), "strategy": tl.Strategy([TUNE])},
 }
 

@@ -14,7 +14,7 @@ from torch import nn
 import tlkit as tl
 from tlkit.adaptation.losses import simsiam_loss
 from tlkit.adaptation.self_supervision import SimSiam, measure_spread
-from tlkit.strategies.freeze_score import make_score, make_strategy
+from tlkit.summaries.freeze_score import make_score, make_strategy
 from tlkit.training.batches import TrainingPictures, hash_digests, list_digests, order_pictures
 from tlkit.training.step import TrainingError
 
