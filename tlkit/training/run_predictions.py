@@ -1,6 +1,7 @@
 """What a `Run` says about pictures: probabilities, scores, and which of them are unlike its classes."""
 
 import collections.abc
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,6 @@ from tlkit.images.imageset import ImageSet
 from tlkit.images.inputs import gather_pictures
 from tlkit.notices import warn
 from tlkit.training.batches import list_digests
-from tlkit.training.test_time_augmentation import check_views, extract_views
 
 
 class Predictions:
@@ -61,13 +61,14 @@ class Predictions:
         .. [1] Krizhevsky, Sutskever and Hinton 2012, ImageNet classification with deep convolutional neural networks;
            their views are ten fixed crops.
         """
-        n_views, augment = check_views(n_views, test_time_augmentation, "test_time_augmentation")
+        augmentation = importlib.import_module("tlkit.training.test_time_augmentation")
+        n_views, augment = augmentation.check_views(n_views, test_time_augmentation, "test_time_augmentation")
         seed = check_count("seed", seed, 0)
         pictures = gather_pictures(pictures)
         if augment is not None:
             pretrained = not (self.tuned or "prepare" in self.strategy)
             settings = {"seed": seed, "pretrained": pretrained, "progress": progress}
-            views = extract_views(self.backbone, pictures, augment, n_views, **settings)
+            views = augmentation.extract_views(self.backbone, pictures, augment, n_views, **settings)
             return sum(map(self._apply_head, views)) / n_views
         return self._apply_head(self._extract(pictures, progress).values)
 
