@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -192,8 +194,8 @@ def test_the_trainings_own_pictures_are_as_good_as_a_target_of_them(backbone, im
 
 
 def test_only_the_stages_of_the_phase_train_whether_computed_once_or_not(backbone, images, target):
-    settings = {"target": target, "n_views": 3, "optimizer": "sgd", "batch_size": 7}
-    phase = pretrain(n_epochs=3, train=("stage1",))
+    settings = {"target": target, "n_views": 4, "optimizer": "sgd", "batch_size": 7}
+    phase = pretrain(n_epochs=2, train=("stage1",))
     runs = [transfer(backbone, images, phase, frozen_prefix_mib=mib, **settings) for mib in (64, 0)]
     assert [run.history[0]["frozen_prefix"] for run in runs] == ["stem", None]
     states = [take_state(run) for run in runs]
@@ -290,12 +292,12 @@ def test_the_run_records_the_pictures_and_json_holds_it(images, target, tmp_path
     again = transfer(run.backbone, images, tl.Phase([-1, "head"], 1, 1e-3))
     assert "pretrained_on" not in again.backbone.provenance
     assert again.backbone.provenance["start"]["pretrained_on"] == digest
-    assert "pretrained_on" not in transfer(backbone, images, HEAD, batch_size=8).backbone.provenance
+    assert "pretrained_on" not in transfer(backbone, images, tl.Phase([-1], 1, 1e-3)).backbone.provenance
 
 
 def test_held_out_pictures_are_not_learned_from_and_choose_no_epoch(backbone, images):
     tune = tl.Phase(["head"], 2, 1e-2)
-    run = transfer(backbone, images, pretrain(), tune, validation=0.25, patience=1)
+    run = transfer(backbone, images, pretrain(n_epochs=3), tune, validation=0.25, patience=1)
     digests = []
     transfer(
         backbone,
@@ -306,8 +308,8 @@ def test_held_out_pictures_are_not_learned_from_and_choose_no_epoch(backbone, im
     )
     assert len(digests[0]) < len(images)
     assert run.backbone.provenance["pretrained_on"] == hash_digests(digests[0])
-    assert ["validation_loss" in row for row in run.history] == [False, False, True, True]
-    assert tl.inspection.summarise_training(run).table["phase"].tolist() == [1, 1, 2, 2]
+    assert ["validation_loss" in row for row in run.history] == [False, False, False, True, True]
+    assert tl.inspection.summarise_training(run).table["phase"].tolist() == [1, 1, 1, 2, 2]
     assert not same_bits(copy_state(run.backbone), copy_state(backbone))
 
 
@@ -334,6 +336,20 @@ def test_adapt_gives_it_the_target(backbone, images, target):
     strategy = tl.Strategy([pretrain(), HEAD], name="pretrained")
     run = tl.adaptation.adapt(backbone, images, target, strategy, progress=False)
     assert run.backbone.provenance["pretrained_on"] == hash_digests(list_digests(target))
+
+
+def test_the_how_to_page_runs_as_it_is_printed(monkeypatch, capsys):
+    page = (Path(__file__).parents[1] / "docs/continued_pretraining.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    pictures = tl.load_images("styles", domain="sketch").select(classes=CLASSES).with_classes(CLASSES).few(9)
+    monkeypatch.setattr(tl, "load_images", lambda source, domain: pictures)
+    names = {}
+    exec(code, names)
+    learned = hash_digests(list_digests(names["train"]))
+    assert names["run"].backbone.provenance["pretrained_on"] == learned
+    assert {"loss", "output_spread"} <= set(names["run"].history[0])
+    assert not names["run"].evaluate(names["test"]).transductive
+    assert capsys.readouterr().out.count("accuracy") == 2
 
 
 # --- what is refused ---

@@ -124,7 +124,7 @@ class SimSiam:
         Returns
         -------
         dict
-            output_spread (float): mean over the steps of the epoch.
+            Column of the history and its value: output_spread (float), the mean over the steps of the epoch.
         """
         total, n_steps = critic.spread.tolist()
         critic.spread.zero_()
