@@ -8,8 +8,9 @@ from sklearn.metrics import roc_auc_score
 
 import tlkit as tl
 from tlkit.claims import Claim, measurement
-from tlkit.evaluation.rejection import find_threshold, scale_to_length_1, score_mahalanobis
+from tlkit.evaluation.rejection import find_threshold, score_mahalanobis
 from tlkit.evaluation.rejection_fit import fit_tensors
+from tlkit.heads.numerics import normalise
 
 SHARE = 0.05
 N_WALLS = 40
@@ -87,9 +88,9 @@ def leave_classes_out(network, image_size_px, domain, fold, first_class):
         learned = features[~is_test & ~is_out]
         groups = [features.values[is_test & ~is_out], features.values[is_out], walls.values]
         weight, bias = tl.fit_head(learned).linear()
-        tensors = fit_tensors(scale_to_length_1(learned.values), learned.labels)
+        tensors = fit_tensors(normalise(learned.values.astype(float)), learned.labels)
         sure = [log_softmax(values @ weight.T + bias, axis=1).max(axis=1) for values in groups]
-        near = [score_mahalanobis(scale_to_length_1(values), **tensors) for values in groups]
+        near = [score_mahalanobis(normalise(values.astype(float)), **tensors) for values in groups]
         threshold = find_threshold(np.sort(near[0]), SHARE)
         rows.append(
             {
@@ -125,10 +126,10 @@ def reject_another_style(network, image_size_px, domain, other, fold):
     is_test = np.isin(features.names, load(domain).split(test_fold=fold)[1].names)
     known = np.unique(features.labels)
     learned = features[~is_test]
-    tensors = fit_tensors(scale_to_length_1(learned.values), learned.labels)
+    tensors = fit_tensors(normalise(learned.values.astype(float)), learned.labels)
     is_known = np.isin(strange.labels, known)
     new, styled = (
-        score_mahalanobis(scale_to_length_1(values), **tensors)
+        score_mahalanobis(normalise(values.astype(float)), **tensors)
         for values in (features.values[is_test], strange.values[is_known])
     )
     threshold = find_threshold(np.sort(new), SHARE)
