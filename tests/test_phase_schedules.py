@@ -107,8 +107,9 @@ def test_a_third_that_holds_no_stage_is_refused(tiny):
 
 
 def test_the_length_follows_the_number_of_pictures():
-    for n_train, n_epochs in ((1, 8), (7, 8), (8, 8), (9, 7), (10, 6), (11, 6), (12, 5), (20, 3), (21, 3), (10_000, 3)):
-        head, phase = set_length_by_size([HEAD, ALL], None, n_train, n_seen=60, fewest_epochs=3, most_epochs=8)
+    lengths = ((1, 12), (333, 12), (363, 12), (364, 11), (400, 10), (499, 9), (500, 8), (666, 7), (667, 6), (10_000, 6))
+    for n_train, n_epochs in lengths:
+        head, phase = set_length_by_size([HEAD, ALL], None, n_train)
         assert head is HEAD
         assert (phase.n_epochs, phase.train, phase.learning_rate) == (n_epochs, ("all",), {"all": 2e-4})
 

@@ -46,15 +46,10 @@ def distance_mmd(
     99.166667
     """
     source, target = check_pair(source, target)
-    check_kernel(kernel, bandwidth)
-    return float(measure_mmd(*_join(source, target), kernel, bandwidth)[0])
-
-
-def check_kernel(kernel, bandwidth):
-    """Raise ValueError if the kernel is unknown or the bandwidth isn't positive."""
     check_known("kernel", [kernel], KERNELS)
     if bandwidth is not None:
         check_number("bandwidth", bandwidth, above=0)
+    return float(measure_mmd(*_join(source, target), kernel, bandwidth)[0])
 
 
 def distance_coral(source: ArrayLike, target: ArrayLike) -> float:

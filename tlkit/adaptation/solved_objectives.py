@@ -21,25 +21,15 @@ from tlkit.heads.numerics import measure_scale, softmax
 from tlkit.images.splits import assign_folds
 
 _CLASSIFIER_L2_PENALTY = 1000.0
-CLIPPING_THRESHOLD = 10.0
 
 
-def weigh_source(
-    source,
-    target,
-    source_groups=None,
-    target_groups=None,
-    *,
-    l2_penalty=_CLASSIFIER_L2_PENALTY,
-    clipping_threshold=CLIPPING_THRESHOLD,
-    seed=0,
-):
+def weigh_source(source, target, source_groups=None, target_groups=None, *, clipping_threshold=10.0, seed=0):
     """Return the (n,) density ratios of target to source for each source picture, clipped, with mean 1."""
     # Shimodaira 2000 (Improving predictive inference under covariate shift by weighting the log-likelihood function). A
     # classifier of domains gives the ratio (Bickel, Brückner and Scheffer 2007). It is cross-fitted: it never learns
     # from the group that it scores, or all ratios would be near 0. With a weak penalty, they are all or nothing.
     source, target = check_pair(source, target)
-    l2_penalty, seed = check_number("l2_penalty", l2_penalty, above=0), check_count("seed", seed, 0)
+    seed = check_count("seed", seed, 0)
     hint = " (1 is the mean of all weights)"
     check_number("clipping_threshold", clipping_threshold, at_least=1, at_most=math.inf, hint=hint)
     grouped = source_groups is not None
@@ -55,7 +45,7 @@ def weigh_source(
         n_source, n_target = np.bincount(is_target[training], minlength=2)
         if not (n_source and n_target):
             raise ValueError(f"source_groups: {describe_single_domain(fold, n_folds)}")
-        weight, bias = solve_logistic(values[training], is_target[training], l2_penalty=l2_penalty)
+        weight, bias = solve_logistic(values[training], is_target[training], l2_penalty=_CLASSIFIER_L2_PENALTY)
         scores = values[: len(source)][held_out] @ (weight[1] - weight[0]) + bias[1] - bias[0]
         ratios[held_out] = np.exp(np.clip(scores, -30, 30)) * n_source / n_target
     # Clipping lowers the mean of the ratios, and so the threshold itself: repeat until nothing changes.
@@ -226,7 +216,7 @@ class Reweigh(_Objective):
     array([0, 0, 1, 1])
     """
 
-    clipping_threshold: float = CLIPPING_THRESHOLD
+    clipping_threshold: float = 10.0
     l2_penalty: float = L2_PENALTY
 
     def _fit(self, source, target, labels, n_classes, seed):

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tlkit.arguments import check_number, check_predictions
+from tlkit.arguments import check_number, check_predictions, check_probabilities
 from tlkit.heads.numerics import softmax
 from tlkit.notices import warn
 
@@ -106,8 +106,7 @@ def apply_temperature(probabilities: ArrayLike, temperature: float) -> np.ndarra
     array([[0.667, 0.333]])
     """
     temperature = check_number("temperature", temperature, above=0)
-    probabilities, _ = check_predictions(probabilities, np.zeros(len(probabilities), np.int64))
-    return softmax(_find_scores(probabilities) / temperature)
+    return softmax(_find_scores(check_probabilities(probabilities)) / temperature)
 
 
 def _find_scores(probabilities):

@@ -124,15 +124,13 @@ def tune_block(phases, backbone, n_train, *, block):
     return [_train_stages(phase, backbone.stages[start:end]) if "all" in phase.train else phase for phase in phases]
 
 
-def set_length_by_size(
-    phases, backbone, n_train, *, n_seen=N_SEEN, fewest_epochs=FEWEST_EPOCHS, most_epochs=MOST_EPOCHS
-):
-    """Tune "all" for as many epochs as give `n_seen` pictures in all steps, within limits."""
+def set_length_by_size(phases, backbone, n_train):
+    """Tune "all" for as many epochs as give 4,000 pictures in all steps, but for 6 to 12."""
     # Kolesnikov et al. 2020 (Big Transfer: general visual representation learning) choose the number of steps by the
     # size of the set alone: 500 steps of 512 pictures below 20,000 pictures, then 10,000 and 20,000. Ours also aims at
     # a fixed number of steps, but after a solved head few pictures need not be seen hundreds of times, and each of many
     # pictures should be seen a few times.
-    n_epochs = min(max(fewest_epochs, math.ceil(n_seen / n_train)), most_epochs)
+    n_epochs = min(max(FEWEST_EPOCHS, math.ceil(N_SEEN / n_train)), MOST_EPOCHS)
     return [dataclasses.replace(phase, n_epochs=n_epochs) if "all" in phase.train else phase for phase in phases]
 
 
