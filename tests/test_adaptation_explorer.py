@@ -130,7 +130,7 @@ class OneClass:
     def fit(self, source_values, labels, target_values, n_classes, seed):
         solved = Align("none").fit(source_values, labels, target_values, n_classes, seed)
         bias = np.where(np.arange(n_classes) == 1, 1e6, solved.bias)
-        return dataclasses.replace(solved, bias=bias)
+        return solved._replace(bias=bias)
 
 
 def test_a_collapse_is_said_with_the_name_of_the_class(study):

@@ -1,6 +1,5 @@
 """Freeze scores: against what the trainer does with each parameter, round trips, the Python text, costs, painting."""
 
-import dataclasses
 import itertools
 
 import numpy as np
@@ -181,7 +180,7 @@ def make_costs(backbone, part=None, batch_size=8):
             duration_s = float(name == part)
             steps[name, treatment, reached] = PartStep(10**place * learns, {}, n_bytes, False, False, duration_s)
     moves = dict.fromkeys(("weights", "norm weights", "norm statistics"))
-    steps = {key: dataclasses.replace(step, moves=moves) for key, step in steps.items()}
+    steps = {key: step._replace(moves=moves) for key, step in steps.items()}
     n_parameters = sum(10**place for place in range(len(parts)))
     sizes = {name: 4 * 10**place for place, name in enumerate(parts)}
     return FreezingCosts(

@@ -1,6 +1,6 @@
 """A linear head, solved on one domain's features for use on the unchanged features of another. Without torch."""
 
-import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,8 +9,7 @@ from tlkit.heads.logistic import L2_PENALTY, solve_logistic
 from tlkit.heads.numerics import measure_scale, softmax
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Solved:
+class Solved(NamedTuple):
     """A linear head, (n_classes, d) weight and (n_classes,) bias, and the (n, d) aligned source it was solved on."""
 
     weight: np.ndarray

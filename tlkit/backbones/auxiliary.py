@@ -4,7 +4,7 @@ Each classifies the map behind a stage. While the whole network is trained, its 
 """
 
 import contextlib
-import dataclasses
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -23,8 +23,7 @@ _BRANCHES = {
 _SMALLEST_SIZE_PX = {"inception_v3": 299}
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Branch:
+class Branch(NamedTuple):
     """An auxiliary classifier without its last layer."""
 
     module: nn.Module  # from the map of a stage (n, n_channels, height, width) to (n, n_features)

@@ -1,16 +1,15 @@
 """Where one learning curve overtakes another, with its uncertainty. Without torch."""
 
-import dataclasses
 import itertools
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 CROSSES, NO_CROSSING, CANNOT_TELL = "crosses", "no crossing", "can't tell"
 
 
-@dataclasses.dataclass(frozen=True)
-class Crossing:
+class Crossing(NamedTuple):
     """A change of the leading arm at a number of shots, with its 95 % interval; NaN if unknown or open."""
 
     shots: float

@@ -1,14 +1,13 @@
 """The costs of a freeze score, looked up in measurements of the network. Without torch."""
 
-import dataclasses
 import itertools
 import math
+from typing import NamedTuple
 
 from tlkit.backbones.freezing.costs import FreezingChoice, summarise_freezing
 
 
-@dataclasses.dataclass(frozen=True)
-class ScoreCosts:
+class ScoreCosts(NamedTuple):
     """The costs of a freeze score; memory is the largest of any step, 0 without steps, with stored prefix outputs."""
 
     # Parameters that train at once are the most of any phase. The duration is estimated from the shortest of several

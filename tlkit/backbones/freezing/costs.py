@@ -1,6 +1,7 @@
 """The cost of a training step for any choice of frozen stages, from measurements of each stage. Without torch."""
 
 import dataclasses
+from typing import NamedTuple
 
 from tlkit.arguments import check_known
 
@@ -23,8 +24,7 @@ class FreezingChoice:
         object.__setattr__(self, "frozen", frozen)
 
 
-@dataclasses.dataclass(frozen=True)
-class PartStep:
+class PartStep(NamedTuple):
     """One training step of one part of a network."""
 
     n_trainable: int
@@ -59,8 +59,7 @@ class FreezingCosts:
         return summarise_freezing(self, FreezingChoice(frozen, norm))
 
 
-@dataclasses.dataclass(frozen=True)
-class FreezingSummary:
+class FreezingSummary(NamedTuple):
     """Cost of a step and moved parts for one choice of frozen stages; `summarise_freezing` makes one."""
 
     choice: FreezingChoice
