@@ -21,11 +21,6 @@ def load(domain):
     return tl.load_images("styles", domain=domain)
 
 
-def scale_to_length_1(values):
-    """Return features as float64, each row divided by its length."""
-    return normalise(values.astype(np.float64))
-
-
 def make_walls():
     """Return plain walls of many colours, lit from one side, with a little noise."""
     random, across = np.random.default_rng(0), np.linspace(-1, 1, 160)
