@@ -8,8 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 import tlkit as tl
 from tlkit.claims import Claim, measurement
-from tlkit.evaluation.rejection import find_threshold, score_mahalanobis
-from tlkit.evaluation.rejection_fit import fit_tensors
+from tlkit.evaluation.rejection import find_threshold, fit_tensors, score_mahalanobis
 from tlkit.heads.numerics import normalise
 
 SHARE = 0.05

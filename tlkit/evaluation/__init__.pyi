@@ -1,7 +1,7 @@
 from .calibration import Calibration as Calibration
 from .calibration import measure_calibration as measure_calibration
 from .gains import transfer_gain as transfer_gain
-from .rejection_fit import fit_rejection as fit_rejection
+from .rejection import fit_rejection as fit_rejection
 from .reliability import measure_calibration_error as measure_calibration_error
 from .reliability import tabulate_reliability as tabulate_reliability
 from .scores import Evaluation as Evaluation

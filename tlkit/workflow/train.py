@@ -11,7 +11,7 @@ import numpy as np
 from tlkit.backbones.backbone import Backbone
 from tlkit.comparison.arms import read_test
 from tlkit.cpu.threads import hide_warnings
-from tlkit.evaluation.rejection_fit import fit_rejection
+from tlkit.evaluation.rejection import fit_rejection
 from tlkit.evaluation.scores import evaluate_probabilities
 from tlkit.export.card import describe_test, write_card
 from tlkit.images.imageset import ImageSet
