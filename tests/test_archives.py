@@ -9,7 +9,7 @@ import zipfile
 import pytest
 from made_pictures import encode, list_files, make_picture, write_zip
 
-from tlkit.images import archives, load_images
+from tlkit.images import load_images, trees
 from tlkit.images.decode import PictureError
 
 
@@ -102,9 +102,9 @@ def test_bomb_of_many_small_entries_is_refused(tmp_path):
 
 def test_too_many_bytes_or_entries_are_refused(tmp_path, monkeypatch):
     path = write_zip(tmp_path / "a.zip", make_entries())
-    monkeypatch.setattr(archives, "MAX_TOTAL_BYTES", 500)
+    monkeypatch.setattr(trees, "MAX_TOTAL_BYTES", 500)
     refuse(path, "bytes when unpacked, more than the limit of 500")
-    monkeypatch.setattr(archives, "MAX_ENTRIES", 3)
+    monkeypatch.setattr(trees, "MAX_ENTRIES", 3)
     refuse(path, "4 entries, more than the limit of 3")
 
 

@@ -66,10 +66,10 @@ def predict(
 
 def _list_files(place):
     """Return the pictures' files of a folder or zip, sorted, or one file; for "-" those that standard input names."""
-    from tlkit.images.archives import list_archive
     from tlkit.images.files import PictureFile
     from tlkit.images.formats import EXTENSIONS
     from tlkit.images.inputs import list_path
+    from tlkit.images.trees import list_archive
 
     if place == "-":
         names = (line.rstrip(b"\r\n") for line in sys.stdin.buffer)

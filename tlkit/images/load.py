@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlkit.arguments import check_known, suggest
-from tlkit.images.archives import list_archive
 from tlkit.images.files import PictureMember
-from tlkit.images.folders import find_inner, list_folder
 from tlkit.images.imageset import ImageSet
 from tlkit.images.inputs import UNLABELLED
 from tlkit.images.layout import find_pictures, label_tree, name_classes, unwrap
 from tlkit.images.media import PICTURES
 from tlkit.images.scan import scan_pictures
 from tlkit.images.tables import Columns, complete, is_table_file, list_entries, read_columns
+from tlkit.images.trees import find_inner, list_archive, list_folder
 from tlkit.names import make_printable
 
 if TYPE_CHECKING:

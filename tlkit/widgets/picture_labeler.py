@@ -16,11 +16,11 @@ from tlkit.features.features import Features
 from tlkit.heads.kinds import fit_head
 from tlkit.images.decode import PictureError, decode_picture
 from tlkit.images.files import PictureFile
-from tlkit.images.folders import list_folder
 from tlkit.images.formats import EXTENSIONS
 from tlkit.images.inputs import UNLABELLED, make_set
 from tlkit.images.label_file import LabelFile
 from tlkit.images.layout import find_pictures
+from tlkit.images.trees import list_folder
 from tlkit.names import make_printable, number_repeats
 from tlkit.storage import written_whole
 from tlkit.widgets.explorer import Explorer, make_bundle, read_files
