@@ -1,6 +1,7 @@
 """Continued pretraining by SimSiam: its loss, what a phase sees and changes, and how a collapse is noticed."""
 
 import dataclasses
+import hashlib
 import json
 import math
 import re
@@ -293,6 +294,19 @@ def test_the_run_records_the_pictures_and_json_holds_it(images, target, tmp_path
     assert "pretrained_on" not in again.backbone.provenance
     assert again.backbone.provenance["start"]["pretrained_on"] == digest
     assert "pretrained_on" not in transfer(backbone, images, tl.Phase([-1], 1, 1e-3)).backbone.provenance
+
+
+def test_pictures_without_labels_may_be_a_folder(backbone, images, target, tmp_path):
+    for number in range(len(target)):
+        target.read(number).save(tmp_path / f"{number}.png")
+    files = sorted(tmp_path.iterdir())
+    digest = hash_digests([hashlib.sha256(file.read_bytes()).hexdigest()[:16] for file in files])
+    runs = [transfer(backbone, images, pretrain(), target=given) for given in (tmp_path, files, target)]
+    assert [run.backbone.provenance["pretrained_on"] == digest for run in runs[:2]] == [True, True]
+    assert same_bits(take_state(runs[0]), take_state(runs[1])) and same_bits(take_state(runs[0]), take_state(runs[2]))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"target: the folder .* holds no picture"):
+        transfer(backbone, images, pretrain(), target=tmp_path / "empty")
 
 
 def test_held_out_pictures_are_not_learned_from_and_choose_no_epoch(backbone, images):

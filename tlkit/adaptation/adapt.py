@@ -5,7 +5,7 @@ import numpy as np
 import tlkit as tl
 from tlkit.adaptation import methods
 from tlkit.images.imageset import ImageSet, check_images
-from tlkit.strategies.strategy import Strategy, takes_target
+from tlkit.strategies.strategy import Strategy, is_self_supervised, needs_target
 from tlkit.training.run import Run
 from tlkit.training.transfer import transfer
 
@@ -66,7 +66,7 @@ def adapt(
     """
     strategy = methods.get(method)
     source, target = share_classes(source, target)
-    if takes_target(strategy):
+    if needs_target(strategy) or any(map(is_self_supervised, strategy.phases)):
         settings["target"] = target
     takes_steps = any(phase.n_epochs is not None for phase in strategy.phases)
     if balance == "auto":

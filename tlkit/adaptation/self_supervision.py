@@ -1,7 +1,6 @@
 """A self-supervised objective: pretraining goes on with one's own pictures, without labels."""
 
 import dataclasses
-import typing
 
 import torch
 from torch import nn
@@ -14,41 +13,77 @@ from tlkit.notices import warn
 LEAST_SPREAD = 0.1
 
 
+class _SelfSupervised:
+    """An objective of two views of each picture; the phase needs neither labels nor a head."""
+
+    source_free = self_supervised = True
+
+    def check_phase(self, phase):
+        """Raise ValueError if a phase draws no views, or trains only the head, which has no part in the objective."""
+        if phase.augment is None:
+            example = '["crop_wide", "colour", "blur"]'
+            raise ValueError(
+                f"augment: None, but SimSiam compares two views of each picture: give {example}, or others"
+            )
+        if set(phase.train) == {"head"}:
+            raise ValueError('train: ["head"], but SimSiam trains what is below the head: take ["all"], or stages')
+
+    def make_critic(self, n_features, n_classes, seed):
+        """Return projector and predictor of a phase, seeded apart from torch's own random state."""
+        with Draws(seed):
+            return _Siamese(n_features, self.n_outputs, self.n_hidden)
+
+    def __call__(self, source, target, critic, progress):
+        # One view at a time, as in the paper's code, so that norm layers standardise each view by itself.
+        views = [critic(features) for features in target.features.chunk(2)]
+        outputs, predictions = (torch.stack(part) for part in zip(*views, strict=True))
+        critic.spread += torch.stack([measure_spread(outputs), torch.ones((), device=outputs.device)])
+        return simsiam_loss(predictions, outputs)
+
+    def report(self, critic):
+        """Return the mean spread of the outputs over an epoch, whose record is cleared; warn if they have collapsed."""
+        total, n_steps = critic.spread.tolist()
+        critic.spread.zero_()
+        if total / n_steps < LEAST_SPREAD:
+            warn(
+                "objective: the outputs of SimSiam have collapsed, so all pictures look alike to the network (the "
+                f"standard deviation is below {LEAST_SPREAD} of an even spread; see output_spread in the history): "
+                "take a smaller learning_rate, larger batches, or milder augmentation"
+            )
+        return {"output_spread": total / n_steps}
+
+
 @dataclasses.dataclass(frozen=True)
-class SimSiam:
+class SimSiam(_SelfSupervised):
     """Continue the pretraining of a backbone on pictures without labels: two views of a picture become alike.
 
-    It is the `objective` of a phase that comes before the supervised ones. The phase needs `augment`, of which each
-    step draws two views per picture. It learns from the pictures of `transfer(…, target=…)`, or from the training
-    pictures if there are none. The head stays as it is, and the projector and predictor are dropped with the phase.
+    It is the `objective` of a phase before the supervised ones. The phase needs `augment`, of which each step draws two
+    views per picture. It learns from the pictures of `transfer(…, target=…)`, or else from the training pictures. The
+    head stays as it is, and projector and predictor are dropped at the end of the phase.
 
     Parameters
     ----------
-    n_outputs : int, default 512
-        Number of outputs of the projector, whose hidden layer is as wide.
-    n_hidden : int, default 128
-        Width of the hidden layer of the predictor, a bottleneck.
+    n_outputs, n_hidden : int, default 512 and 128
+        Width of both layers of the projector, and of the hidden layer of the predictor, a bottleneck.
 
     Raises
     ------
     ValueError
-        If a number is below 1; if the phase has no augmentation, or trains nothing but the head.
+        If a number is below 1, or the phase has no augmentation or trains nothing but the head.
 
     Notes
     -----
-    Projector and predictor train at the learning rate of the head if the phase has one, else at its largest rate. The
-    history gets the column `output_spread` (float): the standard deviation of the normalised outputs over the pictures
-    of a step, times the square root of their number. It is 1 if the outputs point in all directions. If it is below 0.1
-    the outputs have collapsed to nearly one point, and a warning is shown.
+    Projector and predictor train at the rate of the head if the phase has one, else at its largest. `output_spread`
+    (float) in the history is the standard deviation of the normalised outputs over the pictures of a step, times the
+    square root of their number: 1 if they point in all directions. Below 0.1 a warning says that they have collapsed.
 
-    The norm layers of the backbone keep their statistics and standardise by them. With `norm_statistics="moving"` they
-    standardise by the batch, which holds both views, and their running statistics move. Those of projector and
-    predictor always standardise by one view of the batch, so batches of 32 pictures or more are better than the default
-    of 8, and smaller micro-batches are another training.
+    The norm layers of the backbone standardise by their statistics, which stay. With `norm_statistics="moving"` they
+    standardise by the batch, which holds both views, and their statistics move. Those of projector and predictor always
+    standardise by one view of a batch or micro-batch, so take 32 pictures or more.
 
-    The projector has two layers, as in the paper for CIFAR-10, and is narrower than its 2,048, because there are fewer
-    pictures. The paper starts from random weights, moves norm statistics, uses SGD, crops down to 0.2 of the area and
-    keeps the rate of the predictor constant; here the phase and the settings of `transfer` decide.
+    Departures from the paper: the projector has two layers, as there for CIFAR-10, and is narrower than its 2,048. The
+    paper starts from random weights, moves norm statistics, uses SGD, crops down to 0.2 of the area, and keeps the rate
+    of the predictor constant; here the phase and the settings of `transfer` decide.
 
     References
     ----------
@@ -67,74 +102,10 @@ class SimSiam:
 
     n_outputs: int = 512
     n_hidden: int = 128
-    source_free: typing.ClassVar = True
-    self_supervised: typing.ClassVar = True
 
     def __post_init__(self):
         for name in ("n_outputs", "n_hidden"):
-            object.__setattr__(self, name, check_count(name, getattr(self, name), 1))
-
-    def check_phase(self, phase):
-        """Refuse a phase that draws no views, or trains only what this objective leaves as it is.
-
-        Parameters
-        ----------
-        phase : Phase
-            Phase with this objective.
-        """
-        if phase.augment is None:
-            raise ValueError(
-                'augment: None, but SimSiam compares two views of each picture: give ["crop_wide", "colour", "blur"], '
-                "for example"
-            )
-        if set(phase.train) == {"head"}:
-            raise ValueError('train: ["head"], but SimSiam trains what is below the head: take ["all"], or stages')
-
-    def make_critic(self, n_features: int, n_classes: int, seed: int) -> nn.Module:
-        """Return projector and predictor of a phase, seeded apart from torch's own random state.
-
-        Parameters
-        ----------
-        n_features, n_classes, seed : int
-            Number of features, number of classes, which does not matter, and seed.
-
-        Returns
-        -------
-        torch.nn.Module
-            Maps (n, n_features) to outputs and predictions, both (n, n_outputs).
-        """
-        with Draws(seed):
-            return _Siamese(n_features, self.n_outputs, self.n_hidden)
-
-    def __call__(self, source, target, critic, progress):
-        # One view at a time, as in the paper's code, so that norm layers standardise each view by itself.
-        views = [critic(features) for features in target.features.chunk(2)]
-        outputs, predictions = (torch.stack(part) for part in zip(*views, strict=True))
-        critic.spread += torch.stack([measure_spread(outputs), torch.ones((), device=outputs.device)])
-        return simsiam_loss(predictions, outputs)
-
-    def report(self, critic: nn.Module) -> dict[str, float]:
-        """Return the spread of the outputs over an epoch, and warn if they have collapsed.
-
-        Parameters
-        ----------
-        critic : torch.nn.Module
-            Projector and predictor, whose record of the epoch is cleared.
-
-        Returns
-        -------
-        dict
-            Column of the history and its value: output_spread (float), the mean over the steps of the epoch.
-        """
-        total, n_steps = critic.spread.tolist()
-        critic.spread.zero_()
-        if total / n_steps < LEAST_SPREAD:
-            warn(
-                "objective: the outputs of SimSiam have collapsed, so all pictures look alike to the network (the "
-                f"standard deviation is below {LEAST_SPREAD} of an even spread; see output_spread in the history): "
-                "take a smaller learning_rate, larger batches, or milder augmentation"
-            )
-        return {"output_spread": total / n_steps}
+            check_count(name, getattr(self, name), 1)
 
 
 class _Siamese(nn.Module):
@@ -143,14 +114,11 @@ class _Siamese(nn.Module):
     def __init__(self, n_features, n_outputs, n_hidden):
         super().__init__()
         # No bias before a norm layer, which would subtract it.
-        self.projector = nn.Sequential(
-            *(nn.Linear(n_features, n_outputs, bias=False), nn.BatchNorm1d(n_outputs), nn.ReLU(inplace=True)),
-            *(nn.Linear(n_outputs, n_outputs, bias=False), nn.BatchNorm1d(n_outputs)),
-        )
-        self.predictor = nn.Sequential(
-            *(nn.Linear(n_outputs, n_hidden, bias=False), nn.BatchNorm1d(n_hidden), nn.ReLU(inplace=True)),
-            nn.Linear(n_hidden, n_outputs),
-        )
+        hidden, last = (nn.Linear(n_inputs, n_outputs, bias=False) for n_inputs in (n_features, n_outputs))
+        norms = nn.BatchNorm1d(n_outputs), nn.BatchNorm1d(n_outputs), nn.BatchNorm1d(n_hidden)
+        self.projector = nn.Sequential(hidden, norms[0], nn.ReLU(inplace=True), last, norms[1])
+        down, up = nn.Linear(n_outputs, n_hidden, bias=False), nn.Linear(n_hidden, n_outputs)
+        self.predictor = nn.Sequential(down, norms[2], nn.ReLU(inplace=True), up)
         self.register_buffer("spread", torch.zeros(2))  # sum over the steps of the epoch, and their number
 
     def forward(self, features):

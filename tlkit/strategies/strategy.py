@@ -121,8 +121,8 @@ class Phase:
         object.__setattr__(self, "n_epochs", check_count("n_epochs", self.n_epochs, 1))
         if self.objective is not None and not callable(self.objective):
             raise ValueError(
-                f"objective: {self.objective!r} can't be called in a training step, which epochs need: take one from "
-                "tlkit.adaptation.trained_objectives, or n_epochs=None if it has `solve`"
+                f"objective: {self.objective!r} can't be called in a training step, which epochs need: take one of "
+                "tlkit.adaptation, such as SimSiam(), or n_epochs=None if it has `solve`"
             )
         self._check_learning_rate()
         if self.augment is not None:
@@ -267,11 +267,6 @@ def needs_target(strategy):
     """Return whether an objective or `finish` needs pictures of a target domain."""
     needed = any(phase.objective and not is_self_supervised(phase) for phase in strategy.phases)
     return needed or getattr(strategy.finish, "needs_target", False)
-
-
-def takes_target(strategy):
-    """Return whether an objective or `finish` uses pictures of a target domain if there are any."""
-    return needs_target(strategy) or any(phase.objective for phase in strategy.phases)
 
 
 def is_self_supervised(phase):

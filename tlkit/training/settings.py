@@ -9,7 +9,7 @@ import numpy as np
 from tlkit.arguments import check_count, check_known, check_number
 from tlkit.images.imageset import check_images
 from tlkit.strategies.augmentation import split_policies
-from tlkit.strategies.strategy import is_self_supervised, needs_target, takes_target
+from tlkit.strategies.strategy import is_self_supervised, needs_target
 
 OPTIMIZERS = ("adamw", "sgd")
 BALANCES = ("weights", "sampling")
@@ -135,7 +135,7 @@ def check_target(strategy, target, backbone):
             )
         return
     check_target_pictures(target)
-    if not takes_target(strategy):
+    if not (needs_target(strategy) or any(map(is_self_supervised, strategy.phases))):
         raise ValueError(
             f"target: given, but strategy {strategy.name!r} has no objective that uses it: leave it out, or take a "
             "strategy of tlkit.adaptation"

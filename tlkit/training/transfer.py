@@ -20,6 +20,7 @@ from tlkit.cpu.draws import Draws
 from tlkit.cpu.memory import measured
 from tlkit.cpu.threads import default_states
 from tlkit.images.imageset import ImageSet
+from tlkit.images.inputs import gather_pictures
 from tlkit.images.splits import assign_folds
 from tlkit.notices import show_progress, warn
 from tlkit.strategies import catalogue
@@ -39,7 +40,7 @@ def transfer(
     images: ImageSet,
     strategy: Strategy | str = "linear_probe",
     *,
-    target: ImageSet | None = None,
+    target: ImageSet | str | Path | collections.abc.Sequence | None = None,
     seed: int = 0,
     batch_size: int = 8,
     micro_batch_size: int | None = None,
@@ -73,10 +74,10 @@ def transfer(
         Training pictures of at least two classes.
     strategy : Strategy or str, default="linear_probe"
         Strategy, or the name of one in `tlkit.strategies`.
-    target : ImageSet, optional
-        At least two pictures of a target domain for strategies that adapt, such as those of `tlkit.adaptation`; their
-        labels are never used. Each step of a phase with an objective sees as many of them as of `images`. A
-        self-supervised phase learns from them alone, or from `images` if there are none.
+    target : ImageSet, str, Path or sequence, optional
+        At least two pictures of a target domain for strategies that adapt, such as those of `tlkit.adaptation`, as in
+        `Run.predict`; labels are never used. Each step of a phase with an objective sees as many of them as of
+        `images`. A self-supervised phase learns from them alone, or from `images` if there are none.
     seed : int, default=0
         Seed, up to 2³² - 1, of the head, random weights, order, augmentation, dropout and held-out pictures.
     batch_size : int, default=8
@@ -170,6 +171,7 @@ def transfer(
     planned = adjust_phases(strategy, backbone, len(training_images))
     settings.check_use(planned)
     tuned = changes_backbone(planned, backbone)
+    target = None if target is None else gather_pictures(target, "target")
     check_target(planned, target, backbone)
     description = strategy.describe() | {"phases": planned.describe()["phases"]} | settings.describe()
     target_digests = [] if target is None else list_digests(target)
