@@ -120,8 +120,10 @@ def test_what_is_trained_and_on_what_is_checked_too(backbone, images):
     adapting = tl.Strategy([dataclasses.replace(PHASE, objective=max)], name="adapting")
     with pytest.raises(ValueError, match="target: None, but strategy 'adapting' adapts to a target domain: give its"):
         transfer(backbone, images, adapting)
-    with pytest.raises(TypeError, match="target: a str, expected an ImageSet"):
+    with pytest.raises(FileNotFoundError, match=r"target: item 0 is '.*photo', which is no file: correct its path"):
         transfer(backbone, images, adapting, target="photo")
+    with pytest.raises(TypeError, match="target: a int, expected an ImageSet, a path, a picture or a list"):
+        transfer(backbone, images, adapting, target=5)
     with pytest.raises(ValueError, match="target: 1 pictures, expected two or more"):
         transfer(backbone, images, adapting, target=images[:1])
     with pytest.raises(ValueError, match="target: given, but strategy 'own' has no objective that uses it"):

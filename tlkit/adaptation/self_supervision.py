@@ -21,10 +21,7 @@ class _SelfSupervised:
     def check_phase(self, phase):
         """Raise ValueError if a phase draws no views, or trains only the head, which has no part in the objective."""
         if phase.augment is None:
-            example = '["crop_wide", "colour", "blur"]'
-            raise ValueError(
-                f"augment: None, but SimSiam compares two views of each picture: give {example}, or others"
-            )
+            raise ValueError('augment: None, but SimSiam compares two views of a picture: give "crop_wide" or others')
         if set(phase.train) == {"head"}:
             raise ValueError('train: ["head"], but SimSiam trains what is below the head: take ["all"], or stages')
 
@@ -46,9 +43,8 @@ class _SelfSupervised:
         critic.spread.zero_()
         if total / n_steps < LEAST_SPREAD:
             warn(
-                "objective: the outputs of SimSiam have collapsed, so all pictures look alike to the network (the "
-                f"standard deviation is below {LEAST_SPREAD} of an even spread; see output_spread in the history): "
-                "take a smaller learning_rate, larger batches, or milder augmentation"
+                f"objective: the outputs of SimSiam have collapsed (output_spread below {LEAST_SPREAD}): all pictures "
+                "look alike to the network; take a smaller learning_rate, larger batches, or milder augmentation"
             )
         return {"output_spread": total / n_steps}
 
@@ -57,9 +53,8 @@ class _SelfSupervised:
 class SimSiam(_SelfSupervised):
     """Continue the pretraining of a backbone on pictures without labels: two views of a picture become alike.
 
-    It is the `objective` of a phase before the supervised ones. The phase needs `augment`, of which each step draws two
-    views per picture. It learns from the pictures of `transfer(…, target=…)`, or else from the training pictures. The
-    head stays as it is, and projector and predictor are dropped at the end of the phase.
+    As the `objective` of a phase it draws two views of each picture by `augment`, from `transfer(…, target=…)` or else
+    from the training pictures. The head stays, and projector and predictor are dropped at the end of the phase.
 
     Parameters
     ----------
@@ -92,12 +87,11 @@ class SimSiam(_SelfSupervised):
     Examples
     --------
     >>> pictures = tl.load_images("styles", domain="sketch").select(classes=["bird", "bug"]).few(4)
-    >>> pretrain = tl.Phase(["all"], 1, 1e-3, augment=["crop_wide", "blur"], objective=SimSiam())
-    >>> strategy = tl.Strategy([pretrain, tl.Phase(["head"], None)], name="pretrain, then probe")
+    >>> phases = [tl.Phase(["all"], 1, 1e-3, augment="crop_wide", objective=SimSiam()), tl.Phase(["head"], None)]
     >>> backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
-    >>> run = tl.transfer(backbone, pictures.few(1), strategy, target=pictures, progress=False)
+    >>> run = tl.transfer(backbone, pictures.few(1), tl.Strategy(phases), target=pictures, progress=False)
     >>> run.backbone.provenance["source"]
-    'random weights, seed 0, pretrained further on 8 pictures without labels, tuned by pretrain, then probe'
+    'random weights, seed 0, pretrained further on 8 pictures without labels, tuned by own'
     """
 
     n_outputs: int = 512
@@ -127,8 +121,7 @@ class _Siamese(nn.Module):
         return outputs, self.predictor(outputs)
 
 
-@torch.no_grad()
 def measure_spread(outputs):
     """Return √d times the mean standard deviation over n of outputs (2, n, d) divided by their lengths; 0 to 1."""
-    directions = nn.functional.normalize(outputs, dim=2)
-    return directions.std(dim=1, correction=0).mean() * outputs.shape[2] ** 0.5
+    deviations = nn.functional.normalize(outputs.detach(), dim=2).std(dim=1, correction=0)
+    return deviations.mean() * outputs.shape[2] ** 0.5

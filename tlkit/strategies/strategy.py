@@ -57,8 +57,7 @@ class Phase:
     - `restrict(backbone)`: freezes more of the backbone after the phase was applied.
     - `label_target(features, probabilities)`: returns pseudo-labels of the target before each epoch, `target.labels`.
     - `self_supervised = True`, with `source_free`: `target` holds two views of each picture, first views first.
-    - `report(critic)`: returns further columns of the history after each epoch.
-    - `check_phase(phase)`: raises ValueError if the phase doesn't fit the objective.
+    - `report(critic)`: further columns of the history, after each epoch. `check_phase(phase)`: refuses other phases.
 
     Augmentation policies:
 

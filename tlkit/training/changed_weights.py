@@ -85,8 +85,7 @@ def check_loadable(backbone):
 
 
 def trace_tuned(start, strategy, start_hash, pretrained_on=None):
-    """Return the provenance of weights that a strategy tuned: they are no longer those of `start`, which is kept."""
-    # `pretrained_on` are the hashes of pictures that a self-supervised phase learned from.
+    """Return the provenance of weights that a strategy tuned from `start`, on digests of pictures without labels."""
     further = f", pretrained further on {len(pretrained_on)} pictures without labels" if pretrained_on else ""
     source = f"{start['source']}{further}, tuned by {strategy}"
     tuned = {"source": source, "file": None, "sha256": None, "licence": start.get("licence"), "tuned": True}

@@ -211,10 +211,9 @@ def transfer(
     changed = list_changed(backbone.state_dict(), original.state_dict())
     if changed:
         unprepared = backbone.provenance == original.provenance
-        is_pretrained = any(map(is_self_supervised, planned.phases[: training.phase_index + 1]))
-        pretrained_on = (target_digests or list_digests(training_images)) if is_pretrained else None
-        start = backbone.provenance, strategy.name, start_hash if unprepared else None
-        backbone.provenance = trace_tuned(*start, pretrained_on)
+        origin = backbone.provenance, strategy.name, start_hash if unprepared else None
+        learned = any(map(is_self_supervised, planned.phases[: training.phase_index + 1]))
+        backbone.provenance = trace_tuned(*origin, learned and (target_digests or list_digests(training_images)))
     return Run(
         backbone=backbone,
         head=head.eval(),
