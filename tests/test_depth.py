@@ -11,8 +11,8 @@ from made_pictures import encode
 from PIL import Image
 
 from tlkit.images.decode import PictureError, decode_picture
-from tlkit.images.depth import find_white
 from tlkit.images.inputs import gather_pictures
+from tlkit.images.rgb import find_white
 
 BITS = (8, 10, 12, 14)
 

@@ -73,5 +73,5 @@ def test_large_pictures_are_put_on_the_ground_in_strips(monkeypatch):
     picture = make_picture(size=(40, 30)).convert("RGBA")
     picture.putalpha(make_picture(1, size=(40, 30)).convert("L"))
     whole = decode_picture(encode(picture)).tobytes()
-    monkeypatch.setattr("tlkit.images.transparency._STRIP_PIXELS", 280)
+    monkeypatch.setattr("tlkit.images.rgb._STRIP_PIXELS", 280)
     assert decode_picture(encode(picture)).tobytes() == whole

@@ -64,7 +64,7 @@ FAULTS = {
         "from tlkit.training.batches import TrainingPictures"
     ),
     "imports tlkit.images.decode, which is not public": add("import tlkit.images.decode"),
-    "imports tlkit.images.depth, which is not public": add("if True:\n    from tlkit.images import depth"),
+    "imports tlkit.images.rgb, which is not public": add("if True:\n    from tlkit.images import rgb"),
     "imports fastai.vision, which is not public": add("import fastai.vision"),
     "prints 'it grows: True', expected a number": print_boolean,
     "14 code cells": drop_cell,

@@ -12,9 +12,8 @@ import types
 from PIL import Image, ImageFile
 
 from tlkit.images.channel_pictures import ARRAY, fit_channels, read_array
-from tlkit.images.depth import is_deep, rescale_colours, rescale_gray
 from tlkit.images.formats import PictureError, describe_unreadable, find_format
-from tlkit.images.transparency import flatten
+from tlkit.images.rgb import convert_to_rgb, is_deep, rescale_colours
 
 MAX_PIXELS = 50_000_000
 MAX_ASPECT_RATIO = 50
@@ -132,12 +131,3 @@ def read_orientation(picture):
         return picture.getexif().get(_ORIENTATION_TAG, 1)
     except (SyntaxError, ValueError, struct.error):  # damaged EXIF block, intact pixels
         return 1
-
-
-def convert_to_rgb(picture, location):
-    """Return a PIL picture of any mode in mode "RGB", with transparent parts on white, or on black if that is seen."""
-    if picture.mode == "F" or picture.mode.startswith("I"):
-        return rescale_gray(picture, location)
-    if picture.has_transparency_data or picture.mode == "La":
-        return flatten(picture)
-    return picture if picture.mode == "RGB" else picture.convert("RGB")
