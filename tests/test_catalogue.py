@@ -40,7 +40,8 @@ def test_every_classification_builder_of_torchvision_is_there_with_all_its_weigh
     assert known == {
         (name, weights.name) for name in list_models(module=torchvision.models) for weights in get_model_weights(name)
     }
-    assert len(CATALOGUE) == 3 + len({entry.name for entry in TORCHVISION})
+    others = {"efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "open_nsfw", "ppocr_rec"}
+    assert CATALOGUE.keys() == others | {entry.name for entry in TORCHVISION}
     assert all(
         entry.weights == get_model_weights(entry.name).DEFAULT.name
         for entry in CATALOGUE.values()
@@ -100,9 +101,10 @@ def test_facts_of_the_weights_are_told_apart():
     assert "ImageNet" not in linear.pretrained_on
     swag = {entry.weights for entry in TORCHVISION if entry.licence != "unknown"}
     assert swag == {weights.weights for weights in TORCHVISION if "license" in find_published(weights).meta}
-    assert all(entry.kind == "general" for entry in list_entries())
+    kinds = {entry.name: entry.kind for entry in list_entries() if entry.kind != "general"}
+    assert kinds == {"open_nsfw": "task", "ppocr_rec": "domain"}
     unrated = [entry for entry in list_entries() if entry.accuracy is None]
-    assert [entry.weights for entry in unrated] == ["IMAGENET1K_FEATURES"]
+    assert [entry.weights for entry in unrated] == ["V1", "V1", "IMAGENET1K_FEATURES"]
     assert all(
         0.55 < entry.accuracy < 0.9 and entry.accuracy_source for entry in list_entries() if entry not in unrated
     )
@@ -125,7 +127,7 @@ def test_entries_are_listed_by_pattern_with_the_default_weights_first():
     assert [entry.name for entry in list_entries("vgg1?")] == ["vgg11", "vgg13", "vgg16", "vgg16", "vgg19"]
     assert [entry.weights for entry in list_entries("mobilenet_v2")] == ["IMAGENET1K_V2", "IMAGENET1K_V1"]
     assert list_entries("resnet_*") == []
-    assert len(list_entries()) == len(TORCHVISION) + 3
+    assert len(list_entries()) == len(TORCHVISION) + 5
 
 
 def test_the_catalogue_is_read_without_torch_and_without_the_libraries():

