@@ -9,7 +9,7 @@ from torch import nn
 import tlkit as tl
 from tlkit.backbones.recipe import Recipe
 from tlkit.export.export import choose_pictures
-from tlkit.images.channel_pictures import Channels
+from tlkit.images.decode import Channels
 
 COLOURS = Recipe(18, 16, "bicubic", (0.4, 0.5, 0.6), (0.2, 0.3, 0.25))
 

@@ -11,8 +11,7 @@ import zipfile
 import numpy as np
 from PIL import Image, ImageFile
 
-from tlkit.images.channel_pictures import write_array
-from tlkit.images.decode import check_size, open_picture, read_orientation, turn_upright
+from tlkit.images.decode import check_size, open_picture, read_orientation, turn_upright, write_array
 from tlkit.images.formats import PictureError
 from tlkit.images.rgb import convert_to_rgb
 from tlkit.names import make_printable

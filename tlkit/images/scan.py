@@ -8,8 +8,7 @@ import os
 
 from PIL import Image
 
-from tlkit.images.channel_pictures import ARRAY
-from tlkit.images.decode import PictureError, decode_picture, open_picture
+from tlkit.images.decode import ARRAY, PictureError, decode_picture, open_picture
 from tlkit.images.formats import find_format
 from tlkit.images.inputs import make_set
 from tlkit.images.layout import count

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from tlkit.cpu.draws import Draws
-from tlkit.images.channel_pictures import Channels
+from tlkit.images.decode import Channels
 from tlkit.strategies.augmentation import CROPS, list_policies
 
 # The number of resized pictures that are kept in memory; others are read again in each epoch.
