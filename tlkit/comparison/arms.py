@@ -50,7 +50,7 @@ def read_test(images, test):
     """Return a test set with the classes of the training pictures; ValueError if it has others, or the same files."""
     check_images("test", test)
     if not len(test):
-        raise ValueError("test: no pictures, expected one or more")
+        raise ValueError(f"test: no {test.noun}s, expected one or more")
     known = [images.classes[label] for label in np.unique(images.labels)]
     check_known("test (select(classes=…) leaves out others)", np.array(test.classes)[np.unique(test.labels)], known)
     rows = {images.digest(row): row for row in range(len(images))}
@@ -59,29 +59,30 @@ def read_test(images, test):
     if copies:
         names = str(test.names[copies[0]]), str(images.names[rows[test.digest(copies[0])]])
         raise ValueError(
-            f"test: {len(copies)} of {len(test)} pictures are also training pictures (data leakage), for example "
-            f"{names[0]!r}, there {names[1]!r}: remove these files, or "
+            f"test: {len(copies)} of {len(test)} {test.noun}s are also training {test.noun}s (data leakage), for "
+            f"example {names[0]!r}, there {names[1]!r}: remove these files, or "
             + ("" if is_shared[copies].all() else "give both copies one group and ")
             + "pass images.disjoint_from(test) instead of images"
         )
     if is_shared.any() and (images.groups != images.names).any():
-        message = f"test: {is_shared.sum()} of {len(test)} pictures share groups with training pictures, so scores may "
-        warn(f"{message}be too high: pass images.disjoint_from(test) instead of images")
+        shared = f"{is_shared.sum()} of {len(test)} {test.noun}s share groups with training {test.noun}s"
+        warn(f"test: {shared}, so scores may be too high: pass images.disjoint_from(test) instead of images")
     return test.with_classes(images.classes)
 
 
 def choose_split(images, seed, test):
     """Return (fold, training ImageSet, test ImageSet) of a seed; a fixed test set leaves all images for training."""
-    advice = "add pictures, or pass other pictures to test on as test="
+    noun = f"{images.noun}s"
+    advice = f"add {noun}, or pass other {noun} to test on as test="
     try:
         fold, train, tested = split_for(images, seed) if test is None else (FIXED_FOLD, images, test)
     except ValueError as error:
         n_largest = max(np.bincount(images.labels), default=0)
-        given = f"{len(images)} pictures, at most {n_largest} per class, in {len(np.unique(images.groups))} groups"
+        given = f"{len(images)} {noun}, at most {n_largest} per class, in {len(np.unique(images.groups))} groups"
         message = f"images: {given}, expected {N_FOLDS} or more in a class, of different groups: one per test fold"
         raise ValueError(f"{message}: {advice}") from error
     if len(present := np.unique(train.labels)) < 2:
-        given = f"with seed {seed}, training pictures are only of {[images.classes[label] for label in present]}"
+        given = f"with seed {seed}, training {noun} are only of {[images.classes[label] for label in present]}"
         raise ValueError(f"images: {given}, expected two classes with two or more groups each: {advice}")
     return fold, train, tested
 
@@ -195,6 +196,10 @@ class ArmRunner:
                 features[part][[self.rows[part][name] for name in images.names]]
                 for part, images in ((0, train), (-1, test))
             )
+            if features is self.sets:
+                from tlkit.features.hand_made import weigh_terms
+
+                drawn, tested = weigh_terms(drawn, tested)
             head = fit_head(drawn, probe.kind, seed=seed, **probe.settings)
             evaluation = evaluate_probabilities(head.predict(tested.values), test)
         return evaluation, {"n_steps": 0} | {name: getattr(measurement, name) for name in _COSTS}
@@ -217,6 +222,8 @@ class ArmRunner:
 
     def _extract(self, source, progress):
         """Return the Features of all pictures, one per set, for a source as `_find_source` returns it."""
+        if source == HAND_MADE and self.sets[0].noun == "text":
+            return self.sets  # whose terms are weighed anew for each run, by its training texts alone
         if source == HAND_MADE:
             from tlkit.features.hand_made import extract_hand_made
 

@@ -1,11 +1,13 @@
-"""Hand-made features, shapes and colours: the baseline from before deep learning. Without torch."""
+"""Hand-made features, shapes and colours or words: the baseline from before deep learning. Without torch."""
 
 import numpy as np
 
 from tlkit.features.features import Features
 from tlkit.notices import show_progress
+from tlkit.texts.words import list_terms
 
 _CELL_PX, _N_ORIENTATIONS, _COLOUR_BINS = 16, 9, 4
+_N_TERMS = 10_000  # the most frequent ones
 
 
 def extract_hand_made(images, image_size_px=96, progress=False):
@@ -31,3 +33,18 @@ def extract_hand_made(images, image_size_px=96, progress=False):
         values[index, n_shapes:] = colours / np.linalg.norm(colours)
     provenance = {"backbone": "hand_made", "engine": "scikit-image", "image_size_px": str(image_size_px)}
     return Features(values, images.labels, images.classes, images.names, images.groups, provenance)
+
+
+def weigh_terms(train, test):
+    """Return `Features` of training and test texts: TF-IDF, with terms and their weights from the training texts."""
+    # Terms are those of `list_terms`; their counts are logarithmic, and each row has length 1.
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectorizer = TfidfVectorizer(analyzer=list_terms, sublinear_tf=True, max_features=_N_TERMS, dtype=np.float32)
+    texts = [[part.read(row) for row in range(len(part))] for part in (train, test)]
+    values = vectorizer.fit_transform(texts[0]).toarray(), vectorizer.transform(texts[1]).toarray()
+    provenance = {"backbone": "hand_made", "engine": "scikit-learn", "terms": str(values[0].shape[1])}
+    return [
+        Features(rows, part.labels, part.classes, part.names, part.groups, provenance)
+        for rows, part in zip(values, (train, test), strict=True)
+    ]

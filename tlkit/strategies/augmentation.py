@@ -4,9 +4,10 @@ from tlkit.arguments import suggest
 
 # Policies change one picture each; mixings blend the pictures of a step, and their labels.
 POLICIES = ("flip", "crop", "crop_wide", "colour", "rand_augment", "trivial_augment", "blur", "gray", "invert")
+TEXT_POLICIES = ("crop", "crop_wide", "word_dropout")
 MIXINGS = ("mixup", "cutmix")
 
-# The smallest share of the picture's area that each kind of crop keeps.
+# The smallest share of a picture's area, or of a text's words, that each kind of crop keeps.
 CROPS = {"crop": 0.6, "crop_wide": 0.35}
 
 
@@ -14,7 +15,7 @@ def check_policies(augment, argument="augment"):
     """Return an augmentation (None, a name or several) as None, a name or a tuple, if it can be used."""
     if augment is None:
         return None
-    known = POLICIES + MIXINGS
+    known = tuple(dict.fromkeys(POLICIES + MIXINGS + TEXT_POLICIES))
     names = (augment,) if isinstance(augment, str) else augment
     if not isinstance(names, (list, tuple)):
         raise TypeError(f"{argument}: a {type(augment).__name__}, expected None, a policy or a list of policies")
@@ -29,6 +30,13 @@ def check_policies(augment, argument="augment"):
     if len(set(names)) < len(names):
         raise ValueError(f"{argument}: {list(names)} has one twice")
     return names[0] if len(names) == 1 else tuple(names)
+
+
+def check_medium(augment, noun, argument="augment"):
+    """Raise ValueError if a policy can't change examples of this kind, "picture" or "text"."""
+    known = TEXT_POLICIES if noun == "text" else POLICIES + MIXINGS
+    if others := [name for name in list_policies(augment) if name not in known]:
+        raise ValueError(f"{argument}: {others[0]!r} is not for {noun}s, expected some of {', '.join(known)}")
 
 
 def split_policies(augment):

@@ -62,7 +62,7 @@ class Phase:
     Augmentation policies:
 
     - "flip": mirrors left and right, half of the time.
-    - "crop", "crop_wide": also cut out 0.6 to 1, or 0.35 to 1, of the area.
+    - "crop", "crop_wide": also cut out 0.6 to 1, or 0.35 to 1, of the area; of a text, such a share of its words.
     - "colour": changes brightness, contrast and saturation by up to 40 %, and the hue by up to a tenth of the circle.
     - "rand_augment": two of fourteen changes, at magnitude 9 of 30 [1]_; it also turns, shears and fills with black.
     - "trivial_augment": one such change at any magnitude [2]_.
@@ -71,12 +71,16 @@ class Phase:
     - "mixup": the mean of two pictures, weighted by a share [3]_. "cutmix": a rectangle of another picture [4]_. Each
       batch draws one share, from a beta distribution with both parameters 0.2 (mixup) or 1 (cutmix).
 
+    - "word_dropout", for texts alone: drops each word with probability 0.3, but never all [5]_. In Chinese and other
+      scripts without spaces, each character counts as a word.
+
     References
     ----------
     .. [1] Cubuk et al. 2020, RandAugment: practical automated data augmentation with a reduced search space.
     .. [2] Müller and Hutter 2021, TrivialAugment: tuning-free yet state-of-the-art data augmentation.
     .. [3] Zhang et al. 2018, mixup: beyond empirical risk minimization.
     .. [4] Yun et al. 2019, CutMix: regularization strategy to train strong classifiers with localizable features.
+    .. [5] Iyyer et al. 2015, Deep unordered composition rivals syntactic methods for text classification.
 
     Examples
     --------
@@ -224,7 +228,17 @@ class Strategy:
         -------
         list of list of str
             Per phase: stages in forward order ("stage:norm" if the name is a keyword), then the other keywords.
+
+        Raises
+        ------
+        ValueError
+            If the network has no such stage, or an augmentation is for pictures but the network for texts, or
+            conversely.
         """
+        from tlkit.strategies.augmentation import check_medium
+
+        for phase in self.phases:
+            check_medium(phase.augment, backbone.recipe.noun)
         return [resolve_keys(phase.train, backbone) for phase in self.phases]
 
     def describe(self) -> dict[str, Any]:
@@ -259,7 +273,7 @@ def adjust_phases(strategy, backbone, n_train):
 
 def changes_backbone(strategy, backbone):
     """Return whether the strategy changes more than the head of a backbone."""
-    return strategy.finish is not None or any(set(names) != {"head"} for names in strategy.resolve(backbone))
+    return any(set(names) != {"head"} for names in strategy.resolve(backbone)) or strategy.finish is not None
 
 
 def needs_target(strategy):

@@ -11,6 +11,7 @@ import torch
 from tlkit.cpu.draws import Draws
 from tlkit.images.decode import Channels
 from tlkit.strategies.augmentation import CROPS, list_policies
+from tlkit.texts.words import crop_words, drop_words
 
 # The number of resized pictures that are kept in memory; others are read again in each epoch.
 KEPT_PICTURES = 5000
@@ -88,10 +89,15 @@ def order_target(n_target, n_source, epoch, seed):
 
 
 def draw_view(picture, policy, recipe, *, draw):
-    """Return a PIL picture, resized by the recipe, as a random view of the size that the network sees."""
+    """Return a PIL picture, resized by the recipe, or a text as a random view of the size that the network sees."""
     # Policies that crop come first, the others in the order given. The randomness depends on `draw` alone, for example
     # (seed, epoch, index). `Phase` describes the policies.
     names = sorted(list_policies(policy), key=lambda name: name not in CROPS)
+    if recipe.noun == "text":
+        random = np.random.default_rng(draw)
+        for name in names:
+            picture = crop_words(picture, random, CROPS[name]) if name in CROPS else drop_words(picture, random)
+        return recipe.crop(picture)
     if names[0] not in CROPS:  # first, because the middle of a mirror image can be one pixel away
         picture = recipe.crop(picture)
     has_colours = not isinstance(picture, Channels)

@@ -61,8 +61,8 @@ class Predictions:
         .. [1] Krizhevsky, Sutskever and Hinton 2012, ImageNet classification with deep convolutional neural networks;
            their views are ten fixed crops.
         """
-        augmentation = importlib.import_module("tlkit.training.test_time_augmentation")
-        n_views, augment = augmentation.check_views(n_views, test_time_augmentation, "test_time_augmentation")
+        augmentation, noun = importlib.import_module("tlkit.training.test_time_augmentation"), self.backbone.recipe.noun
+        n_views, augment = augmentation.check_views(n_views, test_time_augmentation, noun, "test_time_augmentation")
         seed = check_count("seed", seed, 0)
         pictures = gather_pictures(pictures)
         if augment is not None:

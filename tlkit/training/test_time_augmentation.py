@@ -1,16 +1,17 @@
 """Test-time augmentation: features of augmented views of pictures, by a frozen network."""
 
 from tlkit.arguments import check_count
-from tlkit.strategies.augmentation import check_policies, split_policies
+from tlkit.strategies.augmentation import check_medium, check_policies, split_policies
 from tlkit.training.batches import TrainingPictures
 from tlkit.training.frozen_prefix import PrefixOutputs
 
 
-def check_views(n_views, augment, argument="augment"):
-    """Return the number of views and the augmentation if they can be used to predict; `argument` names the latter."""
+def check_views(n_views, augment, noun, argument="augment"):
+    """Return the number of views and the augmentation if they can be used to predict pictures or texts (`noun`)."""
     n_views, augment = check_count("n_views", n_views, 1), check_policies(augment, argument)
     if augment is None and n_views > 1:
         raise ValueError(f"n_views: {n_views} without augmentation are all alike: take {argument}='flip' or another")
+    check_medium(augment, noun, argument)
     policy, mixing = split_policies(augment)
     if mixing:
         raise ValueError(
