@@ -10,6 +10,7 @@ from made_pictures import make_picture
 
 import tlkit as tl
 from tlkit.texts.sources import EMOJI
+from tlkit.widgets.thumbnails import make_thumbnails
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +104,15 @@ def test_description_shows_counts_lengths_and_examples():
     assert description.table.loc["short"].to_dict() == {"en": 1, "zh": 2, "total": 3, "groups": 3}
     assert f"long: {'a<b' * 20}" in repr(description)
     assert "a&lt;b" in description._repr_html_() and "a<b" not in description._repr_html_()
+
+
+def test_what_needs_pixels_is_refused_in_one_line(emoji):
+    texts = emoji[:20]
+    for call in (
+        lambda: tl.inspection.find_near_duplicates(texts),
+        lambda: tl.inspection.find_leaks(texts[:10], texts[10:]),
+        lambda: tl.plots.draw_contact_sheet(texts, None),
+        lambda: make_thumbnails(texts),
+    ):
+        with pytest.raises(TypeError, match="a TextSet, expected pictures, whose pixels are needed here$"):
+            call()

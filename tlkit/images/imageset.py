@@ -392,7 +392,9 @@ class ImageSet:
         return pd.DataFrame(columns | {"author": self.authors, "licence": self.licences})
 
 
-def check_images(argument, images):
-    """Raise TypeError if the images are no `ImageSet`."""
+def check_images(argument, images, noun=None):
+    """Raise TypeError if the images are no `ImageSet`, or not of pictures or texts if these are wanted (`noun`)."""
     if not isinstance(images, ImageSet):
         raise TypeError(f"{argument}: a {type(images).__name__}, expected an ImageSet, as load_images makes it")
+    if noun not in (None, images.noun):
+        raise TypeError(f"{argument}: a {type(images).__name__}, expected {noun}s, whose pixels are needed here")

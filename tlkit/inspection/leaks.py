@@ -68,7 +68,7 @@ def find_leaks(
     ['same file', 'same file']
     """
     for name, images in (("train", train), ("test", test)):
-        check_images(name, images)
+        check_images(name, images, "picture")
     found = find_near_duplicates(train, test, min_similarity=min_similarity, mirrored=mirrored)
     train_rows, test_rows = found["first"].to_numpy(), found["second"].to_numpy()
     train_classes, test_classes = (np.array(images.classes)[images.labels] for images in (train, test))

@@ -68,9 +68,9 @@ def find_near_duplicates(
     # First, coarse pictures (12 px) are correlated with all parts that a crop of up to a tenth could have left. For
     # each picture, the best few candidates are then aligned with it and compared window by window; see
     # `compare_aligned`. The alignment is local, so it begins at several starts until the two pictures are similar.
-    check_images("first", first)
+    check_images("first", first, "picture")
     if second is not None:
-        check_images("second", second)
+        check_images("second", second, "picture")
     check_number("min_similarity", min_similarity, above=0, at_most=1)
     within = second is None
     first_thumbnails = _read_thumbnails(first)

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 from PIL import Image, ImageOps
 
-from tlkit.images.imageset import ImageSet
+from tlkit.images.imageset import ImageSet, check_images
 from tlkit.plots.style import TEXT_PT, frame_sheet, shorten, with_plain_texts
 
 _CELL_PX, _GAP_PX = 64, 4
@@ -79,6 +79,7 @@ def draw_maximally_activating(
     >>> draw_maximally_activating(images, [3], [1.25], Figure().subplots()).texts[0].get_text()
     'bird 1.25'
     """
+    check_images("images", images, "picture")
     for cell, (index, reaction) in enumerate(zip(indices, reactions, strict=True)):
         picture = ImageOps.pad(images.read(int(index)), (2 * _CELL_PX,) * 2, Image.Resampling.BICUBIC, color="white")
         _draw_cell(picture, f"{shorten(images.classes[images.labels[index]])} {reaction:.2f}", cell, n_columns, ax)

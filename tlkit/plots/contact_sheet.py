@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tlkit.images.description import CELL_PX, GAP_PX, PITCH_PX, compose_rows
-from tlkit.images.imageset import ImageSet
+from tlkit.images.imageset import ImageSet, check_images
 from tlkit.plots.style import hide_frame, shorten, with_plain_texts
 from tlkit.plots.vector import render_figure
 
@@ -30,6 +30,7 @@ def draw_contact_sheet(images: ImageSet, ax: Axes, per_class: int = 6, seed: int
     >>> [label.get_text() for label in draw_contact_sheet(images, Figure().subplots()).get_yticklabels()]
     ['bird  2', 'bug  2']
     """
+    check_images("images", images, "picture")
     rows = compose_rows(images, per_class, seed)
     width_px = max(row.width for row, _ in rows.values())
     sheet = np.full((len(rows) * PITCH_PX - GAP_PX, width_px, 3), 255, np.uint8)

@@ -49,7 +49,7 @@ class PictureCleaner(PictureLabeler):
     """
 
     def __init__(self, run: "tl.Run", images: ImageSet):
-        check_images("images", images)
+        check_images("images", images, "picture")
         folder, files = _find_folder(images)
         labels = [images.classes[label] for label in images.labels]
         self._run, self._images = run, images

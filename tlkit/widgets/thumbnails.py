@@ -8,6 +8,7 @@ import numpy as np
 from PIL import ImageOps
 
 from tlkit.images.decode import decode_picture, open_picture, read_orientation, turn_upright
+from tlkit.images.imageset import check_images
 
 _THUMBNAIL_PX = 128
 
@@ -30,6 +31,7 @@ def check_same_pictures(features, images):
 
 def make_thumbnails(images, find_index=lambda key: key):
     """Return a function from a key, by default the index of a picture, to its thumbnail; it keeps those it has read."""
+    check_images("images", images, "picture")
 
     @functools.lru_cache(maxsize=2000)
     def read(key):
