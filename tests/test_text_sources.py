@@ -151,7 +151,7 @@ def change(row, **cells):
         (ROWS, {"group": "writer"}, ValueError, "no column 'writer'; its columns are"),
         (ROWS, {"group": ["one"] * 5}, ValueError, "group: 5, expected 6, one per text"),
         (TEXTS, {}, TypeError, r"entry 0 is 'red 0', expected \(text, label\) or a dict of columns"),
-        (TEXTS, {"label": ["a"]}, ValueError, "label: 1 labels, but source has 6 texts, expected one label per text"),
+        (TEXTS, {"label": ["a"]}, ValueError, "label: 1 labels of 6 texts, expected one label per text"),
         (ROWS[::2], {}, ValueError, r"3 texts in one class \(a\), expected two classes or more: add texts"),
         ([], {}, ValueError, "an empty list"),
         ("A film that I liked", {}, FileNotFoundError, "nor a bundled set of that name; bundled sets"),
@@ -195,8 +195,12 @@ def test_texts_without_labels_are_gathered():
     for given in (TEXTS, tuple(TEXTS), np.array(TEXTS), pd.Series(TEXTS), [(text, 1) for text in TEXTS]):
         assert read_all(gather_texts(given)) == TEXTS
     texts = tl.load_texts(ROWS)
-    assert gather_texts(texts) is texts and read_all(gather_texts(pd.DataFrame(ROWS)[["text"]])) == TEXTS
-    for wrong, message in ((3, "texts: a int, expected a TextSet"), (["a", 3], r"item 1 is a int \('3'\)")):
+    assert gather_texts(texts) is texts
+    for wrong, message in (
+        (3, "texts: a int, expected a TextSet"),
+        (pd.DataFrame(ROWS), "texts: a DataFrame"),
+        (["a", 3], r"item 1 is a int \('3'\)"),
+    ):
         with pytest.raises(TypeError, match=message):
             gather_texts(wrong)
     with pytest.raises(ValueError, match="text: item 1 is an empty text: leave it out"):

@@ -26,7 +26,7 @@ def list_rows(folder):
         emoji = json.loads((folder / language / "data.json").read_text(encoding="utf-8"))
         rows.append([_describe(entry, language, separator) for entry in emoji if entry.get("group") in CLASSES])
     classes = sorted(CLASSES.values())
-    labels, groups = [classes.index(row["class"]) for row in rows[0]], [row["group"] for row in rows[0]]
+    labels, groups = [classes.index(row["cls"]) for row in rows[0]], [row["group"] for row in rows[0]]
     by_group = dict(zip(groups, assign_folds(labels, groups, 5, 0).tolist(), strict=True))
     return [row | {"fold": by_group[row["group"]]} for part in rows for row in part]
 
@@ -35,12 +35,16 @@ def _describe(entry, language, separator):
     """Return a row: name and keywords of an emoji; its variants, such as a black cat and a cat, are one group."""
     keywords = [tag.strip() for tag in entry.get("tags", []) if tag != entry["label"]]
     return {
-        "codes": entry["hexcode"],
-        "emoji": entry["emoji"],
-        "language": language,
-        "class": CLASSES[entry["group"]],
+        "domain": language,
+        "path": entry["hexcode"],
+        "cls": CLASSES[entry["group"]],
         "group": entry["hexcode"].split("-")[0],
-        "name": entry["label"],
+        "role": "core",
+        "name": f"{entry['emoji']} {entry['label']}",
+        "source": "emojibase-data 17.0.0, from Unicode CLDR",
+        "key": entry["hexcode"],
+        "author": "Miles Johnson; contributors to Unicode CLDR",
+        "licence": "MIT AND Unicode-3.0",
         "text": ": ".join(filter(None, [entry["label"], separator.join(keywords)])),
     }
 
@@ -51,5 +55,5 @@ if __name__ == "__main__":
     writer = csv.DictWriter(content, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    with written_whole(EMOJI / "emoji.csv.gz") as path:
+    with written_whole(EMOJI / "manifest.csv.gz") as path:
         path.write_bytes(gzip.compress(content.getvalue().encode(), 9, mtime=0))

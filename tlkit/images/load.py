@@ -204,29 +204,29 @@ NAMES = PICTURES.bundled
 def load_styles(domain=None):
     """Return the bundled `ImageSet` of photographs, clip-art, emoji of two designs and sketches, in 14 classes."""
     with open(STYLES / "manifest.csv", encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    classes = sorted({row["cls"] for row in rows})
-    lookup = {name: label for label, name in enumerate(classes)}
+        rows, columns = read_manifest(file, domain)
+    archives = {name: STYLES / f"pict4-{name}.zip" for name in {row["domain"] for row in rows}}
+    pictures = [PictureMember(archives[row["domain"]], row["path"]) for row in rows]
+    return ImageSet(pictures, **columns, attribution_text=(STYLES / "ATTRIBUTION.md").read_text(encoding="utf-8"))
+
+
+def read_manifest(file, domain):
+    """Return the rows (dict) of some domains in the manifest of a bundled set, an open file, and the set's columns."""
     by_domain = {}
-    for row in rows:
+    for row in csv.DictReader(file):
         by_domain.setdefault(row["domain"], []).append(row)
+    classes = sorted({row["cls"] for rows in by_domain.values() for row in rows})
+    lookup = {name: label for label, name in enumerate(classes)}
     domains = list(by_domain) if domain is None else list(dict.fromkeys(check_known("domain", domain, by_domain)))
     if not domains:
         raise ValueError(f"domain: {domain!r} names none, expected some of {list(by_domain)}, or None for all")
-    archives = {name: STYLES / f"pict4-{name}.zip" for name in domains}
     rows = [row for name in domains for row in by_domain[name]]
-    return ImageSet(
-        pictures=[PictureMember(archives[row["domain"]], row["path"]) for row in rows],
-        labels=[lookup[row["cls"]] for row in rows],
-        classes=classes,
-        domains=[row["domain"] for row in rows],
-        groups=[row["group"] for row in rows],
-        names=[f"{row['domain']}/{row['path']}" for row in rows],
-        roles=[row["role"] for row in rows],
-        titles=[row["name"] for row in rows],
-        origins=[f"{row['source']}: {row['key']}" for row in rows],
-        authors=[row["author"] for row in rows],
-        licences=[row["licence"] for row in rows],
-        folds=[int(row["fold"]) for row in rows],
-        attribution_text=(STYLES / "ATTRIBUTION.md").read_text(encoding="utf-8"),
-    )
+    same = {"domains": "domain", "groups": "group", "roles": "role", "titles": "name", "authors": "author"}
+    columns = {name: [row[column] for row in rows] for name, column in (same | {"licences": "licence"}).items()}
+    return rows, columns | {
+        "classes": classes,
+        "labels": [lookup[row["cls"]] for row in rows],
+        "names": [f"{row['domain']}/{row['path']}" for row in rows],
+        "origins": [f"{row['source']}: {row['key']}" for row in rows],
+        "folds": [int(row["fold"]) for row in rows],
+    }

@@ -1,16 +1,14 @@
 """Load texts from all sources with `load_texts`."""
 
-import csv
 import gzip
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlkit.arguments import check_known
 from tlkit.images.imageset import ImageSet
 from tlkit.images.inputs import UNLABELLED, make_set
-from tlkit.images.load import load_own, refuse_columns
+from tlkit.images.load import load_own, read_manifest, refuse_columns
 from tlkit.images.media import Medium
 from tlkit.images.scan import warn_of_copies
 from tlkit.texts.textset import StoredText, TextSet, make_text
@@ -63,19 +61,12 @@ def load_texts(
     text : str, optional
         Column of the texts, by default the only one with a usual name such as "text" or "sentence".
     label : str or list, optional
-        Column of the classes (str or int), by default the only one with a usual name such as "label" or "class".
-    group : str, list, dict or callable, optional
-        What must not be on both sides of a split, such as authors: a column, by default "group" if there is one; or
-        one group per text; or a dict or function from the text's name to its group, as in `ImageSet.with_groups`.
+        Column of the classes, by default the only one with a usual name, or one class per text of a list.
+    group, fold, inside, merge_twins : object
+        As in `load_images`; a group may be an author.
     domain : str or list of str, optional
         For the bundled set, the languages to load: "en", "de", "fr", "ja", "zh", by default all. For tables, a column.
         For other texts, the name of their domain, by default the name of the folder or zip.
-    fold : str or list of int, optional
-        Test folds from 0 to 4 that `split` and `compare` use: a column, or one fold per text.
-    inside : str, optional
-        Path of the folder within the source that holds the class folders, as in `load_images`.
-    merge_twins : bool
-        Make one class of names that look alike, for example "cat", "Cat" and "cat " with a space.
 
     Returns
     -------
@@ -109,18 +100,13 @@ def load_texts(
         texts = _load_emoji(domain)
         return texts if group is None else texts.with_groups(group)
     if label is not None and not isinstance(label, str | int):
-        source, label = _pair(source, label), None
+        labels, label = list(label), None
+        if not hasattr(source, "__len__") or len(source) != len(labels):
+            number = len(source) if hasattr(source, "__len__") else "no"
+            raise ValueError(f"label: {len(labels)} labels of {number} texts, expected one label per text")
+        source = list(zip(source, labels, strict=True))
     wanted = {"label": label, "group": group, "domain": domain, "fold": fold}
     return load_own(source, wanted, medium, _make_texts, inside=inside, merge_twins=merge_twins)
-
-
-def _pair(texts, labels):
-    """Return [(text, label)] of a list of texts and a list of as many labels."""
-    labels = list(labels)
-    if isinstance(texts, str | os.PathLike) or not hasattr(texts, "__len__") or len(texts) != len(labels):
-        number = f"{len(texts)} texts" if hasattr(texts, "__len__") and not isinstance(texts, str) else "no list"
-        raise ValueError(f"label: {len(labels)} labels, but source has {number}, expected one label per text")
-    return list(zip(texts, labels, strict=True))
 
 
 def _make_texts(entries, *, domain, location):
@@ -152,8 +138,6 @@ def gather_texts(texts, argument="texts"):
     if isinstance(texts, TextSet):
         return texts
     texts = [texts] if isinstance(texts, str) else texts
-    if hasattr(texts, "columns") and len(texts.columns) == 1:
-        texts = texts[texts.columns[0]]
     if not hasattr(texts, "__len__") or hasattr(texts, "columns") or isinstance(texts, ImageSet):
         raise TypeError(f"{argument}: a {type(texts).__name__}, expected a TextSet, a text or a list of texts")
     items = [item[0] if isinstance(item, tuple) and len(item) == 2 else item for item in texts]
@@ -163,27 +147,7 @@ def gather_texts(texts, argument="texts"):
 
 def _load_emoji(domain):
     """Return the bundled `TextSet` of names and keywords of emoji."""
-    with gzip.open(EMOJI / "emoji.csv.gz", "rt", encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    known = list(dict.fromkeys(row["language"] for row in rows))
-    domains = known if domain is None else list(dict.fromkeys(check_known("domain", domain, known)))
-    if not domains:
-        raise ValueError(f"domain: {domain!r} names none, expected some of {known}, or None for all")
-    classes = sorted({row["class"] for row in rows})
-    rows = [row for name in domains for row in rows if row["language"] == name]
-    names = [f"{row['language']}/{row['codes']}" for row in rows]
-    return TextSet(
-        pictures=[StoredText(row["text"], name) for row, name in zip(rows, names, strict=True)],
-        labels=[classes.index(row["class"]) for row in rows],
-        classes=classes,
-        domains=[row["language"] for row in rows],
-        groups=[row["group"] for row in rows],
-        names=names,
-        roles=["core"] * len(rows),
-        titles=[f"{row['emoji']} {row['name']}" for row in rows],
-        origins=["emojibase-data 17.0.0, from Unicode CLDR"] * len(rows),
-        authors=["Miles Johnson; contributors to Unicode CLDR"] * len(rows),
-        licences=["MIT AND Unicode-3.0"] * len(rows),
-        folds=[int(row["fold"]) for row in rows],
-        attribution_text=(EMOJI / "ATTRIBUTION.md").read_text(encoding="utf-8"),
-    )
+    with gzip.open(EMOJI / "manifest.csv.gz", "rt", encoding="utf-8", newline="") as file:
+        rows, columns = read_manifest(file, domain)
+    texts = [StoredText(row["text"], name) for row, name in zip(rows, columns["names"], strict=True)]
+    return TextSet(texts, **columns, attribution_text=(EMOJI / "ATTRIBUTION.md").read_text(encoding="utf-8"))

@@ -53,12 +53,10 @@ class TextSet(ImageSet):
     ----------
     pictures : (n,) ndarray of object
         The texts. Read them with `read`.
-    labels, classes, domains, groups, names : object
+    labels, classes, domains, groups, names, roles, titles : object
         As in `ImageSet`.
-    roles, titles, origins, authors, licences, folds : object
+    origins, authors, licences, folds, quarantine, attribution_text : object
         As in `ImageSet`.
-    quarantine, attribution_text : list and str
-        As in `ImageSet`; no text is left out.
 
     Examples
     --------
