@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,7 @@ class ImageSet:
     set()
     """
 
-    noun = "picture"  # in messages
+    noun, description = "picture", "tlkit.images.description"  # the word in messages, the module of `describe`
     pictures: np.ndarray
     labels: np.ndarray
     classes: list
@@ -364,16 +365,15 @@ class ImageSet:
         return self[~np.isin(self.groups, other.groups)]
 
     def describe(self) -> "Description":
-        """Count the pictures by class and domain.
+        """Count the pictures or texts by class and domain.
 
         Returns
         -------
         Description
-            Its `table` is a DataFrame of counts. Jupyter shows the table and example pictures of each class.
+            Its `table` is a DataFrame of counts. Jupyter shows the table and examples of each class. That of texts
+            also has a table of their `lengths` in characters.
         """
-        from tlkit.images.description import Description
-
-        return Description(self)
+        return importlib.import_module(self.description).Description(self)
 
     def attribution(self) -> "pd.DataFrame":
         """Return the source, author and licence of each picture.

@@ -3,12 +3,8 @@
 import dataclasses
 import hashlib
 import unicodedata
-from typing import TYPE_CHECKING
 
 from tlkit.images.imageset import ImageSet
-
-if TYPE_CHECKING:
-    from tlkit.texts.text_description import TextDescription
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -67,7 +63,7 @@ class TextSet(ImageSet):
     'grinsendes Gesicht: froh, fröhlich, gesicht, grinsen, haha, lachen, lol, lustig, smiley'
     """
 
-    noun = "text"
+    noun, description = "text", "tlkit.texts.text_description"
 
     def read(self, index: int) -> str:
         """Return one text.
@@ -83,16 +79,3 @@ class TextSet(ImageSet):
             The text.
         """
         return self.pictures[index].text
-
-    def describe(self) -> "TextDescription":
-        """Count the texts by class and domain, and by length.
-
-        Returns
-        -------
-        TextDescription
-            Its `table` is a DataFrame of counts, and its `lengths` one of texts by number of characters. Both are
-            shown with examples of each class.
-        """
-        from tlkit.texts.text_description import TextDescription
-
-        return TextDescription(self)
