@@ -21,7 +21,7 @@ def test_all_code_of_the_page_runs():
     scope = {}
     for block in blocks:
         exec(compile(block, PAGE.name, "exec"), scope)
-    assert scope["accuracy"] == 1.0 and len(scope["sounds"]) == 20 and len(scope["features"]) == 178
+    assert scope["accuracy"] > 0.8 and len(scope["sounds"]) == 30 and len(scope["features"]) == 178
 
 
 def test_a_block_that_fails_is_noticed():
