@@ -62,11 +62,13 @@ def load_texts(
         Column of the texts, by default the only one with a usual name such as "text" or "sentence".
     label : str or list, optional
         Column of the classes, by default the only one with a usual name, or one class per text of a list.
-    group, fold, inside, merge_twins : object
-        As in `load_images`; a group may be an author.
+    group : str, list, dict or callable, optional
+        What must not be on both sides of a split, such as an author, as in `load_images`.
     domain : str or list of str, optional
         For the bundled set, the languages to load: "en", "de", "fr", "ja", "zh", by default all. For tables, a column.
         For other texts, the name of their domain, by default the name of the folder or zip.
+    fold, inside, merge_twins : object
+        As in `load_images`.
 
     Returns
     -------
