@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tlkit.comparison.curve_results import CANNOT_TELL, CROSSES, NO_CROSSING, find_crossings
+from tlkit.comparison.crossings import CANNOT_TELL, CROSSES, NO_CROSSING, find_crossings
 from tlkit.evaluation.intervals import two_way_interval
 from tlkit.evaluation.paired_gains import PairedGains
 

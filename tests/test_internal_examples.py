@@ -103,7 +103,7 @@ torch.Size([5, 1])
 >>> rename({"module.fc.bias": (2,), "epoch": ()}, {"fc.bias": (2,)}, "a file")
 ({'module.fc.bias': 'fc.bias'}, ["'module.' was stripped from the names of 1 tensor"])
 """,
-    ("tlkit.comparison.curve_results", "find_crossings"): """
+    ("tlkit.comparison.crossings", "find_crossings"): """
 >>> from tlkit.evaluation.paired_gains import PairedGains
 >>> pairs = [PairedGains(np.array([-0.11, -0.1, -0.09])), PairedGains(np.array([0.09, 0.1, 0.11]))]
 >>> (crossing,) = find_crossings(pairs, [2, 8])

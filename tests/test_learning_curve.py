@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 import tlkit as tl
 from tlkit.comparison.arms import HAND_MADE
-from tlkit.comparison.curve_results import CROSSES, summarise_curve
+from tlkit.comparison.crossings import CROSSES
+from tlkit.comparison.curve_results import summarise_curve
 from tlkit.comparison.learning_curve import ALL_SHOTS
 from tlkit.evaluation.gains import give_verdict
 from tlkit.evaluation.intervals import t_interval

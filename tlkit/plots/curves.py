@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from pandas import DataFrame
 
 from tlkit.arguments import check_known
-from tlkit.comparison.curve_results import CROSSES
+from tlkit.comparison.crossings import CROSSES
 from tlkit.inspection.training_curves import TrainingCurves
 from tlkit.names import format_strategy
 from tlkit.plots.style import ACCURACY, SHOTS, TEXT_PT, finish_curves, style_curve, with_plain_texts
