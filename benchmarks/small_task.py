@@ -1,6 +1,7 @@
 """A task that a small network with random weights learns in a second: scikit-learn's handwritten digits."""
 
 import numpy as np
+from PIL import Image
 from torch import nn
 
 from tlkit.backbones.backbone import Backbone
@@ -36,10 +37,11 @@ def _make_stage(n_in, n_out):
     return nn.Sequential(convolution, nn.BatchNorm2d(n_out), nn.ReLU(inplace=True))
 
 
-def load_digits():
+def load_digits(smooth=False):
     """Return the 1,797 digits of scikit-learn as an `ImageSet` of the domain "digits", 64 × 64 px, dark on white."""
     # Alpaydin and Kaynak 1998. The writers aren't known, so each picture is its own group, and pictures by one writer
-    # may be on both sides of a split. Each of the 8 × 8 gray levels becomes a square of 8 × 8 pixels.
+    # may be on both sides of a split. Each of the 8 × 8 gray levels becomes a square of 8 × 8 pixels, or, if they are
+    # to be smooth, pixels are interpolated (bicubic).
     from sklearn.datasets import load_digits as load
 
     bundled = load()
@@ -47,5 +49,8 @@ def load_digits():
     for number, (ink, label) in enumerate(zip(bundled.images, bundled.target, strict=True)):
         levels = np.round(255 - ink * (255 / 16)).astype(np.uint8)
         pixels = np.kron(levels, np.ones((_SCALE, _SCALE), np.uint8))
+        if smooth:
+            picture = Image.fromarray(levels)
+            pixels = np.asarray(picture.resize((_SCALE * picture.width, _SCALE * picture.height), Image.BICUBIC))
         entries.append((f"{label}/{number}.png", str(label), PicturePixels(pixels, f"digit {number}")))
     return make_set(entries, [str(label) for label in range(10)], "digits")

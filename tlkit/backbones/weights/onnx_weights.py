@@ -1,11 +1,13 @@
-"""Weights in an ONNX file, as a safetensors file for the same network in torch. Without torch."""
+"""Weights in an ONNX file, as a safetensors file for the same network in torch."""
 
 import importlib.resources
 
 import numpy as np
 import safetensors.numpy
+import torch
 
 from tlkit.arguments import import_extra
+from tlkit.backbones.packed_networks import make_lcnet
 
 # Standard deviations of the inputs of open_nsfw's norm layers, estimated by `tools/norm_scales_script.py`.
 SCALES = importlib.resources.files("tlkit") / "backbones" / "data" / "open_nsfw_scales.npy"
@@ -75,25 +77,12 @@ def _follow(value, readers, arrays):
 
 
 def _read_lcnet(nodes, arrays):
-    """Return {name: array} of the PP-LCNetV3, whose layers are numbered in the file."""
-    tensors = {"stem.0.weight": arrays["conv2d_10.w_0"][:, ::-1]}  # the file wants blue first
-    kinds = ("weight", "bias", "running_mean", "running_var")
-    names = ("batch_norm2d_2.w_0", "batch_norm2d_2.b_0", "batch_norm2d_2.w_1", "batch_norm2d_2.w_2")
-    tensors |= {f"stem.1.{kind}": arrays[name] for kind, name in zip(kinds, names, strict=True)}
-    # Each stage's layers in order; "S" weights channels.
-    layers, weighted = iter(range(28)), iter((106, 107, 117, 118))
-    for stage, places in enumerate(("..", "....", "....", ".." * 5, ".S..S....."), start=1):
-        for place, kind in enumerate(places):
-            path = f"stage{stage}.{place}"
-            if kind == "S":
-                parts = [(f"{path}.{part}", f"conv2d_{next(weighted)}", "b_0") for part in ("fc1", "fc2")]
-            else:
-                number = next(layers)
-                parts = [(f"{path}.0", f"conv2d_{157 + number}", "b_0")]
-                parts += [(f"{path}.1", f"mobile_one_block_{number}", "w_1")]
-                parts += [(f"{path}.3", f"whswish_b_{number + 1}", "w_1")]
-            for part, name, bias in parts:
-                tensors |= {f"{part}.weight": arrays[f"{name}.w_0"], f"{part}.bias": arrays[f"{name}.{bias}"]}
+    """Return {name: array} of the PP-LCNetV3, whose layers use their arrays in the order of its modules."""
+    used = [arrays[given] for node in nodes for given in node.input if given in arrays and ".helper." not in given]
+    with torch.device("meta"):  # names alone, without drawing numbers
+        names = [name for name in make_lcnet().state_dict() if not name.endswith("num_batches_tracked")]
+    tensors = dict(zip(names, used, strict=False))  # the file goes on with what turns the map into text
+    tensors["stem.0.weight"] = tensors["stem.0.weight"][:, ::-1]  # the file wants blue first
     return tensors
 
 

