@@ -6,6 +6,7 @@ gains over the published weights; with --report also writes Markdown.
 """
 
 import argparse
+import math
 import platform
 import time
 from pathlib import Path
@@ -140,17 +141,18 @@ def write_report(rows, tasks, arguments):
         counts = f"{len(tasks[task])} pictures of {len(tasks[task].classes)} classes"
         lines += ["", f"## {task.capitalize()}, {counts}", ""]
         lines += [
-            "| arm | accuracy | gain | verdict | loss | output spread | steps | seconds | seeds |",
-            "|---" * 9 + "|",
+            "| arm | accuracy | gain | verdict | seeds to tell | loss | output spread | steps | seconds | seeds |",
+            "|---" * 10 + "|",
         ]
         for name, arm in cells.groupby("strategy", sort=False):
-            means, gain, verdict, course = arm[numbers].mean(), "", "baseline", " | "
+            means, gain, verdict, course = arm[numbers].mean(), "", "baseline | ", " | "
             if name in SIMSIAM:
                 course = f"{means['first_loss']:.2f} to {means['last_loss']:.2f} | {means['output_spread']:.2f}"
             if name != BASELINE:
                 found = gains.loc[name]
                 gain = f"{found['gain']:+.3f} ({found['gain_low']:+.3f} to {found['gain_high']:+.3f})"
-                verdict = found["verdict"]
+                n_seeds = found["n_seeds_to_tell"]
+                verdict = f"{found['verdict']} | {'' if math.isnan(n_seeds) else format(n_seeds, '.0f')}"
             costs = f"{means['n_steps']:.0f} | {means['processor_s']:.0f} | {len(arm)}"
             lines.append(f"| {name} | {means['accuracy']:.3f} | {gain} | {verdict} | {course} | {costs} |")
     total_s = table["processor_s"].sum()
