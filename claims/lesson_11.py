@@ -3,12 +3,11 @@
 import functools
 
 import numpy as np
-from scipy.special import log_softmax
 from sklearn.metrics import roc_auc_score
 
 import tlkit as tl
 from tlkit.claims import Claim, measurement
-from tlkit.evaluation.rejection import find_threshold, fit_tensors, score_mahalanobis
+from tlkit.evaluation.rejection import find_threshold, fit_tensors, score_mahalanobis, score_probability
 from tlkit.heads.numerics import normalise
 
 SHARE = 0.05
@@ -49,7 +48,7 @@ def measure_auroc(known, unknown):
         "fold": [0, 1, 2, 3, 4],
         "first_class": [0, 1],
     },
-    n_replications=12,
+    n_replications=24,
     strangers_get_probabilities=Claim(
         "A logistic head gives more than a tenth of the pictures of an unknown class a probability above 0.5.",
         (0.1, None),
@@ -88,7 +87,7 @@ def leave_classes_out(network, image_size_px, domain, fold, first_class):
         groups = [features.values[is_test & ~is_out], features.values[is_out], walls.values]
         weight, bias = tl.fit_head(learned).linear()
         tensors = fit_tensors(normalise(learned.values.astype(float)), learned.labels)
-        sure = [log_softmax(values @ weight.T + bias, axis=1).max(axis=1) for values in groups]
+        sure = [score_probability(values @ weight.T + bias) for values in groups]
         near = [score_mahalanobis(normalise(values.astype(float)), **tensors) for values in groups]
         threshold = find_threshold(np.sort(near[0]), SHARE)
         rows.append(
