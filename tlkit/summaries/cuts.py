@@ -91,7 +91,7 @@ def format_cut_score(cuts, cut, head):
 def summarise_cut(cuts, choice):
     """Return the `CutSummary` of a choice of a `CutComparison`; similarity is by cosine."""
     features, score = cuts.features[choice.cut], cuts.find_score(choice.cut, choice.head)
-    neighbors, similarities = find_neighbors(features, choice.picture, N_NEIGHBORS, other_groups=True)
+    neighbors, similarities = find_neighbors(features, choice.picture, N_NEIGHBORS)
     same_class = features.labels[neighbors] == features.labels[choice.picture]
     labels = [features.classes[label] for label in features.labels[[choice.picture, *neighbors]]]
     sentence = (

@@ -7,7 +7,6 @@ from tlkit.features.arrays import check_features
 from tlkit.heads.numerics import limit_threads
 
 METHODS = {"pca": "PCA", "tsne": "t-SNE"}
-METRICS = ("cosine", "euclidean")
 MIN_PICTURES = 4
 USUAL_PERPLEXITY = 30
 _MEMORY_MIB = 256  # of distances at a time
@@ -34,33 +33,27 @@ def choose_perplexity(n_pictures):
     return min(float(USUAL_PERPLEXITY), (n_pictures - 1) / 3)
 
 
-def find_neighbors(features, index, n_neighbors=5, metric="cosine", *, other_groups=False):
-    """Return (indices, similarities) of the pictures most similar to one: cosine, or minus the distance."""
+def find_neighbors(features, index, n_neighbors=5):
+    """Return (indices, cosine similarities) of the pictures of other groups that are most similar to one."""
     values = _check_pooled(features)
-    check_known("metric", metric, METRICS)
     n_neighbors = check_count("n_neighbors", n_neighbors, 1)
     index = check_count("index", index, 0, len(features) - 1)
-    # The picture itself is never its neighbour; with `other_groups` no picture of its group is, such as copies.
-    candidates = np.arange(len(features)) != index
-    if other_groups:
-        candidates &= features.groups != features.groups[index]
-    rows = np.flatnonzero(candidates)
+    rows = np.flatnonzero(features.groups != features.groups[index])
     if not len(rows):
         return rows, np.empty(0)
     from sklearn.neighbors import NearestNeighbors
 
     # In float64, since 1 - cosine of two similar pictures has few digits left.
-    search = NearestNeighbors(n_neighbors=min(n_neighbors, len(rows)), metric=metric, algorithm="brute")
+    search = NearestNeighbors(n_neighbors=min(n_neighbors, len(rows)), metric="cosine", algorithm="brute")
     with limit_threads(values):
         search.fit(values[rows].astype(np.float64))
         distances, found = search.kneighbors(values[[index]].astype(np.float64))
-    return rows[found[0]], (1 - distances[0] if metric == "cosine" else -distances[0])
+    return rows[found[0]], 1 - distances[0]
 
 
-def share_same_class(features, metric="cosine"):
+def share_same_class(features):
     """Return the share of pictures whose nearest neighbour of another group has the same class; NaN if none has one."""
     values = _check_pooled(features)
-    check_known("metric", metric, METRICS)
     from sklearn.metrics import pairwise_distances_chunked
 
     groups = np.unique(features.groups, return_inverse=True)[1]
@@ -73,7 +66,7 @@ def share_same_class(features, metric="cosine"):
         return np.where(own.all(axis=1), np.nan, agrees)
 
     with limit_threads(values):
-        settings = {"metric": metric, "reduce_func": compare, "working_memory": _MEMORY_MIB}
+        settings = {"metric": "cosine", "reduce_func": compare, "working_memory": _MEMORY_MIB}
         same = list(pairwise_distances_chunked(values.astype(np.float64), **settings))
     same = np.concatenate(same)
     return float(np.nanmean(same)) if not np.isnan(same).all() else float("nan")

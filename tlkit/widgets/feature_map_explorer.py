@@ -149,7 +149,7 @@ class FeatureMapExplorer(Explorer):
         if self.selected is None:
             self.neighbors, self.similarities = np.empty(0, int), np.empty(0)
             return []
-        neighbors, similarities = find_neighbors(self.features, self.selected, _N_NEIGHBORS, other_groups=True)
+        neighbors, similarities = find_neighbors(self.features, self.selected, _N_NEIGHBORS)
         shown = [self._describe_picture(self.selected)]
         for index, similarity in zip(neighbors, similarities, strict=True):
             same = self.features.labels[index] == self.features.labels[self.selected]
