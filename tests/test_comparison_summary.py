@@ -7,7 +7,7 @@ from made_comparisons import make_comparison
 
 import tlkit as tl
 from tlkit.comparison.compare import summarise
-from tlkit.summaries.comparison import ArmChoice, check_arm, summarise_arm
+from tlkit.summaries.comparison import ArmChoice, find_arm, summarise_arm
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +98,6 @@ def test_one_seed_is_said_to_have_no_interval():
     ],
 )
 def test_an_arm_that_was_not_compared_is_named(comparison, choice, said):
-    for ask in (summarise_arm, check_arm):
+    for ask in (summarise_arm, find_arm):
         with pytest.raises(ValueError, match=said):
             ask(comparison, choice)

@@ -1,29 +1,19 @@
 """Replicate claims: run the measurements whose results are missing, and write them to the tables of the ledger."""
 
-import dataclasses
+import collections
 import time
-from collections.abc import Mapping
 
 import pandas as pd
 
 import tlkit
 from tlkit.claims.claim import summarise_effect
-from tlkit.claims.ledger import Measurement, find_claims, load_measurements, show
+from tlkit.claims.ledger import find_claims, load_measurements, show
 from tlkit.comparison.runner import run_cells
 from tlkit.comparison.workers import check_workers
 from tlkit.storage import written_whole
 from tlkit.training.run_files import name_processor
 
-
-@dataclasses.dataclass(frozen=True)
-class Replication:
-    """One measurement with one combination of choices."""
-
-    measurement: Measurement
-    choices: Mapping
-
-    def __str__(self):
-        return ", ".join(f"{name} {value}" for name, value in self.choices.items())
+Replication = collections.namedtuple("Replication", "measurement choices")  # one combination of choices
 
 
 def replicate(*names, n_workers=1, again=False, progress=True):
@@ -39,10 +29,11 @@ def replicate(*names, n_workers=1, again=False, progress=True):
                 _forget(claim)
             tables = [claim.replications for claim in measurement.claims.values()]
             for choices in measurement.replications:
-                if any(_find_place(table, choices) is None for table in tables):
+                kept = [[_spell(row, choices) for row in table.to_dict("records")] for table in tables]
+                if any(_spell(choices, choices) not in rows for rows in kept):
                     cells.append(Replication(measurement, choices))
     if cells:
-        options = {"unit_of": str, "units": "replications", "title": "replications", "on_result": _keep}
+        options = {"unit_of": _name, "units": "replications", "title": "replications", "on_result": _keep}
         options |= {"progress": progress, "n_workers": n_workers}
         run_cells(
             cells, lambda cell: measure(cell.measurement, cell.choices), lambda progress, in_fork: None, **options
@@ -63,16 +54,14 @@ def measure(measurement, choices):
     return {name: summarise_effect(name, result) for name, result in results.items()}, duration_s
 
 
-def _find_place(replications, choices):
-    """Return the first place in a table that has a combination of choices, None if there is none."""
-    rows = [_spell(row, choices) for row in replications.to_dict("records")]
-    wanted = _spell(choices, choices)
-    return rows.index(wanted) if wanted in rows else None
-
-
 def _spell(row, choices):
     """Return the levels of a row as texts; a number that a table has as 3 is also written so if it is 3.0 here."""
     return [f"{row[name]:g}" if isinstance(row[name], float) else str(row[name]) for name in choices]
+
+
+def _name(cell):
+    """Return the choices of a replication as text."""
+    return ", ".join(f"{name} {value}" for name, value in cell.choices.items())
 
 
 def _keep(cell, result):

@@ -32,7 +32,11 @@ def examine():
     """Check Python, packages, lessons, weights, engine, widgets and cache; return a list of `Finding`."""
     version = ".".join(map(str, sys.version_info[:3]))
     python = Finding("Python", version, sys.version_info >= (3, 11), "install Python 3.11 or newer")
-    return [python, *map(_package, _NEEDED), _lessons(), _engine(), _offline(), _front_end(), _cache()]
+    # The same choice of engine as choose_engine("auto"), without importing one; none is a fault.
+    installed = importlib.util.find_spec("openvino") is not None
+    found = "openvino" if installed else "torch (openvino is not installed; features take several times longer)"
+    engine = Finding("engine for features", found, True)
+    return [python, *map(_package, _NEEDED), _lessons(), engine, _offline(), _front_end(), _cache()]
 
 
 def _package(name):
@@ -49,14 +53,6 @@ def _lessons():
     found = "; ".join(f"{lesson} lacks {' and '.join(names)}" for lesson, names in missing.items() if names)
     remedy = f"pip install {' '.join(dict.fromkeys(itertools.chain.from_iterable(missing.values())))}"
     return Finding("lessons", found or "all can be run", not found, remedy)
-
-
-def _engine():
-    """Report the engine for features; none is a fault."""
-    # The same choice as choose_engine("auto"), without importing an engine.
-    installed = importlib.util.find_spec("openvino") is not None
-    found = "openvino" if installed else "torch (openvino is not installed; features take several times longer)"
-    return Finding("engine for features", found, True)
 
 
 def _offline():

@@ -48,7 +48,7 @@ def _draw_dynamic(cuts, read_picture, summary, axes):
     """Mark the chosen score with its interval, and draw the picture with its neighbours."""
     scores, pictures = axes
     choice, names = summary.choice, cuts.features[summary.choice.cut].names
-    row = cuts.find_score(choice.cut, choice.head)
+    row = cuts.scores.get((choice.cut, choice.head))
     if row is not None:
         column = list(cuts.features).index(choice.cut)
         style = {"color": "black", "zorder": 10, "markeredgewidth": 1.8, "markersize": 9, "linewidth": 1.8}

@@ -92,7 +92,7 @@ class AdaptationResults:
         self.features = read_features(backbone, images, progress=False)
         # The caches are small: they contain neither features nor heads.
         self._split_rows, self._map = functools.cache(self._split_rows), functools.cache(self._map)
-        self._results = {}
+        self.results = {}  # by (source, target, method)
 
     def check(self, choice):
         """Raise ValueError if source and target of a choice are one domain."""
@@ -113,14 +113,10 @@ class AdaptationResults:
         train, adapt, _test = self.split(source, target)
         return map_domains(train.values, train.labels, adapt.values, adapt.labels, train.classes)
 
-    def is_computed(self, choice):
-        """Return whether the result of a choice is in memory."""
-        return (choice.source, choice.target, choice.method) in self._results
-
     def compute(self, source, target, method):
         """Return the `AdaptationResult` of a method, or of "oracle" (trained on the target's labels)."""
-        if (source, target, method) in self._results:
-            return self._results[source, target, method]
+        if (source, target, method) in self.results:
+            return self.results[source, target, method]
         train, adapt, test = self.split(source, target)
         n_classes = len(train.classes)
         if method == ORACLE:
@@ -133,7 +129,7 @@ class AdaptationResults:
         alarm = detect_collapse(solved.predict(adapt.values), priors)
         before = self._map(source, target)
         result = AdaptationResult(n_tested, n_right, alarm, before, before.move(solved.source))
-        return self._results.setdefault((source, target, method), result)
+        return self.results.setdefault((source, target, method), result)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

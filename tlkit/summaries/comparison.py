@@ -33,7 +33,7 @@ class ArmSummary:
 
 def summarise_arm(comparison, choice):
     """Return the `ArmSummary` of an arm of a `Comparison`; ValueError, with the nearest name, if it has no such arm."""
-    row, predictions = _find_row(comparison.table, choice), comparison.predictions
+    row, predictions = find_arm(comparison, choice), comparison.predictions
     arm = predictions[(predictions["strategy"] == choice.strategy) & (predictions["shots"] == choice.shots)]
     classes = sorted({*predictions["label"], *predictions["predicted"]})
     index_of = {name: index for index, name in enumerate(classes)}
@@ -47,13 +47,9 @@ def summarise_arm(comparison, choice):
     return ArmSummary(choice, float(row["accuracy"]), sentence, classes, confusion, mistakes)
 
 
-def check_arm(comparison, choice):
-    """Raise ValueError, with the nearest name, if a comparison has no such arm."""
-    _find_row(comparison.table, choice)
-
-
-def _find_row(table, choice):
-    """Return the row of an arm in the table of a comparison."""
+def find_arm(comparison, choice):
+    """Return the row of an arm in the table of a comparison; ValueError, with the nearest name, if there is none."""
+    table = comparison.table
     check_known("strategy", [choice.strategy], list(dict.fromkeys(table["strategy"])))
     of_strategy = table[table["strategy"] == choice.strategy]
     row = of_strategy[of_strategy["shots"] == choice.shots]

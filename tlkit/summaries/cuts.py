@@ -55,13 +55,9 @@ class CutComparison:
         return {cut: share_same_class(features) for cut, features in self.features.items()}
 
     @functools.cached_property
-    def _scores(self):
-        """{(cut, head): row of the table, a dict}."""
+    def scores(self):
+        """{(cut, head): row of the table, a dict}; one that wasn't measured is not there."""
         return {(row["cut"], row["head"]): row for row in self.table.to_dict("records")}
-
-    def find_score(self, cut, head):
-        """Return accuracy, accuracy_low and accuracy_high of a head at a cut (dict); None if it wasn't measured."""
-        return self._scores.get((cut, head))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -79,7 +75,7 @@ class CutSummary:
 
 def format_cut_score(cuts, cut, head):
     """Return the accuracy of a head at a cut, with its interval, in words."""
-    row = cuts.find_score(cut, head)
+    row = cuts.scores.get((cut, head))
     if row is None:
         return f"{head} behind {cut}: not measured"
     interval = ""
@@ -90,7 +86,7 @@ def format_cut_score(cuts, cut, head):
 
 def summarise_cut(cuts, choice):
     """Return the `CutSummary` of a choice of a `CutComparison`; similarity is by cosine."""
-    features, score = cuts.features[choice.cut], cuts.find_score(choice.cut, choice.head)
+    features, score = cuts.features[choice.cut], cuts.scores.get((choice.cut, choice.head))
     neighbors, similarities = find_neighbors(features, choice.picture, N_NEIGHBORS)
     same_class = features.labels[neighbors] == features.labels[choice.picture]
     labels = [features.classes[label] for label in features.labels[[choice.picture, *neighbors]]]

@@ -19,25 +19,8 @@ class HeatMapSummary:
     trained: np.ndarray  # (side, side) float32: map of the trained run
     random: np.ndarray  # (side, side) float32: map of the run randomised down to the depth
     correlation: float  # rank correlation of the two, NaN if one is constant
-    mean: float  # correlation of this depth and method, mean over pictures
-
-    @property
-    def similarity(self):
-        """The similarity of the two maps in a few words."""
-        if math.isnan(self.correlation):
-            return "one of the maps is constant, so there is no rank correlation"
-        alike = "much the same" if self.correlation > 0.7 else "partly the same"
-        likeness = alike if self.correlation > 0.3 else "another map"
-        return f"rank correlation {self.correlation:.2f} with the map as trained ({likeness})"
-
-    @property
-    def sentence(self):
-        """The summary in words."""
-        depth = "nothing is random" if self.choice.depth == "trained" else f"random down to {self.choice.depth}"
-        return (
-            f"{self.choice.method}, picture {self.choice.picture}, {self.label}, {depth}: {self.similarity}; mean over "
-            f"pictures {self.mean:.2f}."
-        )
+    similarity: str  # of the two, in a few words
+    sentence: str
 
 
 def summarise_heat_maps(study, choice):
@@ -46,5 +29,13 @@ def summarise_heat_maps(study, choice):
     correlations = table.set_index(["method", "depth", "picture"])["correlation"]
     correlation = float(correlations.loc[choice.method, choice.depth, choice.picture])
     maps, mean = study.maps[choice.method][:, choice.picture], float(study.means.loc[choice.depth, choice.method])
-    shown = maps[study.depths.index(choice.depth)]
-    return HeatMapSummary(choice, study.labels[choice.picture], maps[0], shown, correlation, mean)
+    similarity = "one of the maps is constant, so there is no rank correlation"
+    if not math.isnan(correlation):
+        likeness = "much the same" if correlation > 0.7 else "partly the same" if correlation > 0.3 else "another map"
+        similarity = f"rank correlation {correlation:.2f} with the map as trained ({likeness})"
+    depth = "nothing is random" if choice.depth == "trained" else f"random down to {choice.depth}"
+    label, shown = study.labels[choice.picture], maps[study.depths.index(choice.depth)]
+    sentence = (
+        f"{choice.method}, picture {choice.picture}, {label}, {depth}: {similarity}; mean over pictures {mean:.2f}."
+    )
+    return HeatMapSummary(choice, label, maps[0], shown, correlation, similarity, sentence)

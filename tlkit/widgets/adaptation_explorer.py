@@ -99,7 +99,7 @@ class AdaptationExplorer(ChoiceExplorer):
     def _show_choice(self):
         """Show the choice; announce it before if it takes time to compute."""
         choice = self._choose()
-        if not self.adaptations.is_computed(choice):
+        if choice not in self.adaptations.results:
             self.status = f"{choice.source} → {choice.target}, {format_strategy(choice.method)}: computing …"
         super()._show_choice()
 

@@ -8,7 +8,7 @@ from tlkit.comparison.compare import Comparison
 from tlkit.images.imageset import ImageSet
 from tlkit.names import format_strategy
 from tlkit.plots.comparison import make_comparison_page
-from tlkit.summaries.comparison import ArmChoice, check_arm, summarise_arm
+from tlkit.summaries.comparison import ArmChoice, find_arm, summarise_arm
 from tlkit.widgets.explorer import ChoiceExplorer, make_buttons, make_slider
 from tlkit.widgets.thumbnails import make_thumbnails
 
@@ -64,7 +64,7 @@ class ComparisonExplorer(ChoiceExplorer):
                 "strategy": make_buttons(self._strategies, format_option=format_strategy),
                 "shots": make_slider(self._all_shots, unit="training pictures per class"),
             },
-            check=functools.partial(check_arm, comparison),
+            check=functools.partial(find_arm, comparison),
             summarise=functools.partial(summarise_arm, comparison),
             page=make_comparison_page(comparison, classes, self._read_thumbnail),
         )

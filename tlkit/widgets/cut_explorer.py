@@ -72,7 +72,7 @@ class CutExplorer(ChoiceExplorer):
 
     def _offers(self, field, choice):
         """Return whether a head was measured at a cut; cuts and pictures can be looked at with each head."""
-        return field != "head" or self.cuts.find_score(choice.cut, choice.head) is not None
+        return field != "head" or (choice.cut, choice.head) in self.cuts.scores
 
     def __repr__(self):
         n_cuts, n_heads = len(self.cuts.features), len(self.cuts.heads)

@@ -45,8 +45,6 @@ class FeatureMapExplorer(Explorer):
         TraitError.
     neighbors, similarities : (5,) int, (5,) float
         Indices of the nearest neighbours of the selected picture, and their cosine similarities.
-    status, error : str, Exception or None
-        The selection in words, and the exception that the last change ended in.
 
     Raises
     ------

@@ -23,7 +23,12 @@ class Job:
 
     def _run(self, work):
         """Keep the result of the work, or its exception."""
-        leave_subshell()
+        # ipykernel delivers a widget's messages to the subshell that published on the widget last. A thread publishes
+        # for the subshell that handled the last request. A page that is loaded again ends that subshell, and the
+        # widgets that the thread changes afterwards would be dead. So it leaves the subshell.
+        parent = getattr(getattr(get_ipython(), "kernel", None), "_shell_parent", None)
+        if isinstance(parent, contextvars.ContextVar):  # older kernels have no subshells
+            parent.set({})
         try:
             self.result = work(self)
         except Exception as error:
@@ -43,13 +48,3 @@ class Job:
         if self.error is not None:
             raise self.error
         return self.result
-
-
-def leave_subshell():
-    """Detach the current thread, in a Jupyter kernel, from the request that the kernel handles at the moment."""
-    # ipykernel delivers a widget's messages to the subshell that published on the widget last. A thread publishes for
-    # the subshell that handled the last request. A page that is loaded again ends that subshell, and the widgets that
-    # the thread changes afterwards would be dead.
-    parent = getattr(getattr(get_ipython(), "kernel", None), "_shell_parent", None)
-    if isinstance(parent, contextvars.ContextVar):  # older kernels have no subshells
-        parent.set({})
