@@ -45,22 +45,20 @@ def test_a_reading_has_both_maps_and_how_like_each_other_they_are(study):
     assert summary.label == study.labels[2]
     row = study.correlations.query("method == @GRADIENTS and depth == 'stage1' and picture == 2")
     assert summary.correlation == row["correlation"].item()
-    assert summary.mean == pytest.approx(study.means.loc["stage1", GRADIENTS])
     assert summary.sentence == (
         f"integrated gradients, picture 2, {study.labels[2]}, random down to stage1: {summary.similarity}; mean over "
-        f"pictures {summary.mean:.2f}."
+        f"pictures {study.means.loc['stage1', GRADIENTS]:.2f}."
     )
     trained = summarise_heat_maps(study, HeatChoice(2, "trained", GRADIENTS))
     assert "nothing is random: rank correlation 1.00 with the map as trained (much the same)" in trained.sentence
 
 
 def test_a_map_that_is_the_same_everywhere_has_no_correlation(study):
-    table = study.correlations.assign(correlation=np.nan)
-    summary = summarise_heat_maps(
-        dataclasses.replace(study, correlations=study.correlations), HeatChoice(0, "head", GRADIENTS)
-    )
-    assert "rank correlation" in summary.similarity
-    flat = dataclasses.replace(summary, correlation=float(table["correlation"].iloc[0]))
+    choice = HeatChoice(0, "head", GRADIENTS)
+    assert "rank correlation" in summarise_heat_maps(study, choice).similarity
+    is_chosen = study.correlations.eval("method == @GRADIENTS and depth == 'head' and picture == 0")
+    table = study.correlations.assign(correlation=study.correlations["correlation"].mask(is_chosen))
+    flat = summarise_heat_maps(dataclasses.replace(study, correlations=table), choice)
     assert flat.similarity == "one of the maps is constant, so there is no rank correlation"
 
 
