@@ -39,6 +39,8 @@ def hash_tensors(tensors, heading=""):
 
 def draw_inputs(recipe, n, seed=0):
     """Return a batch of n random inputs of a network with this recipe."""
+    if recipe.noun == "text":
+        return torch.from_numpy(recipe.draw(n, seed))
     return torch.randn((n, *recipe.input_shape), generator=torch.Generator().manual_seed(seed))
 
 
@@ -158,7 +160,7 @@ class Backbone(nn.Module):
 
     @property
     def image_size_px(self) -> int:
-        """Height and width of the pictures that the network takes, in pixels."""
+        """Height and width of the pictures that the network takes, in pixels; of texts, their length in tokens."""
         return self.recipe.input_size
 
     def preprocess(self, picture: Image.Image) -> np.ndarray:
@@ -313,5 +315,5 @@ class Backbone(nn.Module):
         n_parameters = sum(parameter.numel() for parameter in self.parameters())
         return (
             f"Backbone({self.name}, {self.provenance['source']}, {n_parameters / 1e6:.1f} M parameters, "
-            f"{self.n_features} features, {self.image_size_px} px, stages: {', '.join(self.stages)})"
+            f"{self.n_features} features, {self.recipe.shown_size}, stages: {', '.join(self.stages)})"
         )

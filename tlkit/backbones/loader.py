@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tlkit.backbones.auxiliary import check_auxiliary, take_branches
 from tlkit.backbones.backbone import Backbone
-from tlkit.backbones.networks import find_entry, list_entries, read_weights_tag
+from tlkit.backbones.networks import find_entry, is_text, list_entries, read_weights_tag
 from tlkit.backbones.recipe import Recipe, read_size
 from tlkit.backbones.stages import build_network
 from tlkit.backbones.weights.fit import fit_to_network
@@ -30,6 +30,7 @@ def load_backbone(
     allow: Sequence[str] = (),
     auxiliary: bool = False,
     n_channels: int = 3,
+    n_tokens: int | None = None,
     recipe: Recipe | None = None,
     cut: str | None = None,
 ) -> Backbone:
@@ -39,7 +40,8 @@ def load_backbone(
     ----------
     name : str
         Name of a network in `tl.backbones.table()`, or "timm:" and the name of a network of timm; or the path of an
-        ONNX file, whose network stays frozen if it can't be converted to torch.
+        ONNX file, whose network stays frozen if it can't be converted to torch. "minilm" is an English text encoder;
+        "hf:" and a name or folder stand for any of Hugging Face's, whose weights must be safetensors.
     weights : str, path-like, enum or None
         "pretrained" for the publisher's default set; the tag of another set, or its enum in torchvision; the path of a
         .safetensors or .pth file; None for random weights.
@@ -56,6 +58,8 @@ def load_backbone(
     n_channels : int
         Channels of the pictures. For others than 3, the first convolution is adapted as in timm: its weights are summed
         over the colours for 1 channel, else repeated and scaled.
+    n_tokens : int, optional
+        Length at which a text encoder cuts texts, in tokens, by default 128 or as many as it has positions.
     recipe : Recipe, optional
         Other preprocessing than that of the weights, with its own size and channels; see `tl.backbones.make_recipe`.
     cut : str, optional
@@ -79,6 +83,14 @@ def load_backbone(
     >>> backbone.n_features, backbone.stages[:2]
     (1280, ('stem', 'stage1'))
     """
+    if is_text(name):
+        others = {"image_size_px": image_size_px, "allow": allow or None, "recipe": recipe, "cut": cut}
+        others |= {"auxiliary": auxiliary or None, "n_channels": None if n_channels == 3 else n_channels}
+        if wrong := [argument for argument, value in others.items() if value is not None]:
+            raise ValueError(f"{wrong[0]}: {others[wrong[0]]!r}, but {name} takes texts: leave it out; they have n_tokens")
+        return importlib.import_module("tlkit.backbones.text_networks").load_text(name, weights, n_tokens, seed)
+    if n_tokens is not None:
+        raise ValueError(f"n_tokens: {n_tokens}, but {name!r} takes pictures: leave it out, or take image_size_px")
     image_size_px = read_size(image_size_px)
     if recipe is not None:
         image_size_px, n_channels = recipe.crop_size_px, recipe.n_channels

@@ -16,8 +16,10 @@ import os
 from tlkit.arguments import suggest
 from tlkit.backbones.families import find_family
 from tlkit.backbones.recipe import Recipe
+from tlkit.backbones.weights.wheels import list_members
 
 TIMM = "timm:"  # the names of timm's networks begin with it
+HUB = "hf:"  # the names of Hugging Face's text encoders, or of folders with one
 WHOLE = "network"  # the only stage of a network that can't be cut
 
 
@@ -113,6 +115,11 @@ _ENTRIES = _read_table()
 
 # Each network with its default weights, without the more than one thousand networks of timm.
 CATALOGUE = {name: next(iter(tags.values())) for name, tags in _ENTRIES.items()}
+
+
+def is_text(name):
+    """Return whether a name is that of a text encoder."""
+    return str(name).startswith(HUB) or "tokenizer.json" in list_members().get(str(name), ())
 
 
 def find_entry(name, weights="pretrained"):

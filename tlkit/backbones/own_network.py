@@ -149,9 +149,11 @@ def probe(backbone):
         return backbone(batch)[0, :_N_PROBED].tolist()
 
 
-def remake(given, saved):
+def remake(given, saved, only_changes=False):
     """Return a backbone for a saved run, of a backbone or of a factory that the user gives."""
     made = dict(saved["made"])
+    if given is None and "config" in made:
+        return importlib.import_module("tlkit.backbones.text_networks").remake(saved, only_changes)
     if given is None:
         raise ValueError(
             f"backbone: None, but the run's network {saved['name']!r} is one of your own: give it as a Backbone, or "
@@ -180,6 +182,8 @@ def check_remade(backbone, saved):
 
 def redraw_own(backbone, seed):
     """Return a copy of an own backbone with random weights, drawn by the `reset_parameters` of each layer."""
+    if "config" in backbone.made:
+        return importlib.import_module("tlkit.backbones.text_networks").redraw(backbone, seed)
     redrawn, drawn = copy.deepcopy(backbone), set()
     with Draws(seed):
         for module in redrawn.modules():

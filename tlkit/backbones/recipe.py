@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import importlib
 import numbers
 
 import numpy as np
@@ -32,6 +33,7 @@ class Recipe:
 
     noun = "picture"  # what an example is called
     input_dtype, crop_dtype = "float32", "uint8"
+    stored = {}  # what a saved run holds beside `describe`, {name: bytes}
 
     @property
     def n_channels(self):
@@ -54,9 +56,22 @@ class Recipe:
         return self.crop_size_px
 
     @property
+    def shown_size(self):
+        """The length of the input with its unit."""
+        return f"{self.crop_size_px} px"
+
+    @property
     def settings(self):
         """The arguments of `load_backbone` that give this input."""
         return {"image_size_px": self.crop_size_px, "n_channels": self.n_channels}
+
+    def sort(self, images, indices):
+        """Return indices of pictures in the order in which they are computed."""
+        return indices
+
+    def trim(self, batch):
+        """Return a batch without places that are empty in all of its examples, which texts have."""
+        return batch
 
     def read(self, images, index):
         """Return one picture of an `ImageSet`, resized."""
@@ -73,8 +88,25 @@ class Recipe:
 
     @classmethod
     def of(cls, fields):
-        """Return the recipe of a dict from JSON."""
+        """Return the recipe of a dict from JSON, of pictures or texts."""
+        if "n_tokens" in fields:
+            return importlib.import_module("tlkit.backbones.text_recipe").TextRecipe(**fields)
         return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
+
+    def describe(self):
+        """Return the recipe as plain values for JSON."""
+        return dataclasses.asdict(self)
+
+    def gather(self, pictures, argument="pictures"):
+        """Return pictures in any common form as an `ImageSet`."""
+        gather_pictures = importlib.import_module("tlkit.images.inputs").gather_pictures
+        return self.check(gather_pictures(pictures, argument), argument)
+
+    def check(self, examples, argument="images"):
+        """Return a set; TypeError if it isn't of the kind that the network takes."""
+        if examples.noun != self.noun:
+            raise TypeError(f"{argument}: {examples.noun}s, but the network takes {self.noun}s: take another network")
+        return examples
 
     def at(self, image_size_px):
         """Return the recipe for another input size; the crop keeps the same share of the picture."""

@@ -45,7 +45,7 @@ def export_run(run, folder, kind, pictures=None, progress=True):
     module = importlib.import_module(f"tlkit.export.{name}")
     facts = {"kind": kind, "model": None, "sha256": None, "classes": list(run.classes)}
     facts |= {
-        "recipe": dataclasses.asdict(run.backbone.recipe),
+        "recipe": run.backbone.recipe.describe(),
         "rejection": run.rejection and run.rejection.describe(),
     }
     above = next(path for path in folder.parents if path.exists())

@@ -57,7 +57,7 @@ def make_graph(run):
     network = _convert(run)
     network.ir_version = _IR
     model = onnx.compose.merge_models(_prepare(run.backbone.recipe), network, [("crop", "crop_in")])
-    facts = {"classes": list(run.classes), "recipe": dataclasses.asdict(run.backbone.recipe)}
+    facts = {"classes": list(run.classes), "recipe": run.backbone.recipe.describe()}
     facts["rejection"] = run.rejection and run.rejection.describe()
     for key, value in facts.items():
         model.metadata_props.add(key=key, value=json.dumps(value, ensure_ascii=False))

@@ -101,14 +101,15 @@ def describe_engine(engine, precision):
 
 def run_in_batches(engine, crops):
     """Yield the outputs (n, *shape) float32 of an iterable of crops, as `Recipe.as_crop` makes them, in batches."""
-    crops, counts = iter(crops), collections.deque()
+    counts = collections.deque()
 
     def make_batches():
-        while filled := list(itertools.islice(crops, engine.batch_size)):
-            counts.append(len(filled))
-            batch = np.zeros((engine.batch_size, *filled[0].shape), filled[0].dtype)
-            batch[: len(filled)] = filled
-            yield batch
+        for _, same in itertools.groupby(crops, np.shape):
+            while filled := list(itertools.islice(same, engine.batch_size)):
+                counts.append(len(filled))
+                batch = np.zeros((engine.batch_size, *filled[0].shape), filled[0].dtype)
+                batch[: len(filled)] = filled
+                yield batch
 
     for values in engine.run(make_batches()):
         yield values[: counts.popleft()]

@@ -82,8 +82,9 @@ def extract_features(
     (6, 1280)
     """
     settings = {"cache": cache, "progress": progress, "report": report}
-    images = gather_pictures(images, "images")
-    values, key = extract_values(backbone, images, engine, precision, stage, bool(pooled), **settings)
+    network = _find_network(backbone)
+    images = network.recipe.gather(images, "images")
+    values, key = extract_values(network, images, engine, precision, stage, bool(pooled), **settings)
     return Features(values, images.labels, images.classes, images.names, images.groups, key)
 
 
@@ -93,13 +94,14 @@ def extract_values(backbone, images, engine, precision, stage, pooled, *, cache,
     # `pooled` may also be None: then a stage's output keeps the order of axes that the rest of the network takes.
     check_known("precision", [precision], PRECISIONS)
     network = _find_network(backbone)
+    network.recipe.check(images)
     engine = choose_engine(engine, network)
     output = network.output(stage, pooled)
     # The key holds everything but the picture that decides the bits of a row. A picture is identified by its own hash.
     key = {
         "backbone": network.name,
         "fingerprint": network.fingerprint,
-        "image_size_px": str(network.image_size_px),
+        "image_size_px": str(network.recipe.input_size),
         "engine": describe_engine(engine, precision),
         "precision": precision,
         "software": f"tlkit {tlkit.__version__}, {describe_decoder(precision)}",
@@ -115,8 +117,9 @@ def extract_values(backbone, images, engine, precision, stage, pooled, *, cache,
     for index in missing:
         first.setdefault(digests[index], index)
     if first:
+        first = {digests[index]: index for index in network.recipe.sort(images, first.values())}
         crops = read_crops(images, list(first.values()), network.recipe, precision)
-        with show_progress(len(first), "features", "picture", progress) as bar:
+        with show_progress(len(first), "features", network.recipe.noun, progress) as bar:
             rows = run_in_batches(open_engine(engine, network, output, precision), crops)
             _fill(values, rows, first, images, store, [bar.update, report] if report else [bar.update])
         for index in missing:
@@ -175,7 +178,7 @@ def _fill(values, rows, first, images, store, reports):
     try:
         for batch in rows:
             for row, (digest, index) in zip(batch, itertools.islice(targets, len(batch)), strict=True):
-                values[index] = row
+                values[index, : len(row)], values[index, len(row) :] = row, 0  # texts are filled up
                 done.append((digest, index))
             for report in reports:
                 report(len(batch))

@@ -12,7 +12,6 @@ from tlkit.arguments import check_known
 from tlkit.features.engines import PRECISIONS, choose_engine
 from tlkit.features.extract import extract_features
 from tlkit.features.frozen_network import FrozenNetwork
-from tlkit.images.inputs import gather_pictures
 
 
 class FeatureExtractor(TransformerMixin, BaseEstimator):
@@ -119,7 +118,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         TypeError, ValueError
             If `X` holds something else than pictures, or a parameter is out of range.
         """
-        request = self._find_network(), gather_pictures(X), self.engine, self.precision, self.cache, self.progress
+        request = self._find_network(), X, self.engine, self.precision, self.cache, self.progress
         return extract_features(*request, stage=self.stage, pooled=self.pooled).values
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:

@@ -89,6 +89,8 @@ class FrozenNetwork:
         if pooled is None and axes != (2, 3):
             return Output(stage, None, (), shape[1:])
         channels = tuple(n for axis, n in enumerate(shape) if axis and axis not in axes)
+        if self.recipe.noun == "text" and len(shape) == 3:
+            channels = (channels[0] - 1,)  # without the mask
         if pooled or stage is None:
             return Output(stage, True, axes, channels)
         if len(axes) != 2:

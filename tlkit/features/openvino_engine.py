@@ -70,6 +70,12 @@ def adapt(network, output):
     converted = read_converted(network).clone()
     index = len(network.stages) if output.stage is None else network.stages.index(output.stage)
     wanted = converted.outputs[index].node.input_value(0)
+    if network.recipe.noun == "text":
+        if output.stage is not None and output.pooled:
+            hidden, mask = operations.variadic_split(wanted, np.int64(2), np.array([-1, 1])).outputs()
+            sums = [operations.reduce_sum(each, np.int64(1)) for each in (operations.multiply(hidden, mask), mask)]
+            wanted = operations.divide(sums[0], operations.maximum(sums[1], np.float32(1))).output(0)
+        return import_openvino().Model([wanted], converted.get_parameters())
     if output.stage is not None and output.pooled and output.spatial_axes:
         wanted = operations.reduce_mean(wanted, np.array(output.spatial_axes), False).output(0)
     elif not output.pooled and output.spatial_axes == (1, 2):
@@ -166,10 +172,12 @@ def convert(backbone):
             return tuple(outputs)
 
     batch = draw_inputs(backbone.recipe, BATCH_SIZE)
+    # Texts are computed at any length.
+    shapes = ({1: torch.export.Dim("length", max=backbone.recipe.input_size)},) if batch.ndim == 3 else None
     with default_states(), torch.no_grad():
         network = EveryStage()
         with convolutions.alone():
-            converted = import_openvino().convert_model(torch.export.export(network, (batch,)))
+            converted = import_openvino().convert_model(torch.export.export(network, (batch,), dynamic_shapes=shapes))
         # The backbone itself gives the features: it may have been given a hook or another way to compute them.
         expected = dict(zip(backbone.stages, network(batch[:1]), strict=False))
         _compare(converted, batch.numpy(), expected | {"its features": network.backbone(batch[:1])}, backbone.name)

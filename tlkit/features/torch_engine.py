@@ -26,10 +26,10 @@ class TorchEngine:
             self.network = self._copy(part)
             if not fold_norms(self.network, example):
                 self.network = self._copy(part)
-        values = [
-            255 * torch.tensor(values, device=self.device) for values in (network.recipe.mean, network.recipe.std)
-        ]
-        self.mean, self.std = (value.view(1, -1, 1, 1) for value in values)
+        self.is_text, self.tail = network.recipe.noun == "text", backbone.tail
+        if not self.is_text:
+            values = (255 * torch.tensor(v, device=self.device) for v in (network.recipe.mean, network.recipe.std))
+            self.mean, self.std = (value.view(1, -1, 1, 1) for value in values)
         self.autocast = precision == "fast" and self.device.type == "cuda" and torch.cuda.is_bf16_supported(False)
 
     def _copy(self, part):
@@ -45,10 +45,12 @@ class TorchEngine:
                 _exact_convolutions(self.device),
                 torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast),
             ):
-                pictures = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2)
-                values = self.network((pictures.float() - self.mean) / self.std)
+                inputs = torch.from_numpy(batch).to(self.device)
+                if not self.is_text:
+                    inputs = (inputs.permute(0, 3, 1, 2).float() - self.mean) / self.std
+                values = self.network(inputs)
                 if self.output.stage is not None and self.output.pooled and self.output.spatial_axes:
-                    values = values.mean(dim=self.output.spatial_axes)
+                    values = self.tail(values) if self.is_text else values.mean(dim=self.output.spatial_axes)
                 elif not self.output.pooled and self.output.spatial_axes == (1, 2):
                     values = values.permute(0, 3, 1, 2)
                 values = np.ascontiguousarray(values.float().cpu().numpy())

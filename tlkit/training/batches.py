@@ -26,7 +26,7 @@ class TrainingPictures:
     """Pictures of a training as batches; with `n_views`, so many augmented views take turns over the epochs."""
 
     def __init__(self, images, recipe, seed, n_views=None):
-        self.images, self.recipe, self.seed, self.n_views = images, recipe, seed, n_views
+        self.images, self.recipe, self.seed, self.n_views = recipe.check(images), recipe, seed, n_views
         self.resized = {}
 
     def __len__(self):
@@ -35,7 +35,7 @@ class TrainingPictures:
     def batch(self, indices, policy, epoch):
         """Return the pictures (n, 3, height, width) float32 and labels (n,) at some indices."""
         arrays = [self.recipe.to_array(self.square(int(index), policy, epoch)) for index in indices]
-        return torch.from_numpy(np.stack(arrays)), torch.from_numpy(self.images.labels[indices])
+        return torch.from_numpy(self.recipe.trim(np.stack(arrays))), torch.from_numpy(self.images.labels[indices])
 
     def square(self, index, policy, epoch):
         """Return one picture as a PIL picture of the size that the network sees, before standardisation."""

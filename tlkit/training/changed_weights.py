@@ -54,7 +54,7 @@ def load_start(name, recipe, start_hash, given=None):
 def find_start(backbone, start_hash):
     """Return the pretrained backbone that one was trained from; WeightsError or ValueError if it isn't found."""
     made, recipe, given = backbone.made, backbone.recipe, None
-    if made is not None:
+    if made is not None and "config" not in made:
         own_network = importlib.import_module("tlkit.backbones.own_network")
         saved = {"name": backbone.name, "recipe": dataclasses.asdict(recipe), "made": made}
         given = own_network.remake(made["factory"], saved)

@@ -149,9 +149,10 @@ class Run(Predictions):
 
     def _join(self, state):
         """Return {"part.name": tensor} of some tensors of the backbone, and all of head, adapters and rejection."""
-        kept = self.rejection.tensors if self.rejection else {}
+        kept = {"rejection": self.rejection.tensors if self.rejection else {}, "recipe": self.backbone.recipe.stored}
         parts = {"backbone": state, "head": self.head.state_dict(), "adapters": self.adapters}
-        return join_parts(parts | {"rejection": {name: torch.from_numpy(value) for name, value in kept.items()}})
+        arrays = join_parts(kept)
+        return join_parts(parts) | {name: torch.from_numpy(value) for name, value in arrays.items()}
 
     def save(self, folder: str | Path, only_changes: bool = False) -> None:
         """Save the run in a folder: its weights, and run.json with everything else.

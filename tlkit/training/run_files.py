@@ -20,7 +20,7 @@ DESCRIPTION = "run.json"
 _WEIGHTS = "weights-{}.safetensors"
 _OUR_WEIGHTS = re.compile(r"weights-[0-9a-f]{16}\.safetensors")
 # The parts of a run that are tensors.
-TENSOR_PARTS = ("backbone", "head", "adapters", "rejection")
+TENSOR_PARTS = ("backbone", "head", "adapters", "rejection", "recipe")
 # Digits of the hash in the name of a file of weights.
 _N_DIGITS = 16
 

@@ -15,7 +15,6 @@ from tlkit.features.extract import extract_features
 from tlkit.heads.head import ABSENT_SCORE
 from tlkit.heads.numerics import softmax
 from tlkit.images.imageset import ImageSet
-from tlkit.images.inputs import gather_pictures
 from tlkit.notices import warn
 from tlkit.training.batches import list_digests
 
@@ -64,7 +63,7 @@ class Predictions:
         augmentation, noun = importlib.import_module("tlkit.training.test_time_augmentation"), self.backbone.recipe.noun
         n_views, augment = augmentation.check_views(n_views, test_time_augmentation, noun, "test_time_augmentation")
         seed = check_count("seed", seed, 0)
-        pictures = gather_pictures(pictures)
+        pictures = self.backbone.recipe.gather(pictures)
         if augment is not None:
             pretrained = not (self.tuned or "prepare" in self.strategy)
             settings = {"seed": seed, "pretrained": pretrained, "progress": progress}
@@ -132,7 +131,7 @@ class Predictions:
         """
         if reject is not None and self.rejection is None:
             raise ValueError(f"reject: {reject}, but this run has no threshold: call run.fit_rejection(images) first")
-        pictures = gather_pictures(pictures)
+        pictures = self.backbone.recipe.gather(pictures)
         values = self._extract(pictures).values
         logits, rejected = self._find_logits(values), False
         if self.rejection is not None:

@@ -65,9 +65,10 @@ def load_run(folder: str | Path, *, backbone: Backbone | str | None = None) -> R
     _check_description(folder, described, expected)
     saved, only_changes = described.pop("backbone"), described.pop("only_changes")
     parts = split_parts(tensors)
+    saved["recipe"] |= {name: value.numpy().tobytes().decode() for name, value in parts["recipe"].items()}
     if "made" in saved:
         own_network = importlib.import_module("tlkit.backbones.own_network")
-        backbone = own_network.remake(backbone, saved)
+        backbone = own_network.remake(backbone, saved, only_changes)
     elif backbone is not None:
         raise ValueError(f"backbone: given, but the run's network is {saved['name']}, which is found by name: omit it")
     recipe = Recipe.of(saved["recipe"])  # sets of weights of one network can have different ones
