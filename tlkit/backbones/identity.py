@@ -6,7 +6,8 @@ import types
 import torch
 from torch import nn
 
-_LIBRARIES = {"torch", "torchvision", "timm", "peft", "transformers", "tlkit", "numpy", *sys.stdlib_module_names} - {"__main__"}
+_LIBRARIES = {"torch", "torchvision", "timm", "peft", "transformers", "tlkit", "numpy"}
+_LIBRARIES |= set(sys.stdlib_module_names) - {"__main__"}
 _PLAIN = (bool, int, float, str, bytes, type(None), tuple)
 
 

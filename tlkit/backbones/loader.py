@@ -84,11 +84,9 @@ def load_backbone(
     (1280, ('stem', 'stage1'))
     """
     if is_text(name):
-        others = {"image_size_px": image_size_px, "allow": allow or None, "recipe": recipe, "cut": cut}
-        others |= {"auxiliary": auxiliary or None, "n_channels": None if n_channels == 3 else n_channels}
-        if wrong := [argument for argument, value in others.items() if value is not None]:
-            raise ValueError(f"{wrong[0]}: {others[wrong[0]]!r}, but {name} takes texts: leave it out; they have n_tokens")
-        return importlib.import_module("tlkit.backbones.text_networks").load_text(name, weights, n_tokens, seed)
+        others = {"image_size_px": image_size_px, "allow": allow, "auxiliary": auxiliary, "recipe": recipe, "cut": cut}
+        load_text = importlib.import_module("tlkit.backbones.text_networks").load_text
+        return load_text(name, weights, n_tokens, seed, others | {"n_channels": n_channels - 3})
     if n_tokens is not None:
         raise ValueError(f"n_tokens: {n_tokens}, but {name!r} takes pictures: leave it out, or take image_size_px")
     image_size_px = read_size(image_size_px)

@@ -129,6 +129,8 @@ def find_entry(name, weights="pretrained"):
             f"name: a {type(name).__name__}, expected the name of a network, such as 'resnet18'. Of a network at hand, "
             "save the weights, torch.save(model.state_dict(), 'own.pth'), and pass weights='own.pth' with its name"
         )
+    if is_text(name):
+        return importlib.import_module("tlkit.backbones.text_entries").make_text_entry(name)
     weights = read_weights_tag(name, weights)
     if name.startswith(TIMM):
         return import_timm_networks().find_timm_entry(name, weights)

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import importlib
 import numbers
+import types
 
 import numpy as np
 from PIL import Image
@@ -33,7 +34,7 @@ class Recipe:
 
     noun = "picture"  # what an example is called
     input_dtype, crop_dtype = "float32", "uint8"
-    stored = {}  # what a saved run holds beside `describe`, {name: bytes}
+    stored = types.MappingProxyType({})  # what a saved run holds beside `describe`, {name: bytes}
 
     @property
     def n_channels(self):

@@ -26,8 +26,10 @@ _FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tok
 _WEIGHTS = ("model.safetensors", "model-*.safetensors", "model.safetensors.index.json")
 
 
-def load_text(name, weights, n_tokens, seed):
-    """Return the `Backbone` of a text encoder; `load_backbone` documents the arguments."""
+def load_text(name, weights, n_tokens, seed, others):
+    """Return the `Backbone` of a text encoder; `load_backbone` documents the arguments, of which `others` don't fit."""
+    if wrong := [argument for argument, value in others.items() if value]:
+        raise ValueError(f"{wrong[0]}: given, but {name} takes texts, whose length is n_tokens: leave it out")
     if weights not in ("pretrained", None):
         raise ValueError(f"weights: {weights!r}, expected 'pretrained' or None: name own weights as {HUB!r} and folder")
     transformers = import_transformers()
@@ -96,8 +98,8 @@ def _find_folder(name):
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
         raise WeightsError(
-            f"name: {place!r} is no folder, and the hub doesn't give it ({reason}). By hand: elsewhere run `hf download "
-            f"{place} --local-dir FOLDER`, bring the folder here, and load 'hf:FOLDER'"
+            f"name: {place!r} is no folder, and the hub doesn't give it ({reason}). By hand: elsewhere run "
+            f"`hf download {place} --local-dir FOLDER`, bring the folder here, and load 'hf:FOLDER'"
         ) from error
 
 

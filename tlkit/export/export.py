@@ -1,7 +1,6 @@
 """A run as files for another program: written, compared with the run's own predictions, then moved into place."""
 
 import contextlib
-import dataclasses
 import functools
 import hashlib
 import importlib

@@ -1,7 +1,6 @@
 """A run as one ONNX graph: a decoded picture of any size in, probabilities out; the preprocessing is part of it."""
 
 import copy
-import dataclasses
 import json
 import string
 from importlib.resources import files

@@ -20,7 +20,6 @@ from tlkit.features.crops import describe_decoder, read_crops
 from tlkit.features.engines import PRECISIONS, choose_engine, describe_engine, open_engine, run_in_batches
 from tlkit.features.features import Features
 from tlkit.features.frozen_network import FrozenNetwork
-from tlkit.images.inputs import gather_pictures
 from tlkit.notices import show_progress
 from tlkit.storage import cache_folder
 

@@ -73,7 +73,8 @@ class PrefixOutputs:
     def batch(self, indices, policy, epoch):
         """Return the outputs (n, …) float32 and labels (n,) of some pictures."""
         values = self.views[(policy, self.pictures.view(epoch)) if policy else PLAIN]
-        return torch.from_numpy(self.backbone.recipe.trim(values[indices])), torch.from_numpy(self.pictures.images.labels[indices])
+        values = self.backbone.recipe.trim(values[indices])
+        return torch.from_numpy(values), torch.from_numpy(self.pictures.images.labels[indices])
 
 
 def connect_inputs(training):
