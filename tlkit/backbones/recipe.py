@@ -21,6 +21,12 @@ def read_size(image_size_px):
     return int(image_size_px)
 
 
+def check_takes_pictures(argument, backbone):
+    """Raise ValueError if a network takes texts, for steps that only pictures have."""
+    if backbone.recipe.noun != "picture":
+        raise ValueError(f"{argument}: {backbone.name} takes texts, but this is only for networks that take pictures")
+
+
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """The preprocessing that a network's weights were trained with."""

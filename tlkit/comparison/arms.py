@@ -25,13 +25,15 @@ _REPEATED_WARNINGS = "shots: |l2_penalty: "
 def read_inputs(backbone, images, strategies, n_least, image_size_px, test):
     """Return (Backbone, ImageSet, {name: Strategy, Probe or "hand_made"}, test set or None), loaded if need be."""
     from tlkit.backbones.loader import load_backbone
+    from tlkit.backbones.networks import is_text
     from tlkit.images import load_images
     from tlkit.strategies import get
     from tlkit.strategies.probe import Probe
     from tlkit.strategies.strategy import Strategy
 
     images = load_images("styles", domain="clipart") if images is None else images
-    backbone = load_backbone(backbone, image_size_px=image_size_px) if isinstance(backbone, str) else backbone
+    if isinstance(backbone, str):
+        backbone = load_backbone(backbone, **({} if is_text(backbone) else {"image_size_px": image_size_px}))
     arms = {}
     for strategy in [strategies] if isinstance(strategies, (str, Probe, Strategy)) else strategies:
         arm = strategy if isinstance(strategy, Probe) or strategy == HAND_MADE else get(strategy)

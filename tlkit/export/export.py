@@ -15,6 +15,7 @@ from PIL import Image
 
 from tlkit import __version__
 from tlkit.arguments import check_known
+from tlkit.backbones.recipe import check_takes_pictures
 from tlkit.export.card import CARD, write_card
 from tlkit.images.imageset import ImageSet
 from tlkit.images.inputs import gather_pictures
@@ -38,6 +39,7 @@ KINDS = {"onnx": ("onnx_graph", 0.01), "openvino": ("openvino_model", 1e-4), "we
 def export_run(run, folder, kind, pictures=None, progress=True):
     """Write a `Run` into a folder as one kind of model, after predicting pictures with it; return its facts (dict)."""
     (kind,) = check_known("kind", kind, KINDS)
+    check_takes_pictures("run", run.backbone)
     folder = Path(folder).expanduser().resolve()
     _check_folder(folder, kind)
     name, bound = KINDS[kind]

@@ -4,6 +4,7 @@ import numpy as np
 
 import tlkit as tl
 from tlkit.arguments import check_known, import_extra
+from tlkit.backbones.recipe import check_takes_pictures
 from tlkit.images.imageset import ImageSet
 from tlkit.images.inputs import gather_pictures
 
@@ -36,7 +37,9 @@ def show_inputs(run: "tl.Run | tl.Backbone", pictures: ImageSet | list) -> np.nd
     >>> show_inputs(backbone, tl.load_images("styles")[:2]).shape
     (2, 32, 32, 3)
     """
-    recipe, pictures = getattr(run, "backbone", run).recipe, gather_pictures(pictures)
+    backbone = getattr(run, "backbone", run)
+    check_takes_pictures("run", backbone)
+    recipe, pictures = backbone.recipe, gather_pictures(pictures)
     return np.stack([np.asarray(recipe.crop(recipe.resize(pictures.read(i)))) for i in range(len(pictures))])
 
 
@@ -44,6 +47,7 @@ def read_batch(backbone, pictures):
     """Return preprocessed pictures, (n, 3, image_size_px, image_size_px) float32, on the backbone's device."""
     import torch
 
+    check_takes_pictures("run", backbone)
     pictures = gather_pictures(pictures)
     if not len(pictures):
         raise ValueError("pictures: none, expected one or more")
