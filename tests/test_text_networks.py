@@ -58,8 +58,9 @@ def test_features_are_the_means_of_the_library(tmp_path, kind, engine):
     features = tl.extract_features(backbone, given, engine=engine, cache=False, progress=False)
     expected = mean_hidden_states(network, Tokenizer.from_file(str(tmp_path / "tokenizer.json")), given, 38)
     assert np.abs(features.values - expected).max() <= 1e-5
-    last = tl.extract_features(backbone, given, engine=engine, stage=-1, cache=False, progress=False).values
-    assert np.abs(last - expected).max() <= 1e-5
+    if not whole:
+        last = tl.extract_features(backbone, given, engine=engine, stage=-1, cache=False, progress=False).values
+        assert np.abs(last - expected).max() <= 1e-5
 
 
 def test_features_of_a_text_depend_on_no_other_text(backbone, texts):
@@ -172,7 +173,7 @@ def test_comparisons_take_texts_and_the_name_of_an_encoder(folder, texts):
     comparison = tl.compare(
         f"hf:{folder}", texts, ["linear_probe", "surgical_last"], shots=[2], seeds=2, progress=False
     )
-    assert len(comparison.table) == 2
+    assert len(comparison.table) == 3
 
 
 def test_texts_and_pictures_are_not_confused(backbone, texts):
