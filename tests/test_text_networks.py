@@ -170,9 +170,8 @@ def test_comparisons_take_texts_and_the_name_of_an_encoder(folder, texts):
     arms = ["linear_probe", tl.Probe("ridge", stage="layers1")]
     curve = tl.learning_curve(f"hf:{folder}", texts, arms, shots=[1, 3], seeds=2, progress=False)
     assert curve.table.accuracy.between(0, 1).all()
-    comparison = tl.compare(
-        f"hf:{folder}", texts, ["linear_probe", "surgical_last"], shots=[2], seeds=2, progress=False
-    )
+    strategies = ["linear_probe", "surgical_last", "hand_made"]
+    comparison = tl.compare(f"hf:{folder}", texts, strategies, shots=[2], seeds=2, progress=False)
     assert len(comparison.table) == 3
 
 
