@@ -32,6 +32,8 @@ def reestimate_norm_statistics(backbone, pictures, seed, names=None):
     modules = [module for name, module in backbone.named_modules() if names is None or name in names]
     layers = [layer for layer in modules if isinstance(layer, NORM_LAYERS)]
     layers = [layer for layer in layers if getattr(layer, "track_running_stats", False)]
+    if not layers:
+        return
     momenta = [layer.momentum for layer in layers]
     for layer in layers:
         layer.reset_running_stats()
