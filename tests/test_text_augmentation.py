@@ -5,12 +5,14 @@ import types
 import numpy as np
 import pytest
 from made_networks import make_tiny_backbone
+from torch import nn
 
 import tlkit as tl
 from tlkit.strategies.ablation import augmented
 from tlkit.strategies.augmentation import MIXINGS, POLICIES, TEXT_POLICIES
 from tlkit.texts.words import crop_words, drop_words
 from tlkit.training.batches import TrainingPictures, draw_view
+from tlkit.training.precise_batch_norm import reestimate_norm_statistics
 from tlkit.training.test_time_augmentation import check_views
 
 TEXT = "one two three four five six seven eight"
@@ -71,3 +73,11 @@ def test_refusal_comes_before_training():
 @pytest.mark.parametrize("name", tl.strategies.names())
 def test_each_known_strategy_is_for_texts_too(name):
     tl.strategies.get(name).resolve(make_text_backbone())
+
+
+def test_a_network_without_norm_layers_estimates_no_statistics():
+    """Tokens can't be arranged as the batches of pictures are."""
+    network = nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2))
+    pictures = types.SimpleNamespace(images=[None] * 5, batch=lambda *_: pytest.fail("a batch was read"))
+    reestimate_norm_statistics(network, pictures, seed=0)
+    assert not network.training

@@ -22,7 +22,7 @@ _STEPS = {
     "interpolate_with_parent": "ends at {mixing_coefficient:g} of the way from the probe",
     "l2_sp": "a penalty of {penalty_weight:g} pulls weights to the pretrained ones",
 }
-_HAND_MADE = ("hand_made", "the head", "solved", "no network: histograms of gradients and colours, a ridge classifier")
+_HAND_MADE = ("hand_made", "the head", "solved", "no network: a ridge classifier on gradients and colours, or words")
 
 
 def strategies(csv: Annotated[Path | None, CSV] = None):

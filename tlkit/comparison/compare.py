@@ -121,7 +121,8 @@ def compare(
     images : ImageSet, optional
         Labelled pictures; by default the bundled clip-art.
     strategies : list of str, Strategy or Probe
-        Two or more. "hand_made" is a ridge classifier on histograms of gradients and colours, without a network.
+        Two or more. "hand_made" is a ridge classifier without a network, on histograms of gradients and colours, or on
+        TF-IDF of texts, weighed by the training texts of each run.
     shots : int or list of int
         Training pictures per class; a class that has fewer gives all of them.
     seeds : int or list of int, default 5

@@ -94,7 +94,7 @@ class ImageSet:
         if name in ("titles", "origins") and "pictures" in vars(self):  # left out by `make_set` to save memory
             places = [picture.location for picture in self.pictures]
             return np.array(places if name == "origins" else [place.rpartition("/")[2] for place in places], dtype=str)
-        raise AttributeError(f"an ImageSet has no {name!r}")
+        raise AttributeError(f"{type(self).__name__} has no {name!r}")
 
     def _columns(self):
         """Return {name: values} of the columns that are stored."""
