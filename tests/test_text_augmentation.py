@@ -19,7 +19,8 @@ TEXT = "one two three four five six seven eight"
 
 
 def make_recipe():
-    return types.SimpleNamespace(noun="text", crop=str.split, read=lambda texts, index: texts.read(index))
+    steps = {"crop": str.split, "read": lambda texts, index: texts.read(index), "check": lambda texts, *_: texts}
+    return types.SimpleNamespace(noun="text", **steps)
 
 
 def make_text_backbone():

@@ -42,7 +42,7 @@ def reestimate_norm_statistics(backbone, pictures, seed, names=None):
     n_pictures = len(pictures.images)
     random = np.random.default_rng(seed)
     with torch.no_grad():
-        for _ in range(N_PASSES if layers else 0):
+        for _ in range(N_PASSES):
             for indices in np.array_split(random.permutation(n_pictures), math.ceil(n_pictures / BATCH_SIZE)):
                 batch, _labels = pictures.batch(indices, None, 0)
                 with convolutions.together():
