@@ -46,7 +46,7 @@ def describe_run(run):
     described["backbone"] = {
         "name": backbone.name,
         "image_size_px": backbone.image_size_px,
-        "recipe": dataclasses.asdict(backbone.recipe),
+        "recipe": backbone.recipe.describe(),
         "provenance": hide_folders(backbone.provenance),
     }
     if backbone.made is not None:
