@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from torch import nn
 
 import tlkit as tl
+from tlkit.backbones.networks import find_entry
 from tlkit.backbones.weights.error import WeightsError
 from tlkit.training.batches import order_pictures
 from tlkit.training.optimizer import schedule
@@ -239,3 +240,10 @@ def test_missing_weights_are_no_random_ones(folder, tmp_path):
         tl.load_backbone(f"hf:{tmp_path / 'none'}")
     with pytest.raises(WeightsError, match="the hub doesn't give it"):
         tl.load_backbone("hf:some/encoder")
+
+
+def test_the_catalogue_knows_encoders_before_their_files_are_here():
+    entry = find_entry("minilm")
+    assert (entry.licence, entry.weights_size_mb, entry.n_features) == ("Apache-2.0", 91, 384)
+    with pytest.raises(WeightsError, match="tlkit backbones fetch minilm"):
+        tl.extract_features("minilm", ["a text"], progress=False)

@@ -27,7 +27,7 @@ def make_text_entry(name):
     licence, size_mb = "unknown", None
     if members:
         one = members["model.safetensors"]
-        licence, size_mb = one.licence, round(one.n_bytes / 1e6)
+        licence, size_mb = one.licence, round(int(one.n_bytes) / 1e6)
     return Entry(
         name=name,
         weights="pretrained",
