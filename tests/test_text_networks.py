@@ -242,7 +242,8 @@ def test_missing_weights_are_no_random_ones(folder, tmp_path):
         tl.load_backbone("hf:some/encoder")
 
 
-def test_the_catalogue_knows_encoders_before_their_files_are_here():
+def test_the_catalogue_knows_encoders_before_their_files_are_here(monkeypatch, tmp_path):
+    monkeypatch.setenv("TLKIT_CACHE_DIR", str(tmp_path))
     entry = find_entry("minilm")
     assert (entry.licence, entry.weights_size_mb, entry.n_features) == ("Apache-2.0", 91, 384)
     with pytest.raises(WeightsError, match="tlkit backbones fetch minilm"):

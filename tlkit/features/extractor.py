@@ -118,7 +118,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         TypeError, ValueError
             If `X` holds something else than pictures, or a parameter is out of range.
         """
-        request = self._find_network(), X, self.engine, self.precision, self.cache, self.progress
+        network = self._find_network()
+        request = network, network.recipe.gather(X), self.engine, self.precision, self.cache, self.progress
         return extract_features(*request, stage=self.stage, pooled=self.pooled).values
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
