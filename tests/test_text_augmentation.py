@@ -48,7 +48,7 @@ def test_crops_come_before_dropout():
     assert draw_view(TEXT, ("word_dropout", "crop_wide"), make_recipe(), draw=(1, 2, 3)) == expected
 
 
-@pytest.mark.parametrize("name", [*(set(POLICIES + MIXINGS) - set(TEXT_POLICIES)), "word_dropout"])
+@pytest.mark.parametrize("name", [*sorted({*POLICIES, *MIXINGS} - {*TEXT_POLICIES}), "word_dropout"])
 def test_policies_of_the_other_kind_are_refused(name):
     is_text = name == "word_dropout"
     backbone, noun = (make_tiny_backbone(), "picture") if is_text else (make_text_backbone(), "text")
