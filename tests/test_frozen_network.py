@@ -94,7 +94,8 @@ def test_random_weights_and_unknown_names_are_not_remembered(cache):
 
 
 def test_a_map_is_asked_only_where_there_is_one():
-    network = FrozenNetwork("made up", "0", None, ("stem",), {"stem": (1, 50, 768), None: (1, 768)}.get, None)
+    shapes = {"stem": (1, 50, 768), None: (1, 768)}
+    network = FrozenNetwork("made up", "0", make_tiny_backbone().recipe, ("stem",), shapes.get, None)
     assert network.output("stem", True).shape == (768,)
     with pytest.raises(ValueError, match=r"pooled: False, but stem of made up gives 50 × 768 numbers.*pooled=True"):
         network.output("stem", False)

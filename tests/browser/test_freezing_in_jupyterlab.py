@@ -57,6 +57,7 @@ def test_stages_and_norm_layers_are_changed_by_keyboard(lab):
     lab.page.keyboard.press("Escape")
     output.get_by_role("button", name="stage1").focus()
     lab.page.keyboard.press("Space")
+    expect(statistics).to_have_attribute("aria-disabled", "false")  # Python knows of the stage now
     output.get_by_role("radio", name="frozen").focus()
     lab.page.keyboard.press("ArrowRight")
     expect(status).to_contain_text("In the frozen stages norm statistics still move.")
