@@ -102,8 +102,7 @@ class Notes:
             _add(content, state)
         for tensors in (training.start, training.parent, training.best.tensors if training.best else None):
             _add(content, tensors or {})
-        for module in (training.auxiliary, training.critic):
-            _add(content, module.state_dict() if module else {})
+        _add(content, training.critic.state_dict() if training.critic else {})
         _add(content, training.draws.get_states())
         self.write((training.phase_index, training.epoch_index, training.batch_index), content.hexdigest())
 

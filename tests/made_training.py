@@ -13,7 +13,6 @@ def make_training(
     *,
     validation_images=None,
     target=None,
-    auxiliary=None,
     checkpoints=None,
     **settings,
 ):
@@ -28,6 +27,5 @@ def make_training(
         draws=Draws(settings.get("seed", 0)),
         validation_images=validation_images,
         target=target,
-        auxiliary=auxiliary,
         checkpoints=checkpoints,
     )

@@ -10,7 +10,6 @@ import pytest
 import torch
 from made_networks import copy_state, make_tiny_backbone, same_bits
 from made_training import make_training
-from test_auxiliary import make_backbone_with_a_branch
 from torch import nn
 
 import tlkit as tl
@@ -340,13 +339,6 @@ def test_a_single_picture_in_a_step_or_part_is_refused(backbone, images, target)
         TrainingError, match="micro_batch_size: 2 leaves one picture of a batch of 3 alone, which can't"
     ):
         transfer(backbone, images, tune(DeepCoral(1.0)), target=target, batch_size=3, micro_batch_size=2)
-
-
-def test_an_objective_beside_auxiliary_classifiers_is_refused(images, target):
-    backbone = make_backbone_with_a_branch()
-    with pytest.raises(ValueError, match=r"auxiliary classifiers, which can't use a target .* auxiliary=False"):
-        transfer(backbone, images, tune(Mcc(1.0)), target=target)
-    assert transfer(backbone, images, tune(Mcc(1.0), 1, [-1, "head"]), target=target).completed
 
 
 def test_adabn_gives_moved_layers_the_targets_statistics_and_leaves_the_others(backbone, images, target):

@@ -17,7 +17,6 @@ import torch
 from made_networks import make_tiny_backbone
 from made_pythons import other_python
 from made_resumable import SHORT, TUNE, Notes, hash_run, make_images, pull_back, train, watched_batches
-from test_auxiliary import make_backbone_with_a_branch
 
 import tlkit as tl
 from tlkit.adaptation.trained_objectives import Dann
@@ -89,7 +88,6 @@ OPTIONS = {
     "adapting": {"strategy": tl.Strategy([ADAPT, TUNE, ADAPT]), "target": make_images()[:13]},
     "pretraining": {"strategy": tl.Strategy([PRETRAIN, TUNE]), "n_views": 3},
     "pretraining on others": {"strategy": tl.Strategy([PRETRAIN]), "target": make_images()[:13], "n_views": None},
-    "branches": {"backbone": make_backbone_with_a_branch(), "strategy": tl.Strategy([TUNE])},
 }
 
 

@@ -10,13 +10,10 @@ from made_heat import make_random_run
 from made_pictures import make_picture
 from matplotlib.figure import Figure
 
-from tlkit.images.inputs import gather_pictures
 from tlkit.inspection import study_heat_maps
 from tlkit.plots import (
-    draw_channels,
     draw_correlations,
     draw_heat_map,
-    draw_maximally_activating,
     draw_similarity,
     draw_similarity_curve,
 )
@@ -117,23 +114,6 @@ def test_what_is_hot_is_yellow_and_what_is_cold_is_the_picture_in_gray():
     assert [text.get_text() for text in strip.texts] == ["low", "high"]
     assert not draw_heat_map(heat, square, Figure().subplots(), legend=False).child_axes
     assert draw_input(square, Figure().subplots(), title="seen").get_title() == "seen"
-
-
-def test_channels_that_differ_most_come_first():
-    maps = np.zeros((5, 4, 4))
-    for channel, height in enumerate([1, 3, 0, 2, 5]):
-        maps[channel, :2] = height
-    ax = draw_channels(maps, Figure().subplots(), n_shown=4, n_columns=2)
-    assert [text.get_text() for text in ax.texts] == ["4", "1", "3", "0"]
-    assert len(ax.images) == 4
-    with pytest.raises(ValueError, match="maps: shape \\(4, 4\\), expected \\(n_channels, height, width\\)"):
-        draw_channels(maps[0], Figure().subplots())
-
-
-def test_exciting_pictures_have_class_and_reaction():
-    ax = draw_maximally_activating(gather_pictures(PICTURES), [2, 0], [1.25, 0.5], Figure().subplots())
-    assert [text.get_text() for text in ax.texts] == ["unlabelled 1.25", "unlabelled 0.50"]
-    assert len(ax.images) == 2
 
 
 def test_similarities_are_a_curve_above_its_band_or_a_matrix():

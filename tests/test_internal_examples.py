@@ -148,21 +148,7 @@ array([0, 1, 1])
 >>> find_spatial_axes((1, 64, 7, 7)), find_spatial_axes((1, 197, 768)), find_spatial_axes((1, 512))
 ((2, 3), (1,), ())
 """,
-    ("tlkit.summaries.projection", "project_features"): """
->>> values = np.array([[0, 0, 0], [4, 0, 0], [0, 2, 0], [4, 2, 0]], np.float32)
->>> names = np.array(list("abcd"))
->>> features = tl.Features(values, np.zeros(4, int), ["cat"], names, names, {})
->>> project_features(features).round(3) + 0  # the longer side is along the first axis
-array([[-2., -1.],
-       [ 2., -1.],
-       [-2.,  1.],
-       [ 2.,  1.]], dtype=float32)
-""",
-    ("tlkit.summaries.projection", "choose_perplexity"): """
->>> choose_perplexity(1000), choose_perplexity(31)
-(30.0, 10.0)
-""",
-    ("tlkit.summaries.projection", "find_neighbors"): """
+    ("tlkit.summaries.neighbors", "find_neighbors"): """
 >>> values = np.array([[1, 0], [2, 0], [1, 1], [0, 1]], np.float32)
 >>> names = np.array(list("abcd"))
 >>> features = tl.Features(values, np.zeros(4, int), ["cat"], names, names, {})
@@ -170,7 +156,7 @@ array([[-2., -1.],
 >>> indices, similarities.round(3)
 (array([1, 2]), array([1.   , 0.707]))
 """,
-    ("tlkit.summaries.projection", "share_same_class"): """
+    ("tlkit.summaries.neighbors", "share_same_class"): """
 >>> names = np.array(list("abcd"))
 >>> features = tl.Features(np.array([[1, 0], [3, 1], [1, 3], [0, 1]], float), np.array([0, 0, 1, 0]), ["cat", "dog"],
 ...                     names, names, {})
@@ -246,10 +232,6 @@ True
     ("tlkit.plots.backbone_choice", "find_front"): """
 >>> find_front([1, 2, 3, 3], [0.5, 0.4, 0.7, 0.6])
 array([ True, False,  True, False])
-""",
-    ("tlkit.plots.feature_map", "choose_looks"): """
->>> choose_looks(2)[1][1]
-'s'
 """,
     ("tlkit.plots.style", "shorten"): """
 >>> shorten("03221_Animalia_Chordata_Aves_Passeriformes_Icteridae_Sturnella_magna")

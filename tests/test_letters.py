@@ -15,7 +15,6 @@ from matplotlib.text import Text
 import tlkit as tl
 from tlkit.plots import style
 from tlkit.plots.comparison import draw_mistakes
-from tlkit.plots.feature_map import draw_feature_map
 from tlkit.plots.style import make_texts_plain, shorten
 from tlkit.plots.vector import Page, render_figure
 
@@ -62,7 +61,7 @@ def apple_font(no_cache, tmp_path, monkeypatch):
 
 def draw_all(classes, folder):
     """Return drawings of each kind with names of two classes: {name: Figure}."""
-    figures = {name: Figure() for name in ("confusion", "sheet", "map", "recalls", "mistakes")}
+    figures = {name: Figure() for name in ("confusion", "sheet", "recalls", "mistakes")}
     axes = {name: figure.subplots() for name, figure in figures.items()}
     tl.plots.draw_confusion([[3, 1], [0, 4]], classes, axes["confusion"])
     pictures = [(folder / f"{number}.png", classes[number % 2]) for number in range(6)]
@@ -70,9 +69,6 @@ def draw_all(classes, folder):
         make_picture(number).save(path)
     images = tl.load_images([(str(path), label) for path, label in pictures])
     tl.plots.draw_contact_sheet(images, axes["sheet"])
-    values = np.random.default_rng(0).normal(size=(6, 5)).astype(np.float32)
-    features = tl.Features(values, [0, 0, 0, 1, 1, 1], list(classes), images.names, images.names, {})
-    draw_feature_map(features, axes["map"])
     recalls = pd.DataFrame({"class": classes, "n": 4, "source_only": 0.25, "method": 0.75})
     tl.plots.draw_recalls(recalls, axes["recalls"], method="coral")
     mistakes = pd.DataFrame([("1.png", *classes, 0.93)], columns=["picture", "label", "predicted", "probability"])

@@ -130,6 +130,5 @@ def test_what_else_a_phase_says_is_kept(resnet):
 
 
 def test_what_trains_along_with_the_whole_network_still_does(resnet):
-    # The auxiliary classifiers learn in phases that train "all".
     for name in ("gradual", "discriminative", "layer_decay", "by_size"):
         assert "all" in adjust_phases(catalogue.get(name), resnet, 50).phases[-1].train

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 from made_networks import copy_state, make_small_backbone, make_tiny_backbone, same_bits
-from test_auxiliary import make_backbone_with_a_branch
 from torch import nn
 
 import tlkit as tl
@@ -399,8 +398,6 @@ def test_settings_that_it_cannot_use_are_refused(backbone, images, target):
         transfer(backbone, images, pretrain(), balance="weights")
     with pytest.raises(TrainingError, match="batch_size: 1 with 12 pictures makes a batch of one"):
         transfer(backbone, images, pretrain(), batch_size=1)
-    with pytest.raises(ValueError, match=r"auxiliary classifiers, which can't use .* auxiliary=False"):
-        transfer(make_backbone_with_a_branch(), images, pretrain())
     with pytest.raises(ValueError, match="target: 1 pictures, expected two or more"):
         transfer(backbone, images, pretrain(), target=target[:1])
     with pytest.raises(ValueError, match="target: None, but strategy 'pretrained' adapts"):

@@ -11,7 +11,6 @@ from made_training import make_training
 from torch import nn
 
 import tlkit as tl
-from tlkit.backbones.auxiliary import AuxiliaryLoss, Branch
 from tlkit.training.batches import TrainingPictures, order_pictures
 from tlkit.training.frozen_prefix import PrefixOutputs
 from tlkit.training.step import TrainingError
@@ -47,16 +46,9 @@ def pull_back(network, start):
     return 0.2 * sum(((value - start[name]) ** 2).sum() for name, value in network.named_parameters())
 
 
-def train(backbone, images, *, penalty=None, with_branch=False, train=("all",), norms="frozen", **settings):
+def train(backbone, images, *, penalty=None, train=("all",), norms="frozen", **settings):
     """Train a copy for N_STEPS steps, one an epoch by default; returns the Training."""
     backbone = copy.deepcopy(backbone)
-    if with_branch:
-        branch = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 5))
-        with torch.no_grad():
-            branch[2].weight.copy_(torch.linspace(-1, 1, 80).reshape(5, 16))
-            branch[2].bias.zero_()
-        backbone.auxiliary = {"stem": Branch(branch, 5, 0.5)}
-        settings["auxiliary"] = AuxiliaryLoss(backbone, 3, seed=0)
     phase = tl.Phase(list(train), N_STEPS, LEARNING_RATE, penalty=penalty, norm_statistics=norms)
     defaults = {"batch_size": 10, "optimizer": "sgd", "weight_decay": 0.0}
     made = make_training(backbone, make_head(), tl.Strategy([phase]), images, **defaults | settings)
@@ -64,7 +56,7 @@ def train(backbone, images, *, penalty=None, with_branch=False, train=("all",), 
     return made
 
 
-def train_slowly(backbone, images, *, smoothing, class_weights, penalty, with_branch=False):
+def train_slowly(backbone, images, *, smoothing, class_weights, penalty):
     """Picture by picture in float64, a loop over classes for the loss, and SGD with Nesterov momentum by hand."""
     network, head = copy.deepcopy(backbone).double().eval(), make_head().double()
     start = {name: value.detach().clone() for name, value in network.named_parameters()}
@@ -116,13 +108,13 @@ def test_parts_of_any_size_and_the_whole_equal_a_slow_loop(backbone, images, smo
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_parts_equal_the_whole_with_everything_at_once(backbone, images, optimizer):
-    settings = {"label_smoothing": 0.1, "balance": "weights", "penalty": pull_back, "with_branch": True}
+    settings = {"label_smoothing": 0.1, "balance": "weights", "penalty": pull_back}
     settings |= {"max_grad_norm": 0.5, "optimizer": optimizer, "batch_size": 5}  # two steps an epoch
     whole, parts = (train(backbone, images, micro_batch_size=size, **settings) for size in (None, 3))
     for row, other in zip(whole.history, parts.history, strict=True):
         assert row["loss"] == pytest.approx(other["loss"], rel=1e-4)
         assert row["accuracy"] == other["accuracy"]
-    states = [copy_state(made.backbone) | copy_state(made.auxiliary) for made in (whole, parts)]
+    states = [copy_state(made.backbone) | copy_state(made.head) for made in (whole, parts)]
     assert all(torch.allclose(value, states[1][name], rtol=0, atol=1e-3) for name, value in states[0].items())
 
 

@@ -14,15 +14,12 @@ from pathlib import Path
 import pandas as pd
 import tlkit as tl
 from made_explorers import CASES
-from made_features import make_features
 from made_networks import make_tiny_backbone
 from made_pictures import write_classes
 
 folder = write_classes(Path(tempfile.mkdtemp()) / "pets", {"cat": 12, "dog": 12})
 images = tl.load_images(folder)
 train, test = images.split(test_fold=0)
-made = make_features(n_pictures=len(images))
-features = tl.Features(made.values, images.labels, images.classes, images.names, images.groups, {})
 row = {"n_flops": 1e9, "accuracy": 0.7, "offline": True}
 table = pd.DataFrame([{"name": "tiny"} | row, {"name": "large"} | row | {"n_flops": 3e10, "offline": False}])
 """,
@@ -33,7 +30,6 @@ table = pd.DataFrame([{"name": "tiny"} | row, {"name": "large"} | row | {"n_flop
     'tl.widgets.Prediction("grows", "Does the gain grow?", ["grows", "shrinks"])',
     "tl.widgets.BackboneTable(table)",
     'tl.widgets.BackboneChooser(table, ["accuracy"])',
-    "tl.widgets.FeatureMapExplorer(features, images)",
     "tl.widgets.FreezeScoreExplorer(make_tiny_backbone(), train, test)",
     'tl.widgets.PictureLabeler(folder, ["cat", "dog"])',
     'run = tl.transfer(make_tiny_backbone(), train, "linear_probe")\ntl.widgets.PictureCleaner(run, images).wait()',

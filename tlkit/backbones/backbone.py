@@ -97,7 +97,6 @@ class Backbone(nn.Module):
         self.tail = tail
         self.made = None  # the arguments of `from_module`, if it made this backbone
         self._needs_values = False
-        self.auxiliary = {}  # {stage: Branch}, if loaded with auxiliary=True; no part of the forward pass
         self.n_features = self.infer_shape()[1]
 
     @classmethod

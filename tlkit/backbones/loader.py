@@ -5,7 +5,6 @@ import importlib
 import os
 from collections.abc import Sequence
 
-from tlkit.backbones.auxiliary import check_auxiliary, take_branches
 from tlkit.backbones.backbone import Backbone
 from tlkit.backbones.networks import find_entry, is_text, list_entries, read_weights_tag
 from tlkit.backbones.recipe import Recipe, read_size
@@ -28,7 +27,6 @@ def load_backbone(
     *,
     seed: int = 0,
     allow: Sequence[str] = (),
-    auxiliary: bool = False,
     n_channels: int = 3,
     n_tokens: int | None = None,
     recipe: Recipe | None = None,
@@ -52,9 +50,6 @@ def load_backbone(
     allow : sequence of str
         Patterns of names of tensors, for example "blocks.*", that need not fit: they stay random, or are ignored if the
         network lacks them. `provenance` lists them.
-    auxiliary : bool
-        Keep the auxiliary classifiers of GoogLeNet or Inception-v3, which torchvision states that it didn't train.
-        `transfer` trains them in phases that train "all", then drops them.
     n_channels : int
         Channels of the pictures. For others than 3, the first convolution is adapted as in timm: its weights are summed
         over the colours for 1 channel, else repeated and scaled.
@@ -84,7 +79,7 @@ def load_backbone(
     (1280, ('stem', 'stage1'))
     """
     if is_text(name):
-        others = {"image_size_px": image_size_px, "allow": allow, "auxiliary": auxiliary, "recipe": recipe, "cut": cut}
+        others = {"image_size_px": image_size_px, "allow": allow, "recipe": recipe, "cut": cut}
         load_text = importlib.import_module("tlkit.backbones.text_networks").load_text
         return load_text(name, weights, n_tokens, seed, others | {"n_channels": n_channels - 3})
     if n_tokens is not None:
@@ -100,8 +95,6 @@ def load_backbone(
     weights = read_weights_tag(name, weights)
     entry = _choose_entry(name, weights, image_size_px)
     recipe = recipe or (entry.recipe if image_size_px is None else entry.recipe.at(image_size_px))
-    if auxiliary:
-        check_auxiliary(name, recipe.crop_size_px)
     # Missing weights are reported before the network is built.
     path = None if weights is None else find_weights(entry, weights)
     with Draws(seed):
@@ -136,8 +129,6 @@ def load_backbone(
             f"image_size_px: {recipe.crop_size_px}, which {name} can't take ({error}); its weights were trained with "
             f"{entry.recipe.crop_size_px}"
         ) from error
-    if auxiliary:
-        backbone.auxiliary = take_branches(name, network)
     return backbone
 
 

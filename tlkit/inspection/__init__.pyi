@@ -1,5 +1,3 @@
-from .channels import feature_maps as feature_maps
-from .channels import find_maximally_activating as find_maximally_activating
 from .diagnosis import diagnose as diagnose
 from .heat_maps import grad_cam as grad_cam
 from .heat_maps import integrated_gradients as integrated_gradients
@@ -21,10 +19,8 @@ __all__ = [
     "cka",
     "compare_stages",
     "diagnose",
-    "feature_maps",
     "find_label_errors",
     "find_leaks",
-    "find_maximally_activating",
     "find_near_duplicates",
     "grad_cam",
     "integrated_gradients",

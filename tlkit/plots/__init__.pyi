@@ -5,8 +5,6 @@ from .augmentation import draw_ablation as draw_ablation
 from .augmentation import draw_augmentations as draw_augmentations
 from .backbone_choice import draw_agreement as draw_agreement
 from .calibration import draw_reliability as draw_reliability
-from .channels import draw_channels as draw_channels
-from .channels import draw_maximally_activating as draw_maximally_activating
 from .confusion import draw_confusion as draw_confusion
 from .confusion import draw_recalls as draw_recalls
 from .contact_sheet import draw_contact_sheet as draw_contact_sheet
@@ -29,7 +27,6 @@ __all__ = [
     "draw_ablation",
     "draw_agreement",
     "draw_augmentations",
-    "draw_channels",
     "draw_confusion",
     "draw_contact_sheet",
     "draw_correlations",
@@ -39,7 +36,6 @@ __all__ = [
     "draw_gap_matrix",
     "draw_heat_map",
     "draw_interpolation",
-    "draw_maximally_activating",
     "draw_pairs",
     "draw_recalls",
     "draw_reliability",

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from tlkit.arguments import check_known
-from tlkit.summaries.projection import find_neighbors, share_same_class
+from tlkit.summaries.neighbors import find_neighbors, share_same_class
 
 N_NEIGHBORS = 5
 _COLUMNS = ("cut", "head", "accuracy", "accuracy_low", "accuracy_high")

@@ -125,7 +125,6 @@ def _read_phase(score, columns):
     stages = [part for part in score.parts if part not in KEYWORDS]
     of_stages = {rates.get(stage, 0.0) for stage in stages}
     if len(of_stages) == 1 and min(of_stages) > 0 and "head" in rates:
-        # Networks with auxiliary classifiers train these only along with "all".
         rates = {"all": of_stages.pop()} | {part: rate for part, rate in rates.items() if part not in stages}
         if rates["head"] == rates["all"]:
             del rates["head"]

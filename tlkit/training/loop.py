@@ -39,12 +39,11 @@ class Training:
         draws,
         validation_images=None,
         target=None,
-        auxiliary=None,
         tuned_stages=(),
         checkpoints=None,
     ):
         self.backbone, self.head, self.strategy, self.settings = backbone, head, strategy, settings
-        self.original, self.draws, self.auxiliary, self.checkpoints = original, draws, auxiliary, checkpoints
+        self.original, self.draws, self.checkpoints = original, draws, checkpoints
         self.device = next(head.parameters()).device
         self.pictures, self.validation_pictures, self.target = (
             None if part is None else TrainingPictures(part, backbone.recipe, settings.seed, settings.n_views)

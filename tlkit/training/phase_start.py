@@ -1,7 +1,6 @@
 """The start of a phase: freezing, the frozen prefix, the optimizer, and mixed precision."""
 
 import numpy as np
-import torch
 from torch import nn
 
 from tlkit.cpu.draws import Draws
@@ -20,8 +19,6 @@ def start_phase(training):
         training.parent = copy_tensors(take_tensors(backbone, training.head))
     groups = apply_phase(backbone, training.head, phase)
     training.n_trained = max(training.n_trained, sum(value.numel() for _, values in groups for value in values))
-    if training.auxiliary and "all" in phase.train:
-        groups += training.auxiliary.to(training.device, memory_format=torch.channels_last).prepare(phase)
     groups += _make_critic(training)
     connect_inputs(training)
     training.optimizer = make_optimizer(settings.optimizer, groups, settings.weight_decay)

@@ -19,8 +19,7 @@ def reinitialise(backbone, seed):
     """Return a backbone of the same kind and size with random weights."""
     if backbone.made is not None:
         return importlib.import_module("tlkit.backbones.own_network").redraw_own(backbone, seed)
-    settings = backbone.recipe.settings | {"auxiliary": bool(backbone.auxiliary), "seed": seed}
-    return load_backbone(backbone.name, weights=None, **settings)
+    return load_backbone(backbone.name, weights=None, seed=seed, **backbone.recipe.settings)
 
 
 def reestimate_norm_statistics(backbone, pictures, seed, names=None):

@@ -121,13 +121,8 @@ def check_training_pictures(images):
         raise ValueError(f"images: pictures of {n_present} class, expected two classes or more")
 
 
-def check_target(strategy, target, backbone):
+def check_target(strategy, target):
     """Raise ValueError or TypeError if a strategy and the pictures of a target domain don't fit each other."""
-    if backbone.auxiliary and any(phase.objective and "all" in phase.train for phase in strategy.phases):
-        raise ValueError(
-            "objective: in a phase that trains auxiliary classifiers, which can't use a target domain or pictures "
-            "without labels: load the backbone with auxiliary=False"
-        )
     if target is None:
         if needs_target(strategy):
             raise ValueError(

@@ -14,7 +14,6 @@ def take_state(training):
     """Return a `Training` between two steps as ({name: tensor}, {name: plain value for JSON}); nothing is copied."""
     tensors = take_tensors(training.backbone, training.head)
     for part, values in (
-        ("auxiliary", training.auxiliary.state_dict() if training.auxiliary else {}),
         ("critic", training.critic.state_dict() if training.critic else {}),
         ("start", training.start or {}),
         ("parent", training.parent or {}),
@@ -47,8 +46,6 @@ def put_state(training, tensors, facts):
     for name in _PLAIN_ATTRIBUTES:
         setattr(training, name, facts[name])
     training.tuned_stages = set(facts["tuned_stages"])
-    if training.auxiliary:
-        training.auxiliary.load_state_dict(parts["auxiliary"])
     training.loaded_critic = parts.get("critic")
     if "pseudo_labels" in parts:
         training.pseudo_labels = parts["pseudo_labels"][""].to(training.device)

@@ -79,19 +79,17 @@ def compute_gradients(training, indices, target_indices):
 def compute_loss(training, micro_batch, *, is_first):
     """Return the part of a micro-batch in the loss of its step, and its source's scores (n, n_classes)."""
     phase, labels = training.phase, micro_batch.labels
-    loss, features, branch_loss = 0.0, None, 0.0
+    loss = 0.0
     autocast = torch.autocast(training.device.type, torch.bfloat16, enabled=training.mixed_precision)
     with autocast, QuickConvolutions(), training.draws:
-        if training.auxiliary and "all" in phase.train:
-            features, branch_loss = training.auxiliary(training.backbone, micro_batch.inputs, labels)
-        features = training.network(micro_batch.inputs) if features is None else features
+        features = training.network(micro_batch.inputs)
         all_scores = training.head(features)
         scores = all_scores[: len(labels)]
         if not is_source_free(phase):
             weights, smoothing = training.class_weights, training.settings.label_smoothing
             loss = nn.functional.cross_entropy(scores, labels, weights, label_smoothing=smoothing)
     if not is_source_free(phase):
-        loss = loss * _find_loss_share(training, micro_batch) + branch_loss * micro_batch.share
+        loss = loss * _find_loss_share(training, micro_batch)
     with training.draws:
         if phase.objective:
             loss = loss + _apply_objective(training, micro_batch, features.float(), all_scores.float())

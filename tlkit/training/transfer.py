@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from tlkit.backbones.auxiliary import AuxiliaryLoss
 from tlkit.backbones.backbone import Backbone, hash_tensors
 from tlkit.backbones.loader import load_backbone
 from tlkit.cpu.draws import Draws
@@ -68,8 +67,7 @@ def transfer(
     Parameters
     ----------
     backbone : Backbone or str
-        Backbone, which stays as it is, or a name for `load_backbone`. Auxiliary classifiers (`auxiliary=True`) train
-        along in phases that train "all"; the run has none of them.
+        Backbone, which stays as it is, or a name for `load_backbone`.
     images : ImageSet
         Training pictures of at least two classes.
     strategy : Strategy or str, default="linear_probe"
@@ -172,7 +170,7 @@ def transfer(
     settings.check_use(planned)
     tuned = changes_backbone(planned, backbone)
     target = None if target is None else gather_pictures(target, "target")
-    check_target(planned, target, backbone)
+    check_target(planned, target)
     description = strategy.describe() | {"phases": planned.describe()["phases"]} | settings.describe()
     target_digests = [] if target is None else list_digests(target)
     if target is not None:
@@ -185,9 +183,6 @@ def transfer(
         backbone.to(memory_format=torch.channels_last)  # as the batches, or each step would rearrange the weights
         nn.init.zeros_(head.bias)
         head.to(next(backbone.parameters()).device)
-        auxiliary = AuxiliaryLoss(backbone, len(images.classes), seed=settings.seed) if backbone.auxiliary else None
-        if auxiliary:
-            description["auxiliary"] = auxiliary.weights
         checkpoints = None
         if checkpoint is not None:
             identity = {
@@ -201,12 +196,10 @@ def transfer(
             }
             checkpoints = Checkpoints(checkpoint, settings.checkpoint_every_s, identity)
         context = {"original": original, "draws": draws, "validation_images": validation_images, "target": target}
-        context |= {"auxiliary": auxiliary, "checkpoints": checkpoints}
-        training = Training(backbone, head, planned, training_images, settings, **context)
+        training = Training(backbone, head, planned, training_images, settings, checkpoints=checkpoints, **context)
         completed = training.run()
     merge_lora(training)  # if the training was stopped before its strategy's `finish`, or the strategy has none
     backbone.to(memory_format=torch.contiguous_format).eval()
-    backbone.auxiliary = {}
     start_hash = hash_tensors(original.state_dict())
     changed = list_changed(backbone.state_dict(), original.state_dict())
     if changed:

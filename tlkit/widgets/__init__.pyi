@@ -5,7 +5,6 @@ from .backbone_table import BackboneTable as BackboneTable
 from .claim_explorer import ClaimExplorer as ClaimExplorer
 from .comparison_explorer import ComparisonExplorer as ComparisonExplorer
 from .cut_explorer import CutExplorer as CutExplorer
-from .feature_map_explorer import FeatureMapExplorer as FeatureMapExplorer
 from .freeze_score_explorer import FreezeScoreExplorer as FreezeScoreExplorer
 from .freezing_explorer import FreezingExplorer as FreezingExplorer
 from .heat_map_explorer import HeatMapExplorer as HeatMapExplorer
@@ -23,7 +22,6 @@ __all__ = [
     "ClaimExplorer",
     "ComparisonExplorer",
     "CutExplorer",
-    "FeatureMapExplorer",
     "FreezeScoreExplorer",
     "FreezingExplorer",
     "HeatMapExplorer",

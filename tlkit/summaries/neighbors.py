@@ -1,36 +1,12 @@
-"""Projections of features into the plane, and nearest neighbours among the features themselves."""
+"""Nearest neighbours among features, by cosine similarity, without pictures of the same group."""
 
 import numpy as np
 
-from tlkit.arguments import check_count, check_finite, check_known
+from tlkit.arguments import check_count
 from tlkit.features.arrays import check_features
 from tlkit.heads.numerics import limit_threads
 
-METHODS = {"pca": "PCA", "tsne": "t-SNE"}
-MIN_PICTURES = 4
-USUAL_PERPLEXITY = 30
 _MEMORY_MIB = 256  # of distances at a time
-_N_COMPONENTS_BEFORE_TSNE = 50  # its authors first reduce to about 30 to 50 principal components
-
-
-def project_features(features, method="pca"):
-    """Return positions (n_samples, 2) float32 of features by "pca" or "tsne" (van der Maaten & Hinton 2008)."""
-    check_known("method", method, METHODS)
-    values = check_mappable(features)
-    if method == "pca":
-        return _reduce(values, 2)
-    from sklearn.manifold import TSNE
-
-    values = _reduce(values, min(_N_COMPONENTS_BEFORE_TSNE, *values.shape))
-    with limit_threads(values):
-        # Nothing is random, since t-SNE starts from the first two principal components.
-        tsne = TSNE(2, perplexity=choose_perplexity(len(values)), init="pca", random_state=0)
-        return tsne.fit_transform(values).astype(np.float32)
-
-
-def choose_perplexity(n_pictures):
-    """Return the perplexity for t-SNE, roughly its number of neighbours per picture: 30, less for few pictures."""
-    return min(float(USUAL_PERPLEXITY), (n_pictures - 1) / 3)
 
 
 def find_neighbors(features, index, n_neighbors=5):
@@ -72,20 +48,6 @@ def share_same_class(features):
     return float(np.nanmean(same)) if not np.isnan(same).all() else float("nan")
 
 
-def check_mappable(features):
-    """Return the values (n_samples, n_features) of features that can be projected, else raise ValueError."""
-    values = _check_pooled(features)
-    if len(values) < MIN_PICTURES or values.shape[1] < 2:
-        raise ValueError(
-            f"features: {len(values)} pictures × {values.shape[1]} features, expected at least {MIN_PICTURES} × 2; "
-            "take more pictures"
-        )
-    check_finite("features", values)
-    if not np.ptp(values, axis=0).any():
-        raise ValueError("features: the same for every picture, so there is nothing to map; check what was extracted")
-    return values
-
-
 def _check_pooled(features):
     """Return the values (n_samples, n_features) of pooled features, else raise ValueError."""
     check_features(features)
@@ -95,13 +57,3 @@ def _check_pooled(features):
             "extract them with pooled=True"
         )
     return features.values
-
-
-def _reduce(values, n_components):
-    """Return the principal components (n_samples, n_components) float32 of values."""
-    from sklearn.decomposition import PCA
-
-    # ARPACK finds a few components exactly and fast, but can't find all. scikit-learn fixes the signs.
-    solver = "arpack" if n_components < min(values.shape) else "full"
-    with limit_threads(values):
-        return PCA(n_components, svd_solver=solver, random_state=0).fit_transform(values).astype(np.float32)
