@@ -38,6 +38,9 @@ from . import (
     strategies as strategies,
 )
 from . import (
+    studies as studies,
+)
+from . import (
     texts as texts,
 )
 from . import (
@@ -64,6 +67,7 @@ from .inspection.freezing_audit import audit_freezing as audit_freezing
 from .strategies.probe import Probe as Probe
 from .strategies.strategy import Phase as Phase
 from .strategies.strategy import Strategy as Strategy
+from .studies.study import Study as Study
 from .texts.sources import load_texts as load_texts
 from .texts.textset import TextSet as TextSet
 from .training.run import Run as Run
@@ -83,6 +87,7 @@ __all__ = [
     "Probe",
     "Run",
     "Strategy",
+    "Study",
     "TextSet",
     "adaptation",
     "audit_freezing",
@@ -107,6 +112,7 @@ __all__ = [
     "plots",
     "selection",
     "strategies",
+    "studies",
     "texts",
     "train",
     "training",

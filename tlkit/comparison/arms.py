@@ -106,11 +106,11 @@ def run_arms(backbone, images, arms, shots, seeds, test, on_run=None, **settings
     """Run every arm at each number of shots with each seed; return (runs, predictions), two DataFrames."""
     runner = ArmRunner(backbone, images, arms, shots, seeds, test)
     settings |= {"unit_of": lambda cell: cell.seed, "units": "seeds", "may_fork": runner.needs_training}
-    settings |= {"on_result": on_run and (lambda *result: on_run(*_tabulate([result])))}
-    return _tabulate(run_cells(runner.cells, runner, runner.extract, **settings))
+    settings |= {"on_result": on_run and (lambda *result: on_run(*tabulate_arms([result])))}
+    return tabulate_arms(run_cells(runner.cells, runner, runner.extract, **settings))
 
 
-def _tabulate(results):
+def tabulate_arms(results):
     """Return (runs, predictions) of results, as `Comparison` has them."""
     runs, predictions = tabulate(results, ArmCell._fields)
     probabilities = [evaluation.probabilities.max(axis=1) for _, (evaluation, _) in results]
@@ -144,11 +144,11 @@ class ArmCell(typing.NamedTuple):
 class ArmRunner:
     """Runs an `ArmCell`; the pictures are drawn once for all arms, and features are computed once by `extract`."""
 
-    def __init__(self, backbone, images, arms, shots, seeds, test=None):
-        self.backbone, self.arms = backbone, arms
+    def __init__(self, backbone, images, arms, shots, seeds, test=None, settings=None):
+        self.backbone, self.arms, self.settings = backbone, arms, settings or {}
         self.sets = [images] if test is None else [images, test]
         # An arm that needs no training amounts to a `Probe`; the others have None.
-        self.probes = {name: _find_probe(arm) for name, arm in arms.items()}
+        self.probes = {name: _find_probe(arm, self.settings) for name, arm in arms.items()}
         # Of each set: its Features by source, and the row of each picture.
         self.features, self.rows = {}, [{name: row for row, name in enumerate(part.names)} for part in self.sets]
         self.cells, self.draws, self.first_seed = [], {}, seeds[0]
@@ -167,14 +167,15 @@ class ArmRunner:
         """Return whether the arm of a cell is trained, rather than a probe solved on features of this process."""
         return not self.probes[cell.strategy]
 
-    def extract(self, progress, in_fork):
-        """Compute the features of all pictures that arms need; in a fork only those that are kept on disk."""
-        for name, probe in self.probes.items():
+    def extract(self, progress, in_fork, names=None):
+        """Compute the features of all pictures that (some) arms need; in a fork only those that are kept on disk."""
+        probes = {name: self.probes[name] for name in names or self.probes}
+        for name, probe in probes.items():
             if probe and not (in_fork and name == HAND_MADE):
                 source = self._find_source(name)
                 if source not in self.features:
                     self.features[source] = self._extract(source, progress)
-        trained = [arm for name, arm in self.arms.items() if not self.probes[name]]
+        trained = [self.arms[name] for name, probe in probes.items() if not probe]
         if any(not arm.prepare and arm.phases[0].n_epochs is None for arm in trained):
             # They first solve a head on the unchanged backbone: with all pictures at once, runs find features on disk.
             self._extract((None, True), progress)
@@ -210,7 +211,7 @@ class ArmRunner:
         """Train a strategy."""
         from tlkit.training.transfer import transfer
 
-        run = transfer(self.backbone, train, self.arms[name], seed=seed, progress=False)
+        run = transfer(self.backbone, train, self.arms[name], seed=seed, progress=False, **self.settings)
         if not run.completed:
             raise KeyboardInterrupt
         return run.evaluate(test), {name: getattr(run, name) for name in ("n_steps", *_COSTS)}
@@ -236,8 +237,8 @@ class ArmRunner:
         return [extract_features(self.backbone, images, **settings) for images in self.sets]
 
 
-def _find_probe(arm):
-    """Return the `Probe` that an arm amounts to if it needs no training, else None."""
+def _find_probe(arm, settings):
+    """Return the `Probe` that an arm amounts to if it needs no training, else None; `transfer` applies settings."""
     from tlkit.strategies.probe import Probe
 
     if arm == HAND_MADE:
@@ -245,4 +246,4 @@ def _find_probe(arm):
     if isinstance(arm, Probe):
         return arm
     is_solved = all(phase.n_epochs is None and phase.objective is None for phase in arm.phases)
-    return Probe("logistic", name=arm.name) if is_solved and not (arm.prepare or arm.finish) else None
+    return Probe("logistic", name=arm.name) if is_solved and not (arm.prepare or arm.finish or settings) else None

@@ -5,7 +5,6 @@ unless there are workers.
 """
 
 import contextlib
-import itertools
 import sys
 
 import numpy as np
@@ -38,36 +37,47 @@ def tabulate(results, columns):
     return pd.DataFrame([cell._asdict() | row for cell, (_, row) in results]), pd.concat(tables, ignore_index=True)
 
 
-def run_cells(cells, run, prepare, *, unit_of, units, progress, n_workers, may_fork=None, on_result=None, title):
-    """Return [(cell, run(cell))] in the order of `cells`; after Ctrl-C, those of units whose cells are all finished."""
+def share_cells(cells, run, prepare, *, n_workers, may_fork=None, progress=False, bar=None):
+    """Yield (index, run(cell)) of each cell as it ends, of this process and of forked ones."""
     # `prepare(progress, in_fork)` computes features that runs share. Features on disk come from a process of its own,
     # which frees its memory before workers start. The workers are forked before this process itself prepares, since
     # OpenVINO's threads don't survive a fork.
-    results = {}
     forked = [index for index, cell in enumerate(cells) if may_fork is None or may_fork(cell)]
     own = sorted(set(range(len(cells))) - set(forked))
     n_helpers = max(0, min(n_workers, len(forked)) - 1)
-    with show_progress(len(cells), title, "run", progress, leave=True) as bar:
-        if n_helpers:  # a bar of a notebook wouldn't show in the other process
+    if n_helpers:  # a bar of a notebook wouldn't show in the other process
+        if bar is not None:
             bar.set_postfix_str("features of all pictures")
-            call_in_fork(lambda: prepare(progress and sys.stderr.isatty(), True))
-        helpers = Helpers(lambda index: run(cells[index]), n_helpers, describe=lambda index: str(cells[index]))
-        with contextlib.closing(helpers):
-            prepare(progress, False)
+        call_in_fork(lambda: prepare(progress and sys.stderr.isatty(), True))
+    helpers = Helpers(lambda index: run(cells[index]), n_helpers, describe=lambda index: str(cells[index]))
+    with contextlib.closing(helpers):
+        prepare(progress, False)
+        if bar is not None:
             bar.unpause()  # the time left depends on runs alone
-            try:
-                own_results = ((index, run(cells[index])) for index in own)
-                for index, result in itertools.chain(own_results, helpers.share(forked)):
-                    results[index] = result
-                    if on_result:
-                        on_result(cells[index], result)
-                    bar.set_postfix_str(str(cells[index]), refresh=False)
-                    bar.update()
-            except KeyboardInterrupt:
-                unfinished = {unit_of(cell) for index, cell in enumerate(cells) if index not in results}
-                finished = {unit_of(cell) for cell in cells} - unfinished
-                if not finished:
-                    raise
-                warn(f"interrupted; the {len(finished)} {units} that all arms have finished are kept")
-                results = {index: result for index, result in results.items() if unit_of(cells[index]) in finished}
+        yield from ((index, run(cells[index])) for index in own)
+        yield from helpers.share(forked)
+
+
+def run_cells(cells, run, prepare, *, unit_of, units, progress, n_workers, may_fork=None, on_result=None, title):
+    """Return [(cell, run(cell))] in the order of `cells`; after Ctrl-C, those of units whose cells are all finished."""
+    results = {}
+    options = {"n_workers": n_workers, "may_fork": may_fork, "progress": progress}
+    with (
+        show_progress(len(cells), title, "run", progress, leave=True) as bar,
+        contextlib.closing(share_cells(cells, run, prepare, bar=bar, **options)) as shared,
+    ):
+        try:
+            for index, result in shared:
+                results[index] = result
+                if on_result:
+                    on_result(cells[index], result)
+                bar.set_postfix_str(str(cells[index]), refresh=False)
+                bar.update()
+        except KeyboardInterrupt:
+            unfinished = {unit_of(cell) for index, cell in enumerate(cells) if index not in results}
+            finished = {unit_of(cell) for cell in cells} - unfinished
+            if not finished:
+                raise
+            warn(f"interrupted; the {len(finished)} {units} that all arms have finished are kept")
+            results = {index: result for index, result in results.items() if unit_of(cells[index]) in finished}
     return [(cells[index], results[index]) for index in sorted(results)]

@@ -1,0 +1,3 @@
+from .study import Study as Study
+
+__all__ = ["Study"]

@@ -1,0 +1,145 @@
+"""The file of a study: SQLite with one row per cell, which one process writes and any number read."""
+
+import contextlib
+import json
+import socket
+import sqlite3
+import time
+import zlib
+from pathlib import Path
+
+import filelock
+import pandas as pd
+import psutil
+
+import tlkit
+from tlkit.storage import locked
+
+_FORMAT = 0x746C6B31  # "tlk1", SQLite's application_id of these files
+_TABLES = """
+CREATE TABLE IF NOT EXISTS cells (key TEXT PRIMARY KEY, cell TEXT NOT NULL, state TEXT NOT NULL, version TEXT,
+    ended_s REAL, row TEXT, reason TEXT, predictions BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+_FACT = "INSERT OR REPLACE INTO facts VALUES (?, ?)"
+_KEPT = (
+    "INSERT INTO cells (key, cell, state) VALUES (?, ?, 'open') ON CONFLICT (key) DO UPDATE SET cell = excluded.cell"
+)
+_DONE = (
+    "UPDATE cells SET state = 'done', version = ?, ended_s = ?, row = ?, reason = NULL, predictions = ? WHERE key = ?"
+)
+_FAILED = "UPDATE cells SET state = 'failed', version = ?, ended_s = ?, reason = ? WHERE key = ? AND state != 'done'"
+
+
+class Store:
+    """Cells of a study in a file."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self._writer = None
+
+    def read(self, query, *values):
+        """Return the rows of a query; none if there is no file yet."""
+        if not self.path.exists():
+            return []
+        with contextlib.closing(self._connect()) as connection:
+            return connection.execute(query, values).fetchall()
+
+    def read_fact(self, name):
+        """Return a fact about the study, or None."""
+        return next((json.loads(value) for (value,) in self.read("SELECT value FROM facts WHERE name = ?", name)), None)
+
+    def find_writer(self):
+        """Return what describes the process that writes to the file, or None; of another machine it may have ended."""
+        writer = self.read_fact("writer")
+        if writer and writer["machine"] == socket.gethostname():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                return writer if psutil.Process(writer["process"]).create_time() == writer["born_s"] else None
+            return None
+        return writer
+
+    @contextlib.contextmanager
+    def writing(self, n_workers):
+        """Hold the lock of the file, and tell readers which process does; another writer is refused."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(locked(f"{self.path}.lock", 1))
+            except filelock.Timeout:
+                other = self.read_fact("writer") or {"process": "unknown", "machine": "unknown"}
+                who = f"process {other['process']} of machine {other['machine']}"
+                advice = "wait for its end, or take another store"
+                raise RuntimeError(f"store: {self.path} is being written by {who}: {advice}") from None
+            process = psutil.Process()
+            writer = {"process": process.pid, "born_s": process.create_time(), "machine": socket.gethostname()}
+            try:
+                self._write(_FACT, ("writer", json.dumps(writer | {"n_workers": n_workers})))
+                yield
+                self._write(_FACT, ("writer", "null"))
+            finally:
+                self._close()
+
+    def plan(self, cells, facts):
+        """Add the cells that the file lacks, and facts about the study."""
+        self._write(_KEPT, *((cell.key, json.dumps(cell._asdict())) for cell in cells))
+        rows = [(name, json.dumps(value)) for name, value in facts.items()]
+        self._write(_FACT, *rows)
+        self._close()  # a connection must not be there when processes are forked
+
+    def keep(self, cell, outcome):
+        """Write an outcome, (row, predictions) or an exception, which replaces no result; return (row, predictions)."""
+        if isinstance(outcome, BaseException):
+            reason = describe_failure(outcome)
+            self._write(_FAILED, (tlkit.__version__, time.time(), reason, cell.key))
+            return {"reason": reason}, None
+        row, predictions = outcome
+        packed = zlib.compress(json.dumps(predictions.to_dict("list")).encode(), 1)
+        self._write(_DONE, (tlkit.__version__, time.time(), json.dumps(row), packed, cell.key))
+        return row, predictions
+
+    def list_ended(self, rerun=()):
+        """Return the keys of the cells that are done or have failed, without those to be run again."""
+        rows = self.read("SELECT key, state, version FROM cells WHERE state != 'open'")
+        is_older = {key for key, state, version in rows if state == "done" and version != tlkit.__version__}
+        failed = {key for key, state, _ in rows if state == "failed"}
+        left_out = (is_older if "older" in rerun else set()) | (failed if "failed" in rerun else set())
+        return {key for key, _, _ in rows} - left_out
+
+    def _write(self, query, *rows):
+        """Write rows in one transaction."""
+        if self._writer is None:
+            self._writer = self._connect()
+            self._writer.executescript(f"PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; {_TABLES}")
+            self._writer.execute(f"PRAGMA application_id = {_FORMAT}")
+        with self._writer:
+            self._writer.executemany(query, rows)
+
+    def _close(self):
+        """Move all rows from the log into the file itself, and close it."""
+        if self._writer:
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._writer.close()
+        self._writer = None
+
+    def _connect(self):
+        """Return a connection; ValueError if the file is none of a study."""
+        connection = sqlite3.connect(self.path, timeout=60)
+        try:
+            ((number,),) = connection.execute("PRAGMA application_id").fetchall()
+            ((n_tables,),) = connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+        except sqlite3.DatabaseError as error:
+            raise ValueError(f"store: {self.path} is no file of a study ({error}): take another name") from None
+        if number != _FORMAT and n_tables:
+            raise ValueError(f"store: {self.path} is a database of another program: take another name")
+        return connection
+
+
+def describe_failure(error):
+    """Return the reason of a failed cell in one line."""
+    text = str(error) if type(error).__name__ == "CellError" else f"{type(error).__name__}: {error}"
+    return " ".join(text.split())
+
+
+def unpack(blob):
+    """Return the predictions of a cell as a DataFrame."""
+    return pd.DataFrame(json.loads(zlib.decompress(blob)))

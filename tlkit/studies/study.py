@@ -1,0 +1,143 @@
+"""`Study`: a grid of runs whose results are stored as they come, and which goes on where it was stopped."""
+
+import contextlib
+import functools
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tlkit as tl
+from tlkit.arguments import check_known
+from tlkit.comparison.arms import DEFAULT_SIZE_PX
+from tlkit.comparison.compare import DEFAULT_STRATEGIES
+from tlkit.comparison.workers import check_workers
+from tlkit.images.splits import N_FOLDS
+from tlkit.notices import show_progress, warn
+from tlkit.studies.forked_engine import run_forked
+from tlkit.studies.grid import read_grid
+from tlkit.studies.store import Store
+
+
+class Study:
+    """A stored grid of runs: networks × sets × strategies × shots × seeds, which can be stopped and go on at any time.
+
+    All of it is checked before anything runs. Each run is a row of the store, a SQLite file, and is written together
+    with its predictions when it ends. `run` does what the store lacks. A row belongs to what determines the run: the
+    network, the pictures with their groups, the strategy, settings, shots and seed. So names can be changed, and
+    strategies, shots or seeds can be added later; only new runs are computed.
+
+    Parameters
+    ----------
+    backbones : str, Backbone, dict or list, default "efficientnet_lite0"
+        Networks: a name for `load_backbone`, a `Backbone`, a list of these, or a dict from names of your own to these
+        or to arguments of `load_backbone`, such as {"random": {"name": "resnet18", "weights": None}}.
+    images : ImageSet, str, dict or list, optional
+        Sets: an `ImageSet` or `TextSet`, a source for `load_images`, a list of sources, or a dict from names to these.
+        A pair (set, test set) has a fixed test set. Arguments are a dict, such as {"source": "styles", "domain":
+        "clipart"}, or {"texts": "emoji", "domain": "de"} for `load_texts`; "test" is a fixed test set's. By default
+        the bundled clip-art.
+    strategies : list of str, Strategy or Probe
+        As in `compare`. A function of your own counts by its name: give it another one if you change it.
+    shots : int or list of int, default 5
+        Training pictures per class.
+    seeds : int or list of int, default 5
+        A number n stands for 0 to n - 1. Use each fold equally often: 5, 10, 15.
+    store : str or path-like, default "study.sqlite"
+        File of the results, on a disk of this machine. It is made by the first run.
+    image_size_px : int or list of int, default 96
+        Input sizes of networks given by name.
+    baseline : str, optional
+        Strategy that the gains refer to; by default "from_scratch" if it is there, else the first one.
+    **settings : object
+        Settings of `transfer` that all runs have, such as `weight_decay=0.1`; a list is tried one after another.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument can't be used, for example a strategy that a network can't run, or more shots than there are.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])
+    >>> network = {"name": "resnet18", "weights": None}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     study = Study({"random": network}, {"clip-art": images}, ["hand_made", "linear_probe"], [1, 2], seeds=2,
+    ...                   store=f"{folder}/study.sqlite", image_size_px=32)
+    ...     study.run(progress=False)
+    True
+    """
+
+    def __init__(
+        self,
+        backbones: "str | tl.Backbone | dict | Sequence" = "efficientnet_lite0",
+        images: "tl.ImageSet | str | dict | Sequence | None" = None,
+        strategies: "list[str | tl.Strategy | tl.Probe]" = DEFAULT_STRATEGIES,
+        shots: int | list[int] = (5,),
+        seeds: int | list[int] = N_FOLDS,
+        *,
+        store: str | os.PathLike = "study.sqlite",
+        image_size_px: int | list[int] = DEFAULT_SIZE_PX,
+        baseline: str | None = None,
+        **settings: Any,
+    ) -> None:
+        self._grid = read_grid(backbones, images, strategies, shots, seeds, image_size_px, baseline, settings)
+        self._store = Store(store)
+
+    def run(
+        self,
+        n_workers: int = 1,
+        *,
+        rerun: str | Sequence[str] = (),
+        progress: bool = True,
+        on_run: Callable | None = None,
+    ) -> bool:
+        """Run what the store lacks; what is stored stays, however the process ends.
+
+        Parameters
+        ----------
+        n_workers : int, default 1
+            Number of runs computed at a time, each in a process of its own, as in `compare`.
+        rerun : {"failed", "older"} or a list of them, optional
+            Stored runs that are computed again: those that failed, and those of other versions of tlkit.
+        progress : bool, default True
+            Whether to show a progress bar.
+        on_run : callable, optional
+            Called when a run is stored, with its row as a dict and its predictions as a DataFrame, or None if it
+            failed; "reason" then says why.
+
+        Returns
+        -------
+        bool
+            Whether all runs are stored, failed ones included; False after Ctrl-C.
+
+        Raises
+        ------
+        RuntimeError
+            If another process writes to the store.
+        """
+        n_workers = check_workers(n_workers)
+        return self._run(functools.partial(run_forked, n_workers=n_workers), n_workers, rerun, progress, on_run)
+
+    def _run(self, engine, n_workers, rerun=(), progress=True, on_run=None, cells=None):
+        """Let an engine run what the store lacks of (some) cells."""
+        rerun = check_known("rerun", rerun, ("failed", "older"))
+        with self._store.writing(n_workers):
+            self._store.plan(self._grid.cells, {"baseline": self._grid.baseline, "made": self._grid.description})
+            ended = self._store.list_ended(rerun)
+            missing = [cell for cell in cells or self._grid.cells if cell.key not in ended]
+            with (
+                show_progress(len(missing), "study", "run", progress, leave=True) as bar,
+                contextlib.closing(engine(self._grid.measurement, missing)) as outcomes,
+            ):
+                try:
+                    for cell, outcome in outcomes:
+                        row, predictions = self._store.keep(cell, outcome)
+                        if on_run:
+                            on_run(cell._asdict() | row, predictions)
+                        bar.set_postfix_str(str(cell), refresh=False)
+                        bar.update()
+                except KeyboardInterrupt:
+                    warn(f"interrupted; {bar.n} of {len(missing)} runs are kept, and run() goes on with the others")
+                    return False
+        return True
