@@ -38,8 +38,9 @@ def load_backbone(
     ----------
     name : str
         Name of a network in `tl.backbones.table()`, or "timm:" and the name of a network of timm; or the path of an
-        ONNX file, whose network stays frozen if it can't be converted to torch. "minilm" is an English text encoder;
-        "hf:" and a name or folder stand for any of Hugging Face's, whose weights must be safetensors.
+        ONNX file, whose network stays frozen if it can't be converted to torch. "minilm" and "use_multilingual" are
+        text encoders, for English and for 16 languages; "hf:" and a name or folder stand for any of Hugging Face's,
+        whose weights must be safetensors.
     weights : str, path-like, enum or None
         "pretrained" for the publisher's default set; the tag of another set, or its enum in torchvision; the path of a
         .safetensors or .pth file; None for random weights.

