@@ -1,4 +1,4 @@
-"""Set up tlkit in .venv next to this file and open lesson 00 in JupyterLab. Needs only Python 3.11 or newer.
+"""Set up tlkit in .venv next to this file and open a copy of lesson 00 in JupyterLab. Needs only Python 3.11 or newer.
 
 python3 start.py [OPTIONS OF JUPYTERLAB]     set up if needed, open the lesson (Windows: py start.py)
 python3 start.py test [OPTIONS OF PYTEST]    set up if needed, run tests and notebooks; with --quick in 10 minutes
@@ -18,7 +18,7 @@ VENV, LOG, SETTINGS = HERE / ".venv", HERE / "start.log", HERE / "binder/overrid
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 VERSION, KIT = "{}.{}".format(*sys.version_info), ".[test]"
 LESSON = "notebooks/00_start.ipynb"
-PROGRAMS = {"lab": "jupyterlab --LabApp.default_url=/lab/tree/" + LESSON, "test": "pytest --nbval -n2 --dist=loadfile"}
+PROGRAMS = {"lab": "tlkit lessons open 00 --", "test": "pytest --nbval -n2 --dist=loadfile"}
 CPU_BUILD = "; 3 GB are enough with PIP_EXTRA_INDEX_URL set to pytorch.org's CPU index, or conda and environment.yml"
 SETTINGS_OF_PIP = {"PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX"}
 

@@ -150,6 +150,8 @@ def make_folders(place):
         ("claims list probes", "NAME: 'probes' is unknown"),
         ("claims run 99", "NAME: '99' is unknown"),
         ("claims run --workers 0", "--workers: 0, expected"),
+        ("lessons open 99", "LESSON: '99' is unknown"),
+        ("lessons copy --folder pets/cat/0.png", "--folder: .* is not a folder"),
         ("strategies --csv pets/cat/0.png/x.csv", "--csv: .* is not a folder"),
         ("backbones --csv pets/cat/0.png/x.csv", "--csv: .* is not a folder"),
         ("backbones resnet", "PATTERN: no network's name matches 'resnet'"),

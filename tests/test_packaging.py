@@ -2,16 +2,20 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from email.parser import Parser
 from pathlib import Path
 
+import nbformat
 import pytest
 
 ROOT = Path(__file__).parent.parent
+COURSE = ("notebooks", "claims", "docs", "binder")
 DOMAINS = {"photo", "clipart", "emoji", "twemoji", "sketch"}
 
 pytestmark = pytest.mark.slow
@@ -19,17 +23,27 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """The wheel, built from a copy, so that an old build folder can't lend it what is missing."""
+    """The wheel, built from a source distribution, so that neither an old build folder nor the checkout lends it files.
+
+    The source distribution is built from a copy, for the same reason.
+    """
     source = tmp_path_factory.mktemp("source")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    for name in ("tlkit", "claims"):
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(source / "dist")]
+    for name in ("tlkit", *COURSE):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(source / "dist")]
     done = subprocess.run([*command, str(source)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    (built,) = (source / "dist").iterdir()
+    (built,) = (source / "dist").glob("*.whl")
     return built
+
+
+def list_course():
+    """Return the files of the course that belong into a wheel."""
+    ledger = [path for path in (ROOT / "claims").iterdir() if path.suffix in (".csv", ".py")]
+    files = [*(ROOT / "notebooks").glob("*.ipynb"), *ledger, ROOT / "docs/glossary.md", ROOT / "binder/overrides.json"]
+    return {path.relative_to(ROOT).as_posix() for path in files}
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +69,18 @@ def run_installed(wheel, tmp_path_factory):
 
 def test_the_wheel_holds_the_kit_and_nothing_beside_it(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    assert {name.split("/")[0] for name in names} == {"tlkit", "tlkit-0.1.0.data", "tlkit-0.1.0.dist-info"}
-    ledger = {Path(name).name for name in names if "share/tlkit/claims" in name}
-    assert ledger == {path.name for path in (ROOT / "claims").iterdir() if path.is_file()}
-    packaged = {name for name in names if name.startswith("tlkit/")}
+    assert {name.split("/")[0] for name in names} == {"tlkit", "tlkit-0.1.0.dist-info"}
+    inside = "tlkit/course_files/"
+    assert {name.removeprefix(inside) for name in names if name.startswith(inside)} == list_course()
+    packaged = {name for name in names if name.startswith("tlkit/") and not name.startswith(inside)}
     checkout = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tlkit").rglob("*") if path.is_file()}
     assert packaged == {name for name in checkout if "__pycache__" not in name}
+
+
+def test_the_source_distribution_holds_the_course(wheel):
+    with tarfile.open(next(wheel.parent.glob("*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert list_course() | {"setup.py", "pyproject.toml", "README.md", "LICENSE", "tlkit/__init__.py"} <= names
 
 
 def test_the_wheel_states_its_licence_and_its_command(wheel):
@@ -124,7 +144,7 @@ def test_an_editable_install_is_found_beside_an_empty_folder_of_its_name(tmp_pat
     (around / "tlkit").mkdir(parents=True)
     (source / "tlkit").mkdir(parents=True)
     (source / "tlkit" / "inner").mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     (source / "tlkit" / "__init__.py").write_text("load_images = None\n")
     (source / "tlkit" / "inner" / "__init__.py").touch()
@@ -140,3 +160,53 @@ def test_an_editable_install_is_found_beside_an_empty_folder_of_its_name(tmp_pat
 def test_the_ledger_of_claims_is_found(run_installed):
     code = "import tlkit as tl; print(json.dumps(tl.claims.table()['n_replications'].min().item()))"
     assert run_installed(code) >= 10
+
+
+# Without the repository: list the lessons, copy them, open one, and run it as a student would.
+STUDENT = """
+import nbformat, sys
+from nbclient import NotebookClient
+from tlkit.cli import main
+
+folder, lesson = sys.argv.pop(), sys.argv.pop()
+def call(*words):
+    sys.argv[1:] = words
+    try:
+        main()
+    except SystemExit as ended:
+        assert not ended.code, words
+
+import jupyterlab.labapp
+jupyterlab.labapp.LabApp.launch_instance = lambda options: print(*options)
+call("lessons")
+call("lessons", "open", lesson, "--folder", folder, "--no-browser")
+path = tlkit.lessons.copy(folder)[lesson]
+notebook = nbformat.read(path, 4)
+solutions = {number: code for number, code in enumerate(sys.stdin.read().split("#---")) if code.strip()}
+notebook.cells += [nbformat.v4.new_code_cell(code) for code in solutions.values()]
+NotebookClient(notebook, timeout=300, resources={"metadata": {"path": folder}}).execute()
+for cell in notebook.cells[-len(solutions):]:
+    print("checked:", cell.outputs[-1]["data"]["text/plain"])
+call("lessons", "status", "--folder", folder)
+"""
+
+
+@pytest.mark.exhaustive  # the lesson takes a minute or two, and tests/notebooks runs it anyway
+def test_a_student_needs_no_repository(wheel, tmp_path):
+    target, empty = tmp_path / "installed", tmp_path / "empty"
+    empty.mkdir()
+    install = ["-m", "pip", "install", "--no-deps", "--no-index", "--target", str(target), str(wheel)]
+    subprocess.run([sys.executable, *install], check=True, capture_output=True)
+    lesson = nbformat.read(ROOT / "notebooks" / "01_why_transfer.ipynb", 4)
+    folded = [cell.source for cell in lesson.cells if "<summary>Solution" in cell.source]
+    solutions = "#---".join(re.findall(r"```python\n(.*?)```", "\n".join(folded), re.DOTALL))
+    code = f"import tlkit; assert tlkit.__file__.startswith({str(target)!r})\n{STUDENT}"
+    variables = os.environ | {"PYTHONPATH": str(target), "JPY_SESSION_NAME": "01_why_transfer.ipynb"}
+    command = [sys.executable, "-c", code, "01", "mine"]
+    done = subprocess.run(command, cwd=empty, env=variables, input=solutions, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "How far do five pictures per class get you?" in done.stdout
+    assert f"root_dir={empty / 'mine'} --LabApp.default_url=/lab/tree/01_why_transfer.ipynb" in done.stdout
+    assert done.stdout.count("checked: Passed:") == 2
+    assert re.search(r"01 .* 2 of 2", done.stdout)
+    assert [path.name for path in empty.iterdir()] == ["mine"]

@@ -50,7 +50,7 @@ STAND_INS = {
             open("pip-hangs", "w").close()
             signal.pause()
         """,
-    "jupyterlab.py": """
+    "tlkit.py": """
         import signal, sys
         from pathlib import Path
         def answer(number, frame):
@@ -60,7 +60,7 @@ STAND_INS = {
             signal.signal(signal.SIGINT, answer)
             open("lab-hangs", "w").close()
             signal.pause()
-        print("jupyterlab", *sys.argv[1:])
+        print("tlkit", *sys.argv[1:])
         """,
     "pytest.py": """
         import sys
@@ -364,8 +364,7 @@ def test_the_command_line_reaches_jupyterlab(project):
     done = start(project, "--no-browser", "--port=8899")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].split() == [
-        "jupyterlab",
-        "--LabApp.default_url=/lab/tree/notebooks/00_start.ipynb",
+        *("tlkit", "lessons", "open", "00", "--"),
         "--no-browser",
         "--port=8899",
     ]
@@ -458,5 +457,5 @@ def test_with_the_real_venv_and_pip_it_works_without_a_network(project):
     (project / "requires.txt").write_text("")
     assert start(project, "setup", **offline, **room).returncode == 0
     done = start(project, "--no-browser")
-    assert done.stdout.split()[0] == "jupyterlab"
+    assert done.stdout.splitlines()[-1].split()[0] == "tlkit"
     assert (project / ".venv" / "share" / "jupyter" / "lab" / "settings" / "overrides.json").exists()

@@ -5,16 +5,15 @@ import dataclasses
 import functools
 import importlib.util
 import itertools
-import sysconfig
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-import tlkit
 from tlkit.arguments import check_count, check_known
 from tlkit.claims.claim import Claim
+from tlkit.course import find_course
 
 FEWEST_REPLICATIONS = 10
 _MOST_DRAWS = 10_000
@@ -107,15 +106,8 @@ def _draw_replications(levels, n_wanted):
 
 
 def find_folder():
-    """Return the folder of the ledger: beside the package in a checkout, else with the environment's shared data."""
-    shared = Path("share", "tlkit", "claims")
-    beside = Path(tlkit.__file__).parent.parent
-    for folder in (beside / "claims", beside / shared, Path(sysconfig.get_path("data")) / shared):
-        if list(folder.glob("lesson_*.py")):
-            return folder
-    raise FileNotFoundError(
-        f"the ledger of claims is neither in {beside / 'claims'} nor in {folder}: install tlkit again"
-    )
+    """Return the folder of the ledger."""
+    return find_course() / "claims"
 
 
 def load_measurements():

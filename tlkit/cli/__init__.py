@@ -12,6 +12,7 @@ from tlkit.cli.claims import claims
 from tlkit.cli.compare import KEPT, compare
 from tlkit.cli.export import export
 from tlkit.cli.extract import CONTENT, extract
+from tlkit.cli.lessons import lessons
 from tlkit.cli.options import Commands, translate
 from tlkit.cli.predict import COLUMNS, predict
 from tlkit.cli.strategies import strategies
@@ -28,6 +29,7 @@ app.command()(train)
 app.add_typer(backbones, name="backbones")
 app.add_typer(cache, name="cache")
 app.add_typer(claims, name="claims")
+app.add_typer(lessons, name="lessons")
 
 
 def _print_version(is_wanted: bool):

@@ -17,7 +17,7 @@ CSV = typer.Option("--csv", help="Write the table with all columns to this file.
 
 # Other names that functions of the library have for a parameter of a command.
 _ALIASES = {"images": ["source"], "strategy": ["strategies"], "name": ["backbone", "names"], "path": ["files"]}
-_ALIASES |= {"pictures": ["source", "examples"], "folder": ["output", "run"]}
+_ALIASES |= {"pictures": ["source", "examples"], "folder": ["output", "run", "copies"]}
 # Advice that only a call of the library could follow, in the words of a command.
 _ADVICE = (
     (r", or give a list of \(file, label\)|, or a list of \(file, label\)|; they are listed in \.quarantine", ""),

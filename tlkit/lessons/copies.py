@@ -1,0 +1,118 @@
+"""Copies of the lessons for students: without outputs, in a folder of their own, never over their work."""
+
+import collections
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+
+from tlkit.course import find_course
+from tlkit.notices import warn
+from tlkit.storage import written_whole
+
+FOLDER = "my_lessons"
+_RECORD = ".tlkit-copies.json"  # {name of a copy: hash of its content when it was written}
+# What a lesson's notebook shows of it: texts, and the names of its predictions and exercises.
+Lesson = collections.namedtuple("Lesson", "number title minutes predictions exercises")
+
+
+def read_lessons():
+    """Return the lessons in their order (list of `Lesson`)."""
+    lessons = []
+    for path in sorted((find_course() / "notebooks").glob("[0-9]*.ipynb")):
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        prose, code = (
+            "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == kind)
+            for kind in ("markdown", "code")
+        )
+        minutes = re.search(r"\*\*Lesson \d+\*\* · (.+?) minutes", prose)
+        title = re.search(r"^# (.+)$", prose, re.MULTILINE)
+        patterns = (r'\bPrediction\(\s*(?:name=)?"(\w+)"', r'\blessons\.check\(\s*"(\w+)"')
+        names = (list(dict.fromkeys(re.findall(pattern, code))) for pattern in patterns)
+        lessons.append(Lesson(path.name.partition("_")[0], title[1], minutes[1], *names))
+    return lessons
+
+
+def copy(folder: str | Path = FOLDER) -> dict[str, Path]:
+    """Copy all lessons, without outputs, and the glossary that they link to into a folder.
+
+    Copies that were changed since, for example by running them, are kept. If a lesson has a newer version, it gets a
+    name of its own beside such a copy, with a notice.
+
+    Parameters
+    ----------
+    folder : str or path-like, default "my_lessons"
+        Where the copies go; it is made if it is missing.
+
+    Returns
+    -------
+    dict of str to Path
+        The copy of each lesson by the lesson's number, such as "05": the reader's own if the lesson is still the same.
+
+    Raises
+    ------
+    ValueError
+        If the folder is the one of the originals.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     copy(folder)["01"].name
+    '01_why_transfer.ipynb'
+    """
+    folder, course = Path(folder).absolute(), find_course()
+    if folder.resolve() == (course / "notebooks").resolve():
+        raise ValueError(f"folder: {folder} has the originals, which stay as they are; choose another folder")
+    record, paths = _read_record(folder), {}
+    before = dict(record)
+    for source in [course / "docs" / "glossary.md", *sorted((course / "notebooks").glob("[0-9]*.ipynb"))]:
+        content = source.read_bytes() if source.suffix == ".md" else _strip(source)
+        paths[source.name.partition("_")[0]] = _place(folder / source.name, content, record)
+    if record != before:
+        with written_whole(folder / _RECORD) as temporary:
+            temporary.write_text(json.dumps(record, indent=1), "utf-8")
+    del paths["glossary.md"]
+    return paths
+
+
+def _read_record(folder):
+    """Return the record of a folder, empty if there is none; a copy that isn't in it counts as changed."""
+    try:
+        record = json.loads((folder / _RECORD).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _strip(path):
+    """Return a notebook without outputs (bytes); its links to the glossary lead to the copy beside it."""
+    notebook = json.loads(path.read_text("utf-8"))
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell.update(outputs=[], execution_count=None)
+        else:
+            cell["source"] = "".join(cell["source"]).replace("](../docs/", "](").splitlines(keepends=True)
+    return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _place(path, content, record):
+    """Return the path of the copy with a content: the one that is there, however it was changed since, or a new one."""
+    version = hashlib.sha256(content).hexdigest()
+    pattern = re.compile(rf"{re.escape(path.stem)}(_\d+)?{re.escape(path.suffix)}")
+    taken = sorted(each for each in path.parent.glob(f"{path.stem}*") if pattern.fullmatch(each.name))
+    hashes = {each: hashlib.sha256(each.read_bytes()).hexdigest() for each in taken if each.is_file()}
+    current = [each for each in hashes if version in (record.get(each.name), hashes[each])]
+    if current:
+        return current[-1]
+    untouched = [each for each in hashes if hashes[each] == record.get(each.name)]
+    numbered = (path.with_stem(f"{path.stem}_{number}") for number in range(2, len(taken) + 3))
+    free = (each for each in (path, *numbered) if not os.path.lexists(each))
+    target = untouched[-1] if untouched else next(free)
+    with written_whole(target) as temporary:
+        temporary.write_bytes(content)
+    record[target.name] = version
+    if taken and not untouched:
+        warn(f"{taken[-1]} stays as it is; the newer version of this lesson is {target.name}, beside it")
+    return target
