@@ -4,6 +4,7 @@ python3 start.py [OPTIONS OF JUPYTERLAB]     set up if needed, open the lesson (
 python3 start.py test [OPTIONS OF PYTEST]    set up if needed, run tests and notebooks; with --quick in 10 minutes
 python3 start.py wheels FOLDER               fill FOLDER, for example a USB stick, for computers of the same kind
 python3 start.py setup [--wheels FOLDER]     set up only; from such a folder without internet
+python3 start.py site                        build the web site in build/site
 """  # this file has no syntax newer than Python 3.6, so that an old Python can report that it is too old
 
 import os
@@ -92,7 +93,7 @@ def main(command="lab", *arguments):
         return print(__doc__) if command in ("-h", "--help") else main("lab", command, *arguments)
     wheels = Path(*arguments[1:2]).resolve() if arguments[:1] == ("--wheels",) else None
     arguments = arguments[2:] if wheels else arguments
-    if command not in PROGRAMS and len(arguments) != {"setup": 0, "wheels": 1}.get(command):
+    if command not in PROGRAMS and len(arguments) != {"setup": 0, "wheels": 1, "site": 0}.get(command):
         sys.exit(f"Unknown command {' '.join(sys.argv[1:])!r}: python3 start.py --help lists the commands.")
     if wheels and not any(wheels.glob("*.whl")):
         sys.exit(f"There are no wheels in {wheels}: fill that folder with python3 start.py wheels FOLDER.")
@@ -105,6 +106,10 @@ def main(command="lab", *arguments):
         shutil.copyfile(SETTINGS, copy)
     if command == "setup":
         return print("Ready: python3 start.py")
+    if command == "site":
+        run("Installing Sphinx", PYTHON, "-m", "pip", "install", "-c", "constraints.txt", "-e", ".[site]")
+        run("Building the site", PYTHON, "-m", "sphinx", "-W", "--keep-going", "-c", "docs", ".", "build/site")
+        return print("Ready: build/site/index.html")
     if command == "wheels":
         folder = Path(*arguments).resolve()
         run("Downloading packages", PYTHON, "-m", "pip", "download", "--dest", folder, "-c", "constraints.txt", KIT)

@@ -1,0 +1,129 @@
+"""The web site: `python3 start.py site` builds it into build/site. The sources are the repository's own files."""
+
+import importlib
+import inspect
+import json
+import re
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+project = "tlkit"
+author = "The tlkit developers"
+copyright = "the tlkit developers, Apache-2.0"
+release = metadata.version("tlkit")
+
+# The source folder is the repository, so that links between lessons, pages and tables are the same as on a disk.
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc"]
+root_doc = "docs/index"
+include_patterns = ["docs/**.md", "docs/**.rst", "notebooks/*.ipynb", "benchmarks/*.md", "*.md"]
+exclude_patterns = ["docs/locale/**"]
+html_extra_path = ["site"]
+
+# Lessons show their stored outputs: a build computes nothing.
+nb_execution_mode = "off"
+nb_merge_streams = True
+# A widget needs a kernel; each has a static figure or a text, which is shown instead.
+nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
+myst_heading_anchors = 4
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+
+autosummary_generate = True
+autosummary_imported_members = True
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+
+html_math_renderer = "mathml"
+html_theme = "pydata_sphinx_theme"
+html_title = "tlkit"
+html_theme_options = {
+    "navbar_align": "left",
+    "header_links_before_dropdown": 6,
+    "show_prev_next": True,
+    "use_edit_page_button": False,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
+html_show_sourcelink = False
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+
+FACES = {
+    "": "The core: pictures and texts, backbones, features, heads, strategies, comparisons",
+    "strategies": "Strategies and their phases",
+    "backbones": "Tables and recipes of networks",
+    "features": "Features",
+    "heads": "Heads",
+    "training": "Training",
+    "evaluation": "Scores, intervals, calibration",
+    "adaptation": "Adaptation to other domains",
+    "selection": "Which network fits",
+    "inspection": "What a network has learned, and what is wrong with the data",
+    "plots": "Drawings",
+    "widgets": "Widgets",
+    "lessons": "Lessons",
+    "claims": "Claims",
+}
+
+
+def write_reference(app, config):
+    """Write one page for each public face of the package, whose names get a page each."""
+    folder = ROOT / "docs/reference"
+    folder.mkdir(exist_ok=True)
+    pages = ["Reference", "=========", "", "Every public name, with an example that runs.", "", ".. toctree::", ""]
+    listed = []
+    for face, title in FACES.items():
+        path = f"tlkit.{face}".rstrip(".")
+        package = importlib.import_module(path)
+        names = [name for name in package.__all__ if not inspect.ismodule(getattr(package, name))]
+        names = [name for name in names if getattr(package, name) not in listed]  # the core has its own page
+        if not names:
+            continue
+        listed += [getattr(package, name) for name in names if not face]
+        lines = [title, "=" * len(title), "", f".. currentmodule:: {path}", "", ".. autosummary::"]
+        lines += ["   :toctree: names/", "   :nosignatures:", "", *(f"   {name}" for name in names), ""]
+        _write(folder / f"{path}.rst", "\n".join(lines))
+        pages.append(f"   {path}")
+    _write(folder / "index.rst", "\n".join([*pages, ""]))
+
+
+def _write(path, text):
+    """Write a text unless it is there already, so that the next build reads only what changed."""
+    if not path.exists() or path.read_text("utf-8") != text:
+        path.write_text(text, "utf-8")
+
+
+def adjust_source(app, docname, source):
+    """Leave out a lesson's own navigation and links to folders of the package, and fold answers."""
+    if docname.startswith("notebooks/"):
+        notebook = json.loads(source[0])
+        cells = notebook["cells"]
+        notebook["cells"] = [cell for cell in cells if not "".join(cell["source"]).startswith("[← ")]
+        for cell in cells:
+            if "answer" in cell["metadata"].get("tags", []):
+                cell["metadata"]["tags"].append("hide-output")
+        source[0] = json.dumps(notebook)
+    source[0] = re.sub(r"\[([^]]+)\]\(tlkit/[^)]*\)", r"\1", source[0])
+
+
+def write_formula(writer, node):
+    """Write a formula as MathML, which browsers draw by themselves: no page asks another server for a script."""
+    is_inline = isinstance(node, nodes.math)
+    writer.body.append(tex2mathml(node.astext(), as_block=not is_inline))
+    raise nodes.SkipNode
+
+
+def setup(app):
+    """Connect the steps above."""
+    app.add_html_math_renderer("mathml", (write_formula, None), (write_formula, None))
+    app.connect("config-inited", write_reference)
+    app.connect("source-read", adjust_source)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
