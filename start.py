@@ -4,7 +4,7 @@ python3 start.py [OPTIONS OF JUPYTERLAB]     set up if needed, open the lesson (
 python3 start.py test [OPTIONS OF PYTEST]    set up if needed, run tests and notebooks; with --quick in 10 minutes
 python3 start.py wheels FOLDER               fill FOLDER, for example a USB stick, for computers of the same kind
 python3 start.py setup [--wheels FOLDER]     set up only; from such a folder without internet
-python3 start.py site                        build the web site in build/site
+python3 start.py site                        set up if needed, build the web site in build/site
 """  # this file has no syntax newer than Python 3.6, so that an old Python can report that it is too old
 
 import os
@@ -17,11 +17,10 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 VENV, LOG, SETTINGS = HERE / ".venv", HERE / "start.log", HERE / "binder/overrides.json"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-VERSION, KIT = "{}.{}".format(*sys.version_info), ".[test]"
-LESSON = "notebooks/00_start.ipynb"
-PROGRAMS = {"lab": "tlkit lessons open 00 --", "test": "pytest --nbval -n2 --dist=loadfile"}
+VERSION, KIT, LESSON = "{}.{}".format(*sys.version_info), ".[test]", "notebooks/00_start.ipynb"
+PROGRAMS = {"lab": "tlkit lessons open 00 --", "site": "sphinx -W --keep-going -c docs . build/site"}
+PROGRAMS["test"] = "pytest --nbval -n2 --dist=loadfile"
 CPU_BUILD = "; 3 GB are enough with PIP_EXTRA_INDEX_URL set to pytorch.org's CPU index, or conda and environment.yml"
-SETTINGS_OF_PIP = {"PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX"}
 
 
 def run(step, *command):
@@ -44,15 +43,15 @@ def run(step, *command):
         process.kill()
         process.wait()
     if process.returncode:
-        lines = LOG.read_text(errors="replace").splitlines()
-        sys.exit("\n".join([f"{step} failed:", *lines[-15:], f"This is the end of {LOG}"]))
+        last = LOG.read_text(errors="replace").splitlines()[-15:]
+        sys.exit("\n".join([f"{step} failed:", *last, f"This is the end of {LOG}"]))
 
 
 def install(source):
-    """Install the kit and its pinned packages: with uv if there is one, since it takes a fraction of pip's time."""
+    """Install the kit and its pinned packages: with uv, which is faster, if there is one and no setting of pip's."""
     wanted = [*source, "-c", "constraints.txt", "-e", KIT]
     uv = shutil.which("uv")
-    if uv and SETTINGS_OF_PIP.isdisjoint(os.environ):  # uv doesn't read these
+    if uv and not {"PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX"} & set(os.environ):
         try:
             return run("Installing packages with uv", uv, "pip", "install", "--python", PYTHON, *wanted)
         except SystemExit as reason:
@@ -93,7 +92,7 @@ def main(command="lab", *arguments):
         return print(__doc__) if command in ("-h", "--help") else main("lab", command, *arguments)
     wheels = Path(*arguments[1:2]).resolve() if arguments[:1] == ("--wheels",) else None
     arguments = arguments[2:] if wheels else arguments
-    if command not in PROGRAMS and len(arguments) != {"setup": 0, "wheels": 1, "site": 0}.get(command):
+    if command not in PROGRAMS and len(arguments) != {"setup": 0, "wheels": 1}.get(command):
         sys.exit(f"Unknown command {' '.join(sys.argv[1:])!r}: python3 start.py --help lists the commands.")
     if wheels and not any(wheels.glob("*.whl")):
         sys.exit(f"There are no wheels in {wheels}: fill that folder with python3 start.py wheels FOLDER.")
@@ -106,10 +105,6 @@ def main(command="lab", *arguments):
         shutil.copyfile(SETTINGS, copy)
     if command == "setup":
         return print("Ready: python3 start.py")
-    if command == "site":
-        run("Installing Sphinx", PYTHON, "-m", "pip", "install", "-c", "constraints.txt", "-e", ".[site]")
-        run("Building the site", PYTHON, "-m", "sphinx", "-W", "--keep-going", "-c", "docs", ".", "build/site")
-        return print("Ready: build/site/index.html")
     if command == "wheels":
         folder = Path(*arguments).resolve()
         run("Downloading packages", PYTHON, "-m", "pip", "download", "--dest", folder, "-c", "constraints.txt", KIT)
