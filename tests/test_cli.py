@@ -231,6 +231,14 @@ def test_backbones_are_chosen_sorted_and_written(tlkit, stocked, tmp_path):
     assert "accuracy_source" in table
 
 
+def test_text_encoders_are_listed_where_asked_for(tlkit, stocked):
+    status, output, _ = tlkit("backbones", "--texts")
+    assert (status, "2 networks" in output) == (0, True)
+    (row,) = [line for line in output.splitlines() if " use_multilingual " in line]
+    assert ("3.39" in row.split(), "512" in row.split(), "Apache-2.0" in row.split()) == (True, True, True)
+    assert "GFLOP: 2" not in output
+
+
 def test_backbones_are_fetched_and_added(tlkit, stocked, tmp_path):
     name, content = stocked
     status, output, _ = tlkit("backbones", "fetch", "resnet18")
@@ -250,6 +258,8 @@ def test_backbones_are_fetched_and_added(tlkit, stocked, tmp_path):
     ("arguments", "words"),
     [
         (["resnet"], "no network's name matches 'resnet'; nearest: 'resnet"),
+        (["minilm"], "no network's name matches 'minilm'; add --texts, since it is a text encoder"),
+        (["--texts", "minilms"], "no network's name matches 'minilms'; nearest: 'minilm'"),
         (["fetch", "resnet18", "resnet"], "NAME: 'resnet' is not a backbone that tlkit knows; nearest"),
         (["fetch", "resnet18", "--weights", "V3"], "weights: 'V3' is no set of weights of resnet18"),
         (

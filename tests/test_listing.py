@@ -51,6 +51,16 @@ def test_networks_of_timm_are_listed_where_asked_for_and_what_is_unknown_is_miss
     assert not table["offline"].any()
 
 
+def test_text_encoders_are_listed_where_asked_for():
+    table = tl.backbones.table(texts=True)
+    assert table["name"].tolist() == ["minilm", "use_multilingual"]
+    assert tl.backbones.table("use*", texts=True)["name"].tolist() == ["use_multilingual"]
+    assert table["n_features"].tolist() == [384, 512]
+    assert table["image_size_px"].isna().all()
+    assert not table["offline"].any()
+    assert not set(tl.backbones.table()["name"]) & set(table["name"])
+
+
 def test_the_columns_keep_their_types_without_rows():
     none, some = tl.backbones.table("no such network"), tl.backbones.table("resnet*")
     assert list(none.columns) == list(some.columns)

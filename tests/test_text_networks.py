@@ -1,5 +1,6 @@
 """Text encoders as backbones: equal to transformers, trained by every strategy, saved, and refused in one line."""
 
+import hashlib
 import json
 import math
 import shutil
@@ -14,6 +15,7 @@ from torch import nn
 import tlkit as tl
 from tlkit.backbones.networks import find_entry
 from tlkit.backbones.weights.error import WeightsError
+from tlkit.backbones.weights.hashes import list_published
 from tlkit.training.batches import order_pictures
 from tlkit.training.optimizer import schedule
 
@@ -240,6 +242,16 @@ def test_missing_weights_are_no_random_ones(folder, tmp_path):
         tl.load_backbone(f"hf:{tmp_path / 'none'}")
     with pytest.raises(WeightsError, match="the hub doesn't give it"):
         tl.load_backbone("hf:some/encoder")
+
+
+def test_the_hash_of_the_weights_is_recorded(folder, backbone, tmp_path, fetched):
+    data = (folder / "model.safetensors").read_bytes()
+    assert backbone.provenance["sha256"] == hashlib.sha256(data).hexdigest()
+    other = shutil.copytree(folder, tmp_path / "other")
+    (other / "model.safetensors").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    assert tl.load_backbone(f"hf:{other}").provenance["sha256"] != backbone.provenance["sha256"]
+    fetched("minilm")
+    assert tl.load_backbone("minilm").provenance["sha256"] == list_published()["minilm/model.safetensors"]
 
 
 def test_the_catalogue_knows_encoders_before_their_files_are_here(monkeypatch, tmp_path):

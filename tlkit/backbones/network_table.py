@@ -1,5 +1,8 @@
 """`table`: the networks that can be loaded by name, as one table. Without torch."""
 
+import fnmatch
+import importlib
+
 import pandas as pd
 
 from tlkit.backbones.networks import TIMM, find_entry, import_timm_networks, list_entries
@@ -12,7 +15,7 @@ COLUMNS = (
 _WHOLE_NUMBERS = {name: "Int64" for name in ("year", "n_parameters", "n_flops", "n_features", "image_size_px")}
 
 
-def table(pattern: str = "*", *, all_weights: bool = False) -> pd.DataFrame:
+def table(pattern: str = "*", *, all_weights: bool = False, texts: bool = False) -> pd.DataFrame:
     """List the networks that `load_backbone` knows.
 
     Parameters
@@ -21,6 +24,8 @@ def table(pattern: str = "*", *, all_weights: bool = False) -> pd.DataFrame:
         Pattern of names, for example "resnet*". It begins with "timm:" for timm's networks.
     all_weights : bool
         If True, one row per set of weights; if False, one row per network with its default set.
+    texts : bool
+        If True, list the text encoders instead of the networks for pictures.
 
     Returns
     -------
@@ -31,7 +36,7 @@ def table(pattern: str = "*", *, all_weights: bool = False) -> pd.DataFrame:
         - family (str), year (Int64): family of networks, and year of its paper.
         - n_parameters (Int64): parameters without the classifier.
         - n_flops (Int64): operations for one picture of image_size_px, 2 per multiply-add.
-        - n_features (Int64): features per picture.
+        - n_features (Int64): features per picture or text.
         - image_size_px (Int64): height and width of the pictures, in pixels.
         - pretrained_on (str): data that the weights were trained on.
         - kind (str): "general", "domain" or "task", for pictures of everything, of one domain or of the very task.
@@ -44,15 +49,21 @@ def table(pattern: str = "*", *, all_weights: bool = False) -> pd.DataFrame:
     >>> row = table("efficientnet_lite0").iloc[0]
     >>> row["name"], int(row.n_features), bool(row.offline)
     ('efficientnet_lite0', 1280, True)
+    >>> table(texts=True)[["name", "n_features", "licence"]].values.tolist()
+    [['minilm', 384, 'Apache-2.0'], ['use_multilingual', 512, 'Apache-2.0']]
     """
-    entries = list_entries(pattern)
+    if texts:
+        known = importlib.import_module("tlkit.backbones.text_entries").list_text_entries()
+        entries = [entry for entry in known if fnmatch.fnmatchcase(entry.name, pattern)]
+    else:
+        entries = list_entries(pattern)
     if pattern.startswith(TIMM):
         entries = import_timm_networks().add_costs(entries)
     if not all_weights:
         entries = [entry for entry in entries if entry.weights == find_entry(entry.name).weights]
     rows = [
         {column: getattr(entry, column) for column in COLUMNS if column not in ("image_size_px", "offline")}
-        | {"image_size_px": entry.recipe.crop_size_px, "offline": is_offline(entry)}
+        | {"image_size_px": entry.recipe and entry.recipe.crop_size_px, "offline": is_offline(entry)}
         for entry in entries
     ]
     types = _WHOLE_NUMBERS | {"accuracy": "Float64", "offline": "bool"}

@@ -15,6 +15,7 @@ _FACTS = {
         "year": 2020,
         "paper": "Wang et al., MiniLM, arXiv:2002.10957; Reimers and Gurevych, Sentence-BERT, arXiv:1908.10084",
         "n_features": 384,
+        "n_parameters": 22_565_376,
     },
     # Its licence file names who converted it; that Google gives the same licence is said in the package's description.
     "use_multilingual": {
@@ -24,6 +25,7 @@ _FACTS = {
         "year": 2020,
         "paper": "Yang et al., Multilingual universal sentence encoder for semantic retrieval, arXiv:1907.04307",
         "n_features": 512,
+        "n_parameters": 3_386_112,  # without the table, which isn't trained
     },
 }
 
@@ -48,3 +50,8 @@ def make_text_entry(name):
         fixed_size=False,
         **facts,
     )
+
+
+def list_text_entries():
+    """Return the `Entry` of each encoder that has a name of its own."""
+    return [make_text_entry(name) for name in _FACTS]

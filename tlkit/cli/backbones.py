@@ -51,6 +51,7 @@ def list_networks(
     sort: Annotated[Sort | None, typer.Option(help="Smallest first; accuracy and year largest first.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Only networks with weights on this machine.")] = False,
     every: Annotated[bool, typer.Option("--all", help="List every set of weights of each network.")] = False,
+    texts: Annotated[bool, typer.Option("--texts", help="List the text encoders instead.")] = False,
     csv: Annotated[Path | None, CSV] = None,
 ):
     """List networks with size, cost, pretraining data, published accuracy and licence. The default command."""
@@ -61,9 +62,12 @@ def list_networks(
 
     if csv is not None:
         check_writable("--csv", csv, csv.parent)
-    networks = table(pattern, all_weights=every)
+    networks = table(pattern, all_weights=every, texts=texts)
     if networks.empty:
-        raise ValueError(f"pattern: no network's name matches {pattern!r}; {suggest(pattern, CATALOGUE)}")
+        known = table(texts=True)["name"].tolist()
+        hint = suggest(pattern, known if texts else CATALOGUE)
+        hint = "add --texts, since it is a text encoder" if pattern in known and not texts else hint
+        raise ValueError(f"pattern: no network's name matches {pattern!r}; {hint}")
     if offline:
         networks = networks[networks["offline"]]
     if sort is not None:
@@ -121,6 +125,8 @@ def _print_networks(networks, every):
     notes = [
         "Parameters and cost exclude the classifier. GFLOP: 2 × multiply-adds for one picture of the given size (px).",
     ]
+    if networks["image_size_px"].isna().all():
+        notes = ["Parameters exclude the classifier, and a table of values that isn't trained."]
     if sources:
         notes += ["Accuracy: published top-1 accuracy on ImageNet-1k. Sources:"]
         notes += [f"[{number}] {source}" for source, number in sources.items()]
