@@ -14,6 +14,7 @@ from pathlib import Path
 import filelock
 import platformdirs
 
+from tlkit.names import defuse
 from tlkit.notices import warn
 
 PARTIAL_PREFIX = ".partial-"  # of files that are still being written
@@ -103,6 +104,12 @@ def written_whole(path):
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_csv(table, path=None, *, header=True):
+    """Write a table to a path, or return it as CSV text; a spreadsheet computes none of its texts as a formula."""
+    texts = table.select_dtypes(exclude="number")
+    return table.assign(**texts.map(defuse)).to_csv(path, header=header, index=False)
 
 
 @contextlib.contextmanager

@@ -5,9 +5,8 @@ import itertools
 import os
 import tempfile
 
-from tlkit.names import defuse
 from tlkit.notices import warn
-from tlkit.storage import written_whole
+from tlkit.storage import write_csv, written_whole
 
 
 def check_writable(option, path, folder):
@@ -70,12 +69,6 @@ def _append(path, text):
     except OSError:
         os.truncate(path, size_bytes)
         raise
-
-
-def write_csv(table, path=None, *, header=True):
-    """Write a table to a path, or return it as CSV text; a spreadsheet computes none of its texts as a formula."""
-    texts = table.select_dtypes(exclude="number")
-    return table.assign(**texts.map(defuse)).to_csv(path, header=header, index=False)
 
 
 def write_all(files):

@@ -11,7 +11,7 @@ from tlkit.comparison.arms import DEFAULT_SIZE_PX, HAND_MADE, average_runs, desc
 from tlkit.comparison.runner import read_counts, read_seeds
 from tlkit.comparison.workers import check_workers
 from tlkit.cpu.threads import default_states
-from tlkit.evaluation.gains import transfer_gain
+from tlkit.evaluation.gains import CANNOT_TELL, transfer_gain
 from tlkit.images.splits import N_FOLDS
 
 DEFAULT_STRATEGIES = ("from_scratch", HAND_MADE, "linear_probe", "fine_tune", "lp_ft")
@@ -172,13 +172,14 @@ def compare(
     return summarise(runs, predictions, baseline, describe_arms(backbone, images, arms, test))
 
 
-def summarise(runs, predictions, baseline, description):
-    """Return the `Comparison` of runs and predictions, as it has them."""
-    gains = transfer_gain(runs, predictions, baseline).drop(columns=["baseline", "n_seeds", "n_pictures_to_tell"])
+def summarise(runs, predictions, baseline, description, gains=None):
+    """Return the `Comparison` of runs and predictions, as it has them; without gains, they are those of these runs."""
+    gains = transfer_gain(runs, predictions, baseline) if gains is None else gains
+    gains = gains.drop(columns=["baseline", "n_seeds", "n_pictures_to_tell"])
     table = average_runs(runs, predictions).merge(gains, on=["strategy", "shots"], how="left", sort=False)
     # Settings are fixed beforehand, the same for every set of pictures: none is chosen by its result.
     table["n_configurations"] = 1
-    table["verdict"] = table["verdict"].fillna("baseline")
+    table["verdict"] = table["verdict"].fillna(CANNOT_TELL).mask(table["strategy"] == baseline, "baseline")
     scores = ["accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy", "gain", "gain_low", "gain_high"]
     costs = ["duration_s", "peak_memory_mib", "n_train", "n_steps", "n_configurations"]
     table = table[["strategy", "shots", *scores, "n_seeds", "verdict", "n_seeds_to_tell", *costs]]

@@ -99,16 +99,21 @@ def transfer_gain(
         raise ValueError(f"baseline: {baseline!r} is not among the runs, which have {sorted(set(runs['strategy']))}")
     cells = runs[["strategy", "shots"]].drop_duplicates().itertuples(index=False, name=None)
     cells = [(strategy, shots) for strategy, shots in cells if strategy != baseline]
-    pairs = [pair_arms(runs, predictions, strategy, baseline, shots) for strategy, shots in cells]
-    level = 1 - (1 - LEVEL) / len(pairs) if simultaneous and pairs else LEVEL
+    level = 1 - (1 - LEVEL) / len(cells) if simultaneous and cells else LEVEL
+    return list_gains(runs, predictions, baseline, cells, level)
+
+
+def list_gains(runs, predictions, baseline, cells, level):
+    """Return the gains of cells (strategy, shots), each with an interval of its own level, as `transfer_gain` does."""
     rows = []
-    for cell, paired in zip(cells, pairs, strict=True):
+    for strategy, shots in cells:
+        paired = pair_arms(runs, predictions, strategy, baseline, shots)
         low, high = paired.interval(level)
         verdict = give_verdict(low, high)
         needed = math.nan, math.nan
         if verdict == CANNOT_TELL:
             needed = tuple(count(paired, MARGIN, level=level) for count in (n_seeds_to_tell, n_pictures_to_tell))
-        rows.append((*cell, baseline, paired.mean, low, high, len(paired.gains), verdict, *needed))
+        rows.append((strategy, shots, baseline, paired.mean, low, high, len(paired.gains), verdict, *needed))
     return pd.DataFrame(rows, columns=_GAIN_COLUMNS)
 
 

@@ -18,7 +18,7 @@ from tlkit.storage import locked
 _FORMAT = 0x746C6B31  # "tlk1", SQLite's application_id of these files
 _TABLES = """
 CREATE TABLE IF NOT EXISTS cells (key TEXT PRIMARY KEY, cell TEXT NOT NULL, state TEXT NOT NULL, version TEXT,
-    ended_s REAL, row TEXT, reason TEXT, predictions BLOB) WITHOUT ROWID;
+    ended_s REAL, row TEXT, reason TEXT, predictions BLOB);
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 _FACT = "INSERT OR REPLACE INTO facts VALUES (?, ?)"

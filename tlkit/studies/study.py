@@ -2,12 +2,14 @@
 
 import contextlib
 import functools
+import math
 import os
+import signal
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import tlkit as tl
-from tlkit.arguments import check_known
+from tlkit.arguments import check_count, check_known
 from tlkit.comparison.arms import DEFAULT_SIZE_PX
 from tlkit.comparison.compare import DEFAULT_STRATEGIES
 from tlkit.comparison.workers import check_workers
@@ -15,10 +17,10 @@ from tlkit.images.splits import N_FOLDS
 from tlkit.notices import show_progress, warn
 from tlkit.studies.forked_engine import run_forked
 from tlkit.studies.grid import read_grid
-from tlkit.studies.store import Store
+from tlkit.studies.study_results import StudyResults, predict_seconds
 
 
-class Study:
+class Study(StudyResults):
     """A stored grid of runs: networks × sets × strategies × shots × seeds, which can be stopped and go on at any time.
 
     All of it is checked before anything runs. Each run is a row of the store, a SQLite file, and is written together
@@ -82,7 +84,50 @@ class Study:
         **settings: Any,
     ) -> None:
         self._grid = read_grid(backbones, images, strategies, shots, seeds, image_size_px, baseline, settings)
-        self._store = Store(store)
+        super().__init__(store)
+
+    def _list_planned(self):
+        """Return the cells of this study, also those that the store lacks; others in the store are left out."""
+        return [cell._asdict() for cell in self._grid.cells]
+
+    def _read_fact(self, name):
+        """Return the baseline of the study, or what made it."""
+        return {"baseline": self._grid.baseline, "made": self._grid.description}[name]
+
+    def estimate(self, n_trials: int = 12, *, progress: bool = True) -> dict[str, float]:
+        """Estimate time and disk of the missing runs, after a few trial runs, which are stored.
+
+        Parameters
+        ----------
+        n_trials : int, default 12
+            Largest number of trial runs: one for each strategy, network and settings without any stored run.
+        progress : bool, default True
+            Whether to show a progress bar.
+
+        Returns
+        -------
+        dict
+            n_cells and n_missing (int), worker_hours of the missing runs, which more workers divide (float), and
+            store_mib that they will take on disk (float).
+        """
+        n_trials = check_count("n_trials", n_trials, 0)
+        is_open = self._read_cells()["state"] == "open"
+        kinds, known = {}, set()
+        for cell, waits in zip(self._grid.cells, is_open, strict=True):
+            kind = cell.backbone, cell.image_size_px, cell.strategy, cell.settings
+            kinds.setdefault(kind, []).append(cell) if waits else known.add(kind)
+        trials = [cells[len(cells) // 2] for kind, cells in kinds.items() if kind not in known]
+        trials = trials[:: math.ceil(len(trials) / n_trials)] if trials and n_trials else []
+        self._run(run_forked, 1, progress=progress, cells=trials)
+        cells = self._read_cells()
+        done, missing = cells[cells["state"] == "done"], cells[cells["state"] == "open"]
+        ((mean_bytes,),) = self._store.read("SELECT avg(length(predictions) + length(row) + 500) FROM cells") or ((0,),)
+        return {
+            "n_cells": len(cells),
+            "n_missing": len(missing),
+            "worker_hours": sum(predict_seconds(done, missing)) / 3600,
+            "store_mib": (mean_bytes or 0) * len(missing) / 2**20,
+        }
 
     def run(
         self,
@@ -123,21 +168,55 @@ class Study:
         """Let an engine run what the store lacks of (some) cells."""
         rerun = check_known("rerun", rerun, ("failed", "older"))
         with self._store.writing(n_workers):
-            self._store.plan(self._grid.cells, {"baseline": self._grid.baseline, "made": self._grid.description})
+            self._store.plan(self._grid.cells, {name: self._read_fact(name) for name in ("baseline", "made")})
             ended = self._store.list_ended(rerun)
-            missing = [cell for cell in cells or self._grid.cells if cell.key not in ended]
+            wanted = self._grid.cells if cells is None else cells
+            missing = [cell for cell in wanted if cell.key not in ended]
+            n_kept = 0
+
+            def keep_all(outcomes):
+                nonlocal n_kept
+                for cell, outcome in outcomes:
+                    with _late_interrupt():
+                        row, predictions = self._store.keep(cell, outcome)
+                        n_kept += 1
+                        if on_run:
+                            on_run(cell._asdict() | row, predictions)
+                    bar.set_postfix_str(str(cell), refresh=False)
+                    bar.update()
+
             with (
                 show_progress(len(missing), "study", "run", progress, leave=True) as bar,
                 contextlib.closing(engine(self._grid.measurement, missing)) as outcomes,
             ):
                 try:
-                    for cell, outcome in outcomes:
-                        row, predictions = self._store.keep(cell, outcome)
-                        if on_run:
-                            on_run(cell._asdict() | row, predictions)
-                        bar.set_postfix_str(str(cell), refresh=False)
-                        bar.update()
+                    keep_all(outcomes)
                 except KeyboardInterrupt:
-                    warn(f"interrupted; {bar.n} of {len(missing)} runs are kept, and run() goes on with the others")
+                    keep_all(_interrupt(outcomes))
+                    warn(f"interrupted; {n_kept} of {len(missing)} runs are kept, and run() goes on with the others")
                     return False
         return True
+
+
+@contextlib.contextmanager
+def _late_interrupt():
+    """Let Ctrl-C act at the end of the block, so that a run is stored and shown, or neither."""
+    caught = []
+    try:
+        former = signal.signal(signal.SIGINT, lambda *given: caught.append(given))
+    except ValueError:  # only the main thread hears Ctrl-C
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
+    if caught:
+        raise KeyboardInterrupt
+
+
+def _interrupt(outcomes):
+    """Yield what an engine has finished when it is interrupted."""
+    with contextlib.suppress(KeyboardInterrupt):
+        yield outcomes.throw(KeyboardInterrupt)
+        yield from outcomes

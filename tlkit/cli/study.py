@@ -1,0 +1,69 @@
+"""`tlkit study`: run a study from a file, look at a running one, and write its results."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tlkit.cli.options import Commands
+from tlkit.cli.terminal import say
+
+FILE = typer.Argument(metavar="STUDY", help="The study's TOML file, or its store.")
+
+study = Commands(no_args_is_help=True, help="Run a stored grid of runs, look at it, and write its results.")
+
+
+@study.command()
+def run(
+    file: Annotated[Path, typer.Argument(metavar="STUDY", help="The study's TOML file.")],
+    n_workers: Annotated[int, typer.Option("--workers", help="Runs computed at the same time.")] = 1,
+    rerun: Annotated[
+        list[str] | None, typer.Option("--rerun", help="Also repeat stored runs: failed, or older.")
+    ] = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Only a few trial runs, and the time and disk of the others.")
+    ] = False,
+):
+    """Run what the study's store lacks; what is finished is kept if the command is stopped."""
+    from tlkit.studies.study_file import read_study
+
+    planned = read_study(file)
+    if estimate:
+        numbers = planned.estimate()
+        say(
+            f"{numbers['n_missing']} of {numbers['n_cells']} runs are missing: {numbers['worker_hours']:.2f} hours of "
+            f"one worker, {numbers['store_mib']:.1f} MiB on disk"
+        )
+        return
+    is_complete = planned.run(n_workers, rerun=rerun or ())
+    say(repr(planned.status()))
+    if not is_complete:
+        raise KeyboardInterrupt
+
+
+@study.command()
+def status(file: Annotated[Path, FILE]):
+    """Show how far a study is, also while another process runs it."""
+    say(repr(_open(file).status()))
+
+
+@study.command()
+def page(
+    file: Annotated[Path, FILE],
+    output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("tlkit-output"),
+    kind: Annotated[str, typer.Option(help="page: study.html; csv or parquet: tables.")] = "page",
+):
+    """Write a study's results as one HTML page, or as tables."""
+    for path in _open(file).export(output, kind):
+        say(f"wrote {path}")
+
+
+def _open(file):
+    """Return the `StudyResults` of a study's file or store."""
+    from tlkit.studies.study_file import find_store
+    from tlkit.studies.study_results import StudyResults
+
+    store = find_store(file)
+    if not store.exists():
+        raise ValueError(f"STUDY: {store} isn't there: `tlkit study run` makes it")
+    return StudyResults(store)

@@ -1,0 +1,276 @@
+"""`StudyResults`: what the store of a study holds, while it is written or later, as tables, verdicts and a page."""
+
+import dataclasses
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import tlkit as tl
+from tlkit.arguments import check_known, import_extra
+from tlkit.comparison.compare import summarise
+from tlkit.cpu.threads import hide_warnings
+from tlkit.evaluation.gains import list_gains
+from tlkit.evaluation.intervals import LEVEL
+from tlkit.storage import write_csv, written_whole
+from tlkit.studies.measurement import StudyCell
+from tlkit.studies.store import Store, unpack
+
+_PLACE = ["backbone", "images", "image_size_px"]
+_NOT_SHOWN = ["key", "backbone_hash", "images_hash", "settings", "state", "reason"]
+# From the least to the most telling about how long a run takes.
+_KINDS = ["strategy", "backbone", "image_size_px", "settings", "images", "shots"]
+
+
+@dataclasses.dataclass(frozen=True)
+class StudyStatus:
+    """How far a study is, as `StudyResults.status` returns it."""
+
+    n_cells: int
+    n_done: int
+    n_failed: int
+    n_open: int
+    n_older: int  # of those done, by another version
+    failures: pd.DataFrame
+    writer: dict | None  # process, machine and n_workers of who writes now
+    time_left_s: float
+
+    def __repr__(self):
+        lines = [f"{self.n_done} of {self.n_cells} runs done, {self.n_failed} failed, {self.n_open} open"]
+        if self.n_older:
+            lines.append(f'{self.n_older} done by another version of tlkit: run(rerun="older") replaces them')
+        if self.writer:
+            lines.append(f"running: process {self.writer['process']} of machine {self.writer['machine']}")
+        if self.n_open:
+            left = f"{self.time_left_s / 60:.1f} minutes" if math.isfinite(self.time_left_s) else "not known yet"
+            lines.append(f"time left: {left}")
+        for reason, rows in self.failures.groupby("reason", sort=False) if self.n_failed else ():
+            lines.append(f"failed {len(rows)} ×: {reason}")
+        return "\n".join(lines)
+
+
+class StudyResults:
+    """Results of a study in its store; Jupyter shows the table.
+
+    Each property reads the store anew, also while another process writes to it.
+
+    Parameters
+    ----------
+    store : str or path-like
+        File of the study.
+
+    Raises
+    ------
+    ValueError
+        If the file is not that of a study.
+
+    Examples
+    --------
+    >>> StudyResults("none.sqlite").status()
+    0 of 0 runs done, 0 failed, 0 open
+    """
+
+    def __init__(self, store: str | os.PathLike) -> None:
+        self._store = Store(store)
+
+    def _list_planned(self):
+        """Return the cells of the study as dicts."""
+        return [json.loads(cell) for (cell,) in self._store.read("SELECT cell FROM cells ORDER BY rowid")]
+
+    def _read_fact(self, name):
+        """Return the baseline of the study, or what made it."""
+        return self._store.read_fact(name)
+
+    def _read_cells(self):
+        """Return a DataFrame with one row per cell: the cell, its settings, its state, and its scores."""
+        query = "SELECT key, state, version, reason, row FROM cells"
+        stored = {
+            key: {"state": state, "version": version, "reason": reason} | json.loads(row or "{}")
+            for key, state, version, reason, row in self._store.read(query)
+        }
+        unknown = {"state": "open", "version": None, "reason": None}
+        rows = [cell | json.loads(cell["settings"]) | stored.get(cell["key"], unknown) for cell in self._list_planned()]
+        return pd.DataFrame(rows, columns=None if rows else [*StudyCell._fields, *unknown])
+
+    def _name_places(self, cells):
+        """Return the columns that tell comparisons apart: network, set, size, and settings of `transfer`."""
+        return _PLACE + sorted({name for settings in cells["settings"].unique() for name in json.loads(settings)})
+
+    def _read_predictions(self, cells):
+        """Return the predictions of cells as one DataFrame."""
+        if cells.empty:
+            return pd.DataFrame()
+        packed = dict(self._store.read("SELECT key, predictions FROM cells WHERE state = 'done'"))
+        names = [*self._name_places(cells), "strategy", "shots", "seed", "fold"]
+        tables = [
+            unpack(packed[cell["key"]]).assign(**{name: cell[name] for name in names}) for _, cell in cells.iterrows()
+        ]
+        predictions = pd.concat(tables, ignore_index=True)
+        return predictions[[*names, *predictions.columns.drop(names)]]
+
+    def status(self) -> StudyStatus:
+        """Return how far the study is.
+
+        Returns
+        -------
+        StudyStatus
+            Its attributes are n_cells, n_done, n_failed, n_open, n_older (int; done by another version of tlkit),
+            failures (DataFrame; the cells and the reason), writer (dict; the process that writes, if any), and
+            time_left_s (float; from the runs so far, NaN without any).
+        """
+        cells = self._read_cells()
+        done, failed, waiting = (cells[cells["state"] == state] for state in ("done", "failed", "open"))
+        writer = self._store.find_writer()
+        failures = failed[[*self._name_places(cells), "strategy", "shots", "seed", "reason"]]
+        time_left_s = sum(predict_seconds(done, waiting)) / (writer["n_workers"] if writer else 1)
+        n_older = int((done["version"] != tl.__version__).sum())
+        return StudyStatus(
+            *(len(cells), len(done), len(failed), len(waiting), n_older),
+            *(failures.reset_index(drop=True), writer, time_left_s),
+        )
+
+    @property
+    def runs(self) -> pd.DataFrame:
+        """One row per stored run: network, set, size and settings, then as in `Comparison`; wall_s and version."""
+        cells = self._read_cells()
+        return cells[cells["state"] == "done"].drop(columns=_NOT_SHOWN).reset_index(drop=True)
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """One row per test picture and run: network, set, size and settings, then as in `Comparison`."""
+        cells = self._read_cells()
+        return self._read_predictions(cells[cells["state"] == "done"])
+
+    @property
+    def comparisons(self) -> "dict[tuple, tl.Comparison]":
+        """One `Comparison` per (network, set, size, settings …); all their intervals together hold with 95 %."""
+        cells, baseline = self._read_cells(), self._read_fact("baseline")
+        places, done = self._name_places(cells), cells[cells["state"] == "done"]
+        # Planned gains count, so that an early look at a part of them isn't more certain than the whole study.
+        planned = cells.loc[cells["strategy"] != baseline, [*places, "strategy", "shots"]].drop_duplicates()
+        level = 1 - (1 - LEVEL) / max(1, len(planned))
+        comparisons = {}
+        with hide_warnings(".*folds are used unequally" if len(done) < len(cells) else None):
+            for place, runs in done.groupby(places, sort=False, dropna=False):
+                predictions = self._read_predictions(runs)
+                seeds = runs.groupby(["strategy", "shots"], sort=False)["seed"].agg(set)
+                arms = [arm for arm in seeds.index if arm[0] != baseline]
+                arms = [arm for arm in arms if seeds[arm] & seeds.get((baseline, arm[1]), set())]
+                gains = list_gains(runs, predictions, baseline, arms, level)
+                described = dict(zip(places, place, strict=True))
+                shown = runs.drop(columns=[*_NOT_SHOWN, *places]), predictions.drop(columns=places)
+                comparisons[place] = summarise(*shown, baseline, described, gains)
+        return comparisons
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per network, set, size, settings, strategy and number of shots, then as in `Comparison.table`."""
+        tables = []
+        for comparison in self.comparisons.values():
+            places = pd.DataFrame([comparison.description] * len(comparison.table))
+            tables.append(pd.concat([places, comparison.table], axis=1))
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+    @property
+    def verdicts(self) -> dict[tuple, str]:
+        """Verdict per (strategy, shots); networks, sets, sizes and settings come first if there are several."""
+        rows = self._list_gains()
+        return dict(
+            zip([(*row.place, row.strategy, row.shots) for row in rows.itertuples()], rows["verdict"], strict=True)
+        )
+
+    def _list_gains(self):
+        """Return the rows of the table without the baseline, with `place`, the levels that differ between rows."""
+        table, baseline = self.table, self._read_fact("baseline")
+        if table.empty:
+            return pd.DataFrame({"place": [], "strategy": [], "shots": [], "verdict": []})
+        places = [name for name in table.columns[: table.columns.get_loc("strategy")] if table[name].nunique() > 1]
+        rows = table.assign(place=list(table[places].itertuples(index=False, name=None)), baseline=baseline)
+        return rows[rows["strategy"] != baseline]
+
+    def draw(self, ax: Any) -> Any:
+        """Draw a map of the verdicts: one row per strategy, network and set, one column per number of shots.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes
+            Axes to draw on.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The same axes.
+        """
+        from tlkit.plots.gains import draw_transfer_map
+
+        gains = self._list_gains()
+        names = [", ".join(map(str, [row.strategy, *row.place])) for row in gains.itertuples()]
+        return draw_transfer_map(gains.assign(strategy=names).dropna(subset=["gain"]), ax)
+
+    def export(self, folder: str | os.PathLike, kind: str = "csv") -> list[Path]:
+        """Write the results into a folder.
+
+        Parameters
+        ----------
+        folder : str or path-like
+            Folder, which is made if it is missing. Files of the same name are replaced.
+        kind : {"csv", "parquet", "page"}
+            "csv" and "parquet" (extra "studies") write the tables runs, predictions and table; "page" writes
+            study.html, one file with the table, maps of verdicts, curves, failures and what made the study.
+
+        Returns
+        -------
+        list of Path
+            The files.
+
+        Raises
+        ------
+        ValueError
+            If the kind is unknown.
+        """
+        check_known("kind", [kind], ("csv", "parquet", "page"))
+        if kind == "page":
+            from tlkit.studies.results_page import make_page
+
+            page = make_page(self)
+            writers = {"study.html": lambda path: path.write_text(page, encoding="utf-8")}
+        else:
+            if kind == "parquet":
+                import_extra("Parquet needs", 'pip install "tlkit[studies]"', "pyarrow")
+            tables = {"runs": self.runs, "predictions": self.predictions, "table": self.table}
+            write = write_csv if kind == "csv" else lambda table, path: table.to_parquet(path, index=False)
+            writers = {f"{name}.{kind}": lambda path, table=table: write(table, path) for name, table in tables.items()}
+        for name, writer in writers.items():
+            with written_whole(Path(folder, name)) as temporary:
+                writer(temporary)
+        return [Path(folder, name) for name in writers]
+
+    def _repr_html_(self):
+        """Return the table for Jupyter."""
+        return self.table.round(3).to_html(index=False)
+
+    def __repr__(self):
+        return f"{type(self).__name__}({self._store.path}: {self.status()!r})"
+
+
+def predict_seconds(done, cells):
+    """Return how long each cell will take, from runs of its own kind, or else of the nearest; NaN without any."""
+    kinds = {}
+    for row in done.to_dict("records"):
+        for n in range(len(_KINDS) + 1):
+            kinds.setdefault(tuple(row[name] for name in _KINDS[:n]), []).append(row)
+    medians = {
+        kind: [float(np.median([row[name] for row in rows])) for name in ("wall_s", "shots", "n_steps")]
+        for kind, rows in kinds.items()
+    }
+    seconds = []
+    for row in cells.to_dict("records"):
+        kind = tuple(row[name] for name in _KINDS)
+        found = next((kind[:n] for n in range(len(_KINDS), -1, -1) if kind[:n] in medians), None)
+        wall_s, shots, n_steps = medians.get(found, [math.nan] * 3)
+        seconds.append(wall_s * (row["shots"] / shots if n_steps else 1))
+    return seconds
