@@ -16,6 +16,7 @@ from tlkit.cli.lessons import lessons
 from tlkit.cli.options import Commands, translate
 from tlkit.cli.predict import COLUMNS, predict
 from tlkit.cli.strategies import strategies
+from tlkit.cli.study import study
 from tlkit.cli.terminal import drop_unprinted, robust_streams, say
 from tlkit.cli.train import train
 
@@ -30,6 +31,7 @@ app.add_typer(backbones, name="backbones")
 app.add_typer(cache, name="cache")
 app.add_typer(claims, name="claims")
 app.add_typer(lessons, name="lessons")
+app.add_typer(study, name="study")
 
 
 def _print_version(is_wanted: bool):
