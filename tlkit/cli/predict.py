@@ -12,9 +12,9 @@ from typing import Annotated
 import typer
 
 from tlkit.cli.options import blaming
-from tlkit.cli.outputs import check_writable, defuse, make_partial
+from tlkit.cli.outputs import check_writable, make_partial
 from tlkit.cli.terminal import say
-from tlkit.names import make_printable
+from tlkit.names import defuse, make_printable
 
 COLUMNS = (
     "Columns: file_name, class, probability, rejected, class_2, probability_2 … up to --top, and note. If a picture "
