@@ -132,20 +132,25 @@ def test_random_weights_belong_to_their_seed_and_the_table_is_never_trained(rand
     assert (sizes["body.embeddings.table"], random.cost().n_parameters) == (17 * 7530 * 512, 3_386_112)
 
 
-def train_shortly(backbone, strategy, folder):
-    """Train by a strategy, cut to an epoch per phase; returns whether the saved run predicts the same."""
-    colours = [(f"{word} {end}", label) for word, label in (("cat", 0), ("bird", 1)) for end in ("ran", "sat", "big")]
-    texts = tl.load_texts(colours * 2)
+def cut_short(strategy):
+    """Return a strategy of the catalogue with an epoch per phase."""
     known = tl.strategies.get(strategy)
     phases = [dataclasses.replace(phase, n_epochs=phase.n_epochs and 1) for phase in known.phases]
-    run = tl.transfer(backbone, texts.few(2, seed=0), dataclasses.replace(known, phases=phases), progress=False)
+    return dataclasses.replace(known, phases=phases)
+
+
+def train_shortly(backbone, strategy, folder):
+    """Train by a strategy; returns whether the saved run predicts the same."""
+    rows = [(f"{word} {end}", label) for word, label in (("cat", 0), ("bird", 1)) for end in ("ran", "sat", "big")]
+    texts = tl.load_texts(rows * 2)
+    run = tl.transfer(backbone, texts.few(2, seed=0), cut_short(strategy), progress=False)
     run.save(folder)
     again = tl.load_run(folder)
     assert torch.equal(run.backbone.body["embeddings"].table, again.backbone.body["embeddings"].table)
     return np.array_equal(run.predict(texts), again.predict(texts)) and np.isfinite(run.predict(texts)).all()
 
 
-@pytest.mark.parametrize("strategy", ["fine_tune", "from_scratch", "lora"])
+@pytest.mark.parametrize("strategy", ["fine_tune", "from_scratch"])
 def test_strategies_train_and_their_runs_are_loaded_again(random, strategy, tmp_path):
     assert train_shortly(random, strategy, tmp_path)
 
@@ -157,7 +162,7 @@ def test_every_strategy_of_the_catalogue_trains_it(backbone, strategy, tmp_path)
 
 
 def test_changes_alone_are_saved_without_the_table_and_need_the_published_weights(backbone, texts, tmp_path):
-    run = tl.transfer(backbone, tl.load_texts("emoji", domain="en").few(1), "bitfit", progress=False)
+    run = tl.transfer(backbone, tl.load_texts("emoji", domain="en").few(1), cut_short("bitfit"), progress=False)
     run.save(tmp_path, only_changes=True)
     assert sum(path.stat().st_size for path in tmp_path.glob("weights-*")) < 12e6  # most of it is the vocabulary
     assert np.array_equal(tl.load_run(tmp_path).predict(texts), run.predict(texts))

@@ -59,6 +59,7 @@ def network(tmp_path, monkeypatch):
 def test_sizes_of_the_table_are_numbers_from_which_the_catalogue_states_megabytes():
     assert all(type(member.n_bytes) is int for members in list_members().values() for member in members.values())
     assert find_entry("minilm").weights_size_mb == round(90_868_376 / 1e6)
+    assert find_entry("use_multilingual").weights_size_mb == 30
 
 
 def test_the_files_of_a_wheel_in_a_folder_are_kept_under_our_names(tmp_path, network):
