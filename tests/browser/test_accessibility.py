@@ -29,6 +29,7 @@ table = pd.DataFrame([{"name": "tiny"} | row, {"name": "large"} | row | {"n_flop
     'CASES["ClaimExplorer"].make()',
     'tl.widgets.Prediction("grows", "Does the gain grow?", ["grows", "shrinks"])',
     "tl.widgets.BackboneTable(table)",
+    'quiz = tl.widgets.Quiz("03")\nquiz.choose(1, "A")\nquiz',
     'tl.widgets.BackboneChooser(table, ["accuracy"])',
     "tl.widgets.FreezeScoreExplorer(make_tiny_backbone(), train, test)",
     'tl.widgets.PictureLabeler(folder, ["cat", "dog"])',

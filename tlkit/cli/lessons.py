@@ -61,6 +61,17 @@ def open_copy(
     LabApp.launch_instance([*own, *([] if browser else ["--no-browser"]), *context.args])
 
 
+@lessons.command()
+def quiz(
+    name: Annotated[str, typer.Argument(metavar="LESSON", help='Number of the lesson, or "inventory".')],
+    kind: Annotated[str, typer.Option(help="markdown, or gift, which Moodle imports.")] = "markdown",
+):
+    """Print the questions of a lesson with their answers, to print or to import."""
+    import tlkit as tl
+
+    say(tl.lessons.export_quiz(name, kind).rstrip())
+
+
 def _print_lessons(columns, folder, caption):
     """Print columns of the table of lessons."""
     import tlkit as tl

@@ -11,6 +11,7 @@ from .heat_map_explorer import HeatMapExplorer as HeatMapExplorer
 from .picture_cleaner import PictureCleaner as PictureCleaner
 from .picture_labeler import PictureLabeler as PictureLabeler
 from .prediction import Prediction as Prediction
+from .quiz import Quiz as Quiz
 from .source_explorer import SourceExplorer as SourceExplorer
 from .trained_share_explorer import TrainedShareExplorer as TrainedShareExplorer
 
@@ -28,6 +29,7 @@ __all__ = [
     "PictureCleaner",
     "PictureLabeler",
     "Prediction",
+    "Quiz",
     "SourceExplorer",
     "TrainedShareExplorer",
 ]
