@@ -2,6 +2,7 @@
 
 import pickle
 import sqlite3
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -321,9 +322,7 @@ class Writer:
 
 
 def test_the_callback_of_the_guide_writes_each_run(tmp_path):
-    text = (
-        tl.studies.__file__ and __import__("pathlib").Path(tl.__file__).parents[1] / "docs" / "studies.md"
-    ).read_text()
+    text = (Path(__file__).parents[1] / "docs" / "studies.md").read_text(encoding="utf-8")
     code = text.split("<!-- callback -->")[1].split("```python\n")[1].split("```")[0]
     assert len(code.strip().splitlines()) <= 10
     writer, names = Writer(), {}

@@ -19,7 +19,7 @@ HAND_MADE = "hand_made"
 DEFAULT_SIZE_PX = 96
 _COSTS = ("duration_s", "peak_memory_mib")
 # Every seed has too few pictures for the same reason, so that its warning is shown for the first seed only.
-_REPEATED_WARNINGS = "shots: |l2_penalty: "
+REPEATED_WARNINGS = "shots: |l2_penalty: "
 
 
 def read_inputs(backbone, images, strategies, n_least, image_size_px, test):
@@ -161,7 +161,7 @@ class ArmRunner:
 
     def _warning_once(self, seed):
         """Return a context without the warnings that the first seed shows."""
-        return hide_warnings(_REPEATED_WARNINGS if seed != self.first_seed else None)
+        return hide_warnings(REPEATED_WARNINGS if seed != self.first_seed else None)
 
     def needs_training(self, cell):
         """Return whether the arm of a cell is trained, rather than a probe solved on features of this process."""

@@ -17,10 +17,10 @@ from tlkit.comparison.runner import read_counts, read_seeds
 from tlkit.images.imageset import ImageSet, check_images
 from tlkit.images.load import load_images
 from tlkit.strategies.probe import Probe
-from tlkit.strategies.strategy import adjust_phases
+from tlkit.strategies.strategy import Strategy, adjust_phases
 from tlkit.studies.measurement import Measurement, Source, StudyCell, hash_network, hash_set
 from tlkit.texts.sources import load_texts
-from tlkit.training.settings import TrainingSettings
+from tlkit.training.settings import TrainingSettings, check_target
 
 SETTINGS = {field.name for field in dataclasses.fields(TrainingSettings) if field.metadata["recorded"]}
 
@@ -39,6 +39,8 @@ def read_grid(backbones, images, strategies, shots, seeds, image_size_px, baseli
     """Return the `Grid` of the arguments of a study; errors name the argument."""
     shots, seeds = sorted(read_counts("shots", shots, 1)), read_seeds(seeds)
     sizes = read_counts("image_size_px", image_size_px, 1)
+    if not isinstance(strategies, (str, list, tuple, Probe, Strategy)):
+        raise TypeError(f"strategies: {strategies!r}, expected a list of names, Strategy or Probe")
     networks, sets = _name("backbones", backbones), _name("images", images)
     levels = _read_settings(settings)
     sources, loaded = {}, {}
@@ -88,7 +90,11 @@ def _name(argument, given):
     if isinstance(given, dict):
         pairs = list(given.items())
     else:
-        items = [given] if isinstance(given, (str, Backbone, ImageSet)) or given is None else list(given)
+        items = [given] if isinstance(given, (str, Backbone, ImageSet)) or given is None else given
+        if not isinstance(items, (list, tuple)):
+            raise TypeError(
+                f"{argument}: a {type(given).__name__}, expected a name, an object, a list of them, or a dict"
+            )
         pairs = [(item if isinstance(item, str) else getattr(item, "name", argument), item) for item in items]
     names = [name for name, _ in pairs]
     if not names or len(set(names)) != len(names):
@@ -144,7 +150,9 @@ def _check_settings(arm, level, backbone, n_train):
             arm = arm if arm == HAND_MADE else arm.name
             raise ValueError(f"{name}: {value!r}, but {arm!r} is not trained by transfer: make a study without it")
     else:
-        settings.check_use(adjust_phases(arm, backbone, n_train))
+        planned = adjust_phases(arm, backbone, n_train)
+        settings.check_use(planned)
+        check_target(planned, None, backbone)
 
 
 def _check_shots(name, images, test, shots, seeds):

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tlkit.comparison.arms import HAND_MADE, ArmRunner, tabulate_arms
+from tlkit.comparison.arms import HAND_MADE, REPEATED_WARNINGS, ArmRunner, tabulate_arms
 from tlkit.cpu.threads import default_states, hide_warnings
 
 
@@ -74,7 +74,7 @@ class Measurement:
         """Run a cell."""
         started = time.perf_counter()
         try:
-            with hide_warnings("shots: |l2_penalty: " if cell.seed != self.first_seed else None):
+            with hide_warnings(REPEATED_WARNINGS if cell.seed != self.first_seed else None):
                 runner = self._prepare(cell, False)
                 (arm,) = [arm for arm in runner.cells if arm.strategy == cell.strategy]
                 runs, predictions = tabulate_arms([(arm, runner(arm))])

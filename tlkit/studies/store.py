@@ -43,7 +43,8 @@ class Store:
         if not self.path.exists():
             return []
         with contextlib.closing(self._connect()) as connection:
-            return connection.execute(query, values).fetchall()
+            has_tables = connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+            return connection.execute(query, values).fetchall() if has_tables else []
 
     def read_fact(self, name):
         """Return a fact about the study, or None."""
@@ -111,8 +112,13 @@ class Store:
             self._writer = self._connect()
             self._writer.executescript(f"PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; {_TABLES}")
             self._writer.execute(f"PRAGMA application_id = {_FORMAT}")
-        with self._writer:
-            self._writer.executemany(query, rows)
+        try:
+            with self._writer:
+                self._writer.executemany(query, rows)
+        except sqlite3.OperationalError as error:
+            raise OSError(
+                f"store: {self.path} can't be written ({error}): make room and run again; rows stay"
+            ) from error
 
     def _close(self):
         """Move all rows from the log into the file itself, and close it."""
@@ -123,14 +129,16 @@ class Store:
 
     def _connect(self):
         """Return a connection; ValueError if the file is none of a study."""
-        connection = sqlite3.connect(self.path, timeout=60)
-        try:
-            ((number,),) = connection.execute("PRAGMA application_id").fetchall()
-            ((n_tables,),) = connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
-        except sqlite3.DatabaseError as error:
-            raise ValueError(f"store: {self.path} is no file of a study ({error}): take another name") from None
-        if number != _FORMAT and n_tables:
-            raise ValueError(f"store: {self.path} is a database of another program: take another name")
+        with contextlib.ExitStack() as failed:
+            connection = failed.enter_context(contextlib.closing(sqlite3.connect(self.path, timeout=60)))
+            try:
+                ((number,),) = connection.execute("PRAGMA application_id").fetchall()
+                is_empty = connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+            except sqlite3.DatabaseError as error:
+                raise ValueError(f"store: {self.path} is no file of a study ({error}): take another name") from None
+            if number != _FORMAT and not is_empty:
+                raise ValueError(f"store: {self.path} is a database of another program: take another name")
+            failed.pop_all()
         return connection
 
 

@@ -89,7 +89,7 @@ class StudyResults:
         """Return a DataFrame with one row per cell: the cell, its settings, its state, and its scores."""
         query = "SELECT key, state, version, reason, row FROM cells"
         stored = {
-            key: {"state": state, "version": version, "reason": reason} | json.loads(row or "{}")
+            key: json.loads(row or "{}") | {"version": version, "state": state, "reason": reason}
             for key, state, version, reason, row in self._store.read(query)
         }
         unknown = {"state": "open", "version": None, "reason": None}
