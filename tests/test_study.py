@@ -1,6 +1,7 @@
 """`Study`: checked before anything runs, only missing runs, verdicts of `compare`, texts and several networks."""
 
 import pickle
+import re
 import sqlite3
 from pathlib import Path
 
@@ -217,11 +218,16 @@ def test_a_process_that_lacks_the_pictures_says_so(make, tmp_path):
     assert other is not measurement and pickle.loads(packed)[0] is other  # once per process
     (row, predictions), (expected, same) = other(cell), measurement(cell)
     assert row["accuracy"] == expected["accuracy"] and predictions.equals(same)
-    (tmp_path / "moved" / "dark" / "0.png").unlink()
-    elsewhere = pickle.loads(pickle.dumps(make(images={"light": str(tmp_path / "moved")}, seeds=1)._grid.measurement))
-    (tmp_path / "moved" / "dark" / "1.png").unlink()
-    outcome = elsewhere(make(images={"light": str(tmp_path / "moved")}, seeds=1)._grid.cells[0])
+    elsewhere = pickle.loads(pickle.dumps(make(images={"light": str(tmp_path / "moved")})._grid.measurement))
+    picture = tmp_path / "moved" / "dark" / "0.png"
+    picture.write_bytes((tmp_path / "moved" / "dark" / "1.png").read_bytes())
+    outcome = elsewhere(cell)
     assert isinstance(outcome, CellError)
+    assert re.match("images: 'light': on the machine .* it has another content than where the study", str(outcome))
+    for path in (tmp_path / "moved" / "dark").iterdir():
+        path.unlink()
+    outcome = elsewhere(cell)
+    assert re.match("images: 'light': can't be loaded on the machine ", str(outcome))
 
 
 def test_durations_are_predicted_from_the_nearest_kind():

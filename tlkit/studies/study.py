@@ -121,7 +121,7 @@ class Study(StudyResults):
         self._run(run_forked, 1, progress=progress, cells=trials)
         cells = self._read_cells()
         done, missing = cells[cells["state"] == "done"], cells[cells["state"] == "open"]
-        ((mean_bytes,),) = self._store.read("SELECT avg(length(predictions) + length(row) + 500) FROM cells") or ((0,),)
+        ((mean_bytes,),) = self._store.read("SELECT avg(length(predictions) + length(row) + 100) FROM cells") or ((0,),)
         return {
             "n_cells": len(cells),
             "n_missing": len(missing),
