@@ -21,6 +21,7 @@ from tlkit.studies.measurement import StudyCell
 from tlkit.studies.store import Store, unpack
 
 _PLACE = ["backbone", "images", "image_size_px"]
+_N_KEYS = 10_000  # in one query
 _NOT_SHOWN = ["key", "backbone_hash", "images_hash", "settings", "state", "reason"]
 # From the least to the most telling about how long a run takes.
 _KINDS = ["strategy", "backbone", "image_size_px", "settings", "images", "shots"]
@@ -76,6 +77,7 @@ class StudyResults:
 
     def __init__(self, store: str | os.PathLike) -> None:
         self._store = Store(store)
+        self._summarised = None, {}  # a stamp of the store, and the comparisons then
 
     def _list_planned(self):
         """Return the cells of the study as dicts."""
@@ -85,8 +87,8 @@ class StudyResults:
         """Return the baseline of the study, or what made it."""
         return self._store.read_fact(name)
 
-    def _read_cells(self):
-        """Return a DataFrame with one row per cell: the cell, its settings, its state, and its scores."""
+    def _read_cells(self, state=None):
+        """Return a DataFrame with one row per cell (of a state): the cell, its settings, its scores, and its state."""
         query = "SELECT key, state, version, reason, row FROM cells"
         stored = {
             key: json.loads(row or "{}") | {"version": version, "state": state, "reason": reason}
@@ -94,6 +96,7 @@ class StudyResults:
         }
         unknown = {"state": "open", "version": None, "reason": None}
         rows = [cell | json.loads(cell["settings"]) | stored.get(cell["key"], unknown) for cell in self._list_planned()]
+        rows = [row for row in rows if state in (None, row["state"])]
         return pd.DataFrame(rows, columns=None if rows else [*StudyCell._fields, *unknown])
 
     def _name_places(self, cells):
@@ -104,11 +107,14 @@ class StudyResults:
         """Return the predictions of cells as one DataFrame."""
         if cells.empty:
             return pd.DataFrame()
-        packed = dict(self._store.read("SELECT key, predictions FROM cells WHERE state = 'done'"))
+        keys, packed = cells["key"].tolist(), {}
+        for start in range(0, len(keys), _N_KEYS):
+            some = keys[start : start + _N_KEYS]
+            query = f"SELECT key, predictions FROM cells WHERE key IN ({', '.join('?' * len(some))})"
+            packed |= self._store.read(query, *some)
         names = [*self._name_places(cells), "strategy", "shots", "seed", "fold"]
-        tables = [
-            unpack(packed[cell["key"]]).assign(**{name: cell[name] for name in names}) for _, cell in cells.iterrows()
-        ]
+        rows = cells.to_dict("records")
+        tables = [unpack(packed[row["key"]]).assign(**{name: row[name] for name in names}) for row in rows]
         predictions = pd.concat(tables, ignore_index=True)
         return predictions[[*names, *predictions.columns.drop(names)]]
 
@@ -136,20 +142,21 @@ class StudyResults:
     @property
     def runs(self) -> pd.DataFrame:
         """One row per stored run: network, set, size and settings, then as in `Comparison`; wall_s and version."""
-        cells = self._read_cells()
-        return cells[cells["state"] == "done"].drop(columns=_NOT_SHOWN).reset_index(drop=True)
+        return self._read_cells("done").drop(columns=_NOT_SHOWN)
 
     @property
     def predictions(self) -> pd.DataFrame:
         """One row per test picture and run: network, set, size and settings, then as in `Comparison`."""
-        cells = self._read_cells()
-        return self._read_predictions(cells[cells["state"] == "done"])
+        return self._read_predictions(self._read_cells("done"))
 
     @property
     def comparisons(self) -> "dict[tuple, tl.Comparison]":
         """One `Comparison` per (network, set, size, settings …); all their intervals together hold with 95 %."""
-        cells, baseline = self._read_cells(), self._read_fact("baseline")
-        places, done = self._name_places(cells), cells[cells["state"] == "done"]
+        stamp = self._store.read("SELECT count(*), total(state = 'done'), max(ended_s) FROM cells")
+        if self._summarised[0] == stamp:
+            return self._summarised[1]
+        cells, done, baseline = self._read_cells(), self._read_cells("done"), self._read_fact("baseline")
+        places, done = self._name_places(cells), done.reindex(columns=cells.columns)
         # Planned gains count, so that an early look at a part of them isn't more certain than the whole study.
         planned = cells.loc[cells["strategy"] != baseline, [*places, "strategy", "shots"]].drop_duplicates()
         level = 1 - (1 - LEVEL) / max(1, len(planned))
@@ -162,8 +169,9 @@ class StudyResults:
                 arms = [arm for arm in arms if seeds[arm] & seeds.get((baseline, arm[1]), set())]
                 gains = list_gains(runs, predictions, baseline, arms, level)
                 described = dict(zip(places, place, strict=True))
-                shown = runs.drop(columns=[*_NOT_SHOWN, *places]), predictions.drop(columns=places)
+                shown = runs.drop(columns=[*_NOT_SHOWN, *places]), predictions.drop(columns=places, errors="ignore")
                 comparisons[place] = summarise(*shown, baseline, described, gains)
+        self._summarised = stamp, comparisons
         return comparisons
 
     @property
