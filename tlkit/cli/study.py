@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tlkit.cli.options import Commands
+from tlkit.cli.outputs import check_writable
 from tlkit.cli.terminal import say
 
 FILE = typer.Argument(metavar="STUDY", help="The study's TOML file, or its store.")
@@ -25,8 +26,12 @@ def run(
     ] = False,
 ):
     """Run what the study's store lacks; what is finished is kept if the command is stopped."""
+    from tlkit.arguments import check_count, check_known
+    from tlkit.studies.study import RERUN
     from tlkit.studies.study_file import read_study
 
+    check_count("n_workers", n_workers, 1)
+    check_known("rerun", rerun or (), RERUN)
     planned = read_study(file)
     if estimate:
         numbers = planned.estimate()
@@ -54,6 +59,11 @@ def page(
     kind: Annotated[str, typer.Option(help="page: study.html; csv or parquet: tables.")] = "page",
 ):
     """Write a study's results as one HTML page, or as tables."""
+    from tlkit.arguments import check_known
+    from tlkit.studies.study_results import KINDS
+
+    check_known("kind", [kind], KINDS)
+    check_writable("--output", output, output)
     for path in _open(file).export(output, kind):
         say(f"wrote {path}")
 
@@ -65,5 +75,5 @@ def _open(file):
 
     store = find_store(file)
     if not store.exists():
-        raise ValueError(f"STUDY: {store} isn't there: `tlkit study run` makes it")
+        raise ValueError(f"file: {store} isn't there: `tlkit study run` makes it")
     return StudyResults(store)

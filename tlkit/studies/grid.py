@@ -152,7 +152,7 @@ def _check_settings(arm, level, backbone, n_train):
     else:
         planned = adjust_phases(arm, backbone, n_train)
         settings.check_use(planned)
-        check_target(planned, None, backbone)
+        check_target(planned, None)
 
 
 def _check_shots(name, images, test, shots, seeds):

@@ -19,6 +19,8 @@ from tlkit.studies.forked_engine import run_forked
 from tlkit.studies.grid import read_grid
 from tlkit.studies.study_results import StudyResults, predict_seconds
 
+RERUN = ("failed", "older")
+
 
 class Study(StudyResults):
     """A stored grid of runs: networks × sets × strategies × shots × seeds, which can be stopped and go on at any time.
@@ -107,8 +109,8 @@ class Study(StudyResults):
         Returns
         -------
         dict
-            n_cells and n_missing (int), worker_hours of the missing runs, which more workers divide (float), and
-            store_mib that they will take on disk (float).
+            Entries n_cells and n_missing (int), worker_hours of the missing runs, which more workers divide (float),
+            and store_mib that they will take on disk (float).
         """
         n_trials = check_count("n_trials", n_trials, 0)
         is_open = self._read_cells()["state"] == "open"
@@ -166,7 +168,7 @@ class Study(StudyResults):
 
     def _run(self, engine, n_workers, rerun=(), progress=True, on_run=None, cells=None):
         """Let an engine run what the store lacks of (some) cells."""
-        rerun = check_known("rerun", rerun, ("failed", "older"))
+        rerun = check_known("rerun", rerun, RERUN)
         with self._store.writing(n_workers):
             self._store.plan(self._grid.cells, {name: self._read_fact(name) for name in ("baseline", "made")})
             ended = self._store.list_ended(rerun)

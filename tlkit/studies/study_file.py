@@ -24,7 +24,7 @@ def read_study(path):
                 arguments[name] = {each: _place(value, path.parent) for each, value in given.items()}
         return Study(**arguments, **settings)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise ValueError(f"file: {path}: {error}") from error
 
 
 def find_store(path):
@@ -37,8 +37,8 @@ def _read(path):
     """Return the content of a TOML file."""
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: no TOML file ({error}): correct it there") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ValueError(f"file: {path}: no TOML file ({error}): correct its name or content") from None
 
 
 def _place(given, folder):

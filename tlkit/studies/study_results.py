@@ -20,6 +20,7 @@ from tlkit.storage import write_csv, written_whole
 from tlkit.studies.measurement import StudyCell
 from tlkit.studies.store import Store, unpack
 
+KINDS = ("csv", "parquet", "page")  # of exports
 _PLACE = ["backbone", "images", "image_size_px"]
 _N_KEYS = 10_000  # in one query
 _NOT_SHOWN = ["key", "backbone_hash", "images_hash", "settings", "state", "reason"]
@@ -240,7 +241,7 @@ class StudyResults:
         ValueError
             If the kind is unknown.
         """
-        check_known("kind", [kind], ("csv", "parquet", "page"))
+        check_known("kind", [kind], KINDS)
         if kind == "page":
             from tlkit.studies.results_page import make_page
 
