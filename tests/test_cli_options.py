@@ -151,6 +151,8 @@ def make_folders(place):
         ("claims run 99", "NAME: '99' is unknown"),
         ("claims run --workers 0", "--workers: 0, expected"),
         ("lessons open 99", "LESSON: '99' is unknown"),
+        ("lessons quiz 99", "LESSON: '99' is unknown"),
+        ("lessons quiz 05 --kind moodle", "--kind: 'moodle' is unknown"),
         ("lessons copy --folder pets/cat/0.png", "--folder: .* is not a folder"),
         ("study run missing.toml", "STUDY: missing.toml: no TOML file"),
         ("study run missing.toml --workers 0", "--workers: 0, expected"),
