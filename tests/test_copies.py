@@ -70,13 +70,13 @@ def test_a_newer_lesson_goes_beside_a_changed_copy(course, tmp_path, recwarn):
     course("# Two")
     before = read_all(folder)
     second = tl.lessons.copy(folder)["07"]
-    assert second == folder / "07_lesson_2.ipynb" and "# Two" in second.read_text()
-    assert "07_lesson.ipynb stays as it is" in str(recwarn.pop().message)
+    assert second == folder / "07_lesson (2).ipynb" and "# Two" in second.read_text()
+    assert "your 07_lesson.ipynb stays as it is" in str(recwarn.pop().message)
     second.write_text(second.read_text() + "\n")
     before = read_all(folder)
     assert tl.lessons.copy(folder) == {"07": second} and read_all(folder) == before
     course("# Three")
-    assert tl.lessons.copy(folder)["07"].name == "07_lesson_3.ipynb"
+    assert tl.lessons.copy(folder)["07"].name == "07_lesson (3).ipynb"
     recwarn.clear()
     assert before.items() <= read_all(folder).items()
 
@@ -107,9 +107,9 @@ def test_without_its_record_a_file_counts_as_changed(course, tmp_path, record):
 def test_links_and_folders_with_the_name_of_a_lesson_stay(course, tmp_path):
     folder = tmp_path / "mine"
     (folder / "07_lesson.ipynb").mkdir(parents=True)
-    (folder / "07_lesson_2.ipynb").symlink_to(tmp_path / "missing")
-    assert tl.lessons.copy(folder)["07"].name == "07_lesson_3.ipynb"
-    assert (folder / "07_lesson_2.ipynb").is_symlink() and not (tmp_path / "missing").exists()
+    (folder / "07_lesson (2).ipynb").symlink_to(tmp_path / "missing")
+    assert tl.lessons.copy(folder)["07"].name == "07_lesson (3).ipynb"
+    assert (folder / "07_lesson (2).ipynb").is_symlink() and not (tmp_path / "missing").exists()
 
 
 def test_the_originals_are_no_copies(course):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -56,7 +57,7 @@ def open_copy(
     from jupyterlab.labapp import LabApp
 
     say(f"{paths[lesson]} is yours: change it as you like", is_note=True)
-    own = [f"--ServerApp.root_dir={copies.absolute()}", f"--LabApp.default_url=/lab/tree/{paths[lesson].name}"]
+    own = [f"--ServerApp.root_dir={copies.absolute()}", f"--LabApp.default_url=/lab/tree/{quote(paths[lesson].name)}"]
     own.append(f"--LabApp.app_settings_dir={find_course() / 'binder'}")  # overrides.json: explorers stay when saved
     LabApp.launch_instance([*own, *([] if browser else ["--no-browser"]), *context.args])
 

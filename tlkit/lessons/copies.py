@@ -1,37 +1,17 @@
 """Copies of the lessons for students: without outputs, in a folder of their own, never over their work."""
 
-import collections
 import hashlib
 import json
-import os
 import re
 from pathlib import Path
 
 from tlkit.course import find_course
+from tlkit.names import number_repeats
 from tlkit.notices import warn
 from tlkit.storage import written_whole
 
 FOLDER = "my_lessons"
 _RECORD = ".tlkit-copies.json"  # {name of a copy: hash of its content when it was written}
-# What a lesson's notebook shows of it: texts, and the names of its predictions and exercises.
-Lesson = collections.namedtuple("Lesson", "number title minutes predictions exercises")
-
-
-def read_lessons():
-    """Return the lessons in their order (list of `Lesson`)."""
-    lessons = []
-    for path in sorted((find_course() / "notebooks").glob("[0-9]*.ipynb")):
-        cells = json.loads(path.read_text("utf-8"))["cells"]
-        prose, code = (
-            "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == kind)
-            for kind in ("markdown", "code")
-        )
-        minutes = re.search(r"\*\*Lesson \d+\*\* · (.+?) minutes", prose)
-        title = re.search(r"^# (.+)$", prose, re.MULTILINE)
-        patterns = (r'\bPrediction\(\s*(?:name=)?"(\w+)"', r'\blessons\.check\(\s*"(\w+)"')
-        names = (list(dict.fromkeys(re.findall(pattern, code))) for pattern in patterns)
-        lessons.append(Lesson(path.name.partition("_")[0], title[1], minutes[1], *names))
-    return lessons
 
 
 def copy(folder: str | Path = FOLDER) -> dict[str, Path]:
@@ -100,19 +80,16 @@ def _strip(path):
 def _place(path, content, record):
     """Return the path of the copy with a content: the one that is there, however it was changed since, or a new one."""
     version = hashlib.sha256(content).hexdigest()
-    pattern = re.compile(rf"{re.escape(path.stem)}(_\d+)?{re.escape(path.suffix)}")
-    taken = sorted(each for each in path.parent.glob(f"{path.stem}*") if pattern.fullmatch(each.name))
+    pattern = re.compile(rf"{re.escape(path.stem)}( \(\d+\))?{re.escape(path.suffix)}")
+    taken = [each for each in path.parent.glob(f"{path.stem}*") if pattern.fullmatch(each.name)]
     hashes = {each: hashlib.sha256(each.read_bytes()).hexdigest() for each in taken if each.is_file()}
-    current = [each for each in hashes if version in (record.get(each.name), hashes[each])]
-    if current:
-        return current[-1]
-    untouched = [each for each in hashes if hashes[each] == record.get(each.name)]
-    numbered = (path.with_stem(f"{path.stem}_{number}") for number in range(2, len(taken) + 3))
-    free = (each for each in (path, *numbered) if not os.path.lexists(each))
-    target = untouched[-1] if untouched else next(free)
-    with written_whole(target) as temporary:
+    if current := [each for each in hashes if version in (record.get(each.name), hashes[each])]:
+        return current[0]
+    untouched = [each.name for each in hashes if hashes[each] == record.get(each.name)]
+    (name,) = untouched[:1] or number_repeats([path.name], [each.name for each in taken])
+    with written_whole(path.with_name(name)) as temporary:
         temporary.write_bytes(content)
-    record[target.name] = version
+    record[name] = version
     if taken and not untouched:
-        warn(f"{taken[-1]} stays as it is; the newer version of this lesson is {target.name}, beside it")
-    return target
+        warn(f"your {path.name} stays as it is; the newer version of this lesson is {name}, beside it")
+    return path.with_name(name)

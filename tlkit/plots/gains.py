@@ -8,7 +8,7 @@ from pandas import DataFrame
 
 from tlkit.evaluation.gains import MARGIN
 from tlkit.names import format_strategy
-from tlkit.plots.style import SHOTS, hide_frame, measure_error_bars, style_curve, with_plain_texts
+from tlkit.plots.style import SHOTS, hide_frame, measure_error_bars, style_curve, style_point, with_plain_texts
 from tlkit.plots.vector import ON_DARK, ON_LIGHT, QUIET, mark
 
 _SHORT = {"no difference that matters": "no\ndifference", "can't tell": "can't\ntell"}
@@ -50,6 +50,21 @@ def draw_gains(gains: DataFrame, ax: Axes, *, margin: float = MARGIN) -> Axes:
     ax.set_xticks(range(len(shots)), [str(number) for number in shots])
     ax.set(xlabel=SHOTS, ylabel=_name_gain(gains))
     ax.grid(axis="y", alpha=0.3)
+    ax.legend(fontsize=9)
+    return ax
+
+
+@with_plain_texts
+def draw_pool(table, mean, ax):
+    """Draw the gains of a class with their intervals, sorted; those that miss the mean of all have another colour."""
+    table = table.sort_values("gain", ignore_index=True)
+    for index, (covers, label) in enumerate([(True, "covers the pooled mean"), (False, "misses it")]):
+        rows = table[table["covers"] == covers]
+        lengths = measure_error_bars(rows["gain"], rows["gain_low"], rows["gain_high"])
+        style = style_point(index) | {"linestyle": "none", "capsize": 2, "label": f"{label}: {len(rows)}"}
+        ax.errorbar(rows.index + 1, rows["gain"], yerr=lengths, **style)
+    ax.axhline(mean, color="black", linewidth=1, label=f"pooled mean {mean:.3f}")
+    ax.set(xlabel="students, by their gain", ylabel="gain in accuracy, with its 95 % interval")
     ax.legend(fontsize=9)
     return ax
 

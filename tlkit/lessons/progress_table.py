@@ -1,11 +1,19 @@
 """The lessons, with the progress that `progress.json` keeps. Without torch."""
 
+import json
+import re
 from pathlib import Path
 
 import pandas as pd
 
-from tlkit.lessons.copies import read_lessons
+from tlkit.course import find_course
 from tlkit.lessons.progress import find_file, read_file
+
+# Kind of an entry in `progress.json`, what it has if it counts, and how a lesson names it.
+_COUNTED = (
+    ("predictions", "chips", r'\bPrediction\(\s*"(\w+)"'),
+    ("exercises", "passed", r'\blessons\.check\(\s*"(\w+)"'),
+)
 
 
 def status(folder: str | Path | None = None) -> pd.DataFrame:
@@ -38,10 +46,14 @@ def status(folder: str | Path | None = None) -> pd.DataFrame:
     path, lesson = find_file()
     kept = read_file(Path(folder) / path.name if folder else path) if folder or lesson else {}
     rows = []
-    for each in read_lessons():
-        counts = []
-        for kind, names, key in (("predictions", each.predictions, "chips"), ("exercises", each.exercises, "passed")):
-            entries = kept.get("lessons", {}).get(each.number, {}).get(kind, {})
-            counts.append(f"{sum(bool(entries.get(name, {}).get(key)) for name in names)} of {len(names)}")
-        rows.append((each.number, each.title, each.minutes, *counts))
+    for notebook in sorted((find_course() / "notebooks").glob("[0-9]*.ipynb")):
+        cells = json.loads(notebook.read_text("utf-8"))["cells"]
+        text = "\n".join("".join(cell["source"]) for cell in cells)
+        row = [notebook.name.partition("_")[0]]
+        row += [re.search(pattern, text, re.MULTILINE)[1] for pattern in (r"^# (.+)$", r"\*\* · (.+?) minutes")]
+        for kind, key, pattern in _COUNTED:
+            names = set(re.findall(pattern, text))
+            entries = kept.get("lessons", {}).get(row[0], {}).get(kind, {})
+            row.append(f"{sum(bool(entries.get(name, {}).get(key)) for name in names)} of {len(names)}")
+        rows.append(row)
     return pd.DataFrame(rows, columns=["lesson", "title", "minutes", "predictions", "exercises"])
