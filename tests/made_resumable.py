@@ -6,6 +6,8 @@ longer than training. Each line that it reads is an attempt (JSON), each that it
 
 import collections
 import contextlib
+import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -65,6 +67,32 @@ def train(folder, strategy=SCORE, images=None, backbone=None, **settings):
         checkpoint=folder,
         progress=False,
         **defaults | settings,
+    )
+
+
+@functools.cache
+def load_encoder(name):
+    """Return a text encoder; a process that is forked later has it already."""
+    return tl.load_backbone(name, n_tokens=16)
+
+
+def train_texts(folder, encoder, strategy, **settings):
+    """Train an encoder by a strategy of the catalogue, two epochs per phase at most, with a checkpoint after a step."""
+    known = tl.strategies.get(strategy)
+    phases = [
+        phase if phase.n_epochs is None else dataclasses.replace(phase, n_epochs=min(2, phase.n_epochs))
+        for phase in known.phases
+    ]
+    takes_steps = any(phase.n_epochs for phase in phases)
+    texts = tl.load_texts("emoji", domain="en").select(classes=["food", "travel"]).few(4)
+    return tl.transfer(
+        load_encoder(encoder),
+        texts,
+        dataclasses.replace(known, phases=phases),
+        checkpoint=folder,
+        progress=False,
+        **({"batch_size": 4, "checkpoint_every_s": 0} if takes_steps else {}),
+        **settings,
     )
 
 
@@ -176,7 +204,7 @@ class Killer:
 
 
 def serve():
-    """Run attempts: read one a line, write how it ended a line."""
+    """Run attempts: read one a line, write how it ended a line. An attempt with "texts" trains an encoder on texts."""
     torch.set_num_threads(1)
     # Imports what a training imports. A head that is solved first would start OpenVINO, whose threads can't be forked.
     with tempfile.TemporaryDirectory() as folder:
@@ -184,6 +212,8 @@ def serve():
     print("ready", flush=True)
     for text in sys.stdin:
         attempt = json.loads(text)
+        if "texts" in attempt:
+            load_encoder(attempt["texts"]["encoder"])
         process_id = os.fork()
         if process_id == 0:
             _run_attempt(attempt)
@@ -211,7 +241,8 @@ def _run_attempt(attempt):
     try:
         with watched_batches():
             sys.settrace(killer.watch if "line" in attempt else None)
-            run = train(attempt["folder"], callbacks=[Notes(note)])
+            begin = functools.partial(train_texts, **attempt["texts"]) if "texts" in attempt else train
+            run = begin(attempt["folder"], callbacks=[Notes(note)])
             sys.settrace(None)
         write({"end": hash_run(run), "lines": killer.step((99, 0, 0))})
     except BaseException as error:

@@ -94,6 +94,22 @@ def test_every_strategy_trains_and_is_loaded_again(backbone, texts, tmp_path):
     assert backbone.fingerprint() == before
 
 
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("strategy", tl.strategies.names())
+def test_every_strategy_trains_minilm_and_its_run_is_loaded_again(strategy, fetched, tmp_path):
+    fetched("minilm")
+    emoji = tl.load_texts("emoji", domain="en").select(classes=["food", "travel"])
+    few, others = emoji.few(4), emoji.few(12)
+    run = tl.transfer(tl.load_backbone("minilm", n_tokens=16), few, strategy, progress=False)
+    run.save(tmp_path / "run")
+    loaded = tl.load_run(tmp_path / "run")
+    predicted = run.predict(others)
+    assert (loaded.predict(others) == predicted).all()
+    assert np.isfinite(predicted).all() and np.ptp(predicted) > 0
+    if strategy != "from_scratch":  # which learns nothing from eight texts
+        assert (predicted.argmax(1) == others.labels).mean() > 0.6
+
+
 def test_only_changes_are_saved(backbone, texts, tmp_path):
     run = tl.transfer(backbone, texts.few(3), "bitfit", progress=False)
     run.save(tmp_path / "whole")

@@ -5,6 +5,7 @@ from numpy.typing import ArrayLike
 
 import tlkit as tl
 from tlkit.arguments import check_count
+from tlkit.backbones.recipe import check_takes_pictures
 from tlkit.cpu.threads import default_states
 from tlkit.features.frozen_network import find_spatial_axes
 from tlkit.images.imageset import ImageSet
@@ -158,6 +159,7 @@ def integrated_gradients(
 
 def _find_map_axes(backbone, stage):
     """Return the axes of height and width of a stage's output; ValueError if it has none."""
+    check_takes_pictures("run", backbone)
     shape = backbone.infer_shape(stage=stage)
     axes = find_spatial_axes(shape)
     if len(axes) != 2:

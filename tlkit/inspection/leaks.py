@@ -19,21 +19,23 @@ from tlkit.inspection.near_duplicates import MIN_SIMILARITY, find_near_duplicate
 class Leaks:
     """Leaks from a training set into a test set; `find_leaks` makes one, and it displays in words."""
 
-    pairs: pd.DataFrame  # train, test, similarity, mirrored, kind ("same file" or "near"), same_group, same_class
+    pairs: pd.DataFrame  # train, test, similarity, mirrored, kind (as in find_near_duplicates), same_group, same_class
     groups: list[str]  # present in both sets, sorted
     in_train: np.ndarray  # (n_train,) bool: in a shared group or in a pair
     in_test: np.ndarray  # (n_test,) bool
+    noun: str = "picture"
 
     def __repr__(self):
-        n_files = int((self.pairs["kind"] == "same file").sum())
+        n_files = int((self.pairs["kind"] != "near").sum())
         n_near = len(self.pairs) - n_files
+        same = "file" if self.noun == "picture" else "text"
         n_other_group = int((~self.pairs["same_group"]).sum())
         if not self.in_test.any():
-            return f"No leak found: {len(self.in_train)} training and {len(self.in_test)} test pictures"
+            return f"No leak found: {len(self.in_train)} training and {len(self.in_test)} test {self.noun}s"
         return (
-            f"{self.in_train.sum()} of {len(self.in_train)} training pictures leak into {self.in_test.sum()} of "
-            f"{len(self.in_test)} test pictures: {count(len(self.groups), 'shared group')}, "
-            f"{count(n_files, 'pair')} of the same file, {count(n_near, 'pair')} of near duplicates "
+            f"{self.in_train.sum()} of {len(self.in_train)} training {self.noun}s leak into {self.in_test.sum()} of "
+            f"{len(self.in_test)} test {self.noun}s: {count(len(self.groups), 'shared group')}, "
+            f"{count(n_files, 'pair')} of the same {same}, {count(n_near, 'pair')} of near duplicates "
             f"({n_other_group} of all pairs in different groups)"
         )
 
@@ -45,10 +47,10 @@ def find_leaks(
 
     Parameters
     ----------
-    train, test : ImageSet
-        Training and test pictures.
+    train, test : ImageSet or TextSet
+        Training and test pictures, or texts.
     min_similarity, mirrored : float and bool
-        As in `find_near_duplicates`, which compares the content of the pictures. Groups are compared by name.
+        As in `find_near_duplicates`, which compares contents. Groups are compared by name.
 
     Returns
     -------
@@ -68,7 +70,7 @@ def find_leaks(
     ['same file', 'same file']
     """
     for name, images in (("train", train), ("test", test)):
-        check_images(name, images, "picture")
+        check_images(name, images)
     found = find_near_duplicates(train, test, min_similarity=min_similarity, mirrored=mirrored)
     train_rows, test_rows = found["first"].to_numpy(), found["second"].to_numpy()
     train_classes, test_classes = (np.array(images.classes)[images.labels] for images in (train, test))
@@ -84,7 +86,7 @@ def find_leaks(
     groups = np.intersect1d(train.groups, test.groups)
     in_train, in_test = np.isin(train.groups, groups), np.isin(test.groups, groups)
     in_train[train_rows] = in_test[test_rows] = True
-    return Leaks(pairs, groups.tolist(), in_train, in_test)
+    return Leaks(pairs, groups.tolist(), in_train, in_test, train.noun)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

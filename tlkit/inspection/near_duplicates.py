@@ -1,4 +1,4 @@
-"""Near duplicates: pictures with nearly the same content, found by their pixels and not by names. Without torch."""
+"""Near duplicates: pictures or texts with nearly the same content, found by it and not by names. Without torch."""
 
 import functools
 import itertools
@@ -33,31 +33,32 @@ def find_near_duplicates(
 ) -> pd.DataFrame:
     """Find pairs of pictures that differ only by compression, size, a narrow crop, brightness or mirroring.
 
-    No network is involved: two pictures that look alike to a network need not be copies.
+    Texts are compared by their words: the similarity is the cosine of TF-IDF vectors over all given texts. No network
+    is involved: two pictures that look alike to a network need not be copies.
 
     Parameters
     ----------
-    first, second : ImageSet
-        Pictures, and other pictures. If the latter are omitted, pairs within the first set are found.
+    first, second : ImageSet or TextSet
+        Pictures or texts, and others. If the latter are omitted, pairs within the first set are found.
     min_similarity : float, default 0.87
         Smallest similarity of a pair, above 0 and up to 1. Lower values find worse copies, and more pictures that only
         look alike.
     mirrored : bool, default True
-        Find mirrored pictures too.
+        Find mirrored pictures too; texts have none.
 
     Returns
     -------
     DataFrame
         One row per pair, most similar first:
 
-        - first, second (int): indices of the two pictures.
+        - first, second (int): indices of the two.
         - similarity (float), mirrored (bool): up to 1, and whether one is the mirror image of the other.
-        - kind (str): "same file" or "near".
+        - kind (str): "same file", for texts "same text", or "near".
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is no ImageSet, or the similarity is out of range.
+        If an argument is no ImageSet, the two sets hold different things, or the similarity is out of range.
 
     Examples
     --------
@@ -65,13 +66,31 @@ def find_near_duplicates(
     >>> find_near_duplicates(images[:2], images).kind.tolist()
     ['same file', 'same file']
     """
+    check_images("first", first)
+    if second is not None:
+        check_images("second", second, first.noun)
+    check_number("min_similarity", min_similarity, above=0, at_most=1)
+    if first.noun == "text":
+        from tlkit.inspection.near_texts import compare_texts
+
+        candidates, similarity = compare_texts(first, second, min_similarity)
+        is_mirrored = False
+    else:
+        candidates, similarity, is_mirrored = _compare_pictures(first, second, min_similarity, mirrored)
+    columns = {"first": candidates[:, 0], "second": candidates[:, 1], "similarity": np.minimum(similarity, 1.0)}
+    pairs = pd.DataFrame(columns).assign(mirrored=is_mirrored, kind="near")
+    same = pd.DataFrame(_find_same_files(first, second), columns=["first", "second"])
+    same = same.assign(similarity=1.0, mirrored=False, kind="same file" if first.noun == "picture" else "same text")
+    pairs = pd.concat([same, pairs[pairs["similarity"] >= min_similarity]]).astype(_TYPES)
+    pairs = pairs.drop_duplicates(["first", "second"])  # keeps the same ones, which come first
+    return pairs.sort_values(["similarity", "first", "second"], ascending=[False, True, True], ignore_index=True)
+
+
+def _compare_pictures(first, second, min_similarity, mirrored):
+    """Return pairs (m, 2) of indices that may be copies, their similarities (m,), and which are mirrored (m,)."""
     # First, coarse pictures (12 px) are correlated with all parts that a crop of up to a tenth could have left. For
     # each picture, the best few candidates are then aligned with it and compared window by window; see
     # `compare_aligned`. The alignment is local, so it begins at several starts until the two pictures are similar.
-    check_images("first", first, "picture")
-    if second is not None:
-        check_images("second", second, "picture")
-    check_number("min_similarity", min_similarity, above=0, at_most=1)
     within = second is None
     first_thumbnails = _read_thumbnails(first)
     second_thumbnails = first_thumbnails if within else _read_thumbnails(second)
@@ -88,13 +107,7 @@ def find_near_duplicates(
         better = found > similarity[rest]
         similarity[rest[better]] = found[better]
         is_mirrored[rest[better]] = starts["mirrored"][rest[better], rank]
-    columns = {"first": candidates[:, 0], "second": candidates[:, 1], "similarity": np.minimum(similarity, 1.0)}
-    pairs = pd.DataFrame(columns).assign(mirrored=is_mirrored, kind="near")
-    same = pd.DataFrame(_find_same_files(first, second), columns=["first", "second"])
-    same = same.assign(similarity=1.0, mirrored=False, kind="same file")
-    pairs = pd.concat([same, pairs[pairs["similarity"] >= min_similarity]]).astype(_TYPES)
-    pairs = pairs.drop_duplicates(["first", "second"])  # keeps "same file", which comes first
-    return pairs.sort_values(["similarity", "first", "second"], ascending=[False, True, True], ignore_index=True)
+    return candidates, similarity, is_mirrored
 
 
 def _read_thumbnails(images):

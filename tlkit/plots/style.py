@@ -3,6 +3,7 @@
 import functools
 import inspect
 import re
+import textwrap
 import unicodedata
 
 import numpy as np
@@ -28,6 +29,7 @@ ACCURACY = "accuracy on test pictures (share correct)"
 SHOTS = "training pictures per class"
 _DARK = 0.6  # from this share of the scale on, a cell is too dark for black text
 PICTURE_PX = 128
+_N_COLUMNS, _N_LINES = 16, 6  # of a text in the place of a picture
 # The section of docstrings that `with_plain_texts` adds to functions which return axes.
 _RETURNS = "Returns\n-------\nmatplotlib Axes\n    The axes that were given.\n\n"
 
@@ -95,14 +97,21 @@ def draw_matrix(values, texts, rows, columns, ax, *, limits, **image):
 
 
 def draw_thumbnail(picture, caption, left, top, pitch_px, ax, *, weight="normal"):
-    """Draw a PIL picture in the middle of a column `pitch_px` wide, with a caption below it; return its artist."""
-    picture = ImageOps.contain(picture, (PICTURE_PX, PICTURE_PX))
-    left_edge, bottom = left + (pitch_px - picture.width) / 2, top + PICTURE_PX
-    limits = ax.get_xlim(), ax.get_ylim()
-    edges = (left_edge, left_edge + picture.width, bottom, bottom - picture.height)
-    drawn = ax.imshow(picture, extent=edges, interpolation="none")  # pixel by pixel, since it is small already
-    ax.set(xlim=limits[0], ylim=limits[1])  # the picture has moved them
-    ax.text(left + pitch_px / 2, bottom + 3, caption, ha="center", va="top", fontsize=TEXT_PT, fontweight=weight)
+    """Draw a PIL picture or a text (str) in a column `pitch_px` wide, with a caption below it; return its artist."""
+    middle, bottom = left + pitch_px / 2, top + PICTURE_PX
+    if isinstance(picture, str):
+        is_wide = any(unicodedata.east_asian_width(letter) in "WF" for letter in picture)
+        settings = {"max_lines": _N_LINES, "placeholder": " …"}
+        lines = textwrap.wrap(picture, _N_COLUMNS // 2 if is_wide else _N_COLUMNS, **settings)
+        style = {"ha": "center", "va": "center", "fontsize": TEXT_PT}
+        drawn = ax.text(middle, top + PICTURE_PX / 2, "\n".join(lines), **style)
+    else:
+        picture = ImageOps.contain(picture, (PICTURE_PX, PICTURE_PX))
+        left_edge, limits = middle - picture.width / 2, (ax.get_xlim(), ax.get_ylim())
+        edges = (left_edge, left_edge + picture.width, bottom, bottom - picture.height)
+        drawn = ax.imshow(picture, extent=edges, interpolation="none")  # pixel by pixel, since it is small already
+        ax.set(xlim=limits[0], ylim=limits[1])  # the picture has moved them
+    ax.text(middle, bottom + 3, caption, ha="center", va="top", fontsize=TEXT_PT, fontweight=weight)
     return drawn
 
 

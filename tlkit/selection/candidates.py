@@ -3,7 +3,7 @@
 import dataclasses
 
 import tlkit as tl
-from tlkit.backbones.recipe import read_size
+from tlkit.backbones.recipe import check_takes_pictures, read_size
 from tlkit.features.features import Features
 from tlkit.images.imageset import ImageSet
 
@@ -54,6 +54,7 @@ class Candidate:
             raise TypeError(f"backbones: a {type(whole).__name__}, expected Backbones, their names, or Candidates")
         if self.image_size_px in (None, whole.image_size_px):
             return whole
+        check_takes_pictures("image_size_px", whole)
         _check_size(whole.name, self.image_size_px)
         recipe = whole.recipe.at(self.image_size_px)
         return Backbone(whole.name, dict(whole.body.items()), whole.tail, recipe, whole.provenance)

@@ -51,7 +51,7 @@ def rank(
         One row per candidate, sorted by the first score from high to low:
 
         - name, network, stage (str): the candidate, its network and its last stage.
-        - image_size_px (int): height and width of the input.
+        - image_size_px (int): height and width of the input, or length of texts in tokens.
         - constructed (bool): cut at an inner stage, or at another size than its weights; no such network is published.
         - n_features (int): number of features.
         - n_parameters, n_flops (int), parameters_mib (float): cost of the used part. FLOPs are per picture; a
@@ -112,7 +112,7 @@ def _describe(candidate, backbone):
     cut = candidate._find_cut(backbone)
     try:
         entry = find_entry(backbone.name)
-        own_size_px, accuracy = entry.recipe.crop_size_px, entry.accuracy
+        own_size_px, accuracy = (entry.recipe or backbone.recipe).input_size, entry.accuracy
     except ValueError:  # not in the catalogue
         own_size_px, accuracy = candidate.backbone.image_size_px, None
     resized = backbone.image_size_px != own_size_px
@@ -166,14 +166,14 @@ def _warn_of_conditions(rows, images, scores, constant):
     resized = [row["name"] for row in rows if row["image_size_px"] != row.pop("own_size_px")]
     affected = sorted(_DEPEND_ON_WIDTH & set(scores))
     if affected and len(images) < widths[-1]:
-        warn_of(
-            f"{len(images)} pictures and up to {widths[-1]} features, so that {' and '.join(affected)} fit by chance"
-        )
+        few = f"{len(images)} {images.noun}s and up to {widths[-1]} features"
+        warn_of(f"{few}, so that {' and '.join(affected)} fit by chance")
     if affected and len(widths) > 1:
         warn_of(f"{widths[0]} to {widths[-1]} features: {' and '.join(affected)} depend on the width, too")
     if resized:
         warn_of(f"at another size than the weights were trained with, which costs accuracy: {', '.join(resized)}")
     if constant:
-        warn_of(f"over a tenth of the features are the same on all pictures: {', '.join(constant)}")
+        warn_of(f"over a tenth of the features are the same on all {images.noun}s: {', '.join(constant)}")
     if n_single:
-        warn_of(f"{n_single} classes have one picture, which counts as wrong in scores that hold out pictures")
+        noun = images.noun
+        warn_of(f"{n_single} classes have one {noun}, which counts as wrong in scores that hold out {noun}s")

@@ -20,8 +20,8 @@ class ComparisonExplorer(ChoiceExplorer):
     ----------
     comparison : Comparison
         Result of `tl.compare`.
-    images : ImageSet
-        The pictures that were compared on. If one is missing, ValueError is raised.
+    images : ImageSet or TextSet
+        The pictures or texts that were compared on. If one is missing, ValueError is raised.
     strategy, shots : str and int, optional
         Arm to show first, by default the last strategy and the number of shots in the middle. An arm that wasn't
         compared raises ValueError.
@@ -62,7 +62,7 @@ class ComparisonExplorer(ChoiceExplorer):
             choice,
             {
                 "strategy": make_buttons(self._strategies, format_option=format_strategy),
-                "shots": make_slider(self._all_shots, unit="training pictures per class"),
+                "shots": make_slider(self._all_shots, unit=f"training {images.noun}s per class"),
             },
             check=functools.partial(find_arm, comparison),
             summarise=functools.partial(summarise_arm, comparison),
@@ -71,4 +71,6 @@ class ComparisonExplorer(ChoiceExplorer):
 
     def __repr__(self):
         n_strategies, n_shots = len(self._strategies), len(self._all_shots)
-        return f"ComparisonExplorer({n_strategies} strategies × {n_shots} shots, {len(self.images)} pictures)"
+        return (
+            f"ComparisonExplorer({n_strategies} strategies × {n_shots} shots, {len(self.images)} {self.images.noun}s)"
+        )

@@ -22,8 +22,8 @@ class CutExplorer(ChoiceExplorer):
         Features of the pictures by the name of the cut, early to late.
     table : DataFrame
         One row per head and cut that was measured, with columns cut, head, accuracy, accuracy_low and accuracy_high.
-    images : ImageSet
-        The pictures that the features were extracted from.
+    images : ImageSet or TextSet
+        The pictures or texts that the features were extracted from.
     cut, head, picture : str, str and int, optional
         Choice to show first, by default the first cut and head, and the picture with index 0.
 
@@ -76,4 +76,4 @@ class CutExplorer(ChoiceExplorer):
 
     def __repr__(self):
         n_cuts, n_heads = len(self.cuts.features), len(self.cuts.heads)
-        return f"CutExplorer({n_cuts} cuts × {n_heads} heads, {len(self.images)} pictures)"
+        return f"CutExplorer({n_cuts} cuts × {n_heads} heads, {len(self.images)} {self.images.noun}s)"

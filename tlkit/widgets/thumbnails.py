@@ -30,8 +30,10 @@ def check_same_pictures(features, images):
 
 
 def make_thumbnails(images, find_index=lambda key: key):
-    """Return a function from a key, by default the index of a picture, to its thumbnail; it keeps those it has read."""
-    check_images("images", images, "picture")
+    """Return a function from a key, by default the index, to a thumbnail, which is kept; to the text of a `TextSet`."""
+    check_images("images", images)
+    if images.noun == "text":
+        return lambda key: images.read(find_index(key))
 
     @functools.lru_cache(maxsize=2000)
     def read(key):
