@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from made_encoders import PETS, WILD, mean_hidden_states, write_encoder
+from matplotlib.figure import Figure
 from tokenizers import Tokenizer
 from torch import nn
 
@@ -176,6 +177,30 @@ def test_a_killed_run_resumes_with_the_same_bits(backbone, texts, tmp_path, stra
     assert torch.equal(resumed.head.weight, whole.head.weight)
 
 
+def test_encoders_are_scored_as_candidates(folder, backbone, texts):
+    inner = tl.selection.Candidate(backbone, stage="layers1")
+    named = tl.selection.Candidate(f"hf:{folder}", name="as named")
+    with pytest.warns(tl.selection.SelectionWarning, match="24 texts and up to 32 features"):
+        table = tl.selection.rank([backbone, inner, named], texts, progress=False).set_index("name")
+    features = tl.extract_features(backbone, texts, stage="layers1", engine="torch", cache=False, progress=False)
+    assert table.loc[f"{backbone.name} until layers1", "h"] == tl.selection.score_h(features.values, texts.labels)
+    assert (
+        table.loc["as named", ["logme", "h", "knn"]].tolist()
+        == table.loc[backbone.name, ["logme", "h", "knn"]].tolist()
+    )
+    assert table["constructed"].tolist().count(True) == 1 and np.isfinite(table["logme"]).all()
+    with pytest.raises(ValueError, match=r"image_size_px: .* takes texts"):
+        tl.selection.Candidate(backbone, image_size_px=32).build()
+
+
+def test_minilm_is_scored_by_its_name(fetched):
+    fetched("minilm")
+    few = tl.load_texts("emoji", domain="en").select(classes=["food", "travel"]).few(8)
+    with pytest.warns(tl.selection.SelectionWarning, match="texts"):
+        table = tl.selection.rank(["minilm"], few, scores=["knn", "leep"], progress=False)
+    assert table.knn[0] > 0.7 and np.isnan(table.leep[0]) and not table.constructed[0]
+
+
 def test_a_run_predicts_sentences(backbone, texts):
     run = tl.transfer(backbone, texts, "linear_probe", progress=False)
     given = ["the cat sat", "a fish swims in the sea"]
@@ -206,6 +231,10 @@ def test_texts_and_pictures_are_not_confused(backbone, texts):
         run.export("nowhere")
     with pytest.raises(ValueError, match="takes texts, but this is only for networks that take pictures"):
         tl.inspection.integrated_gradients(run, texts[:2])
+    with pytest.raises(ValueError, match="takes texts, but this is only for networks that take pictures"):
+        tl.inspection.grad_cam(run, texts[:2])
+    with pytest.raises(TypeError, match="images: a TextSet, expected pictures, whose pixels are needed here"):
+        tl.plots.draw_augmentations(backbone, texts, ["word_dropout"], Figure().subplots())
     with pytest.raises(ValueError, match="pooled: False, but layers2 of"):
         tl.extract_features(backbone, texts, pooled=False, progress=False)
 

@@ -96,7 +96,7 @@ class FrozenNetwork:
         if len(axes) != 2:
             raise ValueError(
                 f"pooled: False, but {stage} of {self.name} gives {' × '.join(map(str, shape[1:]))} numbers per "
-                "picture, which is no map of height and width; take pooled=True"
+                f"{self.recipe.noun}, which is no map of height and width; take pooled=True"
             )
         return Output(stage, False, axes, (*channels, shape[axes[0]], shape[axes[1]]))
 

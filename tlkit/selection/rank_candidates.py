@@ -114,7 +114,7 @@ def _describe(candidate, backbone):
         entry = find_entry(backbone.name)
         own_size_px, accuracy = (entry.recipe or backbone.recipe).input_size, entry.accuracy
     except ValueError:  # not in the catalogue
-        own_size_px, accuracy = candidate.backbone.image_size_px, None
+        own_size_px, accuracy = getattr(candidate.backbone, "image_size_px", backbone.image_size_px), None
     resized = backbone.image_size_px != own_size_px
     cost = backbone.cost(cut)
     name = backbone.name + (f" until {cut}" if cut else "") + (f" at {backbone.image_size_px} px" if resized else "")

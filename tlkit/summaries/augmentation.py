@@ -5,7 +5,7 @@ import dataclasses
 
 import numpy as np
 
-from tlkit.images.imageset import ImageSet
+from tlkit.images.imageset import ImageSet, check_images
 from tlkit.strategies.augmentation import check_policies, format_augment, split_policies
 from tlkit.summaries.comparison import ArmChoice, summarise_arm
 
@@ -72,6 +72,7 @@ def augment_pictures(pictures, augment, draw):
 
     from tlkit.training.batches import mix_batch
 
+    check_images("images", pictures.images, "picture")
     policy, mixing = split_policies(augment)
     n_classes = len(pictures.images.classes)
     batch, labels = pictures.batch(np.arange(len(pictures)), policy, draw)
