@@ -173,7 +173,7 @@ def check_killed_training_of_texts(server, folder, encoder, strategy, n_kills):
 def test_a_killed_training_of_texts_ends_with_the_same_bits(server, tmp_path):
     (tmp_path / "encoder").mkdir()
     write_encoder(tmp_path / "encoder")
-    check_killed_training_of_texts(server, tmp_path, f"hf:{tmp_path / 'encoder'}", "lora", n_kills=3)
+    check_killed_training_of_texts(server, tmp_path, f"hf:{tmp_path / 'encoder'}", "last_2_stages", n_kills=2)
 
 
 @pytest.mark.exhaustive

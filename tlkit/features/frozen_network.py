@@ -11,9 +11,9 @@ import hashlib
 import importlib.metadata
 import json
 
-from tlkit.backbones.networks import find_entry, find_stage
+from tlkit.backbones.networks import find_entry, find_stage, is_text
 from tlkit.backbones.recipe import Recipe, read_size
-from tlkit.backbones.weights.hashes import known_sha256
+from tlkit.backbones.weights.hashes import known_sha256, record_sha256
 from tlkit.backbones.weights.weight_files import find_file
 from tlkit.storage import cache_folder, find_kept, written_whole
 
@@ -63,6 +63,8 @@ class FrozenNetwork:
         if record:
             return cls(name, **record, load=load)
         network = cls.of(load())
+        if is_text(name) and (path := find_file(find_entry(name))):  # loading has checked it against the published hash
+            record_sha256(path, path.stat(), network.backbone.provenance["sha256"])
         # Looked up again, since the hash of the weights is known only after they were read.
         if (file_name := _find_record(name, weights, image_size_px)) and network.is_covered:
             network._write_record(cache_folder() / "converted" / file_name)
@@ -144,7 +146,8 @@ def _find_record(name, weights, image_size_px):
     sha256 = known_sha256(path) if path else None
     if sha256 is None:
         return None
-    versions = {package: importlib.metadata.version(package) for package in ("tlkit", "torch", "torchvision", "timm")}
+    packages = ("tlkit", "torch", "torchvision", "timm", *(["transformers"] if is_text(name) else []))
+    versions = {package: importlib.metadata.version(package) for package in packages}
     known = {"name": name, "weights": sha256, "image_size_px": image_size_px, "recipe": repr(entry.recipe)} | versions
     key = hashlib.sha256(json.dumps(known).encode()).hexdigest()[:32]
     return f"{key}.json"

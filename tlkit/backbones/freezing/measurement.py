@@ -39,7 +39,8 @@ def measure_freezing(
     backbone : Backbone
         A network, which stays unchanged. Its head is new.
     batch : torch.Tensor
-        Pictures as the network takes them, (n, 3, height, width) float32, at least two.
+        Pictures as the network takes them, (n, 3, height, width) float32, at least two; texts as `preprocess` gives
+        them, (n, n_tokens, 2) int64.
     n_classes : int
         Number of classes of the head.
     n_rounds : int
@@ -65,12 +66,16 @@ def measure_freezing(
     >>> costs.summarise(backbone.stages).n_trainable
     2565
     """
-    if batch.ndim != 4 or len(batch) < 2:
-        raise ValueError(f"batch: shape {tuple(batch.shape)}, expected (n, 3, height, width) with n of at least 2")
+    takes_texts = backbone.recipe.noun == "text"
+    if batch.ndim != (3 if takes_texts else 4) or len(batch) < 2:
+        expected = "(n, n_tokens, 2)" if takes_texts else "(n, 3, height, width)"
+        raise ValueError(f"batch: shape {tuple(batch.shape)}, expected {expected} with n of at least 2")
     n_rounds = check_count("n_rounds", n_rounds, 1)
     with Draws(seed):
         parts = _split(backbone, n_classes)
-        batch = batch.to(next(parts["head"].parameters()).device).contiguous(memory_format=torch.channels_last)
+        batch = batch.to(next(parts["head"].parameters()).device)
+        if not takes_texts:
+            batch = batch.contiguous(memory_format=torch.channels_last)
         labels = torch.randint(n_classes, (len(batch),), device=batch.device)
         bar = show_progress(None, "steps of each stage", "round", progress, iterable=range(n_rounds))
         rounds = [_measure_parts(parts, batch, labels) for _ in bar]
@@ -116,7 +121,7 @@ def _measure(part, treatment, reached, batch, labels):
         freeze(part, norm=treatment)
     values = [value for value in part.parameters() if value.requires_grad]
     optimizer = torch.optim.AdamW(values, fused=True) if values else None
-    batch = batch.detach().requires_grad_(reached)
+    batch = batch.detach().requires_grad_(reached and batch.is_floating_point())  # tokens have no gradient
     before = {name: value.clone() for name, value in part.state_dict().items()}
     # autograd passes each tensor that it keeps for the backward pass to this hook. By their storages, parameters and
     # buffers are then subtracted, and the input and the output are counted apart, since neighbours share them.
