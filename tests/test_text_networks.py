@@ -4,6 +4,8 @@ import hashlib
 import json
 import math
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -191,6 +193,30 @@ def test_encoders_are_scored_as_candidates(folder, backbone, texts):
     assert table["constructed"].tolist().count(True) == 1 and np.isfinite(table["logme"]).all()
     with pytest.raises(ValueError, match=r"image_size_px: .* takes texts"):
         tl.selection.Candidate(backbone, image_size_px=32).build()
+
+
+@pytest.mark.slow
+def test_a_converted_encoder_runs_by_name_without_torch(fetched):
+    fetched("minilm")
+    given = [*PETS, LONG]
+    first = tl.extract_features("minilm", given, engine="openvino", progress=False).values
+    code = "import sys, tlkit as tl; given = sys.stdin.read().splitlines(); print(tl.extract_features("
+    code += "'minilm', given, engine='openvino', cache=False, progress=False).values.tolist()); print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], input="\n".join(given), capture_output=True, text=True, check=True
+    )
+    values, has_torch = done.stdout.splitlines()
+    assert has_torch == "False"
+    assert (np.array(json.loads(values), np.float32) == first).all()
+
+
+def test_steps_of_each_stage_are_measured_on_tokens(backbone):
+    batch = torch.from_numpy(np.stack([backbone.preprocess(text) for text in PETS]))
+    costs = tl.backbones.measure_freezing(backbone, batch, 2, n_rounds=1, progress=False)
+    trained = costs.summarise(["embeddings"]).n_trainable
+    assert trained == sum(value.numel() for value in backbone.after("embeddings").parameters()) + 32 * 2 + 2
+    with pytest.raises(ValueError, match=r"expected \(n, n_tokens, 2\)"):
+        tl.backbones.measure_freezing(backbone, torch.zeros(2, 3, 32, 32), 2)
 
 
 def test_minilm_is_scored_by_its_name(fetched):
