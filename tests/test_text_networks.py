@@ -200,8 +200,11 @@ def test_a_converted_encoder_runs_by_name_without_torch(fetched):
     fetched("minilm")
     given = [*PETS, LONG]
     first = tl.extract_features("minilm", given, engine="openvino", progress=False).values
-    code = "import sys, tlkit as tl; given = sys.stdin.read().splitlines(); print(tl.extract_features("
-    code += "'minilm', given, engine='openvino', cache=False, progress=False).values.tolist()); print('torch' in sys.modules)"
+    code = (
+        "import sys, tlkit as tl; settings = {'engine': 'openvino', 'cache': False, 'progress': False};"
+        "print(tl.extract_features('minilm', sys.stdin.read().splitlines(), **settings).values.tolist());"
+        "print('torch' in sys.modules)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], input="\n".join(given), capture_output=True, text=True, check=True
     )
