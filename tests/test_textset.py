@@ -10,7 +10,6 @@ from made_pictures import make_picture
 
 import tlkit as tl
 from tlkit.texts.sources import EMOJI
-from tlkit.widgets.thumbnails import make_thumbnails
 
 
 @pytest.fixture(scope="module")
@@ -109,10 +108,8 @@ def test_description_shows_counts_lengths_and_examples():
 def test_what_needs_pixels_is_refused_in_one_line(emoji):
     texts = emoji[:20]
     for call in (
-        lambda: tl.inspection.find_near_duplicates(texts),
-        lambda: tl.inspection.find_leaks(texts[:10], texts[10:]),
         lambda: tl.plots.draw_contact_sheet(texts, None),
-        lambda: make_thumbnails(texts),
+        lambda: tl.plots.render_contact_sheet(texts),
     ):
         with pytest.raises(TypeError, match=r"a TextSet, expected pictures, whose pixels are needed here$"):
             call()

@@ -17,7 +17,7 @@ from tlkit.notices import warn
 
 ENGINES = ("auto", "openvino", "torch", "cuda")
 PRECISIONS = ("exact", "fast")
-_unconvertible = set()  # fingerprints of own networks that OpenVINO can't run
+_convertible = {}  # {fingerprint of an own network: whether OpenVINO can run it}
 
 
 def choose_engine(engine, network=None):
@@ -39,8 +39,10 @@ def _converts(network):
     """Return whether OpenVINO can run a network; code of users' own may hold anything."""
     if not network.is_own:
         return True
-    if network.fingerprint in _unconvertible or network.backbone.made.get("frozen"):  # by onnxruntime
+    if network.backbone.made.get("frozen"):  # by onnxruntime
         return False
+    if network.fingerprint in _convertible:
+        return _convertible[network.fingerprint]
     from tlkit.features.openvino_engine import read_converted
 
     try:
@@ -48,11 +50,12 @@ def _converts(network):
     except Exception as error:
         if str(error).startswith("backbone:"):  # damaged weights
             raise
-        _unconvertible.add(network.fingerprint)
+        _convertible[network.fingerprint] = False
         reason = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
         warn(f"engine: OpenVINO can't run {network.name} ({reason}), so torch does, which engine='torch' states")
-        return False
-    return True
+    else:
+        _convertible[network.fingerprint] = True
+    return _convertible[network.fingerprint]
 
 
 def has_gpu():
@@ -84,9 +87,9 @@ def open_engine(engine, network, output, precision):
     # `run` takes an iterable of batches (batch_size, *recipe.crop_shape) and yields (batch_size, *output.shape)
     # float32 for each, in order.
     if engine == "openvino":
-        from tlkit.features.openvino_engine import OpenVINOEngine, adapt
+        from tlkit.features.openvino_engine import open_openvino
 
-        return OpenVINOEngine(adapt(network, output), find_arithmetic(engine, precision))
+        return open_openvino(network, output, find_arithmetic(engine, precision))
     from tlkit.features.torch_engine import TorchEngine
 
     return TorchEngine(network, output, precision, "cuda" if engine == "cuda" else None)

@@ -5,6 +5,7 @@ import contextlib
 import copy
 import hashlib
 import importlib.metadata
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -26,6 +27,21 @@ def import_openvino():
     import openvino
 
     return openvino
+
+
+_kept_engine = {}  # of one text encoder: compiling takes longer than some sentences
+
+
+def open_openvino(network, output, arithmetic):
+    """Return the `OpenVINOEngine` of one `Output` of a `FrozenNetwork`; that of the last text encoder is kept."""
+    key = network.fingerprint, output, arithmetic, os.getpid()  # threads don't come along into a forked process
+    engine = _kept_engine.get(key)
+    if engine is None:
+        engine = OpenVINOEngine(adapt(network, output), arithmetic)
+        if network.recipe.noun == "text" and network.is_covered:
+            _kept_engine.clear()
+            _kept_engine[key] = engine
+    return engine
 
 
 class OpenVINOEngine:
