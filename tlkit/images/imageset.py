@@ -397,5 +397,4 @@ def check_images(argument, images, noun=None):
     if not isinstance(images, ImageSet):
         raise TypeError(f"{argument}: a {type(images).__name__}, expected an ImageSet, as load_images makes it")
     if noun not in (None, images.noun):
-        what = "pictures, whose pixels are needed here" if noun == "picture" else f"{noun}s"
-        raise TypeError(f"{argument}: a {type(images).__name__}, expected {what}")
+        raise TypeError(f"{argument}: a {type(images).__name__}, expected {noun}s, whose pixels are needed here")

@@ -68,7 +68,9 @@ def find_near_duplicates(
     """
     check_images("first", first)
     if second is not None:
-        check_images("second", second, first.noun)
+        check_images("second", second)
+        if second.noun != first.noun:
+            raise TypeError(f"second: {second.noun}s, expected {first.noun}s, as the first are")
     check_number("min_similarity", min_similarity, above=0, at_most=1)
     if first.noun == "text":
         from tlkit.inspection.near_texts import compare_texts
