@@ -24,7 +24,7 @@ def find_loose_tensors(network):
     """Return {name: tensor} of tensors that the state doesn't hold: attributes, and buffers that aren't saved."""
     tensors = {}
     for path, module in network.named_modules():
-        unsaved = {name: module._buffers[name] for name in module._non_persistent_buffers_set}
+        unsaved = {name: module._buffers[name] for name in sorted(module._non_persistent_buffers_set)}
         for name, value in {**vars(module), **unsaved}.items():
             if isinstance(value, torch.Tensor):
                 tensors[f"{path}.{name}"] = value
