@@ -132,6 +132,7 @@ def read_converted(network):
         path = cache_folder() / "converted" / name
         try:
             _keep(converted, path)
+            converted = openvino.Core().read_model(path)  # writing changes the last digit of some networks
         except (OSError, RuntimeError) as error:  # OpenVINO raises the latter if the disk is full
             warn(
                 f"the converted network can't be kept in {path.parent} ({error}): make room there, or set "
