@@ -241,7 +241,7 @@ def test_minilm_is_scored_by_its_name(fetched):
     fetched("minilm")
     few = tl.load_texts("emoji", domain="en").select(classes=["food", "travel"]).few(8)
     table = tl.selection.rank(["minilm"], few, scores=["knn", "leep"], progress=False)
-    assert table.knn[0] > 0.7 and np.isnan(table.leep[0]) and not table.constructed[0]
+    assert table.knn[0] > 0.6 and np.isnan(table.leep[0]) and not table.constructed[0]
 
 
 def test_a_run_predicts_sentences(backbone, texts):
