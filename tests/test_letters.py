@@ -25,16 +25,29 @@ APPLE = "苹果"
 
 @pytest.fixture
 def no_cache():
-    for function in (style._find_family, style._warn_once):
+    cached = (style._find_family, style._add_new_fonts, style._warn_once)
+    for function in cached:
         function.cache_clear()
     yield
-    for function in (style._find_family, style._warn_once):
+    for function in cached:
         function.cache_clear()
 
 
 @pytest.fixture
 def apple_font(no_cache, tmp_path, monkeypatch):
-    """A font with the letters of one name, among those installed."""
+    """A font with the letters of one name, among those installed, of which no other has them."""
+    broken = font_manager.FontEntry(str(tmp_path / "broken.ttf"), "A Broken Font")
+    without = [font for font in font_manager.fontManager.ttflist if not style._can_draw(font.fname, APPLE[0])]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", [broken, *without])
+    monkeypatch.setattr(style, "findSystemFonts", list)
+    write_font(tmp_path / "apple.ttf")
+    (tmp_path / "broken.ttf").write_bytes(b"no font")
+    font_manager.fontManager.addfont(tmp_path / "apple.ttf")
+    return "Made Apple"
+
+
+def write_font(path):
+    """Write a font that has the letters of one name, squares."""
     names = [".notdef", *(f"letter{number}" for number in range(len(APPLE)))]
     pen = TTGlyphPen(None)
     pen.moveTo((0, 0))
@@ -51,12 +64,7 @@ def apple_font(no_cache, tmp_path, monkeypatch):
     builder.setupNameTable({"familyName": "Made Apple", "styleName": "Regular"})
     builder.setupOS2()
     builder.setupPost()
-    builder.save(tmp_path / "apple.ttf")
-    (tmp_path / "broken.ttf").write_bytes(b"no font")
-    broken = font_manager.FontEntry(str(tmp_path / "broken.ttf"), "A Broken Font")
-    monkeypatch.setattr(font_manager.fontManager, "ttflist", [broken, *font_manager.fontManager.ttflist])
-    font_manager.fontManager.addfont(tmp_path / "apple.ttf")
-    return "Made Apple"
+    builder.save(path)
 
 
 def draw_all(classes, folder):
@@ -117,9 +125,25 @@ def test_letters_come_from_a_font_that_has_them(apple_font, tmp_path):
     assert rcParams == before
 
 
+def test_a_font_that_was_installed_after_matplotlibs_list_is_found(no_cache, tmp_path, monkeypatch):
+    default = [font for font in font_manager.fontManager.ttflist if font.name == "DejaVu Sans"]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", default)
+    write_font(tmp_path / "apple.ttf")
+    (tmp_path / "broken.ttf").write_bytes(b"no font")
+    monkeypatch.setattr(style, "findSystemFonts", lambda: [str(path) for path in tmp_path.glob("*.ttf")])
+    figure = Figure()
+    drawn = figure.text(0.1, 0.4, APPLE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make_texts_plain(figure)
+    assert drawn.get_text() == APPLE
+    assert drawn.get_fontfamily()[-1] == "Made Apple"
+
+
 def test_letters_without_any_font_are_escaped_with_one_warning(no_cache, monkeypatch):
     default = [font for font in font_manager.fontManager.ttflist if font.name == "DejaVu Sans"]
     monkeypatch.setattr(font_manager.fontManager, "ttflist", default)
+    monkeypatch.setattr(style, "findSystemFonts", list)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         page = Page(
@@ -152,3 +176,10 @@ def test_long_names_keep_their_ends():
     assert len(shorten(LONG)) == 32
     assert shorten("x" * 32) == "x" * 32
     assert shorten("_background") == " _background"
+
+
+def test_axes_name_texts_if_texts_were_compared():
+    texts = tl.load_texts([("a cat", "pets"), ("a dog", "pets"), ("a shark", "wild")])
+    assert style.name_inputs(style.SHOTS, {"pictures": repr(texts)}) == "training texts per class"
+    assert style.name_inputs(style.SHOTS, {"pictures": "ImageSet(TextSet)"}) == style.SHOTS
+    assert style.name_inputs(style.SHOTS, {}) == style.SHOTS

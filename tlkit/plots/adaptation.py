@@ -166,7 +166,7 @@ def _draw_static(classes, figure):
         ax.set(xlim=(-1, 1), ylim=(-1, 1), xticks=[], yticks=[])
         ax.set_title(title, fontsize=10)
     draw_recall_frame(len(classes), recalls)
-    recalls.set_title("recall per class (test pictures)", fontsize=10)
+    recalls.set_title("recall per class (test half)", fontsize=10)
     mean = {"marker": "o", "color": "black", "markerfacecolor": "white", "markeredgecolor": _SOURCE, "markersize": 9}
     keys = (
         ({"marker": "o", "color": _SOURCE, "markerfacecolor": "none", "linestyle": "none"}, "source"),

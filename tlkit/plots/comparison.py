@@ -17,6 +17,7 @@ from tlkit.plots.style import (
     finish_rows,
     frame_sheet,
     measure_error_bars,
+    name_inputs,
     shorten,
     style_curve,
     style_point,
@@ -29,10 +30,13 @@ from tlkit.plots.vector import Page, mark
 def draw_comparison(comparison, ax):
     """Draw accuracies of a `Comparison` with intervals: a row per strategy, or a curve over several shots."""
     table = comparison.table
+    shots, accuracy = (name_inputs(words, comparison.description) for words in (SHOTS, ACCURACY))
     if table["shots"].nunique() == 1:
         _draw_rows(table, ax)
+        ax.set(xlabel=f"{accuracy}, mean and 95 % interval", title=f"{table['shots'].iloc[0]} {shots}")
     else:
         _draw_curves(table, ax)
+        finish_curves(ax, shots, accuracy)
     return ax
 
 
@@ -55,9 +59,8 @@ def _draw_rows(table, ax):
         style = {"textcoords": "offset points", "ha": "center", "fontsize": TEXT_PT}
         ax.annotate(verdict, (row["accuracy"], index), (0, 9), **style)
     names = [format_strategy(name) for name in strategies]
-    finish_rows(ax, names, f"{ACCURACY}, mean and 95 % interval", top=-0.75)
+    finish_rows(ax, names, "", top=-0.75)
     ax.set_xlim(0, min(1, max(0.1, table[["accuracy", "accuracy_high"]].max(axis=None) + 0.1)))
-    ax.set_title(f"{table['shots'].iloc[0]} {SHOTS}")
 
 
 def _draw_curves(table, ax):
@@ -73,7 +76,6 @@ def _draw_curves(table, ax):
     ax.set_xticks(shots, [str(number) for number in shots])
     ax.minorticks_off()
     ax.set_ylim(0, 1)
-    finish_curves(ax, SHOTS, ACCURACY)
 
 
 SIZE_INCHES = (9.2, 6.5)

@@ -8,7 +8,7 @@ from tlkit.arguments import check_known
 from tlkit.comparison.crossings import CROSSES
 from tlkit.inspection.training_curves import TrainingCurves
 from tlkit.names import format_strategy
-from tlkit.plots.style import ACCURACY, SHOTS, TEXT_PT, finish_curves, style_curve, with_plain_texts
+from tlkit.plots.style import ACCURACY, SHOTS, TEXT_PT, finish_curves, name_inputs, style_curve, with_plain_texts
 
 _SETS = (("", "training pictures"), ("validation_", "held-out pictures"))
 _LABELS = {"loss": "loss (nats)", "accuracy": "accuracy (share correct)"}
@@ -124,7 +124,7 @@ def draw_learning_curve(curve, ax):
     ax.set_yticks([tick for tick in ax.get_yticks() if bottom - 1e-9 <= tick <= top])
     for index, crossing in enumerate(crossings.itertuples()):
         _draw_crossing(crossing, table, (index + 0.4) * _STRIP, ax)
-    finish_curves(ax, f"shots ({SHOTS})", ACCURACY)
+    finish_curves(ax, *(name_inputs(words, curve.description) for words in (f"shots ({SHOTS})", ACCURACY)))
     return ax
 
 

@@ -1,5 +1,6 @@
 """Colours, markers, words and their letters, matrices and small pictures that drawings share."""
 
+import contextlib
 import functools
 import inspect
 import re
@@ -9,7 +10,7 @@ import unicodedata
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
+from matplotlib.font_manager import FontProperties, findfont, findSystemFonts, fontManager, get_font
 from matplotlib.text import Text
 from PIL import ImageOps
 
@@ -49,6 +50,11 @@ def shorten(name, n_letters=32):
     # matplotlib leaves names that begin with "_" out of legends.
     name = f" {name}" if name.startswith("_") else str(name)
     return name if len(name) <= n_letters else f"{name[:9]}…{name[10 - n_letters :]}"
+
+
+def name_inputs(words, description):
+    """Return words of an axis about pictures, about texts if a comparison's description is one of texts."""
+    return words.replace("picture", "text") if str(description.get("pictures")).startswith("TextSet") else words
 
 
 def measure_error_bars(middle, low, high):
@@ -177,10 +183,25 @@ def _find_family(letter, families):
     for family in families:
         if _can_draw(findfont(FontProperties(family=[family])), letter):
             return family
+    return _find_installed(letter) or (_find_installed(letter) if _add_new_fonts() else None)
+
+
+def _find_installed(letter):
+    """Return the family of the first font in matplotlib's list that has a letter, or None."""
     # The font of last resort, which comes with matplotlib, has a box for each letter.
     fonts = [font for font in fontManager.ttflist if not font.name.startswith("Last Resort")]
     fonts.sort(key=lambda font: (font.style != "normal", font.weight != 400, font.name))
     return next((font.name for font in fonts if _can_draw(font.fname, letter)), None)
+
+
+@functools.cache
+def _add_new_fonts():
+    """Add the fonts that were installed after matplotlib made its list, which it keeps on disk; return their number."""
+    new = set(findSystemFonts()) - {font.fname for font in fontManager.ttflist}
+    for path in sorted(new):
+        with contextlib.suppress(OSError, RuntimeError, UnicodeError, KeyError, IndexError):  # a damaged font
+            fontManager.addfont(path)
+    return len(new)
 
 
 def _can_draw(path, letter):

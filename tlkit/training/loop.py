@@ -119,6 +119,7 @@ class Training:
             else:
                 with freed_memory_kept():
                     self._train_phase()
+                    self.optimizer = self.best = None  # before freed memory is returned
             self.phase_index, self.epoch_index, self.step = self.phase_index + 1, 0, 0
             self.optimizer = self.critic = self.pseudo_labels = self.mixed_precision = self.best = self.start = None
             self._save_checkpoint()

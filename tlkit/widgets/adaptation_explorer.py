@@ -105,5 +105,5 @@ class AdaptationExplorer(ChoiceExplorer):
 
     def __repr__(self):
         n_domains, n_methods = len(self.adaptations.domains), len(self.adaptations.methods)
-        n_pictures = len(self.adaptations.images)
-        return f"AdaptationExplorer({n_domains} domains × {n_methods} methods, {n_pictures} pictures)"
+        images = self.adaptations.images
+        return f"AdaptationExplorer({n_domains} domains × {n_methods} methods, {len(images)} {images.noun}s)"
