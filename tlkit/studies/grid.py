@@ -175,5 +175,6 @@ def _make_cell(place, name, arm, level, shots, seed):
     changed = {setting: value for setting, value in level.items() if value != defaults[setting]}
     _, network, _, images, _ = place
     facts = [network, images, _describe(arm), changed, shots, seed]
-    key = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+    facts = json.loads(json.dumps(facts, default=str))  # keys of a dict, stages by number and name, become texts
+    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     return StudyCell(key, *place, name, json.dumps(level), shots, seed)
