@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 import tlkit as tl
+from tlkit.studies.cell_measurement import StudyCell
 from tlkit.studies.forked_engine import run_forked
-from tlkit.studies.measurement import StudyCell
 from tlkit.studies.store import Store
 
 PREDICTIONS = pd.DataFrame(

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from tlkit.studies.cell_measurement import StudyCell
 from tlkit.studies.grid import Grid
-from tlkit.studies.measurement import StudyCell
 from tlkit.studies.study import Study
 from tlkit.studies.study_results import StudyResults
 

@@ -13,7 +13,7 @@ from made_pictures import write_dark_and_bright
 
 import tlkit as tl
 from tlkit.cli.options import Command
-from tlkit.studies.measurement import CellError
+from tlkit.studies.cell_measurement import CellError
 from tlkit.studies.study_file import read_study
 from tlkit.studies.study_results import predict_seconds
 

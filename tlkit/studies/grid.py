@@ -18,7 +18,7 @@ from tlkit.images.imageset import ImageSet, check_images
 from tlkit.images.load import load_images
 from tlkit.strategies.probe import Probe
 from tlkit.strategies.strategy import Strategy, adjust_phases
-from tlkit.studies.measurement import Measurement, Source, StudyCell, hash_network, hash_set
+from tlkit.studies.cell_measurement import Measurement, Source, StudyCell, hash_network, hash_set
 from tlkit.texts.sources import load_texts
 from tlkit.training.settings import TrainingSettings, check_target
 

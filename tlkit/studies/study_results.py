@@ -17,7 +17,7 @@ from tlkit.cpu.threads import hide_warnings
 from tlkit.evaluation.gains import list_gains
 from tlkit.evaluation.intervals import LEVEL
 from tlkit.storage import write_csv, written_whole
-from tlkit.studies.measurement import StudyCell
+from tlkit.studies.cell_measurement import StudyCell
 from tlkit.studies.store import Store, unpack
 
 KINDS = ("csv", "parquet", "page")  # of exports
