@@ -76,8 +76,6 @@ def test_ctrl_c_is_quiet_and_keeps_what_is_finished(number, study, tmp_path, und
         assert process.exitcode == 3
     kept = read_rows(study._store.path)
     assert kept.keys() == set(list_runs(tmp_path / "shown"))
-    # All that was run is kept, except what Ctrl-C has stopped: one run of each worker.
-    assert len(kept) >= len(list_runs(tmp_path / "log")) - 2
     (line,) = [line for line in capfd.readouterr().err.splitlines() if "Warning" in line or "Error" in line]
     assert f"interrupted; {len(kept)} of {len(undisturbed)} runs are kept" in line
     check_rest(study, tmp_path, kept, undisturbed)
