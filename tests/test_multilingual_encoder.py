@@ -3,6 +3,8 @@
 import dataclasses
 import itertools
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -100,6 +102,24 @@ def test_features_of_a_text_depend_on_no_other_text(backbone, texts, engine):
         assert np.abs(tl.extract_features(backbone, [texts[row]], **settings).values - together[row]).max() < 1e-6
 
 
+ALONE = """
+import sys
+import numpy as np
+import tlkit as tl
+np.save(sys.argv[1], tl.extract_features("use_multilingual", ["grüne Äpfel", "猫"], cache=False, progress=False).values)
+print("torch" in sys.modules)
+"""
+
+
+def test_frozen_features_need_no_torch_once_the_network_was_converted(backbone, tmp_path):
+    pytest.importorskip("openvino")
+    expected = tl.extract_features(NAME, ["grüne Äpfel", "猫"], cache=False, progress=False).values
+    command = [sys.executable, "-c", ALONE, str(tmp_path / "values.npy")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert (done.stdout, done.returncode) == ("False\n", 0), done.stderr
+    assert np.array_equal(np.load(tmp_path / "values.npy"), expected)
+
+
 @pytest.fixture(scope="module")
 def random():
     """A network with random weights, which needs no file: its few words are known to a tokenizer of its own."""
@@ -161,6 +181,7 @@ def test_every_strategy_of_the_catalogue_trains_it(backbone, strategy, tmp_path)
     assert train_shortly(backbone, strategy, tmp_path)
 
 
+@pytest.mark.exhaustive
 def test_changes_alone_are_saved_without_the_table_and_need_the_published_weights(backbone, texts, tmp_path):
     run = tl.transfer(backbone, tl.load_texts("emoji", domain="en").few(1), cut_short("bitfit"), progress=False)
     run.save(tmp_path, only_changes=True)

@@ -16,9 +16,9 @@ from torch.nn.functional import embedding, normalize, pad
 from tlkit.backbones.backbone import Backbone
 from tlkit.backbones.text_entries import make_text_entry
 from tlkit.backbones.text_recipe import TextRecipe
-from tlkit.backbones.weights.hashes import list_published
+from tlkit.backbones.weights.hashes import list_published, record_sha256
 from tlkit.backbones.weights.sentencepiece_model import convert_model
-from tlkit.backbones.weights.wheels import find_members, list_members
+from tlkit.backbones.weights.wheels import find_members
 from tlkit.cpu.draws import Draws
 
 NAME = "use_multilingual"
@@ -34,11 +34,12 @@ def load_ngram(weights, n_tokens, seed):
     recipe = TextRecipe(n_tokens, convert_model(paths["sp.model"].read_bytes()))
     if weights is None:
         return draw_ngram(recipe, seed)
-    member = list_members()[NAME]["weights.npz"]
-    provenance = {"source": make_text_entry(NAME).source, "file": str(paths[member.file])}
-    provenance |= {"sha256": list_published()[f"{NAME}/{member.file}"], "licence": member.licence}
+    path, entry = paths["weights.npz"], make_text_entry(NAME)
+    sha256 = list_published()[entry.weights_file]
+    record_sha256(path, path.stat(), sha256)  # with it, frozen features are found without torch
+    provenance = {"source": entry.source, "file": str(path), "sha256": sha256, "licence": entry.licence}
     backbone = _make(recipe, provenance)
-    with np.load(paths[member.file], allow_pickle=False) as arrays:
+    with np.load(path, allow_pickle=False) as arrays:
         backbone.load_state_dict(_read_state(arrays))
     return backbone
 

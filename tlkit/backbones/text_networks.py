@@ -18,7 +18,7 @@ from tlkit.backbones.networks import HUB, WHOLE
 from tlkit.backbones.ngram_encoder import NAME, Mean, draw_ngram, load_ngram
 from tlkit.backbones.text_recipe import TextRecipe
 from tlkit.backbones.weights.error import WeightsError
-from tlkit.backbones.weights.hashes import compute_sha256
+from tlkit.backbones.weights.hashes import compute_sha256, record_sha256
 from tlkit.backbones.weights.wheels import find_members, list_members
 from tlkit.cpu.draws import Draws
 from tlkit.notices import warn
@@ -47,7 +47,11 @@ def load_text(name, weights, n_tokens, seed, others):
         provenance = _describe_random(seed)
     else:
         network = _read_network(transformers, name, folder)
-        provenance = {"source": name, "file": str(folder), "sha256": _hash_weights(folder), "licence": licence}
+        sha256 = _hash_weights(folder)
+        if not name.startswith(HUB):
+            # With it, frozen features are found without torch.
+            record_sha256(folder / _WEIGHTS[0], (folder / _WEIGHTS[0]).stat(), sha256)
+        provenance = {"source": name, "file": str(folder), "sha256": sha256, "licence": licence}
     pad_id = config.pad_token_id or 0
     recipe = TextRecipe(_check_length(network, config, pad_id, n_tokens), tokenizer, pad_id)
     return _make_backbone(name, network, recipe, provenance)
