@@ -16,7 +16,8 @@ def compare_texts(first, second, min_similarity):
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     sides = [[part.read(row) for row in range(len(part))] for part in (first, second) if part is not None]
-    vectorizer = TfidfVectorizer(analyzer=_list_terms_or_all, sublinear_tf=True).fit(itertools.chain(*sides))
+    vectorizer = TfidfVectorizer(analyzer=lambda text: list_terms(text) or [text], sublinear_tf=True)
+    vectorizer.fit(itertools.chain(*sides))
     vectors = [vectorizer.transform(side) for side in sides]
     pairs, similarities = [np.empty((0, 2), int)], [np.empty(0)]
     for start in range(0, len(first), _N_AT_ONCE):
@@ -28,8 +29,3 @@ def compare_texts(first, second, min_similarity):
         pairs.append(np.stack([rows[kept], columns[kept]], axis=1))
         similarities.append(found.data[kept])
     return np.concatenate(pairs), np.concatenate(similarities)
-
-
-def _list_terms_or_all(text):
-    """Return the terms of a text, or the text itself if it has no words."""
-    return list_terms(text) or [text]

@@ -109,8 +109,7 @@ def draw_thumbnail(picture, caption, left, top, pitch_px, ax, *, weight="normal"
         is_wide = any(unicodedata.east_asian_width(letter) in "WF" for letter in picture)
         settings = {"max_lines": _N_LINES, "placeholder": " …"}
         lines = textwrap.wrap(picture, _N_COLUMNS // 2 if is_wide else _N_COLUMNS, **settings)
-        style = {"ha": "center", "va": "center", "fontsize": TEXT_PT}
-        drawn = ax.text(middle, top + PICTURE_PX / 2, "\n".join(lines), **style)
+        drawn = ax.text(middle, top + PICTURE_PX / 2, "\n".join(lines), ha="center", va="center", fontsize=TEXT_PT)
     else:
         picture = ImageOps.contain(picture, (PICTURE_PX, PICTURE_PX))
         left_edge, limits = middle - picture.width / 2, (ax.get_xlim(), ax.get_ylim())

@@ -70,7 +70,5 @@ class ComparisonExplorer(ChoiceExplorer):
         )
 
     def __repr__(self):
-        n_strategies, n_shots = len(self._strategies), len(self._all_shots)
-        return (
-            f"ComparisonExplorer({n_strategies} strategies × {n_shots} shots, {len(self.images)} {self.images.noun}s)"
-        )
+        n_strategies, n_shots, n = len(self._strategies), len(self._all_shots), len(self.images)
+        return f"ComparisonExplorer({n_strategies} strategies × {n_shots} shots, {n} {self.images.noun}s)"
