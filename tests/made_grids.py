@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import sqlite3
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -81,8 +82,12 @@ def _run(study, shown, n_workers):
         with open(shown, "a") as file:
             file.write(f"{os.getpid()} {row['key']}\n")
 
-    warnings.simplefilter("always")
-    raise SystemExit(0 if study.run(n_workers, progress=False, on_run=note) else 3)
+    with warnings.catch_warnings(record=True) as caught:  # otherwise pytest would keep them
+        warnings.simplefilter("always")
+        is_complete = study.run(n_workers, progress=False, on_run=note)
+    for warning in caught:
+        print(f"Warning: {warning.message}", file=sys.stderr)
+    raise SystemExit(0 if is_complete else 3)
 
 
 @contextlib.contextmanager

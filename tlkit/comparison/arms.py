@@ -199,7 +199,7 @@ class ArmRunner:
                 features[part][[self.rows[part][name] for name in images.names]]
                 for part, images in ((0, train), (-1, test))
             )
-            if features is self.sets:
+            if features[0] is self.sets[0]:
                 from tlkit.features.hand_made import weigh_terms
 
                 drawn, tested = weigh_terms(drawn, tested)
