@@ -127,9 +127,6 @@ def compare_pretraining(domain, general_px, resampling, shots, head, first_draw)
     larger_digits_harm_text=Claim(
         "Digits of 80 or 96 px instead of its own 48 px cost the network for text recognition accuracy.", "harms"
     ),
-    smaller_digits_help_general=Claim(
-        "On digits, EfficientNet-Lite0 does better with pictures of 80 or 96 px than of 160 or 224 px.", "helps"
-    ),
 )
 def compare_digits(image_size_px, resampling, other_px, shots, head, first_draw, weights_seed):
     """Differences in accuracy between digits enlarged by different filters or to different sizes."""
@@ -148,7 +145,6 @@ def compare_digits(image_size_px, resampling, other_px, shots, head, first_draw,
         "blocky_costs_text_less": (blocky_text - smooth_text) - (blocky_general - smooth_general),
         "random_weights_win_on_blocks": measure(*general, "nearest", None) - blocky_general,
         "larger_digits_harm_text": measure(TEXT[0], other_px, resampling) - smooth_text,
-        "smaller_digits_help_general": measure(GENERAL[0], other_px, resampling) - smooth_general,
     }
 
 
