@@ -12,6 +12,7 @@ from made_pythons import other_python
 from made_resumable import SERVER
 
 import tlkit as tl
+from tlkit.storage import cache_folder
 
 pytestmark = [
     pytest.mark.slow,
@@ -58,8 +59,11 @@ class Attempts:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
+    cache, kept = tmp_path_factory.mktemp("cache"), cache_folder() / "weights"
+    if kept.is_dir():
+        (cache / "weights").symlink_to(kept)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TLKIT_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("TLKIT_CACHE_DIR", str(cache))
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # threads don't come along into a forked process
             patch.setenv(name, "1")
         with other_python(SERVER) as process:
