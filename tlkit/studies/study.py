@@ -118,7 +118,8 @@ class Study(StudyResults):
         for cell, waits in zip(self._grid.cells, is_open, strict=True):
             kind = cell.backbone, cell.image_size_px, cell.strategy, cell.settings
             kinds.setdefault(kind, []).append(cell) if waits else known.add(kind)
-        trials = [cells[len(cells) // 2] for kind, cells in kinds.items() if kind not in known]
+        waiting = [cells for kind, cells in kinds.items() if kind not in known]
+        trials = [sorted(cells, key=lambda cell: cell.shots)[len(cells) // 2] for cells in waiting]
         trials = trials[:: math.ceil(len(trials) / n_trials)] if trials and n_trials else []
         self._run(run_forked, 1, progress=progress, cells=trials)
         cells = self._read_cells()
