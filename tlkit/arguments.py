@@ -150,6 +150,34 @@ def check_class_indices(argument, labels, n_rows, n_classes):
     return labels.astype(np.int64)
 
 
+def check_one_label(argument, images):
+    """Raise TypeError if pictures, or features, have several labels each."""
+    if np.ndim(getattr(images, "labels", ())) == 2:
+        raise TypeError(
+            f"{argument}: several labels per picture, expected one class each, as load_images makes it with one column "
+            'label="…"; extract_features, fit_head and compare with linear probes take several'
+        )
+
+
+def check_label_table(argument, labels, n_rows, n_labels):
+    """Return labels as (n_rows, n_labels) int64 if all are 0 or 1."""
+    labels = np.asarray(labels)
+    check_shape(argument, labels, (n_rows, n_labels), "one row per picture and one column per label")
+    if labels.dtype.kind not in "biu" or not np.isin(labels, (0, 1)).all():
+        raise ValueError(f"{argument}: of type {labels.dtype} from {labels.min()} to {labels.max()}, expected 0 and 1")
+    return labels.astype(np.int64)
+
+
+def relabel(labels, names, wanted):
+    """Return labels by another list of classes; several labels may only change their order, else ValueError."""
+    lookup = {name: label for label, name in enumerate(wanted)}
+    if labels.ndim == 1:
+        return np.array([lookup.get(name, -1) for name in names], dtype=np.int64)[labels]
+    if sorted(wanted) != sorted(names):  # it is unknown whether the pictures have other labels
+        raise ValueError(f"classes: {', '.join(wanted)}, expected the labels {', '.join(names)} in any order")
+    return labels[:, [names.index(name) for name in wanted]]
+
+
 def check_probabilities(probabilities, argument="probabilities"):
     """Return probabilities as (n, n_classes) float64 if each row is at least 0 and sums to 1."""
     given = np.asarray(probabilities)

@@ -16,6 +16,7 @@ from tlkit.strategies.strategy import Strategy
 
 def read_domains(images, domains):
     """Return two or more domains of an ImageSet as a list, by default all; ValueError for an unknown one."""
+    check_images("images", images)
     known = np.unique(images.domains).tolist()
     domains = known if domains is None else check_known("domains", domains, known)
     if len(domains) < 2:
@@ -57,6 +58,7 @@ def tunes(method):
 
 def read_features(backbone, images, progress):
     """Return the pooled Features of an ImageSet in float64, extracted unless they are given; ValueError for others."""
+    check_images("images", images)
     features = backbone
     if not isinstance(features, Features):
         features = extract_features(backbone, images, progress=progress)
@@ -72,6 +74,7 @@ class SharedFeatures:
     """Features of an ImageSet for the cells of a comparison; each worker process reads them from disk once."""
 
     def __init__(self, backbone, images):
+        check_images("images", images)
         self._inputs = backbone, images
         # Workers that are forked later share given features; extraction may use OpenVINO, and so has to wait.
         self._features = read_features(backbone, images, False) if isinstance(backbone, Features) else None

@@ -5,7 +5,7 @@ import typing
 import numpy as np
 import pandas as pd
 
-from tlkit.arguments import check_known
+from tlkit.arguments import check_known, check_one_label
 from tlkit.comparison.runner import run_cells, tabulate
 from tlkit.cpu.memory import measured
 from tlkit.cpu.threads import hide_warnings
@@ -22,7 +22,7 @@ _COSTS = ("duration_s", "peak_memory_mib")
 REPEATED_WARNINGS = "shots: |l2_penalty: "
 
 
-def read_inputs(backbone, images, strategies, n_least, image_size_px, test):
+def read_inputs(backbone, images, strategies, n_least, image_size_px, test, several=False):
     """Return (Backbone, ImageSet, {name: Strategy, Probe or "hand_made"}, test set or None), loaded if need be."""
     from tlkit.backbones.loader import load_backbone
     from tlkit.backbones.networks import is_text
@@ -32,6 +32,8 @@ def read_inputs(backbone, images, strategies, n_least, image_size_px, test):
     from tlkit.strategies.strategy import Strategy
 
     images = load_images("styles", domain="clipart") if images is None else images
+    if not several:
+        check_one_label("images", images)
     if isinstance(backbone, str):
         backbone = load_backbone(backbone, **({} if is_text(backbone) else {"image_size_px": image_size_px}))
     arms = {}
@@ -50,11 +52,13 @@ def read_inputs(backbone, images, strategies, n_least, image_size_px, test):
 
 def read_test(images, test):
     """Return a test set with the classes of the training pictures; ValueError if it has others, or the same files."""
-    check_images("test", test)
+    check_images("test", test, several=images.labels.ndim == 2)
+    if test.labels.ndim != images.labels.ndim:
+        raise TypeError("test: one class per picture, expected several labels as the training pictures have them")
     if not len(test):
         raise ValueError(f"test: no {test.noun}s, expected one or more")
-    known = [images.classes[label] for label in np.unique(images.labels)]
-    check_known("test (select(classes=…) leaves out others)", np.array(test.classes)[np.unique(test.labels)], known)
+    known = [images.classes[label] for label in np.flatnonzero(images.counts)]
+    check_known("test (select(classes=…) leaves out others)", np.array(test.classes)[test.counts > 0], known)
     rows = {images.digest(row): row for row in range(len(images))}
     copies = [row for row in range(len(test)) if test.digest(row) in rows]
     is_shared = np.isin(test.groups, images.groups)
@@ -79,11 +83,11 @@ def choose_split(images, seed, test):
     try:
         fold, train, tested = split_for(images, seed) if test is None else (FIXED_FOLD, images, test)
     except ValueError as error:
-        n_largest = max(np.bincount(images.labels), default=0)
+        n_largest = images.counts.max(initial=0)
         given = f"{len(images)} {noun}, at most {n_largest} per class, in {len(np.unique(images.groups))} groups"
         message = f"images: {given}, expected {N_FOLDS} or more in a class, of different groups: one per test fold"
         raise ValueError(f"{message}: {advice}") from error
-    if len(present := np.unique(train.labels)) < 2:
+    if len(present := np.flatnonzero(train.counts)) < 2:
         given = f"with seed {seed}, training {noun} are only of {[images.classes[label] for label in present]}"
         raise ValueError(f"images: {given}, expected two classes with two or more groups each: {advice}")
     return fold, train, tested

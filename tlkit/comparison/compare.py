@@ -1,6 +1,8 @@
 """`compare` and its `Comparison`: strategies on the same splits and seeds. Without torch until it runs."""
 
 import dataclasses
+import functools
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -119,7 +121,8 @@ def compare(
     backbone : Backbone or str, default "efficientnet_lite0"
         A backbone, or its name for `load_backbone`.
     images : ImageSet, optional
-        Labelled pictures; by default the bundled clip-art.
+        Labelled pictures; by default the bundled clip-art. With several labels per picture, the strategies are
+        "linear_probe", "hand_made" and logistic probes, and tables have mean_average_precision instead of accuracy.
     strategies : list of str, Strategy or Probe
         Two or more. "hand_made" is a ridge classifier without a network, on histograms of gradients and colours, or on
         TF-IDF of texts, weighed by the training texts of each run.
@@ -161,15 +164,19 @@ def compare(
     [['hand_made', 4.0, 2, 'baseline'], ['linear_probe', 4.0, 2, "can't tell"]]
     """
     n_workers = check_workers(n_workers)
-    backbone, images, arms, test = read_inputs(backbone, images, strategies, 2, image_size_px, test)
+    backbone, images, arms, test = read_inputs(backbone, images, strategies, 2, image_size_px, test, several=True)
     shots, seeds = read_counts("shots", shots, 1), read_seeds(seeds)
     if baseline is None:
         baseline = "from_scratch" if "from_scratch" in arms else next(iter(arms))
     if baseline not in arms:
         raise ValueError(f"baseline: {baseline!r} is not compared; expected one of {', '.join(arms)}")
     settings = {"progress": progress, "n_workers": n_workers, "title": "compare"}
-    runs, predictions = run_arms(backbone, images, arms, shots, seeds, test, on_run, **settings)
-    return summarise(runs, predictions, baseline, describe_arms(backbone, images, arms, test))
+    described = {"baseline": baseline, "description": describe_arms(backbone, images, arms, test)}
+    if images.labels.ndim == 2:
+        label_arms = importlib.import_module("tlkit.comparison.label_arms")
+        inputs = backbone, images, arms, shots, seeds, test
+        return label_arms.compare_labels(functools.partial(summarise, **described), inputs, on_run, **settings)
+    return summarise(*run_arms(backbone, images, arms, shots, seeds, test, on_run, **settings), **described)
 
 
 def summarise(runs, predictions, baseline, description, gains=None):

@@ -1,6 +1,7 @@
 from .calibration import Calibration as Calibration
 from .calibration import measure_calibration as measure_calibration
 from .gains import transfer_gain as transfer_gain
+from .multilabel_evaluation import MultiLabelEvaluation as MultiLabelEvaluation
 from .rejection import fit_rejection as fit_rejection
 from .reliability import measure_calibration_error as measure_calibration_error
 from .reliability import tabulate_reliability as tabulate_reliability
@@ -14,6 +15,7 @@ from .temperature import fit_temperature as fit_temperature
 __all__ = [
     "Calibration",
     "Evaluation",
+    "MultiLabelEvaluation",
     "apply_temperature",
     "evaluate_probabilities",
     "fit_rejection",

@@ -89,7 +89,8 @@ def score_arm(runs, predictions, above=0):
         return PairedGains(gains, folds if len(set(folds)) > 1 else None)
     strategy, shots = runs[["strategy", "shots"]].iloc[0]
     arm = predictions[predictions["strategy"] == strategy]
-    both = pd.concat([arm, arm.assign(strategy="", predicted=None)])  # the other one is never right
+    arm = _add_worth(arm)
+    both = pd.concat([arm, arm.assign(strategy="", worth=0.0)])  # the other one is never right
     right, groups = _find_differences(both, strategy, "", shots, runs["seed"])
     return PairedGains(gains, None, right - above, groups)
 
@@ -100,9 +101,9 @@ def _find_differences(predictions, strategy, baseline, shots, seeds):
     here = predictions[_equals(predictions["shots"], shots) & predictions["seed"].isin(seeds)]
     here = here[here["strategy"].isin([strategy, baseline])]
     _check_once("predictions", here, ["strategy", "shots", "seed", "picture"])
-    here = here.assign(right=(here["label"] == here["predicted"]).astype(float))
+    here = _add_worth(here)
     tables = [
-        here[here["strategy"] == name].pivot(index="seed", columns="picture", values="right").sort_index()
+        here[here["strategy"] == name].pivot(index="seed", columns="picture", values="worth").sort_index()
         for name in (strategy, baseline)
     ]
     difference = tables[0] - tables[1]
@@ -110,6 +111,13 @@ def _find_differences(predictions, strategy, baseline, shots, seeds):
         raise ValueError(f"predictions: {strategy} and {baseline} were not tested on the same pictures with each seed")
     groups = here.drop_duplicates("picture").set_index("picture")["group"].loc[difference.columns]
     return difference.to_numpy(), groups.to_numpy()
+
+
+def _add_worth(predictions):
+    """Return predictions with the worth of each, by default 1 if it is right and else 0."""
+    if "worth" in predictions:
+        return predictions
+    return predictions.assign(worth=(predictions["label"] == predictions["predicted"]).astype(float))
 
 
 def _check_once(argument, table, columns):

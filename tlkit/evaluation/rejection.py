@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from tlkit.arguments import check_number
+from tlkit.arguments import check_number, check_one_label
 from tlkit.features.features import Features
 from tlkit.heads.numerics import normalise
 from tlkit.images.splits import assign_folds
@@ -139,6 +139,7 @@ def fit_rejection(features: Features, share: float = 0.05, learned: Features | N
     >>> [row["class"] for row in rejection.left_out]
     ['bird', 'bug', 'tool']
     """
+    check_one_label("features", features)
     share, labels, groups = check_share("share", share), features.labels, features.groups
     source = features if learned is None else learned
     counts, n_groups = np.bincount(source.labels, minlength=len(features.classes)), len(np.unique(groups))

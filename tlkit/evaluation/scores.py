@@ -1,6 +1,7 @@
 """Scores of predictions on a test set: the `Evaluation`, and proper scoring rules. Without torch."""
 
 import dataclasses
+import importlib
 
 import numpy as np
 import pandas as pd
@@ -174,7 +175,7 @@ def count_confusion(labels, predicted, n_classes):
 
 def evaluate_probabilities(
     probabilities: np.ndarray, images: "tl.ImageSet", n_looks: int = 1, *, transductive: bool = False
-) -> Evaluation:
+) -> "Evaluation | tl.evaluation.MultiLabelEvaluation":
     """Score predicted probabilities against the labels of an ImageSet.
 
     Parameters
@@ -187,7 +188,7 @@ def evaluate_probabilities(
     Returns
     -------
     Evaluation
-        The predictions with their scores.
+        The predictions with their scores; a `MultiLabelEvaluation` if pictures have several labels.
 
     Raises
     ------
@@ -204,6 +205,9 @@ def evaluate_probabilities(
     check_shape("probabilities", probabilities, (len(images), len(images.classes)), meaning)
     if len(images) == 0:
         raise ValueError("images: none, expected at least one picture to evaluate on")
+    if images.labels.ndim == 2:
+        several = importlib.import_module("tlkit.evaluation.multilabel_evaluation")
+        return several.evaluate_labels(probabilities, images)
     probabilities = check_probabilities(probabilities)
     return Evaluation(
         probabilities, images.labels, list(images.classes), images.names, images.groups, n_looks, transductive

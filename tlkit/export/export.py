@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from tlkit import __version__
-from tlkit.arguments import check_known
+from tlkit.arguments import check_known, check_one_label
 from tlkit.backbones.recipe import check_takes_pictures
 from tlkit.export.card import CARD, write_card
 from tlkit.images.imageset import ImageSet
@@ -137,6 +137,7 @@ def compare(run, images, found, kind, bound):
 
 def choose_pictures(pictures, folder, n_channels=3):
     """Return an `ImageSet` of 50: pictures of the user, bundled ones if these are few, and variants of the first."""
+    check_one_label("pictures", pictures)
     # For networks of other channels than colours or gray, random pixels take the place of bundled pictures.
     if n_channels not in (1, 3):
         draw = np.random.default_rng(0).integers

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from tlkit.arguments import check_class_indices, check_shape
+from tlkit.arguments import check_class_indices, check_label_table, check_shape
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -18,7 +18,7 @@ class Features:
     values : (n_samples, n_features) or (n_samples, n_channels, height, width) ndarray of float32
         Pooled features, or the maps of a stage.
     labels : (n_samples,) ndarray of int64
-        Indices into `classes`.
+        Indices into `classes`; or (n_samples, n_labels) of 0 and 1 if pictures have several labels.
     classes : list of str
         Class names.
     names, groups : (n_samples,) ndarray of str
@@ -54,7 +54,8 @@ class Features:
             )
         for name in ("names", "groups"):
             check_shape(name, getattr(self, name), (len(self),), "one per picture")
-        labels = check_class_indices("labels", self.labels, len(self), len(self.classes))
+        check_labels = check_label_table if np.ndim(self.labels) == 2 else check_class_indices
+        labels = check_labels("labels", self.labels, len(self), len(self.classes))
         object.__setattr__(self, "labels", labels)
 
     def __len__(self) -> int:

@@ -34,7 +34,8 @@ def fit_head(features: Any, kind: str = "logistic", *, seed: int = 0, **settings
     Parameters
     ----------
     features : Features
-        Pooled features or maps. All kinds but "conv" take the mean over each map.
+        Pooled features or maps. All kinds but "conv" take the mean over each map. If pictures have several labels,
+        "logistic" fits one regression per label, and probabilities of a picture don't sum to 1.
     kind : str
         One of `KINDS`, with these settings:
 
@@ -92,6 +93,8 @@ def fit_head(features: Any, kind: str = "logistic", *, seed: int = 0, **settings
     seed = check_count("seed", seed, 0)
     if "seed" in inspect.signature(fit).parameters:
         settings["seed"] = seed
+    if np.ndim(features.labels) == 2:
+        return importlib.import_module("tlkit.heads.multilabel").fit_labels(features, kind, **settings)
     present = np.unique(features.labels)
     if len(present) < 2:
         raise ValueError(f"features: {len(features)} pictures of {len(present)} class, expected two classes or more")

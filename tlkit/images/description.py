@@ -1,6 +1,7 @@
 """Contents of a set at a glance: a table of counts and, in Jupyter, example pictures of each class."""
 
 import base64
+import dataclasses
 import html
 import io
 
@@ -21,6 +22,10 @@ class Description:
     """Counts of a set's pictures by class and domain (`table`), and its number of groups; made by `describe`."""
 
     def __init__(self, images):
+        self._title, totals = repr(images), [*np.unique(images.domains, return_counts=True)[1], len(images)]
+        if images.labels.ndim == 2:  # a picture is counted and shown for each label, but once in the total
+            rows, labels = np.nonzero(np.column_stack([images.labels, ~images.labels.any(axis=1)]))
+            images = dataclasses.replace(images[rows], labels=labels, classes=[*images.classes, "none of these"])
         self.images = images
         # One row per class and "total"; one column per domain, "total" and "groups".
         domains, columns = np.unique(images.domains, return_inverse=True)
@@ -30,8 +35,7 @@ class Description:
         table["total"] = counts.sum(axis=1)
         groups = pd.Series(images.groups).groupby(images.labels).nunique()
         table["groups"] = groups.reindex(range(len(images.classes)), fill_value=0).to_numpy()
-        table.loc["total"] = table.sum(axis=0)
-        table.loc["total", "groups"] = len(np.unique(images.groups))  # a group may span several classes
+        table.loc["total"] = [*totals, len(np.unique(images.groups))]  # a group may span several classes
         self.table = table
         self.n_groups = int(self.table.loc["total", "groups"])
         self._n_others = max(0, len(images.classes) - _N_CLASSES)
@@ -39,7 +43,7 @@ class Description:
         self._note = f"and {self._n_others:,} more classes, listed in the description's table" if self._n_others else ""
 
     def __repr__(self):
-        return "\n".join(filter(None, [repr(self.images), self._shown.to_string(), self._note]))
+        return "\n".join(filter(None, [self._title, self._shown.to_string(), self._note]))
 
     def _repr_html_(self):
         """Return the table, and an embedded row of examples per class, as HTML."""

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlkit.arguments import check_known, check_shape, resolve_index
+from tlkit.arguments import check_known, check_one_label, check_shape, relabel, resolve_index
 from tlkit.images.decode import decode_picture
-from tlkit.images.splits import choose_test, draw_shots, find_straddling, join_groups
+from tlkit.images.splits import choose_test, draw_shots, join_groups, keep_folds, report_shortage, warn_unlearned
 from tlkit.names import number_repeats
-from tlkit.notices import warn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +34,7 @@ class ImageSet:
     pictures : (n,) ndarray of object
         Location of each picture's bytes (see `tlkit.images.files`). Read pictures with `read`.
     labels : (n,) ndarray of int64
-        Indices into `classes`.
+        Indices into `classes`; or (n, n_labels) of 0 and 1 if pictures have several labels, which `classes` names.
     classes : list of str
         All class names. A class may have no pictures in this set.
     domains, groups, names : (n,) ndarray of str
@@ -82,12 +81,14 @@ class ImageSet:
             del vars(self)[name]
         for name, given in self._columns().items():
             values = np.array(given, dtype={"labels": np.int64, "folds": np.int64, "pictures": object}.get(name, str))
-            check_shape(name, values, self.pictures.shape, f"one for each of {len(self)} {self.noun}s")
+            several = (len(self.classes),) if name == "labels" and values.ndim == 2 else ()
+            check_shape(name, values, self.pictures.shape + several, f"one for each of {len(self)} {self.noun}s")
             if len(values) and name != "pictures" and (values == values[0]).all():
                 values = np.broadcast_to(values[0], values.shape)  # takes the memory of one entry
             vars(self)[name] = values
-        if len(wrong := self.labels[(self.labels < 0) | (self.labels >= len(self.classes))]):
-            raise ValueError(f"labels: {wrong[0]}, expected class indices from 0 to {len(self.classes) - 1}")
+        expected, n = ("", 2) if self.labels.ndim == 2 else ("class indices from ", len(self.classes))
+        if len(wrong := self.labels[(self.labels < 0) | (self.labels >= n)]):
+            raise ValueError(f"labels: {wrong[0]}, expected {expected}0 to {n - 1}")
         self.__setstate__({})
 
     def __getattr__(self, name):
@@ -118,9 +119,17 @@ class ImageSet:
         """Number of pictures as (n,), so that scikit-learn can split the set like an array."""
         return self.pictures.shape
 
+    @property
+    def counts(self) -> np.ndarray:
+        """Number of pictures of each class, (n_classes,) int64."""
+        return (
+            self.labels.sum(axis=0) if self.labels.ndim == 2 else np.bincount(self.labels, minlength=len(self.classes))
+        )
+
     def __repr__(self):
-        present, n_groups = len(np.unique(self.labels)), len(np.unique(self.groups))
-        classes = f"{present} classes" if present == len(self.classes) else f"{present} of {len(self.classes)} classes"
+        present, n_groups = np.count_nonzero(self.counts), len(np.unique(self.groups))
+        noun = "labels" if self.labels.ndim == 2 else "classes"
+        classes = f"{present} {noun}" if present == len(self.classes) else f"{present} of {len(self.classes)} {noun}"
         domains = ", ".join(np.unique(self.domains)) or "no domain"
         return f"{type(self).__name__}({len(self)} {self.noun}s, {classes}, {n_groups} groups: {domains})"
 
@@ -131,12 +140,12 @@ class ImageSet:
         if isinstance(index, tuple) and len(index) == 2 and index[1] is Ellipsis:  # scikit-learn's way to take rows
             index = index[0]
         if isinstance(index, (int, np.integer)) and not isinstance(index, bool):
-            return self.read(index), int(self.labels[index])
+            return self.read(index), self.labels[index].tolist()
         rows = resolve_index(index, len(self))
         return self._replace(**{name: values[rows] for name, values in self._columns().items()})
 
     def __add__(self, other: "ImageSet") -> "ImageSet":
-        if not isinstance(other, ImageSet) or other.noun != self.noun:
+        if not isinstance(other, ImageSet) or other.noun != self.noun or other.labels.ndim != self.labels.ndim:
             return NotImplemented
         classes = sorted({*self.classes, *other.classes})
         parts = [self.with_classes(classes), other.with_classes(classes)]
@@ -168,14 +177,13 @@ class ImageSet:
         lookup = {name: label for label, name in enumerate(classes)}
         if len(lookup) != len(classes):
             raise ValueError(f"classes: {classes} names a class twice, expected each one once")
-        present = [self.classes[label] for label in np.unique(self.labels)]
+        present = [self.classes[label] for label in np.flatnonzero(self.counts)]
         if missing := [name for name in present if name not in lookup]:
             raise ValueError(
                 f"classes: {classes} lacks {missing}, which have {self.noun}s: add them, or leave "
                 f"their {self.noun}s out with select(classes=…)"
             )
-        new_labels = np.array([lookup.get(name, -1) for name in self.classes], dtype=np.int64)
-        return self._replace(classes=classes, labels=new_labels[self.labels])
+        return self._replace(classes=classes, labels=relabel(self.labels, self.classes, classes))
 
     def read(self, index: int, n_channels: int = 3) -> "Image.Image":
         """Decode one picture.
@@ -220,7 +228,7 @@ class ImageSet:
     def content_hash(self) -> str:
         """SHA-256 of all pictures, labels and classes in their order, as 64 hexadecimal digits."""
         content = hashlib.sha256(repr(self.classes).encode())
-        for index, label in enumerate(self.labels):
+        for index, label in enumerate(self.labels.tolist()):
             content.update(f"{self.digest(index)} {label}\n".encode())
         return content.hexdigest()
 
@@ -235,7 +243,7 @@ class ImageSet:
         Parameters
         ----------
         classes, domain, role : str or list of str, optional
-            Names of classes, domains and roles. By default all.
+            Names of classes, domains and roles. By default all. Of several labels, a picture needs one of them.
 
         Returns
         -------
@@ -250,7 +258,8 @@ class ImageSet:
         keep = np.ones(len(self), dtype=bool)
         if classes is not None:
             wanted = check_known("classes", classes, self.classes)
-            keep &= np.isin(self.labels, [self.classes.index(name) for name in wanted])
+            chosen = [self.classes.index(name) for name in wanted]
+            keep &= self.labels[:, chosen].any(axis=1) if self.labels.ndim == 2 else np.isin(self.labels, chosen)
         for argument, wanted, values in (("domain", domain, self.domains), ("role", role, self.roles)):
             if wanted is not None:
                 keep &= np.isin(values, check_known(argument, wanted, np.unique(values).tolist()))
@@ -280,11 +289,8 @@ class ImageSet:
         elif callable(groups) or isinstance(groups, Mapping):
             find = groups if callable(groups) else groups.get
             groups = [find(name) for name in self.names.tolist()]
-        groups, folds = join_groups(self.groups, groups, self.noun), self.folds
-        if len(folds) and folds.min() >= 0 and find_straddling(groups, folds):
-            warn(f"groups: some have {self.noun}s in several published folds, so new folds are drawn")
-            folds = np.full(len(self), -1)
-        return self._replace(groups=groups, folds=folds)
+        groups = join_groups(self.groups, groups, self.noun)
+        return self._replace(groups=groups, folds=keep_folds(groups, self.folds, self.noun))
 
     def split(self, test_fold: int = 0, n_folds: int = 5, seed: int = 0) -> "tuple[ImageSet, ImageSet]":
         """Split into a training set and a test set, stratified by class, with no group in both.
@@ -314,11 +320,7 @@ class ImageSet:
         settings = {"test_fold": test_fold, "n_folds": n_folds, "seed": seed, "noun": self.noun}
         is_test = choose_test(self.labels, self.groups, self.folds, **settings)
         train, test = self[~is_test], self[is_test]
-        if only_in_test := [self.classes[label] for label in np.setdiff1d(test.labels, train.labels)]:
-            warn(
-                f"split: every {self.noun} of {', '.join(only_in_test)} is on the test side, so this can't be learned: "
-                f"add {self.noun}s of other groups, or leave it out with select(classes=…)",
-            )
+        warn_unlearned(self.classes, train.counts, test.counts, self.noun)
         return train, test
 
     def few(self, shots: int, seed: int = 0, strict: bool = False) -> "ImageSet":
@@ -341,12 +343,7 @@ class ImageSet:
             The drawn pictures, in their original order.
         """
         drawn = draw_shots(self.labels, self.groups, self.names, self.classes, shots=shots, seed=seed)
-        counts = zip(self.classes, np.bincount(self.labels, minlength=len(self.classes)), strict=True)
-        if shortage := ", ".join(f"{name} has {count}" for name, count in counts if 0 < count < shots):
-            message = f"shots: {shots} wanted of each class, but {shortage}"
-            if strict:
-                raise ValueError(f"{message}: take fewer shots, or leave those out with select(classes=…)")
-            warn(f"{message}; all there are is taken")
+        report_shortage(self.classes, self.counts, shots, strict)
         return self[drawn]
 
     def disjoint_from(self, other: "ImageSet") -> "ImageSet":
@@ -392,9 +389,11 @@ class ImageSet:
         return pd.DataFrame(columns | {"author": self.authors, "licence": self.licences})
 
 
-def check_images(argument, images, noun=None):
-    """Raise TypeError if the images are no `ImageSet`, or not of pictures or texts if these are wanted (`noun`)."""
+def check_images(argument, images, noun=None, several=False):
+    """Raise TypeError if the images are no `ImageSet`, not of the wanted `noun`, or have several labels each."""
     if not isinstance(images, ImageSet):
         raise TypeError(f"{argument}: a {type(images).__name__}, expected an ImageSet, as load_images makes it")
     if noun not in (None, images.noun):
         raise TypeError(f"{argument}: a {type(images).__name__}, expected {noun}s, whose pixels are needed here")
+    if not several:
+        check_one_label(argument, images)

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import functools
+import importlib
 import os
 import zipfile
 from collections.abc import Callable, Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 def load_images(
     source: "str | os.PathLike | pd.DataFrame | Sequence",
     *,
-    label: str | None = None,
+    label: str | Sequence[str] | None = None,
     group: str | Sequence | Callable[[str], object] | None = None,
     domain: str | Sequence[str] | None = None,
     fold: str | Sequence[int] | None = None,
@@ -52,8 +53,10 @@ def load_images(
           to its folder;
         - a list of (picture, label). Pictures are paths, PIL pictures, uint8 arrays or tensors;
         - a dataset of torch, torchvision or Hugging Face. Its classes name labels that are numbers.
-    label : str, optional
-        Column of the classes (str or int), by default the only one with a usual name such as "label" or "class".
+    label : str or list of str, optional
+        Column of the classes (str or int), by default the only one with a usual name such as "label" or "class". A list
+        names columns of 0 and 1, and pictures have several labels; in a list of (picture, label), each label is then
+        a list of 0 and 1.
     group : str, list, dict or callable, optional
         What must not be on both sides of a split, such as patients: a column, by default "group" if there is one; or
         one group per picture; or a dict or function from the picture's name to its group, as in
@@ -75,7 +78,8 @@ def load_images(
     Returns
     -------
     ImageSet
-        The pictures, which are decoded again when they are used.
+        The pictures, which are decoded again when they are used. With several labels per picture,
+        its labels are a table of 0 and 1.
 
     Raises
     ------
@@ -103,6 +107,7 @@ def load_images(
     """
     if bad not in ("raise", "skip"):
         raise ValueError(f'bad: {bad!r}, expected "raise" or "skip"')
+    label = list(label) if hasattr(label, "__iter__") and not isinstance(label, str) else label
     wanted = {"label": label, "group": group, "domain": domain, "fold": fold}
     if isinstance(source, str) and source in NAMES:
         if inside is not None:
@@ -131,6 +136,9 @@ def load_own(source, wanted, medium, scan, *, inside, merge_twins):
     else:
         if inside is not None:
             raise ValueError(f"inside: {inside!r}, but the source is no folder or zip, expected None")
+        if isinstance(wanted["label"], list):
+            several = importlib.import_module("tlkit.images.label_columns")
+            return several.load_label_columns(path or source, wanted, scan, domain=path.stem if path else domain)
         columns, groups = read_columns(path or source, wanted, medium), None
         entries, classes = list_entries(columns)
         names = name_classes(columns.location, {label for _, label, _ in entries}, merge_twins=merge_twins)

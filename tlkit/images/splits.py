@@ -3,6 +3,7 @@
 import collections
 import functools
 import hashlib
+import importlib
 import itertools
 import math
 import operator
@@ -23,8 +24,7 @@ def choose_test(labels, groups, folds, *, test_fold, n_folds, seed, noun="pictur
     n_folds = check_count("n_folds", n_folds, 2)
     test_fold = check_count("test_fold", test_fold, 0, n_folds - 1)
     seed = check_count("seed", seed, 0)
-    n_groups = {label: len(np.unique(groups[labels == label])) for label in np.unique(labels)}
-    if max(n_groups.values(), default=0) < 2:
+    if max((len(np.unique(groups[rows])) for rows in list_members(labels)), default=0) < 2:
         raise ValueError(
             f"split: {len(labels)} {noun}s with at most one group per class, expected a class with two or more "
             f"groups, one for training and one for testing: add {noun}s ({noun}s of one group, such as copies, "
@@ -54,12 +54,14 @@ def choose_test(labels, groups, folds, *, test_fold, n_folds, seed, noun="pictur
 def assign_folds(labels, groups, n_folds, seed, noun="picture"):
     """Return the fold of each picture, (n,) int64, stratified by class; all pictures of a group share a fold."""
     n_groups = len(labels) if groups is None else len(np.unique(groups))
-    n_largest = np.bincount(labels).max()
+    n_largest = max(map(len, list_members(labels)))
     if n_groups < n_folds or n_largest < n_folds:
         raise ValueError(
             f"n_folds: {n_folds}, but there are only {n_groups} groups, and {n_largest} {noun}s in the "
             f"largest class, expected at most {min(n_groups, n_largest)}: take fewer folds or add {noun}s"
         )
+    if np.ndim(labels) == 2:
+        return importlib.import_module("tlkit.images.stratification").assign_label_folds(labels, groups, n_folds, seed)
     if groups is not None:
         return _assign_groups(labels, groups, n_folds, seed)
     from sklearn.model_selection import StratifiedKFold  # one group per picture, much faster
@@ -71,6 +73,13 @@ def assign_folds(labels, groups, n_folds, seed, noun="picture"):
         for fold, (_, test) in enumerate(splitter.split(labels, labels)):
             folds[test] = fold
     return folds
+
+
+def list_members(labels):
+    """Return the rows of the pictures of each class that has any, or that have each of several labels."""
+    if np.ndim(labels) == 2:
+        return [np.flatnonzero(column) for column in labels.T]
+    return np.split(np.argsort(labels, kind="stable"), np.cumsum(np.unique(labels, return_counts=True)[1])[:-1])
 
 
 # The folds are those of scikit-learn's StratifiedGroupKFold, to the bit. The groups are assigned one by one, those with
@@ -154,6 +163,14 @@ def find_straddling(groups, folds):
     return str(np.unique(groups)[pairs[repeated[0]]]) if len(repeated) else None
 
 
+def keep_folds(groups, folds, noun):
+    """Return published folds (n,), or -1 for all if groups are in several."""
+    if len(folds) and folds.min() >= 0 and find_straddling(groups, folds):
+        warn(f"groups: some have {noun}s in several published folds, so new folds are drawn")
+        return np.full(len(folds), -1)
+    return folds
+
+
 def draw_shots(labels, groups, names, classes, *, shots, seed):
     """Return the ascending indices (m,) int of up to `shots` pictures per class, from different groups first."""
     # The groups of a class are shuffled, and so are the pictures within each group. Rounds over the groups then take
@@ -162,6 +179,9 @@ def draw_shots(labels, groups, names, classes, *, shots, seed):
     labels, groups, names = np.asarray(labels), np.asarray(groups), np.asarray(names)
     shots = check_count("shots", shots, 1)
     seed = check_count("seed", seed, 0)
+    if labels.ndim == 2:  # a picture is in the draw of each of its labels; those without any are one more class
+        rows, labels = np.nonzero(np.column_stack([labels, ~labels.any(axis=1)]))
+        return np.unique(rows[draw_shots(labels, groups[rows], names[rows], [*classes, ""], shots=shots, seed=seed)])
     drawn = []
     by_label = np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels)))
     for label in np.unique(labels):
@@ -176,9 +196,28 @@ def draw_shots(labels, groups, names, classes, *, shots, seed):
     return np.sort(np.array(drawn, dtype=np.int64))
 
 
+def report_shortage(classes, counts, shots, strict):
+    """Warn of classes that have some pictures, but fewer than the shots; raise ValueError if `strict`."""
+    counts = zip(classes, counts, strict=True)
+    if shortage := ", ".join(f"{name} has {count}" for name, count in counts if 0 < count < shots):
+        message = f"shots: {shots} wanted of each class, but {shortage}"
+        if strict:
+            raise ValueError(f"{message}: take fewer shots, or leave those out with select(classes=…)")
+        warn(f"{message}; all there are is taken")
+
+
+def warn_unlearned(classes, train_counts, test_counts, noun):
+    """Warn of classes that only the test side has."""
+    if only_in_test := np.array(classes)[(train_counts == 0) & (test_counts > 0)].tolist():
+        warn(
+            f"split: every {noun} of {', '.join(only_in_test)} is on the test side, so this can't be learned: "
+            f"add {noun}s of other groups, or leave it out with select(classes=…)",
+        )
+
+
 def split_for(images, seed):
     """Return (fold, training ImageSet, test ImageSet) of a seed."""
-    n_largest, n_groups = np.bincount(images.labels, minlength=1).max(), len(np.unique(images.groups))
+    n_largest, n_groups = images.counts.max(initial=0), len(np.unique(images.groups))
     if min(n_largest, n_groups) < N_FOLDS:
         raise ValueError(
             f"images: {n_largest} {images.noun}s in the largest class and {n_groups} groups, expected at least "

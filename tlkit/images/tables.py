@@ -143,7 +143,12 @@ def _choose(location, names, read, wanted, medium, dataset=None, folder=""):
             f"are {', '.join(map(repr, names))}: call the column “{medium.column}”, and give other columns other names"
         )
     picture = found[0]
-    label = _find_column("label", location, names, wanted["label"], _LABELS)
+    given, several = wanted["label"], isinstance(wanted["label"], list)
+    found = [
+        _find_column("label", location, names, name, () if several else _LABELS)
+        for name in (given if several else [given])
+    ]
+    label = None if several else found[0]
     columns = {}
     for argument in ("group", "domain", "fold"):
         given = wanted[argument]
@@ -160,7 +165,8 @@ def _choose(location, names, read, wanted, medium, dataset=None, folder=""):
     else:
         opened, indices = open_dataset(dataset)
         pictures = [PictureItem(Items(opened, picture), index) for index in indices]
-    return Columns(location, pictures, read(label), classes, **columns, folder=folder, has_names=True, medium=medium)
+    labels = list(zip(*map(read, found), strict=True)) if several else read(label)
+    return Columns(location, pictures, labels, classes, **columns, folder=folder, has_names=True, medium=medium)
 
 
 def _find_column(argument, location, names, wanted, usual):

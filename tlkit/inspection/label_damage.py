@@ -8,7 +8,7 @@ import pandas as pd
 import tlkit as tl
 from tlkit.features.extract import extract_features
 from tlkit.heads import fit_head
-from tlkit.images.imageset import ImageSet
+from tlkit.images.imageset import ImageSet, check_images
 from tlkit.strategies.augmentation import format_augment
 
 
@@ -69,6 +69,7 @@ def measure_label_damage(
     """
     from tlkit.training.test_time_augmentation import check_views, extract_views
 
+    check_images("images", images, "picture")
     augments = [check_views(n_views, augment, backbone.recipe.noun)[1] for augment in policies]
     if None in augments:
         raise ValueError("policies: contains None, which changes nothing; plain pictures are always measured")

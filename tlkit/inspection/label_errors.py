@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from tlkit.arguments import check_count, check_finite
+from tlkit.arguments import check_count, check_finite, check_one_label
 from tlkit.features.arrays import check_features
 from tlkit.features.features import Features
 from tlkit.heads.kinds import fit_head
@@ -63,6 +63,7 @@ def find_label_errors(
     >>> find_label_errors(tl.Features(values, labels, ["bird", "bug"], names, names, {})).picture[0]
     '3.png'
     """
+    check_one_label("features", features)
     probabilities = predict_by_cross_validation(features, n_folds=n_folds, seed=seed, l2_penalty=l2_penalty)
     labels, classes = features.labels, np.array(features.classes)
     rows = np.arange(len(labels))

@@ -66,9 +66,9 @@ def find_near_duplicates(
     >>> find_near_duplicates(images[:2], images).kind.tolist()
     ['same file', 'same file']
     """
-    check_images("first", first)
+    check_images("first", first, several=True)
     if second is not None:
-        check_images("second", second)
+        check_images("second", second, several=True)
         if second.noun != first.noun:
             raise TypeError(f"second: {second.noun}s, expected {first.noun}s, as the first are")
     check_number("min_similarity", min_similarity, above=0, at_most=1)

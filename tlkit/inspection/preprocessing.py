@@ -11,7 +11,7 @@ from tlkit.cpu.threads import default_states
 from tlkit.evaluation.gains import give_verdict
 from tlkit.evaluation.intervals import two_way_interval
 from tlkit.features.extract import extract_features
-from tlkit.images.imageset import ImageSet
+from tlkit.images.imageset import ImageSet, check_images
 from tlkit.inspection.loader_fit import fit_loader, name_mismatches
 from tlkit.inspection.loader_samples import check_order, read_examined, read_loader
 
@@ -99,6 +99,7 @@ def check_preprocessing(
     >>> check_preprocessing([batch], backbone, images, n_seeds=2, progress=False).passed
     True
     """
+    check_images("images", images, "picture")
     check_count("n_seeds", n_seeds, 2)
     n_pictures = len(images)
     if len(np.unique(images.labels)) < 2:

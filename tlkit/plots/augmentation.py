@@ -4,7 +4,7 @@ from matplotlib.axes import Axes
 
 import tlkit as tl
 from tlkit.comparison.compare import Comparison
-from tlkit.images.imageset import ImageSet
+from tlkit.images.imageset import ImageSet, check_images
 from tlkit.plots.gains import format_gain
 from tlkit.plots.style import finish_rows, hide_frame, measure_error_bars, shorten, style_point, with_plain_texts
 from tlkit.plots.vector import Page, mark
@@ -62,6 +62,7 @@ def draw_augmentations(
     """
     from tlkit.training.batches import TrainingPictures
 
+    check_images("images", images, "picture")
     if not len(images) or not len(policies):
         raise ValueError(f"images, policies: {len(images)} and {len(policies)}, expected at least one of each")
     pictures = TrainingPictures(images, backbone.recipe, seed)

@@ -31,6 +31,9 @@ def draw_comparison(comparison, ax):
     """Draw accuracies of a `Comparison` with intervals: a row per strategy, or a curve over several shots."""
     table = comparison.table
     shots, accuracy = (name_inputs(words, comparison.description) for words in (SHOTS, ACCURACY))
+    if "accuracy" not in table:  # pictures with several labels
+        accuracy = "mean average precision"
+        table = table.rename(columns=lambda name: name.replace("mean_average_precision", "accuracy"))
     if table["shots"].nunique() == 1:
         _draw_rows(table, ax)
         ax.set(xlabel=f"{accuracy}, mean and 95 % interval", title=f"{table['shots'].iloc[0]} {shots}")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 import tlkit as tl
-from tlkit.arguments import check_known
+from tlkit.arguments import check_known, check_one_label
 from tlkit.cpu.threads import hide_warnings
 from tlkit.images.imageset import ImageSet
 from tlkit.notices import show_progress
@@ -78,6 +78,7 @@ def rank(
     >>> tl.selection.rank([inner], images, scores=["knn"], progress=False).name.tolist()
     ['efficientnet_lite0 until stem']
     """
+    check_one_label("images", images)
     scores = check_known("scores", scores, SCORES)
     if not scores:
         raise ValueError(f"scores: none, expected some of {', '.join(SCORES)}")

@@ -35,6 +35,7 @@ class AugmentationAblation:
 
         if not isinstance(images, ImageSet) or len(images) < 2:
             raise ValueError(f"images: {images!r}, expected an ImageSet of two pictures or more")
+        check_images("images", images)
         shots = comparison.table["shots"].unique().tolist()
         if len(shots) > 1:
             raise ValueError(f"comparison: at {len(shots)} numbers of shots, expected one: compare again with one")

@@ -11,6 +11,7 @@ from tlkit.features.extract import extract_values
 from tlkit.features.frozen_network import FrozenNetwork
 from tlkit.notices import show_progress
 from tlkit.strategies.augmentation import split_policies
+from tlkit.training.devices import choose_frozen_engine, hold_on_gpu
 from tlkit.training.optimizer import count_frozen_stages, is_source_free, number_views
 
 # Networks are converted for OpenVINO if there are at least this many rows. Converting takes 4 to 7 s, once per machine,
@@ -25,19 +26,19 @@ PLAIN = (None, 0)
 class PrefixOutputs:
     """The outputs of a network's first stages for each picture; gives batches as `TrainingPictures` does."""
 
-    def __init__(self, backbone, n_stages, pictures, *, pretrained, convert=False):
-        self.backbone, self.pictures = backbone, pictures
+    def __init__(self, backbone, n_stages, pictures, *, pretrained, convert=False, device="cpu"):
+        self.backbone, self.pictures, self.device = backbone, pictures, torch.device(device)
         # Only pretrained stages may be worth converting for a faster engine, and only their outputs are kept on disk.
         self.pretrained, self.n_least = pretrained, 0 if convert else _WORTH_CONVERTING
         self.stage, self.pooled = _name_output(backbone, n_stages)
-        self.views, self.engine = {}, None
+        self.views, self.engine, self.held = {}, None, {}
 
     def __len__(self):
         return len(self.pictures)
 
     def compute(self, views, *, progress=False, report=None):
         """Hold exactly these views, [(policy, number)]; `report(n_pictures)` is called after every few pictures."""
-        engine = choose_engine("auto")
+        engine = choose_engine(choose_frozen_engine(self.device))
         if engine == "openvino" and not (self.pretrained and len(self) * len(views) >= self.n_least):
             engine = "torch"
         elif engine == "openvino":
@@ -51,6 +52,8 @@ class PrefixOutputs:
             self.views[PLAIN], _ = extract_values(*request, cache=self.pretrained, progress=progress, report=report)
         if drawn:
             self._compute_drawn(drawn, progress, report)
+        is_text = self.backbone.recipe.noun == "text"  # whose batches are trimmed
+        self.held = {} if is_text else hold_on_gpu(self.views, self.device)
 
     def _compute_drawn(self, views, progress, report):
         """Compute views that are augmented."""
@@ -72,9 +75,12 @@ class PrefixOutputs:
 
     def batch(self, indices, policy, epoch):
         """Return the outputs (n, …) float32 and labels (n,) of some pictures."""
-        values = self.views[(policy, self.pictures.view(epoch)) if policy else PLAIN]
-        values = self.backbone.recipe.trim(values[indices])
-        return torch.from_numpy(values), torch.from_numpy(self.pictures.images.labels[indices])
+        view, labels = (policy, self.pictures.view(epoch)) if policy else PLAIN, self.pictures.images.labels
+        if view in self.held:
+            values = self.held[view][torch.from_numpy(indices).to(self.device)]
+        else:
+            values = torch.from_numpy(self.backbone.recipe.trim(self.views[view][indices]))
+        return values, torch.from_numpy(labels[indices])
 
 
 def connect_inputs(training):
@@ -101,6 +107,7 @@ def connect_inputs(training):
         network = training.original if pretrained else training.backbone
         for name, (part, _) in domains.items():
             options = {"pretrained": pretrained, "convert": training.settings.convert_prefix}
+            options["device"] = training.device
             setattr(training, name, part and PrefixOutputs(network, n_stages, part, **options))
     training.frozen_prefix = prefix
     training.network = training.backbone.after(prefix) if n_stages < len(stages) else nn.Identity()

@@ -14,6 +14,7 @@ from tlkit.heads.numerics import weigh_classes
 from tlkit.notices import show_progress, warn
 from tlkit.strategies.strategy import is_self_supervised
 from tlkit.training.batches import TrainingPictures, order_pictures, order_target
+from tlkit.training.devices import choose_frozen_engine, reading_ahead
 from tlkit.training.early_stopping import predict_batches, put_back, validate
 from tlkit.training.optimizer import is_source_free, schedule
 from tlkit.training.phase_start import start_phase
@@ -136,7 +137,8 @@ class Training:
         self.n_trained = max(self.n_trained, sum(value.numel() for value in self.head.parameters()))
         # Only a pretrained network is worth converting for a faster engine, and only its features are used again.
         is_pretrained = not (self.is_prepared or self.tuned_stages)
-        network, engine = (self.original, "auto") if is_pretrained else (self.backbone, "torch")
+        pretrained = self.original, choose_frozen_engine(self.device)
+        network, engine = pretrained if is_pretrained else (self.backbone, "torch")
         options = {"cache": is_pretrained, "progress": self.settings.progress, "report": self.notify_computing}
         objective = self.phase.objective
         features = extract_features(network, self.pictures.images, engine, **options)
@@ -178,13 +180,15 @@ class Training:
                 self.pseudo_labels = self.phase.objective.label_target(features, scores.softmax(dim=1))
         self.backbone.train()
         self.head.train()
-        for indices, target_indices in self._divide_into_batches()[self.batch_index :]:
-            for group in self.optimizer.param_groups:
-                group["lr"] = group["initial_lr"] * self._find_rate_share(self.step)
-            take_step(self, indices, target_indices)
-            self.step, self.batch_index = self.step + 1, self.batch_index + 1
-            self._notify_callbacks()
-            self._save_checkpoint()
+        batches = self._divide_into_batches()[self.batch_index :]
+        with reading_ahead(self, batches):
+            for indices, target_indices in batches:
+                for group in self.optimizer.param_groups:
+                    group["lr"] = group["initial_lr"] * self._find_rate_share(self.step)
+                take_step(self, indices, target_indices)
+                self.step, self.batch_index = self.step + 1, self.batch_index + 1
+                self._notify_callbacks()
+                self._save_checkpoint()
 
     def _divide_into_batches(self):
         """Return the (source indices, target indices) of each step of the epoch; None for a domain not used."""

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from tlkit.arguments import check_count, check_finite
+from tlkit.arguments import check_count, check_finite, check_one_label
 from tlkit.cpu.threads import default_states
 from tlkit.evaluation.scores import Evaluation, evaluate_probabilities
+from tlkit.features.engines import has_gpu
 from tlkit.features.extract import extract_features
 from tlkit.heads.head import ABSENT_SCORE
 from tlkit.heads.numerics import softmax
@@ -75,7 +76,7 @@ class Predictions:
         """Return the `Features` of an ImageSet."""
         # Features of a frozen network are needed again, so they are kept; those of a changed one are used once. It
         # would take longer to convert a changed or prepared network for a faster engine than that saves.
-        engine = "torch" if self.changed or "prepare" in self.strategy else "auto"
+        engine = "torch" if (self.changed or "prepare" in self.strategy) and not has_gpu() else "auto"
         return extract_features(self.backbone, pictures, engine=engine, cache=not self.changed, progress=progress)
 
     def _apply_head(self, values):
@@ -102,6 +103,8 @@ class Predictions:
         """
         from tlkit.evaluation import fit_rejection
 
+        for argument, each in (("images", images), ("learned", learned)):
+            check_one_label(argument, each)
         given = [each.with_classes(self.classes) for each in (images, learned) if each is not None]
         # A class that neither the head nor the pictures have is no class to miss.
         is_known = self.head.bias.detach().cpu().numpy() > ABSENT_SCORE / 2
@@ -172,6 +175,7 @@ class Predictions:
         ValueError
             If there are pictures of a class that the run does not know, or `predict` raises it.
         """
+        check_one_label("images", images)
         images, trained_on = images.with_classes(self.classes), set(self.trained_on)
         digests = list_digests(images)
         transductive = not set(self.adapted_to).isdisjoint(digests)

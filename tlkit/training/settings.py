@@ -14,7 +14,7 @@ from tlkit.strategies.strategy import is_self_supervised, needs_target
 OPTIMIZERS = ("adamw", "sgd")
 BALANCES = ("weights", "sampling")
 _OF_STEPS = ("batch_size", "micro_batch_size", "optimizer", "weight_decay", "max_grad_norm", "mixed_precision")
-_OF_STEPS += ("validation", "patience")
+_OF_STEPS += ("validation", "patience", "n_loader_workers")
 _LARGEST_SEED = 2**32 - 1  # the largest that scikit-learn, which draws the folds, accepts
 
 
@@ -62,6 +62,8 @@ class TrainingSettings:
     balance: str | None = _setting(None, _check_name, BALANCES, optional=True)
     max_grad_norm: float | None = _setting(None, check_number, above=0, optional=True)
     mixed_precision: bool = _setting(False, _check_flag)
+    device: str = dataclasses.field(default="cpu", metadata={"recorded": "if set"})
+    n_loader_workers: int = _setting(0, check_count, 0, recorded="if set")
     validation: float = _setting(0.0, check_number, at_least=0, at_most=0.5)
     patience: int | None = _setting(None, check_count, 1, optional=True)
     n_views: int | None = _setting(None, check_count, 1, optional=True)
@@ -102,8 +104,13 @@ class TrainingSettings:
 
     def describe(self):
         """Return the settings that change the result, as plain values that JSON can hold."""
-        recorded = (field.name for field in dataclasses.fields(self) if field.metadata["recorded"])
-        return {name: getattr(self, name) for name in recorded}
+        # A run on a CPU without loader workers is described as it was before these settings existed.
+        return {
+            field.name: value
+            for field in dataclasses.fields(self)
+            if (recorded := field.metadata["recorded"])
+            and ((value := getattr(self, field.name)) != field.default or recorded != "if set")
+        }
 
 
 def _uses_labels(phase):

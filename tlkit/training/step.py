@@ -202,7 +202,8 @@ def _read_source(training, parts):
 
 def _move_to_device(training, batch, labels):
     """Return a batch (n, …) and its labels on the device, pictures and maps with channels last."""
-    batch, labels = batch.to(training.device), labels.to(training.device)
+    on_gpu = training.device.type == "cuda"  # from pinned memory, the copy then runs beside the computation
+    batch, labels = (value.to(training.device, non_blocking=on_gpu) for value in (batch, labels))
     return (batch.contiguous(memory_format=torch.channels_last) if batch.ndim == 4 else batch), labels
 
 

@@ -27,6 +27,7 @@ from tlkit.strategies.strategy import Strategy, adjust_phases, changes_backbone,
 from tlkit.training.batches import hash_digests, hide_labels, list_digests
 from tlkit.training.changed_weights import list_changed, trace_tuned
 from tlkit.training.checkpoints import Checkpoints
+from tlkit.training.devices import choose_device, choose_speed
 from tlkit.training.loop import Training
 from tlkit.training.lora import merge_lora
 from tlkit.training.run import Run
@@ -48,7 +49,9 @@ def transfer(
     label_smoothing: float = 0.0,
     balance: str | None = None,
     max_grad_norm: float | None = None,
-    mixed_precision: bool = False,
+    mixed_precision: bool | None = None,
+    device: str = "auto",
+    n_loader_workers: int | None = None,
     validation: float = 0.0,
     patience: int | None = None,
     n_views: int | None = None,
@@ -98,9 +101,15 @@ def transfer(
         probability. A head that is solved uses the weights for both.
     max_grad_norm : float, optional
         Gradient clipping: longer gradients of a step are scaled down to this norm over all parameters [3]_.
-    mixed_precision : bool, default=False
-        Whether to train in bfloat16 (`torch.autocast`) if this is faster in a few trial steps before each phase.
-        Weights stay float32. A close trial may decide differently in another call.
+    mixed_precision : bool, optional
+        Whether to train in bfloat16 (`torch.autocast`) if this is faster in a few trial steps before each phase, by
+        default on a GPU only. Weights stay float32. A close trial may decide differently in another call.
+    device : {"auto", "cpu", "cuda"}, default="auto"
+        Where to train: an NVIDIA GPU if torch can use one, else where the backbone is. The run's network is then where
+        the backbone is. Outputs of frozen stages are kept on the GPU if they fit in half of its free memory.
+    n_loader_workers : int, optional
+        Number of threads that decode and augment pictures ahead of the steps, with the same bits as without (0). By
+        default up to 8 on a GPU, and 0 on a CPU, whose steps need all processors.
     validation : float, default=0.0
         Share of the training pictures, up to 0.5, that is held out: one of round(1 / validation) folds with whole
         groups. Each epoch is scored on it, and each phase ends with the weights of its best epoch.
@@ -158,12 +167,15 @@ def transfer(
     >>> run.n_steps, [row["frozen_prefix"] for row in run.history]
     (6, ['stage4', 'stage4', 'stage4'])
     """
+    check_training_pictures(images)
     if isinstance(backbone, str):
         backbone = load_backbone(backbone)
     if not isinstance(backbone, Backbone):
         raise TypeError(f"backbone: a {type(backbone).__name__}, expected a Backbone or a name for load_backbone")
     strategy = catalogue.get(strategy)
-    check_training_pictures(images)
+    device = choose_device(device, backbone)
+    takes_steps = any(phase.n_epochs is not None for phase in strategy.phases)
+    n_loader_workers, mixed_precision = choose_speed(device, takes_steps, n_loader_workers, mixed_precision)
     settings = TrainingSettings.pick(locals())
     training_images, validation_images = _hold_out(images, settings.validation, settings.seed)
     planned = adjust_phases(strategy, backbone, len(training_images))
@@ -180,9 +192,10 @@ def transfer(
         with draws:
             backbone = planned.prepare(original, settings.seed) if planned.prepare else copy.deepcopy(original)
             head = nn.Linear(backbone.n_features, len(images.classes))
-        backbone.to(memory_format=torch.channels_last)  # as the batches, or each step would rearrange the weights
+        # Channels last as the batches, or each step would rearrange the weights.
+        backbone.to(settings.device, memory_format=torch.channels_last)
         nn.init.zeros_(head.bias)
-        head.to(next(backbone.parameters()).device)
+        head.to(settings.device)
         checkpoints = None
         if checkpoint is not None:
             identity = {
@@ -199,7 +212,9 @@ def transfer(
         training = Training(backbone, head, planned, training_images, settings, checkpoints=checkpoints, **context)
         completed = training.run()
     merge_lora(training)  # if the training was stopped before its strategy's `finish`, or the strategy has none
-    backbone.to(memory_format=torch.contiguous_format).eval()
+    home = next(original.parameters()).device
+    head.to(home)
+    backbone.to(home, memory_format=torch.contiguous_format).eval()
     start_hash = hash_tensors(original.state_dict())
     changed = list_changed(backbone.state_dict(), original.state_dict())
     if changed:
@@ -223,7 +238,7 @@ def transfer(
         n_trained=training.n_trained,
         start_hash=start_hash,
         changed=changed,
-        adapters=training.adapters,
+        adapters={name: value.to(home) for name, value in training.adapters.items()},
         trained_on=list_digests(images),
         adapted_to=target_digests,
     )

@@ -5,7 +5,7 @@ import functools
 import traitlets
 
 from tlkit.comparison.compare import Comparison
-from tlkit.images.imageset import ImageSet
+from tlkit.images.imageset import ImageSet, check_images
 from tlkit.names import format_strategy
 from tlkit.plots.comparison import make_comparison_page
 from tlkit.summaries.comparison import ArmChoice, find_arm, summarise_arm
@@ -43,6 +43,7 @@ class ComparisonExplorer(ChoiceExplorer):
     def __init__(
         self, comparison: Comparison, images: ImageSet, *, strategy: str | None = None, shots: int | None = None
     ):
+        check_images("images", images)
         self.comparison, self.images = comparison, images
         self._strategies = list(dict.fromkeys(comparison.table["strategy"]))
         self._all_shots = sorted({int(number) for number in comparison.table["shots"]})

@@ -8,7 +8,7 @@ import traitlets
 import tlkit as tl
 from tlkit.arguments import check_known
 from tlkit.backbones.freezing.costs import FreezingCosts
-from tlkit.images.imageset import ImageSet
+from tlkit.images.imageset import ImageSet, check_images
 from tlkit.names import format_strategy
 from tlkit.plots.freeze_score_runs import render_score_and_runs
 from tlkit.strategies import catalogue
@@ -84,6 +84,8 @@ class FreezeScoreExplorer(FreezeScorePainter, ScoreRunner):
         seed: int = 0,
         batch_size: int = 8,
     ):
+        check_images("train", train)
+        check_images("test", test)
         self._paintable = list_paintable(backbone, len(train))
         usual = [name for name in _COMPARED if name in self._paintable]
         names = usual if compare_with is None else compare_with

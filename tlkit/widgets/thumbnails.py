@@ -15,6 +15,7 @@ _THUMBNAIL_PX = 128
 
 def check_same_pictures(features, images):
     """Raise ValueError if the features were extracted from other pictures, or in another order."""
+    check_images("images", images)
     if len(features) != len(images):
         raise ValueError(
             f"images: {len(images)} pictures for the features of {len(features)}; "

@@ -1,0 +1,43 @@
+"""Load pictures whose labels are in several columns of 0 and 1."""
+
+import dataclasses
+
+import numpy as np
+
+from tlkit.images.inputs import UNLABELLED
+from tlkit.images.media import PICTURES
+from tlkit.images.scan import warn_of_copies
+from tlkit.images.splits import is_missing
+from tlkit.images.tables import complete, list_entries, read_columns
+
+
+def load_label_columns(source, wanted, scan, *, domain):
+    """Return the `ImageSet` that `scan` makes of a CSV file (Path), table, list or dataset."""
+    names = wanted["label"]
+    if len(names) < 2 or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise ValueError(f"label: {names}, expected the names of two or more columns of 0 and 1")
+    columns = read_columns(source, wanted, PICTURES)
+    table = np.array([_read_row(row, values, names, columns) for row, values in enumerate(columns.labels)])
+    entries, _ = list_entries(columns._replace(labels=[UNLABELLED] * len(table), classes=None))
+    domain = domain if columns.domains is None else None
+    images = scan(entries, domain=domain or "own", location=columns.location, n_least_classes=1)
+    images = complete(images, entries, columns)
+    rows = {id(file): row for row, (_, _, file) in enumerate(entries)}
+    labels = table[[rows[id(file)] for file in images.pictures]]
+    labelled = [(name, tuple(row), None) for name, row in zip(images.names, labels.tolist(), strict=True)]
+    warn_of_copies(labelled, [images.digest(row) for row in range(len(images))], columns.location)
+    return dataclasses.replace(images, labels=labels, classes=names)
+
+
+def _read_row(row, values, names, columns):
+    """Return the labels of one picture as a list of 0 and 1."""
+    if np.ndim(values) != 1 or len(values) != len(names):
+        raise ValueError(
+            f"label: row {row} of {columns.location} has {str(values)[:80]!r}, expected one 0 or 1 for each of "
+            f"{', '.join(names)}"
+        )
+    for name, value in zip(names, values, strict=True):
+        if is_missing(value) or isinstance(value, str) or value not in (0, 1):
+            advice = "; it is unknown, so leave the picture or the column out" if is_missing(value) else ""
+            raise ValueError(f"label: {name} is {value!r} in row {row} of {columns.location}, expected 0 or 1{advice}")
+    return [int(value) for value in values]
