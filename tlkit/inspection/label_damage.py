@@ -69,7 +69,7 @@ def measure_label_damage(
     """
     from tlkit.training.test_time_augmentation import check_views, extract_views
 
-    check_images("images", images, "picture")
+    check_images("images", images)
     augments = [check_views(n_views, augment, backbone.recipe.noun)[1] for augment in policies]
     if None in augments:
         raise ValueError("policies: contains None, which changes nothing; plain pictures are always measured")
