@@ -32,6 +32,8 @@ SAMPLING = {"balance": "sampling"}
 NEITHER = {
     "micro_batch_size": "gradient accumulation gives the same step up to rounding",
     "mixed_precision": "used only if a trial shows that it is faster",
+    "device": "the same steps up to rounding, on a GPU",
+    "n_loader_workers": "read ahead with the same bits",
     "frozen_prefix_mib": "the same outputs are computed once or in each epoch",
     "convert_prefix": "the same outputs are computed by another engine",
     "checkpoint": "a folder; a resumed run has the same bits",

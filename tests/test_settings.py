@@ -61,7 +61,7 @@ BAD = {
     "validation": ("expected a number from 0 to 0.5", [True, None], [0.6, 20, -0.2, math.nan]),
     "max_grad_norm": ("expected a number above 0", [True, "1"], [0, -1.0, math.nan, math.inf]),
     "optimizer": ("", [None, max], ["adam", "AdamW"]),
-    "mixed_precision": ("expected True or False", [None, "fast", 1], []),
+    "mixed_precision": ("expected True or False", ["fast", 1], []),
     "convert_prefix": ("expected True or False", [None, "yes", 1], []),
     "balance": ("", [True], ["weight"]),
     "callbacks": (SEVERAL, [print, None, "print"], []),
@@ -170,5 +170,6 @@ def test_transfer_has_the_settings_and_their_defaults():
             "target": None,
         }
         | defaults
+        | {"mixed_precision": None, "device": "auto", "n_loader_workers": None}  # chosen by the device
     )
     assert list(given)[4:] == list(defaults)
