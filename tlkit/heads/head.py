@@ -49,7 +49,7 @@ class Head:
     settings: dict[str, Any]
 
     n_dimensions = 2  # of the values that it takes: 2 for features, 4 for maps
-    link = staticmethod(softmax)  # makes probabilities of scores (n, n_present)
+    _link = staticmethod(softmax)  # makes probabilities of scores (n, n_present)
 
     def predict(self, values: ArrayLike) -> np.ndarray:
         """Return the probability of each class.
@@ -69,7 +69,7 @@ class Head:
         probabilities = np.zeros((len(values), len(self.classes)))
         for start in range(0, len(values), N_ROWS_AT_ONCE):
             rows = slice(start, start + N_ROWS_AT_ONCE)
-            probabilities[rows, self.present] = self.link(self._score_present(values[rows]))
+            probabilities[rows, self.present] = self._link(self._score_present(values[rows]))
         check_finite("head: its probabilities", probabilities)
         return probabilities
 

@@ -15,7 +15,7 @@ from tlkit.heads.numerics import measure_scale, pool, weigh_classes
 class MultiLabelHead(LinearHead):
     """A head that predicts each label on its own; the probabilities of a picture don't sum to 1."""
 
-    link = staticmethod(expit)
+    _link = staticmethod(expit)
 
     def score(self, features):
         """Return the mean average precision on `Features`, over the labels that some of their pictures have."""
