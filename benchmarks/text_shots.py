@@ -105,7 +105,7 @@ def run_cell(backbone, texts, part, arm, factor, shots, seed, checkpoint):
         phases = [dataclasses.replace(phase, learning_rate=scale(phase, factor)) for phase in strategy.phases]
         if arm == "from_scratch" and shots == "all":  # five times the steps would take hours
             phases = [dataclasses.replace(phase, n_epochs=phase.n_epochs // 5) for phase in phases]
-        strategy = dataclasses.replace(strategy, phases=phases)
+        strategy = dataclasses.replace(strategy, phases=phases, adjust=None)  # the rates are those of `factor`
         settings = {"checkpoint": checkpoint, "batch_size": BATCH_SIZE} if arm in FACTORS else {}
         run = tl.transfer(backbone, train, strategy, seed=seed, progress=False, **settings)
         probabilities, n_steps = run.predict(test), run.n_steps

@@ -139,7 +139,12 @@ _SURGICAL = (
 
 _KNOWN = [
     Known(
-        Strategy([_SCRATCH], *_AROUND_SCRATCH, name="from_scratch"),
+        Strategy(
+            [_SCRATCH],
+            *_AROUND_SCRATCH,
+            adjust=functools.partial(schedules.lower_rates_for_texts, factor=1 / 30),
+            name="from_scratch",
+        ),
         "the baseline; five times the steps of fine-tuning, since Kornblith et al. 2019 (Do better ImageNet models "
         "transfer better?) also train it for longer",
         "needs many pictures; with a few per class it learns little",
