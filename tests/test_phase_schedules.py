@@ -132,3 +132,12 @@ def test_what_else_a_phase_says_is_kept(resnet):
 def test_what_trains_along_with_the_whole_network_still_does(resnet):
     for name in ("gradual", "discriminative", "layer_decay", "by_size"):
         assert "all" in adjust_phases(catalogue.get(name), resnet, 50).phases[-1].train
+
+
+def test_only_text_encoders_start_from_scratch_at_a_lower_rate(resnet):
+    strategy = catalogue.get("from_scratch")
+    (rates,) = [phase.learning_rate for phase in adjust_phases(strategy, resnet, 50).phases]
+    assert rates == strategy.phases[0].learning_rate
+    encoder = SimpleNamespace(recipe=SimpleNamespace(noun="text"))
+    (lower,) = [phase.learning_rate for phase in adjust_phases(strategy, encoder, 50).phases]
+    assert lower == {key: pytest.approx(rate / 30) for key, rate in rates.items()}

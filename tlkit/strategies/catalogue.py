@@ -32,6 +32,7 @@ _TUNE = Phase(["all", "head"], N_EPOCHS, {"all": 2e-4, "head": 2e-3})
 _TUNE_AFTER_PROBE = Phase(["all"], N_EPOCHS, 2e-4)
 _SCRATCH = Phase(["all"], 5 * N_EPOCHS, 3e-3, augment="crop", norm_statistics="moving")
 _AROUND_SCRATCH = [Step("precise_batch_norm", name) for name in ("reinitialise", "finish_norm_statistics")]
+_AROUND_SCRATCH.append(functools.partial(schedules.lower_rates_for_texts, factor=1 / 30))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,12 +140,7 @@ _SURGICAL = (
 
 _KNOWN = [
     Known(
-        Strategy(
-            [_SCRATCH],
-            *_AROUND_SCRATCH,
-            adjust=functools.partial(schedules.lower_rates_for_texts, factor=1 / 30),
-            name="from_scratch",
-        ),
+        Strategy([_SCRATCH], *_AROUND_SCRATCH, name="from_scratch"),
         "the baseline; five times the steps of fine-tuning, since Kornblith et al. 2019 (Do better ImageNet models "
         "transfer better?) also train it for longer",
         "needs many pictures; with a few per class it learns little",

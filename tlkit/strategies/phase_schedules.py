@@ -136,8 +136,7 @@ def set_length_by_size(phases, backbone, n_train):
 
 def lower_rates_for_texts(phases, backbone, n_train, *, factor):
     """Multiply the learning rate of "all" in text encoders, which learn nothing at the rate of convolutions."""
-    # Without warm-up and normalised inputs, transformers need far lower rates (Liu et al. 2020, Understanding the
-    # difficulty of training transformers). benchmarks/text_shots.md has the rates that were tried.
+    # benchmarks/text_shots.md has the rates that were tried.
     if backbone.recipe.noun == "picture":
         return list(phases)
     return [_replace(phase, {key: rate * factor for key, rate in phase.learning_rate.items()}) for phase in phases]
