@@ -59,6 +59,7 @@ from .comparison.learning_curve import learning_curve as learning_curve
 from .features.extract import extract_features as extract_features
 from .features.extractor import FeatureExtractor as FeatureExtractor
 from .features.features import Features as Features
+from .features.large_sets import extract_shards as extract_shards
 from .heads.head import Head as Head
 from .heads.kinds import fit_head as fit_head
 from .images.imageset import ImageSet as ImageSet
@@ -97,6 +98,7 @@ __all__ = [
     "evaluation",
     "export",
     "extract_features",
+    "extract_shards",
     "features",
     "fit_head",
     "freeze",

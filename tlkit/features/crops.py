@@ -51,11 +51,16 @@ def _read_crop(images, recipe, is_fast, index):
     """Return one crop (height, width, 3) uint8; a fast one is from a JPEG decoded at a reduced size if possible."""
     if not is_fast or recipe.n_channels != 3:
         return recipe.as_crop(recipe.crop(recipe.read(images, index)))
-    file = images.pictures[index]
+    return read_crop(images.pictures[index], recipe, is_fast)
+
+
+def read_crop(file, recipe, is_fast=False):
+    """Return one crop (height, width, 3) uint8 of a source of a picture's bytes."""
     data = file.read_bytes()
-    if data[:2] == b"\xff\xd8" and (crop := _reduce_jpeg(data, file.location, recipe)) is not None:
+    is_fast = is_fast and recipe.n_channels == 3 and data[:2] == b"\xff\xd8"
+    if is_fast and (crop := _reduce_jpeg(data, file.location, recipe)) is not None:
         return crop
-    return recipe.as_crop(recipe.crop(recipe.resize(decode_picture(data, file.location))))
+    return recipe.as_crop(recipe.crop(recipe.resize(decode_picture(data, file.location, recipe.n_channels))))
 
 
 def _reduce_jpeg(data, location, recipe):

@@ -82,7 +82,7 @@ def extract_features(
     (6, 1280)
     """
     settings = {"cache": cache, "progress": progress, "report": report}
-    network = _find_network(backbone)
+    network = find_network(backbone)
     images = network.recipe.gather(images, "images")
     values, key = extract_values(network, images, engine, precision, stage, bool(pooled), **settings)
     return Features(values, images.labels, images.classes, images.names, images.groups, key)
@@ -93,23 +93,14 @@ def extract_values(backbone, images, engine, precision, stage, pooled, *, cache,
     """Return the values (n, …) of `extract_features` and their cache key, a dict of str to str."""
     # `pooled` may also be None: then a stage's output keeps the order of axes that the rest of the network takes.
     check_known("precision", [precision], PRECISIONS)
-    network = _find_network(backbone)
+    network = find_network(backbone)
     network.recipe.check(images)
     engine = choose_engine(engine, network)
     output = network.output(stage, pooled)
-    # The key holds everything but the picture that decides the bits of a row. A picture is identified by its own hash.
-    key = {
-        "backbone": network.name,
-        "fingerprint": network.fingerprint,
-        "image_size_px": str(network.recipe.input_size),
-        "engine": describe_engine(engine, precision),
-        "precision": precision,
-        "software": f"tlkit {tlkit.__version__}, {describe_decoder(precision)}",
-    }
-    if output.stage is not None:
-        key |= {"stage": output.stage, "pooled": str(output.pooled)}
+    key = describe_extraction(network, output, engine, precision)
+    # A picture is identified by its own hash.
     digests = [images.digest(index) for index in range(len(images))]
-    values = _allocate((len(images), *output.shape))
+    values = allocate((len(images), *output.shape))
     store = FeatureCache(key) if cache and network.is_covered else None
     missing = store.load(digests, values) if store else range(len(images))
     # A picture that occurs twice in the set is computed once.
@@ -128,7 +119,20 @@ def extract_values(backbone, images, engine, precision, stage, pooled, *, cache,
     return values, key
 
 
-def _find_network(backbone):
+def describe_extraction(network, output, engine, precision):
+    """Return everything but the picture that decides the bits of a row, a dict of str to str."""
+    key = {
+        "backbone": network.name,
+        "fingerprint": network.fingerprint,
+        "image_size_px": str(network.recipe.input_size),
+        "engine": describe_engine(engine, precision),
+        "precision": precision,
+        "software": f"tlkit {tlkit.__version__}, {describe_decoder(precision)}",
+    }
+    return key if output.stage is None else key | {"stage": output.stage, "pooled": str(output.pooled)}
+
+
+def find_network(backbone):
     """Return the `FrozenNetwork` of a `Backbone` or a name."""
     if isinstance(backbone, FrozenNetwork):
         return backbone
@@ -141,7 +145,7 @@ def _find_network(backbone):
     return FrozenNetwork.of(backbone)
 
 
-def _allocate(shape):
+def allocate(shape):
     """Return an empty float32 array; a large one lies in a file that the system deletes with the array."""
     if math.prod(shape) * 4 <= _MAX_BYTES_IN_MEMORY:
         return np.empty(shape, np.float32)
