@@ -104,7 +104,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     if config.option.quick or config.option.folder:
-        config.option.markexpr = "not slow and not browser and not exhaustive"
+        config.option.markexpr = "not slow and not browser and not cluster and not exhaustive"
     if config.option.folder:
         config.args = [str(path) for path in _list_files(HERE.parent / "tlkit" / config.option.folder)]
 

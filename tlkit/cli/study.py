@@ -1,5 +1,6 @@
 """`tlkit study`: run a study from a file, look at a running one, and write its results."""
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,9 @@ def run(
     rerun: Annotated[
         list[str] | None, typer.Option("--rerun", help="Also repeat stored runs: failed, or older.")
     ] = None,
+    cluster: Annotated[
+        Path | None, typer.Option("--cluster", help="TOML file of a cluster, whose workers compute the runs.")
+    ] = None,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Only a few trial runs, and the time and disk of the others.")
     ] = False,
@@ -40,7 +44,13 @@ def run(
             f"one worker, {numbers['store_mib']:.1f} MiB on disk"
         )
         return
-    is_complete = planned.run(n_workers, rerun=rerun or ())
+    with contextlib.ExitStack() as opened:
+        client = None
+        if cluster:
+            from tlkit.studies.cluster_file import open_cluster
+
+            client = opened.enter_context(open_cluster(cluster))
+        is_complete = planned.run(n_workers, client, rerun=rerun or ())
     say(repr(planned.status()))
     if not is_complete:
         raise KeyboardInterrupt

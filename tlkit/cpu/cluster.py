@@ -59,10 +59,9 @@ def share(client, make, items, *, unfit=(), n_in_flight=N_IN_FLIGHT):
     # An error of `make`, or of a class in `unfit`, concerns the worker and not the item. So it ends everything, as the
     # loss of the scheduler does: stored as results of the items, they would be false.
     if not isinstance(client, distributed.Client) or client.asynchronous:
-        raise TypeError(
-            f"client: a {type(client).__name__}, expected a dask.distributed.Client, not an asynchronous one"
-        )
-    name, waiting, running = f"tlkit-{uuid.uuid4().hex}", iter(items), {}
+        given = f"client: a {type(client).__name__}"
+        raise TypeError(f"{given}, expected a distributed.Client that is not asynchronous")
+    name, waiting, running, ended = f"tlkit-{uuid.uuid4().hex}", iter(items), {}, []
     finished = distributed.as_completed(loop=client.loop, with_results=True, raise_errors=False)
     try:
         client.register_plugin(_Work(make), name=name)
@@ -74,10 +73,13 @@ def share(client, make, items, *, unfit=(), n_in_flight=N_IN_FLIGHT):
                 finished.update(tasks)
             if not running:
                 return
-            yield from (_take(client, running, done, unfit) for done in finished.next_batch())
+            ended += finished.next_batch()
+            while ended:
+                yield _take(client, running, ended.pop(0), unfit)
     except KeyboardInterrupt:
-        # What has ended is kept, as with workers of this machine.
-        yield from (_take(client, running, done, unfit) for done in finished.next_batch(block=False))
+        ended += finished.next_batch(block=False)  # these are kept, as with workers of this machine
+        while ended:
+            yield _take(client, running, ended.pop(0), unfit)
         raise
     finally:
         if client.status == "running":

@@ -120,7 +120,7 @@ def extract_shards(
     if errors:
         errors[0].add_note(f"{len(errors)} shards failed; {len(stems)} are finished and stay in {folder}.")
         raise errors[0]
-    found = FeatureShards(folder, sorted(stems))
+    found = FeatureShards(folder, sorted(set(stems)))
     if len(found.failures):
         warn(f"shards: {len(found.failures)} pictures can't be read and are left out; they are listed in .failures")
     return found
@@ -199,8 +199,12 @@ class ShardExtraction:
             name, label, source = item
             try:
                 return read_crop(source, self._network.recipe, self._is_fast), (name, label, "")
-            except (PictureError, OSError) as error:
-                return None, (name, label, getattr(error, "reason", str(error)))
+            except PictureError as error:
+                return None, (name, label, error.reason)
+            except FileNotFoundError:
+                if not os.path.islink(getattr(source, "path", "")):  # then the disk is gone, or all is being changed
+                    raise
+                return None, (name, label, "a link to a file that isn't there: mend or remove it")
 
         recipe = self._network.recipe
         for crop, note in run_ahead(read, shard.read(self._label), count_processors(), _N_AHEAD):

@@ -43,7 +43,7 @@ class PictureShard:
                 raise ValueError("shards: one is an empty list, expected paths of pictures")
         stamp, names = hashlib.sha256(), hashlib.sha256()
         for path in self.paths:
-            status = os.stat(path)
+            status = os.stat(path, follow_symlinks=path.exists())  # a link may lead nowhere
             names.update(b"%s\n" % os.fsencode(path))
             stamp.update(b"%s %d %d\n" % (os.fsencode(path), status.st_size, status.st_mtime_ns))
         self.stamp = stamp.hexdigest()

@@ -42,6 +42,10 @@ class CellError(RuntimeError):
     """A cell failed; the text is the reason."""
 
 
+class SourceError(CellError):
+    """This machine lacks the network or set of a cell, or has another one."""
+
+
 def hash_network(backbone):
     """Return the hash of a network."""
     return backbone.fingerprint()
@@ -119,9 +123,9 @@ class Measurement:
                 value = load()
                 found = (hash_set if isinstance(value, tuple) else hash_network)(value)
             except Exception as error:
-                raise CellError(f"{name}: can't be loaded {machine} ({type(error).__name__}: {error})") from error
+                raise SourceError(f"{name}: can't be loaded {machine} ({type(error).__name__}: {error})") from error
             if found != expected:
-                raise CellError(
+                raise SourceError(
                     f"{name}: {machine} it has another content than where the study was made; copy it there"
                 )
             self.loaded[wanted] = value

@@ -6,7 +6,7 @@ import math
 import os
 import signal
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tlkit as tl
 from tlkit.arguments import check_count, check_known
@@ -18,6 +18,9 @@ from tlkit.notices import show_progress, warn
 from tlkit.studies.forked_engine import run_forked
 from tlkit.studies.grid import read_grid
 from tlkit.studies.study_results import StudyResults, predict_seconds
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 RERUN = ("failed", "older")
 
@@ -135,6 +138,7 @@ class Study(StudyResults):
     def run(
         self,
         n_workers: int = 1,
+        client: "Client | None" = None,
         *,
         rerun: str | Sequence[str] = (),
         progress: bool = True,
@@ -146,6 +150,8 @@ class Study(StudyResults):
         ----------
         n_workers : int, default 1
             Number of runs computed at a time, each in a process of its own, as in `compare`.
+        client : distributed.Client, optional
+            Cluster whose workers compute the runs, instead of processes of this machine. Only this process writes.
         rerun : {"failed", "older"} or a list of them, optional
             Stored runs that are computed again: those that failed, and those of other versions of tlkit.
         progress : bool, default True
@@ -162,8 +168,15 @@ class Study(StudyResults):
         Raises
         ------
         RuntimeError
-            If another process writes to the store.
+            If another process writes to the store, or a worker of the cluster lacks a network or pictures.
+        ConnectionError
+            If the scheduler of the cluster is gone.
         """
+        if client is not None:
+            from tlkit.studies.dask_engine import run_on_client
+
+            engine, n_workers = functools.partial(run_on_client, client=client), max(1, len(client.nthreads()))
+            return self._run(engine, n_workers, rerun, progress, on_run)
         n_workers = check_workers(n_workers)
         return self._run(functools.partial(run_forked, n_workers=n_workers), n_workers, rerun, progress, on_run)
 

@@ -1,0 +1,62 @@
+"""The TOML file of a cluster: wrong settings are named before anything starts, and jobs are as promised."""
+
+import shlex
+
+import pytest
+
+from tlkit.studies.cluster_file import open_cluster
+
+pytest.importorskip("dask_jobqueue")
+pytestmark = pytest.mark.filterwarnings("default")  # of dask's own sockets
+SLURM = 'kind = "slurm"\nmaximum = 4\nmemory = "2GB"\ninterface = "lo"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("kind = ", ValueError, r"cluster: .*cluster\.toml can't be read \(.*\), expected a file in TOML"),
+        ("", ValueError, "kind: '' is unknown; .*known: 'htcondor', 'local', 'lsf', 'oar'"),
+        ('kind = "local"\nn_workers = 0', ValueError, "n_workers: 0, expected a whole number of at least 1"),
+        ('kind = "local"\nworkers = 2', ValueError, "cluster: 'workers' is unknown; nearest: 'n_workers'"),
+        ('kind = "running"', TypeError, "address: None, expected that of a scheduler"),
+        (f'{SLURM}walltime = "soon"', ValueError, "walltime: 'soon', expected hours:minutes:seconds of 40 s or more"),
+        (f'{SLURM}walltime = "00:00:30"', ValueError, "walltime: '00:00:30', expected"),
+        (f'{SLURM}walltime = "01:00:00"\nlifetime = 3600', ValueError, "lifetime: 3600, expected .* from 10 to 3590"),
+        (f'{SLURM}walltime = "01:00:00"\nminimum = 5', ValueError, "maximum: 4, expected a whole number of at least 5"),
+        (f'{SLURM}wall_time = "01:00:00"', ValueError, "cluster: 'wall_time' is unknown; nearest: 'walltime'"),
+        ('kind = "slurm"\nmaximum = 4\nwalltime = "01:00:00"', ValueError, "cluster: slurm refuses these settings"),
+        ('kind = "slurm"\nmaximum = "4"', TypeError, "maximum: '4' is a str"),
+    ],
+)
+def test_wrong_settings_are_named(text, error, message, tmp_path):
+    (tmp_path / "cluster.toml").write_text(text)
+    with pytest.raises(error, match=message), open_cluster(tmp_path / "cluster.toml"):
+        pass
+
+
+def test_a_scheduler_that_is_not_there_is_named(tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+
+    def refuse(*arguments, **options):
+        raise OSError("timed out")
+
+    monkeypatch.setattr(distributed, "Client", refuse)
+    (tmp_path / "cluster.toml").write_text('kind = "running"\naddress = "tcp://127.0.0.1:9"')
+    message = r"address: tcp://127\.0\.0\.1:9 is not reached \(timed out\)"
+    with pytest.raises(OSError, match=message), open_cluster(tmp_path / "cluster.toml"):
+        pass
+
+
+def test_jobs_end_before_their_walltime(tmp_path):
+    text = f'{SLURM}cores = 3\nwalltime = "1-01:00:00"\nqueue = "short"\nworker_extra_args = ["--nthreads", "1"]'
+    (tmp_path / "cluster.toml").write_text(text)
+    with open_cluster(tmp_path / "cluster.toml") as client:
+        script = client.cluster.job_script()
+        assert not client.nthreads()  # no work, no jobs
+        assert client.cluster.scheduler_address.startswith("tcp://127.0.0.1:")
+    words = shlex.split(script, comments=True)
+    assert words[words.index("--lifetime") + 1] == f"{25 * 3600 * 9 // 10}s"
+    assert words[words.index("--lifetime-stagger") + 1] == f"{25 * 3600 * 9 // 10 // 20}s"
+    assert words[words.index("--nworkers") + 1] == "3"
+    assert words[len(words) - words[::-1].index("--memory-limit")] == "0"
+    assert "--no-dashboard" in words and "#SBATCH -p short" in script and "#SBATCH -t 1-01:00:00" in script

@@ -1,0 +1,17 @@
+"""The engine of a cluster: cells of a study are run by the workers of any `distributed.Client`."""
+
+import functools
+
+from tlkit.cpu.cluster import share
+from tlkit.studies.measurement import SourceError
+
+
+def run_on_client(measurement, cells, *, client):
+    """Yield (cell, outcome) as cells end; this process alone writes the store."""
+    # A worker that lacks a network or pictures ends the run: as failures of its cells they would be false.
+    return share(client, functools.partial(_receive, measurement), cells, unfit=SourceError)
+
+
+def _receive(measurement):
+    """Return the measurement that has arrived at a worker."""
+    return measurement
