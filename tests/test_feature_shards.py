@@ -217,13 +217,14 @@ def test_float16_that_overflows_is_refused(backbone, tmp_path, monkeypatch):
     assert not list((tmp_path / "features").glob("*.npy"))
 
 
+@pytest.mark.filterwarnings("default")  # of dask, about addresses and sockets
 def test_a_cluster_gives_the_same_files(backbone, tmp_path):
     distributed = pytest.importorskip("distributed")
     halves = [write_folder(tmp_path / "a", range(6)), write_folder(tmp_path / "b", range(6, N_PICTURES))]
     extract(backbone, halves, tmp_path / "here")
     options = {"dashboard_address": None, "processes": False, "n_workers": 1, "threads_per_worker": 2}
     with (
-        distributed.LocalCluster(host="127.0.0.1", silence_logs="critical", memory_limit=0, **options) as cluster,
+        distributed.LocalCluster(silence_logs="critical", memory_limit=0, **options) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):
         shards = extract(backbone, halves, tmp_path / "there", client=client)
