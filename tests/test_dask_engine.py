@@ -1,5 +1,6 @@
 """The engine of a cluster: what is finished stays, whoever is killed, and no cell is run twice."""
 
+import logging
 import os
 import random
 import signal
@@ -33,7 +34,7 @@ def list_moments(n_usual):
 @pytest.fixture(scope="module")
 def client():
     with (
-        distributed.LocalCluster(n_workers=2, silence_logs="critical", **LOCAL) as cluster,
+        distributed.LocalCluster(n_workers=2, silence_logs=logging.CRITICAL, **LOCAL) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):
         yield client

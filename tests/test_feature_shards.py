@@ -109,7 +109,7 @@ def test_rows_come_from_their_shards_in_the_order_wanted(backbone, expected, tmp
     assert some.names.tolist() == whole.names[[9, 0, 10]].tolist()
     again = tl.features.FeatureShards(tmp_path / "features")
     assert again.stems == shards.stems and repr(again).startswith("FeatureShards(11 pictures in 2 shards, 1 classes")
-    with pytest.raises(FileNotFoundError, match=r"folder: .* has no features\.json"):
+    with pytest.raises(FileNotFoundError, match=r"folder: .* holds no features\.json"):
         tl.features.FeatureShards(tmp_path)
 
 

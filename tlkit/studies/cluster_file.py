@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import inspect
+import logging
 import re
 import signal
 import tomllib
@@ -36,7 +37,7 @@ def open_cluster(path):
         elif kind == "local":
             check_known("cluster", settings, {"n_workers"})
             n_workers = check_count("n_workers", settings.get("n_workers", 2), 1)
-            options = _QUIET | {"threads_per_worker": 1, "memory_limit": 0, "silence_logs": "critical"}
+            options = _QUIET | {"threads_per_worker": 1, "memory_limit": 0, "silence_logs": logging.CRITICAL}
             with _deaf():
                 address = distributed.LocalCluster(n_workers=n_workers, host="127.0.0.1", **options)
             opened.enter_context(address)
