@@ -3,7 +3,7 @@
 import functools
 
 from tlkit.cpu.cluster import share
-from tlkit.studies.measurement import SourceError
+from tlkit.studies.cell_measurement import SourceError
 
 
 def run_on_client(measurement, cells, *, client):
