@@ -14,8 +14,8 @@ from made_clusters import LOCAL, Toy, list_begun, list_cells, read_rows, run_toy
 
 import tlkit as tl
 from tlkit.cpu.cluster import share
-from tlkit.studies.dask_engine import run_on_client
 from tlkit.studies.cell_measurement import SourceError
+from tlkit.studies.dask_engine import run_on_client
 
 distributed = pytest.importorskip("distributed")
 pytestmark = [
