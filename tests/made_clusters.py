@@ -69,7 +69,7 @@ def wait_until(condition, limit_s=60):
 
 
 def main(file, store, log, n_cells, work_s):
-    """Run cells on the cluster of a file, print each row that is stored, and end with 3 after Ctrl-C."""
+    """Run cells on the cluster of a file, and print each row that is stored; Ctrl-C ends it."""
     from tlkit.studies.cluster_file import open_cluster
 
     try:
