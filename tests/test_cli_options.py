@@ -156,6 +156,7 @@ def make_folders(place):
         ("lessons copy --folder pets/cat/0.png", "--folder: .* is not a folder"),
         ("study run missing.toml", "STUDY: missing.toml: no TOML file"),
         ("study run missing.toml --workers 0", "--workers: 0, expected"),
+        ("study run missing.toml --cluster missing.toml", "--cluster: missing.toml isn't there"),
         ("study run missing.toml --rerun all", "--rerun: 'all' is unknown"),
         ("study status missing.sqlite", "STUDY: missing.sqlite isn't there: `tlkit study run` makes it"),
         ("study page missing.sqlite --kind wbe", "--kind: 'wbe' is unknown"),

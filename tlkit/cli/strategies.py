@@ -16,6 +16,7 @@ _STEPS = {
     "unfreeze_gradually": "unfreezes stages in {n_parts} parts, the last first",
     "decay_by_stage": "the rate of each stage is {decay:.2g} times the next one's",
     "tune_block": "",
+    "lower_rates_for_texts": "a thirtieth of this rate in text encoders",
     "set_length_by_size": "up to 12 epochs if there are few pictures",
     "insert_lora": "inserts low-rank adapters of rank {rank}",
     "merge_lora": "adds them to the weights at the end",

@@ -36,6 +36,8 @@ def run(
 
     check_count("n_workers", n_workers, 1)
     check_known("rerun", rerun or (), RERUN)
+    if cluster and not cluster.is_file():
+        raise ValueError(f"cluster: {cluster} isn't there, expected a TOML file that describes a cluster")
     planned = read_study(file)
     if estimate:
         numbers = planned.estimate()

@@ -1,6 +1,7 @@
 """The training loop: `Training.run`, then `_train_phase`, `_train_epoch`, and `take_step` of `step.py`."""
 
 import contextlib
+import importlib
 import math
 
 import numpy as np
@@ -14,7 +15,7 @@ from tlkit.heads.numerics import weigh_classes
 from tlkit.notices import show_progress, warn
 from tlkit.strategies.strategy import is_self_supervised
 from tlkit.training.batches import TrainingPictures, order_pictures, order_target
-from tlkit.training.devices import choose_frozen_engine, reading_ahead
+from tlkit.training.devices import choose_frozen_engine
 from tlkit.training.early_stopping import predict_batches, put_back, validate
 from tlkit.training.optimizer import is_source_free, schedule
 from tlkit.training.phase_start import start_phase
@@ -181,7 +182,7 @@ class Training:
         self.backbone.train()
         self.head.train()
         batches = self._divide_into_batches()[self.batch_index :]
-        with reading_ahead(self, batches):
+        with self._read_ahead(batches):
             for indices, target_indices in batches:
                 for group in self.optimizer.param_groups:
                     group["lr"] = group["initial_lr"] * self._find_rate_share(self.step)
@@ -189,6 +190,12 @@ class Training:
                 self.step, self.batch_index = self.step + 1, self.batch_index + 1
                 self._notify_callbacks()
                 self._save_checkpoint()
+
+    def _read_ahead(self, batches):
+        """Return a context in which workers read batches in advance, if there are workers."""
+        if not self.settings.n_loader_workers:
+            return contextlib.nullcontext()
+        return importlib.import_module("tlkit.training.read_ahead").reading_ahead(self, batches)
 
     def _divide_into_batches(self):
         """Return the (source indices, target indices) of each step of the epoch; None for a domain not used."""
