@@ -25,12 +25,14 @@ class _Work(distributed.WorkerPlugin):
         self._make = cloudpickle.dumps(make)
 
     def setup(self, worker):
+        """Unpack nothing yet, and let the client alone hear Ctrl-C."""
         self._lock, self._function, self._handler = threading.Lock(), None, None
         # A terminal sends Ctrl-C to all processes. The client alone hears it, and then tells the others.
         if threading.current_thread() is threading.main_thread():
             self._handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def teardown(self, worker):
+        """Let Ctrl-C be heard again."""
         if self._handler is not None:
             signal.signal(signal.SIGINT, self._handler)
 
