@@ -1,14 +1,17 @@
 """The TOML file of a cluster: wrong settings are named before anything starts, and jobs are as promised."""
 
 import gc
+import importlib.util
 import shlex
+import subprocess
+import sys
 
 import pytest
 
 from tlkit.studies.cluster_file import open_cluster
 
-pytest.importorskip("dask_jobqueue")
 pytestmark = [
+    pytest.mark.skipif(importlib.util.find_spec("dask_jobqueue") is None, reason="needs the extra 'studies'"),
     pytest.mark.filterwarnings("default"),  # of dask's own sockets
     # A cluster whose settings are refused warns when it is collected, with words that xdist can't send.
     pytest.mark.filterwarnings("ignore:unclosed cluster:ResourceWarning"),
@@ -66,3 +69,15 @@ def test_jobs_end_before_their_walltime(tmp_path):
     assert words[words.index("--nworkers") + 1] == "3"
     assert words[len(words) - words[::-1].index("--memory-limit")] == "0"
     assert "--no-dashboard" in words and "#SBATCH -p short" in script and "#SBATCH -t 1-01:00:00" in script
+
+
+def test_ctrl_c_is_heard_as_before(tmp_path):
+    """dask_jobqueue lets Ctrl-C end a process as if all were well, from its import on."""
+    (tmp_path / "cluster.toml").write_text(f'{SLURM}walltime = "01:00:00"')
+    code = (
+        "import signal, sys\nfrom tlkit.studies.cluster_file import open_cluster\n"
+        "with open_cluster(sys.argv[1]):\n    pass\n"
+        "assert 'dask_jobqueue' in sys.modules\nsignal.raise_signal(signal.SIGINT)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "cluster.toml"], capture_output=True, text=True)
+    assert done.stderr.rstrip().endswith("KeyboardInterrupt") and done.returncode != 0

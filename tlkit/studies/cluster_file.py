@@ -21,7 +21,7 @@ _QUIET = {"dashboard_address": None}
 @contextlib.contextmanager
 def open_cluster(path):
     """Start the cluster that a file describes, and yield its client; ValueError and TypeError name the setting."""
-    distributed, _ = import_extra("cluster: needs", 'pip install "tlkit[studies]"', "distributed", "dask_jobqueue")
+    distributed, _ = _import_dask()
     try:
         with open(path, "rb") as file:
             settings = tomllib.load(file)
@@ -48,6 +48,16 @@ def open_cluster(path):
         except OSError as error:
             raise OSError(f"address: {address} is not reached ({error}): start the scheduler first") from None
         yield opened.enter_context(client)
+
+
+def _import_dask():
+    """Return distributed and dask_jobqueue, whose import would else let Ctrl-C end this process without a word."""
+    former = signal.getsignal(signal.SIGINT)
+    try:
+        return import_extra("cluster: needs", 'pip install "tlkit[studies]"', "distributed", "dask_jobqueue")
+    finally:
+        if signal.getsignal(signal.SIGINT) is not former:
+            signal.signal(signal.SIGINT, former)
 
 
 @contextlib.contextmanager
