@@ -77,6 +77,7 @@ def read_rows(store):
 
 def _run(study, shown, n_workers):
     """Run a study in a process of its own, which notes each row that `on_run` shows."""
+    sys.modules.pop("openvino", None)  # of other tests in the process that this one was forked from
 
     def note(row, predictions):
         with open(shown, "a") as file:

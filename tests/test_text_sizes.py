@@ -15,7 +15,7 @@ import tlkit as tl
 from tlkit.plots.style import TEXT_PT
 
 # Widgets that draw nothing with matplotlib.
-_WITHOUT_FIGURE = {"BackboneTable", "PictureCleaner", "PictureLabeler", "Prediction", "FreezeScorePainter"}
+_WITHOUT_FIGURE = {"BackboneTable", "PictureCleaner", "PictureLabeler", "Prediction", "Quiz", "FreezeScorePainter"}
 PUBLIC = [("plots", name) for name in tl.plots.__all__ if name != "describe"]
 PUBLIC += [("widgets", name) for name in tl.widgets.__all__ if name not in _WITHOUT_FIGURE]
 

@@ -36,7 +36,7 @@ class Quiz(anywidget.AnyWidget):
     Examples
     --------
     >>> quiz = Quiz("05")
-    >>> quiz.choose(1, "A")
+    >>> quiz.choose(1, "D")
     'Right: With so few pictures, tuning moved accuracy up or down by some points.'
     >>> quiz
     Quiz(05: 1 of 5 questions right)
