@@ -129,7 +129,7 @@ def test_ctrl_c_is_quiet(number, client, tmp_path, undisturbed):
         children, shown = read_until(process, choose_count(number))
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does it
         rest, noise = process.communicate(timeout=30)
-        assert noise == ""
+        assert (process.returncode, noise) == (3, "")
         wait_until(lambda: not any(map(is_there, children)), limit_s=5)
     shown += [line.split(" ", 1)[1] for line in rest.splitlines()]
     check_rest(tmp_path, client, shown, undisturbed)

@@ -12,7 +12,6 @@ import pandas as pd
 
 from tlkit.arguments import check_count
 from tlkit.comparison.workers import Helpers, call_in_fork
-from tlkit.cpu.memory import return_freed_memory
 from tlkit.notices import show_progress, warn
 
 
@@ -81,5 +80,4 @@ def run_cells(cells, run, prepare, *, unit_of, units, progress, n_workers, may_f
                 raise
             warn(f"interrupted; the {len(finished)} {units} that all arms have finished are kept")
             results = {index: result for index, result in results.items() if unit_of(cells[index]) in finished}
-    return_freed_memory()
     return [(cells[index], results[index]) for index in sorted(results)]

@@ -68,12 +68,6 @@ def freed_memory_kept():
     finally:
         library.mallopt(_MMAP_THRESHOLD, _DEFAULT_MAX_BLOCK_BYTES)
         library.mallopt(_TRIM_THRESHOLD, _DEFAULT_KEPT_BYTES)
-        return_freed_memory()
-
-
-def return_freed_memory():
-    """Return freed memory to the system; glibc keeps it if some block behind it is still in use."""
-    if library := _find_glibc():
         library.malloc_trim(0)
 
 

@@ -13,7 +13,6 @@ import numpy as np
 import tlkit
 import tlkit as tl
 from tlkit.arguments import check_known
-from tlkit.cpu.memory import return_freed_memory
 from tlkit.cpu.threads import default_states
 from tlkit.features.cache.feature_cache import FeatureCache
 from tlkit.features.cache.shards import SHARD_BYTES
@@ -115,7 +114,6 @@ def extract_values(backbone, images, engine, precision, stage, pooled, *, cache,
             _fill(values, rows, first, images, store, [bar.update, report] if report else [bar.update])
         for index in missing:
             values[index] = values[first[digests[index]]]
-        return_freed_memory()
     return values, key
 
 
