@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from machine import describe_machine
-from rows import append_row, read_rows
+from rows import append_row, read_rows, write_cell
 from small_task import load_digits
 
 COLUMNS = ("network", "image_size_px", "pictures", "shots", "seed", "accuracy", "n_train", "n_test", "processor")
@@ -121,14 +121,6 @@ def write_report(rows):
             ]
             lines.append(f"| {arm[0]}, {arm[1]} px | {' | '.join(columns)} |")
     return "\n".join(lines) + "\n"
-
-
-def write_cell(values, interval):
-    """Return the mean of {seed: value} and half of its interval, in percent."""
-    if not values:
-        return "–"
-    low, high = interval(list(values.values()))
-    return f"{100 * np.mean(list(values.values())):.1f} ± {50 * (high - low):.1f}"
 
 
 if __name__ == "__main__":

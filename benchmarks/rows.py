@@ -2,6 +2,8 @@
 
 import csv
 
+import numpy as np
+
 
 def read_rows(path):
     """Return the rows of finished cells (list of dict of str)."""
@@ -19,3 +21,11 @@ def append_row(path, row, columns):
         if is_new:
             writer.writeheader()
         writer.writerow(row)
+
+
+def write_cell(values, interval):
+    """Return the mean of {seed: value} and half of its interval, in percent."""
+    if not values:
+        return "–"
+    low, high = interval(list(values.values()))
+    return f"{100 * np.mean(list(values.values())):.1f} ± {50 * (high - low):.1f}"

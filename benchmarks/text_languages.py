@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from machine import describe_machine
-from rows import append_row, read_rows
+from rows import append_row, read_rows, write_cell
 
 COLUMNS = (
     "encoder",
@@ -171,14 +171,6 @@ def write_report(rows, chinese):
 def subtract(scores, baseline):
     """Return the differences {seed: value} of two arms on the same seeds."""
     return {seed: value - baseline[seed] for seed, value in scores.items() if seed in baseline}
-
-
-def write_cell(values, interval):
-    """Return the mean of {seed: value} and half of its interval, in percent."""
-    if not values:
-        return "–"
-    low, high = interval(list(values.values()))
-    return f"{100 * np.mean(list(values.values())):.1f} ± {50 * (high - low):.1f}"
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 import tlkit as tl
 
 ROOT = Path(__file__).resolve().parent.parent
-BEGIN, END = "<!-- what follows is written by tools/teaching_guide_script.py -->", "<!-- end -->"
+BEGIN, END = "<!-- written by tools/teaching_guide_script.py -->", "<!-- end -->"
 
 
 def list_ranges(lesson):
@@ -27,7 +27,7 @@ def list_ranges(lesson):
         lines.append(f"| {claim.sentence} | {claim.effect} | {low:.2f} to {high:.2f} | {middle:.2f} | {holds} |")
     if not lines:
         return []
-    head = ["**What to expect**", "", "| claim | measured | from … to | median | holds in |", "|---|---|---|---|---|"]
+    head = ["**Expected results**", "", "| claim | measured | from … to | median | holds in |", "|---|---|---|---|---|"]
     note = f"Over seeds, folds and the other choices of each claim; measured on {', '.join(sorted(processors))}."
     return [*head, *lines, "", *textwrap.wrap(note, 120), ""]
 

@@ -29,7 +29,7 @@ def run(
         bool, typer.Option("--estimate", help="Only a few trial runs, and the time and disk of the others.")
     ] = False,
 ):
-    """Run what the study's store lacks; what is finished is kept if the command is stopped."""
+    """Run the cells that the study's store lacks; finished ones are kept if the command is stopped."""
     from tlkit.arguments import check_count, check_known
     from tlkit.studies.study import RERUN
     from tlkit.studies.study_file import read_study

@@ -18,7 +18,7 @@ N_IN_FLIGHT = 500  # tasks that the scheduler knows at a time; more workers than
 
 
 class _Work(distributed.WorkerPlugin):
-    """What makes a function, sent once to each worker of a cluster, also to those that join later."""
+    """The maker of a function, sent once to each worker of a cluster, also to those that join later."""
 
     # As an argument of each task it would travel each time. As data on a worker it would be lost with that worker.
     def __init__(self, make):

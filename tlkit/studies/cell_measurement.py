@@ -66,7 +66,7 @@ class Measurement:
 
     def __init__(self, sources, arms, first_seed, loaded=(), identity=None):
         self.sources, self.arms, self.first_seed = sources, arms, first_seed
-        self.loaded, self.identity = dict(loaded), identity or uuid.uuid4().hex  # what is loaded, by hash
+        self.loaded, self.identity = dict(loaded), identity or uuid.uuid4().hex  # by hash
         self._block = self._runner = self._runs = None
         self._features, self._extracted = {}, set()
 
@@ -136,7 +136,7 @@ _received = {}  # in a process, by identity
 
 
 def _receive(identity, *arguments):
-    """Return the measurement of this process for a study, so that what it has loaded stays."""
+    """Return the measurement of this process for a study, so that loaded networks and sets stay."""
     if identity not in _received:
         _received.clear()
         _received[identity] = Measurement(*arguments, identity=identity)

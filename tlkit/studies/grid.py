@@ -27,7 +27,7 @@ SETTINGS = {field.name for field in dataclasses.fields(TrainingSettings) if fiel
 
 @dataclasses.dataclass
 class Grid:
-    """All cells of a study, the measurement that runs them, and a description of what made them."""
+    """All cells of a study, the measurement that runs them, and a description of their origin."""
 
     cells: list
     measurement: Measurement
@@ -86,7 +86,7 @@ def read_grid(backbones, images, strategies, shots, seeds, image_size_px, baseli
 
 
 def _name(argument, given):
-    """Return [(name, what to load)] of a name, an object, a list of them, or a dict with names."""
+    """Return [(name, source)] of a name, an object, a list of them, or a dict with names."""
     if isinstance(given, dict):
         pairs = list(given.items())
     else:

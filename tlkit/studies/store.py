@@ -51,7 +51,7 @@ class Store:
         return next((json.loads(value) for (value,) in self.read("SELECT value FROM facts WHERE name = ?", name)), None)
 
     def find_writer(self):
-        """Return what describes the process that writes to the file, or None; of another machine it may have ended."""
+        """Return the record of the process that writes to the file, or None; one of another machine may have ended."""
         writer = self.read_fact("writer")
         if writer and writer["machine"] == socket.gethostname():
             with contextlib.suppress(psutil.NoSuchProcess):

@@ -29,9 +29,9 @@ class Study(StudyResults):
     """A stored grid of runs: networks × sets × strategies × shots × seeds, which can be stopped and go on at any time.
 
     All of it is checked before anything runs. Each run is a row of the store, a SQLite file, and is written together
-    with its predictions when it ends. `run` does what the store lacks. A row belongs to what determines the run: the
-    network, the pictures with their groups, the strategy, settings, shots and seed. So names can be changed, and
-    strategies, shots or seeds can be added later; only new runs are computed.
+    with its predictions when it ends. `run` computes the missing rows. A row belongs to all that determines its
+    run: the network, the pictures with their groups, the strategy, settings, shots and seed. So names can be changed,
+    and strategies, shots or seeds can be added later; only new runs are computed.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ class Study(StudyResults):
         progress: bool = True,
         on_run: Callable | None = None,
     ) -> bool:
-        """Run what the store lacks; what is stored stays, however the process ends.
+        """Run the cells that the store lacks; stored rows stay, however the process ends.
 
         Parameters
         ----------
@@ -181,7 +181,7 @@ class Study(StudyResults):
         return self._run(functools.partial(run_forked, n_workers=n_workers), n_workers, rerun, progress, on_run)
 
     def _run(self, engine, n_workers, rerun=(), progress=True, on_run=None, cells=None):
-        """Let an engine run what the store lacks of (some) cells."""
+        """Let an engine run those of (some) cells that the store lacks."""
         rerun = check_known("rerun", rerun, RERUN)
         with self._store.writing(n_workers):
             self._store.plan(self._grid.cells, {name: self._read_fact(name) for name in ("baseline", "made")})
@@ -232,7 +232,7 @@ def _late_interrupt():
 
 
 def _interrupt(outcomes):
-    """Yield what an engine has finished when it is interrupted."""
+    """Yield the results that an engine has finished when it is interrupted."""
     with contextlib.suppress(KeyboardInterrupt):
         yield outcomes.throw(KeyboardInterrupt)
         yield from outcomes

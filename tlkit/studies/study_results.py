@@ -1,4 +1,4 @@
-"""`StudyResults`: what the store of a study holds, while it is written or later, as tables, verdicts and a page."""
+"""`StudyResults`: the content of a study's store, while it is written or later, as tables, verdicts and a page."""
 
 import dataclasses
 import json
@@ -229,7 +229,7 @@ class StudyResults:
             Folder, which is made if it is missing. Files of the same name are replaced.
         kind : {"csv", "parquet", "page"}
             "csv" and "parquet" (extra "studies") write the tables runs, predictions and table; "page" writes
-            study.html, one file with the table, maps of verdicts, curves, failures and what made the study.
+            study.html, one file with the table, maps of verdicts, curves, failures and the origin of the study.
 
         Returns
         -------
