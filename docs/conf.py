@@ -23,14 +23,11 @@ release = metadata.version("tlkit")
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc"]
 root_doc = "docs/index"
 include_patterns = ["docs/**.md", "docs/**.rst", "notebooks/*.ipynb", "benchmarks/*.md", "*.md"]
-exclude_patterns = ["docs/locale/**"]
 html_extra_path = ["site"]
 
 # Lessons show their stored outputs: a build computes nothing.
 nb_execution_mode = "off"
 nb_merge_streams = True
-# A widget needs a kernel; each has a static figure or a text, which is shown instead.
-nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 import tlkit as tl
 from tlkit.cli import app
 from tlkit.lessons import progress
-from tlkit.lessons.quiz import LETTERS, read_quiz
+from tlkit.lessons.quiz import LETTERS, Question, read_quiz
+from tlkit.widgets import quiz
 
 LESSONS = sorted(path.name[:2] for path in (Path(tl.__file__).parent.parent / "notebooks").glob("[0-9]*.ipynb"))
 NAMES = [*LESSONS, "inventory"]
@@ -130,6 +131,13 @@ def test_front_ends_without_widgets_see_questions_and_folded_answers():
     assert all(f"<li>{letter}. " in after for letter in find_right("03"))
     assert before.count("<li>") == 5 * 5
     assert data["text/plain"] == "Quiz(03: 0 of 5 questions right)"
+
+
+def test_texts_are_no_markup(monkeypatch):
+    question = Question("Is `a < b`?", ("<b>", "&", "yes", "no"), ("1", "2", "3", "4"), 2)
+    monkeypatch.setattr(quiz, "read_quiz", lambda name: (question,))
+    form = tl.widgets.Quiz("05")._repr_mimebundle_()[0]["text/html"]
+    assert form.startswith('<ol><li>Is <code>a &lt; b</code>?<ol type="A"><li>&lt;b&gt;</li><li>&amp;</li>')
 
 
 def test_the_command_prints_a_quiz():
