@@ -56,8 +56,8 @@ def find_chromium():
 class Lab:
     """JupyterLab with one notebook open in it.
 
-    `page` is Playwright's; `errors` collects what the browser's console and scripts complained of, but for JupyterLab's own
-    words on a kernel or page that `reload`, `reopen` or `restart_kernel` took away.
+    `page` is Playwright's; `errors` collects what the browser's console and scripts complained of, but for JupyterLab's
+    own words on a kernel or page that `reload`, `reopen` or `restart_kernel` took away.
     """
 
     def __init__(self, page, end_kernels):

@@ -1,7 +1,5 @@
 """Predictions as a reader meets them: sealed results, a busy kernel, a page loaded again, a new kernel, none at all."""
 
-import re
-
 import pytest
 from made_notebooks import write_notebook
 
