@@ -1,0 +1,1 @@
+"""Lessons and pages in other languages: one .po file per source."""
