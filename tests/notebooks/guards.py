@@ -130,6 +130,8 @@ def find_lesson_faults(notebook, stem):
     faults += [f"prints {line!r}, expected a number" for line in list_printed_booleans(notebook)]
     if not N_CODE_CELLS[0] <= len(code) <= N_CODE_CELLS[1]:
         faults.append(f"{len(code)} code cells, expected {N_CODE_CELLS[0]} to {N_CODE_CELLS[1]}")
+    if f'tl.widgets.Quiz("{stem[:2]}")' not in "\n".join(code):
+        faults.append("does not ask its quiz")
     if is_lesson:
         n_words, names = count_words(notebook), list_first_arguments(code, "Prediction")
         if n_words < LEAST_WORDS:

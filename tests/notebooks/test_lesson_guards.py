@@ -37,7 +37,7 @@ def sound(tmp_path, monkeypatch):
     notebook.cells = [nbformat.v4.new_markdown_cell(text) for text in texts]
     sources = ["import numpy as np\n%matplotlib inline\nimport tlkit as tl\nfrom tlkit.images import load_images"]
     sources += [f'p{n} = tl.widgets.Prediction("p{n}", "?", ["a", "b"])\np{n}.compare("a")' for n in range(3)]
-    sources += ['tl.claims.show("05")'] + ["1"] * 10
+    sources += ['tl.claims.show("05")'] + ["1"] * 9 + ['tl.widgets.Quiz("05")']
     notebook.cells += [nbformat.v4.new_code_cell(source) for source in sources]
     assert find_lesson_faults(notebook, "05_made") == []
     return notebook
@@ -56,7 +56,7 @@ def print_boolean(notebook):
 
 
 def drop_cell(notebook):
-    notebook.cells.pop()
+    notebook.cells.pop(-2)
 
 
 FAULTS = {
@@ -71,6 +71,7 @@ FAULTS = {
     "words of prose, expected 900 at least": put(1, "word " * 880),
     "2 predictions, expected 3": put(4, 'tl.widgets.Prediction("p0", "?", ["a", "b"]).compare("a")'),
     "2 predictions are compared": put(4, 'tl.widgets.Prediction("p1", "?", ["a", "b"])'),
+    "does not ask its quiz": put(-1, 'tl.widgets.Quiz("04")'),
     "no line for teachers": put(0, "**30-minute path:** all."),
     "no 30-minute path": put(0, "**For teachers:** breaks the belief."),
     "shows 4 claims": put(6, 'tl.claims.show("one", "two")\ntl.claims.show("three", "four", "six")'),
@@ -87,7 +88,7 @@ def test_each_fault_of_a_lesson_is_found(sound, fault):
 
 def test_the_introduction_needs_no_claims_and_fewer_words(sound):
     sound.cells = [cell for cell in sound.cells if "Prediction" not in cell.source and "claims" not in cell.source]
-    sound.cells += [nbformat.v4.new_code_cell("1")] * 4
+    sound.cells += [nbformat.v4.new_code_cell("1")] * 3 + [nbformat.v4.new_code_cell('tl.widgets.Quiz("00")')]
     sound.cells[1].source = "word " * 700
     assert find_lesson_faults(sound, "00_start") == []
     assert len(find_lesson_faults(sound, "05_made")) == 4
