@@ -153,6 +153,7 @@ def make_folders(place):
         ("lessons open 99", "LESSON: '99' is unknown"),
         ("lessons quiz 99", "LESSON: '99' is unknown"),
         ("lessons quiz 05 --kind moodle", "--kind: 'moodle' is unknown"),
+        ("lessons open 05 --language xx", "--language: 'xx' is unknown.*en.*zh"),
         ("lessons copy --folder pets/cat/0.png", "--folder: .* is not a folder"),
         ("study run missing.toml", "STUDY: missing.toml: no TOML file"),
         ("study run missing.toml --workers 0", "--workers: 0, expected"),

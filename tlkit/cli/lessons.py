@@ -9,9 +9,12 @@ import typer
 from tlkit.cli.options import Commands
 from tlkit.cli.outputs import check_writable
 from tlkit.cli.terminal import print_table, say
+from tlkit.languages import ENGLISH
 from tlkit.lessons.copies import FOLDER
 
 _FOLDER = typer.Option("--folder", help="Folder of your copies.")
+
+_LANGUAGE = typer.Option("--language", help="Language of the texts of the lessons, such as zh.")
 
 lessons = Commands(help="List the lessons of the course, and copy and open them.")
 
@@ -31,12 +34,12 @@ def status(copies: Annotated[Path, _FOLDER] = Path(FOLDER)):
 
 
 @lessons.command()
-def copy(copies: Annotated[Path, _FOLDER] = Path(FOLDER)):
+def copy(copies: Annotated[Path, _FOLDER] = Path(FOLDER), language: Annotated[str, _LANGUAGE] = ENGLISH):
     """Copy all lessons without outputs; copies that you changed stay as they are."""
     check_writable("--folder", copies, copies)
     import tlkit as tl
 
-    say(f"{len(tl.lessons.copy(copies))} lessons are in {copies}; next: tlkit lessons open 01")
+    say(f"{len(tl.lessons.copy(copies, language=language))} lessons are in {copies}; next: tlkit lessons open 01")
 
 
 @lessons.command("open", context_settings={"allow_extra_args": True})
@@ -44,6 +47,7 @@ def open_copy(
     context: typer.Context,
     lesson: Annotated[str, typer.Argument(metavar="LESSON", help="Number of the lesson, such as 05.")] = "00",
     copies: Annotated[Path, _FOLDER] = Path(FOLDER),
+    language: Annotated[str, _LANGUAGE] = ENGLISH,
     browser: Annotated[bool, typer.Option(help="Open a browser, or only print the address.")] = True,
 ):
     """Copy the lessons if they are missing, and open one in JupyterLab; options of JupyterLab follow two dashes."""
@@ -52,7 +56,7 @@ def open_copy(
     from tlkit.arguments import check_known
     from tlkit.course import find_course
 
-    paths = tl.lessons.copy(copies)
+    paths = tl.lessons.copy(copies, language=language)
     check_known("lesson", lesson, paths)
     from jupyterlab.labapp import LabApp
 

@@ -5,6 +5,8 @@ import json
 import re
 from pathlib import Path
 
+from tlkit import languages
+from tlkit.arguments import check_known
 from tlkit.course import find_course
 from tlkit.names import number_repeats
 from tlkit.notices import warn
@@ -14,7 +16,7 @@ FOLDER = "my_lessons"
 _RECORD = ".tlkit-copies.json"  # {name of a copy: hash of its content when it was written}
 
 
-def copy(folder: str | Path = FOLDER) -> dict[str, Path]:
+def copy(folder: str | Path = FOLDER, *, language: str = languages.ENGLISH) -> dict[str, Path]:
     """Copy all lessons, without outputs, and the glossary that they link to into a folder.
 
     Copies that were changed since, for example by running them, are kept. If a lesson has a newer version, it gets a
@@ -24,6 +26,9 @@ def copy(folder: str | Path = FOLDER) -> dict[str, Path]:
     ----------
     folder : str or path-like, default "my_lessons"
         Where the copies go; it is made if it is missing.
+    language : {"en", "zh"}
+        Language of the texts; code stays as it is, and texts without a translation are in English. Copies of another
+        language than English have it in their names, by which widgets, checks and figures know it.
 
     Returns
     -------
@@ -33,7 +38,7 @@ def copy(folder: str | Path = FOLDER) -> dict[str, Path]:
     Raises
     ------
     ValueError
-        If the folder is the one of the originals.
+        If the folder is the one of the originals, or the language is unknown.
 
     Examples
     --------
@@ -42,14 +47,16 @@ def copy(folder: str | Path = FOLDER) -> dict[str, Path]:
     ...     copy(folder)["01"].name
     '01_why_transfer.ipynb'
     """
+    check_known("language", language, languages.list_languages())
     folder, course = Path(folder).absolute(), find_course()
     if folder.resolve() == (course / "notebooks").resolve():
         raise ValueError(f"folder: {folder} has the originals, which stay as they are; choose another folder")
     record, paths = _read_record(folder), {}
     before = dict(record)
     for source in [course / "docs" / "glossary.md", *sorted((course / "notebooks").glob("[0-9]*.ipynb"))]:
-        content = source.read_bytes() if source.suffix == ".md" else _strip(source)
-        paths[source.name.partition("_")[0]] = _place(folder / source.name, content, record)
+        content = _translate(source, language) if source.suffix == ".md" else _strip(source, language)
+        name = languages.name_copy(source.name, language)
+        paths[source.name.partition("_")[0]] = _place(folder / name, content, record)
     if record != before:
         with written_whole(folder / _RECORD) as temporary:
             temporary.write_text(json.dumps(record, indent=1), "utf-8")
@@ -66,15 +73,36 @@ def _read_record(folder):
     return record if isinstance(record, dict) else {}
 
 
-def _strip(path):
-    """Return a notebook without outputs (bytes); its links to the glossary lead to the copy beside it."""
+def _strip(path, language):
+    """Return a notebook without outputs (bytes); its links lead to the copies beside it."""
     notebook = json.loads(path.read_text("utf-8"))
+    languages.translate_cells(notebook, languages.read_translations(language, f"notebooks/{path.stem}"))
+    words = languages.read_translations(language, "docs/glossary")
+    terms = {_link(english): _link(heading) for english, heading in words.items() if english.startswith("## ")}
+
+    def lead(link):
+        return f"]({languages.name_copy(link[1], language)}{terms.get(link[2], link[2] or '')})"
+
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
             cell.update(outputs=[], execution_count=None)
         else:
-            cell["source"] = "".join(cell["source"]).replace("](../docs/", "](").splitlines(keepends=True)
+            source = re.sub(r"\]\((?:\.\./docs/)?(\w+\.(?:md|ipynb))(#[^)]*)?\)", lead, "".join(cell["source"]))
+            cell["source"] = source.splitlines(keepends=True)
     return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _link(heading):
+    """Return JupyterLab's link to a heading of Markdown."""
+    return "#" + heading.removeprefix("## ").replace(" ", "-")
+
+
+def _translate(path, language):
+    """Return the glossary in a language (bytes)."""
+    if language == languages.ENGLISH:
+        return path.read_bytes()
+    words = languages.read_translations(language, f"docs/{path.stem}")
+    return languages.translate_page(path.read_text("utf-8"), words).encode()
 
 
 def _place(path, content, record):

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tlkit.arguments import check_known
+from tlkit.languages import translate
 from tlkit.lessons.progress import find_entry, keep_entry
 from tlkit.notices import warn
 
@@ -38,7 +39,7 @@ class Check:
     sentence: str
 
     def __repr__(self):
-        return f"{'Passed' if self.passed else 'Not yet'}: {self.sentence}"
+        return translate(f"Passed: {self.sentence}" if self.passed else f"Not yet: {self.sentence}")
 
 
 class NotYet(Exception):

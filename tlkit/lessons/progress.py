@@ -2,11 +2,10 @@
 
 import functools
 import json
-import os
 import re
-import sys
 from pathlib import Path
 
+from tlkit.languages import find_notebook
 from tlkit.storage import cache_folder, locked, written_whole
 
 _LOCK_TIMEOUT_S = 10
@@ -50,9 +49,7 @@ def keep_entry(kind, name, **values):
 @functools.cache
 def find_file():
     """Return (path, number or name of the lesson); None for the second if no notebook is open."""
-    # Jupyter's server and VS Code name the notebook to its kernel. Scripts, tests and batch runs leave no trace.
-    named = os.environ.get("JPY_SESSION_NAME") or getattr(sys.modules["__main__"], "__vsc_ipynb_file__", "")
-    notebook = Path(named)
+    notebook = Path(find_notebook())
     lesson = re.match(r"\d*", notebook.stem).group() or notebook.stem
     return Path.cwd() / "progress.json", lesson if notebook.suffix == ".ipynb" else None
 

@@ -6,6 +6,8 @@ import html
 import os
 from typing import TYPE_CHECKING
 
+from tlkit.languages import ENGLISH, find_language, translate
+
 if TYPE_CHECKING:
     from IPython.display import Image
     from matplotlib.figure import Figure
@@ -39,6 +41,11 @@ def describe(picture: "Figure | Image", words: str) -> "Image | None":
     """
     if not words.strip():
         raise ValueError("words: empty, expected a description of the picture")
+    if hasattr(picture, "findobj") and find_language() != ENGLISH:  # legends and labels that a lesson has added
+        from tlkit.plots.style import make_texts_plain
+
+        make_texts_plain(picture)
+    words = translate(words)
     picture._ipython_display_ = functools.partial(_display, picture, words)
     return None if hasattr(picture, "savefig") else picture
 

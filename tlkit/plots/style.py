@@ -14,6 +14,7 @@ from matplotlib.font_manager import FontProperties, findfont, findSystemFonts, f
 from matplotlib.text import Text
 from PIL import ImageOps
 
+from tlkit.languages import translate
 from tlkit.notices import warn
 
 # Okabe and Ito's colours can be told apart by colour-blind readers; markers and line styles do it in gray.
@@ -28,6 +29,8 @@ RING |= {"linestyle": "none", "zorder": 10}
 TEXT_PT = 9  # no text of a drawing is smaller
 ACCURACY = "accuracy on test pictures (share correct)"
 SHOTS = "training pictures per class"
+# Fonts of systems whose shapes are those of mainland China; others have the letters, in those of Japan or Taiwan.
+_CHINESE = ("Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "Microsoft YaHei", "PingFang SC", "SimHei")
 _DARK = 0.6  # from this share of the scale on, a cell is too dark for black text
 PICTURE_PX = 128
 _N_COLUMNS, _N_LINES = 16, 6  # of a text in the place of a picture
@@ -146,7 +149,8 @@ def make_texts_plain(artist):
         if texts != [label.get_text() for label in labels]:
             axis.set_ticklabels(texts)
     for text in [part for part in found if isinstance(part, Text)]:
-        content = text.get_text()
+        content = _translate(text)
+        text.set_text(content)
         if "$" in content and r"\mathdefault{" not in content:  # which matplotlib itself writes at logarithmic scales
             text.set_parse_math(False)
         if not content.isascii():
@@ -157,9 +161,19 @@ def make_texts_plain(artist):
                 text.set_fontfamily([*own, *others])
 
 
+def _translate(text):
+    """Return the content of a Text in the reader's language, in English if no font can write the translation."""
+    content = text.get_text()
+    if (translation := translate(content)) != content:
+        if all(_find_family(letter, tuple(text.get_fontfamily())) for letter in translation):
+            return translation
+        _warn_once()
+    return content
+
+
 def _write(text):
     """Return the content of a Text, in which letters that no font has are escaped."""
-    content = text.get_text()
+    content = _translate(text)
     families = tuple(text.get_fontfamily())
     return content if content.isascii() else "".join(_write_letter(letter, families) for letter in content)
 
@@ -189,7 +203,7 @@ def _find_installed(letter):
     """Return the family of the first font in matplotlib's list that has a letter, or None."""
     # The font of last resort, which comes with matplotlib, has a box for each letter.
     fonts = [font for font in fontManager.ttflist if not font.name.startswith("Last Resort")]
-    fonts.sort(key=lambda font: (font.style != "normal", font.weight != 400, font.name))
+    fonts.sort(key=lambda font: (font.style != "normal", font.weight != 400, font.name not in _CHINESE, font.name))
     return next((font.name for font in fonts if _can_draw(font.fname, letter)), None)
 
 
@@ -220,6 +234,6 @@ def _can_draw(path, letter):
 def _warn_once():
     """Warn that some letters have no font, once per process."""
     warn(
-        r"no installed font has some letters of these names, so drawings show them as \u and their number: install a "
-        "font for them, for example Noto Sans CJK, and restart",
+        r"no installed font has some letters of these names, so drawings show them as \u and their number, and words "
+        "in English: install a font for them, for example Noto Sans CJK, and restart",
     )

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Affine2D
 from PIL import Image
 
+from tlkit.languages import translate
 from tlkit.plots.style import make_texts_plain
 
 DOTS_PER_INCH = 72  # a unit of the drawing is a point
@@ -32,8 +33,8 @@ def mark(artist, kind, *place, words="", numbers=()):
     # a scatter or curve, whose number is the last part of their place: those given, or from 0 on. All of them have to
     # lie within the axes.
     if not isinstance(words, str):
-        place, words = (*place, "*" + ",".join(map(str, numbers))), "\n".join(words)
-    artist.set_gid(f"{':'.join(map(str, (kind, *place)))}|{words}")
+        place, words = (*place, "*" + ",".join(map(str, numbers))), "\n".join(map(translate, words))
+    artist.set_gid(f"{':'.join(map(str, (kind, *place)))}|{translate(words)}")
     return artist
 
 

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import dataclasses
 import inspect
+import json
 import threading
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import traitlets
 from IPython.display import Image
 
 from tlkit.arguments import check_known
+from tlkit.languages import find_language, read_words, show
 from tlkit.plots.description import describe
 
 _MOST_KEPT = 64  # drawings of an explorer
@@ -28,8 +30,11 @@ def refuse_value():
 
 
 def read_files(*names):
-    """Return the content of scripts or styles of widgets; all widgets share kit.js and kit.css."""
-    return "".join(Path(__file__).with_name(name).read_text("utf-8") for name in names)
+    """Return the content of scripts or styles of widgets, which share kit.js and kit.css; a script gets its words."""
+    content = "".join(Path(__file__).with_name(name).read_text("utf-8") for name in names)
+    words = read_words(find_language()).items()
+    used = {text: translation for text, translation in words if json.dumps(text) in content}
+    return content.replace("const WORDS = {};", f"const WORDS = {json.dumps(used, ensure_ascii=False)};")
 
 
 def make_bundle(widget, keywords, still, *, text=None):
@@ -44,7 +49,7 @@ class Explorer(anywidget.AnyWidget):
 
     _css = read_files("kit.css")
 
-    status = traitlets.Unicode().tag(sync=True)
+    status = traitlets.Unicode().tag(sync=True, to_json=show)
     error = None
 
     def snapshot(self) -> Image:
@@ -107,8 +112,8 @@ class Control:
 
     def describe(self, name, disabled=()):
         """Return the control for the script (dict), with the positions of options that can't be chosen."""
-        given = {"name": name, "kind": self.kind, "texts": self.texts, "label": self.label or name, "unit": self.unit}
-        return given | {"disabled": list(disabled)}
+        given = {"texts": self.texts, "label": self.label or name, "unit": self.unit}
+        return show(given) | {"name": name, "kind": self.kind, "disabled": list(disabled)}
 
 
 def make_buttons(options, *, label="", unit="", kind="radio", format_option=str):

@@ -3,12 +3,19 @@
 const WAIT_MS = 300; // before a reader is told that the kernel is still at work
 const DEAF_MS = 10000; // before a reader is told that it might not answer
 
+const WORDS = {}; // {English text: the reader's}, which Python fills in
+
 let nNames = 0;
+
+// Return a text in the reader's language, with values for its {0}, {1} …
+function say(text, ...values) {
+  return (WORDS[text] ?? text).replace(/\{(\d)\}/g, (_, place) => WORDS[values[place]] ?? values[place]);
+}
 
 function make(name, attributes = {}, text = "") {
   const element = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  element.textContent = text;
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, WORDS[value] ?? value);
+  element.textContent = WORDS[text] ?? text;
   return element;
 }
 
@@ -63,7 +70,7 @@ function makeWait(box, status) {
     box.classList.remove("tlkit-busy");
     timers = !waits ? [] : [
       setTimeout(() => box.classList.add("tlkit-busy"), WAIT_MS),
-      setTimeout(() => (status.textContent = "Waiting for the kernel. If it isn't busy, run the cell again."), DEAF_MS),
+      setTimeout(() => (status.textContent = say("Waiting for the kernel. If it isn't busy, run the cell again.")), DEAF_MS),
     ];
   };
 }
@@ -226,7 +233,7 @@ function makeFigure(click = () => {}, isClickable = () => false, decorate = () =
   });
 
   function show(frame, drawing, sentence) {
-    sheet.setAttribute("aria-label", `Figure. ${sentence}`);
+    sheet.setAttribute("aria-label", say("Figure. {0}", sentence));
     if (layers.frame === frame && layers.drawing === drawing) return;
     Object.assign(layers, { frame, drawing });
     point(null);

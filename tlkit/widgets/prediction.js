@@ -48,8 +48,8 @@ function makeRow(text, set) {
   });
   chips.append(...dots);
   // The keyboard has the chips themselves.
-  const less = makeButton("−", () => set(now - 1), { "aria-label": `one chip less on ${text}`, tabindex: "-1" });
-  const more = makeButton("+", () => set(now + 1), { "aria-label": `one chip more on ${text}`, tabindex: "-1" });
+  const less = makeButton("−", () => set(now - 1), { "aria-label": say("one chip less on {0}", text), tabindex: "-1" });
+  const more = makeButton("+", () => set(now + 1), { "aria-label": say("one chip more on {0}", text), tabindex: "-1" });
   const number = make("span", { class: "tlkit-count", "aria-hidden": "true" });
   const control = make("span", { class: "tlkit-control-row" });
   const mark = make("span");
@@ -67,13 +67,13 @@ function makeRow(text, set) {
     now = n;
     dots.forEach((dot, place) => dot.classList.toggle("on", place < n));
     number.textContent = n;
-    const values = { now: n, max: n + left, text: `${n} of ${N_CHIPS} chips` };
+    const values = { now: n, max: n + left, text: say("{0} of {1} chips", n, N_CHIPS) };
     for (const [key, value] of Object.entries(values)) chips.setAttribute(`aria-value${key}`, value);
     fixed ? chips.setAttribute("aria-disabled", true) : chips.removeAttribute("aria-disabled");
     less.setAttribute("aria-disabled", n === 0);
     more.setAttribute("aria-disabled", left === 0);
     less.hidden = more.hidden = fixed;
-    mark.textContent = isMeasured ? "← measured" : "";
+    mark.textContent = isMeasured ? say("← measured") : "";
   }
   return { parts: [option, control, mark], update };
 }
@@ -113,11 +113,12 @@ function render({ model, el }) {
     const [measured, late, problem] = ["measured", "late", "problem"].map((name) => model.get(name));
     if (isKept(model)) {
       const time = new Date(model.get("kept_at")).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
-      return `Your prediction is kept${late ? ", made after the result was shown" : ""} (${time}). ${problem}`;
+      const kept = late ? say("Your prediction is kept, made after the result was shown") : say("Your prediction is kept");
+      return `${kept} (${time}). ${problem}`;
     }
-    const task = left ? `${left} of ${N_CHIPS} chips left: place them all, then keep your prediction.` : "All chips are placed: keep your prediction.";
-    if (late) return `The result was shown before you predicted. ${task}`;
-    return (measured ? "The result is there. It stays sealed until you keep your prediction. " : "") + task;
+    const task = left ? say("{0} of {1} chips left: place them all, then keep your prediction.", left, N_CHIPS) : say("All chips are placed: keep your prediction.");
+    if (late) return `${say("The result was shown before you predicted.")} ${task}`;
+    return (measured ? `${say("The result is there. It stays sealed until you keep your prediction.")} ` : "") + task;
   }
 
   function update() {
@@ -135,7 +136,9 @@ function render({ model, el }) {
     open.hidden = !measured || shown;
     status.textContent = describe(left);
     result.hidden = !shown;
-    result.textContent = shown ? `Measured: ${measured}.${kept ? ` ${chips()[place]} of your ${N_CHIPS} chips ${chips()[place] === 1 ? "is" : "are"} on it.` : ""}` : "";
+    const n = chips()[place];
+    const words = n === 1 ? "{0} of your {1} chips is on it." : "{0} of your {1} chips are on it.";
+    result.textContent = shown ? `${say("Measured: {0}.", measured)}${kept ? ` ${say(words, n, N_CHIPS)}` : ""}` : "";
   }
   return follow(model, { [[...OWN, "measured", "measured_place", "problem"].map((name) => `change:${name}`).join(" ")]: update });
 }

@@ -10,6 +10,7 @@ import anywidget
 import traitlets
 
 from tlkit.arguments import check_known, check_number
+from tlkit.languages import show, translate
 from tlkit.lessons.progress import find_entry, find_file, keep_entry
 from tlkit.widgets.explorer import make_bundle, read_files
 from tlkit.widgets.fold import fold_answers
@@ -31,18 +32,18 @@ class Outcome:
 
     def __repr__(self):
         if self.predicted is None:
-            return f"You predicted: {_NONE_YET}\nMeasured: {self.measured}"
+            return "\n".join(map(translate, (f"You predicted: {_NONE_YET}", f"Measured: {self.measured}")))
         late = " (made after the result was shown)" if self.late else ""
         nearest = "it" if self.option == self.measured else f"{self.option}, the nearest option"
-        return (
-            f"You predicted: {_format_chips(self.predicted)}{late}\nMeasured: {self.measured}\n"
-            f"{self.predicted.get(self.option, 0)} of {_N_CHIPS} chips are on {nearest}."
-        )
+        lines = [f"You predicted: {_format_chips(self.predicted)}{late}", f"Measured: {self.measured}"]
+        lines.append(f"{self.predicted.get(self.option, 0)} of {_N_CHIPS} chips are on {nearest}.")
+        return "\n".join(map(translate, lines))
 
     def _repr_mimebundle_(self, **keywords):
         """Return the text, and for readers with widgets the prediction, which unseals the result once it is kept."""
         lines = "<br>".join(html.escape(line) for line in repr(self).split("\n"))
-        sealed = f"<details><summary>The result: predict first, then open it.</summary>{lines}</details>"
+        task = translate("The result: predict first, then open it.")
+        sealed = f"<details><summary>{task}</summary>{lines}</details>"
         form = sealed if self.predicted is None else f"<p>{lines}</p>"
         return make_bundle(self.view, keywords, {"text/html": form}, text=repr(self))
 
@@ -90,15 +91,15 @@ class Prediction(anywidget.AnyWidget):
     _esm = read_files("kit.js", "prediction.js")
     _css = read_files("kit.css", "prediction.css")
 
-    question = traitlets.Unicode().tag(sync=True)
-    options = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    question = traitlets.Unicode().tag(sync=True, to_json=show)
+    options = traitlets.List(traitlets.Unicode()).tag(sync=True, to_json=show)
     place = traitlets.Unicode().tag(sync=True)  # the browser's name for it
     # The browser sets these four; `kept_at` is a time in UTC, empty before.
     chips = traitlets.List(traitlets.Int(min=0, max=_N_CHIPS)).tag(sync=True)
     reason = traitlets.Unicode().tag(sync=True)
     kept_at = traitlets.Unicode().tag(sync=True)
     late = traitlets.Bool(False).tag(sync=True)
-    measured = traitlets.Unicode().tag(sync=True)
+    measured = traitlets.Unicode().tag(sync=True, to_json=show)
     measured_place = traitlets.Int(-1).tag(sync=True)
     saved = traitlets.Unicode().tag(sync=True)  # `kept_at` of the file, or "opened"
     problem = traitlets.Unicode().tag(sync=True)
@@ -233,9 +234,9 @@ class Prediction(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **keywords):
         """Return the widget's display data, with a list of the options for front ends without widgets."""
         chips = self._name_chips()
-        lines = [f"{option}: {chips[option]}" if option in chips else option for option in self.options]
+        lines = [translate(option) + (f": {chips[option]}" if option in chips else "") for option in self.options]
         items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
-        form = f"<p><b>{html.escape(self.question)}</b></p><ul>{items}</ul>"
+        form = f"<p><b>{html.escape(translate(self.question))}</b></p><ul>{items}</ul>"
         return make_bundle(self, keywords, {"text/html": form})
 
     def __repr__(self):
@@ -255,4 +256,4 @@ def _format(value, unit):
 
 def _format_chips(chips):
     """Return {option: chips} as text."""
-    return ", ".join(f"{option} ({n})" for option, n in chips.items())
+    return ", ".join(f"{translate(option)} ({n})" for option, n in chips.items())

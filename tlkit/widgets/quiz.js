@@ -41,7 +41,7 @@ function render({ model, el }) {
         reply.replaceChildren();
         fill(reply, text);
       }
-      reply.classList.toggle("right", text.startsWith("Right"));
+      reply.classList.toggle("right", text.startsWith(say("Right")));
     });
     status.textContent = model.get("status");
   }

@@ -7,6 +7,7 @@ import anywidget
 import traitlets
 
 from tlkit.arguments import check_count, check_known
+from tlkit.languages import show, translate
 from tlkit.lessons.progress import find_entry, keep_entry
 from tlkit.lessons.quiz import LETTERS, read_quiz
 from tlkit.widgets.explorer import make_bundle, read_files
@@ -45,10 +46,10 @@ class Quiz(anywidget.AnyWidget):
     _esm = read_files("kit.js", "quiz.js")
     _css = read_files("kit.css", "quiz.css")
 
-    questions = traitlets.List(traitlets.Dict()).tag(sync=True)  # {"text", "options"}
+    questions = traitlets.List(traitlets.Dict()).tag(sync=True, to_json=show)  # {"text", "options"}
     chosen = traitlets.List(traitlets.Int(min=-1, max=len(LETTERS) - 1)).tag(sync=True)  # -1: none yet
-    replies = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    status = traitlets.Unicode().tag(sync=True)
+    replies = traitlets.List(traitlets.Unicode()).tag(sync=True, to_json=show)
+    status = traitlets.Unicode().tag(sync=True, to_json=show)
 
     def __init__(self, name: str):
         self._name, self._questions = name, read_quiz(name)
@@ -89,7 +90,11 @@ class Quiz(anywidget.AnyWidget):
     def _reply(self, _change=None):
         """Say to each chosen option whether it is right, and count the try."""
         self.replies = [
-            "" if place < 0 else f"{'Right' if place == each.right else 'Not yet'}: {each.replies[place]}"
+            ""
+            if place < 0
+            else f"Right: {each.replies[place]}"
+            if place == each.right
+            else f"Not yet: {each.replies[place]}"
             for place, each in zip(self.chosen, self._questions, strict=True)
         ]
         entry = f"{self._name}_quiz"
@@ -100,7 +105,7 @@ class Quiz(anywidget.AnyWidget):
             passed = self.n_right == len(self._questions)
             n_before = tries if isinstance(tries, int) else 0
             problem = keep_entry("exercises", entry, passed=passed, tries=n_before + 1) or ""
-        self.status = f"{self.n_right} of {len(self._questions)} right. {problem}".rstrip()
+        self.status = f"{self.n_right} of {len(self._questions)} right." + f" {problem}" * bool(problem)
 
     def _repr_mimebundle_(self, **keywords):
         """Return the widget's display data, with the questions and folded answers for front ends without widgets."""
@@ -109,7 +114,7 @@ class Quiz(anywidget.AnyWidget):
             options = "".join(f"<li>{_format(option)}</li>" for option in each.options)
             items += f'<li>{_format(each.text)}<ol type="A">{options}</ol></li>'
             answers += f"<li>{LETTERS[each.right]}. {_format(each.replies[each.right])}</li>"
-        form = f"<ol>{items}</ol><details><summary>Answers</summary><ol>{answers}</ol></details>"
+        form = f"<ol>{items}</ol><details><summary>{translate('Answers')}</summary><ol>{answers}</ol></details>"
         return make_bundle(self, keywords, {"text/html": form})
 
     def __repr__(self):
@@ -117,5 +122,5 @@ class Quiz(anywidget.AnyWidget):
 
 
 def _format(text):
-    """Return a text as HTML, with what stands between backticks as code."""
-    return re.sub("`([^`]*)`", r"<code>\1</code>", html.escape(text))
+    """Return a text in the reader's language as HTML, with what stands between backticks as code."""
+    return re.sub("`([^`]*)`", r"<code>\1</code>", html.escape(translate(text)))

@@ -1,0 +1,147 @@
+"""Texts in the reader's language: files of translations, templates, and what is looked up where."""
+
+import json
+
+import pytest
+
+import tlkit as tl
+from tlkit import languages
+from tlkit.languages import find_language, read_translations, show, translate, translate_page
+from tlkit.lessons import progress
+
+FILE = r"""
+msgid ""
+msgstr "Language: xx\n"
+
+#. here
+msgid "lower"
+msgstr "LOWER"
+
+#, fuzzy
+msgid "stale"
+msgstr "STALE"
+
+msgid ""
+"two\n"
+"\"lines\""
+msgstr ""
+"TWO\n"
+"\"LINES\""
+
+msgid "missing"
+msgstr ""
+
+msgid "{0} of {1} right."
+msgstr "OF {1}, {0} RIGHT."
+
+msgid "Hint: {0}"
+msgstr "HINT: {0}"
+"""
+
+
+@pytest.fixture
+def xx(tmp_path, monkeypatch):
+    """A language whose words are English in capitals, and which readers have."""
+    (tmp_path / "xx/docs").mkdir(parents=True)
+    (tmp_path / "xx/interface.po").write_text(FILE)
+    monkeypatch.setattr(languages, "FOLDER", tmp_path)
+    monkeypatch.setenv("TLKIT_LANGUAGE", "xx")
+    caches = (read_translations, languages.read_words, languages._look_up, languages._read_templates)
+    for cache in caches:
+        cache.cache_clear()
+    yield tmp_path
+    for cache in caches:
+        cache.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("text", "translation"),
+    [
+        ("lower", "LOWER"),
+        ("stale", "stale"),
+        ("missing", "missing"),
+        ("", ""),
+        ('two\n"lines"', 'TWO\n"LINES"'),
+        ("3 of lower right.", "OF LOWER, 3 RIGHT."),
+        ("Hint: lower", "HINT: LOWER"),
+        ("Hint: 1 of 2 right. Unknown", "HINT: OF 2, 1 RIGHT. Unknown"),
+        ("1 of 2 right. 3 of 4 right.", "OF 2, 1 RIGHT. OF 4, 3 RIGHT."),
+        ("1 of it. No 3 right.", "1 of it. No 3 right."),
+    ],
+)
+def test_a_text_is_looked_up_whole_by_template_or_by_sentence(xx, text, translation):
+    assert translate(text) == translation
+    assert translate(text, "en") == text
+
+
+def test_traits_are_shown_with_all_texts_in_them(xx):
+    assert show({"text": "lower", "options": ["lower", 3, None]}) == {"text": "LOWER", "options": ["LOWER", 3, None]}
+
+
+def test_the_language_is_that_of_the_variable_or_the_open_copy(monkeypatch):
+    monkeypatch.delenv("TLKIT_LANGUAGE", raising=False)
+    for name, language in [
+        ("", "en"),
+        ("/home/me/05_fine_tune.zh.ipynb", "zh"),
+        ("05_fine_tune.zh (2).ipynb", "zh"),
+        ("05_fine_tune.ipynb", "en"),
+        ("notes.v2.ipynb", "en"),
+    ]:
+        monkeypatch.setenv("JPY_SESSION_NAME", name)
+        assert find_language() == language
+    monkeypatch.setenv("TLKIT_LANGUAGE", "zh")
+    assert find_language() == "zh"
+    monkeypatch.setenv("TLKIT_LANGUAGE", "klingon")
+    with pytest.warns(UserWarning, match="TLKIT_LANGUAGE: 'klingon', expected one of en, .*zh"):
+        assert find_language() == "en"
+
+
+def test_blocks_of_a_page_are_translated_and_others_stay():
+    page = "# One\n\nTwo\nlines.\n\n```\nTwo\nlines.\n\nOne\n```\n\nOne more.\n\nOne more.\n"
+    words = {"# One": "# EINS", "Two\nlines.": "ZWEI", "One more.": "NOCH EINS"}
+    expected = "# EINS\n\nZWEI\n\n```\nTwo\nlines.\n\nOne\n```\n\nNOCH EINS\n\nNOCH EINS\n"
+    assert translate_page(page, words) == expected
+
+
+def test_a_check_speaks_the_readers_language_and_its_sentence_stays_the_key(monkeypatch):
+    verdict = tl.lessons.check("01_pictures", ..., train=None, shots=20)
+    monkeypatch.setenv("TLKIT_LANGUAGE", "zh")
+    assert repr(verdict).startswith("还没有：") and verdict.sentence.startswith("no answer yet")
+
+
+def test_what_is_stored_is_english(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TLKIT_LANGUAGE", raising=False)
+    monkeypatch.setenv("JPY_SESSION_NAME", "01_why_transfer.zh.ipynb")
+    progress.find_file.cache_clear()
+    prediction = tl.widgets.Prediction("gain", "Which class is larger?", ["it grows", "it shrinks"])
+    prediction.keep({"it grows": 10})
+    prediction.compare("it shrinks")
+    progress.find_file.cache_clear()
+    (entry,) = json.loads((tmp_path / "progress.json").read_text())["lessons"]["01"]["predictions"].values()
+    assert entry["chips"] == {"it grows": 10} and entry["measured"] == "it shrinks"
+    assert prediction.get_state()["options"] == ["增大", "减小"]
+    assert prediction.get_state()["measured"] == "减小"
+
+
+def test_figures_take_a_font_with_the_letters_or_stay_english(monkeypatch):
+    from matplotlib.figure import Figure
+
+    from tlkit.plots import style
+
+    monkeypatch.setenv("TLKIT_LANGUAGE", "zh")
+    ax = Figure().subplots()
+    ax.set_xlabel("predicted class")
+    has_font = bool(style._find_family("类", ("sans-serif",)))
+    if has_font:
+        style.make_texts_plain(ax.figure)
+        assert ax.get_xlabel() == "预测类别"
+        assert len(ax.xaxis.label.get_fontfamily()) > 1
+    style._find_family.cache_clear()
+    style._warn_once.cache_clear()
+    monkeypatch.setattr(style, "_find_family", lambda letter, families: families[0] if letter.isascii() else None)
+    ax.set_xlabel("true class")
+    with pytest.warns(UserWarning, match="words in English: install a font"):
+        style.make_texts_plain(ax.figure)
+    assert ax.get_xlabel() == "true class"
+    style._warn_once.cache_clear()
