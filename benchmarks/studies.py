@@ -13,7 +13,7 @@ import pandas as pd
 import tlkit as tl
 from tlkit.studies.cell_measurement import StudyCell
 from tlkit.studies.forked_engine import run_forked
-from tlkit.studies.store import Store
+from tlkit.studies.store import Store, pack
 
 PREDICTIONS = pd.DataFrame(
     {name: ["a"] * 20 for name in ("picture", "group", "label", "predicted")} | {"probability": 0.5}
@@ -26,7 +26,7 @@ class Empty:
     """A measurement that does nothing."""
 
     def __call__(self, cell):
-        return {"accuracy": 0.5}, PREDICTIONS
+        return {"accuracy": 0.5}, pack(PREDICTIONS)
 
     def prepare(self, cells):
         """Do nothing."""

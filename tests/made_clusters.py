@@ -10,7 +10,7 @@ import pandas as pd
 
 from tlkit.studies.cell_measurement import StudyCell
 from tlkit.studies.dask_engine import run_on_client
-from tlkit.studies.store import Store
+from tlkit.studies.store import Store, pack
 
 # What the options of a cluster in tests have in common.
 LOCAL = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None, "memory_limit": 0}
@@ -29,7 +29,7 @@ class Toy:
         while time.perf_counter() < end:
             pass
         share = cell.seed % 7 / 7
-        return {"accuracy": share}, pd.DataFrame({"picture": [f"{cell.seed}"], "probability": [share / 3]})
+        return {"accuracy": share}, pack(pd.DataFrame({"picture": [f"{cell.seed}"], "probability": [share / 3]}))
 
 
 def list_cells(n):

@@ -14,6 +14,7 @@ import pandas as pd
 
 from tlkit.studies.cell_measurement import StudyCell
 from tlkit.studies.grid import Grid
+from tlkit.studies.store import pack
 from tlkit.studies.study import Study
 from tlkit.studies.study_results import StudyResults
 
@@ -38,7 +39,7 @@ class Toy:
         row |= {"duration_s": 1.0, "peak_memory_mib": 1.0, "wall_s": 2.0}
         names = [f"{cell.seed}/{number}" for number in range(5)]
         columns = {"picture": names, "group": names, "label": list("ababa"), "predicted": list("aabba")}
-        return row, pd.DataFrame(columns | {"probability": [share / 7] * 5})
+        return row, pack(pd.DataFrame(columns | {"probability": [share / 7] * 5}))
 
     def prepare(self, cells):
         """Compute no features."""

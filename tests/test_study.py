@@ -217,7 +217,7 @@ def test_a_process_that_lacks_the_pictures_says_so(make, tmp_path):
     other, _ = pickle.loads(packed)
     assert other is not measurement and pickle.loads(packed)[0] is other  # once per process
     (row, predictions), (expected, same) = other(cell), measurement(cell)
-    assert row["accuracy"] == expected["accuracy"] and predictions.equals(same)
+    assert row["accuracy"] == expected["accuracy"] and predictions == same
     elsewhere = pickle.loads(pickle.dumps(make(images={"light": str(tmp_path / "moved")})._grid.measurement))
     picture = tmp_path / "moved" / "dark" / "0.png"
     picture.write_bytes((tmp_path / "moved" / "dark" / "1.png").read_bytes())

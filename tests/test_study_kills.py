@@ -93,3 +93,28 @@ def test_a_copy_at_any_moment_goes_on(number, study, tmp_path, undisturbed):
     kept = read_rows(copy._store.path)
     assert set(shown) <= kept.keys()
     check_rest(copy, tmp_path / "copy", kept, undisturbed)
+
+
+def test_a_row_on_its_own_is_on_disk_before_the_next_run(tmp_path, monkeypatch):
+    study, clock, kinds = make_toy(tmp_path / "study.sqlite"), [0.0], []
+    monkeypatch.setattr("tlkit.studies.store.time.monotonic", lambda: clock[0])
+    store = study._store
+    with store.writing(1):
+        for cell, moment in zip(study._grid.cells, (1.0, 2.0, 2.001, 2.002, 3.0), strict=False):
+            clock[0] = moment
+            store.keep(cell, study._grid.measurement(cell))
+            kinds += store._writer.execute("PRAGMA synchronous").fetchone()
+    assert kinds == [2, 2, 1, 1, 2]  # SQLite's FULL and NORMAL
+
+
+@pytest.mark.parametrize("number", MOMENTS)
+def test_a_killed_worker_loses_nothing(number, study, tmp_path, undisturbed):
+    with running(study, tmp_path / "shown", n_workers=3) as process:
+        wait_until(lambda: len(list_runs(tmp_path / "shown")) >= choose_count(number) // 2)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(int(children[0]), signal.SIGKILL)
+        process.join(60)
+        assert process.exitcode == 0
+    assert read_rows(study._store.path) == undisturbed
+    assert sorted(list_runs(tmp_path / "shown")) == sorted(undisturbed)
+    assert len(list_runs(tmp_path / "log")) <= len(undisturbed) + 2  # the one under way, and one not yet sent

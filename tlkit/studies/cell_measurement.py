@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from tlkit.comparison.arms import HAND_MADE, REPEATED_WARNINGS, ArmRunner, tabulate_arms
 from tlkit.cpu.threads import default_states, hide_warnings
+from tlkit.studies.store import pack
 
 
 class StudyCell(NamedTuple):
@@ -46,11 +47,6 @@ class SourceError(CellError):
     """This machine lacks the network or set of a cell, or has another one."""
 
 
-def hash_network(backbone):
-    """Return the hash of a network."""
-    return backbone.fingerprint()
-
-
 def hash_set(parts):
     """Return the hash of a set and its test set or None: the content, and the columns that splits and draws use."""
     columns = [
@@ -62,7 +58,7 @@ def hash_set(parts):
 
 
 class Measurement:
-    """Runs cells: `measurement(cell)` returns (row, predictions), or a `CellError`; a process has one for a study."""
+    """Runs cells: `measurement(cell)` returns (row, packed predictions) or a `CellError`. A process has one."""
 
     def __init__(self, sources, arms, first_seed, loaded=(), identity=None):
         self.sources, self.arms, self.first_seed = sources, arms, first_seed
@@ -79,20 +75,20 @@ class Measurement:
         started = time.perf_counter()
         try:
             with hide_warnings(REPEATED_WARNINGS if cell.seed != self.first_seed else None):
-                runner = self._prepare(cell, False)
+                runner = self._prepare(cell, in_fork=False)
                 (arm,) = [arm for arm in runner.cells if arm.strategy == cell.strategy]
                 runs, predictions = tabulate_arms([(arm, runner(arm))])
         except Exception as error:
             return error if isinstance(error, CellError) else CellError(f"{type(error).__name__}: {error}")
         scores = runs.drop(columns=["strategy", "shots", "seed"]).to_dict("records")
         columns = ["picture", "group", "label", "predicted", "probability"]
-        return scores[0] | {"wall_s": time.perf_counter() - started}, predictions[columns]
+        return scores[0] | {"wall_s": time.perf_counter() - started}, pack(predictions[columns])
 
-    def prepare(self, cells, in_fork=True):
-        """Compute features on disk for cells, each kind once."""
+    def prepare(self, cells):
+        """Compute features on disk for cells, each kind once; in a fork, which frees the memory."""
         kinds = {(cell.backbone_hash, cell.images_hash, cell.settings, cell.strategy): cell for cell in cells}
         for cell in kinds.values():
-            self._prepare(cell, in_fork)
+            self._prepare(cell, in_fork=True)
 
     def may_fork(self, cell):
         """Return whether a forked process may run a cell: features without a network aren't kept on disk."""
@@ -121,7 +117,7 @@ class Measurement:
             machine = f"on the machine {socket.gethostname()}"
             try:
                 value = load()
-                found = (hash_set if isinstance(value, tuple) else hash_network)(value)
+                found = hash_set(value) if isinstance(value, tuple) else value.fingerprint()
             except Exception as error:
                 raise SourceError(f"{name}: can't be loaded {machine} ({type(error).__name__}: {error})") from error
             if found != expected:

@@ -18,7 +18,7 @@ from tlkit.images.imageset import ImageSet, check_images
 from tlkit.images.load import load_images
 from tlkit.strategies.probe import Probe
 from tlkit.strategies.strategy import Strategy, adjust_phases
-from tlkit.studies.cell_measurement import Measurement, Source, StudyCell, hash_network, hash_set
+from tlkit.studies.cell_measurement import Measurement, Source, StudyCell, hash_set
 from tlkit.texts.sources import load_texts
 from tlkit.training.settings import TrainingSettings, check_target
 
@@ -59,7 +59,9 @@ def read_grid(backbones, images, strategies, shots, seeds, image_size_px, baseli
     for (name, given), size in itertools.product(networks, sizes):
         if not _takes_size(given) and len(sizes) > 1:
             raise ValueError(f"image_size_px: {sizes}, but backbone {name!r} has its own: leave sizes out, or name it")
-        network_hash, backbone = load("backbones", name, functools.partial(_load_network, given, size), hash_network)
+        network_hash, backbone = load(
+            "backbones", name, functools.partial(_load_network, given, size), Backbone.fingerprint
+        )
         described[f"{name}, {backbone.recipe.shown_size}"] = backbone.provenance["source"]
         for set_name, set_hash, (pictures, _) in read_sets:
             if pictures.noun != backbone.recipe.noun:

@@ -17,6 +17,7 @@ from tlkit.images.splits import N_FOLDS
 from tlkit.notices import show_progress, warn
 from tlkit.studies.forked_engine import run_forked
 from tlkit.studies.grid import read_grid
+from tlkit.studies.store import unpack
 from tlkit.studies.study_results import StudyResults, predict_seconds
 
 if TYPE_CHECKING:
@@ -194,10 +195,10 @@ class Study(StudyResults):
                 nonlocal n_kept
                 for cell, outcome in outcomes:
                     with _late_interrupt():
-                        row, predictions = self._store.keep(cell, outcome)
+                        row, packed = self._store.keep(cell, outcome)
                         n_kept += 1
                         if on_run:
-                            on_run(cell._asdict() | row, predictions)
+                            on_run(cell._asdict() | row, unpack(packed))
                     bar.set_postfix_str(str(cell), refresh=False)
                     bar.update()
 

@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 import tlkit as tl
@@ -22,7 +21,6 @@ from tlkit.studies.store import Store, unpack
 
 KINDS = ("csv", "parquet", "page")  # of exports
 _PLACE = ["backbone", "images", "image_size_px"]
-_N_KEYS = 10_000  # in one query
 _NOT_SHOWN = ["key", "backbone_hash", "images_hash", "settings", "state", "reason"]
 # From the least to the most telling about how long a run takes.
 _KINDS = ["strategy", "backbone", "image_size_px", "settings", "images", "shots"]
@@ -108,11 +106,8 @@ class StudyResults:
         """Return the predictions of cells as one DataFrame."""
         if cells.empty:
             return pd.DataFrame()
-        keys, packed = cells["key"].tolist(), {}
-        for start in range(0, len(keys), _N_KEYS):
-            some = keys[start : start + _N_KEYS]
-            query = f"SELECT key, predictions FROM cells WHERE key IN ({', '.join('?' * len(some))})"
-            packed |= self._store.read(query, *some)
+        query = "SELECT key, predictions FROM cells WHERE key IN (SELECT value FROM json_each(?))"
+        packed = dict(self._store.read(query, json.dumps(cells["key"].tolist())))
         names = [*self._name_places(cells), "strategy", "shots", "seed", "fold"]
         rows = cells.to_dict("records")
         tables = [unpack(packed[row["key"]]).assign(**{name: row[name] for name in names}) for row in rows]
@@ -268,18 +263,13 @@ class StudyResults:
 
 def predict_seconds(done, cells):
     """Return how long each cell will take, from runs of its own kind, or else of the nearest; NaN without any."""
-    kinds = {}
-    for row in done.to_dict("records"):
-        for n in range(len(_KINDS) + 1):
-            kinds.setdefault(tuple(row[name] for name in _KINDS[:n]), []).append(row)
-    medians = {
-        kind: [float(np.median([row[name] for row in rows])) for name in ("wall_s", "shots", "n_steps")]
-        for kind, rows in kinds.items()
-    }
-    seconds = []
-    for row in cells.to_dict("records"):
-        kind = tuple(row[name] for name in _KINDS)
-        found = next((kind[:n] for n in range(len(_KINDS), -1, -1) if kind[:n] in medians), None)
-        wall_s, shots, n_steps = medians.get(found, [math.nan] * 3)
-        seconds.append(wall_s * (row["shots"] / shots if n_steps else 1))
-    return seconds
+    # Steps grow with the pictures; a head that is solved takes none.
+    seconds = pd.Series(math.nan, cells.index)
+    for n in range(len(_KINDS) + 1) if len(done) else ():
+        kind = [*_KINDS[:n], "one"]
+        rows = done.assign(one=1, per_shot_s=done["wall_s"] / done["shots"])
+        medians = rows.groupby(kind)[["wall_s", "per_shot_s", "n_steps"]].median()
+        found = cells[_KINDS].assign(one=1).join(medians, kind)
+        nearer = found["wall_s"].where(found["n_steps"] == 0, found["per_shot_s"] * found["shots"])
+        seconds = nearer.fillna(seconds)
+    return seconds.tolist()
