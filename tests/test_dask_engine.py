@@ -12,7 +12,6 @@ import psutil
 import pytest
 from made_clusters import LOCAL, Toy, list_begun, list_cells, read_rows, run_toy, wait_until
 
-import tlkit as tl
 from tlkit.cpu.cluster import share
 from tlkit.studies.cell_measurement import SourceError
 from tlkit.studies.dask_engine import run_on_client
@@ -207,26 +206,3 @@ def test_items_are_bounded_and_an_error_is_one_of_the_results(client):
     }
     with pytest.raises(TypeError, match=r"client: a str, expected a distributed\.Client"):
         next(share("tcp://127.0.0.1:8786", make_square, [1]))
-
-
-@pytest.mark.exhaustive
-def test_in_process_and_on_a_cluster_give_the_same_bits(client, tmp_path):
-    images = tl.load_images("styles", domain="clipart").select(classes=["bird", "bug"])
-    tables = []
-    for options in ({}, {"client": client}):
-        store = tmp_path / f"{len(options)}.sqlite"
-        study = tl.Study(
-            {"random": {"name": "resnet18", "weights": None}},
-            {"clip-art": images},
-            ["hand_made", "linear_probe", "last_2_stages"],
-            shots=[2],
-            seeds=1,
-            store=store,
-            image_size_px=32,
-        )
-        assert study.run(progress=False, **options)
-        rows, n_failed = read_rows(store)
-        assert n_failed == 0
-        tables.append({key: predictions for key, (_, predictions) in rows.items()})
-    assert len(tables[0]) == 3
-    assert tables[0] == tables[1]
