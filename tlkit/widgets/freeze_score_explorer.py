@@ -46,16 +46,14 @@ class FreezeScoreExplorer(FreezeScorePainter, ScoreRunner):
     Attributes
     ----------
     rates, solves_head : list of list of float, bool
-        The painted learning rates, one row per stage and one for the head, and if the head is solved first. Assigning
-        one changes the grid; rates that can't be painted raise TraitError.
+        The painted learning rates, one row per stage and one for the head, and if it is solved first; else TraitError.
     summary, python : str
         The costs of the painted score, and the code that makes it.
 
     Raises
     ------
     ValueError
-        If the strategy can't be painted, the test pictures are of other classes, or the costs are of another network or
-        batch size.
+        If the strategy can't be painted, or the test pictures' classes or the costs' network or batch size differ.
 
     Examples
     --------
@@ -182,10 +180,8 @@ class FreezeScoreExplorer(FreezeScorePainter, ScoreRunner):
         run = self._train(self._painted.setdefault(score, numbered), score, job)
         n_painted = len({*self._painted.values()} & {*self._trials.results})
         if run.completed and n_painted > 1:
-            self.status += (
-                f" {n_painted} painted scores have been tested on these test pictures: the best of them looks better "
-                "than it is."
-            )
+            tested = f"{n_painted} painted scores have been tested on these test pictures"
+            self.status += f" {tested}: the best of them looks better than it is."
         return run
 
     def _run_known(self, job):
@@ -206,10 +202,8 @@ class FreezeScoreExplorer(FreezeScorePainter, ScoreRunner):
 
     def __repr__(self):
         trials = self._trials
-        return (
-            f"FreezeScoreExplorer({trials.backbone.name}, {len(trials.backbone.stages)} stages, "
-            f"{len(trials.train)} training and {len(trials.test)} test pictures)"
-        )
+        start = f"FreezeScoreExplorer({trials.backbone.name}, {len(trials.backbone.stages)} stages"
+        return f"{start}, {len(trials.train)} training and {len(trials.test)} test pictures)"
 
 
 def _measure(backbone, images, n_pictures, seed):

@@ -17,17 +17,12 @@ def check_same_pictures(features, images):
     """Raise ValueError if the features were extracted from other pictures, or in another order."""
     check_images("images", images)
     if len(features) != len(images):
-        raise ValueError(
-            f"images: {len(images)} pictures for the features of {len(features)}; "
-            "pass the images that the features were extracted from"
-        )
+        raise ValueError(f"images: {len(images)}, expected the {len(features)} that the features were extracted from")
     if len(different := np.flatnonzero(features.names != images.names)):
         index = different[0]
         given, expected = str(images.names[index]), str(features.names[index])
-        raise ValueError(
-            f"images: picture {index} is {given!r}, but the features are of {expected!r}; "
-            "pass the images that the features were extracted from, in the same order"
-        )
+        found = f"picture {index} is {given!r}, but the features are of {expected!r}"
+        raise ValueError(f"images: {found}; pass the images that they were extracted from, in the same order")
 
 
 def make_thumbnails(images, find_index=lambda key: key):
