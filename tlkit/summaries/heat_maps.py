@@ -35,6 +35,7 @@ def summarise_heat_maps(study, choice):
         similarity = f"rank correlation {correlation:.2f} with the map as trained ({likeness})"
     depth = "nothing is random" if choice.depth == "trained" else f"random down to {choice.depth}"
     label, shown = study.labels[choice.picture], maps[study.depths.index(choice.depth)]
-    place = f"{choice.method}, picture {choice.picture}, {label}, {depth}"
-    sentence = f"{place}: {similarity}; mean over pictures {mean:.2f}."
+    sentence = (
+        f"{choice.method}, picture {choice.picture}, {label}, {depth}: {similarity}; mean over pictures {mean:.2f}."
+    )
     return HeatMapSummary(choice, label, maps[0], shown, correlation, similarity, sentence)

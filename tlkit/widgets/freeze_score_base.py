@@ -144,8 +144,10 @@ class ScoreRunner(Explorer):
             self.status, self.progress = f"{title}: {format_result(self._trials.results[name])}", [1, 1]
         else:
             passed_s = time.monotonic() - self._cancelled_at_s
-            done = f"{len(run.history)} of {score.n_epochs} epochs"
-            self.status = f"{title}: cancelled {passed_s:.1f} s after the click, with {done} done."
+            self.status = (
+                f"{title}: cancelled {passed_s:.1f} s after the click, with {len(run.history)} of {score.n_epochs} "
+                "epochs done."
+            )
         self._draw()  # after the text, which is quicker
         return run
 

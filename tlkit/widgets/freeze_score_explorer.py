@@ -180,8 +180,10 @@ class FreezeScoreExplorer(FreezeScorePainter, ScoreRunner):
         run = self._train(self._painted.setdefault(score, numbered), score, job)
         n_painted = len({*self._painted.values()} & {*self._trials.results})
         if run.completed and n_painted > 1:
-            tested = f"{n_painted} painted scores have been tested on these test pictures"
-            self.status += f" {tested}: the best of them looks better than it is."
+            self.status += (
+                f" {n_painted} painted scores have been tested on these test pictures: the best of them looks better "
+                "than it is."
+            )
         return run
 
     def _run_known(self, job):
@@ -202,8 +204,10 @@ class FreezeScoreExplorer(FreezeScorePainter, ScoreRunner):
 
     def __repr__(self):
         trials = self._trials
-        start = f"FreezeScoreExplorer({trials.backbone.name}, {len(trials.backbone.stages)} stages"
-        return f"{start}, {len(trials.train)} training and {len(trials.test)} test pictures)"
+        return (
+            f"FreezeScoreExplorer({trials.backbone.name}, {len(trials.backbone.stages)} stages, "
+            f"{len(trials.train)} training and {len(trials.test)} test pictures)"
+        )
 
 
 def _measure(backbone, images, n_pictures, seed):

@@ -121,8 +121,10 @@ def _find_folder(images):
     for picture, name, domain in zip(images.pictures, images.names, images.domains, strict=True):
         inner = str(name).removeprefix(f"{domain}/")
         if not isinstance(picture, PictureFile) or not picture.location.endswith(f"/{inner}"):
-            found = f"{name} was not loaded from a folder, beside which labels.csv could be written"
-            raise ValueError(f"images: {found}: save the pictures in class folders, and take tl.load_images(folder)")
+            raise ValueError(
+                f"images: {name} was not loaded from a folder, beside which labels.csv could be written: save the "
+                "pictures in class folders, and take tl.load_images(folder)"
+            )
         files[inner] = picture
         folders.add(Path(picture.path).parents[len(PurePosixPath(inner).parts) - 1])
     if len(folders) != 1:

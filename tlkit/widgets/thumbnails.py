@@ -21,8 +21,10 @@ def check_same_pictures(features, images):
     if len(different := np.flatnonzero(features.names != images.names)):
         index = different[0]
         given, expected = str(images.names[index]), str(features.names[index])
-        found = f"picture {index} is {given!r}, but the features are of {expected!r}"
-        raise ValueError(f"images: {found}; pass the images that they were extracted from, in the same order")
+        raise ValueError(
+            f"images: picture {index} is {given!r}, but the features are of {expected!r}; "
+            "pass the images that the features were extracted from, in the same order"
+        )
 
 
 def make_thumbnails(images, find_index=lambda key: key):
