@@ -156,7 +156,7 @@ def _split(pictures, test, seed):
     n_groups = [len(np.unique(images.groups[images.labels == label])) for label in range(len(images.classes))]
     if few := [f"{name} has {n}" for name, n in zip(images.classes, n_groups, strict=True) if n == 1]:
         found = f"{', '.join(few[:5])} (copies of a group count once)"
-        raise ValueError(f"pictures: {found}, expected 2 of each class: add pictures, or leave the class out")
+        raise ValueError(f"pictures: {found}, expected at least 2 of each class: add pictures, or leave it out")
     return images.split(0, min(N_FOLDS, *n_groups), seed)
 
 
