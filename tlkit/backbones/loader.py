@@ -47,7 +47,7 @@ def load_backbone(
     seed : int
         Seed of all weights if `weights` is None, else of the tensors that `allow` leaves random.
     allow : sequence of str
-        Patterns of names of tensors that may stay random, or be ignored, as "blocks.*"; see `provenance`.
+        Patterns of names of tensors, as in "blocks.*", that may stay random or be ignored; see `provenance`.
     n_channels : int
         Channels of the pictures. For others than 3, the first convolution's weights are adapted as in timm.
     n_tokens : int, optional

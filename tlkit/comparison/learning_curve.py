@@ -40,7 +40,7 @@ def learning_curve(
     strategies : list of str, Strategy or Probe
         One or more. For example, `tl.Probe("ridge", stage="stage3")` is a ridge classifier on the output of a stage.
     shots : list of int or "all"
-        Training pictures per class, or all that a class has; "all" stands for the size of the largest.
+        Training pictures per class, at most all it has; "all" is shown as the number of the largest class.
     seeds : int or list of int, default 5
         A number n stands for 0 to n - 1. Use each fold equally often: 5, 10, 15.
     image_size_px, progress : int and bool

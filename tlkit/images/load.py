@@ -49,7 +49,7 @@ def load_images(
         - "styles", the bundled set (for a folder of that name write "./styles");
         - a folder with one folder of pictures per class, or a zip of such a folder. A file `labels.csv` in it, as
           from `tlkit.widgets.PictureLabeler`, changes labels, adds groups and leaves pictures out, with a notice;
-        - a CSV file, whose paths begin at its folder, DataFrame or list of dicts with columns of pictures and labels;
+        - a CSV file (paths begin at its folder), DataFrame or list of dicts with columns of pictures and labels;
         - a list of (picture, label). Pictures are paths, PIL pictures, uint8 arrays or tensors;
         - a dataset of torch, torchvision or Hugging Face. Its classes name labels that are numbers.
     label : str or list of str, optional
@@ -74,14 +74,14 @@ def load_images(
     Returns
     -------
     ImageSet
-        The pictures, decoded again when they are used. Of several labels per picture, a table of 0 and 1.
+        The pictures, decoded again when they are used. Several labels per picture are a table of 0 and 1.
 
     Raises
     ------
     FileNotFoundError
         If the source or the folder inside it doesn't exist.
     TypeError, ValueError
-        If an argument is wrong, or the source has one class, unreadable pictures, missing labels or columns, or unsafe.
+        If an argument is wrong, or a source has one class, unreadable pictures, missing labels or columns or is unsafe.
 
     Examples
     --------

@@ -25,7 +25,7 @@ class Phase:
     n_epochs : int or None
         Number of epochs. None solves the head to convergence and requires `train=["head"]`.
     learning_rate : float or dict, optional
-        One rate, or a dict with the keys of `train`, the narrowest of which applies; not if the head is solved.
+        One rate, or a dict with the keys of `train`, the narrowest of which applies; none if the head is solved.
     augment : str or list of str, optional
         Names of augmentation policies (`tlkit.strategies.augmentation.POLICIES`), and at most one of "mixup" and
         "cutmix". Label smoothing and weights of classes also apply to mixed labels.
@@ -105,7 +105,7 @@ class Phase:
         check_known("norm_statistics", [self.norm_statistics], NORM_STATISTICS)
         if self.n_epochs is None:
             if train != ("head",):
-                raise ValueError(f'n_epochs: None solves the head, train=["head"], not {list(train)}; give a number')
+                raise ValueError(f'n_epochs: None solves the head: take train=["head"], not {list(train)}, or a number')
             for name in ("learning_rate", "augment", "penalty", "norm_statistics"):
                 if (value := getattr(self, name)) not in (None, "frozen"):
                     raise ValueError(f"{name}: {value!r}, but n_epochs=None solves the head, which takes none")

@@ -64,7 +64,7 @@ def transfer(
 ) -> Run:
     """Train a copy of a backbone, with a new head, by a strategy.
 
-    The same call gives the same bits on one machine, without `mixed_precision`. First frozen stages are computed once.
+    The same call gives the same bits on one machine, without `mixed_precision`. Frozen first stages are computed once.
 
     Parameters
     ----------
@@ -91,10 +91,10 @@ def transfer(
     weight_decay : float, default=0.01
         Weight decay of all trained parameters; AdamW applies it apart from the gradient, SGD adds it to the gradient.
     label_smoothing : float, default=0.0
-        Share of each label, from 0 to below 1, spread evenly over all classes [2]_, or those with pictures if solved.
+        Share of each label, from 0 to below 1, spread over all classes [2]_; a solved head takes those with pictures.
     balance : {"weights", "sampling"}, optional
         "weights" gives each picture the weight n_pictures / (n_classes × n_pictures of its class) in the loss.
-        "sampling" draws each picture of an epoch anew, all classes with the same probability; a solved head is weighed.
+        "sampling" draws each picture of an epoch anew, classes with the same probability; a solved head uses weights.
     max_grad_norm : float, optional
         Gradient clipping: longer gradients of a step are scaled down to this norm over all parameters [3]_.
     mixed_precision : bool, optional

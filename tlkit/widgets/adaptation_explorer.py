@@ -36,7 +36,7 @@ class AdaptationExplorer(ChoiceExplorer):
     Attributes
     ----------
     source, target, method : str
-        The choice that is shown, to be assigned; else TraitError. Equal source and target are exchanged instead.
+        The choice that is shown. Assigning one moves its control; equal source and target are exchanged.
 
     Raises
     ------

@@ -23,7 +23,7 @@ class ComparisonExplorer(ChoiceExplorer):
     images : ImageSet or TextSet
         The pictures or texts that were compared on. If one is missing, ValueError is raised.
     strategy, shots : str and int, optional
-        Arm to show first, by default the last strategy and the middle number of shots; else ValueError.
+        Arm to show first, by default the last strategy and the middle number of shots; ValueError if it is unknown.
 
     Examples
     --------

@@ -46,7 +46,7 @@ class FreezeScoreExplorer(FreezeScorePainter, ScoreRunner):
     Attributes
     ----------
     rates, solves_head : list of list of float, bool
-        The painted learning rates, one row per stage and one for the head, and if it is solved first; else TraitError.
+        The learning rates, one row per stage and one for the head, and if it is solved first; assign to repaint.
     summary, python : str
         The costs of the painted score, and the code that makes it.
 
