@@ -85,7 +85,7 @@ def study_heat_maps(
     run, pictures : Run, and ImageSet or list
         The trained run, and a few pictures; each is explained once per method and depth.
     methods : dict of str to callable, optional
-        Functions `method(run, pictures, label=…)` that return maps (n, side, side), by default Grad-CAM and absolute gradients.
+        Functions `method(run, pictures, label=…)` that return maps (n, side, side), by default Grad-CAM and gradients.
     depths : list of str, optional
         "head" or names of stages: everything from there to the head is randomised. By default all.
     inside : array-like of bool, shape (n, side, side), optional
