@@ -46,7 +46,7 @@ def measure(measurement, choices):
     duration_s = time.perf_counter() - started
     if not isinstance(results, dict) or set(results) != set(measurement.claims):
         name = measurement.function.__name__
-        raise ValueError(f"{name}: returned {sorted(results)}, expected results for {sorted(measurement.claims)}")
+        raise ValueError(f"{name}: it returned {sorted(results)}, expected {sorted(measurement.claims)}")
     return {name: summarise_effect(name, result) for name, result in results.items()}, duration_s
 
 
