@@ -78,10 +78,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : ImageSet or sequence of pictures
-            Pictures, which are not read.
-        y : object
-            Ignored.
+        X, y : object
+            Ignored; pictures aren't read.
 
         Returns
         -------

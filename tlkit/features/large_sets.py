@@ -70,10 +70,8 @@ def extract_shards(
         "float16" takes half the space, and three digits are kept.
     bad : {"skip", "raise"}
         Leave out pictures that can't be read, and list them in `failures`, or raise an error of the first.
-    client : distributed.Client, optional
-        Cluster whose workers compute the shards. By default this process does.
-    progress : bool
-        Show a bar.
+    client, progress : distributed.Client, optional, and bool
+        Cluster whose workers compute the shards, by default this process; and whether to show a bar.
 
     Returns
     -------

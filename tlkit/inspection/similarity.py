@@ -126,10 +126,8 @@ def compare_stages(
 
     Parameters
     ----------
-    first, second : Backbone
-        The networks; they stay as they are.
-    images : ImageSet or list
-        Pictures; a few hundred are enough.
+    first, second, images : Backbone, Backbone, and ImageSet or list
+        The networks, which stay as they are, and pictures; a few hundred are enough.
     every_pair, debiased : bool
         Compare every stage with every stage, not only stages of the same name (default); and as in `cka`.
     n_permutations, seed : int

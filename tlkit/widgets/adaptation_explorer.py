@@ -22,10 +22,8 @@ class AdaptationExplorer(ChoiceExplorer):
 
     Parameters
     ----------
-    backbone : Backbone, str or Features
-        Backbone or its name; or the features of `images`, in the same order.
-    images : ImageSet
-        Pictures of two domains or more.
+    backbone, images : Backbone, str or Features, and ImageSet
+        A backbone, its name, or features of the pictures in order; and pictures of several domains.
     domains : list of str, optional
         Domains to choose from, by default all. The first is the source and the second the target at first.
     methods : list of str or dict, optional

@@ -27,10 +27,8 @@ class BackboneChooser(Explorer):
         scores. The columns n_flops, n_parameters, image_size_px and offline can be limited if they exist.
     scores : str or list of str
         Columns to judge by, higher is better. The first one is used first.
-    cost : {"n_flops", "n_parameters", "image_size_px"}
-        Horizontal axis of the drawing.
-    names : str
-        Column with the names.
+    cost, names : {"n_flops", "n_parameters", "image_size_px"} and str
+        Horizontal axis of the drawing, and the column with the names.
 
     Attributes
     ----------

@@ -18,10 +18,8 @@ class ComparisonExplorer(ChoiceExplorer):
 
     Parameters
     ----------
-    comparison : Comparison
-        Result of `tl.compare`.
-    images : ImageSet or TextSet
-        The pictures or texts that were compared on. If one is missing, ValueError is raised.
+    comparison, images : Comparison, and ImageSet or TextSet
+        Result of `tl.compare`, and the pictures or texts of it; ValueError if one is missing.
     strategy, shots : str and int, optional
         Arm to show first, by default the last strategy and the middle number of shots; ValueError if it is unknown.
 
