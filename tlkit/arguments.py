@@ -178,7 +178,8 @@ def check_probabilities(probabilities, argument="probabilities"):
     """Return probabilities as (n, n_classes) float64 if each row is at least 0 and sums to 1."""
     given = np.asarray(probabilities)
     if given.ndim != 2 or given.dtype.kind != "f":
-        raise TypeError(f"{argument}: {given.dtype} {given.shape}, expected (n, n_classes) floats; are they swapped?")
+        found = f"shape {given.shape} of type {given.dtype}, expected (n, n_classes) floats, one row per picture"
+        raise TypeError(f"{argument}: {found}; were the arguments swapped?")
     if not len(given):
         raise ValueError(f"{argument}: no rows, expected at least one picture")
     given = given.astype(np.float64, copy=False)

@@ -55,7 +55,8 @@ def check_labels(labels, argument="labels", n_rows=None):
     """Return labels (n,) int or str as (n,) int64 from 0 in sorted order, and the number of different ones."""
     given = read_labels(argument, labels)
     if given.ndim != 1:
-        raise TypeError(f"{argument}: shape {given.shape}, expected (n,), one class per picture; are they swapped?")
+        found = f"shape {given.shape}, expected (n,), one class per picture"
+        raise TypeError(f"{argument}: {found}; were the arguments swapped?")
     if not len(given):
         raise ValueError(f"{argument}: none, expected the class of at least one picture")
     if given.dtype.kind not in "iuUb":
