@@ -51,7 +51,7 @@ class ComparisonExplorer(ChoiceExplorer):
         classes = summarise_arm(comparison, choice).classes
         indices = {name: index for index, name in enumerate(images.names)}
         if missing := sorted(set(comparison.predictions["picture"]) - indices.keys()):
-            raise ValueError(f"images: {missing[0]!r} is not there, nor are {len(missing) - 1} more that were compared on")
+            raise ValueError(f"images: {missing[0]!r} is not there, nor are {len(missing) - 1} more of those compared")
         self._read_thumbnail = make_thumbnails(images, indices.__getitem__)
         super().__init__(
             choice,
