@@ -96,8 +96,10 @@ class Head:
 
         Returns
         -------
-        weight, bias : numpy.ndarray
-            Float32 of shape (n_classes, n_features) and (n_classes,).
+        weight : numpy.ndarray
+            Float32 of shape (n_classes, n_features).
+        bias : numpy.ndarray
+            Float32 of shape (n_classes,).
 
         Raises
         ------
