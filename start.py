@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parent
 VENV, LOG, SETTINGS = HERE / ".venv", HERE / "start.log", HERE / "binder/overrides.json"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 VERSION, KIT, LESSON = "{}.{}".format(*sys.version_info), ".[test]", "notebooks/00_start.ipynb"
-PROGRAMS = {"lab": "tlkit lessons open 00 --", "site": "sphinx -W --keep-going -c docs . build/site"}
+PROGRAMS = {"lab": "tlkit lessons open 00 --", "site": "tools.site_script"}
 PROGRAMS["test"] = "pytest --nbval -n2 --dist=loadfile"
 CPU_BUILD = "; 3 GB are enough with PIP_EXTRA_INDEX_URL set to pytorch.org's CPU index, or conda and environment.yml"
 NETWORKS = ["ppocr_rec", "open_nsfw", "minilm", "use_multilingual"]  # of lesson 02 and of texts, out of wheels

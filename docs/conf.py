@@ -8,11 +8,17 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+import babel
+import sphinx
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
+
+import site_script  # noqa: E402
+
+from tlkit.languages import ENGLISH, list_languages  # noqa: E402
 
 project = "tlkit"
 author = "The tlkit developers"
@@ -22,8 +28,24 @@ release = metadata.version("tlkit")
 # The source folder is the repository, so that links between lessons, pages and tables are the same as on a disk.
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc"]
 root_doc = "docs/index"
+templates_path = ["templates"]
+
+# tools/site_script.py builds the other languages, whose translated sources it writes, and gives each a tag.
+here = next((each for each in list_languages() if tags.has(each)), ENGLISH)  # noqa: F821
+myst_url_schemes = {"http": None, "https": None, "mailto": None, "english": "{{path}}#{{fragment}}"}
+
+
+def find_locale(code):
+    """Return Sphinx's name of a language: zh is zh_CN there."""
+    folders = sorted(path.name for path in Path(sphinx.__file__).with_name("locale").glob(f"{code}*"))
+    return code if code in (ENGLISH, *folders) or not folders else folders[0]
+
+
+if here != ENGLISH:
+    language, root_doc = find_locale(here), site_script.START
+    html_search_language = ENGLISH  # which finds parts of words, and needs no dictionary of a language without spaces
 include_patterns = ["docs/**.md", "docs/**.rst", "notebooks/*.ipynb", "benchmarks/*.md", "*.md"]
-html_extra_path = ["site"]
+html_extra_path = ["site"] if here == ENGLISH else []
 
 # Lessons show their stored outputs: a build computes nothing.
 nb_execution_mode = "off"
@@ -41,6 +63,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "tlkit"
 html_theme_options = {
     "navbar_align": "left",
+    "navbar_end": ["languages", "theme-switcher"],
     "header_links_before_dropdown": 6,
     "show_prev_next": True,
     "use_edit_page_button": False,
@@ -72,7 +95,9 @@ FACES = {
 
 
 def write_reference(app, config):
-    """Write one page for each public face of the package, whose names get a page each."""
+    """Write one page for each public face of the package, whose names get a page each, in English."""
+    if here != ENGLISH:
+        return
     folder = ROOT / "docs/reference"
     folder.mkdir(exist_ok=True)
     pages = ["Reference", "=========", "", "Every public name, with an example that runs.", "", ".. toctree::", ""]
@@ -111,6 +136,18 @@ def adjust_source(app, docname, source):
     source[0] = re.sub(r"\[([^]]+)\]\(tlkit/[^)]*\)", r"\1", source[0])
 
 
+def add_languages(app, pagename, templatename, context, doctree):
+    """Give a page its links to the same page in the other languages, or to their first page."""
+    root = context["content_root"] + ("" if here == ENGLISH else "../")
+    context["languages"] = []
+    for code in [each for each in list_languages() if each != here]:
+        is_there = code == ENGLISH or pagename in site_script.list_pages()
+        folder = "" if code == ENGLISH else f"{code}/"
+        page = f"{root}{folder}{pagename if is_there else site_script.START}.html"
+        name = babel.Locale(code).display_name
+        context["languages"].append({"code": find_locale(code).replace("_", "-"), "name": name, "link": page})
+
+
 def write_formula(writer, node):
     """Write a formula as MathML, which browsers draw by themselves: no page asks another server for a script."""
     is_inline = isinstance(node, nodes.math)
@@ -123,4 +160,5 @@ def setup(app):
     app.add_html_math_renderer("mathml", (write_formula, None), (write_formula, None))
     app.connect("config-inited", write_reference)
     app.connect("source-read", adjust_source)
+    app.connect("html-page-context", add_languages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

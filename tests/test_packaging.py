@@ -99,6 +99,17 @@ def test_the_wheel_states_its_licence_and_its_command(wheel):
     assert "Apache License" in licence and "END OF TERMS AND CONDITIONS" in licence
 
 
+def test_a_translated_lesson_comes_out_of_the_wheel(run_installed):
+    code = """
+import tempfile
+with tempfile.TemporaryDirectory() as folder:
+    path = tlkit.lessons.copy(folder, language="zh")["01"]
+    print(json.dumps([path.name, path.read_text("utf-8")]))
+"""
+    name, text = run_installed(code)
+    assert name == "01_why_transfer.zh.ipynb" and "迁移增益" in text
+
+
 def test_the_bundled_pictures_load_outside_the_checkout(run_installed):
     code = """
 images = tlkit.load_images("styles")
@@ -183,6 +194,7 @@ import jupyterlab.labapp
 jupyterlab.labapp.LabApp.launch_instance = lambda options: print(*options)
 call("lessons")
 call("lessons", "open", lesson, "--folder", folder, "--no-browser")
+call("lessons", "open", lesson, "--folder", folder, "--no-browser", "--language", "zh")
 path = tlkit.lessons.copy(folder)[lesson]
 notebook = nbformat.read(path, 4)
 solutions = {number: code for number, code in enumerate(sys.stdin.read().split("#---")) if code.strip()}
@@ -210,6 +222,7 @@ def test_a_student_needs_no_repository(wheel, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "How far do five pictures per class get you?" in done.stdout
     assert f"root_dir={empty / 'mine'} --LabApp.default_url=/lab/tree/01_why_transfer.ipynb" in done.stdout
+    assert "default_url=/lab/tree/01_why_transfer.zh.ipynb" in done.stdout
     assert done.stdout.count("checked: Passed:") == 2
     assert re.search(r"01 .* 2 of 2", done.stdout)
     assert [path.name for path in empty.iterdir()] == ["mine"]

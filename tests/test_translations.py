@@ -64,6 +64,7 @@ def course(tmp_path):
     """A course of one lesson, and a function that publishes a text of its only cell."""
     for name in ("notebooks", "docs/teaching", "tlkit/lessons/data"):
         (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "docs/course.md").write_text("# The course\n")
     (tmp_path / "docs/glossary.md").write_text("# Glossary\n\nA `term` of 2 words.\n\n```\ncode\n\nmore\n```\n")
     quiz = '[["07"]]\nquestion = "Which?"\nright = "This"\nbecause = "It is."\nwrong = [["That", "No."]]\n'
     (tmp_path / "tlkit/lessons/data/quizzes.toml").write_text(quiz)

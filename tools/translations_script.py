@@ -33,7 +33,7 @@ _FUZZY = 0.7  # share of equal letters from which a new text is an old one that 
 
 def list_sources(root=ROOT):
     """Return {name of a file of translations: its source}; the interface has many and is None."""
-    pages = [root / "docs/glossary.md", *sorted((root / "docs/teaching").glob("*.md"))]
+    pages = [root / "docs/course.md", root / "docs/glossary.md", *sorted((root / "docs/teaching").glob("*.md"))]
     sources = [*sorted((root / "notebooks").glob("[0-9]*.ipynb")), *pages]
     shared = {"quizzes": root / "tlkit/lessons/data/quizzes.toml", "interface": None}
     return {source.relative_to(root).with_suffix("").as_posix(): source for source in sources} | shared

@@ -9,6 +9,7 @@ import urllib.parse
 from pathlib import Path
 
 import pytest
+import site_script
 
 import tlkit as tl
 
@@ -20,6 +21,7 @@ PAGES = (
     "docs/glossary.html",
     "notebooks/03_freeze.html",
     "docs/reference/names/tlkit.transfer.html",
+    "zh/notebooks/03_freeze.html",
 )
 
 
@@ -129,6 +131,8 @@ def test_every_picture_has_a_text(pages):
 def test_each_lesson_and_each_public_name_has_a_page(pages):
     built = {path.stem for path in pages}
     assert {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")} <= built
+    translated = {path.relative_to(SITE / "zh").with_suffix("").as_posix() for path in pages if "zh" in path.parts}
+    assert set(site_script.list_pages()) <= translated
     names = [name for name in tl.__all__ if not isinstance(getattr(tl, name), type(tl))]
     assert {f"tlkit.{name}" for name in names} <= built
 
@@ -143,6 +147,33 @@ def test_from_the_start_page_to_a_lesson_and_to_a_term(open_page):
     assert page.locator("article math").count() > 1  # formulas without a script from elsewhere
     page.locator("article").get_by_role("link", name="linear probe").first.click()
     assert page.url.endswith("docs/glossary.html#linear-probe")
+    assert page.faults == []
+
+
+def test_the_switch_leads_to_the_same_page_in_the_other_language_and_back(open_page):
+    page = open_page("notebooks/01_why_transfer.html", viewport={"width": 1280, "height": 900})
+    assert page.locator("html").get_attribute("lang") == "en"
+    page.locator(".tlkit-languages a:visible").click()
+    assert page.url.endswith("zh/notebooks/01_why_transfer.html")
+    assert page.locator("html").get_attribute("lang") == "zh-CN"
+    assert re.search("[\u4e00-\u9fff]{5}", page.locator("article h1").first.inner_text())
+    assert page.locator("article").get_by_text("增大").count()  # an option of a stored prediction
+    page.locator("article").get_by_role("link", name="线性探测").first.click()
+    assert "docs/glossary.html#linear-probe" in page.url
+    page.locator(".tlkit-languages a:visible").click()
+    assert page.url.endswith("docs/glossary.html") and "zh/" not in page.url
+    page = open_page("docs/how_to.html", viewport={"width": 1280, "height": 900})
+    page.locator(".tlkit-languages a:visible").click()  # a page without a translation
+    assert page.url.endswith("zh/docs/course.html")
+    page.locator("article").get_by_role("link", name="02 选择网络").click()
+    assert page.url.endswith("zh/notebooks/02_choose_a_network.html")
+    assert page.faults == []
+
+
+def test_search_finds_words_of_a_language_without_spaces(open_page):
+    page = open_page("zh/search.html?q=负迁移")
+    page.locator("#search-results li a").first.wait_for()
+    assert page.locator("#search-results li a").count() > 2
     assert page.faults == []
 
 

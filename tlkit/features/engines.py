@@ -1,6 +1,7 @@
 """Engines that run a frozen network forward: OpenVINO or torch, on a CPU or a GPU. Without torch until one is opened.
 
-All engines fill up the last batch with zeros, so that a picture's features don't depend on others in its batch.
+All engines compute batches of one fixed size and fill up the last one with zeros. So the features of a picture don't
+depend on the other pictures in its batch.
 """
 
 import collections
@@ -83,7 +84,8 @@ def find_arithmetic(engine, precision):
 
 def open_engine(engine, network, output, precision):
     """Return an engine with `batch_size` and `run` for one `Output` of a `FrozenNetwork`."""
-    # `run` turns an iterable of batches (batch_size, *recipe.crop_shape) into (batch_size, *output.shape) float32.
+    # `run` takes an iterable of batches (batch_size, *recipe.crop_shape) and yields (batch_size, *output.shape)
+    # float32 for each, in order.
     if engine == "openvino":
         from tlkit.features.openvino_engine import open_openvino
 

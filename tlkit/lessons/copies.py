@@ -77,11 +77,9 @@ def _strip(path, language):
     """Return a notebook without outputs (bytes); its links lead to the copies beside it."""
     notebook = json.loads(path.read_text("utf-8"))
     languages.translate_cells(notebook, languages.read_translations(language, f"notebooks/{path.stem}"))
-    words = languages.read_translations(language, "docs/glossary")
-    terms = {_link(english): _link(heading) for english, heading in words.items() if english.startswith("## ")}
 
     def lead(link):
-        return f"]({languages.name_copy(link[1], language)}{terms.get(link[2], link[2] or '')})"
+        return f"]({languages.name_copy(link[1], language)}{link[2] or ''})"
 
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
@@ -92,16 +90,13 @@ def _strip(path, language):
     return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def _link(heading):
-    """Return JupyterLab's link to a heading of Markdown."""
-    return "#" + heading.removeprefix("## ").replace(" ", "-")
-
-
 def _translate(path, language):
     """Return the glossary in a language (bytes)."""
     if language == languages.ENGLISH:
         return path.read_bytes()
-    words = languages.read_translations(language, f"docs/{path.stem}")
+    words = dict(languages.read_translations(language, f"docs/{path.stem}"))
+    for term in [each for each in words if each.startswith("## ")]:  # JupyterLab follows links to ASCII headings only
+        words[term] = f"{term}\n\n**{words[term].removeprefix(term).removeprefix('## ')}**"
     return languages.translate_page(path.read_text("utf-8"), words).encode()
 
 

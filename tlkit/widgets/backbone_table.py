@@ -7,6 +7,7 @@ import pandas as pd
 import traitlets
 
 from tlkit.arguments import check_known
+from tlkit.languages import show
 from tlkit.summaries.backbone_table import arrange, describe_columns, format_cells, format_column, format_html
 from tlkit.widgets.explorer import make_bundle, read_files, refuse_value
 
@@ -23,8 +24,10 @@ class BackboneTable(anywidget.AnyWidget):
     ----------
     table : str or DataFrame
         A pattern of names for `tlkit.backbones.table`, or such a table.
-    sort_by, descending : str, optional, and bool
-        Column to sort by first, and whether the largest value comes first.
+    sort_by : str, optional
+        Column to sort by first.
+    descending : bool
+        Whether the largest value comes first.
     words : str
         Words to filter by first: rows stay if each word occurs in one of their cells.
 
@@ -55,7 +58,7 @@ class BackboneTable(anywidget.AnyWidget):
     cells = traitlets.List().tag(sync=True)
     order = traitlets.List().tag(sync=True)
     hidden = traitlets.List().tag(sync=True)
-    status = traitlets.Unicode().tag(sync=True)
+    status = traitlets.Unicode().tag(sync=True, to_json=show)
     sort_by = traitlets.Unicode(None, allow_none=True).tag(sync=True)
     descending = traitlets.Bool(False).tag(sync=True)
     words = traitlets.Unicode().tag(sync=True)

@@ -7,6 +7,7 @@ import time
 import traitlets
 
 from tlkit.arguments import check_number
+from tlkit.languages import show
 from tlkit.names import format_strategy
 from tlkit.plots.freeze_score import list_rate_colours
 from tlkit.plots.freeze_score_runs import render_runs
@@ -28,7 +29,7 @@ class FreezeScorePainter(Explorer):
     palette = traitlets.List().tag(sync=True)
     scale = traitlets.Dict().tag(sync=True)
     most_epochs = traitlets.Int(MAX_EPOCHS).tag(sync=True)
-    summary = traitlets.Unicode().tag(sync=True)
+    summary = traitlets.Unicode().tag(sync=True, to_json=show)
     python = traitlets.Unicode().tag(sync=True)
 
     @traitlets.validate("rates")

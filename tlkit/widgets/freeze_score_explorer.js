@@ -40,7 +40,7 @@ function render({ model, el }) {
     table.body.append(...cells.map(table.makeRow));
     results.replaceChildren(...(cells.length ? [table.element] : []));
   }
-  const showFigure = () => figure.show(model.get("drawing"), "", `Loss and accuracy over epochs, and results. ${model.get("status")}`);
+  const showFigure = () => figure.show(model.get("drawing"), "", say("Loss and accuracy over epochs, and results. {0}", model.get("status")));
   const end = follow(model, {
     ...painter.reactions,
     "change:running change:status change:progress change:loaded change:rates": showState,

@@ -45,11 +45,11 @@ function makePainter(model, ask) {
   const copy = makeButton("Copy the Python", async () => {
     try {
       await navigator.clipboard.writeText(model.get("python"));
-      copied.textContent = " copied";
+      copied.textContent = say(" copied");
     } catch {
       // Insecure pages have no clipboard: select the text, so that the reader can copy it.
       window.getSelection().selectAllChildren(python);
-      copied.textContent = " selected: press Ctrl+C";
+      copied.textContent = say(" selected: press Ctrl+C");
     }
   });
   const last = make("div");
@@ -72,7 +72,8 @@ function makePainter(model, ask) {
 
   const describeCell = ([row, column]) => {
     const rate = painted[row][column];
-    return `${parts[row]}, epoch ${column + 1}: ${rate ? `learning rate ${formatRate(rate)}` : "frozen"}`;
+    const words = rate ? "{0}, epoch {1}: learning rate {2}" : "{0}, epoch {1}: frozen";
+    return say(words, parts[row], column + 1, formatRate(rate));
   };
 
   function showCell(row, column) {
@@ -98,7 +99,7 @@ function makePainter(model, ask) {
       const line = body.insertRow();
       line.append(make("th", { scope: "row", title: parts[index] }, parts[index]));
       const isHead = index === parts.length - 1;
-      const words = `${parts[index]}, before the first epoch: ${isHead ? "solved" : "frozen"}`;
+      const words = say(isHead ? "{0}, before the first epoch: solved" : "{0}, before the first epoch: frozen", parts[index]);
       if (solves) {
         line.append(make("td", { role: "gridcell", "aria-label": words, class: `tlkit-solved ${isHead ? "" : "tlkit-frozen"}` }, isHead ? "★" : ""));
       }

@@ -4,18 +4,20 @@ const WAIT_MS = 300; // before a reader is told that the kernel is still at work
 const DEAF_MS = 10000; // before a reader is told that it might not answer
 
 const WORDS = {}; // {English text: the reader's}, which Python fills in
+const READ = ["aria-label", "placeholder", "title"]; // attributes that readers see or hear
 
 let nNames = 0;
 
 // Return a text in the reader's language, with values for its {0}, {1} …
 function say(text, ...values) {
-  return (WORDS[text] ?? text).replace(/\{(\d)\}/g, (_, place) => WORDS[values[place]] ?? values[place]);
+  const words = Object.hasOwn(WORDS, text) ? WORDS[text] : String(text);
+  return values.length ? words.replace(/\{(\d)\}/g, (_, place) => say(values[place])) : words;
 }
 
 function make(name, attributes = {}, text = "") {
   const element = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, WORDS[value] ?? value);
-  element.textContent = WORDS[text] ?? text;
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, READ.includes(key) ? say(value) : value);
+  element.textContent = say(text);
   return element;
 }
 

@@ -97,8 +97,8 @@ function render({ model, el }) {
   main.append(large, grid);
   const progress = make("p", { class: "tlkit-progress" });
   box.append(classes, tools, main, status, progress, make("p", { class: "tlkit-help" },
-    "Keys: a number or letter labels and goes on; Enter takes the suggestion; space skips; d drops; u or Ctrl+Z takes back; "
-    + `${get("cleaning") ? "k keeps; " : "s switches suggestions; "}arrows move; with Shift they select; a selects all.`));
+    say("Keys: a number or letter labels and goes on; Enter takes the suggestion; space skips; d drops; u or Ctrl+Z takes back; ")
+    + say(get("cleaning") ? "k keeps; " : "s switches suggestions; ") + say("arrows move; with Shift they select; a selects all.")));
   if (!get("cleaning")) {
     const label = make("label", {}, "Drop pictures here, or choose some: ");
     label.append(upload);
@@ -110,7 +110,7 @@ function render({ model, el }) {
     for (const file of files) {
       if (file.size > MOST_BYTES) {
         const size = (file.size / 1e6).toFixed(1);
-        status.textContent = `${file.name} has ${size} MB, and at most 9 MB pass through a notebook. Copy it into ${get("folder")} and run the cell again.`;
+        status.textContent = say("{0} has {1} MB, and at most 9 MB pass through a notebook. Copy it into {2} and run the cell again.", file.name, size, get("folder"));
         return;
       }
       request("upload", [file.name], [], {}, [await file.arrayBuffer()]);
@@ -195,7 +195,7 @@ function render({ model, el }) {
   function drawTile(index, at, columns) {
     const { review } = read(index), suggestion = get("classes")[get("suggested")[index]], words = describe(index);
     const attributes = { id: `${own}-${index}`, role: "option", "data-index": index, "aria-posinset": at + 1, "aria-setsize": shown.length,
-      "aria-selected": selected.has(index), "aria-label": `${get("names")[index]}: ${words}${suggestion ? `, suggested ${suggestion}` : ""}`,
+      "aria-selected": selected.has(index), "aria-label": `${get("names")[index]}: ${words}${suggestion ? say(", suggested {0}", suggestion) : ""}`,
       class: `${index === current ? "tlkit-now" : ""} ${review === "1" ? "tlkit-dropped" : ""}`,
       style: `left: ${(at % columns) * TILE.width}px; top: ${Math.floor(at / columns) * TILE.height}px` };
     const look = JSON.stringify([attributes, thumbnails.has(`${index}@${SMALL_PX}`)]);
@@ -232,7 +232,7 @@ function render({ model, el }) {
     order.forEach((index) => { const { mark, review } = read(index); if (mark >= 0 && review !== "1") counts[mark]++; });
     classes.replaceChildren(...get("classes").map((name, place) =>
       makeButton(`${CLASS_KEYS[place] ? `${CLASS_KEYS[place]} ` : ""}${name} · ${counts[place]}`, () => (actions.label(place), grid.focus()))));
-    const options = [["all", "show all"], ["open", "show the open ones"], ["dropped", "show dropped"], ...get("classes").map((name, place) => [place, `show ${name}`])];
+    const options = [["all", "show all"], ["open", "show the open ones"], ["dropped", "show dropped"], ...get("classes").map((name, place) => [place, say("show {0}", name)])];
     const now = view.value || "all";
     view.replaceChildren(...options.map(([value, text]) => make("option", { value }, text)));
     view.value = now;

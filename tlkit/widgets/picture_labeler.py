@@ -21,6 +21,7 @@ from tlkit.images.inputs import UNLABELLED, make_set
 from tlkit.images.label_file import LabelFile
 from tlkit.images.layout import find_pictures
 from tlkit.images.trees import list_folder
+from tlkit.languages import show
 from tlkit.names import make_printable, number_repeats
 from tlkit.storage import written_whole
 from tlkit.widgets.explorer import Explorer, make_bundle, read_files
@@ -81,7 +82,7 @@ class PictureLabeler(Explorer):
     notes = traitlets.Dict().tag(sync=True)  # {index: [why the picture is shown, index of a near duplicate or -1]}
     cleaning = traitlets.Bool(False).tag(sync=True)
     suggesting = traitlets.Bool(False).tag(sync=True)
-    progress = traitlets.Unicode().tag(sync=True)
+    progress = traitlets.Unicode().tag(sync=True, to_json=show)
 
     def __init__(
         self,

@@ -159,8 +159,10 @@ class Prediction(anywidget.AnyWidget):
 
         Parameters
         ----------
-        chips, reason : {option: number of chips} and str
-            Ten chips in total, late after `compare`, and why the reader expects this.
+        chips : {option: number of chips}
+            Ten chips in total. After `compare` the prediction counts as late.
+        reason : str
+            Why the reader expects this.
 
         Raises
         ------

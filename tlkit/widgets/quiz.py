@@ -72,8 +72,10 @@ class Quiz(anywidget.AnyWidget):
 
         Parameters
         ----------
-        question, letter : int and {"A", "B", "C", "D"}
-            Number of the question, from 1, and the option.
+        question : int
+            Its number, from 1.
+        letter : {"A", "B", "C", "D"}
+            The option.
 
         Returns
         -------

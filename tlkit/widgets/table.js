@@ -6,7 +6,7 @@ function makeTable(label, columns, press) {
   const body = table.createTBody();
   const headings = columns.map(({ title, number }, place) => {
     const heading = make("th", { scope: "col", class: number ? "number" : "" }, press ? "" : title);
-    if (press) heading.append(makeButton(title, () => press(place), { title: `sort by ${title}` }));
+    if (press) heading.append(makeButton(title, () => press(place), { title: say("sort by {0}", title) }));
     header.append(heading);
     return heading;
   });
