@@ -13,7 +13,7 @@ import pandas as pd
 
 import tlkit as tl
 from tlkit.inspection.label_errors import find_label_errors, predict_by_cross_validation
-from tlkit.summaries.neighbors import find_neighbors
+from tlkit.summaries.cuts import find_neighbors
 
 N_NEIGHBORS = 10
 

@@ -20,7 +20,7 @@ pytestmark = [
 ]
 N_KILLS = 20
 KILLED = -signal.SIGKILL
-OF_WRITING = ("checkpoints.py", "state.py", "storage.py")
+OF_WRITING = ("checkpoints.py", "storage.py")
 
 
 class Attempts:

@@ -12,16 +12,16 @@ from torch import nn
 import tlkit as tl
 from tlkit.backbones.freezing.costs import NORM_MODES, FreezingCosts, PartStep
 from tlkit.backbones.freezing.freeze import NORM_LAYERS
-from tlkit.evaluation.share_intervals import wilson_interval
+from tlkit.evaluation.intervals import wilson_interval
 from tlkit.strategies.strategy import adjust_phases
 from tlkit.summaries.freeze_score import FreezeScore, Mark, make_score, make_strategy, write_python
-from tlkit.summaries.freeze_score_costs import summarise_freeze_score
 from tlkit.summaries.freeze_score_trials import (
     MAX_EPOCHS,
     PaintedScore,
     ScoreTrials,
     list_paintable,
     make_painted_score,
+    summarise_freeze_score,
 )
 from tlkit.training.optimizer import apply_phase
 

@@ -12,12 +12,11 @@ from matplotlib.figure import Figure
 
 from tlkit.inspection import study_heat_maps
 from tlkit.plots import (
-    draw_correlations,
     draw_heat_map,
     draw_similarity,
     draw_similarity_curve,
 )
-from tlkit.plots.heat_maps import SIZE_INCHES, draw_input, make_heat_page
+from tlkit.plots.heat_maps import SIZE_INCHES, draw_correlations, draw_input, make_heat_page
 from tlkit.summaries.heat_maps import HeatChoice, summarise_heat_maps
 from tlkit.widgets import HeatMapExplorer
 

@@ -118,16 +118,16 @@ torch.Size([5, 1])
 >>> count_confusion(np.array([0, 1, 1]), np.array([0, 0, 1]), 2).tolist()
 [[1, 0], [1, 1]]
 """,
-    ("tlkit.evaluation.share_intervals", "wilson_interval"): """
+    ("tlkit.evaluation.intervals", "wilson_interval"): """
 >>> low, high = wilson_interval(8, 10)
 >>> round(low, 3), round(high, 3)
 (0.49, 0.943)
 """,
-    ("tlkit.evaluation.share_intervals", "normal_half_width"): """
+    ("tlkit.evaluation.intervals", "normal_half_width"): """
 >>> round(normal_half_width(0.5, 100), 3)
 0.098
 """,
-    ("tlkit.evaluation.share_intervals", "percentile_interval"): """
+    ("tlkit.evaluation.intervals", "percentile_interval"): """
 >>> low, high = percentile_interval(range(41))
 >>> round(low, 3), round(high, 3)
 (1.0, 39.0)
@@ -148,7 +148,7 @@ array([0, 1, 1])
 >>> find_spatial_axes((1, 64, 7, 7)), find_spatial_axes((1, 197, 768)), find_spatial_axes((1, 512))
 ((2, 3), (1,), ())
 """,
-    ("tlkit.summaries.neighbors", "find_neighbors"): """
+    ("tlkit.summaries.cuts", "find_neighbors"): """
 >>> values = np.array([[1, 0], [2, 0], [1, 1], [0, 1]], np.float32)
 >>> names = np.array(list("abcd"))
 >>> features = tl.Features(values, np.zeros(4, int), ["cat"], names, names, {})
@@ -156,7 +156,7 @@ array([0, 1, 1])
 >>> indices, similarities.round(3)
 (array([1, 2]), array([1.   , 0.707]))
 """,
-    ("tlkit.summaries.neighbors", "share_same_class"): """
+    ("tlkit.summaries.cuts", "share_same_class"): """
 >>> names = np.array(list("abcd"))
 >>> features = tl.Features(np.array([[1, 0], [3, 1], [1, 3], [0, 1]], float), np.array([0, 0, 1, 0]), ["cat", "dog"],
 ...                     names, names, {})

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import tlkit as tl
-from tlkit.inspection import near_texts
+from tlkit.inspection import near_duplicates
 from tlkit.plots.cuts import make_cut_page
 from tlkit.plots.style import draw_thumbnail
 from tlkit.summaries.cuts import CutChoice, CutComparison, summarise_cut
@@ -63,7 +63,7 @@ def measure_slowly(texts):
 @pytest.mark.parametrize("min_similarity", [0.3, 0.87])
 @pytest.mark.parametrize("n_at_once", [2, 1024])
 def test_pairs_are_those_of_a_slow_count(min_similarity, n_at_once, monkeypatch):
-    monkeypatch.setattr(near_texts, "_N_AT_ONCE", n_at_once)
+    monkeypatch.setattr(near_duplicates, "_N_TEXTS_AT_ONCE", n_at_once)
     texts = make_texts()
     read = [texts.read(index) for index in range(len(texts))]
     expected = measure_slowly(read)

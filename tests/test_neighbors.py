@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from made_features import make_features
 
-from tlkit.summaries.neighbors import find_neighbors, share_same_class
+from tlkit.summaries.cuts import find_neighbors, share_same_class
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from made_trained_shares import make_trained_shares
 from matplotlib.figure import Figure
 
-from tlkit.plots import draw_trained_share
+from tlkit.plots.trained_share import draw_trained_share
 from tlkit.summaries.trained_share import COSTS, TrainedShareChoice, TrainedShares, summarise_trained_share
 
 

@@ -1,8 +1,7 @@
 """tlkit: teach and research transfer learning in Jupyter.
 
 Load a pretrained backbone, freeze part of it, extract features, fine-tune it, adapt it to another domain, and compare
-strategies with and without transfer. Start with `load_images`, `load_backbone` and `compare`. The README lists the
-rest.
+strategies with and without transfer. Start with `load_images`, `load_backbone` and `compare`.
 """
 
 import importlib as _importlib

@@ -115,9 +115,7 @@ def check_columns(argument, table, wanted):
 def check_finite(argument, values):
     """Raise ValueError if an array has NaN or infinity, which would make all classes equally likely."""
     if not np.isfinite(values).all():
-        raise ValueError(
-            f"{argument}: some values are NaN or infinite; extract them again, and check the network and head"
-        )
+        raise ValueError(f"{argument}: some values are NaN or infinite; extract them again, or check the network")
 
 
 def read_labels(argument, labels):
@@ -143,10 +141,8 @@ def check_class_indices(argument, labels, n_rows, n_classes):
             f"{n_classes - 1}: the class index of each picture"
         )
     if len(wrong := labels[(labels < 0) | (labels >= n_classes)]):
-        raise ValueError(
-            f"{argument}: {wrong[0]}, expected class indices from 0 to {n_classes - 1}; bring both to the same list of "
-            "classes with ImageSet.with_classes"
-        )
+        advice = "bring both to the same list of classes with ImageSet.with_classes"
+        raise ValueError(f"{argument}: {wrong[0]}, expected class indices from 0 to {n_classes - 1}; {advice}")
     return labels.astype(np.int64)
 
 
@@ -182,19 +178,14 @@ def check_probabilities(probabilities, argument="probabilities"):
     """Return probabilities as (n, n_classes) float64 if each row is at least 0 and sums to 1."""
     given = np.asarray(probabilities)
     if given.ndim != 2 or given.dtype.kind != "f":
-        raise TypeError(
-            f"{argument}: shape {given.shape} of type {given.dtype}, expected (n, n_classes) floats, one row per "
-            "picture; were the arguments swapped?"
-        )
+        found = f"shape {given.shape} of type {given.dtype}, expected (n, n_classes) floats, one row per picture"
+        raise TypeError(f"{argument}: {found}; were the arguments swapped?")
     if not len(given):
         raise ValueError(f"{argument}: no rows, expected at least one picture")
     given = given.astype(np.float64, copy=False)
     check_finite(argument, given)
     if not ((given >= 0).all() and np.allclose(given.sum(axis=1), 1, atol=1e-3)):
-        raise ValueError(
-            f"{argument}: some rows are no probabilities (at least 0, sum 1); apply softmax to the outputs of the last "
-            "layer, and don't pass features"
-        )
+        raise ValueError(f"{argument}: some rows are no probabilities (at least 0, sum 1); apply softmax to scores")
     return given
 
 

@@ -10,6 +10,4 @@ def find_course():
     for folder in (_PACKAGE / "course_files", _PACKAGE.parent):  # setup.py makes the first
         if list((folder / "claims").glob("lesson_*.py")):
             return folder
-    raise FileNotFoundError(
-        f"the course is neither in {_PACKAGE / 'course_files'} nor in {folder}: install tlkit again"
-    )
+    raise FileNotFoundError(f"the course is neither in {_PACKAGE / 'course_files'} nor {folder}: install tlkit again")

@@ -69,10 +69,8 @@ def _find_folders(wanted):
         with contextlib.suppress(OSError):
             substitute = Path(tempfile.mkdtemp(prefix="tlkit-"))
             atexit.register(shutil.rmtree, substitute, ignore_errors=True)
-    warn(
-        f"the cache folder {folder} {obstacle}; it is only read, and new results are kept in {substitute}. Set "
-        "TLKIT_CACHE_DIR to a folder of yours",
-    )
+    kept = f"it is only read, and new results are kept in {substitute}"
+    warn(f"the cache folder {folder} {obstacle}; {kept}. Set TLKIT_CACHE_DIR to a folder of yours")
     return tuple(each for each in (substitute, folder) if each)
 
 
@@ -132,7 +130,5 @@ def locked(path, timeout_s):
 @functools.cache
 def _warn_of_no_locks(folder, reason):
     """Warn once that a folder knows no locks."""
-    warn(
-        f"{folder} is on a disk whose locks don't work ({reason}), so none are used: let one process at a time write "
-        "there, or take a folder on another disk",
-    )
+    advice = "let one process at a time write there, or take another disk"
+    warn(f"{folder} is on a disk whose locks don't work ({reason}), so none are used: {advice}")

@@ -34,8 +34,7 @@ def adapt(
     seed : int, default 0
         Seed of the training.
     batch_size : int, optional
-        Source pictures per step, with as many of the target; by default 32 if the method takes steps. Larger than in
-        `transfer`, since the spread of features can't be estimated from a few pictures.
+        Source pictures per step, with as many of the target; by default 32 if there are steps, to estimate spreads.
     balance : {"auto", "weights", "sampling"} or None, default "auto"
         As in `transfer`. "auto" is "weights" for methods that take steps: each source class counts the same, since the
         target's class shares are unknown. Methods that only solve a head have settings of their own, see `Align`.

@@ -1,7 +1,6 @@
 """Move the source's features towards the target's: means, scales, covariance, subspace, transport. Without torch.
 
-Each function maps (n, d) source and (m, d) target features to (n, d) and uses no labels. Fit a head on the result and
-apply it to the unchanged target.
+Each function maps (n, d) source and (m, d) target features to (n, d), for a head to be fitted on, without labels.
 """
 
 import numpy as np
@@ -70,8 +69,7 @@ def align_coral(source: ArrayLike, target: ArrayLike, *, shrinkage: float = SHRI
 
     Notes
     -----
-    The paper adds the identity to both covariances, whatever the unit of the features. We shrink both towards a
-    multiple of the identity, as skada does, and align the means too.
+    The paper adds the identity, whatever the unit. We shrink towards a multiple of it, as skada, and align means.
 
     References
     ----------
@@ -113,8 +111,7 @@ def _multiply_by_power(values, centred, shrinkage, power):
 def align_subspace(source, target, *, n_components=N_COMPONENTS):
     """Return the source with its first principal directions rotated into those of the target."""
     # Fernando et al. 2013 (Unsupervised visual domain adaptation using subspace alignment). The paper classifies
-    # coordinates in the target's subspace; we map these back to features, on which the same head results. There are at
-    # most min(n - 1, m - 1, d) directions.
+    # coordinates in the target's subspace; we map these back to features, on which the same head results.
     source, target = check_pair(source, target)
     n_components = check_count("n_components", n_components, 1)
     n_components = min(n_components, len(source) - 1, len(target) - 1, source.shape[1])

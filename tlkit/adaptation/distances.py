@@ -152,8 +152,6 @@ def exchange_groups(groups, is_target, n_permutations, seed):
         sides[:, column] = np.where(shared[numbers], is_target ^ swaps[numbers], side_of[numbers])
     n_least = np.minimum(sides.sum(axis=0), (~sides).sum(axis=0)).min()
     if n_least < 2:
-        raise ValueError(
-            f"groups: of {len(n_target)} groups with up to {n_pictures.max()} pictures a division leaves {n_least} "
-            "pictures on a side, expected two or more: add groups"
-        )
+        counts = f"of {len(n_target)} groups with up to {n_pictures.max()} pictures a division leaves {n_least}"
+        raise ValueError(f"groups: {counts} pictures on a side, expected two or more: add groups")
     return sides

@@ -30,14 +30,10 @@ def read_methods(methods, *, may_tune):
         methods = {name: _get(name) for name in ([*METHODS] if methods is None else methods)}
     for name, method in methods.items():
         if name == ORACLE or not (hasattr(method, "fit") or tunes(method)):
-            raise TypeError(
-                f"methods: {name!r} is {method!r}, expected an objective such as tl.adaptation.Align, or a Strategy"
-            )
+            raise TypeError(f"methods: {name!r} is {method!r}, expected an objective, such as Align, or a Strategy")
         if tunes(method) and not may_tune:
-            raise TypeError(
-                f"methods: {name!r} tunes a network, but there are features only: use one of {', '.join(METHODS)}, or "
-                "compare pairs with a Backbone"
-            )
+            advice = f"use one of {', '.join(METHODS)}, or compare pairs with a Backbone"
+            raise TypeError(f"methods: {name!r} tunes a network, but there are features only: {advice}")
     return {BASELINE: METHODS[BASELINE]} | methods
 
 
@@ -63,10 +59,9 @@ def read_features(backbone, images, progress):
     if not isinstance(features, Features):
         features = extract_features(backbone, images, progress=progress)
     if not np.array_equal(features.names, images.names) or features.values.ndim != 2:
-        raise ValueError(
-            f"backbone: Features of {len(features)} pictures, shape {features.values.shape}, expected pooled ones of "
-            f"the {len(images)} images in their order: pass extract_features(backbone, images)"
-        )
+        found = f"backbone: Features of {len(features)} pictures, shape {features.values.shape}"
+        expected = f"pooled ones of the {len(images)} images in their order"
+        raise ValueError(f"{found}, expected {expected}: pass extract_features(backbone, images)")
     return dataclasses.replace(features, values=features.values.astype(np.float64))
 
 
@@ -96,10 +91,8 @@ def split_pair(images: ImageSet, source: str, target: str, seed: int = 0) -> tup
     ----------
     images : ImageSet
         Pictures of two or more domains. Only classes that both have are used; the list of classes stays as it is.
-    source, target : str
-        Two different domains.
-    seed : int, default 0
-        Seed of the random division.
+    source, target, seed : str, str and int
+        Two different domains, and seed of the random division.
 
     Returns
     -------

@@ -34,8 +34,7 @@ def measure_gaps(
     images, domains : ImageSet, and list of str, optional
         Pictures of several domains, and the domains to compare, by default all.
     n_permutations, seed, progress : int, int and bool
-        Number of permutations of groups for p-values, by default none; seed of the splits, folds and permutations; and
-        whether to show a progress bar for the features.
+        Number of permutations for p-values, by default none; seed of all draws; and whether to show a progress bar.
 
     Returns
     -------
@@ -43,8 +42,7 @@ def measure_gaps(
         One row per pair and distance:
 
         - source, target (str): the domains.
-        - distance (str): "proxy_a" (2 if a classifier always separates the domains), "mmd" (Gaussian kernel), "coral"
-          (of covariances), or "priors" (total variation of class shares).
+        - distance (str): "proxy_a" (2 if a classifier separates the domains), "mmd", "coral" or "priors" (of classes).
         - value (float): the distance.
         - p_value (float): of a permutation test; NaN without permutations, and for priors.
         - n_source, n_target (int): numbers of pictures.
@@ -100,8 +98,7 @@ def explain_gap(
     images, source, target : ImageSet and str
         Pictures of several domains, and two of the domains.
     seeds, n_folds, progress : int, int and bool
-        Numbers of random splits to average over, and of folds for the accuracy on the source itself, by default 5; and
-        whether to show a progress bar for the features.
+        Numbers of random splits, and of folds for the accuracy on the source; and whether to show a progress bar.
 
     Returns
     -------
@@ -112,8 +109,7 @@ def explain_gap(
         - whole (float): the gap between pictures of different concepts.
         - pictures (float): the gap if the target's pictures are weighted to the source's class shares.
         - priors (float): the rest, caused by class shares.
-        - shared_concepts (float): reduction of the gap if the target showed the learned concepts; NaN if the domains
-          share none.
+        - shared_concepts (float): reduction of the gap if the target showed the learned concepts; NaN without any.
 
     Examples
     --------

@@ -25,9 +25,8 @@ def coral_loss(source, target):
 
 def mmd_loss(source, target, bandwidths=BANDWIDTHS):
     """Return the squared MMD of (n, d) and (m, d) features under a sum of Gaussian kernels."""
-    # Long et al. 2015 (DAN), who optimise the weights of the kernels; ours are equal, as in their later code. So is the
-    # rest: the biased estimate, which is never negative, and widths relative to the mean squared distance of two
-    # different rows, treated as a constant.
+    # Long et al. 2015 (DAN), who optimise the weights of the kernels; ours are equal, as in their later code. So are
+    # the biased estimate, which is never negative, and widths relative to the constant mean squared distance of rows.
     rows = torch.cat([source, target])
     squares = (rows**2).sum(dim=1)
     # Not torch.cdist: its gradient is NaN if two rows are equal.
@@ -47,18 +46,18 @@ def reverse_gradient(values, reversal_scale):
     return values
 
 
-def domain_loss(critic, source, target, reversal_scale):
-    """Return the cross-entropy of a critic, (k, d) to (k, 1), that separates source (1) from target (0) features."""
-    # Ganin et al. 2016 (DANN): the critic lowers this loss. The gradient reaches the features reversed and scaled by
-    # `reversal_scale`, so they raise it.
-    weights = torch.ones(len(source) + len(target), device=source.device)
-    return _domain_loss(critic, source, target, reversal_scale, weights)
+def domain_loss(critic, source, target, reversal_scale, weights=1.0):
+    """Return the weighted cross-entropy of a critic, (k, d) to (k, 1), of source (1) and target (0), both alike."""
+    # Ganin et al. 2016 (DANN): the critic lowers this loss, and the features, whose gradient is reversed, raise it.
+    scores = critic(reverse_gradient(torch.cat([source, target]), reversal_scale))[:, 0]
+    is_source = (torch.arange(len(scores), device=scores.device) < len(source)).to(scores.dtype)
+    losses = weights * nn.functional.binary_cross_entropy_with_logits(scores, is_source, reduction="none")
+    return (losses[: len(source)].mean() + losses[len(source) :].mean()) / 2
 
 
 def conditional_domain_loss(critic, source, target, source_scores, target_scores, reversal_scale, *, weighted=True):
     """Return `domain_loss` of the (k, d × n_classes) products of features and class probabilities."""
-    # Long et al. 2018 (CDAN): so each class is aligned with itself. We take all products; the paper draws random ones
-    # if there are more than 4,096. Probabilities are constants, as in its code.
+    # Long et al. 2018 (CDAN), with all products, even over 4,096, and constant probabilities: each class by itself.
     joint, weights = [], []
     for features, scores in ((source, source_scores), (target, target_scores)):
         probabilities = scores.detach().softmax(dim=1)
@@ -66,7 +65,7 @@ def conditional_domain_loss(critic, source, target, source_scores, target_scores
         # CDAN+E: confident rows count more, and both domains the same.
         confidence = _weigh_confidence(scores)
         weights.append(confidence if weighted else torch.ones_like(confidence))
-    return _domain_loss(critic, *joint, reversal_scale, torch.cat(weights))
+    return domain_loss(critic, *joint, reversal_scale, torch.cat(weights))
 
 
 def _weigh_confidence(scores):
@@ -75,18 +74,9 @@ def _weigh_confidence(scores):
     return confidence / confidence.mean()
 
 
-def _domain_loss(critic, source, target, reversal_scale, weights):
-    """Return the weighted cross-entropy of a critic, averaged over both domains; weights are (n + m,)."""
-    scores = critic(reverse_gradient(torch.cat([source, target]), reversal_scale))[:, 0]
-    is_source = (torch.arange(len(scores), device=scores.device) < len(source)).to(scores.dtype)
-    losses = weights * nn.functional.binary_cross_entropy_with_logits(scores, is_source, reduction="none")
-    return (losses[: len(source)].mean() + losses[len(source) :].mean()) / 2
-
-
 def confusion_loss(scores, temperature=TEMPERATURE):
     """Return the mean share of a class's probability that falls on other classes, from (m, n_classes) target scores."""
-    # Jin et al. 2020 (MCC): of softened probabilities, with confident rows weighted more, normalised class by class.
-    # The weights are constants, as in their code.
+    # Jin et al. 2020 (MCC): of softened probabilities, confident rows weighted more (by constants), class by class.
     softened = scores / temperature
     probabilities = softened.softmax(dim=1)
     correlations = probabilities.T @ (probabilities * _weigh_confidence(softened)[:, None])

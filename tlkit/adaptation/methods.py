@@ -10,15 +10,14 @@ from tlkit.strategies.strategy import Phase, Strategy
 
 # The same for all methods that tune a network, so that none trains longer than the baseline.
 N_EPOCHS = 6
-# The stages before these are computed once per picture of both domains. They are the larger half of the work for an
-# EfficientNet, but only the stem for a ResNet.
+# The stages before these are computed once per picture: most of an EfficientNet, but only the stem of a ResNet.
 STAGES = (-4, -3, -2, -1)
 
 _HEAD = Phase(["head"], None)
 _TUNE = Phase([*STAGES, "head"], N_EPOCHS, 2e-4)
+_MCC = dataclasses.replace(_TUNE, objective=Mcc(1.0))
 
-# Loss weights, learning rate and stages were chosen on clipart → photo and photo → sketch, without the target's labels:
-# by held-out source pictures and information maximisation on the target.
+# Chosen without the target's labels, on clipart → photo and photo → sketch, by source accuracy and information.
 _TRAINED = {
     "deep_coral": (
         DeepCoral(0.1),
@@ -79,9 +78,7 @@ _KNOWN = [
         for name, (objective, paper, expect) in _TRAINED.items()
     ),
     Known(
-        Strategy(
-            [_SELF_TRAINED, dataclasses.replace(_TUNE, objective=Mcc(1.0)), _SELF_TRAINED], name="mcc_self_training"
-        ),
+        Strategy([_SELF_TRAINED, _MCC, _SELF_TRAINED], name="mcc_self_training"),
         "Jin et al. 2020 (Minimum class confusion for versatile domain adaptation), starting from the head of "
         "coral_self_training, which is then solved again on the tuned features",
         "the best of all on the bundled domains, most if pictures differ most; a minute or two per pair",

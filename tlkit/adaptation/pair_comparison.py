@@ -48,9 +48,8 @@ def compare_pairs(
     images : ImageSet
         Pictures of two or more domains. Each pair uses the classes that both domains have, see `split_pair`.
     methods : list of str, or dict, optional
-        Names from `tlkit.adaptation.names()`; those that tune a network take up to two minutes per split, the others
-        seconds. By default all of the latter. A dict gives names to objectives and strategies, for example
-        {"mine": Align("coral", balance=True)}.
+        Names from `tlkit.adaptation.names()`; by default all that tune no network, which take seconds per split instead
+        of up to two minutes. A dict names objectives and strategies, as in {"mine": Align("coral")}.
     domains, pairs : list of str, and list of (source, target), optional
         Domains to pair, by default all of the images; or pairs to compare instead.
     seeds : int or list of int, default 5
@@ -136,9 +135,8 @@ class _PairRunner:
         row["duration_s"] = time.perf_counter() - start
         probabilities = solved.predict(adapted.values)
         priors = np.bincount(source.labels, minlength=n_classes) / len(source)
-        row |= _score(probabilities, priors) | {
-            "mixed": validators.score_mixed(solved.predict, adapted.values, seed=seed)
-        }
+        row |= _score(probabilities, priors)
+        row["mixed"] = validators.score_mixed(solved.predict, adapted.values, seed=seed)
         if self.n_folds:
             folds, weights = self.weigh(*split)
             held_out = _hold_out(method, source, adapted, folds, seed)

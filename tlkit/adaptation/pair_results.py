@@ -8,7 +8,7 @@ import pandas as pd
 
 from tlkit.adaptation.validators import regret
 from tlkit.evaluation.gains import give_verdict
-from tlkit.evaluation.share_intervals import name_interval
+from tlkit.evaluation.intervals import name_interval
 
 BASELINE, ORACLE = "source_only", "oracle"
 VALIDATORS = (
@@ -27,8 +27,7 @@ class PairComparison:
     runs : DataFrame
         One row per run:
 
-        - source (str), target (str), seed (int), method (str): identify the run. The methods include "source_only"
-          and "oracle", a head trained with the labels of the half to adapt to.
+        - source, target (str), seed (int), method (str): the run; an "oracle" learns the labels of the target.
         - balanced_accuracy (float), accuracy (float): scores on the test half, 0 to 1.
         - n_source (int), n_adapt (int), n_test (int): numbers of pictures.
         - duration_s (float): time in seconds to solve or train.
@@ -108,10 +107,8 @@ class PairComparison:
         n_pairs = len(self.runs[_PAIR].drop_duplicates())
         lines = [f"PairComparison({n_pairs} pairs, {self.runs['seed'].nunique()} seeds)"]
         for row in self.table.itertuples():
-            lines.append(
-                f"{row.method:20} {row.balanced_accuracy:.3f} ({row.balanced_accuracy_low:.3f} to "
-                f"{row.balanced_accuracy_high:.3f})"
-            )
+            low, high = row.balanced_accuracy_low, row.balanced_accuracy_high
+            lines.append(f"{row.method:20} {row.balanced_accuracy:.3f} ({low:.3f} to {high:.3f})")
         return "\n".join(lines)
 
 

@@ -60,8 +60,7 @@ def _explain_predictions(source, labels, target):
     from scipy.optimize import nnls
 
     n_classes = source.shape[1]
-    # Confusion matrix (predicted, true) as shares of all source pictures. Its product with the ratios of target to
-    # source priors gives the predicted shares of the target.
+    # Confusion matrix (predicted, true), whose product with the ratios of priors gives the target's predicted shares.
     confusion = np.zeros((n_classes, n_classes))
     np.add.at(confusion, (source.argmax(axis=1), labels), 1 / len(labels))
     predicted = np.bincount(target.argmax(axis=1), minlength=n_classes) / len(target)
@@ -81,8 +80,7 @@ def correct_priors(probabilities: ArrayLike, source_priors: ArrayLike, target_pr
     Returns
     -------
     (n, n_classes) float64 array
-        Equation 2.4 of Saerens et al., 2002, see `estimate_priors`. Classes without source pictures keep theirs before
-        rows are normalised; so does a whole row if all its classes have a target share of 0.
+        Equation 2.4 of Saerens et al., 2002. Classes without source pictures, and rows without any class, stay.
 
     Examples
     --------

@@ -72,9 +72,8 @@ class SimSiam(_SelfSupervised):
     (float) in the history is the standard deviation of the normalised outputs over the pictures of a step, times the
     square root of their number: 1 if they point in all directions. Below 0.1 a warning says that they have collapsed.
 
-    The norm layers of the backbone standardise by their statistics, which stay. With `norm_statistics="moving"` they
-    standardise by the batch, which holds both views, and their statistics move. Those of projector and predictor always
-    standardise by one view of a batch or micro-batch, so take 32 pictures or more.
+    The norm layers of the backbone keep their statistics, or with `norm_statistics="moving"` standardise by the batch
+    and move. Those of projector and predictor standardise by one view of a (micro-)batch: take 32 or more.
 
     Departures from the paper: the projector has two layers, as there for CIFAR-10, and is narrower than its 2,048. The
     paper starts from random weights, moves norm statistics, uses SGD, crops down to 0.2 of the area, and keeps the rate

@@ -83,11 +83,9 @@ class Align(_Objective):
     alignment_parameter : float, optional
         Shrinkage of "coral", number of components of "subspace", or entropy of "transport". None uses the default.
     std_offset : float, optional
-        If given, each domain is standardised by itself first. This multiple of the mean standard deviation is added to
-        that of each feature, so that nearly constant features aren't amplified.
+        If given, each domain is standardised first, by standard deviations plus this multiple of their mean.
     balance : bool, default False
-        Whether all source classes count the same in the fit. A head that never learned class shares suffers less if the
-        target has others.
+        Whether all source classes count the same in the fit, which helps if the target has other class shares.
     l2_penalty : float
         L2 penalty of the head, as in `fit_logistic`.
     n_rounds : int, default 0
@@ -96,8 +94,7 @@ class Align(_Objective):
     pseudo_label_fraction : float, default 0.5
         Fraction of the target pictures used in each round, per predicted class, above 0 and up to 1.
     priors : {"em", "confusion"}, optional
-        Method to estimate the class shares of the target, to which the biases are shifted. The head must have learned
-        the source's shares, so this excludes `balance` and `n_rounds`.
+        Method to estimate the target's class shares, to which biases move; excludes `balance` and `n_rounds`.
 
     Raises
     ------
@@ -130,20 +127,16 @@ class Align(_Objective):
         check_number("l2_penalty", self.l2_penalty, above=0)
         check_count("n_rounds", self.n_rounds, 0)
         if self.alignment_parameter is not None and ALIGNMENTS[self.alignment].__kwdefaults__ is None:
-            raise ValueError(
-                f"alignment_parameter: {self.alignment_parameter!r}, but {self.alignment!r} has no parameter; expected "
-                "None"
-            )
+            why = f"but {self.alignment!r} has no parameter; expected None"
+            raise ValueError(f"alignment_parameter: {self.alignment_parameter!r}, {why}")
         if self.std_offset is not None:
             check_number("std_offset", self.std_offset, at_least=0, hint=", or None")
         check_number("pseudo_label_fraction", self.pseudo_label_fraction, above=0, at_most=1)
         if self.priors is not None:
             check_known("priors", [self.priors], PRIORS)
             if self.balance or self.n_rounds:
-                raise ValueError(
-                    f"priors: {self.priors!r} corrects the class shares that the head learned; expected balance=False "
-                    "and n_rounds=0 with it"
-                )
+                why = "corrects the class shares that the head learned"
+                raise ValueError(f"priors: {self.priors!r} {why}; expected balance=False and n_rounds=0 with it")
 
     def _fit(self, source, target, labels, n_classes, seed):
         """Return the `Solved` head."""
@@ -157,9 +150,8 @@ class Align(_Objective):
             settings = dict.fromkeys(align.__kwdefaults__, self.alignment_parameter)  # it has one keyword
         source = align(source, target, **settings)
         source_weights = balance_classes(labels) if self.balance else np.ones(len(labels))
-        weight, bias = solve_head(
-            source, labels, n_classes, l2_penalty=self.l2_penalty, weights=source_weights if self.balance else None
-        )
+        weights = source_weights if self.balance else None
+        weight, bias = solve_head(source, labels, n_classes, l2_penalty=self.l2_penalty, weights=weights)
         for _ in range(self.n_rounds):
             weight, bias = self._self_train(source, labels, source_weights, target, weight, bias)
         if self.priors is not None:

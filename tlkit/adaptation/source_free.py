@@ -38,16 +38,12 @@ def list_moved_layers(backbone, changed, method):
     """Return the paths of the norm layers whose running statistics are among the changed tensors; else ValueError."""
     n_layers = len(find_norm_layers(backbone.state_dict()))
     if not n_layers:
-        raise ValueError(
-            f"method: {method!r} changes running statistics, and {backbone.name} has no norm layer that keeps them: "
-            "take 'shot'"
-        )
+        raise ValueError(f"method: {method!r}, but {backbone.name} has no layer that keeps statistics: take 'shot'")
     if moved := find_norm_layers(changed):
         return moved
     raise ValueError(
         f"method: {method!r} changes running statistics, but none of the {n_layers} norm layers' moved in training, "
-        "so the weights fit only the present ones, and others were seen to destroy such a network: train with "
-        "norm_statistics='moving', or take 'shot'"
+        "so the weights fit only the present ones: train with norm_statistics='moving', or take 'shot'"
     )
 
 
@@ -55,8 +51,7 @@ def list_moved_layers(backbone, changed, method):
 class EntropyMinimization:
     """TENT's objective: scale and offset of norm layers, given by path, are trained towards certain predictions."""
 
-    # Wang et al. 2021 (Tent: fully test-time adaptation by entropy minimization). The entropy is lowest if all pictures
-    # are predicted as one class, and many steps may lead there.
+    # Wang et al. 2021 (Tent). The entropy is lowest if all are predicted as one class, where many steps may lead.
     layers: tuple
     source_free: typing.ClassVar = True
     constant_rate: typing.ClassVar = True

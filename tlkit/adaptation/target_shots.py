@@ -38,8 +38,7 @@ def compare_target_shots(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Solve heads on a few labelled target pictures per class, with and without a source.
 
-    Whether a source harms depends on its weight: if hundreds of pictures are pooled with a few shots, they outvote
-    these. Ctrl-C keeps finished seeds, as in `compare`.
+    Hundreds of pooled pictures outvote a few shots, so weigh the source. Ctrl-C keeps finished seeds, as in `compare`.
 
     Parameters
     ----------
@@ -50,8 +49,7 @@ def compare_target_shots(
     source : str or list of str
         One or more domains; each is a source by itself. Pictures of tested concepts (groups) are excluded.
     target : str
-        Another domain. Each seed tests one fold of it and draws the shots from the others; a method sees the remaining
-        pictures of these folds without their labels.
+        Another domain. Each seed tests one fold and draws the shots from the others, which methods see without labels.
     methods : list of str, or dict
         Methods that align the source with the target, as in `compare_pairs`; "source_only" is always included.
     weights : list of float or "pooled"
@@ -74,8 +72,7 @@ def compare_target_shots(
         - n_train (int): number of training pictures.
         - accuracy, balanced_accuracy (float): scores on the test fold, 0 to 1.
     predictions : DataFrame
-        One row per test picture and run, with the columns `picture`, `group`, `label` and `predicted` (str), and
-        `strategy`, `shots`, `seed` and `fold` as in `runs`.
+        One row per test picture and run: picture, group, label, predicted (str), and the run as in `runs`.
 
     Raises
     ------

@@ -52,10 +52,9 @@ def adapt_run(
         - "adabn": norm layers get the statistics of the target [1]_. It has no settings and takes no steps.
         - "tent": their scale and offset are trained as well, towards certain predictions [2]_. Settings: n_epochs=1,
           learning_rate=1e-3, batch_size=32.
-        - "shot": the last stages are trained under the frozen head, towards predictions that are certain, spread
-          evenly over the classes, and equal to pseudo-labels by the nearest class centre [3]_. Settings:
-          train=(-2, -1), n_epochs=10, learning_rate=2e-4, batch_size=32, pseudo_label_weight=0.3, weight_decay=0.01,
-          frozen_prefix_mib=1024.
+        - "shot": the last stages are trained under the frozen head, towards predictions that are certain, evenly spread
+          and equal to pseudo-labels by the nearest class centre [3]_. Settings: train=(-2, -1), n_epochs=10,
+          learning_rate=2e-4, batch_size=32, pseudo_label_weight=0.3, weight_decay=0.01, frozen_prefix_mib=1024.
     seed, checkpoint, checkpoint_every_s, callbacks, progress : object
         As in `transfer`.
     **settings : object
@@ -78,8 +77,7 @@ def adapt_run(
     Notes
     -----
     The authors of TENT predict each batch as it comes; here norm layers get the statistics of the whole target at the
-    end, so that a prediction depends on its picture alone. The authors of SHOT train all stages with SGD and let norm
-    statistics move; here the last stages are trained with AdamW and the statistics stay.
+    end. Those of SHOT train all stages with SGD and moving statistics; here the last ones, with AdamW, without.
 
     References
     ----------
@@ -156,6 +154,5 @@ def _complete(method, settings):
         "batch_size": lambda name, value: check_count(name, value, 2),  # one picture gives norm layers no statistics
         "learning_rate": lambda name, value: check_number(name, value, above=0),
     }
-    return {
-        name: checks[name](name, value) if name in checks else value for name, value in (defaults | settings).items()
-    }
+    settings = defaults | settings
+    return {name: checks[name](name, value) if name in checks else value for name, value in settings.items()}

@@ -4,15 +4,7 @@ import dataclasses
 
 from torch import nn
 
-from tlkit.adaptation.losses import (
-    TEMPERATURE,
-    conditional_domain_loss,
-    confusion_loss,
-    coral_loss,
-    domain_loss,
-    mmd_loss,
-    ramp,
-)
+from tlkit.adaptation import losses
 from tlkit.arguments import check_number
 from tlkit.cpu.draws import Draws
 
@@ -37,7 +29,7 @@ class DeepCoral(_Objective):
     # The loss has the fourth power of the features' unit, and is divided by 4 n_features².
 
     def __call__(self, source, target, critic, progress):
-        return self.loss_weight * coral_loss(source.features, target.features)
+        return self.loss_weight * losses.coral_loss(source.features, target.features)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +37,7 @@ class Dan(_Objective):
     """`loss_weight` times `mmd_loss` of the features (Long et al. 2015, DAN, who align the last three layers)."""
 
     def __call__(self, source, target, critic, progress):
-        return self.loss_weight * mmd_loss(source.features, target.features)
+        return self.loss_weight * losses.mmd_loss(source.features, target.features)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +52,7 @@ class Dann(_Objective):
         return make_critic(n_features, self.n_hidden, seed)
 
     def __call__(self, source, target, critic, progress):
-        return domain_loss(critic, source.features, target.features, self.loss_weight * ramp(progress))
+        return losses.domain_loss(critic, source.features, target.features, self.loss_weight * losses.ramp(progress))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,23 +68,23 @@ class Cdan(_Objective):
         return make_critic(n_features * n_classes, self.n_hidden, seed)
 
     def __call__(self, source, target, critic, progress):
-        reversal_scale = self.loss_weight * ramp(progress)
+        reversal_scale = self.loss_weight * losses.ramp(progress)
         pairs = source.features, target.features, source.scores, target.scores
-        return conditional_domain_loss(critic, *pairs, reversal_scale, weighted=self.weighted)
+        return losses.conditional_domain_loss(critic, *pairs, reversal_scale, weighted=self.weighted)
 
 
 @dataclasses.dataclass(frozen=True)
 class Mcc(_Objective):
     """`loss_weight` times `confusion_loss` of the target's scores (Jin et al. 2020, MCC)."""
 
-    temperature: float = TEMPERATURE
+    temperature: float = losses.TEMPERATURE
 
     def __post_init__(self):
         super().__post_init__()
-        check_number("temperature", self.temperature, above=0, hint=f", such as {TEMPERATURE}")
+        check_number("temperature", self.temperature, above=0, hint=f", such as {losses.TEMPERATURE}")
 
     def __call__(self, source, target, critic, progress):
-        return self.loss_weight * confusion_loss(target.scores, self.temperature)
+        return self.loss_weight * losses.confusion_loss(target.scores, self.temperature)
 
 
 def make_critic(n_inputs, n_hidden, seed):

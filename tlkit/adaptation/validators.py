@@ -1,8 +1,7 @@
 """Validators: scores that choose an adaptation method without target labels, and their regret. Without torch.
 
-Higher is better for all of them. They disagree with each other more than the methods differ (Musgrave, Belongie and
-Lim 2022, Benchmarking validation methods for unsupervised domain adaptation). Judge each by its `regret` on pairs of
-domains with known labels.
+Higher is better for all of them. They disagree more than the methods differ (Musgrave, Belongie and Lim 2022,
+Benchmarking validation methods for unsupervised domain adaptation), so judge each by its `regret`.
 """
 
 import numpy as np
@@ -28,8 +27,7 @@ def detect_collapse(probabilities: ArrayLike, source_priors: ArrayLike) -> str |
     Returns
     -------
     str or None
-        A sentence if one class is predicted for at least 90 % of the pictures, or if the predicted shares differ from
-        the source's by more than 0.5 in total variation.
+        A sentence if one class has 90 % of the predictions, or their shares differ by more than 0.5 in total variation.
 
     Raises
     ------
@@ -272,9 +270,7 @@ def score_circular(method, values, labels, target_values, predicted, n_classes: 
     1.0
     """
     if not hasattr(method, "fit"):
-        raise TypeError(
-            f"method: {method!r}, expected an objective of tlkit.adaptation.solved_objectives, such as Align('coral')"
-        )
+        raise TypeError(f"method: {method!r}, expected an objective of a solved head, such as Align('coral')")
     predicted = check_class_indices("predicted", predicted, len(target_values), n_classes)
     present = np.unique(predicted)
     if len(present) < 2:  # no head can be fitted: predict that class for the source too

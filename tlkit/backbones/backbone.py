@@ -23,11 +23,6 @@ from tlkit.cpu.threads import default_states
 _KEEP_SHAPE = (nn.BatchNorm2d, nn.ReLU, nn.Hardtanh, nn.Hardswish, nn.SiLU)
 
 
-def _return_input(batch):
-    """Return a batch as it is."""
-    return batch
-
-
 def hash_tensors(tensors, heading=""):
     """Return a SHA-256 of a heading and the names, types, shapes and bits of {name: tensor}."""
     content = hashlib.sha256(heading.encode())
@@ -74,10 +69,8 @@ class Backbone(nn.Module):
         Stages in forward order; together they hold every parameter once.
     tail : torch.nn.Module
         Turns the output of the last stage into features; it has no parameters.
-    recipe : Recipe
-        Preprocessing, at the size of this backbone's input.
-    provenance : dict
-        Origin of the weights: source, file, sha256, licence.
+    recipe, provenance : Recipe and dict
+        Preprocessing at the size of the input, and origin of the weights: source, file, sha256, licence.
 
     Examples
     --------
@@ -280,15 +273,14 @@ class Backbone(nn.Module):
     @default_states()
     def _run_without_values(self, image_size_px, stage, mode=None):
         """Return the output for one picture without values; `mode` is entered for the forward pass."""
-        # On the meta device tensors have no values, so even the largest network takes neither memory nor time. Some
-        # own networks need values.
+        # On the meta device tensors have no values, and so take no memory or time. Some own networks need values.
         device = next(self.parameters(), torch.empty(0)).device if self._needs_values else "meta"
         recipe = self.recipe if image_size_px is None else self.recipe.at(image_size_px)
         network = nn.Sequential(*self.body.values(), self.tail) if stage is None else self.until(stage)
         network = copy_modules(network, device)
         for module in network.modules():
             if isinstance(module, _KEEP_SHAPE):
-                module.forward = _return_input
+                module.forward = lambda batch: batch
         try:
             with torch.no_grad(), mode or contextlib.nullcontext():
                 dtype = getattr(torch, recipe.input_dtype)
@@ -312,7 +304,5 @@ class Backbone(nn.Module):
 
     def __repr__(self) -> str:
         n_parameters = sum(parameter.numel() for parameter in self.parameters())
-        return (
-            f"Backbone({self.name}, {self.provenance['source']}, {n_parameters / 1e6:.1f} M parameters, "
-            f"{self.n_features} features, {self.recipe.shown_size}, stages: {', '.join(self.stages)})"
-        )
+        start = f"Backbone({self.name}, {self.provenance['source']}, {n_parameters / 1e6:.1f} M parameters"
+        return f"{start}, {self.n_features} features, {self.recipe.shown_size}, stages: {', '.join(self.stages)})"

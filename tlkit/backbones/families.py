@@ -180,6 +180,7 @@ _MAXVIT = (
 _KRIZHEVSKY = "Krizhevsky, One weird trick, arXiv:1404.5997 (first: NIPS 2012)"
 _SZEGEDY_2014 = "Szegedy et al., Going Deeper with Convolutions, arXiv:1409.4842"
 _SZEGEDY_2015 = "Szegedy et al., Rethinking Inception, arXiv:1512.00567"
+_HOWARD = "Howard et al., arXiv:1905.02244"
 _XIE = "Xie et al., Aggregated Transformations, arXiv:1611.05431"
 _LIU_2020 = "Liu, Higher accuracy on vision models with EfficientNet-Lite, TensorFlow blog (network: arXiv:1905.11946)"
 _RADOSAVOVIC = "Radosavovic et al., Designing Network Design Spaces, arXiv:2003.13678"
@@ -200,9 +201,7 @@ FAMILIES = {
         Family("MobileNetV2", "mobilenet_v2", 2018, "Sandler et al., arXiv:1801.04381", _MOBILENET_V2),
         Family("ShuffleNetV2", r"shufflenet_v2_x\d_\d", 2018, "Ma et al., arXiv:1807.11164", _SHUFFLENET),
         Family("MNASNet", r"mnasnet\d_\d+", 2018, "Tan et al., arXiv:1807.11626", _MNASNET),
-        Family(
-            "MobileNetV3", "mobilenet_v3_(large|small)", 2019, "Howard et al., arXiv:1905.02244", _lay_out_mobilenet_v3
-        ),
+        Family("MobileNetV3", "mobilenet_v3_(large|small)", 2019, _HOWARD, _lay_out_mobilenet_v3),
         Family("EfficientNet", r"efficientnet_b\d", 2019, "Tan and Le, arXiv:1905.11946", _lay_out_efficientnet),
         Family("EfficientNet-Lite", r"efficientnet_lite\d", 2020, _LIU_2020, _lay_out_efficientnet_lite),
         Family("RegNet", r"regnet_[xy]_.+", 2020, _RADOSAVOVIC, _REGNET),

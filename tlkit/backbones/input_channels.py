@@ -21,18 +21,15 @@ def adapt_recipe(recipe, n_channels):
 
 def adapt_first_layer(name, stages, n_channels):
     """Give the first convolution of a network, within its stages, n channels, in place; ValueError if it can't be."""
-    # As timm's `adapt_input_conv`: the sum over the colours for one channel; else the weights are repeated, and
-    # scaled by 3 / n, so that the sum over all channels stays about the same.
+    # As timm's `adapt_input_conv`: the sum over the colours for one channel, else repeated weights, scaled by 3 / n.
     from timm.models import adapt_input_conv
 
     modules = [module for stage in stages.values() for module in stage.modules()]
     layers = [module for module in modules if isinstance(module, nn.Conv2d)]
     is_scaled = any(isinstance(module, ToInceptionScale) for module in modules)
     if is_scaled or not layers or (layers[0].in_channels, layers[0].groups) != (3, 1) or not 1 <= n_channels <= _MOST:
-        raise ValueError(
-            f"n_channels: {n_channels}, but {name} takes only colours, or n_channels is not from 1 to {_MOST}: take "
-            "another network, or tl.Backbone.from_module"
-        )
+        why = f"{name} takes only colours, or n_channels is not from 1 to {_MOST}"
+        raise ValueError(f"n_channels: {n_channels}, but {why}: take another network, or Backbone.from_module")
     layers[0].in_channels = n_channels
     with torch.no_grad():
         layers[0].weight = nn.Parameter(adapt_input_conv(n_channels, layers[0].weight.detach().clone()))

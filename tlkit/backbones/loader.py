@@ -38,22 +38,18 @@ def load_backbone(
     ----------
     name : str
         Name of a network in `tl.backbones.table()`, or "timm:" and the name of a network of timm; or the path of an
-        ONNX file, whose network stays frozen if it can't be converted to torch. "minilm" and "use_multilingual" are
-        text encoders, for English and for 16 languages; "hf:" and a name or folder stand for any of Hugging Face's,
-        whose weights must be safetensors.
+        ONNX file, which stays frozen if it can't be converted to torch. "minilm" and "use_multilingual" encode texts in
+        English and in 16 languages; "hf:" and a name or folder stand for any of Hugging Face's in safetensors.
     weights : str, path-like, enum or None
-        "pretrained" for the publisher's default set; the tag of another set, or its enum in torchvision; the path of a
-        .safetensors or .pth file; None for random weights.
+        "pretrained" for the default set; the tag or enum of another; the path of a file; None for random ones.
     image_size_px : int, optional
         Height and width of the network's input, in pixels; by default the size that its weights were trained with.
     seed : int
         Seed of all weights if `weights` is None, else of the tensors that `allow` leaves random.
     allow : sequence of str
-        Patterns of names of tensors, for example "blocks.*", that need not fit: they stay random, or are ignored if the
-        network lacks them. `provenance` lists them.
+        Patterns of names of tensors, as in "blocks.*", that may stay random or be ignored; see `provenance`.
     n_channels : int
-        Channels of the pictures. For others than 3, the first convolution is adapted as in timm: its weights are summed
-        over the colours for 1 channel, else repeated and scaled.
+        Channels of the pictures. For others than 3, the first convolution's weights are adapted as in timm.
     n_tokens : int, optional
         Length at which a text encoder cuts texts, in tokens, by default 128 or as many as it has positions.
     recipe : Recipe, optional
@@ -126,10 +122,8 @@ def load_backbone(
     try:
         backbone = Backbone(name, stages, tail, recipe, provenance).eval()
     except (RuntimeError, AssertionError, ValueError) as error:  # timm doesn't list the sizes that are possible
-        raise ValueError(
-            f"image_size_px: {recipe.crop_size_px}, which {name} can't take ({error}); its weights were trained with "
-            f"{entry.recipe.crop_size_px}"
-        ) from error
+        px = f"image_size_px: {recipe.crop_size_px}, expected one that {name} can take"
+        raise ValueError(f"{px}, such as {entry.recipe.crop_size_px} in its training ({error})") from error
     return backbone
 
 
@@ -145,10 +139,8 @@ def _choose_entry(name, weights, image_size_px):
     if entry.fixed_size:
         return _choose_by_size(entries, image_size_px)
     if not entry.smallest_size_px <= image_size_px <= LARGEST_SIZE_PX:
-        raise ValueError(
-            f"image_size_px: {image_size_px}, expected {entry.smallest_size_px} to {LARGEST_SIZE_PX}: {name} halves "
-            "the picture again and again, and nothing is left of a smaller one"
-        )
+        sizes = f"{entry.smallest_size_px} to {LARGEST_SIZE_PX}"
+        raise ValueError(f"image_size_px: {image_size_px}, expected {sizes}: {name} halves pictures again and again")
     return entries[0]
 
 
@@ -164,7 +156,5 @@ def _choose_by_size(entries, image_size_px):
         if entry.recipe.crop_size_px not in sizes
     }
     more = f"; other sizes come with the weights {', '.join(sorted(others))}" if others else ""
-    raise ValueError(
-        f"image_size_px: {image_size_px}, expected {' or '.join(map(str, sizes))}: {entries[0].name} takes only "
-        f"pictures of the size that it was built for{more}"
-    )
+    expected = f"{' or '.join(map(str, sizes))}: {entries[0].name} takes only pictures of the size it was built for"
+    raise ValueError(f"image_size_px: {image_size_px}, expected {expected}{more}")

@@ -53,8 +53,8 @@ def table(pattern: str = "*", *, all_weights: bool = False, texts: bool = False)
     [['minilm', 384, 'Apache-2.0'], ['use_multilingual', 512, 'Apache-2.0']]
     """
     if texts:
-        known = importlib.import_module("tlkit.backbones.text_entries").list_text_entries()
-        entries = [entry for entry in known if fnmatch.fnmatchcase(entry.name, pattern)]
+        known = importlib.import_module("tlkit.backbones.text_entries")
+        entries = [known.make_text_entry(name) for name in fnmatch.filter(known.FACTS, pattern)]
     else:
         entries = list_entries(pattern)
     if pattern.startswith(TIMM):

@@ -1,7 +1,6 @@
 """Looking up networks, sets of weights and stages by name. Without torch.
 
-`python tools/network_table_script.py` writes `data/networks.csv`; facts kept by hand are in
-`tlkit.backbones.families` and here.
+`python tools/network_table_script.py` writes `data/networks.csv`; other facts are in `tlkit.backbones.families`.
 """
 
 import csv
@@ -147,10 +146,8 @@ def find_entry(name, weights="pretrained"):
 def read_weights_tag(name, weights):
     """Return weights with torchvision's ways of naming a set of a network turned into its tag or "pretrained"."""
     if weights is not None and not isinstance(weights, (str, os.PathLike, enum.Enum)):
-        raise TypeError(
-            f"weights: a {type(weights).__name__}, expected 'pretrained', the tag of a set, the path of a file, or "
-            "None for random weights"
-        )
+        kind = type(weights).__name__
+        raise TypeError(f"weights: a {kind}, expected 'pretrained', the tag of a set, the path of a file, or None")
     network, _, tag = str(weights).rpartition("_Weights.")
     if isinstance(weights, enum.Enum) or (network and tag in (*_ENTRIES.get(name, ()), "DEFAULT")):
         if network.replace("_", "").lower() != name.replace("_", ""):

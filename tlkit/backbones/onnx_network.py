@@ -69,9 +69,7 @@ def load_onnx(path, cut, recipe, name=None):
     onnx, _, onnx2torch = import_onnx()
     path = Path(path).expanduser()
     if recipe is None:
-        raise ValueError(
-            "recipe: None, but an ONNX file doesn't state its preprocessing: give recipe=tl.backbones.make_recipe(…)"
-        )
+        raise ValueError("recipe: None, but an ONNX file doesn't state its preprocessing: give make_recipe(…)")
     model = onnx.shape_inference.infer_shapes(onnx.load(path))
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [value.name for value in model.graph.input if value.name not in weights]
@@ -82,10 +80,8 @@ def load_onnx(path, cut, recipe, name=None):
     cut = model.graph.output[0].name if cut is None else cut
     if cut not in tensors or len(inputs) != 1:
         last = ", ".join(map(repr, known[:-9:-1]))
-        raise ValueError(
-            f"cut: {cut!r} is no tensor of {path.name} behind its one input, {', '.join(inputs)}; the last are {last}; "
-            f"{suggest(cut, known)}"
-        )
+        found = f"{cut!r} is no tensor of {path.name} behind its one input, {', '.join(inputs)}; the last are {last}"
+        raise ValueError(f"cut: {found}; {suggest(cut, known)}")
     part = onnx.utils.Extractor(model).extract_model(inputs, [cut])
     frozen = OnnxNetwork(part.SerializeToString())
     batch = draw_inputs(recipe, 2)

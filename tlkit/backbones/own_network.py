@@ -64,10 +64,8 @@ def make_recipe(
 
     Parameters
     ----------
-    image_size_px : int
-        Height and width of the network's input, in pixels.
-    n_channels : int
-        Number of channels, for example 1 for gray pictures.
+    image_size_px, n_channels : int
+        Height and width of the network's input in pixels, and number of channels, 1 for gray pictures.
     mean, std : sequence of float
         Mean and standard deviation of each channel, or one for all, of values from 0 to 1.
     resize_size_px : int, optional
@@ -101,10 +99,7 @@ def make_backbone(module, recipe, *, stages=None, name=None, classifier="auto", 
     if not isinstance(module, nn.Module):
         raise TypeError(f"module: a {type(module).__name__}, expected a torch.nn.Module or 'package.module:function'")
     if not isinstance(recipe, Recipe):
-        raise TypeError(
-            f"recipe: a {type(recipe).__name__}, expected the preprocessing of the network's pictures, as in "
-            "tl.backbones.make_recipe(224, mean=[…], std=[…])"
-        )
+        raise TypeError(f"recipe: a {type(recipe).__name__}, expected one, as tl.backbones.make_recipe(224, …)")
     if not count_parameters([module]):
         raise ValueError("module: has no parameters, expected a network with weights")
     name = name or type(module).__name__
@@ -127,18 +122,13 @@ def make_backbone(module, recipe, *, stages=None, name=None, classifier="auto", 
 def call_factory(factory):
     """Return the module that a function makes, "package.module:function"; this runs the code of that package."""
     if factory.endswith(".pt2"):
-        raise ValueError(
-            f"factory: {factory!r}, a file of torch.export, whose reading can run code in it: name the function "
-            "that makes the module, or export it to ONNX"
-        )
+        found = f"{factory!r}, a file of torch.export, whose reading can run code in it"
+        raise ValueError(f"factory: {found}: name the function that makes the module, or export it to ONNX")
     place, _, function = factory.partition(":")
     try:
         found = getattr(importlib.import_module(place), function)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(
-            f"factory: {factory!r}, expected 'package.module:function' of a function that can be imported here "
-            f"({error}): put its file into the current folder, or install its package"
-        ) from error
+        raise ValueError(f"factory: {factory!r}, expected 'package.module:function' to import ({error})") from error
     return found()
 
 
@@ -152,13 +142,14 @@ def probe(backbone):
 def remake(given, saved, only_changes=False):
     """Return a backbone for a saved run, of a backbone or of a factory that the user gives."""
     made = dict(saved["made"])
-    if given is None and "config" in made:
-        return importlib.import_module("tlkit.backbones.text_networks").remake(saved, only_changes)
+    if given is None and "config" in made:  # a text encoder, whose pretrained weights the caller loads if need be
+        draw = importlib.import_module("tlkit.backbones.text_networks").draw
+        return None if only_changes else draw(saved["name"], made["config"], Recipe.of(saved["recipe"]), 0)
     if given is None:
+        factory = made["factory"] or "package.module:function"
         raise ValueError(
-            f"backbone: None, but the run's network {saved['name']!r} is one of your own: give it as a Backbone, or "
-            "its ONNX file, or the function that makes its module, whose code is then run, as in "
-            f"backbone={made['factory'] or 'package.module:function'!r}"
+            f"backbone: None, expected your own {saved['name']!r}: a Backbone, its ONNX file, or the function "
+            f"that makes its module, whose code is then run, as in backbone={factory!r}"
         )
     if isinstance(given, Backbone):
         return copy.deepcopy(given)
@@ -183,7 +174,8 @@ def check_remade(backbone, saved):
 def redraw_own(backbone, seed):
     """Return a copy of an own backbone with random weights, drawn by the `reset_parameters` of each layer."""
     if "config" in backbone.made:
-        return importlib.import_module("tlkit.backbones.text_networks").redraw(backbone, seed)
+        draw = importlib.import_module("tlkit.backbones.text_networks").draw
+        return draw(backbone.name, backbone.made["config"], backbone.recipe, seed)
     redrawn, drawn = copy.deepcopy(backbone), set()
     with Draws(seed):
         for module in redrawn.modules():
@@ -191,10 +183,7 @@ def redraw_own(backbone, seed):
                 module.reset_parameters()
                 drawn |= {id(value) for value in module.parameters()}
     if missing := [name for name, value in redrawn.named_parameters() if id(value) not in drawn]:
-        raise ValueError(
-            f"strategy: random weights are wanted, but no reset_parameters draws {missing[0]} of {backbone.name}: give "
-            "the module that holds it such a method, or leave out this strategy"
-        )
+        raise ValueError(f"strategy: random weights need a reset_parameters that draws {missing[0]} of {backbone.name}")
     redrawn.provenance = {**redrawn.provenance, "source": f"random weights, seed {seed}"}
     return redrawn
 
@@ -204,10 +193,8 @@ def _prepare(network, batch, classifier, output):
     try:
         values = network(batch)
     except Exception as error:  # of the user's code
-        raise ValueError(
-            f"recipe: the module fails for a batch of {tuple(batch.shape)}, the recipe's size and number of channels "
-            f"({type(error).__name__}: {error})"
-        ) from error
+        shape = f"a batch of {tuple(batch.shape)}, the recipe's size and number of channels"
+        raise ValueError(f"recipe: the module fails for {shape} ({type(error).__name__}: {error})") from error
     key = None
     if not torch.is_tensor(values):
         keys = list(values) if hasattr(values, "keys") else list(range(len(values)))
@@ -288,15 +275,9 @@ def _cut(root, batch, expected, classifier, stages):
         except Exception as error:  # of torch.fx or the user's code
             failures.append(f"{type(error).__name__}: {error}".partition("\n")[0])
     if wanted:
-        raise ValueError(
-            f"stages: {stages!r} can't be cut ({failures[0]}): name modules that are called one after the other, each "
-            "the first of its stage, or leave stages out"
-        )
+        raise ValueError(f"stages: {stages!r} can't be cut ({failures[0]}): name the first module of each stage")
     if not torch.equal(root(batch), expected):
-        raise ValueError(
-            f"classifier: {classifier!r} can't be left out, since more than it follows the features: give a module "
-            "that ends with the features, and classifier=None"
-        )
+        raise ValueError(f"classifier: {classifier!r} isn't all that follows the features: give a module without it")
     warn(
         f"module: {type(root.network).__name__} couldn't be cut ({failures[0]}), so it is one stage, {WHOLE!r}: frozen "
         "features and strategies that train all of it work, those that train single stages don't; name them by stages="

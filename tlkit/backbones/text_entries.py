@@ -7,7 +7,7 @@ holds 4 bits of each weight, and not the text of its licence.
 from tlkit.backbones.networks import Entry
 from tlkit.backbones.weights.wheels import list_members
 
-_FACTS = {
+FACTS = {
     "minilm": {
         "family": "BERT",
         "source": "sentence-transformers, all-MiniLM-L6-v2",
@@ -32,7 +32,7 @@ _FACTS = {
 
 def make_text_entry(name):
     """Return the `Entry` of an encoder; its recipe is known when its files are read."""
-    facts = _FACTS.get(name, {"family": "unknown", "source": name, "pretrained_on": "unknown"})
+    facts = FACTS.get(name, {"family": "unknown", "source": name, "pretrained_on": "unknown"})
     members = list_members().get(name, {})
     licence, size_mb, file = "unknown", None, "model.safetensors"
     if members:
@@ -50,8 +50,3 @@ def make_text_entry(name):
         fixed_size=False,
         **facts,
     )
-
-
-def list_text_entries():
-    """Return the `Entry` of each encoder that has a name of its own."""
-    return [make_text_entry(name) for name in _FACTS]

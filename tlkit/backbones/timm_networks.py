@@ -45,8 +45,7 @@ _SMALLEST_SIDE_PX, _CHECKED_SIDE_PX = 32, 64
 
 def find_timm_entry(name, weights="pretrained"):
     """Return the `Entry` of one of timm's networks, without costs, accuracy and year; its name is without the tag."""
-    # "pretrained" is the tag in the name, or else timm's default. A network without weights gets the tag "none", and
-    # only `weights=None` will load it.
+    # "pretrained" is the tag in the name, or timm's default. A network without weights gets "none" and loads as random.
     architecture, tag = _split(name)
     tags = _tags()[architecture]
     if weights != "pretrained":
@@ -97,9 +96,7 @@ def _split(name):
     architecture, _, tag = name.removeprefix(TIMM).partition(".")
     tags = _tags()
     if architecture not in tags:
-        raise ValueError(
-            f"name: {name!r:.80} is not a network of timm {timm.__version__}; {suggest(architecture, tags)}"
-        )
+        raise ValueError(f"name: {name!r:.80} is no network of timm {timm.__version__}; {suggest(architecture, tags)}")
     if tag and tag not in tags[architecture]:
         raise ValueError(f"name: {name!r} has no such weights in timm; {suggest(tag, tags[architecture])}")
     return architecture, tag
@@ -146,8 +143,7 @@ def _make_entry(architecture, tag):
         raise ValueError(f"name: the weights {tag!r} of 'timm:{architecture}' want {obstacle}; choose other weights")
     pretrained_on, kind = read_tag(architecture, tag) if tag else ("nothing", "general")
     file, url = _find_file(configuration) if tag else ("", None)
-    # As in `timm.data.create_transform`: the shorter side is rounded down. The size is the one of training, even if
-    # timm has tested the weights at a larger one.
+    # As in `timm.data.create_transform`: the shorter side is rounded down. The size is that of training, not of tests.
     side = configuration.input_size[1]
     size = math.floor(side / configuration.crop_pct), side
     mean, std = tuple(configuration.mean), tuple(configuration.std)

@@ -111,8 +111,7 @@ def _cut(network, classifier, calls):
 def group_blocks(network, calls):
     """Return (start, end, groups): the range of calls that are blocks, and the paths of each stage's blocks."""
     # The blocks are the module that holds most parameters in three calls or more; else numbered modules such as layer1
-    # to layer4; else all calls. More than 8 blocks are grouped: a stage ends when the map shrinks, or else the blocks
-    # are dealt into four groups of about the same number.
+    # to layer4; else all calls. More than 8 are grouped, by the size of the map, or else into four.
     paths = [path for path, _ in calls]
     tops = [path.partition(".")[0] for path in paths]
     n_parameters = {top: sum(value.numel() for value in network.get_submodule(top).parameters()) for top in tops}
@@ -183,8 +182,7 @@ def _holds_all(network, classifier, stages):
 @contextlib.contextmanager
 def _lively_weights(network):
     """Replace constant weights by random numbers while the cut is verified."""
-    # Norm layers and scales that begin with 0 or 1e-6 hide the layers behind them, so that parts in a wrong order would
-    # give the same features.
+    # Norm layers and scales that begin with 0 or 1e-6 hide the layers behind them, and so a wrong order of parts.
     constants = [(p, p.flatten()[0].clone()) for p in network.parameters() if p.numel() and (p == p.flatten()[0]).all()]
     generator = torch.Generator().manual_seed(1)
     for parameter, _ in constants:

@@ -25,8 +25,7 @@ class Claim:
     sentence : str
         What is claimed, and for which data and networks.
     expected : str or tuple of (float or None)
-        A verdict on the interval of the effect, such as "helps". Or the bounds, lowest and highest, between which the
-        whole interval has to lie, None for an open end.
+        A verdict on the effect's interval, such as "helps", or bounds for the interval, None for an open end.
     effect : str
         Name of the effect, for the axis of a figure.
     name, lesson, choices, path : str, str, dict of str to list, and Path
@@ -41,10 +40,8 @@ class Claim:
         - holds : bool
         - processor, version : str, of the machine and of tlkit
         - duration_s : float, of the measurement, which other claims may share
-    n_holding : int
-        Number of replications in which the claim holds.
-    rate : float
-        Their share, NaN if there are no replications yet.
+    n_holding, rate : int and float
+        Number of replications in which the claim holds, and their share, NaN without replications.
 
     Raises
     ------
@@ -136,8 +133,5 @@ def summarise_effect(name, result):
         return float(result), float(result), float(result)
     differences = np.asarray(result, dtype=float)
     if differences.ndim != 1 or len(differences) < 2:
-        raise ValueError(
-            f"{name}: its measurement returned {result!r}, expected at least two paired differences, one number or "
-            "(effect, low, high)"
-        )
+        raise ValueError(f"{name}: {result!r}, expected two or more differences, one number or (effect, low, high)")
     return float(differences.mean()), *map(float, t_interval(differences))

@@ -41,8 +41,7 @@ def measurement(choices: Mapping[str, Sequence], n_replications: int = 12, **cla
     choices : dict of str to sequence
         Levels of each choice that a careful researcher could make otherwise: text, numbers or booleans.
     n_replications : int
-        Number of combinations of choices, at least 10, that are replicated. Each level occurs equally often, as far
-        as possible. If there aren't more combinations, all are replicated.
+        Number of combinations of choices, at least 10, by default balanced over levels; all if there aren't more.
     **claims : Claim
         The claims by name. A name is that of a table, too.
 
@@ -73,9 +72,8 @@ def measurement(choices: Mapping[str, Sequence], n_replications: int = 12, **cla
     check_count("n_replications", n_replications, FEWEST_REPLICATIONS)
     replications = _draw_replications(levels, n_replications)
     if len(replications) < FEWEST_REPLICATIONS:
-        raise ValueError(
-            f"choices: {len(replications)} combinations, expected at least {FEWEST_REPLICATIONS}: add levels or choices"
-        )
+        n = len(replications)
+        raise ValueError(f"choices: {n} combinations, expected at least {FEWEST_REPLICATIONS}: add levels or choices")
 
     def register(function):
         path = Path(function.__code__.co_filename)

@@ -35,9 +35,7 @@ def replicate(*names, n_workers=1, again=False, progress=True):
     if cells:
         options = {"unit_of": _name, "units": "replications", "title": "replications", "on_result": _keep}
         options |= {"progress": progress, "n_workers": n_workers}
-        run_cells(
-            cells, lambda cell: measure(cell.measurement, cell.choices), lambda progress, in_fork: None, **options
-        )
+        run_cells(cells, lambda cell: measure(*cell), lambda progress, in_fork: None, **options)
     return show(*names)
 
 
@@ -47,10 +45,8 @@ def measure(measurement, choices):
     results = measurement.function(**choices)
     duration_s = time.perf_counter() - started
     if not isinstance(results, dict) or set(results) != set(measurement.claims):
-        raise ValueError(
-            f"{measurement.function.__name__}: it returned {sorted(results)}, expected a result for each of "
-            f"{sorted(measurement.claims)}"
-        )
+        name = measurement.function.__name__
+        raise ValueError(f"{name}: it returned {sorted(results)}, expected {sorted(measurement.claims)}")
     return {name: summarise_effect(name, result) for name, result in results.items()}, duration_s
 
 

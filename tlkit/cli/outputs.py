@@ -36,9 +36,7 @@ class Record:
                 _append(self._paths[name], write_csv(table, header=not self.n_runs))
             self.n_runs += 1
         except OSError as error:
-            warn(
-                f"a finished run couldn't be written to {self.folder} ({error.strerror}); the end tries it again",
-            )
+            warn(f"a finished run couldn't be written to {self.folder} ({error.strerror}); the end tries it again")
 
     def describe(self):
         """Return a text that says where the runs are."""

@@ -124,8 +124,7 @@ def compare(
         Labelled pictures; by default the bundled clip-art. With several labels per picture, the strategies are
         "linear_probe", "hand_made" and logistic probes, and tables have mean_average_precision instead of accuracy.
     strategies : list of str, Strategy or Probe
-        Two or more. "hand_made" is a ridge classifier without a network, on histograms of gradients and colours, or on
-        TF-IDF of texts, weighed by the training texts of each run.
+        Two or more. "hand_made" is a ridge classifier without a network, on gradients and colours or TF-IDF of texts.
     shots : int or list of int
         Training pictures per class; a class that has fewer gives all of them.
     seeds : int or list of int, default 5
@@ -140,8 +139,7 @@ def compare(
         Number of runs computed at a time, each in a process of about 300 MiB with its share of the processors. More
         than 1 needs Linux, and that this process hasn't used OpenVINO or a GPU. It may change the results' last bits.
     test : ImageSet, optional
-        A fixed test set, for example a published one: all runs are tested on it, and `images` are all for training. Its
-        classes must occur in `images`. Intervals then hold over seeds and test pictures.
+        A fixed test set: all runs are tested on it, and `images`, which have its classes, are all for training.
     on_run : callable, optional
         Called when a run ends, with its row of `runs` and its `predictions`, for example to write them to a file.
 

@@ -37,8 +37,7 @@ class LearningCurve:
         One row per number of shots and pair of strategies, each with every one before it:
 
         - strategy (str), baseline (str), shots (int): identify the row.
-        - gain, gain_low, gain_high (float): accuracy of the strategy minus that of the baseline, paired by seed as in
-          `transfer_gain`. Each interval holds with 95 % confidence by itself.
+        - gain, gain_low, gain_high (float): as in `transfer_gain`; each interval holds with 95 % by itself.
         - n_seeds (int), verdict (str): number of seeds, and conclusion from the interval.
     crossings : DataFrame
         One row per change of the leading strategy, or one per pair if there is none:
@@ -83,8 +82,7 @@ class LearningCurve:
             One row per strategy:
 
             - strategy (str): name of the strategy.
-            - shots (float): training pictures per class; NaN if the accuracy isn't reached, or already passed at the
-              smallest number of shots.
+            - shots (float): training pictures per class; NaN if the accuracy isn't reached, or always passed.
             - shots_low, shots_high (float): bounds of the 95 % interval; NaN if open.
 
         Raises
@@ -129,10 +127,8 @@ class LearningCurve:
         seeds = self.table["n_seeds"].max()
         text = f"LearningCurve({', '.join(strategies)}; {', '.join(map(str, shots))} shots; {seeds} seeds)"
         for row in self.crossings[self.crossings["verdict"] == CROSSES].itertuples():
-            text += (
-                f"\n{row.ahead_after} overtakes {row.ahead_before} at {row.shots:.1f} shots "
-                f"({row.shots_low:.1f} to {row.shots_high:.1f})"
-            )
+            range_ = f"({row.shots_low:.1f} to {row.shots_high:.1f})"
+            text += f"\n{row.ahead_after} overtakes {row.ahead_before} at {row.shots:.1f} shots {range_}"
         return text
 
 

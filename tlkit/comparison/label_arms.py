@@ -22,10 +22,8 @@ class LabelArmRunner(ArmRunner):
         self.probes |= {HAND_MADE: Probe("logistic", name=HAND_MADE)} if HAND_MADE in arms else {}
         for name, probe in self.probes.items():
             if probe is None or probe.kind != "logistic":
-                raise ValueError(
-                    f"strategies: {name!r}, but several labels per picture are only compared by 'linear_probe', "
-                    "tl.Probe('logistic', …) and 'hand_made'"
-                )
+                kinds = "'linear_probe', tl.Probe('logistic', …) or 'hand_made'"
+                raise ValueError(f"strategies: {name!r}, but several labels per picture are only compared by {kinds}")
 
     def __call__(self, cell):
         """Return (MultiLabelEvaluation, its score and costs as a dict) of a run."""
@@ -47,9 +45,8 @@ def compare_labels(summarise, inputs, on_run=None, **settings):
     worth = None if len({cell.fold for cell, _ in results}) > 1 else pd.concat(map(_list_worth, results))
     runs, predictions = _tabulate(results)
     comparison = summarise(runs.rename(columns={SCORE: "accuracy"}).assign(balanced_accuracy=np.nan), worth)
-    table = comparison.table.drop(columns="balanced_accuracy").rename(
-        columns=lambda name: name.replace("accuracy", SCORE)
-    )
+    table = comparison.table.drop(columns="balanced_accuracy")
+    table = table.rename(columns=lambda name: name.replace("accuracy", SCORE))
     return dataclasses.replace(comparison, runs=runs, predictions=predictions, table=table)
 
 

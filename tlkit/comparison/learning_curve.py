@@ -40,8 +40,7 @@ def learning_curve(
     strategies : list of str, Strategy or Probe
         One or more. For example, `tl.Probe("ridge", stage="stage3")` is a ridge classifier on the output of a stage.
     shots : list of int or "all"
-        Training pictures per class; a class that has fewer gives all of them. "all" takes every training picture; the
-        tables then give the number of pictures of the largest class.
+        Training pictures per class, at most all it has; "all" is shown as the number of the largest class.
     seeds : int or list of int, default 5
         A number n stands for 0 to n - 1. Use each fold equally often: 5, 10, 15.
     image_size_px, progress : int and bool

@@ -1,7 +1,6 @@
 """One runner for all comparisons: it runs cells here and in worker processes, and keeps whole units on Ctrl-C.
 
-A cell is a small record that describes one run. The runner knows nothing of strategies or domains. Without torch,
-unless there are workers.
+A cell is a small record that describes one run. Without torch, unless there are workers.
 """
 
 import contextlib
@@ -39,9 +38,8 @@ def tabulate(results, columns):
 
 def share_cells(cells, run, prepare, *, n_workers, may_fork=None, progress=False, bar=None):
     """Yield (index, run(cell)) of each cell as it ends, of this process and of forked ones."""
-    # `prepare(progress, in_fork)` computes features that runs share. Features on disk come from a process of its own,
-    # which frees its memory before workers start. The workers are forked before this process itself prepares, since
-    # OpenVINO's threads don't survive a fork.
+    # `prepare(progress, in_fork)` computes features that runs share. A process of its own writes those on disk and
+    # frees its memory. This one prepares after the workers are forked, since OpenVINO's threads don't survive a fork.
     forked = [index for index, cell in enumerate(cells) if may_fork is None or may_fork(cell)]
     own = sorted(set(range(len(cells))) - set(forked))
     n_helpers = max(0, min(n_workers, len(forked)) - 1)

@@ -1,7 +1,6 @@
 """Worker processes that are forked from this one and share its work. Without torch until one is started.
 
-Pools of the standard library or joblib don't fit: the parent waits while their workers run, or the workers start
-without what is in memory. Either way they take half a GiB more.
+Pools of the standard library or joblib don't fit: they start without what is in memory, or let the parent wait.
 """
 
 import concurrent.futures
@@ -34,10 +33,7 @@ def check_workers(n_workers):
     torch = sys.modules.get("torch")
     used = ["OpenVINO"] * ("openvino" in sys.modules) + ["a GPU"] * bool(torch and torch.cuda.is_initialized())
     if n_workers > 1 and used:
-        raise ValueError(
-            f"n_workers: {n_workers}, but this process has used {' and '.join(used)}, which forked processes can't "
-            "share: start the comparison first in a new process, or use n_workers=1"
-        )
+        raise ValueError(f"n_workers: {n_workers}, but this process has used {' and '.join(used)}: start in a new one")
     return n_workers
 
 

@@ -95,17 +95,13 @@ def _take(client, running, done, unfit):
     item, status = running.pop(task), task.status
     task.release()
     if isinstance(answer, CancelledError) or status == "cancelled":
-        raise ConnectionError(
-            f"client: the scheduler at {client.scheduler.address} is gone; finished work is kept: start the cluster "
-            "again, and repeat the call for the rest"
-        )
+        address = client.scheduler.address
+        raise ConnectionError(f"client: the scheduler at {address} is gone: start it again, and repeat the call")
     if status == "error":
         error = answer[1]
         if isinstance(error, distributed.KilledWorker):
-            error = RuntimeError(
-                f"{error.allowed_failures + 1} workers ended while they ran this, the last "
-                f"{error.last_worker.address}, perhaps since memory ran out: see the logs of the workers"
-            )
+            ended = f"{error.allowed_failures + 1} workers ended running this, the last {error.last_worker.address}"
+            error = RuntimeError(f"{ended}, perhaps since memory ran out: see the logs of the workers")
         return item, error
     kind, result, given, worker = pickle.loads(answer)
     for category, message in given:

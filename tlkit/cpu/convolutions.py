@@ -12,8 +12,7 @@ MAX_ROWS = 2_000
 class QuickConvolutions(TorchFunctionMode):
     """Compute 1 × 1 and small depthwise float32 convolutions faster, with the same results up to rounding."""
 
-    # A function mode intercepts torch.conv2d for all modules without changing them. Convolutions of other kinds, and
-    # maps that aren't channels last, go to torch as usual.
+    # A function mode intercepts torch.conv2d; other kinds, and maps that aren't channels last, go to torch as usual.
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         if func is torch.conv2d:

@@ -7,8 +7,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-# Common functions that draw nothing, and functions that take a generator. All others are examined while they run, so a
-# name that is missing here only costs time.
+# Common functions that draw nothing, or take a generator. All others are examined while they run, which costs time.
 _DETERMINISTIC = """
 __deepcopy__ __eq__ __get__ __getitem__ __len__ __setitem__ _assert adaptive_avg_pool2d add add_ avg_pool2d batch_norm
 cat chunk clone contiguous conv2d cross_entropy detach dim div einsum expand flatten float gelu hardsigmoid hardswish
@@ -111,10 +110,7 @@ class _Operations(TorchDispatchMode):
             return given["input"] * kept / (1 - given["p"]), kept
         if not any(given.get(rate) for rate in _RATES):
             return func(*args, **kwargs)
-        raise RuntimeError(
-            f"{func} draws random numbers from torch's process-wide state, which other threads change: take a dropout "
-            "rate of 0 there, or another layer"
-        )
+        raise RuntimeError(f"{func} draws from torch's random state, which is shared: take a dropout rate of 0 there")
 
 
 def _find_device(args, kwargs):

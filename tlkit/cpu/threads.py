@@ -18,17 +18,14 @@ _PAUSE_SOFT = 1  # omp_pause_resource_t in OpenMP's omp.h: threads end, settings
 @contextlib.contextmanager
 def default_states():
     """Set aside the user's grad mode, autocast, default device and NumPy's error states; a decorator too."""
-    # All of these belong to the calling thread and are put back, so no other thread notices. The default dtype belongs
-    # to the whole process and can't be changed for a moment only.
+    # All of these belong to the calling thread and are put back; the default dtype belongs to the whole process.
     with np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"), contextlib.ExitStack() as entered:
         if "torch" in sys.modules:  # otherwise nobody has set one of its states
             import torch
 
             if torch.get_default_dtype() != torch.float32:
-                raise RuntimeError(
-                    f"torch.get_default_dtype() is {torch.get_default_dtype()}, but tlkit's networks are float32: call "
-                    "torch.set_default_dtype(torch.float32) first, and give tensors of your own their dtype"
-                )
+                given = f"torch.get_default_dtype() is {torch.get_default_dtype()}"
+                raise RuntimeError(f"{given}, expected float32, as of tlkit's networks: call torch.set_default_dtype")
             for device_type in filter(torch.is_autocast_enabled, ("cpu", "cuda")):
                 entered.enter_context(torch.autocast(device_type, enabled=False))
             if torch.get_default_device().type != "cpu":

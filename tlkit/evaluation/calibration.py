@@ -26,10 +26,8 @@ class Calibration:
         Error of perfectly calibrated probabilities on the same pictures, by simulation: mean and 95 % quantile.
     confidence, accuracy : float
         Mean probability of the predicted class, and share of pictures predicted correctly.
-    table : DataFrame
-        The reliability table, see `tabulate_reliability`.
-    n, binning : int and {"width", "mass"}
-        Number of pictures, and the kind of bins.
+    table, n, binning : DataFrame, int and {"width", "mass"}
+        The reliability table, see `tabulate_reliability`, the number of pictures, and the kind of bins.
 
     Examples
     --------

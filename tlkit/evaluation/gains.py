@@ -46,8 +46,7 @@ def transfer_gain(
     runs : DataFrame
         One row per run, with the columns strategy, shots, seed, fold, accuracy.
     predictions : DataFrame, optional
-        One row per run and test picture, with the columns strategy, shots, seed, picture, group, label, predicted.
-        Required if all seeds are tested on one fold.
+        One row per run and test picture, as in `Comparison.predictions`. Required if all seeds test one fold.
     baseline : str, default "from_scratch"
         The strategy that the others are compared with.
     simultaneous : bool, default True

@@ -18,10 +18,8 @@ class MultiLabelEvaluation:
     ----------
     probabilities, labels : ndarray of shape (n, n_labels)
         Predicted probability of each label, and 1 if a picture has it, else 0.
-    classes : list of str
-        Names of the labels.
-    names, groups : ndarray of str, shape (n,)
-        Names and groups of the pictures.
+    classes, names, groups : list of str, and two ndarrays of str, shape (n,)
+        Names of the labels, and names and groups of the pictures.
 
     Examples
     --------
@@ -81,8 +79,7 @@ def evaluate_labels(probabilities, images):
 
 
 # The score is no mean over pictures, so the delete-a-group jackknife (Kott 2001) shows how far it depends on each
-# group. Pseudo-values behave as the scores of single pictures do: their mean is the score, and the variance of their
-# mean is that of the score.
+# group. The mean of its pseudo-values is the score, and the variance of their mean is that of the score.
 def list_pseudo_values(evaluation):
     """Return the pseudo-values (n_blocks,) of the mean average precision, one per block of whole groups."""
     numbers = np.unique(evaluation.groups, return_inverse=True)[1]

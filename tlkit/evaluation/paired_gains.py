@@ -57,24 +57,20 @@ def pair_arms(runs, predictions, strategy, baseline, shots):
     _check_once("runs", here, ["strategy", "shots", "seed", "fold"])
     if not np.isfinite(here["accuracy"]).all():
         raise ValueError(f"runs: an accuracy of {strategy} or {baseline} is NaN or infinite, expected 0 to 1")
-    paired = here[here["strategy"] == strategy].merge(
-        here[here["strategy"] == baseline], on=["seed", "fold"], suffixes=("", "_baseline")
-    )
+    one, other = (here[here["strategy"] == name] for name in (strategy, baseline))
+    paired = one.merge(other, on=["seed", "fold"], suffixes=("", "_baseline"))
     if paired.empty:
         raise ValueError(f"runs: {strategy} at {shots} shots shares no seed and fold with {baseline}")
     paired = paired.sort_values("seed")
     gains, folds = (paired["accuracy"] - paired["accuracy_baseline"]).to_numpy(), paired["fold"].to_numpy()
     counts = paired["fold"].value_counts()
     if len(gains) > 1 and len(counts) == 1 and predictions is None:
-        raise ValueError(
-            "predictions: None, but all seeds were tested on one fold, so the interval needs them: pass "
-            "comparison.predictions, or test on several folds"
-        )
+        raise ValueError("predictions: None, but all seeds were tested on one fold: pass comparison.predictions")
     if counts.min() != counts.max():
         warn(
             f"{strategy}: folds are used unequally ({counts.to_dict()}); each fold has the same weight in the gain, "
             "which therefore differs from the difference of the mean accuracies: use a multiple of the number of folds "
-            "as number of seeds",
+            "as number of seeds"
         )
     if counts.max() > 1 and predictions is not None:
         return PairedGains(gains, folds, *_find_differences(predictions, strategy, baseline, shots, paired["seed"]))

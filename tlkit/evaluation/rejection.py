@@ -94,14 +94,12 @@ def fit_rejection(features: Features, share: float = 0.05, learned: Features | N
     """Fit a score of familiarity to pictures of known classes, and judge it on left-out classes.
 
     Familiarity is minus the Mahalanobis distance [1]_ of the features to the nearest class mean. Means and covariance
-    are those of other pictures than the measured ones. To judge it, each class is left out of them in turn. A tuned
-    network has still learned that class, so new classes can be harder to recognise.
+    are those of other pictures. To judge it, each class is left out of them in turn, though not of a tuned network.
 
     Parameters
     ----------
     features, share : Features and float
-        Features of held-out pictures, which a tuned network must not have learned; and the share of known pictures to
-        reject by default, 0 to 1.
+        Features of held-out pictures that no tuned network has learned, and the share of known pictures to reject.
     learned : Features, optional
         Features of the training pictures, which then give means and covariance; by default other folds of `features`
         do, which keep groups together. A tuned network needs them if few pictures were held out.
@@ -111,11 +109,9 @@ def fit_rejection(features: Features, share: float = 0.05, learned: Features | N
     Rejection
         An object with these attributes:
 
-        - score (str), tensors (dict of str to ndarray of float32): "mahalanobis", with the "centres" of the classes and
-          the "directions" along which distances count less.
+        - score (str), tensors (dict of str to ndarray): "mahalanobis", with "centres" and discounted "directions".
         - known (list of float), default_share (float): sorted familiarity of the held-out pictures, and the share.
-        - left_out (list of dict): class, n, auroc and false_acceptance of each class when it was unknown. The last is
-          the share of its pictures that would be accepted.
+        - left_out (list of dict): class, n, auroc and false_acceptance (share accepted) of each class when left out.
         - auroc, false_acceptance (float or None): means over these classes; None with fewer than three classes.
 
     Raises
@@ -127,8 +123,7 @@ def fit_rejection(features: Features, share: float = 0.05, learned: Features | N
     ----------
     .. [1] Lee, Lee, Lee and Shin 2018, A simple unified framework for detecting out-of-distribution samples and
        adversarial attacks. As in Mueller and Hein 2025, Mahalanobis++, features are first scaled to length 1. Our
-       covariance is that of the pictures in 128 directions, plus the mean variance in all: few pictures determine no
-       more, and the tensors stay below 2 MiB.
+       covariance is that of the pictures in 128 directions, plus the mean variance in all; it stays below 2 MiB.
 
     Examples
     --------
@@ -145,10 +140,8 @@ def fit_rejection(features: Features, share: float = 0.05, learned: Features | N
     counts, n_groups = np.bincount(source.labels, minlength=len(features.classes)), len(np.unique(groups))
     n_needed, n_folds = int(np.ceil(1 / share - 1 - 1e-9)) if share else 1, min(N_FOLDS, counts.max(), n_groups)
     if len(labels) < n_needed or (learned is None and n_folds < 2):
-        raise ValueError(
-            f"images: {len(labels)} pictures in {n_groups} groups, expected at least {n_needed} pictures to reject a "
-            f"share of {share:g}, two of a class and two groups: add pictures, or take a larger share"
-        )
+        counts = f"images: {len(labels)} pictures in {n_groups} groups, expected {n_needed} or more in several"
+        raise ValueError(f"{counts} to reject a share of {share:g}: add pictures, or take a larger share")
     if absent := [name for name, count in zip(features.classes, counts, strict=True) if not count]:
         warn(f"images: none of class {', '.join(absent)}, whose pictures will look unfamiliar: add some")
     values, source_values = (normalise(part.values.astype(np.float64)) for part in (features, source))

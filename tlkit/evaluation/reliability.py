@@ -5,7 +5,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from tlkit.arguments import check_count, check_known, check_predictions
-from tlkit.evaluation.share_intervals import percentile_interval, wilson_interval
+from tlkit.evaluation.intervals import percentile_interval, wilson_interval
 
 N_BINS = 15
 BINNINGS = ("width", "mass")
@@ -24,14 +24,12 @@ def measure_calibration_error(
     n_bins : int, default 15
         Number of bins.
     binning : {"width", "mass"}, default "width"
-        Bins of equal width from 0 to 1, each with its upper edge; or bins between quantiles of the confidences, so
-        that each has about equally many pictures. Equal confidences share a bin.
+        Bins of equal width from 0 to 1, each with its upper edge; or with about equally many pictures.
 
     Returns
     -------
     float
-        The error, 0 to 1, with bins weighted by their number of pictures. With few pictures it is well above 0 for
-        any network; `measure_calibration` takes this into account.
+        The error, 0 to 1, weighted by pictures; high for any network on few pictures, see `measure_calibration`.
 
     Raises
     ------

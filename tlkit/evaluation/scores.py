@@ -92,13 +92,10 @@ class Evaluation:
     ----------
     probabilities, labels : ndarray of shape (n, n_classes), and of int64, shape (n,)
         Predicted probabilities, and true classes as their columns.
-    classes : list of str
-        Names of the classes.
-    names, groups : ndarray of str, shape (n,)
-        Names and groups of the pictures.
+    classes, names, groups : list of str, and two ndarrays of str, shape (n,)
+        Names of the classes, and names and groups of the pictures.
     n_looks : int
-        Number of times that the same run was evaluated on this test set. If a setting is chosen by the test score
-        after many looks, the score is too optimistic.
+        Number of evaluations of the run on this test set. A setting chosen after many looks scores too well.
     transductive : bool, default False
         Whether the network was adapted, without labels, to pictures of this set. On other pictures it may score lower.
 
@@ -162,10 +159,8 @@ class Evaluation:
     def __repr__(self):
         looks = "" if self.n_looks == 1 else f", look number {self.n_looks} at this test set"
         adapted = ", transductive: adapted to pictures of this set" if self.transductive else ""
-        return (
-            f"Evaluation({len(self.labels)} pictures: accuracy {self.accuracy:.3f}, "
-            f"balanced {self.balanced_accuracy:.3f}{looks}{adapted})"
-        )
+        shown = f"accuracy {self.accuracy:.3f}, balanced {self.balanced_accuracy:.3f}{looks}{adapted})"
+        return f"Evaluation({len(self.labels)} pictures: {shown}"
 
 
 def count_confusion(labels, predicted, n_classes):
@@ -209,6 +204,5 @@ def evaluate_probabilities(
         several = importlib.import_module("tlkit.evaluation.multilabel_evaluation")
         return several.evaluate_labels(probabilities, images)
     probabilities = check_probabilities(probabilities)
-    return Evaluation(
-        probabilities, images.labels, list(images.classes), images.names, images.groups, n_looks, transductive
-    )
+    given = images.labels, list(images.classes), images.names, images.groups
+    return Evaluation(probabilities, *given, n_looks, transductive)

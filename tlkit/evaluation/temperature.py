@@ -18,8 +18,7 @@ def fit_temperature(probabilities: ArrayLike, labels: ArrayLike) -> float:
     Parameters
     ----------
     probabilities : array-like of shape (n, n_classes)
-        Predicted probabilities of pictures that belong to neither the training nor the test set. Apply softmax if you
-        have a network's scores (logits).
+        Predicted probabilities (the softmax of scores) of pictures of neither the training nor the test set.
     labels : array-like of int, shape (n,)
         True classes, as columns of `probabilities`.
 
@@ -36,8 +35,7 @@ def fit_temperature(probabilities: ArrayLike, labels: ArrayLike) -> float:
     Warns
     -----
     UserWarning
-        If the log loss has its minimum beyond 0.01 or 100: every picture is predicted correctly, or the predictions
-        are no better than chance.
+        If the log loss has its minimum beyond 0.01 or 100, as if all predictions are correct, or none beats chance.
 
     Notes
     -----
@@ -58,10 +56,8 @@ def fit_temperature(probabilities: ArrayLike, labels: ArrayLike) -> float:
     probabilities, labels = check_predictions(probabilities, labels)
     of_truth = probabilities[np.arange(len(labels)), labels]
     if n_ruled_out := int((of_truth == 0).sum()):
-        raise ValueError(
-            f"probabilities: 0 for the true class of {n_ruled_out} of {len(labels)} pictures, which no temperature "
-            "changes; remove these pictures, or use a head that gives no class probability 0 (not 'knn')"
-        )
+        counts = f"probabilities: 0 for the true class of {n_ruled_out} of {len(labels)} pictures"
+        raise ValueError(f"{counts}, which no temperature changes: take a head that isn't 'knn'")
     scores = _find_scores(probabilities)
     finite = np.where(np.isfinite(scores), scores, 0.0)  # 0 × -inf would be NaN
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tlkit import __version__
-from tlkit.evaluation.share_intervals import wilson_interval
+from tlkit.evaluation.intervals import wilson_interval
 from tlkit.names import format_strategy, make_printable
 from tlkit.storage import written_whole
 
@@ -167,11 +167,9 @@ def describe_test(evaluation):
     """Return the scores of an `Evaluation` with 95 % intervals, as plain values for a report."""
     confusion = evaluation.confusion
     n_right, sizes = np.diagonal(confusion), confusion.sum(axis=1)
-    recalls, lows, highs = np.transpose(
-        [(right / n, *wilson_interval(int(right), int(n))) for right, n in zip(n_right, sizes, strict=True) if n]
-    )
-    # Zou and Donner 2008 (Construction of confidence limits about effect measures): the distances of the classes' own
-    # limits are added as standard errors are, to each side apart.
+    known = [(right, n) for right, n in zip(n_right, sizes, strict=True) if n]
+    recalls, lows, highs = np.transpose([(right / n, *wilson_interval(int(right), int(n))) for right, n in known])
+    # Zou and Donner 2008 (Construction of confidence limits about effect measures), to each side apart.
     below, above = (np.sqrt(((recalls - limits) ** 2).sum()) / len(recalls) for limits in (lows, highs))
     low, high = wilson_interval(int(n_right.sum()), int(sizes.sum()))
     return {

@@ -45,10 +45,7 @@ def export_run(run, folder, kind, pictures=None, progress=True):
     name, bound = KINDS[kind]
     module = importlib.import_module(f"tlkit.export.{name}")
     facts = {"kind": kind, "model": None, "sha256": None, "classes": list(run.classes)}
-    facts |= {
-        "recipe": run.backbone.recipe.describe(),
-        "rejection": run.rejection and run.rejection.describe(),
-    }
+    facts |= {"recipe": run.backbone.recipe.describe(), "rejection": run.rejection and run.rejection.describe()}
     above = next(path for path in folder.parents if path.exists())
     with (
         show_progress(3, f"{kind} export", "step", progress) as bar,

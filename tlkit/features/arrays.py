@@ -16,10 +16,8 @@ def check_rows(argument, values, hint=""):
     """Return the features of one domain as float64 (n, d) with n at least 2 and d at least 1."""
     values = np.asarray(values)
     if values.ndim != 2 or values.dtype.kind not in "fiu":
-        raise TypeError(
-            f"{argument}: shape {values.shape} of type {values.dtype}, expected (n, d) numbers, one row of features "
-            f"per picture; {hint}Features keep them in .values"
-        )
+        found = f"shape {values.shape} of type {values.dtype}, expected (n, d) numbers, one row of features per picture"
+        raise TypeError(f"{argument}: {found}; {hint}Features keep them in .values")
     if len(values) < 2 or not values.shape[1]:
         raise ValueError(f"{argument}: shape {values.shape}, expected at least two pictures and one feature")
     values = values.astype(np.float64, copy=False)
@@ -31,10 +29,8 @@ def check_pair(source, target):
     """Return the features of two domains, (n, d) and (m, d), as float64; both need the same d."""
     source, target = check_rows("source", source), check_rows("target", target)
     if source.shape[1] != target.shape[1]:
-        raise ValueError(
-            f"target: {target.shape[1]} features per picture, expected {source.shape[1]} as in the source: take both "
-            "from the same backbone and stage"
-        )
+        found = f"{target.shape[1]} features per picture, expected {source.shape[1]} as in the source"
+        raise ValueError(f"target: {found}: take both from the same backbone and stage")
     return source, target
 
 
@@ -59,16 +55,12 @@ def check_labels(labels, argument="labels", n_rows=None):
     """Return labels (n,) int or str as (n,) int64 from 0 in sorted order, and the number of different ones."""
     given = read_labels(argument, labels)
     if given.ndim != 1:
-        raise TypeError(
-            f"{argument}: shape {given.shape}, expected (n,), one class per picture; were the arguments swapped?"
-        )
+        found = f"shape {given.shape}, expected (n,), one class per picture"
+        raise TypeError(f"{argument}: {found}; were the arguments swapped?")
     if not len(given):
         raise ValueError(f"{argument}: none, expected the class of at least one picture")
     if given.dtype.kind not in "iuUb":
-        raise TypeError(
-            f"{argument}: values of type {given.dtype}, expected whole numbers or names of classes; "
-            "if they are class indices, convert them with .astype(int)"
-        )
+        raise TypeError(f"{argument}: values of type {given.dtype}, expected whole numbers or names: use .astype(int)")
     if n_rows is not None and len(given) != n_rows:
         raise ValueError(f"{argument}: {len(given)}, expected {n_rows}, one per picture")
     present, indices = np.unique(given, return_inverse=True)

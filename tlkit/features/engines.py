@@ -1,7 +1,6 @@
 """Engines that run a frozen network forward: OpenVINO or torch, on a CPU or a GPU. Without torch until one is opened.
 
-All engines compute batches of one fixed size and fill up the last one with zeros. So the features of a picture don't
-depend on the other pictures in its batch.
+All engines fill up the last batch with zeros, so that a picture's features don't depend on others in its batch.
 """
 
 import collections
@@ -84,8 +83,7 @@ def find_arithmetic(engine, precision):
 
 def open_engine(engine, network, output, precision):
     """Return an engine with `batch_size` and `run` for one `Output` of a `FrozenNetwork`."""
-    # `run` takes an iterable of batches (batch_size, *recipe.crop_shape) and yields (batch_size, *output.shape)
-    # float32 for each, in order.
+    # `run` turns an iterable of batches (batch_size, *recipe.crop_shape) into (batch_size, *output.shape) float32.
     if engine == "openvino":
         from tlkit.features.openvino_engine import open_openvino
 

@@ -53,13 +53,11 @@ def extract_features(
     engine : {"auto", "openvino", "torch", "cuda"}
         Software that runs the network. "auto" is an NVIDIA GPU if torch can use one, else OpenVINO, else torch.
     precision : {"exact", "fast"}
-        "exact" computes in float32, equal on every machine within 1e-4 of the features' scale. "fast" computes in
-        bfloat16 if the processor can, on JPEG pictures decoded at a reduced size.
+        "exact" is float32, equal on all machines within 1e-4; "fast" is bfloat16, on JPEG decoded at a reduced size.
     cache, progress : bool
         Keep the features on disk and reuse them, except those of a network with hooks or replaced methods; show a bar.
     stage, pooled : str or negative int, optional, and bool
-        Stage whose output is taken instead of the network's features, and whether its mean over the spatial axes is
-        taken. If not, maps are returned, without `stage` those of the last stage.
+        Stage whose output is taken, by default the last, and whether its mean over spatial axes is taken, or else maps.
     report : callable, optional
         Is called with the number of newly computed pictures; an exception in it ends the extraction like Ctrl-C.
 
@@ -137,9 +135,7 @@ def find_network(backbone):
     if isinstance(backbone, str):
         return FrozenNetwork.named(backbone)
     if not hasattr(backbone, "fingerprint"):
-        raise TypeError(
-            f"backbone: a {type(backbone).__name__}, expected a Backbone, as load_backbone makes it, or its name"
-        )
+        raise TypeError(f"backbone: a {type(backbone).__name__}, expected a Backbone, as of load_backbone, or its name")
     return FrozenNetwork.of(backbone)
 
 

@@ -78,10 +78,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : ImageSet or sequence of pictures
-            Pictures, which are not read.
-        y : object
-            Ignored.
+        X, y : object
+            Ignored; pictures aren't read.
 
         Returns
         -------
@@ -105,8 +103,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : ImageSet, or sequence of paths, PIL pictures, uint8 arrays or (picture, label)
-            Pictures. One array (n, height, width, 3), or (n, height, width) of gray pictures, is accepted too. Labels
-            are ignored.
+            Pictures, whose labels are ignored; or one array (n, height, width, 3), or (n, height, width) of gray ones.
 
         Returns
         -------
@@ -157,15 +154,12 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
     def _check_backbone(self):
         """Raise TypeError if the backbone is none, ValueError if it is loaded but has weights or a size set."""
         if not hasattr(self.backbone, "fingerprint"):
-            raise TypeError(
-                f"backbone: a {type(self.backbone).__name__}, expected a Backbone, as load_backbone makes it, or a name"
-            )
+            kind = type(self.backbone).__name__
+            raise TypeError(f"backbone: a {kind}, expected a Backbone, as load_backbone makes it, or a name")
         for argument, default in (("weights", "pretrained"), ("image_size_px", None)):
             if getattr(self, argument) != default:
-                raise ValueError(
-                    f"{argument}: {getattr(self, argument)!r}, expected {default!r}, since the backbone is loaded "
-                    "already: give it to load_backbone, or name the backbone"
-                )
+                found = f"{getattr(self, argument)!r}, expected {default!r}, since the backbone is loaded already"
+                raise ValueError(f"{argument}: {found}: give it to load_backbone, or name the backbone")
 
     def __sklearn_is_fitted__(self):
         return True

@@ -51,9 +51,7 @@ class FeatureShards:
     def __init__(self, folder: str | os.PathLike, stems: Sequence[str] | None = None):
         self.folder = Path(os.path.abspath(Path(folder).expanduser()))
         if not (self.folder / KEY_NAME).is_file():
-            raise FileNotFoundError(
-                f"folder: {self.folder} holds no {KEY_NAME}, expected one that extract_shards wrote"
-            )
+            raise FileNotFoundError(f"folder: {self.folder} holds no {KEY_NAME}, expected one of extract_shards")
         self.provenance = json.loads((self.folder / KEY_NAME).read_text(encoding="utf-8"))
         names = sorted(path.name.removesuffix(RECORD) for path in self.folder.glob(f"*{RECORD}"))
         self.stems = names if stems is None else list(stems)

@@ -19,10 +19,8 @@ class Features:
         Pooled features, or the maps of a stage.
     labels : (n_samples,) ndarray of int64
         Indices into `classes`; or (n_samples, n_labels) of 0 and 1 if pictures have several labels.
-    classes : list of str
-        Class names.
-    names, groups : (n_samples,) ndarray of str
-        Names and groups of the pictures, as in their `ImageSet`.
+    classes, names, groups : list of str, and two (n_samples,) ndarrays of str
+        Class names, and names and groups of the pictures, as in their `ImageSet`.
     provenance : dict of str to str
         Origin of the values: backbone, fingerprint of its weights, engine, precision and software.
 
@@ -65,9 +63,8 @@ class Features:
         rows = np.arange(len(self))[index]
         if rows.ndim != 1:
             raise TypeError(f"index: {index!r}, expected a slice, indices or a mask; .values[i] is one row")
-        return dataclasses.replace(
-            self, values=self.values[rows], labels=self.labels[rows], names=self.names[rows], groups=self.groups[rows]
-        )
+        columns = {name: getattr(self, name)[rows] for name in ("values", "labels", "names", "groups")}
+        return dataclasses.replace(self, **columns)
 
     def __repr__(self):
         made = f"{self.provenance['backbone']}, {self.provenance['engine']}"

@@ -1,7 +1,6 @@
 """A frozen network for feature extraction; torch is imported only if the network itself must run.
 
-After a published network has been loaded once, its stages and the fingerprint of its weights are recorded on disk.
-Later calls by name then use its converted form without torch.
+A published network's stages and fingerprint are recorded, so that its converted form is found without torch.
 """
 
 import contextlib
@@ -155,8 +154,7 @@ def _find_record(name, weights, image_size_px):
 
 def find_spatial_axes(shape):
     """Return the axes that are positions in the picture, of a stage's output shape (n, …) for square pictures."""
-    # Most networks give (n, channels, side, side), Swin (n, side, side, channels), and ViT (n, tokens, channels) with
-    # the class token among the tokens. (n, channels) has no spatial axes.
+    # Most networks give (n, channels, side, side), Swin (n, side, side, channels), ViT (n, tokens, channels).
     if len(shape) == 4:
         return (1, 2) if shape[1] == shape[2] != shape[3] else (2, 3)
     return tuple(range(1, len(shape) - 1))

@@ -12,9 +12,8 @@ _N_TERMS = 10_000  # the most frequent ones
 
 def extract_hand_made(images, image_size_px=96, progress=False):
     """Return `Features` of pictures: histograms of oriented gradients and of colours, each half with length 1."""
-    # Gradients as in Dalal and Triggs 2005 (Histograms of oriented gradients for human detection), with cells of 16 px
-    # and blocks of 2 × 2 cells. Colours are a histogram of 4 × 4 × 4 bins of red, green and blue; the square roots of
-    # the shares (Hellinger) keep large uniform areas from dominating.
+    # Gradients as in Dalal and Triggs 2005 (Histograms of oriented gradients for human detection), and a histogram of 4
+    # × 4 × 4 bins of colours, whose square roots (Hellinger) keep large uniform areas from dominating.
     from PIL import Image
     from skimage.feature import hog
 

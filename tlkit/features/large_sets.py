@@ -63,18 +63,15 @@ def extract_shards(
     engine, precision : str
         As in `extract_features`.
     label : str or callable, optional
-        Labels to keep: a column of Parquet; the extension of the members of a tar with the labels, such as "cls"; or a
-        function from the name of a picture to its label.
+        Labels to keep: a column of Parquet; the extension of a tar's members, as "cls"; or a function of names.
     stage : str or negative int, optional
         Stage whose spatial mean is taken instead of the network's features.
     dtype : {"float32", "float16"}
         "float16" takes half the space, and three digits are kept.
     bad : {"skip", "raise"}
         Leave out pictures that can't be read, and list them in `failures`, or raise an error of the first.
-    client : distributed.Client, optional
-        Cluster whose workers compute the shards. By default this process does.
-    progress : bool
-        Show a bar.
+    client, progress : distributed.Client, optional, and bool
+        Cluster whose workers compute the shards, by default this process; and whether to show a bar.
 
     Returns
     -------
@@ -84,8 +81,7 @@ def extract_shards(
     Raises
     ------
     TypeError, ValueError, OSError
-        If an argument can't be used, the folder holds features of another kind, or shards can't be read; the others
-        are finished first.
+        If an argument or the folder can't be used, or shards can't be read, after the others are finished.
 
     Examples
     --------

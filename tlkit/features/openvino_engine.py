@@ -134,10 +134,8 @@ def read_converted(network):
             _keep(converted, path)
             converted = openvino.Core().read_model(path)  # writing changes the last digit of some networks
         except (OSError, RuntimeError) as error:  # OpenVINO raises the latter if the disk is full
-            warn(
-                f"the converted network can't be kept in {path.parent} ({error}): make room there, or set "
-                "TLKIT_CACHE_DIR to a folder of yours",
-            )
+            advice = "make room there, or set TLKIT_CACHE_DIR to a folder of yours"
+            warn(f"the converted network can't be kept in {path.parent} ({error}): {advice}")
     return converted
 
 
@@ -209,13 +207,8 @@ def _compare(converted, batch, expected, name):
         values = values.numpy()
         # OpenVINO's ReLU makes 0 of NaN, so that nobody would find it afterwards.
         if not np.isfinite(values).all():
-            raise ValueError(
-                f"backbone: {name} computes NaN or infinite values in {stage}, so its weights are damaged or too "
-                "large; load it with other weights"
-            )
+            raise ValueError(f"backbone: {name} computes NaN or infinite values in {stage}: take other weights")
         difference, scale = np.abs(output[:1] - values).max(), np.abs(values).max()
         if not difference <= _TOLERANCE * scale:
-            raise ValueError(
-                f"engine: 'openvino' computes other values than torch in {stage} of {name}: they differ by "
-                f"{difference:.3g}, with a largest value of {scale:.3g}; take engine='torch'"
-            )
+            size = f"they differ by {difference:.3g}, of up to {scale:.3g}; take engine='torch'"
+            raise ValueError(f"engine: 'openvino' computes other values than torch in {stage} of {name}: {size}")

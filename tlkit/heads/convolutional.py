@@ -38,15 +38,7 @@ class ConvolutionalHead(Head):
 
 
 def fit_convolutional(
-    features,
-    *,
-    seed=0,
-    n_channels=64,
-    kernel_size=1,
-    n_epochs=60,
-    learning_rate=1e-3,
-    weight_decay=0.01,
-    batch_size=32,
+    features, *, seed=0, n_channels=64, kernel_size=1, n_epochs=60, learning_rate=1e-3, weight_decay=0.01, batch_size=32
 ):
     """Fit a convolutional head on `Features` of maps (n, n_features, height, width); same seed, same bits."""
     # AdamW with a learning rate that falls linearly to 0. There is no norm layer: a prediction doesn't depend on the
@@ -62,10 +54,8 @@ def fit_convolutional(
     if kernel_size not in KERNEL_SIZES:
         raise ValueError(f"kernel_size: {kernel_size!r}, expected 1 or 3")
     if features.values.ndim != 4:
-        raise ValueError(
-            f"features: shape {features.values.shape}, but a 'conv' head is fitted on maps (n, channels, height, width)"
-            ": take them before they are pooled, from backbone.until(stage), or fit an 'mlp' head"
-        )
+        found = f"shape {features.values.shape}, but a 'conv' head is fitted on maps (n, channels, height, width)"
+        raise ValueError(f"features: {found}: take them before they are pooled, or fit an 'mlp' head")
     settings = {"n_channels": n_channels, "kernel_size": kernel_size, "n_epochs": n_epochs}
     settings |= {"learning_rate": learning_rate, "weight_decay": weight_decay, "batch_size": batch_size}
     present, columns = np.unique(features.labels, return_inverse=True)
@@ -93,9 +83,8 @@ def fit_convolutional(
     kernel, kernel_bias, weight, bias = tensors
     kernel = kernel / np.float32(scale)
     weight, bias = centre_scores(weight, bias)
-    return ConvolutionalHead(
-        "conv", list(features.classes), present, n_input, settings, kernel, kernel_bias, weight, bias
-    )
+    fitted = settings, kernel, kernel_bias, weight, bias
+    return ConvolutionalHead("conv", list(features.classes), present, n_input, *fitted)
 
 
 def _draw(shape, n_inputs, generator):

@@ -34,10 +34,9 @@ class CosineHead(Head):
 
 def fit_cosine(features, *, sharpness=10.0):
     """Fit one direction per class on (n, d) `Features` (Gidaris & Komodakis 2018, Chen et al. 2019)."""
-    # The papers train by stochastic gradients together with the network, the former with a trained `sharpness` that
-    # starts at 10. Here the features are frozen: directions start at the class means, and L-BFGS minimises the
-    # cross-entropy over all pictures at once. `sharpness` is fixed, since it would grow without bound whenever the
-    # classes can be separated, and a few pictures always can.
+    # The papers train by stochastic gradients together with the network. Here the features are frozen: directions start
+    # at the class means, and L-BFGS minimises the cross-entropy over all pictures at once. `sharpness` is fixed, since
+    # it would grow without bound whenever the classes can be separated.
     from scipy.optimize import minimize
 
     sharpness = check_number("sharpness", sharpness, above=0)

@@ -29,8 +29,7 @@ class Head:
     present, n_features : numpy.ndarray and int
         (n_present,) int, indices of the classes with training pictures; and features per picture, or channels of maps.
     settings : dict
-        Settings of the fit. If the penalty was chosen, "l2_penalty" is the choice and "tried" maps each candidate to
-        its held-out error.
+        Settings of the fit; of a chosen penalty, "l2_penalty", and all "tried", with their held-out errors.
 
     Examples
     --------
@@ -57,8 +56,7 @@ class Head:
         Parameters
         ----------
         values : array-like
-            (n, n_features), or maps (n, n_features, height, width). A convolutional head takes maps only; the others
-            take the mean over each map.
+            (n, n_features), or maps (n, n_features, height, width), of which all but a convolutional head take means.
 
         Returns
         -------
@@ -108,10 +106,7 @@ class Head:
         ValueError
             If the kind of head is not a single linear layer.
         """
-        raise ValueError(
-            f"kind: a {self.kind} head is no linear layer; fit a 'logistic', 'ridge' or 'prototype' one, or take "
-            "head.module()"
-        )
+        raise ValueError(f"kind: a {self.kind} head is no linear layer; fit a 'logistic' one, or take head.module()")
 
     def module(self) -> "torch.nn.Module":
         """Return the head as a torch module.
@@ -135,10 +130,8 @@ class Head:
             values = pool(values)
         if values.ndim != self.n_dimensions or values.shape[1] != self.n_features:
             expected = {2: f"(n, {self.n_features})", 4: f"maps (n, {self.n_features}, height, width)"}
-            raise ValueError(
-                f"values: shape {values.shape}, expected {expected[self.n_dimensions]} of the backbone and stage that "
-                "the head was fitted on"
-            )
+            shape = expected[self.n_dimensions]
+            raise ValueError(f"values: shape {values.shape}, expected {shape} of the stage that the head was fitted on")
         check_finite("values", values)
         return values
 

@@ -41,8 +41,7 @@ def fit_head(features: Any, kind: str = "logistic", *, seed: int = 0, **settings
 
         - "logistic": multinomial logistic regression, solved to convergence (the linear probe).
           l2_penalty=10.0, or "cross-validated" on held-out groups; balance=None, label_smoothing=0.0.
-        - "ridge": least squares on the classes as ±1, in closed form. l2_penalty=10.0, or "leave-one-out";
-          balance=None, label_smoothing=0.0.
+        - "ridge": least squares. l2_penalty=10.0, or "leave-one-out"; balance=None, label_smoothing=0.0.
         - "knn": vote of the nearest neighbours by cosine. n_neighbors=5.
         - "prototype": nearest class mean [1]_. sharpness=10.0.
         - "cosine": cosine to trained directions [2]_ [3]_. sharpness=10.0.

@@ -52,8 +52,7 @@ def _make_estimator(tolerance=1e-6):
 
 def _solve(estimator, values, labels, l2_penalty, weights=None, smoothing=0.0):
     """Return weight (k, d) and bias (k,); `smoothing` is the share of each label that is spread over all classes."""
-    # The solver gets centred float64 values, which changes the intercepts only. Without either, it stops while
-    # probabilities are still off by a hundredth.
+    # Without centred float64 values, the solver stops while probabilities are still off by a hundredth.
     centre = values.mean(axis=0, dtype=np.float64)
     centred = values - centre
     present, columns = np.unique(labels, return_inverse=True)
@@ -68,8 +67,7 @@ def _solve(estimator, values, labels, l2_penalty, weights=None, smoothing=0.0):
     if n_pictures >= n_features:
         weight = estimator.fit(centred, labels, weights).coef_
     else:
-        # The penalty leaves no weight orthogonal to the space that the pictures span. In coordinates of that space, the
-        # solver takes the same steps with fewer numbers.
+        # No weight is orthogonal to the space that the pictures span; coordinates of it need fewer numbers.
         basis, coordinates = np.linalg.qr(centred.T)
         weight = estimator.fit(coordinates.T, labels, weights).coef_ @ basis.T
     return split_pair(weight, estimator.intercept_ - weight @ centre)
@@ -104,10 +102,7 @@ def _choose_l2_penalty(values, features, seed):
 
 def _take_default(reason):
     """Warn that cross-validation is impossible and return the settings with the default penalty."""
-    warn(
-        f"l2_penalty: 'cross-validated' trains on one group of each class and holds out another, but {reason}; "
-        f"l2_penalty {L2_PENALTY:g} is used",
-    )
+    warn(f"l2_penalty: 'cross-validated' holds out a group of each class, but {reason}; {L2_PENALTY:g} is used")
     return {"l2_penalty": L2_PENALTY}
 
 
@@ -136,8 +131,7 @@ _CURVATURE = 0.1
 def solve_soft_targets(values, targets, l2_penalty, tolerance):
     """Return weight (k, d) and bias (k,) for centred (n, d) values and (n, k) targets, whose sums weight the rows."""
     # Minimised: the summed cross-entropy plus l2_penalty / 2 × the squared weights. L-BFGS gets coordinates along the
-    # singular vectors of the values, each divided by the root of its curvature with the penalty. All directions are
-    # then about equally steep, so it takes few steps (preconditioning).
+    # singular vectors of the values, each divided by the root of its curvature, so that it takes few steps.
     from scipy.optimize import minimize
 
     n_classes, row_weights = targets.shape[1], targets.sum(axis=1, keepdims=True)

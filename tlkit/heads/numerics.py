@@ -7,8 +7,7 @@ import numpy as np
 
 from tlkit.cpu.threads import make_lock
 
-# On matrices up to this size, several BLAS threads wait for each other longer than they compute, and they change the
-# last bits of the result.
+# On matrices up to this size, several BLAS threads wait more than they compute, and change the result's last bits.
 SMALL = 4_000_000
 SHORTEST = 1e-12  # a shorter vector has no direction; as in torch's normalize
 # The blocks of all threads within `limit_threads`, and the limits that they share.
@@ -58,8 +57,7 @@ def weigh_classes(labels, n_classes):
 
 def measure_scale(values):
     """Return the standard deviation of all values together, or 1 if they are all equal."""
-    # One factor for all features: the features of a network share a unit, and separate factors would amplify features
-    # that hardly vary.
+    # One factor for all features, which share a unit: separate factors would amplify features that hardly vary.
     return float(values.std()) or 1.0
 
 

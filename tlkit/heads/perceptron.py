@@ -36,9 +36,8 @@ class PerceptronHead(Head):
 
 def fit_perceptron(features, *, seed=0, n_hidden=64, l2_penalty=1.0, n_iterations=200):
     """Fit a perceptron with one hidden layer on (n, d) `Features`."""
-    # scikit-learn's L-BFGS minimises the summed cross-entropy plus l2_penalty / 2 × the squared weights of both layers,
-    # over all pictures at once. There is no early stopping, since pictures of one group would lie on both sides of the
-    # split; the penalty and the limit on iterations prevent overfitting instead.
+    # scikit-learn's L-BFGS minimises the summed cross-entropy plus l2_penalty / 2 × the squared weights of both layers.
+    # Early stopping would put a group's pictures on both sides; the penalty and few iterations prevent overfitting.
     from sklearn.neural_network import MLPClassifier
 
     n_hidden = check_count("n_hidden", n_hidden, 1)
@@ -47,9 +46,8 @@ def fit_perceptron(features, *, seed=0, n_hidden=64, l2_penalty=1.0, n_iteration
     scale = measure_scale(features.values)
     values = features.values / np.float32(scale)
     centre = values.mean(axis=0, dtype=np.float64)
-    estimator = MLPClassifier(
-        (n_hidden,), solver="lbfgs", alpha=l2_penalty, max_iter=n_iterations, random_state=seed, tol=1e-6
-    )
+    options = {"alpha": l2_penalty, "max_iter": n_iterations, "random_state": seed, "tol": 1e-6}
+    estimator = MLPClassifier((n_hidden,), solver="lbfgs", **options)
     with hide_warnings("lbfgs failed to converge"), limit_threads(values):  # the limit on iterations is intended
         estimator.fit(values - centre, features.labels)
     hidden_weight = estimator.coefs_[0].T

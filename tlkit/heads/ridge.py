@@ -47,15 +47,13 @@ def fit_ridge(features, *, l2_penalty=10.0, balance=None, label_smoothing=0.0):
 def measure_leave_one_out(values, targets, penalties):
     """Return the mean squared leave-one-out error per penalty, (k,), of (n, d) values and (n, m) targets."""
     # Nothing is refitted: the leave-one-out residual of a row is its residual divided by 1 minus its leverage (Allen
-    # 1974, the PRESS statistic), and one eigendecomposition serves all penalties. RidgeClassifierCV gives the same
-    # errors, but took five times as long (10,000 × 1,280, ten penalties). Penalties are weights of the squared weights
-    # next to the summed squared error; the intercepts are not penalised.
+    # 1974, the PRESS statistic). RidgeClassifierCV gives the same errors, five times as slowly. Penalties are weights
+    # of the squared weights next to the summed squared error; the intercepts are not penalised.
     n_rows, n_features = values.shape
     blocks = [slice(start, start + N_ROWS_AT_ONCE) for start in range(0, n_rows, N_ROWS_AT_ONCE)]
     centre = values.mean(axis=0, dtype=np.float64)
     targets = targets - targets.mean(axis=0)
-    # Squared singular values of the centred values, and the left singular vectors for a block of rows, from the
-    # smaller of the two Gram matrices.
+    # Squared singular values of the centred values, and left singular vectors of rows, from the smaller Gram matrix.
     if n_rows > n_features:
         products, with_targets = np.zeros((n_features, n_features)), np.zeros((n_features, targets.shape[1]))
         for rows in blocks:
@@ -94,9 +92,8 @@ def fit_prototypes(features, *, sharpness=10.0):
     sharpness = check_number("sharpness", sharpness, above=0)
     present, columns = np.unique(features.labels, return_inverse=True)
     centre = features.values.mean(axis=0, dtype=np.float64)
-    prototypes = np.stack(
-        [features.values[columns == column].mean(axis=0, dtype=np.float64) for column in range(len(present))]
-    )
+    of_class = [features.values[columns == column] for column in range(len(present))]
+    prototypes = np.stack([values.mean(axis=0, dtype=np.float64) for values in of_class])
     spread = features.values.var(axis=0, dtype=np.float64).sum() or 1.0
     offsets = prototypes - centre  # distances around the mean have more digits
     weight = 2 * sharpness / spread * offsets

@@ -47,9 +47,8 @@ class PictureItem:
         data = self._encode(self.items[self.index])
         digest = hashlib.sha256(data).hexdigest()
         if self._digest not in (None, digest):
-            raise PictureError(
-                self.location, "another picture than at the first reading: leave out random transforms of the dataset"
-            )
+            reason = "another picture than at the first reading: leave out random transforms of the dataset"
+            raise PictureError(self.location, reason)
         self._digest = digest
         return data
 
@@ -83,10 +82,8 @@ def read_tensor(name, picture):
     if values.dtype.kind != "f":
         return values
     if not (values.min(initial=0) >= 0 and values.max(initial=0) <= 1):
-        raise ValueError(
-            f"{name} is a tensor with values from {values.min():.3g} to {values.max():.3g}, expected 0 to 1: leave out "
-            "Normalize, since each network normalises its pictures itself"
-        )
+        bounds = f"{values.min():.3g} to {values.max():.3g}"
+        raise ValueError(f"{name} is a tensor with values from {bounds}, expected 0 to 1: leave out Normalize")
     return np.rint(values.astype(np.float32) * 255).astype(np.uint8)
 
 
@@ -95,15 +92,11 @@ def open_dataset(dataset):
     kind = type(dataset).__name__
     if isinstance(dataset, Mapping):
         keys = ", ".join(map(repr, list(dataset)[:10]))
-        raise TypeError(
-            f"source: a {kind} with {keys}: give one of its splits, as in source[{next(iter(dataset), 'train')!r}], or "
-            "a table of columns as pandas.DataFrame(source)"
-        )
+        found = f"a {kind} with {keys}: give one of its splits, as in source[{next(iter(dataset), 'train')!r}]"
+        raise TypeError(f"source: {found}, or a table of columns as pandas.DataFrame(source)")
     if not (hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")):
         advice = "give its .dataset" if hasattr(dataset, "dataset") else "expected one with a length and items by index"
-        raise TypeError(
-            f"source: {kind!r} is no bundled set's name, folder, zip, table, list of (file, label) or dataset: {advice}"
-        )
+        raise TypeError(f"source: {kind!r} is no bundled set's name, folder, zip, table, list or dataset: {advice}")
     indices = list(range(len(dataset)))
     while hasattr(dataset, "dataset") and hasattr(dataset, "indices"):
         inner = [int(index) for index in dataset.indices]
@@ -120,10 +113,7 @@ def read_pairs(dataset, indices):
     samples = getattr(dataset, "samples", None) or getattr(dataset, "imgs", None)
     if not transformed and _are_files(dataset, samples):
         if getattr(dataset, "transform", None) is not None:
-            warn(
-                "source: the dataset's transform isn't applied, since each network prepares its pictures itself; the "
-                "files are read as they are",
-            )
+            warn("source: the dataset's transform isn't applied to the files, since each network prepares pictures")
         return [samples[index][0] for index in indices], [samples[index][1] for index in indices], classes
     item = _read_pair(dataset, indices[0])
     if isinstance(item[0], str | os.PathLike):

@@ -36,10 +36,8 @@ def decode_names(names, location):
     texts |= {name: name.decode(encoding or "utf-8", "surrogateescape") for name in others}
     if encoding != "cp437":  # the encoding of old zips needs no word
         read = f"read as {encoding}" if encoding else "of no known encoding"
-        warn(
-            f"{location}: {len(others)} names are not UTF-8 and {read}, the first {texts[others[0]]!r}; if they are "
-            "wrong, rename the files or make the zip anew with names in UTF-8",
-        )
+        advice = "if they are wrong, rename the files or make the zip anew with names in UTF-8"
+        warn(f"{location}: {len(others)} names are not UTF-8 and {read}, the first {texts[others[0]]!r}; {advice}")
     return texts
 
 

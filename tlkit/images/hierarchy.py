@@ -34,22 +34,16 @@ def check_hierarchy(tree, by_class):
         raise ValueError(f"{place}they look like splits{none}: {advice}; {meant}")
     for top, (folder, names) in inner.items():
         if len(copies := names & by_class.keys()) > 1 and 2 * len(copies) >= len(by_class) - 1:
-            raise ValueError(
-                f"{place}{top} holds {_list(copies)} once more, as if an archive was unpacked twice: take "
-                f"{tree.format_call(folder)}, or remove one copy; {meant}"
-            )
+            again = f"{top} holds {_list(copies)} once more, as if an archive was unpacked twice"
+            raise ValueError(f"{place}{again}: take {tree.format_call(folder)}, or remove one copy; {meant}")
     if not shared:
         return
     calls = [f'{tree.format_call(inner[top][0])[:-1]}, domain="{top}")' for top in sorted(by_class)]
     listed = " + ".join(calls[:3]) + (" + …" if len(calls) > 3 else "")
     if len(shared) > len(by_class) or all(_is_named(top, _DOMAINS) for top in by_class):
-        raise ValueError(
-            f"{place}all hold the same folders ({_list(shared)}), so they look like domains: take {listed}; {meant}"
-        )
-    warn(
-        f"{tree.location}: the classes {_list(by_class)} hold the same folders ({_list(shared)}), whose "
-        f"{tree.medium.noun}s are read together; if these are the classes, take {listed}",
-    )
+        raise ValueError(f"{place}all hold the same ({_list(shared)}), which look like domains: take {listed}; {meant}")
+    found = f"{tree.location}: the classes {_list(by_class)} hold the same folders ({_list(shared)})"
+    warn(f"{found}, whose {tree.medium.noun}s are read together; if these are the classes, take {listed}")
 
 
 def _find_inner(paths):

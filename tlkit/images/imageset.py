@@ -38,8 +38,7 @@ class ImageSet:
     classes : list of str
         All class names. A class may have no pictures in this set.
     domains, groups, names : (n,) ndarray of str
-        Domain of each picture, for example "photo"; its group, whose pictures, such as copies, stay on one side of a
-        split; and its unique name, for example "clipart/bird/0247.webp".
+        Domain, as "photo"; group, which stays on one side of a split; unique name, as "clipart/bird/0247.webp".
     roles, titles, origins, authors, licences : (n,) ndarray of str
         Role in a published set, for example "core", title, source, author and licence of each picture.
     folds : (n,) ndarray of int64
@@ -122,9 +121,9 @@ class ImageSet:
     @property
     def counts(self) -> np.ndarray:
         """Number of pictures of each class, (n_classes,) int64."""
-        return (
-            self.labels.sum(axis=0) if self.labels.ndim == 2 else np.bincount(self.labels, minlength=len(self.classes))
-        )
+        if self.labels.ndim == 2:
+            return self.labels.sum(axis=0)
+        return np.bincount(self.labels, minlength=len(self.classes))
 
     def __repr__(self):
         present, n_groups = np.count_nonzero(self.counts), len(np.unique(self.groups))
@@ -179,10 +178,8 @@ class ImageSet:
             raise ValueError(f"classes: {classes} names a class twice, expected each one once")
         present = [self.classes[label] for label in np.flatnonzero(self.counts)]
         if missing := [name for name in present if name not in lookup]:
-            raise ValueError(
-                f"classes: {classes} lacks {missing}, which have {self.noun}s: add them, or leave "
-                f"their {self.noun}s out with select(classes=…)"
-            )
+            found = f"{classes} lacks {missing}, which have {self.noun}s"
+            raise ValueError(f"classes: {found}: add them, or leave their {self.noun}s out with select(classes=…)")
         return self._replace(classes=classes, labels=relabel(self.labels, self.classes, classes))
 
     def read(self, index: int, n_channels: int = 3) -> "Image.Image":
@@ -198,8 +195,7 @@ class ImageSet:
         Returns
         -------
         PIL.Image.Image
-            The upright picture in mode "RGB", in mode "L" if gray, or else an object that `numpy.asarray` turns into
-            (height, width, n_channels).
+            The upright picture in mode "RGB", in mode "L" if gray, or an array-like object (height, width, n_channels).
 
         Raises
         ------
@@ -271,8 +267,7 @@ class ImageSet:
         Parameters
         ----------
         groups : list, str, dict or callable
-            One group (str or int) per picture; a column of this set such as "authors"; or a dict or function from the
-            name of a picture to its group.
+            One group (str or int) per picture; a column such as "authors"; or a dict or function from names to groups.
 
         Returns
         -------
@@ -297,13 +292,10 @@ class ImageSet:
 
         Parameters
         ----------
-        test_fold : int
-            The fold to test on, 0 to `n_folds` - 1.
-        n_folds : int
-            Number of folds, at least 2.
+        test_fold, n_folds : int
+            The fold to test on, 0 to `n_folds` - 1, and the number of folds, at least 2.
         seed : int
-            Each seed makes different folds. The published folds of the bundled set have 5 folds and seed 0; a part of
-            the set that lacks some but has several gets new folds.
+            Each seed makes different folds, 0 with 5 folds the published ones of the bundled set, if all are there.
 
         Returns
         -------
@@ -332,10 +324,8 @@ class ImageSet:
         ----------
         shots : int
             Number of pictures per class, at least 1. Smaller classes keep all their pictures, with a warning.
-        seed : int
-            Seed of the draw.
-        strict : bool
-            Raise an error instead of a warning if a class has too few pictures.
+        seed, strict : int and bool
+            Seed of the draw, and whether too few pictures raise an error instead of a warning.
 
         Returns
         -------
@@ -367,8 +357,7 @@ class ImageSet:
         Returns
         -------
         Description
-            Its `table` is a DataFrame of counts. Jupyter shows the table and examples of each class. That of texts
-            also has a table of their `lengths` in characters.
+            Its `table` is a DataFrame of counts, which Jupyter shows with examples; that of texts also has `lengths`.
         """
         return importlib.import_module(self.description).Description(self)
 

@@ -54,10 +54,8 @@ def _check_array(argument, pictures):
     if pictures.ndim == 4 or (pictures.ndim == 3 and pictures.shape[-1] not in (3, 4)):
         return pictures
     one = "; one picture alone is picture[np.newaxis]" if pictures.ndim in (2, 3) else ""
-    raise ValueError(
-        f"{argument}: an array of shape {pictures.shape}, expected (n, height, width, 3), or (n, height, width) "
-        f"gray{one}"
-    )
+    expected = f"(n, height, width, 3), or (n, height, width) gray{one}"
+    raise ValueError(f"{argument}: an array of shape {pictures.shape}, expected {expected}")
 
 
 def make_entry(argument, index, item):
@@ -76,10 +74,8 @@ def hold_pixels(name, picture, location):
     if isinstance(picture, Image.Image):
         return PicturePixels(picture, location)
     if not isinstance(picture, np.ndarray):
-        raise TypeError(
-            f"{name} is a {type(picture).__name__}, expected a path, a PIL picture, an array (height, width, 3) of "
-            "uint8, or a (picture, label)"
-        )
+        kinds = "a path, a PIL picture, an array (height, width, 3) of uint8, or a (picture, label)"
+        raise TypeError(f"{name} is a {type(picture).__name__}, expected {kinds}")
     if picture.dtype != np.uint8:
         advice = "; bring it to 0 to 255 and use .astype(np.uint8)" if picture.dtype.kind in "fiu" else ""
         raise TypeError(f"{name} is an array of {picture.dtype}, expected uint8{advice}")
@@ -89,10 +85,8 @@ def hold_pixels(name, picture, location):
         or pixels.ndim not in (2, 3)
         or (pixels.ndim == 3 and pixels.shape[2] > max(4, *pixels.shape[:2]))
     ):
-        raise ValueError(
-            f"{name} is an array of shape {pixels.shape}, expected (height, width) or (height, width, 3), the colours "
-            "or other channels last"
-        )
+        shape = f"shape {pixels.shape}, expected (height, width) or (height, width, 3)"
+        raise ValueError(f"{name} is an array of {shape}, the colours or other channels last")
     return PicturePixels(pixels, location)
 
 

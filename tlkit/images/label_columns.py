@@ -32,10 +32,8 @@ def load_label_columns(source, wanted, scan, *, domain):
 def _read_row(row, values, names, columns):
     """Return the labels of one picture as a list of 0 and 1."""
     if np.ndim(values) != 1 or len(values) != len(names):
-        raise ValueError(
-            f"label: row {row} of {columns.location} has {str(values)[:80]!r}, expected one 0 or 1 for each of "
-            f"{', '.join(names)}"
-        )
+        place, shown = f"row {row} of {columns.location}", str(values)[:80]
+        raise ValueError(f"label: {place} has {shown!r}, expected one 0 or 1 for each of {', '.join(names)}")
     for name, value in zip(names, values, strict=True):
         if is_missing(value) or isinstance(value, str) or value not in (0, 1):
             advice = "; it is unknown, so leave the picture or the column out" if is_missing(value) else ""

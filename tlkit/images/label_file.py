@@ -36,8 +36,7 @@ class Entries(dict):
 
 def parse_edits(content, delimiter=None):
     """Return (delimiter, None for other files; [(time, name, Entry)]; number of unreadable lines) of bytes."""
-    # Names hold no line breaks, since `list_folder` spells these out. So each line stands for itself, and one that was
-    # cut off or damaged takes no other with it.
+    # Names hold no line breaks, since `list_folder` spells these out. So a damaged line takes no other with it.
     lines = [line.rstrip("\r") for line in content.decode("utf-8-sig", "replace").split("\n")]
     if delimiter is None:
         header = lines.pop(0)
@@ -121,10 +120,8 @@ class LabelFile:
             content = file.read()
         self._delimiter, edits, _ = parse_edits(content, self._delimiter)
         if self._delimiter is None:
-            raise ValueError(
-                f"labels: {self.path} has other columns than {', '.join(_COLUMNS)}, so no edits can be kept there: "
-                "rename it; load_images reads it as a table under any name"
-            )
+            columns = ", ".join(_COLUMNS)
+            raise ValueError(f"labels: {self.path} has other columns than {columns}: rename it, and load it as a table")
         self.labels = list(dict.fromkeys([*self.labels, *(entry.label for _, _, entry in edits if entry.label)]))
         self._inode, self._n_read = status.st_ino, self._n_read + len(content)
         self._is_whole = content[-1:] == b"\n" if content else self._is_whole

@@ -167,10 +167,8 @@ def name_classes(location, names, *, merge_twins):
         return {name: make_printable(plain[last]) for last, twins in merged.items() for name in twins}
     if several := [twins for twins in by_form.values() if len(twins) > 1]:
         listed = "; ".join(" and ".join(map(ascii, twins)) for twins in several)
-        warn(
-            f"{location}: classes that look alike, since they differ only in case, spaces, invisible characters or the "
-            f"encoding of a letter: {listed}; merge_twins=True makes one class of them",
-        )
+        why = "since they differ only in case, spaces, invisible characters or the encoding of a letter"
+        warn(f"{location}: classes that look alike, {why}: {listed}; merge_twins=True makes one class of them")
     return {name: make_printable(name) for name in names}
 
 
@@ -178,10 +176,8 @@ def decode_tree(tree):
     """Return a folder's tree with names that can be printed and saved, whatever their encoding on the disk."""
     parts = {part for path in (*tree.files, *tree.folders) for part in path.parts}
     if garbled := sorted(filter(_GARBLED.search, parts)):
-        warn(
-            f"{tree.location}: {count(len(garbled), 'garbled name')}, the first {garbled[0]!r}, as if an archive was "
-            "unpacked in a wrong encoding: load the archive itself, or rename them",
-        )
+        found = f"{tree.location}: {count(len(garbled), 'garbled name')}, the first {garbled[0]!r}"
+        warn(f"{found}, as if an archive was unpacked in a wrong encoding: load the archive itself, or rename them")
     odd = {part: os.fsencode(part) for part in parts if part != make_printable(part)}
     if not odd:
         return tree
@@ -201,7 +197,5 @@ def _rename(path, parts):
 def check_depth(path, location):
     """Raise ValueError if a file or folder lies too deep."""
     if len(path.parts) > MAX_DEPTH:
-        raise ValueError(
-            f"source: {location} has folders more than {MAX_DEPTH} deep, from {path.parts[0]!r} on, expected a folder "
-            "for each class: move the pictures up"
-        )
+        depth = f"more than {MAX_DEPTH} deep, from {path.parts[0]!r} on"
+        raise ValueError(f"source: {location} has folders {depth}, expected a folder for each class: move them up")

@@ -49,18 +49,15 @@ def load_images(
         - "styles", the bundled set (for a folder of that name write "./styles");
         - a folder with one folder of pictures per class, or a zip of such a folder. A file `labels.csv` in it, as
           from `tlkit.widgets.PictureLabeler`, changes labels, adds groups and leaves pictures out, with a notice;
-        - a CSV file, DataFrame or list of dicts with columns of pictures and labels. Paths in a CSV file are relative
-          to its folder;
+        - a CSV file (paths begin at its folder), DataFrame or list of dicts with columns of pictures and labels;
         - a list of (picture, label). Pictures are paths, PIL pictures, uint8 arrays or tensors;
         - a dataset of torch, torchvision or Hugging Face. Its classes name labels that are numbers.
     label : str or list of str, optional
         Column of the classes (str or int), by default the only one with a usual name such as "label" or "class". A list
-        names columns of 0 and 1, and pictures have several labels; in a list of (picture, label), each label is then
-        a list of 0 and 1.
+        names columns of 0 and 1 for pictures with several labels; in a list of pairs, each label then lists 0 and 1.
     group : str, list, dict or callable, optional
-        What must not be on both sides of a split, such as patients: a column, by default "group" if there is one; or
-        one group per picture; or a dict or function from the picture's name to its group, as in
-        `ImageSet.with_groups`.
+        What must not be on both sides of a split, such as patients: a column, by default "group" if there is one; one
+        group per picture; or a dict or function from names to groups, as in `ImageSet.with_groups`.
     domain : str or list of str, optional
         For the bundled set, the domains to load: "photo", "clipart", "emoji", "twemoji", "sketch", by default all. For
         tables, a column. For other pictures, the name of their domain, by default the name of the folder or zip.
@@ -70,24 +67,21 @@ def load_images(
         Path of the folder within the source that holds the class folders, for example "animals/train". With a dot at
         its end, as in ".", these folders are the classes even if they look like splits or domains.
     bad : {"raise", "skip"}
-        If pictures can't be read, raise one error that lists them, or leave them out with a warning and list them in
-        `quarantine`.
+        If pictures can't be read, raise one error that lists them, or warn and list them in `quarantine`.
     merge_twins : bool
         Make one class of names that look alike, for example "cat", "Cat" and "cat " with a space.
 
     Returns
     -------
     ImageSet
-        The pictures, which are decoded again when they are used. With several labels per picture,
-        its labels are a table of 0 and 1.
+        The pictures, decoded again when they are used. Several labels per picture are a table of 0 and 1.
 
     Raises
     ------
     FileNotFoundError
         If the source or the folder inside it doesn't exist.
     TypeError, ValueError
-        If an argument has a wrong type, or the source has fewer than two classes, unreadable pictures, missing labels
-        or columns, or an unsafe zip.
+        If an argument is wrong, or a source has one class, unreadable pictures, missing labels or columns or is unsafe.
 
     Examples
     --------
@@ -156,10 +150,7 @@ def refuse_columns(wanted, kind):
         if wanted[argument] is not None:
             raise ValueError(f"{argument}: {wanted[argument]!r}, but {kind} has no columns, expected None")
     if isinstance(wanted["group"], str) and kind != "the bundled set":
-        raise ValueError(
-            f"group: {wanted['group']!r}, but {kind} has no columns, expected a list, or a function from a picture's "
-            "name to its group"
-        )
+        raise ValueError(f"group: {wanted['group']!r}, but {kind} has no columns, expected a list, dict or function")
 
 
 def load_with_or_without_classes(source, *, bad="raise", inside=None, merge_twins=False):
@@ -184,17 +175,13 @@ def _list_tree(path, source, inside, medium=PICTURES):
     if path.is_dir():
         return _adopt(list_folder(find_inner(path, inside)), medium)
     if not path.exists():
-        raise FileNotFoundError(
-            f"source: no folder or zip {str(Path(os.path.abspath(path)))!r}, nor a bundled set of that name; "
-            f"bundled sets {suggest(source, medium.bundled)}"
-        )
+        place = f"no folder or zip {str(Path(os.path.abspath(path)))!r}, nor a bundled set of that name"
+        raise FileNotFoundError(f"source: {place}; bundled sets {suggest(source, medium.bundled)}")
     if zipfile.is_zipfile(path) or path.suffix.casefold() == ".zip":
         # Most programs put the packed folder itself into the zip, so one wrapping folder has no meaning.
         return unwrap(_adopt(list_archive(path, inside), medium))
-    raise ValueError(
-        f"source: {make_printable(path)} is a single file and no zip, expected a folder with a folder for each "
-        f"class, a zip of one, or a list of {medium.pair}"
-    )
+    expected = f"a folder with a folder for each class, a zip of one, or a list of {medium.pair}"
+    raise ValueError(f"source: {make_printable(path)} is a single file and no zip, expected {expected}")
 
 
 def _adopt(tree, medium):

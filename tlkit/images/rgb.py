@@ -16,9 +16,8 @@ _PALE = 224  # of 255: drawings that are nowhere darker would vanish on white
 
 
 # Cameras and scanners of 12 bits often leave the high bits of 16 empty. The number of bits that the file states comes
-# first, then the largest value. Each picture is judged by itself: its pixels may depend on its file only, since cached
-# features and predictions know no set. A dark picture that was widened to 16 bits stays dark: its low bits are empty,
-# or they repeat the high ones.
+# first, then the largest value. A picture's pixels may depend on its file only, since cached features know no set. A
+# dark picture that was widened to 16 bits stays dark: its low bits are empty, or repeat the high ones.
 def find_white(values, n_bits=16):
     """Return the value (int) of white in an array of 16-bit values: 65,535, or less if only the low bits are used."""
     highest = int(values.max())

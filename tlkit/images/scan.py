@@ -32,7 +32,7 @@ def scan_pictures(entries, *, domain, bad, location, n_least_classes=2):
     if not decode:
         warn(
             f"{location}: more than {N_DECODED:,} pictures, so only the first and last bytes of each were checked; a "
-            'picture that is damaged in between is named when it is first used (bad="skip" decodes all of them now)',
+            'picture that is damaged in between is named when it is first used (bad="skip" decodes all of them now)'
         )
     quarantine = [(file.location, reason) for (_, _, file), (reason, _) in zip(entries, results, strict=True) if reason]
     if quarantine:
@@ -132,9 +132,8 @@ def _report_bad(quarantine, n_pictures, bad, location):
         return
     shown = "".join(f"\n  {path}: {reason}" for path, reason in quarantine[:_N_SHOWN])
     rest = f"\n  and {len(quarantine) - _N_SHOWN} more" if len(quarantine) > _N_SHOWN else ""
-    raise ValueError(
-        f'source: {count} in {location}:{shown}{rest}\nMend or remove them, or leave them out with bad="skip".'
-    )
+    listed = f"{count} in {location}:{shown}{rest}"
+    raise ValueError(f'source: {listed}\nMend or remove them, or leave them out with bad="skip".')
 
 
 def warn_of_copies(entries, digests, location, noun="picture"):
@@ -148,7 +147,5 @@ def warn_of_copies(entries, digests, location, noun="picture"):
         paths[digest].append(make_printable(path))
     conflicts = [paths[digest] for digest in paths if len(labels[digest]) > 1]
     if conflicts:
-        warn(
-            f"{location}: {count(len(conflicts), noun)} in more than one class, the first "
-            f"{' = '.join(conflicts[0])}: remove the wrong copies, since no prediction for these can be right",
-        )
+        found = f"{count(len(conflicts), noun)} in more than one class, the first {' = '.join(conflicts[0])}"
+        warn(f"{location}: {found}: remove the wrong copies, since no prediction for these can be right")

@@ -30,15 +30,11 @@ def choose_test(labels, groups, folds, *, test_fold, n_folds, seed, noun="pictur
             f"groups, one for training and one for testing: add {noun}s ({noun}s of one group, such as copies, "
             "count once)"
         )
-    # A part of the published set that lacks a fold, such as the training side of a split, gets new folds. A single fold
-    # is a test side, which is not for training.
+    # A part of the published set that lacks some folds gets new ones; one with a single fold is a test side.
     present = set(folds.tolist())
     if (n_folds, seed) == _PUBLISHED and (present == set(range(n_folds)) or (len(present) == 1 and min(present) >= 0)):
         if straddling := find_straddling(groups, folds):
-            raise ValueError(
-                f"split: group {straddling!r} is in several of the published folds: draw new folds with "
-                'images.with_groups("groups")'
-            )
+            raise ValueError(f"split: group {straddling!r} is in several of the published folds: draw new ones")
         is_test = folds == test_fold
     else:
         is_test = assign_folds(labels, groups, n_folds, seed, noun) == test_fold
@@ -149,10 +145,8 @@ def join_groups(groups, given, noun="picture"):
         raise ValueError(f"groups: {len(texts)} {noun}s are all in group {str(names[0])!r}: none is left to test on")
     if len(first) < len(names):
         other = np.setdiff1d(np.arange(len(names)), first)[0]
-        warn(
-            f"groups: {len(names)} become {len(first)}, since some share copies or other groups; for example, "
-            f"'{names[other]}' is joined with '{names[first[number[other]]]}'",
-        )
+        example = f"for example, '{names[other]}' is joined with '{names[first[number[other]]]}'"
+        warn(f"groups: {len(names)} become {len(first)}, since some share copies or other groups; {example}")
     return names[first[number]][new]
 
 
@@ -173,9 +167,8 @@ def keep_folds(groups, folds, noun):
 
 def draw_shots(labels, groups, names, classes, *, shots, seed):
     """Return the ascending indices (m,) int of up to `shots` pictures per class, from different groups first."""
-    # The groups of a class are shuffled, and so are the pictures within each group. Rounds over the groups then take
-    # one picture per group. The order depends only on the seed and the name of the class, so the draw of 2 shots is
-    # part of the draw of 5, and other classes don't change it.
+    # Rounds over the shuffled groups of a class take one of each group's shuffled pictures. The order depends only on
+    # the seed and the class's name, so the draw of 2 shots is part of the draw of 5, whatever other classes there are.
     labels, groups, names = np.asarray(labels), np.asarray(groups), np.asarray(names)
     shots = check_count("shots", shots, 1)
     seed = check_count("seed", seed, 0)
@@ -209,20 +202,15 @@ def report_shortage(classes, counts, shots, strict):
 def warn_unlearned(classes, train_counts, test_counts, noun):
     """Warn of classes that only the test side has."""
     if only_in_test := np.array(classes)[(train_counts == 0) & (test_counts > 0)].tolist():
-        warn(
-            f"split: every {noun} of {', '.join(only_in_test)} is on the test side, so this can't be learned: "
-            f"add {noun}s of other groups, or leave it out with select(classes=…)",
-        )
+        advice = f"add {noun}s of other groups, or leave it out with select(classes=…)"
+        warn(f"split: every {noun} of {', '.join(only_in_test)} is on the test side: {advice}")
 
 
 def split_for(images, seed):
     """Return (fold, training ImageSet, test ImageSet) of a seed."""
     n_largest, n_groups = images.counts.max(initial=0), len(np.unique(images.groups))
     if min(n_largest, n_groups) < N_FOLDS:
-        raise ValueError(
-            f"images: {n_largest} {images.noun}s in the largest class and {n_groups} groups, expected at least "
-            f"{N_FOLDS} of both, since each seed is tested on one of {N_FOLDS} parts: add {images.noun}s (compare also "
-            "takes a set of its own to test on, test=)"
-        )
+        counts = f"{n_largest} {images.noun}s in the largest class and {n_groups} groups"
+        raise ValueError(f"images: {counts}, expected at least {N_FOLDS} of both: add some, or use test=")
     fold = seed % N_FOLDS
     return fold, *images.split(test_fold=fold, n_folds=N_FOLDS)

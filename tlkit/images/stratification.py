@@ -5,8 +5,7 @@ import numpy as np
 
 # Sechidis, Tsoumakas and Vlahavas 2011 (On the stratification of multi-label data). The label with the fewest pictures
 # left is divided first: each of its pictures goes to the fold that still lacks most of this label; ties go to the fold
-# that lacks most pictures, then by chance. Pictures without any label fill up the folds in the end. Here whole groups
-# are assigned, those with most pictures of the label first.
+# that lacks most pictures, then by chance. Here whole groups are assigned, those with most of the label first.
 def assign_label_folds(labels, groups, n_folds, seed):
     """Return the fold (n,) int64 of pictures with (n, n_labels) 0/1 labels; all pictures of a group share a fold."""
     random = np.random.default_rng(seed)

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import functools
 import io
 import operator
 import os
@@ -59,9 +60,8 @@ def read_columns(source, wanted, medium=PICTURES):
     location = "the list" if isinstance(dataset, list | tuple) else f"the {type(dataset).__name__}"
     first = dataset[indices[0]]
     if isinstance(first, Mapping):
-        return _choose(
-            location, list(first), lambda name: _read_column(dataset, indices, name), wanted, medium, dataset
-        )
+        read = functools.partial(_read_column, dataset, indices)
+        return _choose(location, list(first), read, wanted, medium, dataset)
     for argument, name in wanted.items():
         if isinstance(name, str) and argument != "domain":
             kind = f"({medium.noun}, label) without columns of names"
@@ -84,10 +84,7 @@ def list_entries(columns):
         rows = {}
         for row, (_, file) in enumerate(files):
             if isinstance(file, PictureFile) and (first := rows.setdefault(file.location, row)) != row:
-                raise ValueError(
-                    f"source: rows {first} and {row} of {columns.location} are one file, {file.location}: leave one of "
-                    "them out"
-                )
+                raise ValueError(f"source: rows {first} and {row} of {columns.location} are one file: {file.location}")
     labels, classes = _name_labels(columns)
     return [(name, label, file) for (name, file), label in zip(files, labels, strict=True)], classes
 
@@ -105,9 +102,8 @@ def complete(images, entries, columns, classes=None):
         images = dataclasses.replace(images, domains=domains, names=names)
     if columns.groups is not None:
         is_function = callable(columns.groups) or isinstance(columns.groups, Mapping)
-        images = images.with_groups(
-            columns.groups if is_function else _select("group", columns.groups, rows, kept, images.noun)
-        )
+        given = columns.groups
+        images = images.with_groups(given if is_function else _select("group", given, rows, kept, images.noun))
     if columns.folds is not None:
         folds = [
             check_count("fold", fold, 0, N_FOLDS - 1)
@@ -115,10 +111,8 @@ def complete(images, entries, columns, classes=None):
         ]
         if straddling := find_straddling(images.groups, np.array(folds)):
             names = images.names[images.groups == straddling]
-            raise ValueError(
-                f"fold: {images.noun}s of group {straddling!r} are in several folds ({', '.join(names[:4])}), but "
-                "copies and groups must share one: correct the folds, or leave out fold"
-            )
+            folds = f"several folds ({', '.join(names[:4])})"
+            raise ValueError(f"fold: {images.noun}s of group {straddling!r} are in {folds}: correct or omit the folds")
         images = dataclasses.replace(images, folds=folds)
     return images
 
@@ -176,10 +170,8 @@ def _find_column(argument, location, names, wanted, usual):
         return found[0]
     what = f"column {wanted!r}" if wanted is not None else f"column of the usual names ({', '.join(sorted(usual))})"
     number = f"{len(found)} times a {what}" if found else f"no {what}"
-    raise ValueError(
-        f"{argument}: {location} has {number}; its columns are {', '.join(map(repr, names))}: name one of them, as in "
-        f'{argument}="…"'
-    )
+    listed = ", ".join(map(repr, names))
+    raise ValueError(f'{argument}: {location} has {number}; its columns are {listed}: use {argument}="…"')
 
 
 def _is_picture(value):
@@ -214,9 +206,7 @@ def _read_csv(path, medium):
     try:
         text = path.read_bytes().decode("utf-8-sig")  # keeps line breaks within cells as they are
     except UnicodeDecodeError as error:
-        raise ValueError(
-            f"source: {path} is not encoded as UTF-8 ({error}): save it so, or give pandas.read_csv(…, encoding=…)"
-        ) from error
+        raise ValueError(f"source: {path} is not encoded as UTF-8 ({error}): save it so") from error
     header = io.StringIO(text, newline=None).readline()
     delimiter = max(",;\t", key=header.count)
     try:  # a cell may hold line breaks
@@ -320,7 +310,5 @@ def _check_present(argument, values, location):
     """Raise ValueError if entries of a column are missing."""
     missing = [row for row, value in enumerate(values) if is_missing(value)]
     if missing:
-        raise ValueError(
-            f"{argument}: {len(missing)} rows of {location} have none, the first is row {missing[0]}: fill them in, or "
-            "leave these rows out"
-        )
+        found = f"{len(missing)} rows of {location} have none, the first is row {missing[0]}"
+        raise ValueError(f"{argument}: {found}: fill them in, or leave these rows out")

@@ -90,10 +90,8 @@ def list_archive(path, inside=None):
             entries = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
         size = path.stat().st_size
-        raise ValueError(
-            f"source: {place} ({size:,} bytes) is no whole zip archive ({error}), perhaps an incomplete "
-            "download: copy or download it again"
-        ) from error
+        found = f"{place} ({size:,} bytes) is no whole zip archive ({error}), perhaps an incomplete download"
+        raise ValueError(f"source: {found}: copy or download it again") from error
     _check_sizes(place, entries)
     names, seen = _decode_entries(place, entries), {}
     for entry, name in zip(entries, names, strict=True):
@@ -132,9 +130,8 @@ def _check_sizes(path, entries):
         _refuse(path, f"{total:,} bytes when unpacked, more than the limit of {MAX_TOTAL_BYTES:,}")
     packed = sum(entry.compress_size for entry in entries)
     # All entries together too, since a zip bomb may consist of many small ones.
-    for name, size, compressed in [(entry.filename, entry.file_size, entry.compress_size) for entry in entries] + [
-        ("the whole", total, packed)
-    ]:
+    sizes = [(entry.filename, entry.file_size, entry.compress_size) for entry in entries]
+    for name, size, compressed in [*sizes, ("the whole", total, packed)]:
         if size > _RATIO_FROM_BYTES and size > MAX_RATIO * compressed:
             _refuse(path, f"{name!r} grows from {compressed:,} to {size:,} bytes, more than {MAX_RATIO}-fold")
 

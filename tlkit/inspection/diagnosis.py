@@ -30,8 +30,7 @@ class Diagnosis:
 def diagnose(run: "tl.Run", evaluation: Evaluation | None = None, *, start: "tl.Backbone | None" = None) -> Diagnosis:
     """Describe the problems of a run and the experiment to try next.
 
-    The rules are rules of thumb with thresholds of our own. To find out whether an experiment helps, use `tl.compare`
-    with several seeds.
+    These are rules of thumb with thresholds of our own. Test an experiment by `tl.compare` with several seeds.
 
     Parameters
     ----------
@@ -40,8 +39,7 @@ def diagnose(run: "tl.Run", evaluation: Evaluation | None = None, *, start: "tl.
     evaluation : Evaluation, optional
         The result of `run.evaluate`; calibration, classes, mistakes and looks are judged by it.
     start : Backbone, optional
-        The backbone that the run started from; by it, the distance of each stage is judged. By default the pretrained
-        backbone is loaded, if it has the weights that the run started from.
+        The backbone that the run started from, to judge the distance of stages; by default the pretrained one.
 
     Returns
     -------
@@ -66,10 +64,8 @@ def diagnose(run: "tl.Run", evaluation: Evaluation | None = None, *, start: "tl.
 
     check_run("run", run)
     if evaluation is not None and list(evaluation.classes) != list(run.classes):
-        raise ValueError(
-            f"evaluation: of classes {', '.join(evaluation.classes)}, expected the run's, {', '.join(run.classes)}; "
-            "use the result of run.evaluate"
-        )
+        classes = f"of classes {', '.join(evaluation.classes)}, expected the run's, {', '.join(run.classes)}"
+        raise ValueError(f"evaluation: {classes}; use the result of run.evaluate")
     found, unjudged = [symptoms.judge_completion(run)], []
     if evaluation is not None:
         found.append(symptoms.judge_looks(evaluation))

@@ -1,8 +1,7 @@
 """`audit_freezing`: one training step on a copy of a model, and a table of what moved.
 
 The step is signed: each value moves by the same amount, up or down, if its gradient isn't zero (signSGD, Bernstein et
-al. 2018, arXiv:1802.04434). So a small gradient can't hide a movement, and neither momentum nor weight decay moves a
-value without a gradient.
+al. 2018, arXiv:1802.04434). So nothing can hide a movement, and no value moves without a gradient.
 """
 
 import copy
@@ -25,21 +24,18 @@ def audit_freezing(
 ) -> pd.DataFrame:
     """Train a copy of a model for one step and compare what moved with `requires_grad`.
 
-    `requires_grad=False` freezes parameters. It freezes neither the running statistics of batch norm, which follow
-    every batch in training mode, nor dropout, which keeps dropping in frozen parts. The table shows both:
-    `audit[~audit.ok]` lists the faults.
+    `requires_grad=False` freezes parameters, but neither the running statistics of batch norm, which follow every batch
+    in training mode, nor dropout. The table shows both: `audit[~audit.ok]` lists the faults.
 
     Parameters
     ----------
     model : torch.nn.Module
-        A `Backbone` or any network; it stays unchanged. The copy is put into training mode, as in the training loop of
-        a tutorial. The loss is the cross-entropy of the output, (n, k) scores or features; if the model returns a
-        tuple, as torchvision's Inception does in training mode, the sum over its members.
+        A `Backbone` or any network; it stays unchanged. The copy is put into training mode. The loss is the
+        cross-entropy of the output, (n, k) scores or features; of a tuple, as of torchvision's Inception, the sum.
     batch : torch.Tensor
         Input of the model, (n, …); two pictures or more if statistics of norm layers would move.
     labels, seed : torch.Tensor, optional, and int
-        (n,) int64, 0 to k - 1, by default drawn at random, since the direction of the step doesn't matter; and the seed
-        of these and of dropout.
+        (n,) int64, 0 to k - 1, by default random, since the step's direction doesn't matter; and the seed of draws.
 
     Returns
     -------
@@ -52,10 +48,8 @@ def audit_freezing(
         - claimed (str): "frozen", "partly" or "trainable", by `requires_grad` of the module's parameters; if it has
           none, by those of the smallest module around it that has some.
         - parameters_moved, buffers_moved (int): numbers of single values that changed.
-        - mode (str): "train" or "eval" during the forward pass; a module that wasn't called has the mode of the module
-          around it.
-        - ok (bool): False if something frozen moved, if dropout is active in a frozen part, or if something trainable
-          got no gradient.
+        - mode (str): "train" or "eval" during the forward pass; that of the module around it if it wasn't called.
+        - ok (bool): False if something frozen moved, dropout is active in it, or something trainable got no gradient.
 
     Raises
     ------
@@ -111,10 +105,7 @@ def _train_a_step(model, batch, labels):
             f"a tensor {tuple(value.shape)}" if isinstance(value, torch.Tensor) else f"a {type(value).__name__}"
             for value in outputs
         )
-        raise TypeError(
-            f"model: returns {kinds or 'nothing'}, expected (n, k) scores or features, or a tuple of such; wrap it in "
-            "a module that returns them"
-        )
+        raise TypeError(f"model: returns {kinds or 'nothing'}, expected (n, k) scores, or a tuple of such: wrap it")
     n_columns = min(value.shape[1] for value in outputs)
     if not all(torch.isfinite(value).all() for value in outputs):
         raise ValueError("model: its outputs contain NaN or infinity; look for them in the batch and in the weights")

@@ -44,8 +44,7 @@ def grad_cam(
     Notes
     -----
     Each channel of the stage's map is weighted by the mean gradient of the score. The weighted maps are summed, and
-    negative values become 0. Unlike the paper, we divide each map by its largest value, so that maps of several
-    pictures are comparable. Maps are enlarged bilinearly.
+    negative values become 0. Unlike the paper, we divide each map by its largest value. Maps are enlarged bilinearly.
 
     References
     ----------
@@ -81,9 +80,8 @@ def grad_cam(
         with torch.no_grad():
             maps = backbone.until(stage)(batch[rows])
             maps = maps.permute(0, 3, 1, 2).contiguous() if channels_last else maps
-        small = method.attribute(
-            maps.requires_grad_(), target=labels[rows], relu_attributions=True, attr_dim_summation=True
-        )
+        options = {"relu_attributions": True, "attr_dim_summation": True}
+        small = method.attribute(maps.requires_grad_(), target=labels[rows], **options)
         heat.append(captum.LayerAttribution.interpolate(small.detach(), (size_px, size_px), "bilinear")[:, 0])
     heat = torch.cat(heat).cpu().numpy()
     return heat / np.maximum(heat.max(axis=(1, 2), keepdims=True), np.finfo(np.float32).tiny)
@@ -112,8 +110,7 @@ def integrated_gradients(
     Returns
     -------
     ndarray of float32, shape (n, image_size_px, image_size_px)
-        Contributions in units of the score (the head's output before softmax), summed over colours: positive if a
-        pixel speaks for the class, negative if it speaks against it.
+        Contributions in units of the score (the head's output), summed over colours; negative ones speak against.
 
     Notes
     -----

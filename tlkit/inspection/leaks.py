@@ -55,8 +55,7 @@ def find_leaks(
     Returns
     -------
     Leaks
-        It displays as a sentence. `pairs` is a table of leaking pairs, `groups` lists shared groups, and `in_train` and
-        `in_test` mark the pictures concerned.
+        `pairs` is a table of leaks, `groups` lists shared groups, `in_train` and `in_test` mark the pictures concerned.
 
     Raises
     ------
@@ -128,10 +127,8 @@ def measure_leak(
     ----------
     backbone : Backbone or str
         A backbone, or a name for `load_backbone`.
-    train, test : ImageSet
-        Training and test pictures.
-    leaks : Leaks, optional
-        By default the result of `find_leaks`.
+    train, test, leaks : ImageSet, ImageSet, and Leaks, optional
+        Training and test pictures, and by default the result of `find_leaks`.
     kind, seeds : str and int
         Kind of head, as in `fit_head`, and number of times that the removed pictures are drawn, by default 5.
 
@@ -147,9 +144,8 @@ def measure_leak(
 
     Notes
     -----
-    Two heads are fitted per seed and tested on the same pictures. One is trained without the leaking pictures. The
-    other keeps them, but equally many other pictures of the same classes, drawn at random, are removed: training on
-    fewer pictures lowers the accuracy, and this must not count as part of the leak.
+    Two heads are fitted per seed and tested on the same pictures: one without the leaking pictures, and one with them,
+    but without equally many others of the same classes, since fewer pictures alone lower the accuracy.
 
     Examples
     --------
@@ -162,19 +158,15 @@ def measure_leak(
     seeds = check_count("seeds", seeds, 1)
     leaks = leaks or find_leaks(train, test)
     if leaks.in_train.shape != (len(train),) or leaks.in_test.shape != (len(test),):
-        raise ValueError(
-            f"leaks: of {len(leaks.in_train)} training and {len(leaks.in_test)} test pictures, expected those of these "
-            f"sets, {len(train)} and {len(test)}"
-        )
+        n_pictures = len(leaks.in_train), len(leaks.in_test)
+        raise ValueError(f"leaks: of {n_pictures} pictures, expected those of these sets, {len(train), len(test)}")
     if not leaks.in_train.any():
         raise ValueError("leaks: no training picture leaks, so there is nothing to measure")
     test = test.with_classes(train.classes)
     only_leaked = np.setdiff1d(train.labels[leaks.in_train], train.labels[~leaks.in_train])
     if len(only_leaked):
-        raise ValueError(
-            f"train: every picture of {train.classes[only_leaked[0]]!r} leaks, so no other is left to train on; "
-            "remove the class with select(classes=…), or add pictures"
-        )
+        name = train.classes[only_leaked[0]]
+        raise ValueError(f"train: every picture of {name!r} leaks: remove it with select(classes=…), or add pictures")
     train_features, test_features = (extract_features(backbone, images, progress=False) for images in (train, test))
     rows = [_draw_rows(train.labels, leaks.in_train, seed) for seed in range(seeds)]
     right_with = np.array([_find_right(train_features[kept], test_features, kind) for kept in rows])

@@ -20,9 +20,7 @@ def read_loader(loader, backbone, images, indices):
         if end > len(images):
             raise ValueError(f"loader: more than the {len(images)} pictures of images")
         if labels is not None and not np.array_equal(labels, images.labels[start:end]):
-            raise ValueError(
-                "loader: its labels are not those of images in their order: use shuffle=False and the same classes"
-            )
+            raise ValueError("loader: its labels are not those of images in order: use shuffle=False, the same classes")
         examined.append(_select(batch, start, indices))
         if batch.shape[2:] == (backbone.image_size_px,) * 2 and not np.isnan(largest):
             expected = np.stack([backbone.preprocess(images.read(start + row)) for row in range(len(batch))])
@@ -37,10 +35,7 @@ def read_loader(loader, backbone, images, indices):
             except RuntimeError:  # torch's error if a layer can't process a size
                 features = None
     if end != len(images):
-        raise ValueError(
-            f"loader: {end} pictures, expected the {len(images)} of images, in their order; "
-            "drop_last=False keeps the last batch"
-        )
+        raise ValueError(f"loader: {end} pictures, expected the {len(images)} of images: use drop_last=False")
     values = None if features is None else np.concatenate(features)
     return _join(examined), values, channels_last, largest
 
@@ -59,10 +54,8 @@ def _read_batches(loader):
             item, labels = item
         batch = np.asarray(item.detach().cpu() if hasattr(item, "detach") else item)
         if batch.ndim != 4 or batch.dtype.kind not in "fiu" or not len(batch):
-            raise TypeError(
-                f"loader: gave {type(item).__name__} of shape {batch.shape}, expected batches (n, 3, height, width) of "
-                "numbers, or pairs of a batch and labels"
-            )
+            found = f"gave {type(item).__name__} of shape {batch.shape}"
+            raise TypeError(f"loader: {found}, expected batches (n, 3, height, width), or pairs with labels")
         is_last = batch.shape[1] != 3
         if is_last and batch.shape[3] != 3:
             raise TypeError(f"loader: batches of shape {batch.shape}, expected (n, 3, height, width): three channels")
@@ -91,9 +84,7 @@ def check_order(passes, expected):
     orders = [random.permutation(n_pictures) for _ in range(_N_ORDERS)]
     shares = []
     for swapped in (expected, expected[:, ::-1]):  # the loader may give BGR
-        similarity = sum(
-            _shrink(given) @ _shrink(expected).T + _average(given) @ _average(swapped).T for given in passes
-        )
+        similarity = sum(_shrink(one) @ _shrink(expected).T + _average(one) @ _average(swapped).T for one in passes)
         others = [similarity[np.arange(n_pictures), order].sum() for order in orders]
         shares.append(np.mean(others >= np.trace(similarity)))
     if n_pictures > 3 and min(shares) > _MAX_SHARE:

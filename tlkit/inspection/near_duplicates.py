@@ -10,6 +10,7 @@ from PIL import Image
 from tlkit.arguments import check_number
 from tlkit.images.imageset import ImageSet, check_images
 from tlkit.inspection.picture_alignment import compare_aligned
+from tlkit.texts.words import list_terms
 
 MIN_SIMILARITY = 0.87
 _THUMBNAIL_PX = 64
@@ -33,16 +34,14 @@ def find_near_duplicates(
 ) -> pd.DataFrame:
     """Find pairs of pictures that differ only by compression, size, a narrow crop, brightness or mirroring.
 
-    Texts are compared by their words: the similarity is the cosine of TF-IDF vectors over all given texts. No network
-    is involved: two pictures that look alike to a network need not be copies.
+    Texts are compared by the cosine of TF-IDF vectors over all given texts. No network is involved.
 
     Parameters
     ----------
     first, second : ImageSet or TextSet
         Pictures or texts, and others. If the latter are omitted, pairs within the first set are found.
     min_similarity : float, default 0.87
-        Smallest similarity of a pair, above 0 and up to 1. Lower values find worse copies, and more pictures that only
-        look alike.
+        Smallest similarity of a pair, above 0 and up to 1. Lower values find more, also what only looks alike.
     mirrored : bool, default True
         Find mirrored pictures too; texts have none.
 
@@ -73,9 +72,7 @@ def find_near_duplicates(
             raise TypeError(f"second: {second.noun}s, expected {first.noun}s, as the first are")
     check_number("min_similarity", min_similarity, above=0, at_most=1)
     if first.noun == "text":
-        from tlkit.inspection.near_texts import compare_texts
-
-        candidates, similarity = compare_texts(first, second, min_similarity)
+        candidates, similarity = _compare_texts(first, second, min_similarity)
         is_mirrored = False
     else:
         candidates, similarity, is_mirrored = _compare_pictures(first, second, min_similarity, mirrored)
@@ -197,3 +194,28 @@ def _average(start, extent):
     covered = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
     covered = np.clip(covered, 0, None)
     return (covered / covered.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+_N_TEXTS_AT_ONCE = 1024
+
+
+def _compare_texts(first, second, min_similarity):
+    """Return pairs (m, 2) of indices, and their similarities (m,); within the first set if there is no second."""
+    # The similarity is the cosine of TF-IDF vectors, as in `weigh_terms`, so the order of the words doesn't matter. A
+    # text without words, such as "!!!", counts as one term. The vectors are sparse, which keeps all pairs affordable.
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    sides = [[part.read(row) for row in range(len(part))] for part in (first, second) if part is not None]
+    vectorizer = TfidfVectorizer(analyzer=lambda text: list_terms(text) or [text], sublinear_tf=True)
+    vectorizer.fit(itertools.chain(*sides))
+    vectors = [vectorizer.transform(side) for side in sides]
+    pairs, similarities = [np.empty((0, 2), int)], [np.empty(0)]
+    for start in range(0, len(first), _N_TEXTS_AT_ONCE):
+        found = (vectors[0][start : start + _N_TEXTS_AT_ONCE] @ vectors[-1].T).tocoo()
+        rows, columns = found.row + start, found.col
+        kept = found.data >= min_similarity
+        if second is None:
+            kept &= rows < columns  # each pair once, none with itself
+        pairs.append(np.stack([rows[kept], columns[kept]], axis=1))
+        similarities.append(found.data[kept])
+    return np.concatenate(pairs), np.concatenate(similarities)

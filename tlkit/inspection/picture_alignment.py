@@ -47,10 +47,9 @@ def _brighten(first, second):
 
 def _align(first, second, boxes):
     """Return the refined boxes (n, 4), and the correlation (n,) of their content with the first pictures."""
-    # Gauss-Newton steps (Lucas and Kanade 1981): the content of a box is linearised in the box's four numbers, by the
-    # slopes of the picture, and a linear least-squares problem gives the step that removes the difference. It goes
-    # from strong to no blur, since a thin line overlaps its copy only if both are wide. Steps may overshoot, so the
-    # best box so far is kept, by the error of the sharp pictures.
+    # Gauss-Newton steps (Lucas and Kanade 1981): the content of a box is linearised in the box's four numbers by the
+    # slopes of the picture, and least squares give the step that removes the difference. It goes from strong to no
+    # blur, since thin lines overlap only if both are wide. The best box so far is kept.
     centres = ((np.arange(SIDE_PX) + 0.5) / SIDE_PX).astype(np.float32)
     across, down = centres[None, None, :, None], centres[None, :, None, None]
     standard = _standardise(first)
@@ -65,8 +64,7 @@ def _align(first, second, boxes):
             shown = _standardise(_blur(sharp, blur_px))
             difference = (target - shown).reshape(len(first), -1)
             slope_down, slope_across = np.gradient(shown, np.float32(1 / SIDE_PX), axis=(1, 2))
-            # Derivatives by left, top, width and height. The slope of the content is that of the second picture times
-            # the share of it that the box covers.
+            # Derivatives by left, top, width, height: the slope of the second picture times its share in the box.
             slopes = [slope_across, slope_down, slope_across * across, slope_down * down]
             slopes = np.stack([slope.reshape(len(first), -1) for slope in slopes], axis=1)
             slopes /= boxes[:, [2, 3, 2, 3], None].astype(np.float32)

@@ -39,10 +39,8 @@ class PreprocessingCheck:
 
     def __repr__(self):
         if self.passed:
-            return (
-                f"Passed: {self.n_pictures} pictures are preprocessed as the weights require "
-                f"(values differ by at most {self.largest_difference:.1g})."
-            )
+            found = f"{self.n_pictures} pictures are preprocessed as the weights require"
+            return f"Passed: {found} (values differ by at most {self.largest_difference:.1g})."
         lines = [f"Not the preprocessing of these weights ({self.n_pictures} pictures):"]
         lines += [f"  {name}: {description}." for name, description in self.mismatches.items()]
         if np.isnan(self.accuracy_tested):
@@ -66,8 +64,7 @@ def check_preprocessing(
     Parameters
     ----------
     loader : iterable
-        A DataLoader or another iterable of batches (n, 3, height, width), or of pairs of a batch and labels; tensors or
-        arrays, with `images` in their order.
+        A DataLoader or other iterable of batches (n, 3, height, width), or pairs with labels, with `images` in order.
     backbone, images : Backbone and ImageSet
         The network, which stays as it is, and pictures of at least two classes.
     n_seeds, progress : int and bool
@@ -76,9 +73,8 @@ def check_preprocessing(
     Returns
     -------
     PreprocessingCheck
-        Displays as sentences: the `mismatches` (dict), for example "not standardised", "BGR" or "other crop", and the
-        accuracy of linear probes on the recipe's pictures (`accuracy`), tested on the loader's (`accuracy_tested`), and
-        trained on these too (`accuracy_both`), each with its change and 95 % interval.
+        Displays as sentences: the `mismatches` (dict), such as "BGR", and the accuracies of linear probes on the
+        recipe's pictures (`accuracy`), tested on the loader's (`accuracy_tested`), or trained too (`accuracy_both`).
 
     Raises
     ------

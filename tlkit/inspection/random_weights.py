@@ -82,18 +82,14 @@ def study_heat_maps(
 
     Parameters
     ----------
-    run : Run
-        The trained run.
-    pictures : ImageSet or list
-        A few pictures; each is explained once per method and depth.
+    run, pictures : Run, and ImageSet or list
+        The trained run, and a few pictures; each is explained once per method and depth.
     methods : dict of str to callable, optional
-        Functions `method(run, pictures, label=…)` that return maps (n, side, side). By default Grad-CAM, and the
-        absolute value of integrated gradients (white baseline, 16 steps).
+        Functions `method(run, pictures, label=…)` that return maps (n, side, side), by default Grad-CAM and gradients.
     depths : list of str, optional
         "head" or names of stages: everything from there to the head is randomised. By default all.
     inside : array-like of bool, shape (n, side, side), optional
-        Pixels to correlate, such as those of the object; by default all. On a plain background both maps are near 0
-        for any network, which makes the correlation over all pixels high.
+        Pixels to correlate, such as those of the object; by default all, which on a plain background correlate anyway.
     seed, progress : int, default 0, and bool, default True
         Seed of the permutations, and whether to show a bar over the depths.
 

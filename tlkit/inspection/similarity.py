@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 import tlkit as tl
 from tlkit.arguments import check_count, check_finite
 from tlkit.cpu.threads import default_states
-from tlkit.evaluation.share_intervals import percentile_interval
+from tlkit.evaluation.intervals import percentile_interval
 from tlkit.features.frozen_network import find_spatial_axes
 from tlkit.images.imageset import ImageSet
 from tlkit.inspection.network_inputs import read_batch
@@ -30,8 +30,7 @@ def cka(a: ArrayLike, b: ArrayLike, *, debiased: bool = True) -> float:
     Returns
     -------
     float
-        1 if the features are equal up to rotation and scale. Debiased, it is 0 on average for unrelated features, and
-        sometimes below.
+        1 if equal up to rotation and scale; debiased, 0 on average for unrelated features, and sometimes below.
 
     Raises
     ------
@@ -127,13 +126,10 @@ def compare_stages(
 
     Parameters
     ----------
-    first, second : Backbone
-        The networks; they stay as they are.
-    images : ImageSet or list
-        Pictures; a few hundred are enough.
+    first, second, images : Backbone, Backbone, and ImageSet or list
+        The networks, which stay as they are, and pictures; a few hundred are enough.
     every_pair, debiased : bool
-        Compare every stage of the first network with every stage of the second, not only stages of the same name
-        (default); and as in `cka`.
+        Compare every stage with every stage, not only stages of the same name (default); and as in `cka`.
     n_permutations, seed : int
         Number of permutations for the band of each pair, by default 99 (0 for no bands), and their seed.
 
@@ -152,8 +148,7 @@ def compare_stages(
 
     Notes
     -----
-    Features are means over height and width, as a head gets them. Kornblith et al. (see `cka`) compare whole maps, in
-    which an object at another position counts as another object.
+    Features are means over height and width, as a head gets them; Kornblith et al. (see `cka`) compare maps.
 
     Examples
     --------
@@ -168,10 +163,7 @@ def compare_stages(
     else:
         pairs = [(stage, stage) for stage in first.stages if stage in second.stages]
     if not pairs:
-        raise ValueError(
-            f"second: {second.name} has no stage with the name of one of {first.name}'s; compare all pairs with "
-            "every_pair=True"
-        )
+        raise ValueError(f"second: {second.name} has no stage with the name of {first.name}'s; use every_pair=True")
     first_features, second_features = (extract_stages(network, images) for network in (first, second))
     rows = []
     for one, other in pairs:

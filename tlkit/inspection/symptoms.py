@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from tlkit.evaluation.calibration import measure_calibration
-from tlkit.evaluation.share_intervals import normal_half_width
+from tlkit.evaluation.intervals import normal_half_width
 from tlkit.names import format_strategy
 
 MAX_LOOKS = 3

@@ -43,8 +43,7 @@ def summarise_training(run: "tl.Run") -> TrainingCurves:
     Returns
     -------
     TrainingCurves
-        Its `selected` row has the weights of the run; `loss_gap` and `accuracy_gap` separate training and held-out
-        pictures there. Its `table` has one row per epoch:
+        Has `selected`, the row with the run's weights, `loss_gap`, `accuracy_gap`, and a `table`, by epoch:
 
         - phase, epoch (int): numbers from 1.
         - loss, accuracy (float): means over the training batches, with augmentation and dropout, each before its step.
@@ -72,9 +71,7 @@ def summarise_training(run: "tl.Run") -> TrainingCurves:
     [[1, 1, False], [1, 2, True]]
     """
     if not run.history:
-        raise ValueError(
-            f"run: {run} has no epochs, since its head was solved; use a strategy with a phase of at least one epoch"
-        )
+        raise ValueError(f"run: {run} has no epochs, since its head was solved; use a strategy with a phase of epochs")
     table = pd.DataFrame(run.history)
     for column in ("validation_loss", "validation_accuracy"):
         if column not in table:

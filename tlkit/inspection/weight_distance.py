@@ -49,10 +49,8 @@ def measure_weight_distance(run: "tl.Run", start: "tl.Backbone | None" = None) -
     if start is None:
         start = load_start(run.backbone.name, run.backbone.recipe, run.start_hash)
     elif hash_tensors(start.state_dict()) != run.start_hash:
-        raise ValueError(
-            f"start: {start.name} with other weights than those that {run} started from; pass the backbone that was "
-            "given to transfer, or omit it to load the pretrained one"
-        )
+        found = f"{start.name} with other weights than those that {run} started from"
+        raise ValueError(f"start: {found}; pass the backbone that was given to transfer, or omit it")
     rows = [{"stage": name, **_compare(stage, start.body[name])} for name, stage in run.backbone.body.items()]
     return pd.DataFrame(rows)
 

@@ -53,8 +53,7 @@ def format_cost(cost):
 @with_plain_texts
 def draw_pareto(table, ax, *, cost="n_flops", score="accuracy", names="name"):
     """Draw a score against a cost on a logarithmic axis, with the Pareto front as a stepped line."""
-    # Candidates on the front are filled and have their names; others are hollow, with names if there is room. Rows
-    # without score or cost are not drawn.
+    # Candidates on the front are filled and named; others are hollow, with names if there is room, or lack a value.
     for argument, column in (("cost", cost), ("score", score), ("names", names)):
         check_known(argument, column, list(table))
     label, divisor = format_cost(cost)

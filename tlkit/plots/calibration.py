@@ -12,9 +12,8 @@ _STRIP_HEIGHT = 0.2  # of the strip above the diagram, as a share of its height
 def draw_reliability(calibration: Calibration, ax: Axes) -> Axes:
     """Draw a reliability diagram: the accuracy of each bin over its mean confidence.
 
-    Larger points have more pictures, and bars are 95 % intervals of the accuracy. If the network is calibrated, a point
-    lies in the gray band in 95 of 100 samples. Above the band the network is underconfident, below it overconfident. A
-    strip above shows the number of pictures per bin.
+    Larger points have more pictures, and bars are 95 % intervals. A calibrated network's points lie in the gray band in
+    95 of 100 samples; those above it are underconfident. A strip above shows the number of pictures per bin.
 
     Parameters
     ----------

@@ -125,8 +125,7 @@ N_COLUMNS, N_ROWS = 7, 2
 @with_plain_texts
 def draw_mistakes(mistakes, read_picture, ax):
     """Draw wrongly predicted pictures, each with its true class, predicted class and probability."""
-    # `mistakes` are those of an `ArmSummary`; `read_picture` returns the PIL picture of a name. Pictures that do not
-    # fit are omitted.
+    # `mistakes` are those of an `ArmSummary`, as far as they fit; `read_picture` returns the PIL picture of a name.
     for index, mistake in enumerate(mistakes.head(N_COLUMNS * N_ROWS).itertuples()):
         row, column = divmod(index, N_COLUMNS)
         caption = f"{shorten(mistake.label, 18)}\n→ {shorten(mistake.predicted, 11)} ({mistake.probability:.2f})"

@@ -18,10 +18,8 @@ def draw_contact_sheet(images: ImageSet, ax: Axes, per_class: int = 6, seed: int
     ----------
     images, ax : ImageSet and matplotlib Axes
         Pictures to draw (ValueError if there are none), and the axes to draw on.
-    per_class : int
-        Largest number of pictures per class; different groups come first.
-    seed : int
-        Seed of the selection.
+    per_class, seed : int
+        Largest number of pictures per class, different groups first, and seed of the selection.
 
     Examples
     --------

@@ -21,8 +21,7 @@ def describe(picture: "Figure | Image", words: str) -> "Image | None":
     picture : matplotlib Figure, PIL Image or IPython Image
         What the cell displays, as PNG.
     words : str
-        One or two sentences: the kind of figure, what it compares, and its main result. If it is empty, ValueError is
-        raised.
+        One or two sentences: the kind of figure, what it compares, and its main result; ValueError if empty.
 
     Returns
     -------

@@ -29,9 +29,8 @@ _ROWS = {"norm": "all norms", "bias": "all biases", "adapter": "adapters"}
 def draw_freeze_score(strategy: str | Strategy, backbone: "tl.Backbone", ax: Axes, *, n_train: int = 100) -> Axes:
     """Draw a strategy as a score: stages down with the head last, epochs across, colour = learning rate.
 
-    Darker is faster, so that the drawing can be read in gray. Frozen cells are hatched. A head that is solved is a star
-    in a column of its own. Norm layers, biases and adapters have a row of their own if a phase trains them by that
-    name, in any stage.
+    Darker is faster, also in gray. Frozen cells are hatched. A head that is solved is a star in a column of its own.
+    Norm layers, biases and adapters have a row of their own if a phase trains them by that name, in any stage.
 
     Parameters
     ----------
@@ -110,11 +109,7 @@ def list_rate_colours(rates):
     """Return the scale of `make_rate_scale` as dict: low, high (rates), colours (pairs of hexadecimal fill and ink)."""
     norm, colours = make_rate_scale(rates)
     values = [colours(share) for share in np.linspace(0, 1, _N_COLOURS)]
-    return {
-        "low": norm.vmin,
-        "high": norm.vmax,
-        "colours": [(to_hex(value), _choose_ink(value)) for value in values],
-    }
+    return {"low": norm.vmin, "high": norm.vmax, "colours": [(to_hex(value), _choose_ink(value)) for value in values]}
 
 
 def _choose_ink(colour):

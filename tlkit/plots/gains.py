@@ -77,10 +77,8 @@ def draw_transfer_map(gains: DataFrame, ax: Axes, *, chosen: tuple[str, int] | N
 
     Parameters
     ----------
-    gains, ax : DataFrame and matplotlib Axes
-        Result of `tlkit.evaluation.transfer_gain`, and the axes to draw on.
-    chosen : (str, int), optional
-        Arm and number of shots of a cell to frame.
+    gains, ax, chosen : DataFrame, matplotlib Axes, and (str, int), optional
+        Result of `transfer_gain`, the axes to draw on, and arm and shots of a cell to frame.
 
     Examples
     --------

@@ -8,14 +8,12 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 from scipy.ndimage import gaussian_filter
 
-from tlkit.inspection.random_weights import HeatStudy
 from tlkit.plots.style import FIXED, RING, TEXT_PT, style_curve, with_plain_texts
 from tlkit.plots.vector import Page, mark
 
 _LUMINANCE = (0.299, 0.587, 0.114)
 _GRAYS = (20, 108)  # black and white of the picture
-# The part of inferno that is at least as bright as the picture's white. Its lightness rises evenly, so that at each
-# pixel of any picture more heat is brighter.
+# The part of inferno at least as bright as the picture's white: on any pixel, more heat is brighter.
 _COLOURS = (0.55, 1.0)
 _MOST_OPAQUE = 0.7
 
@@ -94,23 +92,8 @@ SIZE_INCHES = (9.0, 6.2)
 
 
 @with_plain_texts
-def draw_correlations(study: HeatStudy, ax: Axes) -> Axes:
-    """Draw how similar heat maps stay to the trained network's while its weights are made random, per method.
-
-    Parameters
-    ----------
-    study, ax : HeatStudy and matplotlib Axes
-        Result of `tlkit.inspection.study_heat_maps`, and the axes to draw on.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> from tlkit.inspection.random_weights import HeatStudy
-    >>> table = {"method": ["cam"] * 2, "depth": ["trained", "head"], "picture": [0, 0], "correlation": [1.0, 0.4]}
-    >>> study = HeatStudy(None, ["bird"], ["1.png"], ["trained", "head"], {"cam": None}, pd.DataFrame(table))
-    >>> draw_correlations(study, Figure().subplots()).get_xlabel()
-    'random from the head down to'
-    """
+def draw_correlations(study, ax):
+    """Draw how similar heat maps stay to the trained network's while its weights are made random, per method."""
     columns = np.arange(len(study.depths))
     for index, method in enumerate(study.maps):
         values = study.correlations.loc[study.correlations["method"] == method, "correlation"]

@@ -193,9 +193,7 @@ def _draw_replications(replications, choices, expected, axes, kept):
     order = np.argsort(replications["effect"].to_numpy(float), kind="stable")
     table, kept, places = replications.iloc[order], kept[order], _place_rows(choices)
     results, holds = name_results(table, expected), table["holds"].to_numpy(bool)
-    looks = {
-        (result, held): kept & (results == result) & (holds == held) for result in _STYLES for held in (True, False)
-    }
+    looks = {(kind, held): kept & (results == kind) & (holds == held) for kind in _STYLES for held in (True, False)}
     for look, chosen in [*looks.items(), (None, ~kept)]:
         style = {"linestyle": "none"} | (_style(*look) if look else _GONE)
         some, across = table[chosen], np.flatnonzero(chosen)

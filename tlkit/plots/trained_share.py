@@ -3,8 +3,6 @@
 import math
 
 import numpy as np
-from matplotlib.axes import Axes
-from pandas import DataFrame
 
 from tlkit.arguments import check_known
 from tlkit.names import format_strategy
@@ -17,34 +15,9 @@ _GAP = 0.024  # smallest distance between two points, as a share of the axis, so
 
 
 @with_plain_texts
-def draw_trained_share(table: DataFrame, ax: Axes, *, cost: str = "trained_share", score: str = "accuracy") -> Axes:
-    """Draw the accuracy of strategies, with its interval, against their cost on a logarithmic axis.
-
-    Strategies with similar costs are moved apart, in their order, so that each interval can be seen.
-
-    Parameters
-    ----------
-    table, ax : DataFrame and matplotlib Axes
-        One row per strategy, and the axes to draw on. Columns are strategy, the cost, the score and its interval: the
-        score's name with _low and _high, NaN without an interval.
-    cost : str
-        Column of costs above 0, for example "trained_share" (fraction of all parameters), "memory_mib" or "stored_mib".
-    score : str
-        Column of accuracies (fractions).
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, the table is empty, or a cost is 0 or less.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> columns = ["strategy", "trained_share", "accuracy", "accuracy_low", "accuracy_high"]
-    >>> table = pd.DataFrame([("bitfit", 0.01, 0.7, 0.6, 0.8), ("fine_tune", 1.0, 0.8, 0.7, 0.9)], columns=columns)
-    >>> draw_trained_share(table, Figure().subplots()).get_xlabel()
-    'share of the parameters that is trained (%)'
-    """
+def draw_trained_share(table, ax, *, cost="trained_share", score="accuracy"):
+    """Draw the accuracy of strategies, with its interval, against their cost on a logarithmic axis."""
+    # Strategies with similar costs are moved apart, in their order, so that each interval can be seen.
     columns = ["strategy", cost, score, f"{score}_low", f"{score}_high"]
     for argument, names in (("cost", [cost]), ("score", columns[2:]), ("table", ["strategy"])):
         check_known(argument, names, list(table))
@@ -104,8 +77,7 @@ def _find_limits(costs):
 
 def _spread(costs):
     """Return the positions of (n,) points on the axis: their costs, or around the mean of costs that are too close."""
-    # Points are added from left to right as heaps of one. As long as the last two heaps overlap, they are merged into
-    # one, whose points lie side by side around their mean.
+    # Points are added from left to right as heaps of one; as long as the last two overlap, they are merged.
     left, right = np.log(_find_limits(costs))
     positions, gap, heaps = np.log(costs), _GAP * (right - left), []
     for row in np.argsort(positions, kind="stable"):

@@ -29,9 +29,8 @@ _SURPLUS = re.compile(
 
 def mark(artist, kind, *place, words="", numbers=()):
     """Give an artist a kind, such as "point", and a place among them; words are shown when a reader points at it."""
-    # The script of explorers reads this from the drawing. Pixels don't have it. A list of words is for the markers of
-    # a scatter or curve, whose number is the last part of their place: those given, or from 0 on. All of them have to
-    # lie within the axes.
+    # The script of explorers reads this from the drawing. Pixels don't have it. A list of words is for the markers of a
+    # scatter or curve within the axes, whose number is the last part of their place: those given, or from 0 on.
     if not isinstance(words, str):
         place, words = (*place, "*" + ",".join(map(str, numbers))), "\n".join(map(translate, words))
     artist.set_gid(f"{':'.join(map(str, (kind, *place)))}|{translate(words)}")

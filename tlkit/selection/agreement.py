@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tlkit.arguments import check_known
-from tlkit.evaluation.share_intervals import name_interval
+from tlkit.evaluation.intervals import name_interval
 from tlkit.notices import warn
 from tlkit.selection.score_warnings import SelectionWarning
 
@@ -84,10 +84,7 @@ def compare_with_accuracy(
     accuracy, scores, baselines = _read_columns(table, accuracies, scores, baselines)
     n_measured = int(np.isfinite(accuracy).sum())
     if n_measured < 3:
-        raise ValueError(
-            f"accuracies: of {n_measured} candidates, expected three or more, better {_WIDE_BELOW}: any score orders "
-            "two candidates correctly half of the time"
-        )
+        raise ValueError(f"accuracies: of {n_measured} candidates, expected three or more, better {_WIDE_BELOW}")
     if n_measured < _WIDE_BELOW:
         warn(
             f"{n_measured} candidates: with fewer than {_WIDE_BELOW} the intervals are wide, and still too narrow",

@@ -72,8 +72,7 @@ class Candidate:
         images : ImageSet
             Pictures.
         engine, cache, progress : str, bool and bool
-            As in `extract_features`. However, "auto" chooses torch for fewer than 500 pictures: these take less time
-            than converting a network for OpenVINO.
+            As in `extract_features`, but for fewer than 500 pictures "auto" chooses torch, which needs no conversion.
 
         Returns
         -------

@@ -32,10 +32,9 @@ def score_logme(values: ArrayLike, labels: ArrayLike) -> float:
 
     Notes
     -----
-    We use one singular value decomposition for all classes and the fixed point of the second paper. Departures: if
-    there are fewer pictures than features, the determinant counts all features, as the formula does but the authors'
-    code doesn't. We iterate until the evidence changes by less than 1e-10, not 11 times. We keep the noise above 1e-10
-    of the labels' squares, while the authors add 1e-5 to two of the sums.
+    We use one singular value decomposition for all classes and the fixed point of the second paper. Departures: the
+    determinant counts all features, as the formula does; we iterate until the evidence changes by less than 1e-10, not
+    11 times; and the noise stays above 1e-10 of the labels' squares.
 
     References
     ----------
@@ -62,8 +61,7 @@ def score_logme(values: ArrayLike, labels: ArrayLike) -> float:
     squares = (left[:, kept].T @ targets) ** 2  # (k, n_classes): squared projections of each class
     total = targets.sum(axis=0)
     outside = np.maximum(total - squares.sum(axis=0), 0)
-    # Fixed point of the precisions of weights (alpha) and noise (beta): gamma counts the directions that the data
-    # determine.
+    # Fixed point of the precisions of weights (alpha) and noise (beta); gamma counts determined directions.
     alpha, beta = np.ones(n_classes), np.ones(n_classes)
     evidence = np.full(n_classes, -np.inf)
     for _ in range(1000):

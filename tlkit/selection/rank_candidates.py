@@ -40,8 +40,7 @@ def rank(
     images : ImageSet
         Training pictures. A test set used to choose a network is no longer a held-out set.
     scores : sequence of str, default ("logme", "h", "knn", "linear_probe")
-        As in `score_logme` and so on. "leep" and "nce" need the network's own classifier; they are NaN if it is missing
-        and for inner stages.
+        As in `score_logme` and so on. Without the network's own classifier, "leep" and "nce" are NaN.
     engine, cache, progress : str, bool and bool
         As in `Candidate.extract`.
 
@@ -54,8 +53,7 @@ def rank(
         - image_size_px (int): height and width of the input, or length of texts in tokens.
         - constructed (bool): cut at an inner stage, or at another size than its weights; no such network is published.
         - n_features (int): number of features.
-        - n_parameters, n_flops (int), parameters_mib (float): cost of the used part. FLOPs are per picture; a
-          multiplication with its addition counts as 2.
+        - n_parameters, n_flops (int), parameters_mib (float): cost of the used part, FLOPs as in `Cost`.
         - published_accuracy (float): of the whole network, 0 to 1; NaN if unknown.
         - one column per score (float).
         - duration_s (float): time to load, extract features that weren't cached, and score.
@@ -92,9 +90,7 @@ def rank(
         backbone = candidate.build()
         row = _describe(candidate, backbone)
         if row["name"] in [other["name"] for other in rows]:
-            raise ValueError(
-                f"backbones: {row['name']!r} occurs twice; name them apart with Candidate(backbone, name=…)"
-            )
+            raise ValueError(f"backbones: {row['name']!r} occurs twice; name them by Candidate(backbone, name=…)")
         features = candidate._extract_with(backbone, images, engine, cache, progress)
         if (np.ptp(features.values, axis=0) == 0).mean() > CONSTANT_SHARE:
             constant.append(row["name"])

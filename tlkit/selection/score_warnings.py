@@ -28,9 +28,7 @@ def check_values(values, labels):
     if n_constant == given.shape[1]:
         raise ValueError("values: every feature is the same on all pictures, expected some that differ")
     if n_constant > CONSTANT_SHARE * given.shape[1]:
-        warn_of(
-            f"values: {n_constant} of {given.shape[1]} features are the same on all pictures and carry no information"
-        )
+        warn_of(f"values: {n_constant} of {given.shape[1]} features are the same on all pictures and don't inform")
     return given, labels, n_classes
 
 
@@ -48,9 +46,7 @@ def warn_of_single_pictures(labels):
     """Warn of classes with one picture, which can't be in training and test set."""
     n_single = int((np.bincount(labels) == 1).sum())
     if n_single:
-        warn_of(
-            f"labels: {n_single} classes have one picture, which counts as wrong whatever the features: add pictures"
-        )
+        warn_of(f"labels: {n_single} classes have one picture, which counts as wrong for any features: add pictures")
 
 
 def warn_of(text):

@@ -88,8 +88,7 @@ def score_linear_probe(
 
     Notes
     -----
-    The L2 penalty of ridge regression is the best of ten in leave-one-out validation, chosen for each fold on at most
-    1,000 training pictures. No single penalty suits both 32 and 4,096 features.
+    The L2 penalty is the best of ten in leave-one-out validation, per fold, on at most 1,000 pictures.
 
     Examples
     --------

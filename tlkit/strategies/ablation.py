@@ -10,8 +10,7 @@ from tlkit.strategies.strategy import Strategy
 def augmented(strategy: str | Strategy, augment: str | list[str] | None, *, name: str | None = None) -> Strategy:
     """Return a strategy with another augmentation in every phase that trains for epochs.
 
-    With `compare`, several of them form an ablation: all arms of a seed see the same pictures in the same order and
-    differ only in the augmentation.
+    Several form an ablation in `compare`: all arms of a seed see the same pictures in the same order.
 
     Parameters
     ----------
@@ -39,11 +38,7 @@ def augmented(strategy: str | Strategy, augment: str | list[str] | None, *, name
     """
     strategy, augment = get(strategy), check_policies(augment)
     if all(phase.n_epochs is None for phase in strategy.phases):
-        raise ValueError(
-            f"strategy: {strategy.name!r} solves its head, which uses no augmentation; take one with a phase of epochs"
-        )
-    phases = [
-        phase if phase.n_epochs is None else dataclasses.replace(phase, augment=augment) for phase in strategy.phases
-    ]
+        raise ValueError(f"strategy: {strategy.name!r} solves its head, which uses no augmentation; take one of epochs")
+    phases = [one if one.n_epochs is None else dataclasses.replace(one, augment=augment) for one in strategy.phases]
     name = f"{strategy.name} + {format_augment(augment)}" if name is None else name
     return dataclasses.replace(strategy, phases=phases, name=name)

@@ -8,8 +8,7 @@ from tlkit.arguments import check_number
 def l2_sp(backbone: Any, start: dict[str, Any], *, penalty_weight: float) -> Any:
     """Return the L2-SP penalty: half the weighted squared distance of the trained parameters from their start.
 
-    Weight decay pulls towards zero, which forgets the pretraining. This pulls towards the pretrained values, so that
-    parameters leave them only if that lowers the loss.
+    Weight decay pulls towards zero, which forgets the pretraining; this pulls towards the pretrained values.
 
     Parameters
     ----------

@@ -1,8 +1,7 @@
 """Phases that depend on the network or on the number of pictures: functions for a strategy's `adjust`. Without torch.
 
-Each function changes the phases that train "all" and leaves the others as they are. It takes the phases, a backbone and
-the number of training pictures, and returns a list of phases. Its settings are keywords, so that `functools.partial`
-turns it into an `adjust` that the description of a run can store.
+Each function takes the phases, a backbone and the number of training pictures, and returns phases, those that train
+"all" changed. Settings are keywords, for a `functools.partial` as `adjust`, which a run can store.
 """
 
 import dataclasses
@@ -30,10 +29,8 @@ def decay_learning_rates(stages: Any, learning_rate: float, decay: float = DISCR
     ----------
     stages : Backbone or sequence of str
         Stages that train, in forward order, for example `backbone.stages[2:]`. All others stay frozen.
-    learning_rate : float
-        Rate of the head, above 0.
-    decay : float
-        Rate of a stage as a share of the next stage's rate: above 0, at most 1.
+    learning_rate, decay : float
+        Rate of the head, above 0, and rate of a stage as a share of the next one's: above 0, at most 1.
 
     Returns
     -------
@@ -66,10 +63,8 @@ def decay_learning_rates(stages: Any, learning_rate: float, decay: float = DISCR
     names = list(map(spell_stage, stages.stages)) if hasattr(stages, "stages") else list(listed)
     for name in names:
         if not isinstance(name, str) or name in ("all", "head") or names.count(name) > 1:
-            raise ValueError(
-                f"stages: {name!r} in {names}, expected names of stages, each once, as in backbone.stages; if a stage "
-                f"is called like that, write 'stage:{name}'"
-            )
+            advice = f"if a stage is called like that, write 'stage:{name}'"
+            raise ValueError(f"stages: {name!r} in {names}, expected names of stages, each once; {advice}")
     if not names:
         raise ValueError('stages: empty, expected names of stages; for the head alone use Phase(["head"], …)')
     check_number("learning_rate", learning_rate, above=0)
@@ -117,19 +112,16 @@ def tune_block(phases, backbone, n_train, *, block):
     third = BLOCKS.index(block)
     start, end = (round(bound * len(backbone.stages) / 3) for bound in (third, third + 1))
     if start == end:
-        raise ValueError(
-            f"block: {block!r}, but {backbone.name} has {len(backbone.stages)} stages and none in that third; "
-            "name the stages in a Phase"
-        )
+        stages = f"{backbone.name} has {len(backbone.stages)} stages"
+        raise ValueError(f"block: {block!r}, but {stages} and none in that third; name the stages in a Phase")
     return [_train_stages(phase, backbone.stages[start:end]) if "all" in phase.train else phase for phase in phases]
 
 
 def set_length_by_size(phases, backbone, n_train):
     """Tune "all" for as many epochs as give 4,000 pictures in all steps, but for 6 to 12."""
     # Kolesnikov et al. 2020 (Big Transfer: general visual representation learning) choose the number of steps by the
-    # size of the set alone: 500 steps of 512 pictures below 20,000 pictures, then 10,000 and 20,000. Ours also aims at
-    # a fixed number of steps, but after a solved head few pictures need not be seen hundreds of times, and each of many
-    # pictures should be seen a few times.
+    # size of the set alone: 500 steps of 512 pictures below 20,000 pictures, then 10,000 and 20,000. Ours is fixed too,
+    # but after a solved head few pictures need not be seen hundreds of times, and many should be seen a few times.
     n_epochs = min(max(FEWEST_EPOCHS, math.ceil(N_SEEN / n_train)), MOST_EPOCHS)
     return [dataclasses.replace(phase, n_epochs=n_epochs) if "all" in phase.train else phase for phase in phases]
 

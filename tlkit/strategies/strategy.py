@@ -25,12 +25,10 @@ class Phase:
     n_epochs : int or None
         Number of epochs. None solves the head to convergence and requires `train=["head"]`.
     learning_rate : float or dict, optional
-        One rate, or a dict with the keys of `train`. If several keys cover a parameter, the narrowest applies.
-        Required unless the head is solved.
+        One rate, or a dict with the keys of `train`, the narrowest of which applies; none if the head is solved.
     augment : str or list of str, optional
         Names of augmentation policies (`tlkit.strategies.augmentation.POLICIES`), and at most one of "mixup" and
-        "cutmix". Label smoothing also applies to mixed labels. If `transfer` balances classes by weights, each class's
-        part of a mixed label counts with the weight of its class.
+        "cutmix". Label smoothing and weights of classes also apply to mixed labels.
     penalty : callable, optional
         Added to the loss: `penalty(backbone, start)`. `start` maps names to the parameters at the start of the phase.
     objective : object, optional
@@ -71,8 +69,7 @@ class Phase:
     - "mixup": the mean of two pictures, weighted by a share [3]_. "cutmix": a rectangle of another picture [4]_. Each
       batch draws one share, from a beta distribution with both parameters 0.2 (mixup) or 1 (cutmix).
 
-    - "word_dropout", for texts alone: drops each word with probability 0.3, but never all [5]_. In Chinese and other
-      scripts without spaces, each character counts as a word.
+    - "word_dropout", for texts alone: drops words (or characters) with probability 0.3, never all [5]_.
 
     References
     ----------
@@ -108,18 +105,13 @@ class Phase:
         check_known("norm_statistics", [self.norm_statistics], NORM_STATISTICS)
         if self.n_epochs is None:
             if train != ("head",):
-                raise ValueError(
-                    f'n_epochs: None solves the head and requires train=["head"], received {list(train)}; '
-                    "give a number of epochs"
-                )
+                raise ValueError(f'n_epochs: None solves the head: take train=["head"], not {list(train)}, or a number')
             for name in ("learning_rate", "augment", "penalty", "norm_statistics"):
                 if (value := getattr(self, name)) not in (None, "frozen"):
                     raise ValueError(f"{name}: {value!r}, but n_epochs=None solves the head, which takes none")
             if self.objective is not None and not hasattr(self.objective, "solve"):
-                raise ValueError(
-                    f"objective: {self.objective!r} has no `solve`, which n_epochs=None needs: take one from "
-                    "tlkit.adaptation.solved_objectives, or give a number of epochs"
-                )
+                advice = "take one of tlkit.adaptation.solved_objectives, or a number of epochs"
+                raise ValueError(f"objective: {self.objective!r} has no `solve`, which n_epochs=None needs: {advice}")
             return
         object.__setattr__(self, "n_epochs", check_count("n_epochs", self.n_epochs, 1))
         if self.objective is not None and not callable(self.objective):
@@ -152,9 +144,7 @@ class Phase:
         object.__setattr__(self, "augment", check_policies(self.augment))
         mixing = split_policies(self.augment)[1]
         if mixing and self.objective is not None:
-            raise ValueError(
-                f"augment: {mixing!r} mixes labels, but an objective needs the label of each picture: use only one"
-            )
+            raise ValueError(f"augment: {mixing!r} mixes labels, but an objective needs the label of each: use one")
 
     def describe(self) -> dict[str, Any]:
         """Return the phase as plain values that JSON can store.
@@ -177,14 +167,12 @@ class Strategy:
     phases : list of Phase
         Trained one after the other.
     prepare : callable, optional
-        `prepare(backbone, seed)` returns the backbone that the phases train, for example with random weights. Torch's
-        random numbers in it are those of the run, whatever `torch.manual_seed` is set to.
+        `prepare(backbone, seed)` returns the backbone that the phases train, with random numbers of the run.
     finish : callable, optional
         `finish(training)` changes the trained network in place; `training` is the `Training` that ends. If the function
         has a true attribute `needs_target`, it may use `training.target`, the pictures of a target domain.
     adjust : callable, optional
-        `adjust(phases, backbone, n_train)` returns the phases for a network and a number of training pictures, for
-        example one phase per stage to unfreeze.
+        `adjust(phases, backbone, n_train)` returns the phases for a network and a number of training pictures.
     name : str
         Name in tables and plots.
 
@@ -232,8 +220,7 @@ class Strategy:
         Raises
         ------
         ValueError
-            If the network has no such stage, or an augmentation is for pictures but the network for texts, or
-            conversely.
+            If the network has no such stage, or takes texts and an augmentation is for pictures, or conversely.
         """
         from tlkit.strategies.augmentation import check_medium
 

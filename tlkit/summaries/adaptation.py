@@ -53,8 +53,7 @@ class DomainMap:
 
 def map_domains(source, source_labels, target, target_labels, classes):
     """Return the `DomainMap` of features (n, d) and (m, d) in the plane of their two principal components."""
-    # The plane is that of both domains together. Domains that differ in other directions can still overlap in it. If
-    # there are only two features, they are the plane.
+    # The plane is that of both domains together, in which domains may overlap; two features are the plane.
     source, target = check_pair(source, target)
     if source.shape[1] < 2:
         raise ValueError(f"source: {source.shape[1]} feature, expected at least two for a plane")
@@ -181,9 +180,8 @@ class AdaptationSummary:
 
 def summarise_adaptation(results, choice):
     """Return the `AdaptationSummary` of a choice of `AdaptationResults`."""
-    base, result, oracle = (
-        results.compute(choice.source, choice.target, method) for method in (BASELINE, choice.method, ORACLE)
-    )
+    pair, methods = (choice.source, choice.target), (BASELINE, choice.method, ORACLE)
+    base, result, oracle = (results.compute(*pair, method) for method in methods)
     classes, present = result.before.classes, np.flatnonzero(result.n_tested)
     recalls = {"class": [classes[label] for label in present], "n": result.n_tested[present]}
     recalls = pd.DataFrame(recalls | {"source_only": base.recalls[present], "method": result.recalls[present]})

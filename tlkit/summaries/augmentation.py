@@ -55,10 +55,7 @@ def _find_arms(comparison):
         phases = described.get("phases", []) if isinstance(described, dict) else []
         trained = [phase for phase in phases if phase.get("n_epochs") is not None]
         if not trained:
-            raise ValueError(
-                f"comparison: {name} trains for no epochs, so it augments nothing: compare strategies made by "
-                "tlkit.strategies.augmented"
-            )
+            raise ValueError(f"comparison: {name} trains for no epochs, so it augments nothing: see `augmented`")
         augment = check_policies(trained[-1].get("augment"))
         policy = format_augment(augment)
         if policy in arms:

@@ -87,9 +87,7 @@ def make_score(strategy, backbone, n_train):
     keywords = [key for key in ("norm", "bias", "adapter") if key in used]
     parts = (*map(spell_stage, backbone.stages), *keywords, "head")
     # A solved head takes one column, as an epoch does.
-    spread = [
-        column for column, phase in zip(columns, strategy.phases, strict=True) for _ in range(phase.n_epochs or 1)
-    ]
+    spread = [index for index, phase in zip(columns, strategy.phases, strict=True) for _ in range(phase.n_epochs or 1)]
     rates = tuple(tuple(rates.get(part, 0.0) for rates, _ in spread) for part in parts)
     marks = tuple(mark for _, mark in spread)
     return FreezeScore(parts, rates, marks, prepare=strategy.prepare, finish=strategy.finish, name=strategy.name)

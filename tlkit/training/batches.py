@@ -90,8 +90,7 @@ def order_target(n_target, n_source, epoch, seed):
 
 def draw_view(picture, policy, recipe, *, draw):
     """Return a PIL picture, resized by the recipe, or a text as a random view of the size that the network sees."""
-    # Policies that crop come first, the others in the order given. The randomness depends on `draw` alone, for example
-    # (seed, epoch, index). `Phase` describes the policies.
+    # Policies that crop come first. The randomness depends on `draw` alone, for example (seed, epoch, index).
     names = sorted(list_policies(policy), key=lambda name: name not in CROPS)
     if recipe.noun == "text":
         random = np.random.default_rng(draw)
@@ -102,10 +101,8 @@ def draw_view(picture, policy, recipe, *, draw):
         picture = recipe.crop(picture)
     has_colours = not isinstance(picture, Channels)
     if others := [name for name in names if not has_colours and name not in (*CROPS, "flip", "blur")]:
-        raise ValueError(
-            f"augment: {others[0]!r} changes colours, and the pictures have {recipe.n_channels} channels: take 'flip', "
-            "'crop', 'crop_wide' or 'blur'"
-        )
+        found = f"{others[0]!r} changes colours, and the pictures have {recipe.n_channels} channels"
+        raise ValueError(f"augment: {found}: take 'flip', 'crop', 'crop_wide' or 'blur'")
     view = picture if has_colours else torch.from_numpy(np.asarray(picture)).permute(2, 0, 1)
     with _make_draws(draw):
         for name in names:
@@ -115,9 +112,8 @@ def draw_view(picture, policy, recipe, *, draw):
 
 def mix_batch(batch, labels, mixing, n_classes, *, draw):
     """Mix (n, 3, height, width) on the CPU and labels (n,); return the batch and label shares (n, n_classes)."""
-    # Each picture is mixed with the one before it, which is random because each epoch has its own order. As in the
-    # authors' code, there is one share per batch.
-    # The last number of the seed makes the draw differ from those of the pictures.
+    # Each picture is mixed with the one before it in the epoch's random order, with one share per batch, as in the
+    # authors' code. The last number of the seed makes the draw differ from those of the pictures.
     with _make_draws((*draw, 2)):
         return _make_mixing(mixing, n_classes)(batch, labels)
 

@@ -44,10 +44,7 @@ def load_start(name, recipe, start_hash, given=None):
     except (WeightsError, ValueError, TypeError) as error:
         raise WeightsError(f"the pretrained weights of {name} can't be loaded: {error}") from error
     if hash_tensors(backbone.state_dict()) != start_hash:
-        raise WeightsError(
-            f"the run started from other weights than the pretrained ones that {name} has here, for example random "
-            "ones, those of a file, or those of another version of the package"
-        )
+        raise WeightsError(f"the run started from other weights than the pretrained ones that {name} has here")
     return backbone
 
 

@@ -16,7 +16,7 @@ from tlkit import __version__
 from tlkit.backbones.weights.hashes import compute_sha256
 from tlkit.notices import warn
 from tlkit.storage import PARTIAL_PREFIX, locked, written_whole
-from tlkit.training.state import put_state, take_state
+from tlkit.training.early_stopping import Best, put_back, take_tensors
 
 # The newest and the one before it, in case the newest is damaged.
 _N_KEPT = 2
@@ -42,13 +42,10 @@ class Checkpoints:
             # The system releases it when a process is killed.
             self._lock.__enter__()
         except filelock.Timeout:
-            raise ValueError(
-                f"checkpoint: another training uses {self.folder} now: wait until it ends, or take another folder"
-            ) from None
+            raise ValueError(f"checkpoint: another training uses {self.folder} now: wait, or take another") from None
         except OSError as error:
-            raise ValueError(
-                f"checkpoint: {self.folder} can't be used as a folder to write to ({error.strerror}): take another"
-            ) from error
+            reason = f"can't be used as a folder to write to ({error.strerror})"
+            raise ValueError(f"checkpoint: {self.folder} {reason}: take another") from error
         self._tidy()
         return self
 
@@ -63,10 +60,7 @@ class Checkpoints:
             self._write(training)
         except (OSError, SafetensorError) as error:
             if self.could_write:
-                warn(
-                    f"checkpoint: none could be written to {self.folder} ({error}); the training continues without "
-                    "one and tries again later",
-                )
+                warn(f"checkpoint: none could be written to {self.folder} ({error}); it is tried again later")
             self.could_write = False
             self._tidy()
         self.last_s = time.monotonic()
@@ -80,19 +74,14 @@ class Checkpoints:
             except (OSError, ValueError, KeyError, SafetensorError) as error:
                 warn(
                     f"checkpoint: {self._paths(number)[0]} is damaged ({error}); "
-                    + ("the one before it is taken" if index else "the run begins anew"),
+                    + ("the one before it is taken" if index else "the run begins anew")
                 )
                 continue
             if differences := _compare(facts["run"], self.described):
-                raise ValueError(
-                    f"checkpoint: {self.folder} holds another run, with other {'; '.join(differences)}: take an empty "
-                    "folder, or the settings of that run"
-                )
+                found = f"{self.folder} holds another run, with other {'; '.join(differences)}"
+                raise ValueError(f"checkpoint: {found}: take an empty folder, or the settings of that run")
             if differences := _compare(facts["conditions"], _describe_conditions(training)):
-                warn(
-                    f"checkpoint: the run began with other {'; '.join(differences)}; its end may differ in the last "
-                    "bits from that of a run which was never stopped",
-                )
+                warn(f"checkpoint: the run began with other {'; '.join(differences)}; its end may differ in last bits")
             put_state(training, tensors, facts)
             self.numbers, self.before_s = found[: index + 1], facts["duration_s"]
             return
@@ -187,3 +176,69 @@ def _lay_out(tensors):
         laid_out[name] = value.clone() if address in addresses else value
         addresses.add(address)
     return laid_out
+
+
+_PLAIN_ATTRIBUTES = (
+    *("phase_index", "epoch_index", "batch_index", "step"),
+    *("total_loss", "total_objective_loss", "n_correct", "history", "mixed_precision", "n_trained"),
+)
+
+
+def take_state(training):
+    """Return a `Training` between two steps as ({name: tensor}, {name: plain value for JSON}); nothing is copied."""
+    tensors = take_tensors(training.backbone, training.head)
+    for part, values in (
+        ("critic", training.critic.state_dict() if training.critic else {}),
+        ("start", training.start or {}),
+        ("parent", training.parent or {}),
+        ("best", (training.best.tensors or {}) if training.best else {}),
+    ):
+        tensors |= {f"{part}.{name}": value for name, value in values.items()}
+    if training.optimizer is not None:
+        for number, state in training.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in state.items()}
+    if training.pseudo_labels is not None:
+        tensors["pseudo_labels"] = training.pseudo_labels
+    tensors |= {f"random.{device}": state for device, state in training.draws.get_states().items()}
+    facts = {name: getattr(training, name) for name in _PLAIN_ATTRIBUTES}
+    # The order of the names is kept because files sort tensors, and a penalty may sum in the order of `start`.
+    facts |= {"names": list(tensors)}
+    facts |= {"tuned_stages": sorted(training.tuned_stages), "inside_phase": training.optimizer is not None}
+    if training.best and training.best.tensors:
+        facts |= {"best_loss": training.best.loss, "best_epoch": training.best.epoch}
+    return tensors, facts
+
+
+def put_state(training, tensors, facts):
+    """Put a `Training` of the same run that has not begun into the state from `take_state`; tensors are copied."""
+    parts = {}
+    for name in facts["names"]:
+        part, _, rest = name.partition(".")
+        parts.setdefault(part, {})[rest] = tensors[name]
+    own = take_tensors(training.backbone, training.head)
+    put_back({name: tensors[name] for name in own}, training.backbone, training.head)
+    for name in _PLAIN_ATTRIBUTES:
+        setattr(training, name, facts[name])
+    training.tuned_stages = set(facts["tuned_stages"])
+    training.loaded_critic = parts.get("critic")
+    if "pseudo_labels" in parts:
+        training.pseudo_labels = parts["pseudo_labels"][""].to(training.device)
+    # In the memory layout of the parameters, which decides the order of sums.
+    if "start" in parts:
+        training.start = {name: _copy_as(own[f"backbone.{name}"], value) for name, value in parts["start"].items()}
+    if "parent" in parts:
+        training.parent = {name: _copy_as(own[name], value) for name, value in parts["parent"].items()}
+    if "best_loss" in facts:
+        best = {name: _copy_as(own[name], value) for name, value in parts["best"].items()}
+        training.best = Best(facts["best_loss"], facts["best_epoch"], best)
+    if facts["inside_phase"]:
+        training.loaded_optimizer = {}
+        for name, value in parts.get("optimizer", {}).items():
+            number, _, key = name.partition(".")
+            training.loaded_optimizer.setdefault(int(number), {})[key] = value
+    training.draws.set_states(parts.get("random", {}))
+
+
+def _copy_as(own, value):
+    """Return a copy of a tensor in the memory layout of another."""
+    return torch.empty_like(own).copy_(value)

@@ -14,9 +14,8 @@ from tlkit.strategies.augmentation import split_policies
 from tlkit.training.devices import choose_frozen_engine, hold_on_gpu
 from tlkit.training.optimizer import count_frozen_stages, is_source_free, number_views
 
-# Networks are converted for OpenVINO if there are at least this many rows. Converting takes 4 to 7 s, once per machine,
-# and then saves 0 to 12 ms per row. Each row is computed once, so the number of epochs doesn't matter. Earlier
-# conversions may not matter either, or the same call would give other bits.
+# Networks are converted for OpenVINO if there are at least this many rows. Converting takes 4 to 7 s and saves 0 to 12
+# ms per row. Neither epochs nor earlier conversions count, or the same call would give other bits.
 _WORTH_CONVERTING = 1000
 
 # A view of all pictures is (policy, number); this is the one without augmentation.

@@ -236,10 +236,9 @@ class Training:
             with self.draws:
                 row |= validate(self.network, self.head, self.validation_inputs, self.device)
             if not math.isfinite(row["validation_loss"]):
-                raise TrainingError(
-                    f"the validation loss is {row['validation_loss']} after epoch {row['epoch']}: take a learning_rate "
-                    f"below {max(self.phase.learning_rate.values())}, or look for NaN in the validation pictures"
-                )
+                loss = f"the validation loss is {row['validation_loss']} after epoch {row['epoch']}"
+                least = max(self.phase.learning_rate.values())
+                raise TrainingError(f"{loss}: take a learning_rate below {least}, or look for NaN in the pictures")
             self.best.note(row, self.backbone, self.head)
         self.history.append(row)
         self.epoch_index, self.batch_index = self.epoch_index + 1, 0

@@ -71,9 +71,8 @@ def _find_layers(backbone):
     """Return the names of the layers that can have an adapter and be merged with it."""
     from timm.layers import Conv2dSame
 
-    # Exact types, because a subclass may change its weights before it uses them (weight standardisation), and then
-    # can't be merged. Layers that are never called can't be adapted: torchvision's ViT and Swin use only the weights of
-    # some projections.
+    # Exact types, because a subclass may change its weights before it uses them (weight standardisation), and can't be
+    # merged. Layers that are never called can't be adapted, as some projections of torchvision's ViT and Swin.
     layers = {
         name: module
         for name, module in backbone.named_modules()

@@ -25,8 +25,7 @@ def reinitialise(backbone, seed):
 def reestimate_norm_statistics(backbone, pictures, seed, names=None):
     """Replace the running statistics of norm layers (all, or those at some paths) by means over the pictures."""
     # Wu and Johnson 2021 (Rethinking "batch" in batch norm) call this precise batch norm. Running means lag behind
-    # weights that move fast. EfficientNet's keep 99 % of the old value at each step, so after a few hundred steps they
-    # still contain values of earlier weights.
+    # weights that move fast: EfficientNet's keep 99 % of the old value, and so the past of hundreds of steps.
     thaw(backbone).eval()
     modules = [module for name, module in backbone.named_modules() if names is None or name in names]
     layers = [layer for layer in modules if isinstance(layer, NORM_LAYERS)]

@@ -33,8 +33,7 @@ class Run(Predictions):
 
         - epoch (int): number of the epoch in the run, from 1.
         - loss (float): mean over the epoch's steps.
-        - accuracy (float): share of training pictures predicted correctly in these steps, 0 to 1. The label of a mixed
-          picture is the class with the larger share. NaN for phases that see no source.
+        - accuracy (float): of training pictures in these steps, mixed ones by their larger share; NaN without a source.
         - learning_rate (float): largest of the phase, at its last step of the epoch.
         - n_steps (int), mixed_precision (bool): optimizer steps, and whether they were taken in bfloat16.
         - frozen_prefix (str or None): last stage whose output was computed once for the phase.
@@ -61,8 +60,7 @@ class Run(Predictions):
     rejection : Rejection, optional
         Thresholds for pictures of no class, as `tlkit.evaluation.fit_rejection` returns them.
     versions, processor, n_threads : dict of str to str, str, and int, optional
-        Versions of tlkit, Python and libraries, name of the processor, and number of torch's threads, which decides the
-        last bits; by default those of this process, machine and thread.
+        Versions of tlkit, Python and libraries, name of the processor, torch's threads; by default the present ones.
 
     Examples
     --------
@@ -164,15 +162,13 @@ class Run(Predictions):
         folder : str or Path
             Folder, which is created if there is none.
         only_changes : bool, default=False
-            Whether to save only `changes`, which is much smaller if few parameters were trained. Loading then needs
-            the pretrained weights.
+            Whether to save only `changes`, which is smaller. Loading then needs the pretrained weights.
 
         Raises
         ------
         ValueError
-            If `load_backbone` does not make this network, so that it could not be loaded again, or the folder has a
-            run.json of something else. If only changes cannot be saved, because the run started from other weights than
-            `load_backbone` finds for the name, or the backbone was changed after the training.
+            If `load_backbone` does not make this network, the folder has another run.json, or changes alone don't give
+            the weights, because the run started from others than `load_backbone` finds, or was changed afterwards.
         """
         check_loadable(self.backbone)
         if only_changes:
@@ -194,8 +190,7 @@ class Run(Predictions):
         folder : str or Path
             New or empty folder, or one of an earlier export of this kind, which stays until the new one is complete.
         kind : {"web", "onnx", "openvino"}, default="web"
-            A web page in one file, an ONNX model with the preprocessing, or an OpenVINO model for predictions without
-            torch. The first two need the extra "onnx".
+            A web page in one file or an ONNX model, which need the extra "onnx", or a model to predict without torch.
         pictures, progress : object, and bool, default=True
             Pictures to compare predictions on, as in `predict`, by default bundled ones; and whether to show a bar.
 
@@ -207,8 +202,7 @@ class Run(Predictions):
         Raises
         ------
         ValueError
-            If a probability differs by more than 0.01 (OpenVINO 0.0001), a class differs that isn't a tie, the network
-            can't be expressed, or the folder has other files. Nothing is written then.
+            If a probability differs by more than 0.01 (OpenVINO 0.0001), or a class; or the folder has other files.
 
         Examples
         --------
@@ -237,10 +231,8 @@ class Run(Predictions):
 
     def __repr__(self):
         state = "" if self.completed else ", interrupted"
-        return (
-            f"Run({self.strategy['name']} on {self.backbone.name}, seed {self.seed}, {self.n_train} pictures, "
-            f"{self.n_steps} steps, {self.duration_s:.1f} s{state})"
-        )
+        start = f"Run({self.strategy['name']} on {self.backbone.name}, seed {self.seed}, {self.n_train} pictures"
+        return f"{start}, {self.n_steps} steps, {self.duration_s:.1f} s{state})"
 
 
 def check_run(argument, run):

@@ -40,11 +40,9 @@ class Predictions:
         pictures : ImageSet, path, PIL.Image, or list of path, PIL.Image or (height, width, 3) uint8
             Pictures of any size. A folder stands for the pictures in it and in its folders, sorted by path.
         test_time_augmentation : str or list of str, optional
-            Augmentation as in `Phase`, except policies that mix pictures. The prediction is then the mean over views
-            [1]_; the picture without augmentation is not among them.
+            Augmentation as in `Phase`, without mixing. The prediction is then the mean over augmented views [1]_.
         n_views, seed, progress : int, int and bool
-            Number of augmented views per picture, by default 1; their seed, by default 0, used together with the index
-            of the picture; and whether to show a bar.
+            Number of augmented views per picture, by default 1; seed of the views; whether to show a bar.
 
         Returns
         -------
@@ -97,9 +95,8 @@ class Predictions:
         Parameters
         ----------
         images, share, learned : ImageSet, float and ImageSet
-            Held-out pictures, the share of such pictures to reject by default, and optionally the pictures that the run
-            was trained on; see `tlkit.evaluation.fit_rejection`. A tuned network finds pictures that it learned more
-            familiar than new ones, so take others as `images`.
+            Held-out pictures, which a tuned network must not have learned, the share of such pictures to reject by
+            default, and optionally the pictures that the run was trained on; see `tlkit.evaluation.fit_rejection`.
         """
         from tlkit.evaluation import fit_rejection
 
@@ -182,10 +179,7 @@ class Predictions:
         views = {"test_time_augmentation": test_time_augmentation, "n_views": n_views, "seed": seed}
         probabilities = self.predict(images, **views, progress=progress)
         if n_known := sum(digest in trained_on for digest in digests):
-            warn(
-                f"images: {n_known} of {len(images)} pictures were trained on, so scores are higher than on new ones: "
-                "evaluate on pictures that split() held out before the training"
-            )
+            warn(f"images: {n_known} of {len(images)} pictures were trained on, so scores are too high: take others")
         test_hash = images.content_hash
         self.looks[test_hash] = self.looks.get(test_hash, 0) + 1
         return evaluate_probabilities(probabilities, images, self.looks[test_hash], transductive=transductive)

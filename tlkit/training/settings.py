@@ -132,16 +132,11 @@ def check_target(strategy, target):
     """Raise ValueError or TypeError if a strategy and the pictures of a target domain don't fit each other."""
     if target is None:
         if needs_target(strategy):
-            raise ValueError(
-                f"target: None, but strategy {strategy.name!r} adapts to a target domain: give its pictures, target=…"
-            )
+            raise ValueError(f"target: None, but strategy {strategy.name!r} adapts to a target domain: give target=…")
         return
     check_target_pictures(target)
     if not (needs_target(strategy) or any(map(is_self_supervised, strategy.phases))):
-        raise ValueError(
-            f"target: given, but strategy {strategy.name!r} has no objective that uses it: leave it out, or take a "
-            "strategy of tlkit.adaptation"
-        )
+        raise ValueError(f"target: given, but strategy {strategy.name!r} has no objective that uses it: leave it out")
 
 
 def check_target_pictures(target):

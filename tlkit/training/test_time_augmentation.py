@@ -14,10 +14,8 @@ def check_views(n_views, augment, noun, argument="augment"):
     check_medium(augment, noun, argument)
     policy, mixing = split_policies(augment)
     if mixing:
-        raise ValueError(
-            f"{argument}: {mixing!r} mixes pictures of several classes, so a view has no single class to predict; take "
-            "policies that change each picture"
-        )
+        why = "mixes pictures of several classes, so a view has no single class to predict"
+        raise ValueError(f"{argument}: {mixing!r} {why}; take policies that change each picture")
     return n_views, policy
 
 

@@ -64,8 +64,7 @@ def transfer(
 ) -> Run:
     """Train a copy of a backbone, with a new head, by a strategy.
 
-    The same call gives the same bits on one machine, unless `mixed_precision` is used. If a phase freezes the first
-    stages of the network, their outputs are computed once for all its epochs.
+    The same call gives the same bits on one machine, without `mixed_precision`. Frozen first stages are computed once.
 
     Parameters
     ----------
@@ -87,18 +86,15 @@ def transfer(
         Largest number of pictures computed at once (gradient accumulation). It takes less memory and gives the same
         step up to rounding, except for dropout, objectives, and norm layers with moving statistics.
     optimizer : {"adamw", "sgd"}, default="adamw"
-        AdamW [1]_, or SGD with a Nesterov momentum of 0.9, which needs learning rates about a hundred times larger
-        than those in `tlkit.strategies`. Both warm up over the first tenth of the steps of a phase, and then decrease
-        to zero along half a cosine.
+        AdamW [1]_, or SGD with a Nesterov momentum of 0.9, which needs learning rates about a hundred times larger.
+        Both warm up over the first tenth of the steps of a phase, and then decrease to zero along half a cosine.
     weight_decay : float, default=0.01
         Weight decay of all trained parameters; AdamW applies it apart from the gradient, SGD adds it to the gradient.
     label_smoothing : float, default=0.0
-        Share of each label, from 0 to below 1, that is spread evenly over all classes [2]_; if a head is solved, over
-        those with pictures.
+        Share of each label, from 0 to below 1, spread over all classes [2]_; a solved head takes those with pictures.
     balance : {"weights", "sampling"}, optional
-        "weights" gives each picture the weight n_pictures / (n_classes × n_pictures of its class) in the loss. Classes
-        without pictures do not count. "sampling" draws each picture of an epoch anew, all classes with the same
-        probability. A head that is solved uses the weights for both.
+        "weights" gives each picture the weight n_pictures / (n_classes × n_pictures of its class) in the loss.
+        "sampling" draws each picture of an epoch anew, classes with the same probability; a solved head uses weights.
     max_grad_norm : float, optional
         Gradient clipping: longer gradients of a step are scaled down to this norm over all parameters [3]_.
     mixed_precision : bool, optional
@@ -108,8 +104,7 @@ def transfer(
         Where to train: an NVIDIA GPU if torch can use one, else where the backbone is. The run's network is then where
         the backbone is. Outputs of frozen stages are kept on the GPU if they fit in half of its free memory.
     n_loader_workers : int, optional
-        Number of threads that decode and augment pictures ahead of the steps, with the same bits as without (0). By
-        default up to 8 on a GPU, and 0 on a CPU, whose steps need all processors.
+        Threads that decode and augment ahead of the steps, with the same bits; by default up to 8 on a GPU, 0 on a CPU.
     validation : float, default=0.0
         Share of the training pictures, up to 0.5, that is held out: one of round(1 / validation) folds with whole
         groups. Each epoch is scored on it, and each phase ends with the weights of its best epoch.
@@ -119,15 +114,13 @@ def transfer(
         Number of augmented views per picture, which take turns over the epochs. Frozen stages then see each view once.
         By default each epoch draws a new view, and nothing can be computed once; nor if a phase mixes pictures.
     frozen_prefix_mib : float, default=1024.0
-        Largest memory for the outputs of frozen stages, in MiB. If they need more, and with 0, frozen stages are
-        computed in each epoch, with the same result up to rounding.
+        Largest memory for outputs of frozen stages, in MiB; if it is too small, they are computed in each epoch.
     convert_prefix : bool, default=False
         Whether pretrained frozen stages are converted for OpenVINO also if there are fewer than 1,000 pictures.
         Converting takes seconds, once per network and size, and then the stages are computed several times as fast.
     checkpoint, checkpoint_every_s : str or Path, optional, and float, default=60.0
-        Folder of this run's own, and seconds between checkpoints (0 for one per step), beside one at the end of each
-        phase. A killed run resumes from its newest intact checkpoint with the same bits, and a finished one is returned
-        again. Two checkpoints are kept, each up to six times as large as the weights.
+        Folder of this run's own, and seconds between checkpoints (0 for one per step), beside one per phase. A killed
+        run resumes with the same bits, and a finished one is returned again. Two checkpoints are kept.
     callbacks : list of callable, optional
         Functions called with the `Training` after each step, and, when its attribute `computing` is True, every few
         pictures while frozen stages are computed. If one returns True, the run ends with `completed` False.
@@ -142,11 +135,9 @@ def transfer(
     Raises
     ------
     TypeError, ValueError
-        If a setting, strategy, stage or target cannot be used, no phase applies a setting (a head that is solved takes
-        no steps), or the folder of checkpoints has another run or is in use.
+        If a setting, strategy or target can't be used, no phase applies a setting, or the folder has another run.
     TrainingError
-        If loss or weights are not finite, memory runs out, or a batch of one picture meets norm layers with moving
-        statistics or an objective.
+        If loss or weights aren't finite, memory runs out, or one picture alone meets moving statistics or an objective.
 
     Notes
     -----
@@ -253,20 +244,15 @@ def _hold_out(images, validation, seed):
         # Not `images.split`: its published folds are those of the tests, and one of them is left out here already.
         is_held_out = assign_folds(images.labels, images.groups, n_folds, seed) == seed % n_folds
     except ValueError as error:
-        raise ValueError(
-            f"validation: {validation} holds out one of {n_folds} folds, a larger share one of fewer; {error}"
-        ) from error
+        folds = f"one of {n_folds} folds, a larger share one of fewer"
+        raise ValueError(f"validation: {validation} holds out {folds}; {error}") from error
     training_images, held_out = images[~is_held_out], images[is_held_out]
     n_classes = len(np.unique(training_images.labels))
     if not len(held_out) or n_classes < 2:
-        raise ValueError(
-            f"validation: {validation} of {len(images)} pictures in {len(np.unique(images.groups))} groups holds out "
-            f"{len(held_out)} and leaves {n_classes} of the classes to learn: take another seed or share, or more "
-            "pictures"
-        )
+        parts = f"{len(images)} pictures in {len(np.unique(images.groups))} groups holds out {len(held_out)}"
+        left = f"leaves {n_classes} of the classes to learn: take another seed or share, or more pictures"
+        raise ValueError(f"validation: {validation} of {parts} and {left}")
     if missing := [images.classes[label] for label in np.setdiff1d(held_out.labels, training_images.labels)]:
-        warn(
-            f"validation: every picture of {', '.join(missing)} is held out, so this can't be learned: take another "
-            "seed or share, or more pictures",
-        )
+        advice = "take another seed or share, or more pictures"
+        warn(f"validation: every picture of {', '.join(missing)} is held out, so this can't be learned: {advice}")
     return training_images, held_out

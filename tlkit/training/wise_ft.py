@@ -79,10 +79,8 @@ def interpolate_runs(parent: Run, tuned: Run, mixing_coefficient: float, *, trai
     ends = [take_tensors(run.backbone, run.head) for run in (parent, tuned)]
     moved = _moved_norm_layers(*ends) if 0 < mixing_coefficient < 1 else []
     if moved and train is None:
-        raise ValueError(
-            f"train: None, but the runs differ in the running statistics of {len(moved)} norm layers, which can't be "
-            "interpolated: give the training pictures, on which they are estimated anew"
-        )
+        why = f"the runs differ in the running statistics of {len(moved)} norm layers"
+        raise ValueError(f"train: None, but {why}: give the training pictures, to estimate them anew")
     backbone, head = copy.deepcopy(tuned.backbone), copy.deepcopy(tuned.head)
     put_back(_interpolate(*ends, mixing_coefficient), backbone, head)
     if mixing_coefficient == 0:
@@ -122,8 +120,7 @@ def interpolation_curve(
     parent, tuned : Run
         As in `interpolate_runs`.
     images : ImageSet
-        Pictures to score on. Each coefficient is one more look at them, counted with the tuned run's, so the best one
-        on a test set is not an honest result on that set.
+        Pictures to score on. Each coefficient is one more look, so the best on a test set is no honest result there.
     mixing_coefficients : sequence of float, default=(0, 0.1, …, 1)
         Coefficients from 0, the parent, to 1, the tuned run.
     train, progress : ImageSet, optional, and bool
@@ -190,7 +187,5 @@ def _check_fit(parent, tuned):
     for name in facts[0] | facts[1]:
         of_parent, of_tuned = (each.get(name) for each in facts)
         if of_parent != of_tuned:
-            raise ValueError(
-                f"parent: its {name} is {of_parent}, that of tuned is {of_tuned}; weights can be interpolated only "
-                "between runs of one network at one size with the same classes"
-            )
+            values = f"its {name} is {of_parent}, that of tuned is {of_tuned}"
+            raise ValueError(f"parent: {values}; expected runs of one network at one size with the same classes")

@@ -22,23 +22,19 @@ class AdaptationExplorer(ChoiceExplorer):
 
     Parameters
     ----------
-    backbone : Backbone, str or Features
-        Backbone or its name; or the features of `images`, in the same order.
-    images : ImageSet
-        Pictures of two domains or more.
+    backbone, images : Backbone, str or Features, and ImageSet
+        A backbone, its name, or features of the pictures in order; and pictures of several domains.
     domains : list of str, optional
         Domains to choose from, by default all. The first is the source and the second the target at first.
     methods : list of str or dict, optional
-        Methods as in `tlkit.adaptation.compare_pairs` that tune no network, by default all of these. The last one is
-        shown first.
+        Methods as in `tlkit.adaptation.compare_pairs` that tune no network, by default all. The last is shown first.
     seed : int
         Seed of the split of each pair.
 
     Attributes
     ----------
     source, target, method : str
-        The choice that is shown. Assigning one moves its control; an unknown value raises TraitError. If the source
-        becomes the target, or the target the source, the two are exchanged.
+        The choice that is shown. Assigning one moves its control; equal source and target are exchanged.
 
     Raises
     ------

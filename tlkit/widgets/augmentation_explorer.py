@@ -19,10 +19,8 @@ class AugmentationExplorer(ChoiceExplorer):
 
     Parameters
     ----------
-    backbone : Backbone
-        Network whose recipe prepares the pictures.
-    images : ImageSet
-        Pictures; the first six are shown.
+    backbone, images : Backbone and ImageSet
+        Network whose recipe prepares the pictures, and these; the first six are shown.
     comparison : Comparison
         Comparison, at one number of shots, of strategies that differ in their augmentation, as
         `tlkit.strategies.augmented` makes them; others raise ValueError. Its augmentations can be chosen.

@@ -27,16 +27,13 @@ class BackboneChooser(Explorer):
         scores. The columns n_flops, n_parameters, image_size_px and offline can be limited if they exist.
     scores : str or list of str
         Columns to judge by, higher is better. The first one is used first.
-    cost : {"n_flops", "n_parameters", "image_size_px"}
-        Horizontal axis of the drawing.
-    names : str
-        Column with the names.
+    cost, names : {"n_flops", "n_parameters", "image_size_px"} and str
+        Horizontal axis of the drawing, and the column with the names.
 
     Attributes
     ----------
     budget, candidate, predicted, score : Budget, str or None, str or None, str
-        The limits, the candidate that is chosen in the table, the kept prediction, and the score to judge by. Assigning
-        one moves its control; an unknown name raises TraitError.
+        Limits, candidate chosen in the table, kept prediction, and score; an unknown name raises TraitError.
     selection : Selection
         The candidates within the budget, and the outcome of the prediction.
 
@@ -100,7 +97,10 @@ class BackboneChooser(Explorer):
 
     def _locate(self):
         """Return the positions of the controls, and the names of the chosen and the predicted candidate."""
-        places = {name: _find_step(control.options, getattr(self.budget, name)) for name, control in self._limits()}
+        places = {}
+        for name, control in self._limits():
+            within = [place for place, step in enumerate(control.options) if step <= getattr(self.budget, name)]
+            places[name] = max(within, default=0)
         places["score"] = self._controls["score"].find(self.score)
         return places | {"candidate": self.candidate, "predicted": self.predicted}
 
@@ -212,8 +212,3 @@ def _make_limit(values):
     steps = sorted({float(value) for value in values.dropna()})[:-1]
     options = [*((format_limit(values.name, step), step) for step in steps), ("no limit", math.inf)]
     return make_slider(options, label=_LABELS[values.name])
-
-
-def _find_step(steps, limit):
-    """Return the position of the largest step within a limit, or of the smallest step if none is."""
-    return max((place for place, step in enumerate(steps) if step <= limit), default=0)

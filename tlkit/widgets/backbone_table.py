@@ -24,10 +24,8 @@ class BackboneTable(anywidget.AnyWidget):
     ----------
     table : str or DataFrame
         A pattern of names for `tlkit.backbones.table`, or such a table.
-    sort_by : str, optional
-        Column to sort by first.
-    descending : bool
-        Whether the largest value comes first.
+    sort_by, descending : str, optional, and bool
+        Column to sort by first, and whether the largest value comes first.
     words : str
         Words to filter by first: rows stay if each word occurs in one of their cells.
 

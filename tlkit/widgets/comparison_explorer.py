@@ -18,13 +18,10 @@ class ComparisonExplorer(ChoiceExplorer):
 
     Parameters
     ----------
-    comparison : Comparison
-        Result of `tl.compare`.
-    images : ImageSet or TextSet
-        The pictures or texts that were compared on. If one is missing, ValueError is raised.
+    comparison, images : Comparison, and ImageSet or TextSet
+        Result of `tl.compare`, and the pictures or texts of it; ValueError if one is missing.
     strategy, shots : str and int, optional
-        Arm to show first, by default the last strategy and the number of shots in the middle. An arm that wasn't
-        compared raises ValueError.
+        Arm to show first, by default the last strategy and the middle number of shots; ValueError if it is unknown.
 
     Examples
     --------
@@ -54,10 +51,7 @@ class ComparisonExplorer(ChoiceExplorer):
         classes = summarise_arm(comparison, choice).classes
         indices = {name: index for index, name in enumerate(images.names)}
         if missing := sorted(set(comparison.predictions["picture"]) - indices.keys()):
-            raise ValueError(
-                f"images: {missing[0]!r} is not there, nor are {len(missing) - 1} more of the pictures compared on; "
-                "pass the ImageSet that was compared on"
-            )
+            raise ValueError(f"images: {missing[0]!r} is not there, nor are {len(missing) - 1} more of those compared")
         self._read_thumbnail = make_thumbnails(images, indices.__getitem__)
         super().__init__(
             choice,

@@ -105,9 +105,7 @@ class Control:
     def list_clicks(self, value):
         """Return the values that clicks on the options lead to; none for a slider, whose options can all be chosen."""
         if self.kind == "toggles":
-            return [
-                tuple(one for one in self.options if (one in value) != (one == clicked)) for clicked in self.options
-            ]
+            return [tuple(one for one in self.options if (one in value) != (one == click)) for click in self.options]
         return self.options if self.kind == "radio" else ()
 
     def describe(self, name, disabled=()):
@@ -151,9 +149,8 @@ class ChoiceExplorer(Explorer):
         self._check_whole, self._summarise, self._page = check, summarise, page
         self._controls, self._shown, self._kept = controls, choice, {}
         self._check(choice)
-        super().__init__(
-            **{name: getattr(choice, name) for name in controls}, **self._show_as(choice), clicks=clicks or {}
-        )
+        fields = {name: getattr(choice, name) for name in controls}
+        super().__init__(**fields, **self._show_as(choice), clicks=clicks or {})
         self.observe(self._take, "chosen")
         self.observe(self._show, list(controls))
 

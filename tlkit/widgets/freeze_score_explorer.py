@@ -46,16 +46,14 @@ class FreezeScoreExplorer(FreezeScorePainter, ScoreRunner):
     Attributes
     ----------
     rates, solves_head : list of list of float, bool
-        The painted learning rates, one row per stage and one for the head, and if the head is solved first. Assigning
-        one changes the grid; rates that can't be painted raise TraitError.
+        The learning rates, one row per stage and one for the head, and if it is solved first; assign to repaint.
     summary, python : str
         The costs of the painted score, and the code that makes it.
 
     Raises
     ------
     ValueError
-        If the strategy can't be painted, the test pictures are of other classes, or the costs are of another network or
-        batch size.
+        If the strategy can't be painted, or the test pictures' classes or the costs' network or batch size differ.
 
     Examples
     --------

@@ -18,8 +18,7 @@ class HeatMapExplorer(ChoiceExplorer):
     study : HeatStudy
         Result of `tlkit.inspection.study_heat_maps`.
     picture, depth, method : int, str and str, optional
-        Choice to show first, by default picture 0, the first random depth and the first method. An unknown one raises
-        ValueError.
+        Choice to show first, by default picture 0, the first random depth and method; ValueError if it is unknown.
 
     Examples
     --------

@@ -159,10 +159,8 @@ class Prediction(anywidget.AnyWidget):
 
         Parameters
         ----------
-        chips : {option: number of chips}
-            Ten chips in total. After `compare` the prediction counts as late.
-        reason : str
-            Why the reader expects this.
+        chips, reason : {option: number of chips} and str
+            Ten chips in total, late after `compare`, and why the reader expects this.
 
         Raises
         ------

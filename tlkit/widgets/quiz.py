@@ -72,10 +72,8 @@ class Quiz(anywidget.AnyWidget):
 
         Parameters
         ----------
-        question : int
-            Its number, from 1.
-        letter : {"A", "B", "C", "D"}
-            The option.
+        question, letter : int and {"A", "B", "C", "D"}
+            Number of the question, from 1, and the option.
 
         Returns
         -------

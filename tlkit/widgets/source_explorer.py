@@ -15,8 +15,7 @@ _LABELS = {"shots": "shots per class"}
 class SourceExplorer(ChoiceExplorer):
     """See how much a source adds to a few shots of the target, by its weight and the number of shots.
 
-    Its choice is a `source`, a `weight` (float or "pooled") and `shots`, at first the first source, the last weight and
-    the fewest shots. All choices are summarised beforehand.
+    Its choice is a `source`, a `weight` (float or "pooled", at first the last) and `shots`; all were computed before.
 
     Parameters
     ----------

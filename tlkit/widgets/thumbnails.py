@@ -17,10 +17,7 @@ def check_same_pictures(features, images):
     """Raise ValueError if the features were extracted from other pictures, or in another order."""
     check_images("images", images)
     if len(features) != len(images):
-        raise ValueError(
-            f"images: {len(images)} pictures for the features of {len(features)}; "
-            "pass the images that the features were extracted from"
-        )
+        raise ValueError(f"images: {len(images)}, expected the {len(features)} that the features were extracted from")
     if len(different := np.flatnonzero(features.names != images.names)):
         index = different[0]
         given, expected = str(images.names[index]), str(features.names[index])

@@ -21,8 +21,7 @@ class TrainedShareExplorer(ChoiceExplorer):
     scores : sequence of str
         Columns of accuracies, each with its interval in columns of the same name with _low and _high.
     strategy, cost, score : str, optional
-        Choice to show first, by default the first strategy, the trained share and the first score. An unknown one
-        raises ValueError.
+        Choice to show first, by default the first strategy, the trained share and the first score.
 
     Examples
     --------

@@ -15,9 +15,8 @@ from tlkit.strategies import catalogue
 from tlkit.strategies.strategy import Phase, Strategy
 from tlkit.training.transfer import transfer
 
-# On the bundled clip-art and sketches, 3 epochs at 224 px were as accurate as 6 at 160 px or more (0.738 and 0.726),
-# and no slower. Rates from 2e-4 to 1e-3 differed less than folds do. Many pictures are tuned at 5/7 of the size, in
-# half the time.
+# On the bundled clip-art and sketches, 3 epochs at 224 px were as accurate as 6 at 160 px or more, and no slower. Rates
+# from 2e-4 to 1e-3 differed less than folds do. Many pictures are tuned at 5/7 of the size, in half the time.
 _SEEN = 2000  # pictures in all steps of a tuning, in between the fewest and the most epochs
 _EPOCHS = 3, 6
 _MANY, _SMALLER = 2000, 5 / 7

@@ -17,14 +17,20 @@ from tlkit.export.card import describe_test, write_card
 from tlkit.images.imageset import ImageSet
 from tlkit.images.load import load_images
 from tlkit.images.splits import N_FOLDS
+from tlkit.inspection.training_curves import summarise_training
+from tlkit.names import defuse
 from tlkit.notices import show_progress, warn
+from tlkit.plots.comparison import draw_mistakes, draw_mistakes_frame
+from tlkit.plots.confusion import draw_confusion
+from tlkit.plots.curves import draw_training
+from tlkit.plots.vector import make_canvas, render_figure
+from tlkit.storage import written_whole
 from tlkit.training.checkpoints import hash_facts
 from tlkit.training.run import Run
 from tlkit.training.run_files import DESCRIPTION, read_description
 from tlkit.training.saved_run import load_run
 from tlkit.training.settings import check_training_pictures
 from tlkit.workflow.choice import choose, count_inner_folds, list_candidates
-from tlkit.workflow.figures import write_test
 
 _CHECKPOINT_S = 20.0
 _FEW = 400  # from so many training pictures on, the held-out ones suffice to fit a rejection
@@ -62,9 +68,8 @@ def train(
     Returns
     -------
     Run
-        The trained run. Its `report` has the score, the choice and the pictures as plain values. The folder has
-        run.json, weights, README.md (the card), `figures/`, `export/openvino/`, and test_predictions.csv with a row
-        per test picture: picture, label, predicted, probability.
+        The trained run, whose `report` has the score, the choice and the pictures. The folder has run.json, weights,
+        README.md (the card), `figures/`, `export/openvino/`, and test_predictions.csv.
 
     Raises
     ------
@@ -150,10 +155,8 @@ def _split(pictures, test, seed):
         return images, read_test(images, test if isinstance(test, ImageSet) else load_images(test))
     n_groups = [len(np.unique(images.groups[images.labels == label])) for label in range(len(images.classes))]
     if few := [f"{name} has {n}" for name, n in zip(images.classes, n_groups, strict=True) if n == 1]:
-        raise ValueError(
-            f"pictures: {', '.join(few[:5])} (copies and pictures of one group count once), expected at least 2 of "
-            "each class, one of them to test on: add pictures, or leave the class out"
-        )
+        found = f"{', '.join(few[:5])} (copies of a group count once)"
+        raise ValueError(f"pictures: {found}, expected at least 2 of each class: add pictures, or leave it out")
     return images.split(0, min(N_FOLDS, *n_groups), seed)
 
 
@@ -178,3 +181,31 @@ def _write(run, evaluation, test, folder):
     except (ImportError, ValueError) as error:
         warn(f"the run can't be exported for predictions without torch ({error}); all else is there")
     write_card(folder)
+
+
+def write_test(run, evaluation, test, folder):
+    """Write the predictions of a run's `Evaluation` on an ImageSet into a folder, and PNG files into its `figures`."""
+    table = evaluation.predictions[["picture", "label", "predicted"]]
+    table = table.assign(probability=evaluation.probabilities.max(1))
+    with written_whole(folder / "test_predictions.csv") as temporary:
+        table.map(defuse).to_csv(temporary, index=False)
+    mistakes = table[table["label"] != table["predicted"]].sort_values("probability", ascending=False, kind="stable")
+    row_of = {name: row for row, name in enumerate(test.names.tolist())}
+
+    def draw_sheet(ax):
+        draw_mistakes_frame(ax)
+        draw_mistakes(mistakes, lambda name: test.read(row_of[name]), ax)
+
+    side = 3 + 0.35 * len(run.classes)
+    drawings = {
+        "confusion": ((side, side), lambda ax: draw_confusion(evaluation.confusion, run.classes, ax)),
+        "mistakes": ((11.2, 3.4), draw_sheet),
+    }
+    if run.history:
+        drawings["training_curves"] = ((6, 3.6), lambda ax: draw_training(summarise_training(run), ax))
+    for name, (size, draw) in drawings.items():
+        figure = make_canvas(size).figure
+        figure.set_layout_engine("constrained")
+        draw(figure.subplots())
+        with written_whole(folder / "figures" / f"{name}.png") as temporary:
+            temporary.write_bytes(render_figure(figure, 256))

@@ -19,8 +19,7 @@ def freeze(
 ) -> Model:
     """Freeze a model or parts of it, so that training leaves every bit of them unchanged.
 
-    Frozen layers run in evaluation mode even if `train()` is called later. With `requires_grad=False` alone, running
-    statistics of batch norm would still move, and dropout would still drop.
+    Frozen layers run in evaluation mode whatever `train()` does; else batch norm's statistics and dropout would go on.
 
     Parameters
     ----------

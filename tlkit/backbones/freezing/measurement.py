@@ -39,8 +39,7 @@ def measure_freezing(
     backbone : Backbone
         A network, which stays unchanged. Its head is new.
     batch : torch.Tensor
-        Pictures as the network takes them, (n, 3, height, width) float32, at least two; texts as `preprocess` gives
-        them, (n, n_tokens, 2) int64.
+        Two or more pictures as the network takes them, (n, 3, height, width), or texts, (n, n_tokens, 2) int64.
     n_classes : int
         Number of classes of the head.
     n_rounds : int
@@ -95,9 +94,8 @@ def _split(backbone, n_classes):
     """Return {part: module} of a copy: its stages, and "head" with the tail."""
     copied = thaw(copy.deepcopy(backbone)).to(memory_format=torch.channels_last).eval()
     head = nn.Linear(backbone.n_features, n_classes, device=next(copied.parameters()).device)
-    return {spell_stage(name): stage for name, stage in copied.body.items()} | {
-        "head": nn.Sequential(copied.tail, head)
-    }
+    parts = {spell_stage(name): stage for name, stage in copied.body.items()}
+    return parts | {"head": nn.Sequential(copied.tail, head)}
 
 
 def _measure_parts(parts, batch, labels):
@@ -135,9 +133,8 @@ def _measure(part, treatment, reached, batch, labels):
         out = _forward(part, batch, labels)
     for value in (*part.parameters(), *part.buffers()):
         kept.pop(value.untyped_storage().data_ptr(), None)
-    keeps_input, keeps_output = (
-        kept.pop(value.untyped_storage().data_ptr(), None) is not None for value in (batch, out)
-    )
+    pointers = [value.untyped_storage().data_ptr() for value in (batch, out)]
+    keeps_input, keeps_output = (kept.pop(pointer, None) is not None for pointer in pointers)
     inside_bytes = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
     kept.clear()
     _learn(out, optimizer)

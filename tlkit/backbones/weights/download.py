@@ -179,10 +179,8 @@ def _check_room(folder, n_bytes, url):
     """Raise DownloadError if the disk has too little room."""
     free = shutil.disk_usage(folder).free
     if n_bytes is not None and n_bytes > free:
-        raise DownloadError(
-            f"{url} has {n_bytes / 1e6:.0f} MB, and only {free / 1e6:.0f} MB are free in {folder}: make room, or set "
-            "TLKIT_CACHE_DIR to a folder on another disk"
-        )
+        size = f"{url} has {n_bytes / 1e6:.0f} MB, and only {free / 1e6:.0f} MB are free in {folder}"
+        raise DownloadError(f"{size}: make room, or set TLKIT_CACHE_DIR to a folder on another disk")
 
 
 def _find_version(response, expected_prefix):

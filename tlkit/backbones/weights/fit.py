@@ -4,8 +4,7 @@ Names lose the parts that wrappers such as torch.compile add, and one common pre
 makes more of the network's tensors fit, and at least half; behind it, the parts of the network may be numbered, as in
 nn.Sequential(*network.children()). If all names still differ, tensors are matched in their order if every shape fits.
 
-Surplus tensors (another head, counters, metrics, a loss) are left out, but one within the backbone's own parts means
-another network: all of ResNet-18's tensors fit in a file of ResNet-34.
+Surplus tensors (another head, counters, a loss) are left out, but one within the backbone means another network.
 """
 
 import collections
@@ -48,9 +47,8 @@ _PREFERRED = (r"(.*[._])?(ema|swa|averaged)([._].*)?", r"", r"state_dict\..*", r
 
 def fit_to_network(tensors, network, classifier, path, allow=(), *, published=False):
     """Return (state dict for the network, changes as sentences, names of faulty tensors that `allow` matches)."""
-    # Tensors of the classifier's layers that don't fit stay random. `allow` has patterns of names: a matching tensor
-    # that is faulty keeps the network's random value, and one that the network lacks is ignored. Even so, at least half
-    # of the network's tensors must fit. A published file causes no warnings.
+    # Tensors of the classifier that don't fit stay random; so do faulty ones that match a pattern in `allow`, if at
+    # least half of the network's tensors fit. A published file causes no warnings.
     own = network.state_dict()
     classifier_prefixes = tuple(f"{layer}." for layer in classifier)
     required = {name: value for name, value in own.items() if not name.startswith(classifier_prefixes)}
@@ -168,9 +166,7 @@ def rename(shapes, required, path, children=()):
         name: name if name in required else ".".join(part for part in name.split(".") if part not in _WRAPPERS)
         for name in shapes
     }
-    found = [
-        part for part in _WRAPPERS if any(part in name.split(".") for name, short in plain.items() if name != short)
-    ]
+    found = [part for part in _WRAPPERS if any(part in old.split(".") for old, new in plain.items() if old != new)]
     changes = _format_stripped(found, sum(name != short for name, short in plain.items()))
     for old, new in _OLD_NAMES:
         plain = {name: short if short in required else re.sub(old, new, short) for name, short in plain.items()}
@@ -187,10 +183,7 @@ def rename(shapes, required, path, children=()):
         tied = [("", False)]
     if len(tied) > 1 and _rank(tied[0]) == _rank(tied[1]):  # for example a file of a teacher and a student
         listed = ", ".join(repr(prefix) for prefix, _ in sorted(tied))
-        raise WeightsError(
-            f"{path} holds several states that fit equally well, under {listed}: save the one you mean to a file of "
-            "its own"
-        )
+        raise WeightsError(f"{path} holds several states that fit equally well, under {listed}: save one by itself")
     best, is_numbered = tied[0]
     names = {}
     for name, short in plain.items():

@@ -85,7 +85,7 @@ def record_sha256(path, status, sha256, entry=None):
     if entry is None and record and record["sha256"] != sha256:
         warn(
             f"{path} holds other weights than when it was last loaded: its SHA-256 begins {sha256[:8]}, "
-            f"{record['sha256'][:8]} then. It was rewritten in the meantime; the new hash is recorded",
+            f"{record['sha256'][:8]} then. It was rewritten in the meantime; the new hash is recorded"
         )
     _record("files", _key(path), {"sha256": sha256, "stamp": _stamp(status)})
 
@@ -164,15 +164,11 @@ def _describe_difference(path, status, sha256, entry, expected):
         return f"{path} is incomplete: {size_mb:.0f} of {whole_mb} MB. Delete it and load again"
     known = list_published().get(entry.weights_file, "")
     if not sha256.startswith(prefix := hash_prefix(entry.weights_file) or known[:8]):
-        return (
-            f"{path} is damaged: its SHA-256 begins {sha256[:8]}, its publisher states {prefix}. "
-            "Delete it and load again"
-        )
+        begins = f"its SHA-256 begins {sha256[:8]}, its publisher states {prefix}"
+        return f"{path} is damaged: {begins}. Delete it and load again"
     if known:
-        return (
-            f"{path} is forged: its SHA-256 begins like the published one, but is {sha256} instead of {expected}. "
-            "Delete it, and take no other files from its source"
-        )
+        found = f"{path} is forged: its SHA-256 begins like the published one"
+        return f"{found}, but is {sha256} instead of {expected}. Delete it, and take no other files from its source"
     return (
         f"{path} is not the file that was first used for {entry.name}: its SHA-256 begins {sha256[:16]}, "
         f"{expected[:16]} then, and its publisher states {len(prefix) or 'no'} digits, so tlkit can't know which is "

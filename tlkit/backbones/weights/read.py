@@ -62,14 +62,11 @@ def _read_pickled(content, path):
     try:
         loaded = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
     except Exception as error:  # torch raises a dozen kinds for a damaged file
-        # torch's messages advise to load the file in the way that runs code, so we only repeat the object's name, which
-        # is `_io.open` for `io.open` since Python 3.13.
+        # torch's messages advise to run code, so only the object's name is repeated: `_io.open` since Python 3.13.
         if refused := re.search(r"GLOBAL ([\w.]+)", str(error)):
             name = re.sub(r"\b_(?=[a-z])", "", refused[1])
-            raise WeightsError(
-                f"{path} holds {name}, which is no tensor, and is not loaded, since that could run any code. It "
-                f"must hold tensors only: {_EXPORT}"
-            ) from error
+            why = "which is no tensor, and is not loaded, since that could run any code"
+            raise WeightsError(f"{path} holds {name}, {why}. It must hold tensors only: {_EXPORT}") from error
         raise WeightsError(_describe_unreadable(path, content)) from error
     tensors = {f"{prefix}{name}": value for prefix, state in _list_states(loaded) for name, value in state.items()}
     if not tensors:
@@ -109,7 +106,5 @@ def _describe_unreadable(path, content, whole_bytes=None):
     size_mb = len(content) / 1e6
     if whole_bytes is not None and len(content) < whole_bytes:
         return f"{path} is incomplete: {size_mb:.1f} of {whole_bytes / 1e6:.1f} MB; fetch it again"
-    return (
-        f"{path} ({size_mb:.1f} MB) can't be read as weights: it is incomplete, damaged or something else. If it is "
-        f"incomplete, fetch it again; else {_EXPORT}"
-    )
+    why = f"it is incomplete, damaged or something else. If it is incomplete, fetch it again; else {_EXPORT}"
+    return f"{path} ({size_mb:.1f} MB) can't be read as weights: {why}"

@@ -18,10 +18,8 @@ def find_weights(entry, weights, *, progress=True):
         path = Path(weights).expanduser()
         if not path.is_file():
             tags = ", ".join(repr(other.weights) for other in list_entries(entry.name))
-            raise WeightsError(
-                f"weights: {str(weights)!r} is neither 'pretrained', nor None, nor one of the tags of {entry.name} "
-                f"({tags}), nor a file; looked at {path.absolute()}"
-            )
+            found = f"neither 'pretrained', nor None, nor one of the tags of {entry.name} ({tags}), nor a file"
+            raise WeightsError(f"weights: {str(weights)!r} is {found}; looked at {path.absolute()}")
         return path
     return find_file(entry) or fetch_file(entry, progress=progress)
 

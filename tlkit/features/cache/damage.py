@@ -9,7 +9,10 @@ from tlkit.features.openvino_engine import is_intact
 def find_damage(kept):
     """Read all of a `Kept` and return a text on its damage, or None."""
     try:
-        return _CHECKS[kept.kind](kept.paths)
+        if kept.kind == "converted":
+            intact = is_intact(kept.paths[0].with_suffix(".xml"))
+            return None if intact else "it isn't what was written, or a part is missing"
+        return (_check_features if kept.kind == "features" else _check_weights)(kept.paths)
     except FileNotFoundError:
         return None  # removed in the meantime
     except OSError as error:
@@ -27,11 +30,6 @@ def _check_features(paths):
     return None
 
 
-def _check_converted(paths):
-    """Return the damage of a converted network."""
-    return None if is_intact(paths[0].with_suffix(".xml")) else "it isn't what was written, or a part is missing"
-
-
 def _check_weights(paths):
     """Return the damage of published weights; files of the user's may hold anything."""
     (path,) = paths
@@ -45,6 +43,3 @@ def stated_sha256(file_name):
     """Return the digits that are known of the hash of a published file of this name; "" for a file of the user's."""
     known = {entry.weights_file: hash_prefix(entry.weights_file) for entry in list_entries()}
     return (known | read_records()["published"] | list_published()).get(file_name, "")
-
-
-_CHECKS = {"features": _check_features, "converted": _check_converted, "weights": _check_weights}

@@ -62,10 +62,8 @@ class FeatureCache:
                         raise
         except OSError as error:  # a full disk must not lose the computed features
             self._is_full = True
-            self._warn(
-                f"the features can't be kept in {self.folder.parent} ({error}) and will be computed again: make room "
-                "there, or set TLKIT_CACHE_DIR to a folder on another disk"
-            )
+            place = f"in {self.folder.parent} ({error})"
+            self._warn(f"the features can't be kept {place}: make room there, or set TLKIT_CACHE_DIR to another disk")
             return
         with contextlib.suppress(OSError):  # the key is for `tlkit cache` alone
             if not (path := self.folder / KEY_NAME).exists():
@@ -82,10 +80,8 @@ class FeatureCache:
             self._room_bytes = max(needed_bytes, free_bytes / 4)
             if needed_bytes > free_bytes:
                 self._is_full = True
-                warn(
-                    f"the features of this call don't fit into the cache's limit of {self._limit_bytes / 1e9:g} GB; "
-                    "the rest of them is not kept and will be computed again: set TLKIT_CACHE_LIMIT_GB to more",
-                )
+                limit = f"the cache's limit of {self._limit_bytes / 1e9:g} GB; the rest of them is not kept"
+                warn(f"the features of this call don't fit into {limit}: set TLKIT_CACHE_LIMIT_GB to more")
         return not self._is_full
 
     def _take(self, path, wanted, values):
