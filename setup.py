@@ -5,7 +5,7 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-COURSE = ("notebooks/*.ipynb", "claims/*.csv", "claims/*.py", "docs/glossary.md", "binder/overrides.json")
+COURSE = ("notebooks/*.ipynb", "claims/*.csv", "claims/*.py", "cases/*.py", "docs/glossary.md", "binder/overrides.json")
 
 
 class BuildWithCourse(build_py):

@@ -15,7 +15,7 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).parent.parent
-COURSE = ("notebooks", "claims", "docs", "binder")
+COURSE = ("notebooks", "claims", "cases", "docs", "binder")
 DOMAINS = {"photo", "clipart", "emoji", "twemoji", "sketch"}
 
 pytestmark = pytest.mark.slow
@@ -45,6 +45,7 @@ def wheel(tmp_path_factory):
 def list_course():
     """Return the files of the course that belong into a wheel."""
     ledger = [path for path in (ROOT / "claims").iterdir() if path.suffix in (".csv", ".py")]
+    ledger += (ROOT / "cases").glob("*.py")
     files = [*(ROOT / "notebooks").glob("*.ipynb"), *ledger, ROOT / "docs/glossary.md", ROOT / "binder/overrides.json"]
     return {path.relative_to(ROOT).as_posix() for path in files}
 

@@ -1,0 +1,236 @@
+"""The sabotage lab: `case` returns a small pipeline that may have a flaw, and marks whoever looks for it."""
+
+import dataclasses
+import functools
+import hashlib
+
+import numpy as np
+import pandas as pd
+
+from tlkit.arguments import check_count, check_known
+from tlkit.evaluation.intervals import t_interval
+from tlkit.lessons.audits import AUDITS, MAPS, OTHER_SEEDS, measure_effect, specimens
+from tlkit.lessons.enrolment import enrol
+
+N_COINS, N_FALSE, N_FLAW, N_EFFECT = 40, 10, 20, 10
+_MARKING_SEEDS = range(2 * 10**6, 2 * 10**6 + 20)
+_MOST_WIDTH = 0.25  # of the interval of an effect; heat maps are few, and their correlations range from -1 to 1
+_MOST_WIDTH_OF_MAPS = 0.8
+
+
+@dataclasses.dataclass(frozen=True)
+class Evidence:
+    """The result of an audit; displays as a sentence."""
+
+    audit: str
+    statistic: float
+    limit: float  # clean cases stay at or below it
+    description: str
+    quantity: str
+    effect: float = np.nan  # of the repair, if the statistic is above its limit, with its 95 % interval
+    low: float = np.nan
+    high: float = np.nan
+
+    def __repr__(self):
+        start = f"{self.audit}: {self.description} {self.statistic:.3g}, clean cases have {self.limit:.3g} at most."
+        if np.isnan(self.effect):
+            return start
+        return (
+            f"{start} Compared with a repaired pipeline, the {self.quantity} changes by {self.effect:+.3f} "
+            f"({self.low:+.3f} to {self.high:+.3f})."
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Mark:
+    """The mark of an accusation or acquittal; displays as a sentence."""
+
+    right: bool  # the flaw, or that there is none
+    covered: bool  # whether the interval contains the effect and is narrow enough
+    points: int
+    sentence: str
+
+    def __repr__(self):
+        return f"{self.sentence} Points: {self.points}."
+
+
+class Case:
+    """A small pipeline that compares two networks on drawings, with or without one flaw; `tl.lessons.case` makes it.
+
+    Attributes
+    ----------
+    train, test, source : ImageSet
+        Training and test pictures of the task, and source pictures of another domain that are trained on as well.
+    results : DataFrame
+        The reported results, one row per network and seed: arm (str), seed (int), accuracy (float).
+    code : str
+        The source of the steps that ran.
+    flaws : DataFrame
+        One row per possible flaw: flaw, sentence (str), and the audit that reveals it with its cost (str, int).
+    coins : int
+        What is left for audits.
+    """
+
+    def __init__(self, number, seed, flaw):
+        self.number, self.coins, self._bought, self._mark = number, N_COINS, {}, None
+        # The name of the flaw is nowhere in the case: accusations are compared with its hash.
+        self._seal = self._hash(seed, flaw)
+        self._pipeline = pipeline = specimens.build(seed, flaw)
+        self.train, self.test, self.source = pipeline.train, pipeline.test, pipeline.source
+        self.code = pipeline.read_code()
+        rows = [(name, flaw.sentence, flaw.audit, AUDITS[flaw.audit].cost) for name, flaw in specimens.FLAWS.items()]
+        self.flaws = pd.DataFrame(rows, columns=["flaw", "sentence", "audit", "cost"])
+        rows = [(arm, seed, pipeline.run(seed, arm).score) for arm in specimens.ARMS for seed in pipeline.seeds]
+        self.results = pd.DataFrame(rows, columns=["arm", "seed", "accuracy"])
+
+    def __repr__(self):
+        means = self.results.groupby("arm", sort=False)["accuracy"].mean()
+        listed = ", ".join(f"{arm} {mean:.3f}" for arm, mean in means.items())
+        return (
+            f"Case {self.number}: {len(self.train)} training, {len(self.source)} source and {len(self.test)} test "
+            f"pictures of {', '.join(self.train.classes)}. Mean accuracy: {listed}. {self.coins} coins left."
+        )
+
+    @functools.cached_property
+    def heat_maps(self) -> np.ndarray:
+        """The reported heat maps of some test pictures, (n, height, width) float32 from 0 to 1."""
+        return self._pipeline.explain(*self._pipeline.fit_run())
+
+    def audit(self, name: str) -> Evidence:
+        """Buy an audit; to look at it again is free.
+
+        Parameters
+        ----------
+        name : str
+            One of the audits in `flaws`.
+
+        Returns
+        -------
+        Evidence
+            Displays as a sentence: the `statistic` and its `limit`. If the statistic is above it, the `effect` of the
+            flaw and its 95 % interval (`low`, `high`) are measured with a repaired pipeline.
+
+        Raises
+        ------
+        ValueError
+            If the audit is unknown, the case is closed, or coins are missing.
+        """
+        check_known("name", [name], list(AUDITS))
+        if name not in self._bought:
+            self._check_open()
+            audit = AUDITS[name]
+            if audit.cost > self.coins:
+                raise ValueError(
+                    f"name: {name!r} costs {audit.cost} coins, but you have {self.coins}: accuse or acquit"
+                )
+            self.coins -= audit.cost
+            statistic = float(audit.look(self._pipeline))
+            effect = ()
+            if statistic > audit.limit:
+                values = measure_effect(audit, self._pipeline, OTHER_SEEDS)
+                effect = float(values.mean()), *t_interval(values)
+            self._bought[name] = Evidence(name, statistic, audit.limit, audit.statistic, audit.quantity, *effect)
+        return self._bought[name]
+
+    def accuse(self, flaw: str, effect: tuple[float, float]) -> Mark:
+        """Accuse the pipeline of a flaw; a false accusation costs 10 coins, a right one closes the case.
+
+        Parameters
+        ----------
+        flaw : str
+            One of `flaws`.
+        effect : tuple of float
+            Interval (low, high) of the effect: the reported accuracy minus the one without the flaw. It is a gain over
+            random weights for "unequal_budgets", and a rank correlation for "random_heat_maps".
+
+        Returns
+        -------
+        Mark
+            Displays as a sentence; `points` are the coins left, 20 for the flaw, and 10 for an interval that contains
+            the mean effect over 20 other seeds and is at most 0.25 wide (0.8 for heat maps).
+
+        Raises
+        ------
+        ValueError
+            If the flaw is unknown, the interval isn't one, or the case is closed.
+        """
+        check_known("flaw", [flaw], list(specimens.FLAWS))
+        self._check_open()
+        low, high = map(float, effect)
+        if not low <= high:
+            raise ValueError(f"effect: {effect}, expected two numbers, the lower one first")
+        if self._hash(self._pipeline.seed, flaw) != self._seal:
+            self.coins -= N_FALSE
+            return Mark(False, False, self.coins, f"Not {flaw}: a false accusation costs {N_FALSE} coins.")
+        truth, widest = _measure_truth(self._pipeline, flaw)
+        covered = low <= truth <= high and high - low <= widest
+        place = "in your interval" if covered else f"and your interval should contain it, at most {widest} wide"
+        points = self.coins + N_FLAW + (N_EFFECT if covered else 0)
+        self._mark = Mark(True, covered, points, f"Right: {flaw}. The effect is {truth:+.3f}, {place}.")
+        return self._mark
+
+    def acquit(self) -> Mark:
+        """Declare the pipeline clean, and close the case.
+
+        Returns
+        -------
+        Mark
+            Displays as a sentence; `points` are the coins left and 30 more if there is no flaw.
+        """
+        self._check_open()
+        found = [name for name in specimens.FLAWS if self._hash(self._pipeline.seed, name) == self._seal]
+        sentence = f"Wrong: the flaw is {found[0]}." if found else "Right: there is no flaw."
+        self._mark = Mark(not found, not found, self.coins + (0 if found else N_FLAW + N_EFFECT), sentence)
+        return self._mark
+
+    def _check_open(self):
+        if self._mark is not None:
+            raise ValueError(f"case: closed ({self._mark}); take the next one, tl.lessons.case({self.number + 1})")
+
+    @staticmethod
+    def _hash(seed, flaw):
+        return hashlib.sha256(f"{seed}\n{flaw}".encode()).hexdigest()
+
+
+def _measure_truth(pipeline, flaw):
+    """Return the mean effect over other seeds, and how wide its interval may be."""
+    audit = AUDITS[specimens.FLAWS[flaw].audit]
+    # Pictures that were changed are repaired by what was done to them, not by what an audit finds.
+    changed = flaw in ("near_duplicates", "permuted_labels")
+    mended = pipeline.repair(collect=specimens.Pipeline.collect) if changed else None
+    truth = float(measure_effect(audit, pipeline, _MARKING_SEEDS, mended).mean())
+    return truth, _MOST_WIDTH_OF_MAPS if audit.quantity == MAPS else _MOST_WIDTH
+
+
+def case(number: int = 0) -> Case:
+    """Return a small pipeline with its pictures, results and code: clean half of the time, else with one flaw.
+
+    Read the code, buy audits, then accuse or acquit. After `enrol`, each student gets cases of their own.
+
+    Parameters
+    ----------
+    number : int
+        Number of the case.
+
+    Returns
+    -------
+    Case
+        Has the methods `audit`, `accuse` and `acquit`.
+
+    Raises
+    ------
+    ValueError
+        If the number is negative.
+
+    Examples
+    --------
+    >>> first = case(0)
+    >>> first.audit("metric").limit
+    1e-09
+    >>> first.coins
+    39
+    """
+    number = check_count("number", number, 0)
+    random = np.random.default_rng([number, enrol(...).draw])
+    flaw = random.choice(list(specimens.FLAWS)) if random.random() < 0.5 else None
+    return Case(number, int(random.integers(100_000)), flaw)
