@@ -17,10 +17,11 @@ from scipy.special import softmax
 
 import tlkit as tl
 from tlkit.images.files import PicturePixels
+from tlkit.images.splits import draw_shots
 
 SIZE_PX = 96
-N_SHOTS, N_FOLDS, N_REPORTED, N_MAPS = 12, 3, 5, 12
-N_CLASSES, N_PER_CLASS, N_SOURCE = 5, 30, 6
+N_SHOTS, N_FOLDS, N_REPORTED, N_MAPS = 8, 3, 5, 24
+N_CLASSES, N_PER_CLASS, N_SOURCE = 5, 30, 10
 PRETRAINED, RANDOM = "pretrained", "random weights"
 ARMS = (PRETRAINED, RANDOM)
 # In the order in which they run. What collected the pictures is no part of the code that a case shows.
@@ -148,9 +149,9 @@ class Pipeline:
         """Return the `Trial` of a seed and an arm."""
         if (arm, seed) not in self._trials:
             values, train = self.features(arm), self.train
-            drawn = train.few(N_SHOTS, seed=seed)
-            rows = np.isin(train.names, drawn.names)
-            rest = ~np.isin(train.groups, drawn.groups)
+            columns = train.labels, train.groups, train.names, train.classes
+            rows = draw_shots(*columns, shots=N_SHOTS, seed=seed)
+            rest = ~np.isin(train.groups, train.groups[rows])
             fitted = np.concatenate([values["train"][rows], values["views"][rows], values["source"]])
             labels = np.concatenate([train.labels[rows], train.labels[rows], self.source.labels])
             scaled, held_out, test = self.scale(fitted, values["train"][rest], values["test"])
@@ -165,7 +166,7 @@ class Pipeline:
     def fit_run(self):
         """Return a `Run` of the pipeline's network for heat maps, and test pictures to explain."""
         strategy = tl.Strategy([tl.Phase(["head"], 4, 1e-2)], name="head")
-        run = tl.transfer(self.networks[PRETRAINED], self.train.few(6), strategy, progress=False)
+        run = tl.transfer(self.networks[PRETRAINED], self.train.few(5), strategy, progress=False)
         return run, self.test[:: max(1, len(self.test) // N_MAPS)][:N_MAPS]
 
     def read_code(self):
@@ -197,7 +198,7 @@ class FewOfSomeClasses:
     def collect(self, train, test, source):
         rare = np.random.default_rng(self.seed).permutation(len(test.classes))[:3]
         place = np.array([np.sum(test.labels[:row] == label) for row, label in enumerate(test.labels)])
-        return train, test[~np.isin(test.labels, rare) | (place < 3)], source
+        return train, test[~np.isin(test.labels, rare) | (place < 2)], source
 
 
 class Relabelled:

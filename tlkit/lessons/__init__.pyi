@@ -7,11 +7,9 @@ from .pooled_results import pool as pool
 from .prediction_scores import score_predictions as score_predictions
 from .progress_table import status as status
 from .quiz import export_quiz as export_quiz
-from .sabotage import Case as Case
 from .sabotage import case as case
 
 __all__ = [
-    "Case",
     "Check",
     "case",
     "check",

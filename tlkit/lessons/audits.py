@@ -61,7 +61,6 @@ def _weigh_classes(pipeline):
 @functools.lru_cache(maxsize=1)
 def _find_suspects(pipeline):
     """Return the confident label errors of training, and how many are suggested for each class, per picture of it."""
-    # The labels of test and source pictures support the judgement.
     parts = [pipeline.as_features(part) for part in ("train", "test", "source")]
     names = ("values", "labels", "names", "groups")
     joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
@@ -161,7 +160,7 @@ AUDITS = {
     "budgets": Audit(1, "ratio of the epochs of both arms", 1, _compare_budgets, "count_epochs", GAIN),
     "epochs": Audit(1, "share of heads not from the best held-out epoch", 0, _count_epochs, "choose_epoch"),
     "metric": Audit(1, "largest difference from the recomputed accuracy", 1e-9, _recompute_scores, "score"),
-    "shares": Audit(1, "distance between the class shares of both sets", 0.15, _compare_shares, _weigh_classes),
+    "shares": Audit(1, "distance between the class shares of both sets", 0.27, _compare_shares, _weigh_classes),
     "freezing": Audit(2, "number of frozen modules that move", 0, _count_moved, "load_network"),
     "preprocessing": Audit(2, "number of mismatches with the recipe", 0, _count_mismatches, "load_network"),
     "cache": Audit(2, "share of pictures with other features than new ones", 0, _compare_features, "extract"),
@@ -169,8 +168,10 @@ AUDITS = {
     "copies": Audit(2, "near duplicates of other groups", 10, lambda p: len(_find_leaks(p)[1]), _remove_copies),
     "heat_maps": Audit(2, "lost correlation", 0.01, lambda p: -np.mean(_compare_maps(p)), "explain", MAPS),
     "views": Audit(2, "accuracy lost on augmented pictures", 0.3, _measure_damage, "augment"),
-    "labels": Audit(3, "suspects of a class, above the median class", 0.2, _compare_suspects, _correct_labels),
-    "source": Audit(4, "accuracy that the source costs", 0, _measure_harm, lambda p: p.with_sets(source=p.source[:0])),
+    "labels": Audit(3, "suspects of a class, above the median class", 0.3, _compare_suspects, _correct_labels),
+    "source": Audit(
+        4, "accuracy that the source costs", 0.05, _measure_harm, lambda p: p.with_sets(source=p.source[:0])
+    ),
     "seeds": Audit(4, "standard errors above other seeds", 2.9, _compare_seeds, None),
 }
 

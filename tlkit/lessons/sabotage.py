@@ -13,9 +13,7 @@ from tlkit.lessons.audits import AUDITS, MAPS, OTHER_SEEDS, measure_effect, spec
 from tlkit.lessons.enrolment import enrol
 
 N_COINS, N_FALSE, N_FLAW, N_EFFECT = 40, 10, 20, 10
-_MARKING_SEEDS = range(2 * 10**6, 2 * 10**6 + 20)
-_MOST_WIDTH = 0.25  # of the interval of an effect; heat maps are few, and their correlations range from -1 to 1
-_MOST_WIDTH_OF_MAPS = 0.8
+_MOST_WIDTH, _MOST_WIDTH_OF_MAPS = 0.25, 0.8  # of intervals; maps are few, and correlations range from -1 to 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,10 +33,8 @@ class Evidence:
         start = f"{self.audit}: {self.description} {self.statistic:.3g}, clean cases have {self.limit:.3g} at most."
         if np.isnan(self.effect):
             return start
-        return (
-            f"{start} Compared with a repaired pipeline, the {self.quantity} changes by {self.effect:+.3f} "
-            f"({self.low:+.3f} to {self.high:+.3f})."
-        )
+        change = f"{self.effect:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
+        return f"{start} Compared with a repaired pipeline, the {self.quantity} changes by {change}."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,21 +51,7 @@ class Mark:
 
 
 class Case:
-    """A small pipeline that compares two networks on drawings, with or without one flaw; `tl.lessons.case` makes it.
-
-    Attributes
-    ----------
-    train, test, source : ImageSet
-        Training and test pictures of the task, and source pictures of another domain that are trained on as well.
-    results : DataFrame
-        The reported results, one row per network and seed: arm (str), seed (int), accuracy (float).
-    code : str
-        The source of the steps that ran.
-    flaws : DataFrame
-        One row per possible flaw: flaw, sentence (str), and the audit that reveals it with its cost (str, int).
-    coins : int
-        What is left for audits.
-    """
+    """A small pipeline that compares two networks on drawings, with or without one flaw; see `tl.lessons.case`."""
 
     def __init__(self, number, seed, flaw):
         self.number, self.coins, self._bought, self._mark = number, N_COINS, {}, None
@@ -97,29 +79,11 @@ class Case:
         return self._pipeline.explain(*self._pipeline.fit_run())
 
     def audit(self, name: str) -> Evidence:
-        """Buy an audit; to look at it again is free.
-
-        Parameters
-        ----------
-        name : str
-            One of the audits in `flaws`.
-
-        Returns
-        -------
-        Evidence
-            Displays as a sentence: the `statistic` and its `limit`. If the statistic is above it, the `effect` of the
-            flaw and its 95 % interval (`low`, `high`) are measured with a repaired pipeline.
-
-        Raises
-        ------
-        ValueError
-            If the audit is unknown, the case is closed, or coins are missing.
-        """
+        """Buy one of the audits in `flaws`; to look at it again is free."""
         check_known("name", [name], list(AUDITS))
         if name not in self._bought:
             self._check_open()
-            audit = AUDITS[name]
-            if audit.cost > self.coins:
+            if (audit := AUDITS[name]).cost > self.coins:
                 raise ValueError(
                     f"name: {name!r} costs {audit.cost} coins, but you have {self.coins}: accuse or acquit"
                 )
@@ -133,27 +97,7 @@ class Case:
         return self._bought[name]
 
     def accuse(self, flaw: str, effect: tuple[float, float]) -> Mark:
-        """Accuse the pipeline of a flaw; a false accusation costs 10 coins, a right one closes the case.
-
-        Parameters
-        ----------
-        flaw : str
-            One of `flaws`.
-        effect : tuple of float
-            Interval (low, high) of the effect: the reported accuracy minus the one without the flaw. It is a gain over
-            random weights for "unequal_budgets", and a rank correlation for "random_heat_maps".
-
-        Returns
-        -------
-        Mark
-            Displays as a sentence; `points` are the coins left, 20 for the flaw, and 10 for an interval that contains
-            the mean effect over 20 other seeds and is at most 0.25 wide (0.8 for heat maps).
-
-        Raises
-        ------
-        ValueError
-            If the flaw is unknown, the interval isn't one, or the case is closed.
-        """
+        """Accuse the pipeline of one of `flaws`, with an interval of its effect: what the flaw adds to the accuracy."""
         check_known("flaw", [flaw], list(specimens.FLAWS))
         self._check_open()
         low, high = map(float, effect)
@@ -170,13 +114,7 @@ class Case:
         return self._mark
 
     def acquit(self) -> Mark:
-        """Declare the pipeline clean, and close the case.
-
-        Returns
-        -------
-        Mark
-            Displays as a sentence; `points` are the coins left and 30 more if there is no flaw.
-        """
+        """Declare the pipeline clean, and close the case."""
         self._check_open()
         found = [name for name in specimens.FLAWS if self._hash(self._pipeline.seed, name) == self._seal]
         sentence = f"Wrong: the flaw is {found[0]}." if found else "Right: there is no flaw."
@@ -184,11 +122,13 @@ class Case:
         return self._mark
 
     def _check_open(self):
+        """Raise ValueError after a right accusation or an acquittal."""
         if self._mark is not None:
             raise ValueError(f"case: closed ({self._mark}); take the next one, tl.lessons.case({self.number + 1})")
 
     @staticmethod
     def _hash(seed, flaw):
+        """Return what an accusation is compared with."""
         return hashlib.sha256(f"{seed}\n{flaw}".encode()).hexdigest()
 
 
@@ -198,7 +138,7 @@ def _measure_truth(pipeline, flaw):
     # Pictures that were changed are repaired by what was done to them, not by what an audit finds.
     changed = flaw in ("near_duplicates", "permuted_labels")
     mended = pipeline.repair(collect=specimens.Pipeline.collect) if changed else None
-    truth = float(measure_effect(audit, pipeline, _MARKING_SEEDS, mended).mean())
+    truth = float(measure_effect(audit, pipeline, range(2 * 10**6, 2 * 10**6 + 20), mended).mean())
     return truth, _MOST_WIDTH_OF_MAPS if audit.quantity == MAPS else _MOST_WIDTH
 
 
@@ -215,12 +155,25 @@ def case(number: int = 0) -> Case:
     Returns
     -------
     Case
-        Has the methods `audit`, `accuse` and `acquit`.
+        Its attributes and methods:
+
+        - train, test, source (ImageSet): pictures of the task, and those of another domain that are trained on as well.
+        - results (DataFrame): arm (str), seed (int), accuracy (float); `heat_maps` are those of some test pictures.
+        - code (str): source of the steps that ran.
+        - flaws (DataFrame): flaw and sentence (str), and the audit that reveals it with its cost (str, int).
+        - coins (int): what is left for audits, 40 at first.
+        - audit(name): buys an audit and returns the evidence: a `statistic`, and its `limit` in clean cases. If it is
+          exceeded, `effect` is the reported score minus that of a repaired pipeline, `low` to `high` its 95 % interval.
+        - accuse(flaw, effect=(low, high)): names a flaw and its effect on the accuracy; for "unequal_budgets" on the
+          gain over random weights, for "random_heat_maps" on their rank correlation. A false accusation costs 10 coins.
+          The right one closes the case. Its `points` are the coins left, 20 for the flaw, and 10 for an interval that
+          contains the mean effect over 20 other seeds and is at most 0.25 wide (0.8 for heat maps).
+        - acquit(): declares the pipeline clean. If it is, the `points` are the coins left and 30 more.
 
     Raises
     ------
     ValueError
-        If the number is negative.
+        If the number is negative. Methods raise it for unknown names, missing coins and closed cases.
 
     Examples
     --------
