@@ -36,6 +36,15 @@ msgstr "OF {1}, {0} RIGHT."
 
 msgid "Hint: {0}"
 msgstr "HINT: {0}"
+
+msgid ", by {0}"
+msgstr ", BY {0}"
+
+msgid "{0} It is the best."
+msgstr "{0} THE BEST."
+
+msgid "{0} on {1}"
+msgstr "ON {1}: {0}"
 """
 
 
@@ -67,11 +76,32 @@ def xx(tmp_path, monkeypatch):
         ("Hint: 1 of 2 right. Unknown", "HINT: OF 2, 1 RIGHT. Unknown"),
         ("1 of 2 right. 3 of 4 right.", "OF 2, 1 RIGHT. OF 4, 3 RIGHT."),
         ("1 of it. No 3 right.", "1 of it. No 3 right."),
+        ("Hint: 3 of 4 right.", "HINT: OF 4, 3 RIGHT."),
+        ("1 of 2 right, by lower.", "1 of 2 right, BY LOWER."),
+        ("A sentence. It is the best.", "A sentence. THE BEST."),
+        ("lower: 5 lower; other.", "LOWER: 5 LOWER; other."),
+        ("a cat on a mat", "ON a mat: a cat"),
+        ("A sentence of more than ten words on what nobody has translated.",) * 2,
     ],
 )
 def test_a_text_is_looked_up_whole_by_template_or_by_sentence(xx, text, translation):
     assert translate(text) == translation
     assert translate(text, "en") == text
+
+
+@pytest.mark.parametrize(
+    ("text", "translation"),
+    [
+        (
+            "It helps: +0.32 against random features (+0.20 to +0.45); about 9 seeds might be enough.",
+            "有帮助：+0.32，相对 random features（+0.20 到 +0.45）；大约 9 个种子也许就够。",
+        ),
+        ("Passed: 12 of 14 pictures, an accuracy of 0.86.", "通过：14 张图片中对了 12 张，准确率 0.86。"),
+        ("44 points", "44 个百分点"),
+    ],
+)
+def test_parts_join_with_the_marks_of_chinese(text, translation):
+    assert translate(text, "zh") == translation
 
 
 def test_traits_are_shown_with_all_texts_in_them(xx):

@@ -13,6 +13,12 @@ ENGLISH = "en"
 FOLDER = Path(__file__).with_name("translations")
 _ENTRY = re.compile(r'((?:^#.*\n)*)^msgid ((?:".*"\n)+)msgstr ((?:".*"\n?)+)', re.MULTILINE)
 _PLACE = re.compile(r"\{(\d+)\}")
+_VALUE = r"((?:(?!\. ).)*?(?:\. )?)"
+# Texts that parts make without a template: sentences, a name and its text, lists, a number and its unit.
+_JOINS = {r"(.*?\.) (.*)": "{} {}", r"(.*)\.": "{}.", r"(.*?): (.*)": "{}: {}", r"(.*?); (.*)": "{}; {}"}
+_JOINS |= {r"(.*?), (.*)": "{}, {}", r"([-+]?[\d.,]+) (.*)": "{} {}"}
+_MARK = re.compile(r"(?<=[\u3000-\uffef])[.:;,] ?|[:;] (?=[\u3000-\uffef])")
+_SPACE = re.compile(r"(?<=[\u3000-\u303f\uff00-\uffef]) |(?<=[\u3000-\uffef]) (?=[\u3000-\uffef])")
 
 
 def list_languages():
@@ -33,13 +39,12 @@ def name_copy(name, language):
 
 def find_language():
     """Return the language that the environment variable TLKIT_LANGUAGE or else the name of the open notebook gives."""
-    if named := os.environ.get("TLKIT_LANGUAGE"):
-        if named in (known := list_languages()):
-            return named
+    named, known = os.environ.get("TLKIT_LANGUAGE"), list_languages()
+    if named and named not in known:
         warn(f"TLKIT_LANGUAGE: {named!r}, expected one of {', '.join(known)}; texts are in English")
         return ENGLISH
     found = re.search(r"\.(\w+)( \(\d+\))?\.ipynb$", find_notebook())
-    return found[1] if found and found[1] in list_languages() else ENGLISH
+    return named or (found[1] if found and found[1] in known else ENGLISH)
 
 
 @functools.cache
@@ -47,13 +52,9 @@ def read_translations(language, name):
     """Return {English: translation} of a file of a language, such as "notebooks/01_why_transfer", empty without one."""
     path = FOLDER / language / f"{name}.po"
     entries = _ENTRY.findall(path.read_text("utf-8")) if path.exists() else []
-    pairs = {_join(key): _join(text) for comments, key, text in entries if ", fuzzy" not in comments}
-    return {key: text for key, text in pairs.items() if key and text}
-
-
-def _join(lines):
-    """Return the text of the quoted lines of an entry."""
-    return "".join(map(json.loads, lines.splitlines()))
+    found = [texts for comments, *texts in entries if ", fuzzy" not in comments]
+    pairs = [["".join(map(json.loads, lines.splitlines())) for lines in texts] for texts in found]
+    return {key: text for key, text in pairs if key and text}
 
 
 @functools.cache
@@ -82,25 +83,50 @@ def _look_up(text, language):
     words = read_words(language)
     if text in words:
         return words[text]
-    for pattern, template in _read_templates(language):
-        if found := pattern.fullmatch(text):
-            return _PLACE.sub(lambda place: _look_up(found[int(place[1]) + 1], language), template)
     first, _, rest = text.partition(". ")
-    return f"{_look_up(first + '.', language)} {_look_up(rest, language)}".replace("。 ", "。") if rest else text
+    for pattern, template in _read_templates(language):
+        for part, tail in [(text, ""), (f"{first}.", rest)][: 1 + bool(rest)]:
+            if found := pattern.fullmatch(part):
+                values = [_look_up(value, language) for value in found.groups()]
+                start = _PLACE.sub(lambda place: values[int(place[1])], template)  # noqa: B023
+                return _tidy(f"{start} {_look_up(tail, language)}")
+    for pattern, join in _JOINS.items():
+        if found := re.fullmatch(pattern, text, re.DOTALL):
+            values = [_look_up(value, language) for value in found.groups()]
+            if values != [*found.groups()]:
+                return _tidy(join.format(*values))
+    return text
+
+
+def _tidy(text):
+    """Return a text with wide marks and no spaces beside wide letters, such as Chinese ones."""
+    return _SPACE.sub("", _MARK.sub(lambda mark: "。：；，"[".:;,".index(mark[0][0])], text.strip()))
 
 
 @functools.cache
 def _read_templates(language):
-    """Return (pattern, translation) of the templates, those with the most letters of their own first."""
-    words = read_words(language)
-    templates = sorted(filter(_PLACE.search, words), key=lambda key: -len(_PLACE.sub("", key)))
-    patterns = []
-    for key in templates:
+    """Return (pattern, translation) of the templates: those with a beginning first, then by letters of their own."""
+    found = []
+    for key, translation in read_words(language).items():
+        text, before, end, own = key.strip(), "", "", _PLACE.sub("", key)
+        begins = bool(re.fullmatch(r"\w[^{]*: \{0\}", key))
+        if key[0] in " ,;:":  # the end of a sentence, which follows other texts
+            before, end, text = "(.*?) ?", r"(\.?)", text.rstrip(".")
+            moved = _PLACE.sub(lambda place: f"{{{int(place[1]) + 1}}}", translation.rstrip(".。"))
+            translation = f"{{0}}{moved}{{{len(_PLACE.findall(text)) + 1}}}"
+        elif re.match(r"\{0\} [A-Z][a-z]", key):  # one that follows other sentences
+            before, text = "(.*?) ?", text[4:]
+        elif own == key:
+            continue
+        text, translation = (re.sub(r"(?<=[.。]) ?(\{\d\})+$", "", each) for each in (text, translation))
+        value = r"([-+\d.,]+)" if re.fullmatch(r"\{0\} [\w ]+", text) else _VALUE
+        pattern = before + value.join(map(re.escape, _PLACE.split(text)[::2])) + end
         # A value ends before the next sentence, but for one at the end, as in "Not yet: {0}".
-        pattern = "((?:(?!\\. ).)*?)".join(map(re.escape, _PLACE.split(key)[::2]))
-        pattern = pattern.removesuffix("((?:(?!\\. ).)*?)") + "(.*)" if re.search(r": \{\d\}$", key) else pattern
-        patterns.append((re.compile(pattern, re.DOTALL), words[key]))
-    return patterns
+        pattern = pattern.removesuffix(_VALUE) + "(.*)" if begins else pattern + r"(?<!\.)" * pattern.endswith(_VALUE)
+        if len(re.findall("[A-Za-z]", own)) < 8 and not begins:  # it would fit many sentences, so at most ten words
+            pattern = rf"(?=(?:\S+\s+){{0,9}}\S*\s*$){pattern}"
+        found.append((not begins, -len(own), f"{pattern} ?", translation))
+    return [(re.compile(pattern, re.DOTALL), translation) for _, _, pattern, translation in sorted(found)]
 
 
 def translate_page(text, words):

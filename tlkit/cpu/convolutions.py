@@ -15,9 +15,7 @@ class QuickConvolutions(TorchFunctionMode):
     # A function mode intercepts torch.conv2d; other kinds, and maps that aren't channels last, go to torch as usual.
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        if func is torch.conv2d:
-            return _convolve(*args, **kwargs)
-        return func(*args, **kwargs)
+        return _convolve(*args, **kwargs) if func is torch.conv2d else func(*args, **kwargs)
 
 
 # The arguments have torch's names, since they may come by keyword.

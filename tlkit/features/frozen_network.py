@@ -43,9 +43,7 @@ class FrozenNetwork:
         from tlkit.backbones.identity import is_covered
 
         def find_shape(stage):
-            if stage is None:
-                return (1, backbone.n_features)
-            return backbone.infer_shape(stage=stage)
+            return (1, backbone.n_features) if stage is None else backbone.infer_shape(stage=stage)
 
         facts = backbone.name, backbone.fingerprint(), backbone.recipe, backbone.stages
         network = cls(*facts, find_shape, lambda: backbone, is_covered(backbone))

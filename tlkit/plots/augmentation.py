@@ -66,8 +66,7 @@ def draw_augmentations(
     if not len(images) or not len(policies):
         raise ValueError(f"images, policies: {len(images)} and {len(policies)}, expected at least one of each")
     pictures = TrainingPictures(images, backbone.recipe, seed)
-    top = 0.0
-    ticks = []
+    top, ticks = 0.0, []
     for augment in map(check_policies, policies):
         captions = []
         for draw in range(n_draws):

@@ -173,8 +173,7 @@ def _translate(text):
 
 def _write(text):
     """Return the content of a Text, in which letters that no font has are escaped."""
-    content = _translate(text)
-    families = tuple(text.get_fontfamily())
+    content, families = _translate(text), tuple(text.get_fontfamily())
     return content if content.isascii() else "".join(_write_letter(letter, families) for letter in content)
 
 
