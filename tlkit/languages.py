@@ -15,8 +15,8 @@ _ENTRY = re.compile(r'((?:^#.*\n)*)^msgid ((?:".*"\n)+)msgstr ((?:".*"\n?)+)', r
 _PLACE = re.compile(r"\{(\d+)\}")
 _VALUE = r"((?:(?!\. ).)*?(?:\. )?)"
 # Texts that parts make without a template: sentences, a name and its text, lists, a number and its unit.
-_JOINS = {r"(.*?\.) (.*)": "{} {}", r"(.*)\.": "{}.", r"(.*?): (.*)": "{}: {}", r"(.*?); (.*)": "{}; {}"}
-_JOINS |= {r"(.*?), (.*)": "{}, {}", r"([-+]?[\d.,]+) (.*)": "{} {}"}
+_JOINS = {r"(.*?\.) (.*)": "{0} {1}", r"(.*)\.": "{0}.", r"(.*?): (.*)": "{0}: {1}", r"(.*?); (.*)": "{0}; {1}"}
+_JOINS |= {r"(.*?), (.*)": "{0}, {1}", r"([-+]?[\d.,]+) (.*)": "{0} {1}"}
 _MARK = re.compile(r"(?<=[\u3000-\uffef])[.:;,] ?|[:;] (?=[\u3000-\uffef])")
 _SPACE = re.compile(r"(?<=[\u3000-\u303f\uff00-\uffef]) |(?<=[\u3000-\uffef]) (?=[\u3000-\uffef])")
 
@@ -88,19 +88,12 @@ def _look_up(text, language):
         for part, tail in [(text, ""), (f"{first}.", rest)][: 1 + bool(rest)]:
             if found := pattern.fullmatch(part):
                 values = [_look_up(value, language) for value in found.groups()]
+                if pattern.pattern in _JOINS and values == [*found.groups()]:
+                    continue
                 start = _PLACE.sub(lambda place: values[int(place[1])], template)  # noqa: B023
-                return _tidy(f"{start} {_look_up(tail, language)}")
-    for pattern, join in _JOINS.items():
-        if found := re.fullmatch(pattern, text, re.DOTALL):
-            values = [_look_up(value, language) for value in found.groups()]
-            if values != [*found.groups()]:
-                return _tidy(join.format(*values))
+                shown = f"{start} {_look_up(tail, language)}".strip()
+                return _SPACE.sub("", _MARK.sub(lambda mark: "。：；，"[".:;,".index(mark[0][0])], shown))
     return text
-
-
-def _tidy(text):
-    """Return a text with wide marks and no spaces beside wide letters, such as Chinese ones."""
-    return _SPACE.sub("", _MARK.sub(lambda mark: "。：；，"[".:;,".index(mark[0][0])], text.strip()))
 
 
 @functools.cache
@@ -126,7 +119,8 @@ def _read_templates(language):
         if len(re.findall("[A-Za-z]", own)) < 8 and not begins:  # it would fit many sentences, so at most ten words
             pattern = rf"(?=(?:\S+\s+){{0,9}}\S*\s*$){pattern}"
         found.append((not begins, -len(own), f"{pattern} ?", translation))
-    return [(re.compile(pattern, re.DOTALL), translation) for _, _, pattern, translation in sorted(found)]
+    pairs = [(pattern, translation) for _, _, pattern, translation in sorted(found)]
+    return [(re.compile(pattern, re.DOTALL), translation) for pattern, translation in [*pairs, *_JOINS.items()]]
 
 
 def translate_page(text, words):

@@ -79,7 +79,8 @@ def translate(message):
 
     for pattern, words in _ADVICE:
         message = re.sub(pattern, words, message)
-    message = _CALL.sub(_spell_call, message)
+    # A call of `load_images`: its folder, and the option for the one within it.
+    message = _CALL.sub(lambda call: shlex.join([call[1], *(["--inside", call[2]] if call[2] else [])]), message)
     message = re.sub(r'\b(\w+)=("[^"]*"|[\w./-]*\w)?', spell_value, message)
     return re.sub(r"^(\w+)(?=(?: \([^)]*\))?: )|`(\w+)`", spell, message)
 
@@ -88,11 +89,6 @@ def _spell(parameter):
     """Return an option, or the word for an argument, as the help of the command shows it."""
     is_option = parameter.param_type_name == "option"
     return parameter.opts[0] if is_option else parameter.metavar or parameter.name.upper()
-
-
-def _spell_call(found):
-    """Return the folder, and the option for the one within it, of a call of `load_images`."""
-    return shlex.quote(found[1]) + (f" --inside {shlex.quote(found[2])}" if found[2] else "")
 
 
 @contextlib.contextmanager

@@ -85,7 +85,7 @@ def audit_freezing(
         {"stage": _find_stage(name, backbones), "module": name}
         | _compare(module, others[name], _find_around(name, holders), _find_around(name, modes))
         for name, module in model.named_modules()
-        if _has_own_state(module) or is_norm(module) or _drops(module)
+        if is_norm(module) or _drops(module) or [*module.parameters(recurse=False), *module.buffers(recurse=False)]
     ]
     columns = ["stage", "module", "kind", "claimed", "parameters_moved", "buffers_moved", "mode", "ok"]
     return pd.DataFrame(rows, columns=columns)
@@ -172,11 +172,6 @@ def _find_stage(name, backbones):
             part, _, rest = name[len(backbone) :].removeprefix(".").partition(".")
             return rest.partition(".")[0] if part == "body" else part
     return name.partition(".")[0]
-
-
-def _has_own_state(module):
-    """Return whether a module holds parameters or buffers itself."""
-    return any(True for _ in (*module.parameters(recurse=False), *module.buffers(recurse=False)))
 
 
 def _drops(module):
