@@ -79,7 +79,6 @@ def translate(message):
 
     for pattern, words in _ADVICE:
         message = re.sub(pattern, words, message)
-    # A call of `load_images`: its folder, and the option for the one within it.
     message = _CALL.sub(lambda call: shlex.join([call[1], *(["--inside", call[2]] if call[2] else [])]), message)
     message = re.sub(r'\b(\w+)=("[^"]*"|[\w./-]*\w)?', spell_value, message)
     return re.sub(r"^(\w+)(?=(?: \([^)]*\))?: )|`(\w+)`", spell, message)

@@ -27,9 +27,7 @@ def give_verdict(low, high, margin=MARGIN):
         return "helps"
     if high < 0:
         return "harms"
-    if -margin <= low and high <= margin:
-        return "no difference that matters"
-    return CANNOT_TELL
+    return "no difference that matters" if -margin <= low and high <= margin else CANNOT_TELL
 
 
 def transfer_gain(

@@ -92,8 +92,6 @@ def _strip(path, language):
 
 def _translate(path, language):
     """Return the glossary in a language (bytes)."""
-    if language == languages.ENGLISH:
-        return path.read_bytes()
     words = dict(languages.read_translations(language, f"docs/{path.stem}"))
     for term in [each for each in words if each.startswith("## ")]:  # JupyterLab follows links to ASCII headings only
         words[term] = f"{term}\n\n**{words[term].removeprefix(term).removeprefix('## ')}**"
