@@ -102,7 +102,8 @@ def _choose_l2_penalty(values, features, seed):
 
 def _take_default(reason):
     """Warn that cross-validation is impossible and return the settings with the default penalty."""
-    warn(f"l2_penalty: 'cross-validated' holds out a group of each class, but {reason}; {L2_PENALTY:g} is used")
+    needed = "'cross-validated' trains on one group of each class and holds out another"
+    warn(f"l2_penalty: {needed}, but {reason}; l2_penalty {L2_PENALTY:g} is used")
     return {"l2_penalty": L2_PENALTY}
 
 

@@ -144,5 +144,5 @@ def _check_pooled(features):
     """Return the values (n_samples, n_features) of pooled features, else raise ValueError."""
     check_features(features)
     if features.values.ndim != 2:
-        raise ValueError(f"features: shape {features.values.shape}, expected (n_samples, n_features): use pooled=True")
+        raise ValueError(f"features: maps of shape {features.values.shape}, expected (n, n_features): use pooled=True")
     return features.values

@@ -179,7 +179,8 @@ class Predictions:
         views = {"test_time_augmentation": test_time_augmentation, "n_views": n_views, "seed": seed}
         probabilities = self.predict(images, **views, progress=progress)
         if n_known := sum(digest in trained_on for digest in digests):
-            warn(f"images: {n_known} of {len(images)} pictures were trained on, so scores are too high: take others")
+            known = f"{n_known} of {len(images)} pictures were trained on, so scores are higher than on new ones"
+            warn(f"images: {known}: evaluate on pictures that split() held out")
         test_hash = images.content_hash
         self.looks[test_hash] = self.looks.get(test_hash, 0) + 1
         return evaluate_probabilities(probabilities, images, self.looks[test_hash], transductive=transductive)

@@ -132,7 +132,8 @@ def check_target(strategy, target):
     """Raise ValueError or TypeError if a strategy and the pictures of a target domain don't fit each other."""
     if target is None:
         if needs_target(strategy):
-            raise ValueError(f"target: None, but strategy {strategy.name!r} adapts to a target domain: give target=…")
+            adapts = f"strategy {strategy.name!r} adapts to a target domain"
+            raise ValueError(f"target: None, but {adapts}: give its pictures, target=…")
         return
     check_target_pictures(target)
     if not (needs_target(strategy) or any(map(is_self_supervised, strategy.phases))):
