@@ -35,8 +35,8 @@ function makePainter(model, ask) {
   const table = make("table", {
     role: "grid",
     class: "tlkit-grid",
-    "aria-label": "freeze score, one row per stage, one column per epoch: arrow keys move, Space paints, a digit chooses a " +
-      "rate and paints, Shift with an arrow key moves and paints",
+    "aria-label": say("freeze score, one row per stage, one column per epoch: arrow keys move, Space paints, a digit chooses a ") +
+      say("rate and paints, Shift with an arrow key moves and paints"),
   });
   const here = make("p", { class: "tlkit-here", "aria-live": "polite" });
   const summary = make("p", { class: "tlkit-summary" });
