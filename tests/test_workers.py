@@ -122,6 +122,27 @@ def test_what_a_helper_could_not_do_is_done_here(end, tmp_path, request):
     assert sorted(number for number, _ in results) == [0, 1, 2]
 
 
+def test_a_result_is_given_while_another_helper_still_works(tmp_path):
+    here = os.getpid()
+
+    def work(number):
+        (tmp_path / str(os.getpid())).touch()
+        wait_until(lambda: len(list(tmp_path.glob("[0-9]*"))) == 3)  # each process has one item
+        if os.getpid() != here:
+            wait_until((tmp_path / (tmp_path / f"wait-{os.getpid()}").read_text()).exists)
+        return os.getpid()
+
+    helpers = Helpers(work, 2)
+    slow, fast = (process.pid for process, _ in helpers._helpers)
+    (tmp_path / f"wait-{fast}").write_text(f"seen-{here}")
+    (tmp_path / f"wait-{slow}").write_text(f"seen-{fast}")
+    found = []
+    for _, process_id in helpers.share(range(3)):
+        found.append(process_id)
+        (tmp_path / f"seen-{process_id}").touch()
+    assert found == [here, fast, slow]
+
+
 def test_what_fails_everywhere_raises_here():
     def work(number):
         raise OverflowError(f"item {number}")

@@ -7,7 +7,7 @@ import concurrent.futures
 import contextlib
 import ctypes
 import gc
-import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 import sys
@@ -175,13 +175,15 @@ class Helpers:
                 executor.submit(sender.send, (index, result, [(each.category, str(each.message)) for each in caught]))
 
     def _collect(self, remaining, *, wait):
-        """Yield the results that helpers have sent; with `wait`, all that they will send."""
-        for _, receiver in self._helpers:
-            while receiver.poll(None if wait else 0):
+        """Yield the results that helpers have sent; with `wait`, all that they will send, each as it comes."""
+        receivers = [receiver for _, receiver in self._helpers]
+        while receivers and (ready := multiprocessing.connection.wait(receivers, None if wait else 0)):
+            for receiver in ready:
                 try:
                     index, result, given = receiver.recv()
                 except (EOFError, OSError):  # OSError: killed while it was sending
-                    break
+                    receivers.remove(receiver)
+                    continue
                 for category, message in given:
                     warn(message, category)
                 remaining.remove(index)

@@ -40,20 +40,18 @@ def _converts(network):
         return True
     if network.backbone.made.get("frozen"):  # by onnxruntime
         return False
-    if network.fingerprint in _convertible:
-        return _convertible[network.fingerprint]
-    from tlkit.features.openvino_engine import read_converted
+    if network.fingerprint not in _convertible:
+        from tlkit.features.openvino_engine import read_converted
 
-    try:
-        read_converted(network)
-    except Exception as error:
-        if str(error).startswith("backbone:"):  # damaged weights
-            raise
-        _convertible[network.fingerprint] = False
-        reason = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
-        warn(f"engine: OpenVINO can't run {network.name} ({reason}), so torch does, which engine='torch' states")
-    else:
-        _convertible[network.fingerprint] = True
+        try:
+            read_converted(network)
+            _convertible[network.fingerprint] = True
+        except Exception as error:
+            if str(error).startswith("backbone:"):  # damaged weights
+                raise
+            _convertible[network.fingerprint] = False
+            reason = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+            warn(f"engine: OpenVINO can't run {network.name} ({reason}), so torch does, which engine='torch' states")
     return _convertible[network.fingerprint]
 
 

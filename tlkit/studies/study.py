@@ -117,15 +117,11 @@ class Study(StudyResults):
             and store_mib that they will take on disk (float).
         """
         n_trials = check_count("n_trials", n_trials, 0)
-        is_open = self._read_cells()["state"] == "open"
-        kinds, known = {}, set()
-        for cell, waits in zip(self._grid.cells, is_open, strict=True):
-            kind = cell.backbone, cell.image_size_px, cell.strategy, cell.settings
-            kinds.setdefault(kind, []).append(cell) if waits else known.add(kind)
-        waiting = [cells for kind, cells in kinds.items() if kind not in known]
-        trials = [sorted(cells, key=lambda cell: cell.shots)[len(cells) // 2] for cells in waiting]
+        cells = self._read_cells().sort_values("shots", kind="stable")
+        kinds = [kind for _, kind in cells.groupby(["backbone", "image_size_px", "strategy", "settings"], sort=False)]
+        trials = [kind.index[len(kind) // 2] for kind in kinds if (kind["state"] == "open").all()]
         trials = trials[:: math.ceil(len(trials) / n_trials)] if trials and n_trials else []
-        self._run(run_forked, 1, progress=progress, cells=trials)
+        self._run(run_forked, 1, progress=progress, cells=[self._grid.cells[row] for row in trials])
         cells = self._read_cells()
         done, missing = cells[cells["state"] == "done"], cells[cells["state"] == "open"]
         ((mean_bytes,),) = self._store.read("SELECT avg(length(predictions) + length(row) + 100) FROM cells") or ((0,),)
@@ -173,13 +169,14 @@ class Study(StudyResults):
         ConnectionError
             If the scheduler of the cluster is gone.
         """
-        if client is not None:
+        if client is None:
+            n_workers = check_workers(n_workers)
+            engine = functools.partial(run_forked, n_workers=n_workers)
+        else:
             from tlkit.studies.dask_engine import run_on_client
 
             engine, n_workers = functools.partial(run_on_client, client=client), max(1, len(client.nthreads()))
-            return self._run(engine, n_workers, rerun, progress, on_run)
-        n_workers = check_workers(n_workers)
-        return self._run(functools.partial(run_forked, n_workers=n_workers), n_workers, rerun, progress, on_run)
+        return self._run(engine, n_workers, rerun, progress, on_run)
 
     def _run(self, engine, n_workers, rerun=(), progress=True, on_run=None, cells=None):
         """Let an engine run those of (some) cells that the store lacks."""
