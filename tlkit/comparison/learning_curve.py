@@ -73,9 +73,8 @@ def learning_curve(
     shots = [shots] if np.ndim(shots) == 0 else list(shots)
     if any(isinstance(number, str) and number != ALL_SHOTS for number in shots):
         raise ValueError(f"shots: {shots}, expected whole numbers of at least 1, or {ALL_SHOTS!r}")
-    n_all = None
-    if ALL_SHOTS in shots:  # the pictures of the largest class in the training set of any seed
-        n_all = max(int(np.bincount(choose_split(images, seed, test)[1].labels).max()) for seed in seeds)
+    # The pictures of the largest class in the training set of any seed.
+    n_all = max(choose_split(images, seed, test)[1].counts.max() for seed in seeds) if ALL_SHOTS in shots else None
     shots = sorted(read_counts("shots", [n_all if number == ALL_SHOTS else number for number in shots], 1))
     # With "all" shots it is expected that most classes have fewer.
     with hide_warnings(f"shots: {n_all} wanted"):

@@ -69,6 +69,7 @@ def _fork(function, *arguments):
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         except KeyboardInterrupt:
             process.kill()
+            process.join()
             raise
     return process
 

@@ -93,8 +93,7 @@ def open_engine(engine, network, output, precision):
 
 def describe_engine(engine, precision):
     """Return library, version, device and arithmetic, which decide a feature's bits, as in "openvino 2026.4 f32"."""
-    package = "openvino" if engine == "openvino" else "torch"
-    device = " on a GPU" if engine == "cuda" else ""
+    package, device = ("openvino" if engine == "openvino" else "torch"), " on a GPU" * (engine == "cuda")
     return f"{package} {importlib.metadata.version(package)}{device} {find_arithmetic(engine, precision)}"
 
 
