@@ -6,8 +6,6 @@ import hashlib
 import itertools
 import json
 
-import numpy as np
-
 from tlkit.arguments import check_known
 from tlkit.backbones.backbone import Backbone
 from tlkit.backbones.loader import load_backbone
@@ -160,7 +158,7 @@ def _check_settings(arm, level, backbone, n_train):
 def _check_shots(name, images, test, shots, seeds):
     """Raise ValueError if a set can't be split, or no class has that many training pictures."""
     for seed in seeds:
-        n_largest = int(np.bincount(choose_split(images, seed, test)[1].labels).max())
+        n_largest = choose_split(images, seed, test)[1].counts.max()
         if shots[-1] > n_largest:
             given = f"{shots[-1]}, but with seed {seed} no class of {name!r} has more than {n_largest} for training"
             raise ValueError(f"shots: {given}: take fewer")
