@@ -140,8 +140,9 @@ def fit_rejection(features: Features, share: float = 0.05, learned: Features | N
     counts, n_groups = np.bincount(source.labels, minlength=len(features.classes)), len(np.unique(groups))
     n_needed, n_folds = int(np.ceil(1 / share - 1 - 1e-9)) if share else 1, min(N_FOLDS, counts.max(), n_groups)
     if len(labels) < n_needed or (learned is None and n_folds < 2):
-        counts = f"images: {len(labels)} pictures in {n_groups} groups, expected {n_needed} or more in several"
-        raise ValueError(f"{counts} to reject a share of {share:g}: add pictures, or take a larger share")
+        found = f"images: {len(labels)} pictures in {n_groups} groups"
+        needed = f"at least {n_needed} pictures to reject a share of {share:g}, two of a class and two groups"
+        raise ValueError(f"{found}, expected {needed}: add pictures, or take a larger share")
     if absent := [name for name, count in zip(features.classes, counts, strict=True) if not count]:
         warn(f"images: none of class {', '.join(absent)}, whose pictures will look unfamiliar: add some")
     values, source_values = (normalise(part.values.astype(np.float64)) for part in (features, source))

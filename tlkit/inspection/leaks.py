@@ -158,8 +158,8 @@ def measure_leak(
     seeds = check_count("seeds", seeds, 1)
     leaks = leaks or find_leaks(train, test)
     if leaks.in_train.shape != (len(train),) or leaks.in_test.shape != (len(test),):
-        n_pictures = len(leaks.in_train), len(leaks.in_test)
-        raise ValueError(f"leaks: of {n_pictures} pictures, expected those of these sets, {len(train), len(test)}")
+        found = f"leaks: of {len(leaks.in_train)} training and {len(leaks.in_test)} test pictures"
+        raise ValueError(f"{found}, expected those of these sets, {len(train)} and {len(test)}")
     if not leaks.in_train.any():
         raise ValueError("leaks: no training picture leaks, so there is nothing to measure")
     test = test.with_classes(train.classes)

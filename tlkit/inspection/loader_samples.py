@@ -20,7 +20,8 @@ def read_loader(loader, backbone, images, indices):
         if end > len(images):
             raise ValueError(f"loader: more than the {len(images)} pictures of images")
         if labels is not None and not np.array_equal(labels, images.labels[start:end]):
-            raise ValueError("loader: its labels are not those of images in order: use shuffle=False, the same classes")
+            found = "its labels are not those of images in their order"
+            raise ValueError(f"loader: {found}: use shuffle=False and the same classes")
         examined.append(_select(batch, start, indices))
         if batch.shape[2:] == (backbone.image_size_px,) * 2 and not np.isnan(largest):
             expected = np.stack([backbone.preprocess(images.read(start + row)) for row in range(len(batch))])

@@ -93,8 +93,9 @@ def load_classifier(backbone):
         network, _, _, removed = build_network(backbone.name, (entries or [find_entry(backbone.name)])[0])
     last = [layer for layer in removed if isinstance(network.get_submodule(layer), nn.Linear)]
     if len(last) != 1 or network.get_submodule(last[0]).in_features != backbone.n_features:
+        wanted = f"one linear layer on its {backbone.n_features} features"
         advice = "score_logme, score_h and score_knn need no classifier"
-        raise NoClassifierError(f"backbone: {backbone.name} doesn't end with one linear layer; {advice}")
+        raise NoClassifierError(f"backbone: {backbone.name} doesn't end with {wanted}; {advice}")
     tensors, _ = read_weights(path, entries[0] if entries else None)
     allow = backbone.provenance.get("allowed", ())
     state, _, _ = fit_to_network(tensors, network, removed, path, allow, published=True)
