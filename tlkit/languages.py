@@ -117,7 +117,7 @@ def _read_templates(language):
         # A value ends before the next sentence, but for one at the end, as in "Not yet: {0}".
         pattern = pattern.removesuffix(_VALUE) + "(.*)" if begins else pattern + r"(?<!\.)" * pattern.endswith(_VALUE)
         if len(re.findall("[A-Za-z]", own)) < 8 and not begins:  # it would fit many sentences, so at most ten words
-            pattern = rf"(?=(?:\S+\s+){{0,9}}\S*\s*$){pattern}"
+            pattern = rf"(?=\s*(?:\S+\s+){{0,9}}\S*\s*$){pattern}"
         found.append((not begins, -len(own), f"{pattern} ?", translation))
     pairs = [(pattern, translation) for _, _, pattern, translation in sorted(found)]
     return [(re.compile(pattern, re.DOTALL), translation) for pattern, translation in [*pairs, *_JOINS.items()]]
