@@ -4,6 +4,7 @@ import importlib
 import inspect
 import json
 import re
+import shutil
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -99,7 +100,8 @@ def write_reference(app, config):
     if here != ENGLISH:
         return
     folder = ROOT / "docs/reference"
-    folder.mkdir(exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # pages of names that are gone
+    folder.mkdir()
     pages = ["Reference", "=========", "", "Every public name, with an example that runs.", "", ".. toctree::", ""]
     listed = []
     for face, title in FACES.items():

@@ -46,10 +46,10 @@ def pull_back(network, start):
     return 0.2 * sum(((value - start[name]) ** 2).sum() for name, value in network.named_parameters())
 
 
-def train(backbone, images, *, penalty=None, train=("all",), norms="frozen", **settings):
+def train(backbone, images, *, penalty=None, train=("all",), norms="frozen", rate=LEARNING_RATE, **settings):
     """Train a copy for N_STEPS steps, one an epoch by default; returns the Training."""
     backbone = copy.deepcopy(backbone)
-    phase = tl.Phase(list(train), N_STEPS, LEARNING_RATE, penalty=penalty, norm_statistics=norms)
+    phase = tl.Phase(list(train), N_STEPS, rate, penalty=penalty, norm_statistics=norms)
     defaults = {"batch_size": 10, "optimizer": "sgd", "weight_decay": 0.0}
     made = make_training(backbone, make_head(), tl.Strategy([phase]), images, **defaults | settings)
     made.run()
@@ -106,10 +106,11 @@ def test_parts_of_any_size_and_the_whole_equal_a_slow_loop(backbone, images, smo
     assert moved > 0.01  # far more than the tolerance
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-def test_parts_equal_the_whole_with_everything_at_once(backbone, images, optimizer):
+# AdamW's first step is as long as the rate for every weight, so a large one makes rounding errors choose the class.
+@pytest.mark.parametrize(("optimizer", "rate"), [("sgd", LEARNING_RATE), ("adamw", LEARNING_RATE / 10)])
+def test_parts_equal_the_whole_with_everything_at_once(backbone, images, optimizer, rate):
     settings = {"label_smoothing": 0.1, "balance": "weights", "penalty": pull_back}
-    settings |= {"max_grad_norm": 0.5, "optimizer": optimizer, "batch_size": 5}  # two steps an epoch
+    settings |= {"max_grad_norm": 0.5, "optimizer": optimizer, "rate": rate, "batch_size": 5}  # two steps an epoch
     whole, parts = (train(backbone, images, micro_batch_size=size, **settings) for size in (None, 3))
     for row, other in zip(whole.history, parts.history, strict=True):
         assert row["loss"] == pytest.approx(other["loss"], rel=1e-4)

@@ -74,7 +74,7 @@ def show(value, _widget=None):
         return translate(value)
     if isinstance(value, dict):
         return {key: show(each) for key, each in value.items()}
-    return [show(each) for each in value] if isinstance(value, (list, tuple)) else value
+    return type(value)(show(each) for each in value) if isinstance(value, (list, tuple)) else value
 
 
 @functools.lru_cache(4096)

@@ -105,7 +105,8 @@ def _train_a_step(model, batch, labels):
             f"a tensor {tuple(value.shape)}" if isinstance(value, torch.Tensor) else f"a {type(value).__name__}"
             for value in outputs
         )
-        raise TypeError(f"model: returns {kinds or 'nothing'}, expected (n, k) scores, or a tuple of such: wrap it")
+        expected = "expected (n, k) scores or features, or a tuple of such: wrap it in a module that returns them"
+        raise TypeError(f"model: returns {kinds or 'nothing'}, {expected}")
     n_columns = min(value.shape[1] for value in outputs)
     if not all(torch.isfinite(value).all() for value in outputs):
         raise ValueError("model: its outputs contain NaN or infinity; look for them in the batch and in the weights")
