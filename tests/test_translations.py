@@ -137,6 +137,8 @@ def test_texts_of_the_interface_are_found_and_messages_of_errors_are_not(course)
         "many",
         "Keep it",
     }
+    question = 'question = f"Which share? Chance: {chance:.0%}."\nPrediction("share", question, ["all of it", "none"])'
+    assert set(script.list_lesson_texts(question)) == {"Which share? Chance: {0}.", "share", "all of it", "none"}
     quizzes = script.list_sources(root)["quizzes"]
     assert set(script.list_messages(quizzes, root)) == {"Which?", "This", "It is.", "That", "No."}
 

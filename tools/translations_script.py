@@ -143,7 +143,10 @@ def list_lesson_texts(code):
     """Return what figures and predictions of a cell show; all texts of a cell that asks for a prediction count."""
     tree = ast.parse(re.sub(r"^[%!].*$", "", code, flags=re.MULTILINE))
     if "Prediction(" in code:
-        texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+        joined = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
+        parts = {part for node in joined for part in node.values}
+        texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and node not in parts]
+        texts += [write_template(node)[0] for node in joined]
         return [text for text in texts if isinstance(text, str) and re.fullmatch("[A-Za-z'’]+|.* .*|of .*", text)]
     shown = [
         part
