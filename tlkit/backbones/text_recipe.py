@@ -71,6 +71,11 @@ class TextRecipe:
 
     resize = staticmethod(str)
 
+    def tokenize(self, text):
+        """Return the tokens (list of str) of a text; one stands for all that the vocabulary lacks."""
+        tokenizer = _open_tokenizer(self.tokenizer, self.n_tokens)
+        return [tokenizer.id_to_token(number) for number in tokenizer.encode(text).ids]
+
     def crop(self, text):
         """Return the tokens (length, 2) int64 of a text, filled up to the next step with tokens that the mask hides."""
         ids = _open_tokenizer(self.tokenizer, self.n_tokens).encode(text).ids
