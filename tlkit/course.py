@@ -3,6 +3,7 @@
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
+COPIES = "my_lessons"  # where copies of the lessons go
 
 
 def find_course():

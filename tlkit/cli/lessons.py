@@ -9,8 +9,8 @@ import typer
 from tlkit.cli.options import Commands
 from tlkit.cli.outputs import check_writable
 from tlkit.cli.terminal import print_table, say
+from tlkit.course import COPIES
 from tlkit.languages import ENGLISH
-from tlkit.lessons.copies import FOLDER
 
 _FOLDER = typer.Option("--folder", help="Folder of your copies.")
 
@@ -27,14 +27,14 @@ def _list_lessons(context: typer.Context):
 
 
 @lessons.command()
-def status(copies: Annotated[Path, _FOLDER] = Path(FOLDER)):
+def status(copies: Annotated[Path, _FOLDER] = Path(COPIES)):
     """Show which predictions you kept and which exercises you passed."""
     caption = f"predictions kept and exercises passed, from {copies / 'progress.json'}"
     _print_lessons(("lesson", "title", "predictions", "exercises"), copies, caption)
 
 
 @lessons.command()
-def copy(copies: Annotated[Path, _FOLDER] = Path(FOLDER), language: Annotated[str, _LANGUAGE] = ENGLISH):
+def copy(copies: Annotated[Path, _FOLDER] = Path(COPIES), language: Annotated[str, _LANGUAGE] = ENGLISH):
     """Copy all lessons without outputs; copies that you changed stay as they are."""
     check_writable("--folder", copies, copies)
     import tlkit as tl
@@ -46,7 +46,7 @@ def copy(copies: Annotated[Path, _FOLDER] = Path(FOLDER), language: Annotated[st
 def open_copy(
     context: typer.Context,
     lesson: Annotated[str, typer.Argument(metavar="LESSON", help="Number of the lesson, such as 05.")] = "00",
-    copies: Annotated[Path, _FOLDER] = Path(FOLDER),
+    copies: Annotated[Path, _FOLDER] = Path(COPIES),
     language: Annotated[str, _LANGUAGE] = ENGLISH,
     browser: Annotated[bool, typer.Option(help="Open a browser, or only print the address.")] = True,
 ):

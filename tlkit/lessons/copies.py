@@ -7,16 +7,15 @@ from pathlib import Path
 
 from tlkit import languages
 from tlkit.arguments import check_known
-from tlkit.course import find_course
+from tlkit.course import COPIES, find_course
 from tlkit.names import number_repeats
 from tlkit.notices import warn
 from tlkit.storage import written_whole
 
-FOLDER = "my_lessons"
 _RECORD = ".tlkit-copies.json"  # {name of a copy: hash of its content when it was written}
 
 
-def copy(folder: str | Path = FOLDER, *, language: str = languages.ENGLISH) -> dict[str, Path]:
+def copy(folder: str | Path = COPIES, *, language: str = languages.ENGLISH) -> dict[str, Path]:
     """Copy all lessons, without outputs, and the glossary that they link to into a folder.
 
     Copies that were changed since, for example by running them, are kept. If a lesson has a newer version, it gets a
