@@ -27,7 +27,7 @@ LONGEST = (
     *("06_fine_tune_little.ipynb", "05_fine_tune.ipynb", "01_why_transfer.ipynb", "02_choose_a_network.ipynb"),
     *("08_negative_transfer.ipynb", "03_freeze.ipynb", "07_another_domain.ipynb", "04_extract_features.ipynb"),
     *("11_own_pictures.ipynb", "09_little_data.ipynb", "12_study.ipynb", "13_text.ipynb", "10_look_inside.ipynb"),
-    "00_start.ipynb",
+    *("14_find_the_flaw.ipynb", "00_start.ipynb"),
 )
 LOOPBACK = ("127.", "::1", "localhost")
 PATCH = pytest.StashKey[pytest.MonkeyPatch]()

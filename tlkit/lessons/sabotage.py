@@ -11,6 +11,7 @@ from tlkit.arguments import check_count, check_known
 from tlkit.evaluation.intervals import t_interval
 from tlkit.lessons.audits import AUDITS, MAPS, OTHER_SEEDS, measure_effect, specimens
 from tlkit.lessons.enrolment import enrol
+from tlkit.notices import show_progress
 
 N_COINS, N_FALSE, N_FLAW, N_EFFECT = 40, 10, 20, 10
 _MOST_WIDTH, _MOST_WIDTH_OF_MAPS = 0.25, 0.8  # of intervals; maps are few, and correlations range from -1 to 1
@@ -62,7 +63,8 @@ class Case:
         self.code = pipeline.read_code()
         rows = [(name, flaw.sentence, flaw.audit, AUDITS[flaw.audit].cost) for name, flaw in specimens.FLAWS.items()]
         self.flaws = pd.DataFrame(rows, columns=["flaw", "sentence", "audit", "cost"])
-        rows = [(arm, seed, pipeline.run(seed, arm).score) for arm in specimens.ARMS for seed in pipeline.seeds]
+        arms = show_progress(None, f"case {number}", "network", iterable=specimens.ARMS)
+        rows = [(arm, seed, pipeline.run(seed, arm).score) for arm in arms for seed in pipeline.seeds]
         self.results = pd.DataFrame(rows, columns=["arm", "seed", "accuracy"])
 
     def __repr__(self):
@@ -84,15 +86,12 @@ class Case:
         if name not in self._bought:
             self._check_open()
             if (audit := AUDITS[name]).cost > self.coins:
-                raise ValueError(
-                    f"name: {name!r} costs {audit.cost} coins, but you have {self.coins}: accuse or acquit"
-                )
+                raise ValueError(f"name: {name!r} costs {audit.cost} coins, but you have {self.coins}: give a verdict")
             self.coins -= audit.cost
-            statistic = float(audit.look(self._pipeline))
-            effect = ()
-            if statistic > audit.limit:
-                values = measure_effect(audit, self._pipeline, OTHER_SEEDS)
-                effect = float(values.mean()), *t_interval(values)
+            with show_progress(None, f"audit {name}", "step"):
+                statistic = float(audit.look(self._pipeline))
+                values = measure_effect(audit, self._pipeline, OTHER_SEEDS) if statistic > audit.limit else ()
+            effect = (float(values.mean()), *t_interval(values)) if statistic > audit.limit else ()
             self._bought[name] = Evidence(name, statistic, audit.limit, audit.statistic, audit.quantity, *effect)
         return self._bought[name]
 
@@ -106,7 +105,8 @@ class Case:
         if self._hash(self._pipeline.seed, flaw) != self._seal:
             self.coins -= N_FALSE
             return Mark(False, False, self.coins, f"Not {flaw}: a false accusation costs {N_FALSE} coins.")
-        truth, widest = _measure_truth(self._pipeline, flaw)
+        with show_progress(None, "verdict", "step"):
+            truth, widest = _measure_truth(self._pipeline, flaw)
         covered = low <= truth <= high and high - low <= widest
         place = "in your interval" if covered else f"and your interval should contain it, at most {widest} wide"
         points = self.coins + N_FLAW + (N_EFFECT if covered else 0)

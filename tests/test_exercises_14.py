@@ -1,0 +1,88 @@
+"""Exercises of lesson 14: the right answer passes, each usual slip gets its own hint."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from tlkit.lessons import check
+
+MARKS = {"right verdict": 30, "false accusation": 10}
+HONEST, FLAWED = np.array([0.70, 0.74, 0.66, 0.72]), [0.80, 0.82, 0.79, 0.83]
+
+
+def accuse(answer, probability=0.3):
+    return check("14_accuse", answer, probability=probability, marks=MARKS)
+
+
+@pytest.mark.parametrize("probability", [0.1, 0.3, 0.9])
+def test_the_points_of_an_accusation_are_those_of_all_drawn_cases(probability):
+    flaws = np.arange(1000) < 1000 * probability
+    accusing = np.where(flaws, 30, -10 + 30)  # after a false accusation the case is acquitted
+    acquitting = np.where(flaws, 0, 30)
+    result = accuse((accusing - acquitting).mean(), probability)
+    assert result.passed and "above a probability of 0.25" in result.sentence
+    assert accuse(str(30 * probability - 10 * (1 - probability)), probability).passed
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (0.3 * 30, "forgets the fine"),
+        (-0.7 * 10, "the loss alone"),
+        (0.3 * 30 + 0.7 * 20, "these are the points of accusing"),
+        (0.3 * 30 - 0.7 * 10 - 0.7 * 30, "you still acquit; only the fine is lost"),
+        (0.7 * 30 - 0.3 * 10, "the probabilities are swapped"),
+        (-2, "the sign"),
+        (0.3 * 30 - 10, "multiply the fine by the probability"),
+        (0.25, "the probability above which accusing pays"),
+        (5.5, "add up the gain"),
+        ("few", "this should be a number, and is a str"),
+        (..., "replace the three dots with a number"),
+    ],
+)
+def test_wrong_points_get_a_hint(answer, hint):
+    result = accuse(answer)
+    assert not result.passed
+    assert hint in result.sentence
+
+
+def give(answer):
+    return check("14_effect", answer, honest=HONEST, flawed=FLAWED)
+
+
+def test_the_interval_of_paired_differences_passes():
+    interval = stats.ttest_rel(FLAWED, HONEST).confidence_interval(0.95)
+    result = give((interval.low, interval.high))
+    assert result.passed and result.sentence.startswith(f"{interval.low:+.3f} to {interval.high:+.3f} over 4 seeds")
+    assert give([round(interval.low, 3), round(interval.high, 3)]).passed
+
+
+def around(middle, half):
+    return middle - half, middle + half
+
+
+CHANGES = np.subtract(FLAWED, HONEST)
+MEAN, SPREAD, T = CHANGES.mean(), CHANGES.std(ddof=1), stats.t.ppf(0.975, 3)
+HALF = T * SPREAD / 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (around(MEAN, 1.96 * SPREAD / 2), "take Student's t"),
+        (around(MEAN, T * SPREAD), "the spread of single seeds"),
+        (around(MEAN, T * CHANGES.std() / 2), "by the seeds minus one"),
+        (around(MEAN, T * np.sqrt(HONEST.var(ddof=1) + np.var(FLAWED, ddof=1)) / 2), "subtract seed by seed"),
+        (around(MEAN, HALF)[::-1], "the lower end comes first"),
+        (around(-MEAN, HALF), "the sign"),
+        (around(np.mean(FLAWED), T * np.std(FLAWED, ddof=1) / 2), "the interval of the flawed score"),
+        ((100 * (MEAN - HALF), 100 * (MEAN + HALF)), "give shares, not percent"),
+        ((0.5, 0.6), "the middle is the mean of the differences"),
+        (0.1, "an interval is a pair of numbers"),
+        (..., "replace the three dots with a pair of numbers"),
+    ],
+)
+def test_a_wrong_interval_gets_a_hint(answer, hint):
+    result = give(answer)
+    assert not result.passed
+    assert hint in result.sentence

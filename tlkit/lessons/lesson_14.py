@@ -1,0 +1,57 @@
+"""Exercises of lesson 14: the points of an accusation without proof, and the interval of a flaw's effect."""
+
+import numpy as np
+
+from tlkit.evaluation.intervals import t_interval
+from tlkit.lessons.exercise import NotYet, compare, compare_number, exercise, expect_number
+
+
+@exercise("14_accuse", "a number", expect_number)
+def _check_accuse(answer, *, probability, marks):
+    """Return the verdict on the mean points of accusing at once, compared with acquitting."""
+    verdict, fine = marks["right verdict"], marks["false accusation"]
+    clean = 1 - probability
+    gain, loss = probability * verdict, clean * fine
+    pays_above = fine / (verdict + fine)
+    slips = {
+        "that forgets the fine: it is paid if the pipeline is clean.": gain,
+        "that is the loss alone; if the flaw is there, you earn the points of a right verdict.": -loss,
+        "these are the points of accusing; subtract those of acquitting.": gain - loss + clean * verdict,
+        "after a false accusation you still acquit; only the fine is lost.": gain - loss - clean * verdict,
+        "the probabilities are swapped: the flaw is there with the given one.": clean * verdict - probability * fine,
+        "the sign: accusing minus acquitting.": loss - gain,
+        "multiply the fine by the probability that it is paid.": gain - fine,
+        "that is the probability above which accusing pays; which points are they at the given one?": pays_above,
+    }
+    otherwise = "add up the gain if the flaw is there and the fine if it isn't, each times its probability."
+    compare_number(answer, gain - loss, slips, otherwise, 5e-3)
+    return (
+        f"{gain:.1f} - {loss:.1f} = {gain - loss:+.1f} points. Accusing pays above a probability of {pays_above:.2f}."
+    )
+
+
+@exercise("14_effect", "a pair of numbers, low and high")
+def _check_effect(answer, *, honest, flawed):
+    """Return the verdict on the 95 % interval of a mean paired difference."""
+    try:
+        low, high = (float(value) for value in answer)
+    except (TypeError, ValueError):
+        raise NotYet(f"an interval is a pair of numbers, (low, high), and this is {answer!r}.") from None
+    changes, n_seeds = np.subtract(flawed, honest), len(honest)
+    right, mean, spread = np.array(t_interval(changes)), changes.mean(), changes.std(ddof=1)
+    half = (right - mean)[1]
+    unpaired = half * np.hypot(np.std(flawed, ddof=1), np.std(honest, ddof=1)) / spread
+    widths = {
+        "1.96 is for many seeds; with few, take Student's t.": 1.96 * spread / n_seeds**0.5,
+        "that is the spread of single seeds; divide it by the root of their number.": half * n_seeds**0.5,
+        "divide the squared deviations by the seeds minus one: std(ddof=1).": half * (1 - 1 / n_seeds) ** 0.5,
+        "both scores of a seed share their pictures: subtract seed by seed, then take the spread.": unpaired,
+        "the lower end comes first.": -half,
+    }
+    slips = {hint: (mean - width, mean + width) for hint, width in widths.items()}
+    slips["the sign: the effect is the flawed score minus the honest one."] = -right[::-1]
+    slips["that is the interval of the flawed score; the effect is a difference."] = t_interval(flawed)
+    slips["give shares, not percent."] = 100 * right
+    otherwise = "the middle is the mean of the differences, seed by seed."
+    compare((low, high), right, slips, otherwise, lambda a, b: np.allclose(a, b, atol=6e-4))
+    return f"{right[0]:+.3f} to {right[1]:+.3f} over {n_seeds} seeds: an accusation states this beside the flaw."
