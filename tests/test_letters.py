@@ -80,6 +80,7 @@ def draw_all(classes, folder):
     tl.plots.draw_contact_sheet(images, axes["sheet"])
     recalls = pd.DataFrame({"class": classes, "n": 4, "source_only": 0.25, "method": 0.75})
     draw_recall_rows(recalls, axes["recalls"], {})
+    make_texts_plain(axes["recalls"])  # as the page of an explorer does
     mistakes = pd.DataFrame([("1.png", *classes, 0.93)], columns=["picture", "label", "predicted", "probability"])
     draw_mistakes(mistakes, lambda name: make_picture(1), axes["mistakes"])
     return figures

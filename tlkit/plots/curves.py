@@ -83,7 +83,7 @@ def draw_interpolation(curves: dict[str, DataFrame], ax: Axes) -> Axes:
     for index, (name, curve) in enumerate(curves.items()):
         check_known(f"curves[{name!r}]", _COLUMNS, list(curve))
         if len(curve) < 2:
-            raise ValueError(f"curves[{name!r}]: {len(curve)} mixing_coefficients, expected two or more, a line's ends")
+            raise ValueError(f"curves[{name!r}]: {len(curve)} mixing_coefficients, expected at least two, its ends")
         mixing_coefficients, accuracies = curve.sort_values("mixing_coefficient")[list(_COLUMNS)].to_numpy(float).T
         style = style_curve(index)
         ax.plot(mixing_coefficients, accuracies, label=name, **style)
