@@ -41,14 +41,14 @@ def _check_effect(answer, *, honest, flawed):
     right, mean, spread = np.array(t_interval(changes)), changes.mean(), changes.std(ddof=1)
     half = (right - mean)[1]
     unpaired = half * np.hypot(np.std(flawed, ddof=1), np.std(honest, ddof=1)) / spread
-    widths = {
+    slips = {
         "1.96 is for many seeds; with few, take Student's t.": 1.96 * spread / n_seeds**0.5,
         "that is the spread of single seeds; divide it by the root of their number.": half * n_seeds**0.5,
         "divide the squared deviations by the seeds minus one: std(ddof=1).": half * (1 - 1 / n_seeds) ** 0.5,
         "both scores of a seed share their pictures: subtract seed by seed, then take the spread.": unpaired,
         "the lower end comes first.": -half,
     }
-    slips = {hint: (mean - width, mean + width) for hint, width in widths.items()}
+    slips = {hint: (mean - width, mean + width) for hint, width in slips.items()}
     slips["the sign: the effect is the flawed score minus the honest one."] = -right[::-1]
     slips["that is the interval of the flawed score; the effect is a difference."] = t_interval(flawed)
     slips["give shares, not percent."] = 100 * right
