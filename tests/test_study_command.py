@@ -1,5 +1,6 @@
 """`tlkit study run`, end to end: forked workers, workers of dask, and jobs of SLURM give the bits of one process."""
 
+import importlib.util
 import shutil
 import sys
 
@@ -66,8 +67,9 @@ def test_forked_workers_give_the_same_bits(run_study, expected):
     assert run_study("--workers", "2") == expected
 
 
+# Imported here, dask_jobqueue would change Ctrl-C for all tests of this process.
+@pytest.mark.skipif(importlib.util.find_spec("dask_jobqueue") is None, reason="needs the extra 'studies'")
 def test_workers_of_dask_give_the_same_bits(run_study, expected):
-    pytest.importorskip("dask_jobqueue")
     assert run_study(cluster='kind = "local"\nn_workers = 2\n') == expected
 
 

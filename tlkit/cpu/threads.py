@@ -23,6 +23,8 @@ def default_states():
         if "torch" in sys.modules:  # otherwise nobody has set one of its states
             import torch
 
+            # Another thread than the one that set the number may use all cores in some convolutions, with other bits.
+            torch.set_num_threads(torch.get_num_threads())
             if torch.get_default_dtype() != torch.float32:
                 given = f"torch.get_default_dtype() is {torch.get_default_dtype()}"
                 raise RuntimeError(f"{given}, expected float32, as of tlkit's networks: call torch.set_default_dtype")
