@@ -56,19 +56,21 @@ def find_chromium():
 class Lab:
     """JupyterLab with one notebook open in it.
 
-    `page` is Playwright's; `errors` collects what the browser's console and scripts complained of, but for JupyterLab's
-    own words on a kernel or page that `reload`, `reopen` or `restart_kernel` took away.
+    `page` is Playwright's; `errors` collects what the browser's console and scripts complained of.
     """
 
     def __init__(self, page, end_kernels):
         self.page, self.errors, self._end_kernels = page, [], end_kernels
-        self._took_away = False
         page.on("console", lambda message: self._note(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: self._note(str(error)))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
 
     def _note(self, text):
-        if not (self._took_away and _OF_A_LOST_KERNEL.search(text)):
-            self.errors.append(text[:300])
+        self.errors.append(text[:300])
+
+    @property
+    def own_errors(self):
+        """The errors without JupyterLab's own words on a kernel or page that a test took away."""
+        return [error for error in self.errors if not _OF_A_LOST_KERNEL.search(error)]
 
     @property
     def cells(self):
@@ -103,14 +105,12 @@ class Lab:
     def reload(self):
         """Save the notebook and load the page again; the kernel goes on."""
         self.save()
-        self._took_away = True
         self.page.reload()
         self.wait_for_kernel("Idle|Busy")
 
     def reopen(self):
         """Save the notebook, close it and end its kernel, and open it with a new one, as on the next day."""
         self.save()
-        self._took_away = True
         address = self.page.url
         self.page.goto("about:blank")
         self._end_kernels()
@@ -119,7 +119,6 @@ class Lab:
 
     def restart_kernel(self):
         """Restart the kernel, also if it is busy."""
-        self._took_away = True
         self.page.get_by_role("menuitem", name="Kernel", exact=True).click()
         self.page.get_by_role("menuitem", name="Restart Kernel…").first.click()
         self.page.get_by_role("button", name="Confirm Kernel Restart").click()

@@ -102,7 +102,7 @@ def test_pictures_are_labelled_by_keyboard_alone(lab):
     type_keys(lab, "u")
     expect(find_status(lab)).to_contain_text("4 of 40 pictures labelled, 0 dropped. The last edit is taken back.")
     check_file(lab, re.compile(re.escape(labels.replace("'04", "'02.png': '', '04").split("'02")[0])))
-    assert lab.errors == []
+    assert lab.own_errors == []
 
 
 @pytest.mark.parametrize("lab", ["perCommTarget"], indirect=True)
@@ -129,7 +129,7 @@ def test_suggestions_come_most_uncertain_first_and_enter_takes_them(lab):
     expect(output.locator("[role=option]").first).to_be_visible()
     expect(find_status(lab, 3)).to_contain_text("3 of 40")
     expect(lab.page.get_by_text("Error displaying widget")).to_have_count(0)
-    assert lab.errors == []
+    assert lab.own_errors == []
 
 
 @pytest.mark.parametrize("lab", ["perCommTarget"], indirect=True)

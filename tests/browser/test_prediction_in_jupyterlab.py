@@ -160,4 +160,4 @@ def test_a_lesson_opened_again_with_a_new_kernel_shows_it(lab):
     expect(find_status(lab)).to_contain_text("Your prediction is kept")
     expect(lab.output(3)).to_contain_text("Measured: grows. 3 of your 10 chips are on it.")
     expect(lab.page.get_by_text("Error displaying widget")).to_have_count(0)
-    assert lab.errors == []
+    assert lab.own_errors == []
