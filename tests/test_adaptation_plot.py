@@ -12,9 +12,8 @@ from made_studies import make_study
 from matplotlib.figure import Figure
 
 from tlkit.adaptation import compare_pairs, measure_gaps
-from tlkit.plots import draw_gap_matrix, draw_pairs
-from tlkit.plots.adaptation import SIZE_INCHES, _draw_domains, make_adaptation_page
-from tlkit.plots.confusion import draw_recall_rows
+from tlkit.plots import draw_domain_map, draw_gap_matrix, draw_pairs, draw_recalls
+from tlkit.plots.adaptation import SIZE_INCHES, make_adaptation_page
 from tlkit.summaries.adaptation import AdaptationChoice, AdaptationResults, map_domains, summarise_adaptation
 
 DOMAINS = ("here", "there", "yonder")
@@ -108,12 +107,12 @@ def test_a_source_of_other_pictures_is_not_placed():
 
 def test_domains_differ_in_marker_and_colour_and_each_class_has_its_tie():
     placed, source, target = make_map()
-    ax = Figure().subplots()
-    _draw_domains(placed, ax)
+    ax = draw_domain_map(placed, Figure().subplots(), names=("photo", "sketch"))
     clouds, squares, ties = ax.lines[:2], ax.lines[2], ax.collections[0].get_segments()
     assert [len(line.get_xdata()) for line in clouds] == [len(source), len(target)]
     assert len({line.get_marker() for line in clouds}) == len({line.get_color() for line in clouds}) == 2
-    assert placed.axis_names[0].startswith("principal component 1: ")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["photo (40)", "sketch (30)"]
+    assert ax.get_xlabel().startswith("principal component 1: ")
     assert texts(ax) == ["1", "2", "3"]
     means = placed.list_class_means()
     for tie, circle, text, (_name, here, there) in zip(ties, ax.lines[3:], ax.texts, means, strict=True):
@@ -126,14 +125,14 @@ def test_recalls_are_tied_from_source_only_to_the_method_and_losses_are_dotted()
     recalls = pd.DataFrame(
         {"class": CLASSES, "n": [4, 5, 6], "source_only": [0.5, 0.2, 0.5], "method": [0.25, 0.4, 0.5]}
     )
-    ax = Figure().subplots()
-    draw_recall_rows(recalls, ax, {"cat": 1, "dog": 2})
+    ax = draw_recalls(recalls, Figure().subplots(), method="align_mean", numbers={"cat": 1, "dog": 2})
     assert texts(ax) == ["1  cat (4)", "2  dog (5)", "eel (6)"]
     (ties,), (before, after) = ax.collections, ax.lines
     assert [tie[:, 0].tolist() for tie in ties.get_segments()] == [[0.5, 0.25], [0.2, 0.4], [0.5, 0.5]]
     assert [dashes is not None for _start, dashes in ties.get_linestyles()] == [True, False, False]
     assert (before.get_xdata().tolist(), after.get_xdata().tolist()) == ([0.5, 0.2, 0.5], [0.25, 0.4, 0.5])
     assert before.get_marker() != after.get_marker()
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["source only", "align mean"]
 
 
 def test_a_matrix_of_gaps_has_a_row_a_source_and_a_column_a_target(study):

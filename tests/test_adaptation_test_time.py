@@ -223,7 +223,7 @@ def test_a_network_without_such_norm_layers_is_refused(method, images, target):
     stages = {"stem": nn.Sequential(nn.Conv2d(3, 6, 3, stride=2), nn.GroupNorm(2, 6), nn.ReLU())}
     backbone = Backbone("plain", stages, tiny.tail, tiny.recipe, {"source": "a test"}).eval()
     run = transfer(backbone, images, MOVING)
-    with pytest.raises(ValueError, match=f"{method}.*plain has no layer that keeps statistics: take 'shot'"):
+    with pytest.raises(ValueError, match=f"{method}.*plain has no norm layer that keeps them: take 'shot'"):
         adapt_run(run, target, method)
 
 

@@ -428,7 +428,7 @@ def test_two_can_not_train_from_one_folder(folder, images):
 
     run = train(folder, SHORT, images, callbacks=[second])
     assert run.completed and messages
-    assert messages[0] == f"checkpoint: another training uses {folder} now: wait, or take another"
+    assert messages[0] == f"checkpoint: another training uses {folder} now: wait until it ends, or take another folder"
     assert hash_run(run) == hash_run(train(folder, SHORT, images))
 
 

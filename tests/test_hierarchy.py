@@ -77,7 +77,7 @@ DOMAINS = {
 @pytest.mark.parametrize("folders", DOMAINS.values(), ids=DOMAINS)
 def test_domains_are_no_classes(tmp_path, folders):
     root = write(tmp_path / "data", folders)
-    with pytest.raises(ValueError, match=r"hold the same \(.*which look like domains") as caught:
+    with pytest.raises(ValueError, match=r"hold the same folders .*so they look like domains") as caught:
         load_images(root)
     parts = re.findall(r'load_images\("([^"]+)", domain="([^"]+)"\)', str(caught.value))
     images = load_images(parts[0][0], domain=parts[0][1]) + load_images(parts[1][0], domain=parts[1][1])

@@ -15,7 +15,6 @@ from matplotlib.text import Text
 import tlkit as tl
 from tlkit.plots import style
 from tlkit.plots.comparison import draw_mistakes
-from tlkit.plots.confusion import draw_recall_rows
 from tlkit.plots.style import make_texts_plain, shorten
 from tlkit.plots.vector import Page, render_figure
 
@@ -79,8 +78,7 @@ def draw_all(classes, folder):
     images = tl.load_images([(str(path), label) for path, label in pictures])
     tl.plots.draw_contact_sheet(images, axes["sheet"])
     recalls = pd.DataFrame({"class": classes, "n": 4, "source_only": 0.25, "method": 0.75})
-    draw_recall_rows(recalls, axes["recalls"], {})
-    make_texts_plain(axes["recalls"])  # as the page of an explorer does
+    tl.plots.draw_recalls(recalls, axes["recalls"], method="coral")
     mistakes = pd.DataFrame([("1.png", *classes, 0.93)], columns=["picture", "label", "predicted", "probability"])
     draw_mistakes(mistakes, lambda name: make_picture(1), axes["mistakes"])
     return figures

@@ -66,7 +66,7 @@ def test_a_file_gives_the_features_at_its_cut(path, is_frozen, monkeypatch, tmp_
     assert torch.allclose(backbone(batch), compute_features(batch), atol=1e-4)
     strategy = tl.Strategy([tl.Phase(["all", "head"], 1, 1e-3)], name="tune")
     if is_frozen:
-        with pytest.raises(ValueError, match=r"strategy: trains .* but tiny is frozen ONNX"):
+        with pytest.raises(ValueError, match=r"strategy: trains .* but tiny is a frozen ONNX network"):
             tl.transfer(backbone, images, strategy, progress=False)
         return
     run = tl.transfer(backbone, images, strategy, progress=False)

@@ -145,7 +145,7 @@ def test_what_cannot_be_ranked_is_refused(images, backbones, keywords, error, me
 
 def test_candidates_of_one_name_are_refused_unless_told_apart(images):
     tiny, other = make_tiny_backbone(), make_tiny_backbone(seed=1)
-    with pytest.raises(ValueError, match=r"'tiny' occurs twice; name them by Candidate\(backbone, name=…\)"):
+    with pytest.raises(ValueError, match=r"'tiny' occurs twice; name them apart with Candidate\(backbone, name=…\)"):
         rank([tiny, other], images, scores=["knn"], **QUIET)
     table = rank([tiny, Candidate(other, name="another")], images, scores=["knn"], **QUIET)
     assert set(table["name"]) == {"tiny", "another"}

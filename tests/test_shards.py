@@ -79,7 +79,7 @@ def test_parts_of_two_files_make_no_third(tmp_path):
     "values", [np.zeros((2, 3), "f4"), np.zeros((3, 0), "f4"), np.zeros((3, 1, 1, 1, 1), "f4")], ids=["few", "0", "4"]
 )
 def test_what_can_not_be_kept_is_said_and_nothing_is_written(values, tmp_path):
-    with pytest.raises(ValueError, match=r"values: .* of 3 pictures, expected rows of up to 3 axes"):
+    with pytest.raises(ValueError, match=r"values: shape .* of 3 pictures, expected rows of up to 3 axes each"):
         write_shard(tmp_path / "some.shard", PICTURES[:3], values)
     assert not list(tmp_path.iterdir())
 

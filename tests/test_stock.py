@@ -57,7 +57,7 @@ def list_stock():
 def test_what_is_fetched_is_whole_and_found_offline(entry, server):
     assert not is_offline(entry)
     stocked = fetch("resnet18", progress=False)
-    assert (stocked.entry, stocked.sha256, stocked.is_new) == (entry, SHA256, True)
+    assert (stocked.entry, stocked.sha256, stocked.is_new, stocked.is_published) == (entry, SHA256, True, False)
     assert stocked.path == weights_folders()[0] / FILE
     assert stocked.path.read_bytes() == CONTENT
     assert is_offline(entry)
@@ -139,7 +139,7 @@ def test_a_file_of_timm_is_known_by_its_name_and_its_hash_recorded(tmp_path):
     path.write_bytes(WHOLE)
     assert identify(path) == entry
     stocked = add(path, entry)
-    assert stocked.is_new
+    assert (stocked.is_new, stocked.is_published) == (True, False)
     assert expected_sha256(entry) == "", "recorded before it was loaded"
     record_published(entry, stocked.sha256)
     path.write_bytes(safetensors.numpy.save({"fc.weight": np.zeros(3, np.float32)}))

@@ -241,7 +241,5 @@ def test_the_network_is_built_as_the_tag_of_its_weights_says():
 
 @pytest.mark.slow
 def test_a_size_that_does_not_fit_the_layers_is_named_with_one_that_does():
-    with pytest.raises(
-        ValueError, match=r"image_size_px: 50, expected one that timm:hrnet_w18_small can take, such as 224"
-    ):
+    with pytest.raises(ValueError, match=r"image_size_px: 50, which timm:hrnet_w18_small can't take .* 224"):
         tl.load_backbone("timm:hrnet_w18_small", weights=None, image_size_px=50)

@@ -392,7 +392,7 @@ def test_workers_are_refused_where_they_would_hang(monkeypatch):
         check_workers(0)
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "openvino", object())
-        with pytest.raises(ValueError, match="n_workers: 2, but this process has used OpenVINO: start in a new one"):
+        with pytest.raises(ValueError, match="n_workers: 2, but this process has used OpenVINO, which"):
             check_workers(2)
         assert choose_workers() == check_workers(1) == 1
     with monkeypatch.context() as patch:

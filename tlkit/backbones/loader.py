@@ -122,8 +122,10 @@ def load_backbone(
     try:
         backbone = Backbone(name, stages, tail, recipe, provenance).eval()
     except (RuntimeError, AssertionError, ValueError) as error:  # timm doesn't list the sizes that are possible
-        px = f"image_size_px: {recipe.crop_size_px}, expected one that {name} can take"
-        raise ValueError(f"{px}, such as {entry.recipe.crop_size_px} in its training ({error})") from error
+        raise ValueError(
+            f"image_size_px: {recipe.crop_size_px}, which {name} can't take ({error}); its weights were trained with "
+            f"{entry.recipe.crop_size_px}"
+        ) from error
     return backbone
 
 

@@ -106,7 +106,10 @@ class Head:
         ValueError
             If the kind of head is not a single linear layer.
         """
-        raise ValueError(f"kind: a {self.kind} head is no linear layer; fit a 'logistic' one, or take head.module()")
+        raise ValueError(
+            f"kind: a {self.kind} head is no linear layer; fit a 'logistic', 'ridge' or 'prototype' one, or take "
+            "head.module()"
+        )
 
     def module(self) -> "torch.nn.Module":
         """Return the head as a torch module.

@@ -1,3 +1,4 @@
+from .adaptation import draw_domain_map as draw_domain_map
 from .adaptation import draw_gap_matrix as draw_gap_matrix
 from .adaptation import draw_pairs as draw_pairs
 from .augmentation import draw_ablation as draw_ablation
@@ -5,6 +6,7 @@ from .augmentation import draw_augmentations as draw_augmentations
 from .backbone_choice import draw_agreement as draw_agreement
 from .calibration import draw_reliability as draw_reliability
 from .confusion import draw_confusion as draw_confusion
+from .confusion import draw_recalls as draw_recalls
 from .contact_sheet import draw_contact_sheet as draw_contact_sheet
 from .contact_sheet import render_contact_sheet as render_contact_sheet
 from .curves import draw_interpolation as draw_interpolation
@@ -25,12 +27,14 @@ __all__ = [
     "draw_augmentations",
     "draw_confusion",
     "draw_contact_sheet",
+    "draw_domain_map",
     "draw_freeze_score",
     "draw_gains",
     "draw_gap_matrix",
     "draw_heat_map",
     "draw_interpolation",
     "draw_pairs",
+    "draw_recalls",
     "draw_reliability",
     "draw_similarity",
     "draw_similarity_curve",

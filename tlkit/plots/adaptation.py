@@ -12,9 +12,9 @@ from tlkit.adaptation.pair_results import BASELINE, PairComparison
 from tlkit.arguments import check_known
 from tlkit.names import format_strategy
 from tlkit.plots.confusion import AFTER, BEFORE, draw_recall_frame, draw_recall_rows, measure_labels
-from tlkit.plots.style import COLOURS, FIXED, draw_matrix, with_plain_texts
+from tlkit.plots.style import COLOURS, FIXED, draw_matrix, shorten, with_plain_texts
 from tlkit.plots.vector import Page, mark
-from tlkit.summaries.adaptation import format_recovered, format_scores
+from tlkit.summaries.adaptation import DomainMap, format_recovered, format_scores
 
 SIZE_INCHES = (9.2, 6.4)
 _SOURCE, _TARGET = COLOURS[:2]
@@ -26,6 +26,35 @@ _DISTANCES = {
     "priors": "class shares: total variation (0: the same, 1: disjoint)",
 }
 _MOST_SHOWN = 0.94  # share of half a map's side, so that the class numbers stay inside
+
+
+@with_plain_texts
+def draw_domain_map(domain_map: DomainMap, ax: Axes, *, names: tuple[str, str] = ("source", "target")) -> Axes:
+    """Draw two domains in one plane: the source as rings, the target as triangles, and the means of their classes.
+
+    A line connects the two means of each class that both domains have, from a numbered circle in the source to a square
+    in the target. If clouds overlap and lines are long, classes of one domain lie on other classes of the other domain.
+
+    Parameters
+    ----------
+    domain_map, ax : DomainMap and matplotlib Axes
+        Result of `tlkit.summaries.adaptation.map_domains`, whose `class_numbers` are shown, and the axes to draw on.
+    names : (str, str)
+        Names of the two domains.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from tlkit.summaries.adaptation import map_domains
+    >>> domain_map = map_domains(np.eye(4), [0, 0, 1, 1], 1 - np.eye(4), [0, 0, 1, 1], ["bird", "bug"])
+    >>> draw_domain_map(domain_map, Figure().subplots()).get_legend().get_texts()[0].get_text()
+    'source (4)'
+    """
+    _draw_domains(domain_map, ax)
+    ax.set(xlabel=domain_map.axis_names[0], ylabel=domain_map.axis_names[1])
+    sizes = len(domain_map.source), len(domain_map.target)
+    ax.legend([f"{shorten(name)} ({n})" for name, n in zip(names, sizes, strict=True)], fontsize=9)
+    return ax
 
 
 def _draw_domains(domain_map, ax, pictures=()):

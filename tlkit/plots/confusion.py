@@ -9,7 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
+from pandas import DataFrame
 
+from tlkit.names import format_strategy
 from tlkit.plots.style import COLOURS, FIXED, hide_frame, shorten, with_plain_texts
 from tlkit.plots.vector import ON_DARK, ON_LIGHT, QUIET, mark
 
@@ -28,8 +30,10 @@ def draw_confusion(confusion: ArrayLike, classes: Sequence[str], ax: Axes) -> Ax
     ----------
     confusion : (n_classes, n_classes) array of int
         Number of pictures; rows are true classes, columns predicted classes. ValueError if its size differs.
-    classes, ax : list of str, and matplotlib Axes
-        Names of the classes, and the axes to draw on.
+    classes : list of str
+        Names of the classes.
+    ax : matplotlib Axes
+        Axes to draw on.
 
     Examples
     --------
@@ -69,6 +73,33 @@ def draw_confusion_cells(confusion, ax):
         style = {"color": ON_DARK if share > _DARK_SHARE else ON_LIGHT, "fontsize": size, "ha": "center"}
         weight = "bold" if true == predicted else "normal"
         ax.text(predicted, true, str(n_pictures), va="center", fontweight=weight, **style)
+
+
+@with_plain_texts
+def draw_recalls(recalls: DataFrame, ax: Axes, *, method: str, numbers: dict[str, int] | None = None) -> Axes:
+    """Draw the recall of each class, by source only and by a method of adaptation: one row per class.
+
+    Parameters
+    ----------
+    recalls, ax : DataFrame and matplotlib Axes
+        Columns class, n (pictures), source_only and method (shares), and the axes to draw on.
+    method : str
+        Name of the method, for the legend.
+    numbers : dict of str to int, optional
+        Numbers of the classes, such as the `class_numbers` of a `DomainMap`.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> recalls = pd.DataFrame({"class": ["bird"], "n": [4], "source_only": [0.25], "method": [0.75]})
+    >>> draw_recalls(recalls, Figure().subplots(), method="coral").texts[0].get_text()
+    'bird (4)'
+    """
+    draw_recall_frame(len(recalls), ax)
+    draw_recall_rows(recalls, ax, numbers or {})
+    handles = ax.lines[-2:]
+    ax.legend(handles, ["source only", format_strategy(method)], fontsize=9, loc="lower center", ncols=2)
+    return ax
 
 
 def draw_recall_frame(n_rows, ax):

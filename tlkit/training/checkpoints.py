@@ -42,7 +42,9 @@ class Checkpoints:
             # The system releases it when a process is killed.
             self._lock.__enter__()
         except filelock.Timeout:
-            raise ValueError(f"checkpoint: another training uses {self.folder} now: wait, or take another") from None
+            raise ValueError(
+                f"checkpoint: another training uses {self.folder} now: wait until it ends, or take another folder"
+            ) from None
         except OSError as error:
             reason = f"can't be used as a folder to write to ({error.strerror})"
             raise ValueError(f"checkpoint: {self.folder} {reason}: take another") from error

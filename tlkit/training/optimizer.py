@@ -21,7 +21,9 @@ _RANKS = {"all": 0, "norm": 2, "bias": 2, "adapter": 3}
 def apply_phase(backbone, head, phase):
     """Freeze everything that a phase doesn't train, and return its parameters as [(learning_rate, parameters)]."""
     if set(phase.train) != {"head"} and backbone.made and backbone.made.get("frozen"):
-        raise ValueError(f"strategy: trains {list(phase.train)}, but {backbone.name} is frozen ONNX: train only 'head'")
+        raise ValueError(
+            f"strategy: trains {list(phase.train)}, but {backbone.name} is a frozen ONNX network: train only 'head'"
+        )
     thaw(backbone)
     thaw(head)
     rates = {}
