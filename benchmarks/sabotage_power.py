@@ -45,7 +45,7 @@ def summarise(rows):
 
 
 def main():
-    """Play what is missing, in rounds, so that a stopped run has equally many cases of each flaw."""
+    """Play the missing cases in rounds, so that a stopped run has equally many cases of each flaw."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--flaws", nargs="+", default=[*specimens.FLAWS, "clean"])
     parser.add_argument("--cases", type=int, default=20, help="of each flaw; there are ten times as many clean ones")

@@ -24,7 +24,7 @@ N_SHOTS, N_FOLDS, N_REPORTED, N_MAPS = 8, 3, 5, 24
 N_CLASSES, N_PER_CLASS, N_SOURCE = 5, 30, 10
 PRETRAINED, RANDOM = "pretrained", "random weights"
 ARMS = (PRETRAINED, RANDOM)
-# In the order in which they run. What collected the pictures is no part of the code that a case shows.
+# In the order in which they run. The collection of the pictures is no part of the code that a case shows.
 STEPS = (
     *("split", "load_network", "extract", "augment", "choose_seeds", "count_epochs"),
     *("scale", "fit", "choose_epoch", "score", "explain"),

@@ -1,4 +1,4 @@
-"""Texts in the reader's language: files of translations, templates, and what is looked up where."""
+"""Texts in the reader's language: files of translations, templates, and look-ups."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Files of translations: code is never translated, and what is missing, stale or different is reported, no more."""
+"""Files of translations: code is never translated, and missing, stale or different texts are reported, no more."""
 
 import re
 import subprocess

@@ -104,7 +104,7 @@ def slug(heading):
 
 
 def translate_outputs(notebook, language):
-    """Translate stored predictions and quizzes; tables, figures and what is printed stay as they are."""
+    """Translate stored predictions and quizzes; tables, figures and printed texts stay as they are."""
     for output in [output for cell in notebook["cells"] for output in cell.get("outputs", [])]:
         data = output.get("data", {})
         if "".join(data.get("text/plain", "")).startswith(ASKING) and "text/html" in data:

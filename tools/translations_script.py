@@ -1,4 +1,4 @@
-"""Files of translations: make and refresh them from the English sources, and report what is missing or stale.
+"""Files of translations: make and refresh them from the English sources, and report missing and stale ones.
 
 python tools/translations_script.py report             of all languages; always ends well, since it only informs
 python tools/translations_script.py refresh LANGUAGE [NAME …]

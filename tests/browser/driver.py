@@ -43,7 +43,7 @@ _USUAL = {
     },
 }
 
-# What JupyterLab's own console says of a kernel or page that it has just lost, because a test took it away.
+# Words of JupyterLab's own console on a kernel or page that it has just lost, because a test took it away.
 _OF_A_LOST_KERNEL = re.compile("WebSocket|404|Canceled future for .* before replies were done")
 
 

@@ -31,7 +31,7 @@ class Evidence:
     high: float = np.nan
 
     def __repr__(self):
-        start = f"{self.audit}: {self.description} {self.statistic:.3g}, clean cases have {self.limit:.3g} at most."
+        start = f"{self.audit}: {self.statistic:.3g}, {self.description} (clean cases: {self.limit:.3g} at most)."
         if np.isnan(self.effect):
             return start
         change = f"{self.effect:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
@@ -96,7 +96,7 @@ class Case:
         return self._bought[name]
 
     def accuse(self, flaw: str, effect: tuple[float, float]) -> Mark:
-        """Accuse the pipeline of one of `flaws`, with an interval of its effect: what the flaw adds to the accuracy."""
+        """Accuse the pipeline of one of `flaws`, with an interval of its effect, the accuracy that it adds."""
         check_known("flaw", [flaw], list(specimens.FLAWS))
         self._check_open()
         low, high = map(float, effect)
@@ -128,14 +128,14 @@ class Case:
 
     @staticmethod
     def _hash(seed, flaw):
-        """Return what an accusation is compared with."""
+        """Return the hash that an accusation is compared with."""
         return hashlib.sha256(f"{seed}\n{flaw}".encode()).hexdigest()
 
 
 def _measure_truth(pipeline, flaw):
     """Return the mean effect over other seeds, and how wide its interval may be."""
     audit = AUDITS[specimens.FLAWS[flaw].audit]
-    # Pictures that were changed are repaired by what was done to them, not by what an audit finds.
+    # Changed pictures are repaired by the record of the changes, not by the findings of an audit.
     changed = flaw in ("near_duplicates", "permuted_labels")
     mended = pipeline.repair(collect=specimens.Pipeline.collect) if changed else None
     truth = float(measure_effect(audit, pipeline, range(2 * 10**6, 2 * 10**6 + 20), mended).mean())
@@ -161,7 +161,7 @@ def case(number: int = 0) -> Case:
         - results (DataFrame): arm (str), seed (int), accuracy (float); `heat_maps` are those of some test pictures.
         - code (str): source of the steps that ran.
         - flaws (DataFrame): flaw and sentence (str), and the audit that reveals it with its cost (str, int).
-        - coins (int): what is left for audits, 40 at first.
+        - coins (int): left for audits, 40 at first.
         - audit(name): buys an audit and returns the evidence: a `statistic`, and its `limit` in clean cases. If it is
           exceeded, `effect` is the reported score minus that of a repaired pipeline, `low` to `high` its 95 % interval.
         - accuse(flaw, effect=(low, high)): names a flaw and its effect on the accuracy; for "unequal_budgets" on the
