@@ -76,6 +76,11 @@ def test_tokens_are_those_of_the_package(package, backbone):
         assert tokens[tokens[:, 1] == 1, 0].tolist() == expected, text
 
 
+def test_a_character_that_the_vocabulary_lacks_is_shown_as_unknown(backbone):
+    assert backbone.recipe.tokenize("鳄鱼") == ["<s>", "▁", "<unk>", "鱼", "</s>"]
+    assert backbone.recipe.tokenize("a cat") == ["<s>", "▁a", "▁cat", "</s>"]
+
+
 @pytest.mark.parametrize("engine", ["torch", "openvino"])
 def test_features_are_those_of_the_package(package, backbone, texts, engine):
     _, network = package
