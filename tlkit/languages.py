@@ -39,12 +39,13 @@ def name_copy(name, language):
 
 def find_language():
     """Return the language that the environment variable TLKIT_LANGUAGE or else the name of the open notebook gives."""
-    named, known = os.environ.get("TLKIT_LANGUAGE"), list_languages()
-    if named and named not in known:
-        warn(f"TLKIT_LANGUAGE: {named!r}, expected one of {', '.join(known)}; texts are in English")
-        return ENGLISH
-    found = re.search(r"\.(\w+)( \(\d+\))?\.ipynb$", find_notebook())
-    return named or (found[1] if found and found[1] in known else ENGLISH)
+    named, found = os.environ.get("TLKIT_LANGUAGE"), re.search(r"\.(\w+)( \(\d+\))?\.ipynb$", find_notebook())
+    wanted = named or (found[1] if found else ENGLISH)
+    if wanted == ENGLISH or wanted in list_languages():
+        return wanted
+    if named:
+        warn(f"TLKIT_LANGUAGE: {named!r}, expected one of {', '.join(list_languages())}; texts are in English")
+    return ENGLISH
 
 
 @functools.cache
@@ -65,7 +66,8 @@ def read_words(language):
 
 def translate(text, language=None):
     """Return a text of the interface in a language, by default the reader's; in English if it has no translation."""
-    return _look_up(text, language or find_language())
+    language = language or find_language()
+    return text if language == ENGLISH else _look_up(text, language)
 
 
 def show(value, _widget=None):
