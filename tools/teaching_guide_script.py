@@ -28,7 +28,8 @@ def list_ranges(lesson):
     if not lines:
         return []
     head = ["**Expected results**", "", "| claim | measured | from … to | median | holds in |", "|---|---|---|---|---|"]
-    note = f"Over seeds, folds and the other choices of each claim; measured on {', '.join(sorted(processors))}."
+    note = f"Over seeds, folds and the other choices of each claim; measured on {', '.join(sorted(processors))}. "
+    note += "The lesson itself makes choices of its own, so its numbers can lie outside."
     return [*head, *lines, "", *textwrap.wrap(note, 120), ""]
 
 
