@@ -1,5 +1,6 @@
 """What every test gets: no network, a throw-away cache, drawing without a screen."""
 
+import gc
 import os
 import shutil
 import signal
@@ -134,6 +135,18 @@ def pytest_sessionfinish(session):
     session.config.stash[PATCH].undo()
     if "PYTEST_XDIST_WORKER" not in os.environ:
         shutil.rmtree(session.config.stash[CACHE], ignore_errors=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Keep modules and thousands of tests, which live as long as the run, out of each search for garbage."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
 
 
 def pytest_ignore_collect(collection_path, config):

@@ -217,6 +217,7 @@ def test_methods_that_tune_a_network_and_single_domains_are_refused(study):
         AdaptationExplorer(features, images, ["here"])
 
 
+@pytest.mark.slow
 def test_a_snapshot_of_another_choice_leaves_the_explorer_where_it_was(explorer):
     words, here = explorer.status, explorer.snapshot().data
     assert explorer.snapshot("yonder", "here", "align_mean").data != here

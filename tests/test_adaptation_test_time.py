@@ -352,6 +352,7 @@ def test_ctrl_c_ends_an_adaptation_with_what_was_reached(run, target):
     assert caught[0].filename == __file__
 
 
+@pytest.mark.slow
 def test_an_objective_without_the_source_goes_into_a_strategy_too(images, target):
     shot = tl.Phase([-1], 3, 1e-2, objective=SourceHypothesisTransfer(0.3))
     backbone = make_tiny_backbone()

@@ -77,7 +77,7 @@ def domains(tmp_path_factory):
 
 @pytest.mark.filterwarnings("ignore:images. 40 of 40 pictures were trained on")
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("shift", SHIFTS)
+@pytest.mark.parametrize("shift", ["moved", pytest.param("turned", marks=pytest.mark.slow)])
 def test_a_method_solves_the_shifts_that_it_should(shift, method, domains):
     source, target, test = domains[shift]
     objective = METHODS[method]

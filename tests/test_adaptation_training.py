@@ -320,6 +320,7 @@ def known_backbone():
     return tl.load_backbone("mobilenet_v3_small", weights=None, image_size_px=32)
 
 
+@pytest.mark.slow
 def test_a_run_says_where_it_is_looked_at_on_pictures_that_it_was_adapted_to(known_backbone, images, target, tmp_path):
     run = transfer(known_backbone, images, tune(Mcc(1.0), 1, [-1, "head"]), target=target[:5])
     run.save(tmp_path)

@@ -46,7 +46,7 @@ DRAWS_NOTHING = "a head that is solved draws nothing"
 CHANGES, REFUSED = "changes the result", "refused"
 SOLVED = ("linear_probe",)
 AUGMENTED = ("from_scratch",)
-TAKE_SECONDS = ("lora", "from_scratch")
+QUICK = ("linear_probe", "fine_tune", "discriminative")
 WITHOUT_STEPS = [*(name for name in OTHER if name not in ("label_smoothing", "balance", "seed")), "micro_batch_size"]
 WITHOUT_STEPS += ["mixed_precision"]
 
@@ -123,7 +123,7 @@ def test_every_setting_is_in_the_table():
 
 @pytest.mark.parametrize(
     "strategy",
-    [pytest.param(name, marks=[pytest.mark.slow] * (name in TAKE_SECONDS)) for name in tl.strategies.names()],
+    [pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICK)) for name in tl.strategies.names()],
 )
 def test_a_setting_is_applied_or_refused(images, strategy):
     known = tl.strategies.get(strategy)
@@ -137,7 +137,10 @@ def test_a_setting_is_applied_or_refused(images, strategy):
     assert found == expected
 
 
-@pytest.mark.parametrize("strategy", tl.strategies.names())
+@pytest.mark.parametrize(
+    "strategy",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name == "lora")) for name in tl.strategies.names()],
+)
 def test_defaults_may_be_written_out(images, strategy):
     defaults = {field.name: field.default for field in dataclasses.fields(TrainingSettings) if field.name != "progress"}
     known = tl.strategies.get(strategy)

@@ -63,6 +63,11 @@ def kill_after(folder, n_steps, strategy=SHORT, **settings):
     assert run_noted(folder, strategy, n_steps, **settings)[1] is None
 
 
+def mark_most_slow(cases, *quick):
+    """Return the parameters of a test whose cases are much alike: few of them are enough for a quick run."""
+    return [pytest.param(cases[name], id=name, marks=[pytest.mark.slow] * (name not in quick)) for name in cases]
+
+
 @pytest.fixture(scope="module")
 def undisturbed(images):
     """({step: hash}, hash of the end) of the short training."""
@@ -91,7 +96,7 @@ OPTIONS = {
 }
 
 
-@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize("options", mark_most_slow(OPTIONS, "sgd", "adapting"))
 def test_gone_on_with_it_ends_with_the_same_bits(options, folder, images):
     options = {"strategy": SHORT, "images": images} | options
     expected, end = run_noted(folder / "undisturbed", **options)
@@ -178,12 +183,13 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize(("suffix", "damage"), DAMAGES.values(), ids=DAMAGES)
-def test_the_one_before_a_damaged_checkpoint_is_used(suffix, damage, folder, images, undisturbed):
+@pytest.mark.parametrize("damage", mark_most_slow(DAMAGES, "weights flipped at 40", "description cut after 200 bytes"))
+def test_the_one_before_a_damaged_checkpoint_is_used(damage, folder, images, undisturbed):
     steps, end = undisturbed
+    suffix, spoil = damage
     kill_after(folder, 5, images=images)
     newest = max(folder.glob("*.json"))
-    damage(newest.with_suffix(f".{suffix}"))
+    spoil(newest.with_suffix(f".{suffix}"))
     with pytest.warns(UserWarning, match=rf"{newest.stem}.safetensors is damaged \(.*\); the one before it") as caught:
         left, ended = run_noted(folder, SHORT, images=images)
     assert ended == end

@@ -171,6 +171,7 @@ def test_names_of_claims_and_lessons_are_suggested(ledger):
         tl.claims.show("02")
 
 
+@pytest.mark.slow
 def test_the_command_lists_and_replicates(ledger, tmp_path):
     code = (
         "import pathlib, sys; from tlkit.claims import ledger; "

@@ -27,6 +27,7 @@ def tlkit(monkeypatch, capsys, tmp_path):
     return functools.partial(call_command, monkeypatch, capsys)
 
 
+@pytest.mark.slow
 def test_compare_writes_tables_and_a_figure(tlkit, tmp_path):
     status, output, _ = tlkit(
         "compare", "--strategies", "hand_made,linear_probe", "--seeds", 2, "--shots", "1,2", "--image-size", 32

@@ -149,6 +149,7 @@ def test_one_file_that_fails_leaves_the_others(tmp_path):
     assert list_names(tmp_path) == ["b.txt"]
 
 
+@pytest.mark.slow
 def test_a_figure_that_fails_costs_neither_tables_nor_their_print(tlkit, pets, tmp_path, monkeypatch):
     def fail(comparison, path):
         raise ValueError("no such font")

@@ -201,6 +201,7 @@ finally:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 def test_a_thousand_pictures_take_no_more_memory_than_two_hundred(exported, tmp_path):
     picture = encode(make_picture(1, (200, 150)))

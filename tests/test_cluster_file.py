@@ -71,6 +71,7 @@ def test_jobs_end_before_their_walltime(tmp_path):
     assert "--no-dashboard" in words and "#SBATCH -p short" in script and "#SBATCH -t 1-01:00:00" in script
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_heard_as_before(tmp_path):
     """dask_jobqueue lets Ctrl-C end a process as if all were well, from its import on."""
     (tmp_path / "cluster.toml").write_text(f'{SLURM}walltime = "01:00:00"')

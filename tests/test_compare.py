@@ -74,6 +74,7 @@ def test_all_arms_of_a_seed_see_the_same_pictures(comparison, images):
         assert tested == {tuple(images.split(test_fold=seed % 5)[1].names)}
 
 
+@pytest.mark.slow
 def test_no_group_is_trained_and_tested_on(images, backbone, monkeypatch):
     seen = []
 
@@ -145,6 +146,7 @@ def test_steps_and_training_pictures_are_reported(comparison):
     assert (comparison.runs["peak_memory_mib"] > 50).all()
 
 
+@pytest.mark.slow
 def test_a_comparison_repeats_bit_for_bit(comparison, backbone, images):
     again = tl.compare(backbone, images, [SHORT, HAND_MADE, "linear_probe"], shots=[1, 3], seeds=2, progress=False)
     assert again.predictions.equals(comparison.predictions)
@@ -229,6 +231,7 @@ def fixed(backbone, official):
     return tl.compare(backbone, train, arms, shots=[1, 3], seeds=4, progress=False, test=test)
 
 
+@pytest.mark.slow
 def test_a_fixed_test_set_tests_every_run(fixed, official, backbone):
     train, test = official
     assert list(fixed.runs.columns) == RUN_COLUMNS and list(fixed.table.columns) == TABLE_COLUMNS
@@ -262,6 +265,7 @@ def compute_interval_slowly(values, groups, level):
     return mean - half_width, mean + half_width
 
 
+@pytest.mark.slow
 def test_intervals_of_a_fixed_test_set_are_over_seeds_and_pictures(fixed):
     groups = dict(zip(fixed.predictions["picture"], fixed.predictions["group"], strict=True))
     right = {
@@ -279,6 +283,7 @@ def test_intervals_of_a_fixed_test_set_are_over_seeds_and_pictures(fixed):
     assert fixed.draw(Figure().subplots()).get_legend()
 
 
+@pytest.mark.slow
 def test_a_learning_curve_takes_a_fixed_test_set(backbone, official, fixed):
     train, test = official
     arms = [SHORT, HAND_MADE]

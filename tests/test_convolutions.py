@@ -148,6 +148,7 @@ def test_arguments_by_position_and_name_mean_the_same():
     assert torch.equal(named, torch.conv2d(maps, weight, bias, 2, (1, 0)))
 
 
+@pytest.mark.slow
 def test_what_foretells_a_step_takes_them_too(taken):
     backbone = tl.load_backbone("efficientnet_lite0", weights=None, image_size_px=64)
     measure_freezing(backbone, make_batch(2, 64), 3, n_rounds=1)

@@ -62,6 +62,7 @@ def is_there(process_id):
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", list_moments(2))
 def test_a_killed_worker_costs_the_cell_under_way(number, client, tmp_path, undisturbed):
     store, log, shown = tmp_path / "study.sqlite", tmp_path / "log", []
@@ -112,6 +113,7 @@ def check_rest(folder, client, shown, undisturbed):
     assert sorted(list_begun(folder / "again")) == sorted(undisturbed.keys() - kept.keys())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", list_moments(1))
 def test_a_killed_client_leaves_its_rows_and_no_process(number, client, tmp_path, undisturbed):
     with start_client(tmp_path) as process:
@@ -122,6 +124,7 @@ def test_a_killed_client_leaves_its_rows_and_no_process(number, client, tmp_path
     check_rest(tmp_path, client, shown, undisturbed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", list_moments(1))
 def test_ctrl_c_is_quiet(number, client, tmp_path, undisturbed):
     with start_client(tmp_path) as process:
@@ -134,6 +137,7 @@ def test_ctrl_c_is_quiet(number, client, tmp_path, undisturbed):
     check_rest(tmp_path, client, shown, undisturbed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", list_moments(1))
 def test_a_lost_scheduler_fails_no_cell(number, client, tmp_path, undisturbed):
     options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}

@@ -141,6 +141,7 @@ def test_each_sentence_carries_its_numbers_and_its_rule_and_the_first_experiment
     assert " ".join(repr(diagnosis).split()) == " ".join(sentence.text for sentence in diagnosis.sentences)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_judged_is_said(run, images, backbone):
     without = diagnose(run)
     assert [text.partition(",")[0] for text in without.unjudged] == [

@@ -19,6 +19,7 @@ def list_loaded(code):
     return [name.removeprefix("tlkit.lessons.") for name in done.stdout.split()]
 
 
+@pytest.mark.slow
 def test_a_lesson_is_imported_when_one_of_its_exercises_is_checked():
     assert list_loaded("import tlkit.lessons") == []
     loaded = list_loaded("import tlkit as tl; tl.lessons.check('08_claim', ..., gains=None)")

@@ -81,6 +81,7 @@ def test_controls_change_traits_words_and_picture(explorer, case):
         seen.add(explorer.drawing)
 
 
+@pytest.mark.slow
 def test_traits_change_controls_words_and_picture(explorer, case):
     choice, seen = case.first, {explorer.drawing}
     for trait, value, sentence in case.moves:
@@ -110,6 +111,7 @@ def test_several_traits_at_once_make_one_change(explorer, case, monkeypatch):
     assert counts["drawings"] == 1
 
 
+@pytest.mark.slow
 def test_a_change_makes_one_drawing_on_the_figure_that_is_there(explorer, case, monkeypatch):
     prepare_pages(explorer, case)
     counts = count_drawings(monkeypatch)
@@ -205,6 +207,7 @@ def test_readers_without_widgets_see_a_picture(explorer, case):
     assert bundle["text/plain"] == repr(explorer) == case.text
 
 
+@pytest.mark.slow
 def test_a_snapshot_shows_another_choice_and_leaves_the_explorer_as_it_was(explorer, case):
     before, here = get_state(explorer, case), explorer.snapshot().data
     last = make_last(case)
