@@ -102,9 +102,22 @@ def test_a_run_without_a_report_has_a_card(run, tmp_path):
 
 def test_a_readme_of_ones_own_stays(run, tmp_path):
     (tmp_path / "README.md").write_text("mine")
-    with pytest.raises(ValueError, match="is not a card of tlkit and is not replaced"):
+    with pytest.warns(UserWarning, match="is not a card of tlkit and is not replaced"):
         write_card(tmp_path, run)
     assert (tmp_path / "README.md").read_text() == "mine"
+
+
+def test_an_edited_card_stays_and_another_is_renewed(run, tmp_path):
+    write_card(tmp_path, run)
+    run.seed = 7
+    write_card(tmp_path, run)
+    renewed = (tmp_path / "README.md").read_text()
+    assert "seed 7" in renewed
+    (tmp_path / "README.md").write_text(renewed.replace("## Use", "## Use on Mars"))
+    run.seed = 8
+    with pytest.warns(UserWarning, match=r"README.md was edited or .* move it away for a new one"):
+        write_card(tmp_path, run)
+    assert (tmp_path / "README.md").read_text() == renewed.replace("## Use", "## Use on Mars")
 
 
 def test_the_interval_of_balanced_accuracy_covers():

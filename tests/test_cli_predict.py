@@ -118,6 +118,36 @@ def test_unreadable_pictures_are_named_and_stop_nothing(predict, pets, monkeypat
     assert (table.drop(bad.index)["note"] == "").all()
 
 
+def test_lists_of_windows_photographs_of_iphones_and_a_tilde(predict, pets, monkeypatch):
+    monkeypatch.setenv("HOME", str(pets))
+    (pets / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    write_zip(pets / "phone.zip", [("IMG_2.heic", (pets / "IMG_1.HEIC").read_bytes())])
+    listed = io.TextIOWrapper(io.BytesIO("\ufeffpets/b.png\r\n".encode()))
+    monkeypatch.setattr(sys, "stdin", listed)
+    status, output, _ = predict("-", "pets", "pets/phone.zip", "--output", "~/found.csv")
+    assert (status, output) == (3, f"6 predictions are in {pets}/found.csv\n")
+    table = read(pets / "found.csv")
+    assert table["file_name"].tolist() == [
+        "pets/b.png",
+        NAMES[0],
+        "pets/IMG_1.HEIC",
+        *NAMES[1:],
+        "pets/phone.zip: IMG_2.heic",
+    ]
+    assert table["class"][0] == table["class"][3] != ""
+    assert table["note"].str.contains("HEIC, which is not read: export it as JPEG").tolist() == [False, False, True] + [
+        False
+    ] * 2 + [True]
+    assert not (pets.parent / "~").exists()
+
+
+def test_runs_among_the_pictures_are_left_out(predict, pets):
+    (pets / "my-run" / "figures").mkdir(parents=True)
+    (pets / "my-run" / "run.json").write_text("{}")
+    make_picture(9).save(pets / "my-run" / "figures" / "confusion.png")
+    assert read(io.StringIO(predict("pets")[1]))["file_name"].tolist() == NAMES
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -185,6 +215,7 @@ def test_a_run_without_an_export_is_predicted_by_torch(predict, pets, run, tmp_p
     status, output, errors = predict("pets", run=tmp_path)
     assert (status, output) == (1, "")
     assert errors == f"tlkit: RUN: {tmp_path} has no OpenVINO export, as run.export or `tlkit export` writes it\n"
+    assert f"RUN: {tmp_path}/gone is no folder, and no run" in predict("pets", run=tmp_path / "gone")[2]
 
 
 # The largest memory by getrusage would be that of the process that started this one.

@@ -111,7 +111,12 @@ def test_other_files_are_never_replaced(run, runtime, images, tmp_path):
     (tmp_path / "fake" / "thesis.txt").write_text("three years")
     with pytest.raises(ValueError, match=r"has thesis\.txt"):
         run.export(tmp_path / "fake", "fake", images)
+    card = tmp_path / "other" / "README.md"
     run.export(tmp_path / "other", "fake", images)
+    card.write_text(card.read_text() + "For cats only.\n")
+    with pytest.raises(ValueError, match=r"has README\.md"):
+        run.export(tmp_path / "other", "fake", images)
+    assert card.read_text().endswith("For cats only.\n")
     facts = json.loads((tmp_path / "other" / "export.json").read_text())
     (tmp_path / "other" / "export.json").write_text(json.dumps(facts | {"kind": "onnx"}))
     with pytest.raises(ValueError, match="which is no earlier fake export"):

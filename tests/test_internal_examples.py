@@ -193,7 +193,7 @@ array([0.])
 >>> gather_pictures(np.zeros((5, 32, 48, 3), np.uint8))
 ImageSet(5 pictures, 1 classes, 5 groups: given)
 """,
-    ("tlkit.images.layout", "is_ignored"): """
+    ("tlkit.images.files", "is_ignored"): """
 >>> [is_ignored(name) for name in (".ipynb_checkpoints", "._cat.png", "Thumbs.db", "cat.png")]
 [True, True, True, False]
 """,

@@ -175,7 +175,7 @@ def test_damaged_lines_are_ignored_one_by_one(tmp_path):
     with open(file.path, "ab") as stream:
         stream.write(b'b,"x" y,,,t\nc,x\n"d,x,,,t\n\ne,x,,,t,t\n\xff\xfe,z,,,t\n')
     LabelFile(tmp_path).append({"f": Entry("y")})
-    assert LabelFile(tmp_path).entries == {"a": Entry("x"), "\ufffd\ufffd": Entry("z"), "f": Entry("y")}
+    assert LabelFile(tmp_path).entries == {"a": Entry("x"), "яю": Entry("z"), "f": Entry("y")}
 
 
 def test_a_failed_write_leaves_the_file_as_it_was(tmp_path, monkeypatch):
@@ -209,6 +209,23 @@ def test_a_spreadsheet_may_have_saved_the_file(tmp_path):
     file.append({"c.png": Entry("z; zz")})
     assert LabelFile(tmp_path).entries == file.entries
     assert len(file.entries) == 3
+
+
+@pytest.mark.parametrize(
+    ("encoding", "label"), [("cp1252", "Käse"), ("cp1251", "кошка"), ("gbk", "杯子"), ("utf-8-sig", "Käse")]
+)
+def test_labels_keep_their_letters_whatever_a_spreadsheet_does(tmp_path, encoding, label):
+    """Excel saves in the encoding of its country and fills rows up with separators; R and LibreOffice quote cells."""
+    folder = write_flat(tmp_path / "desk", 5)
+    file = LabelFile(folder)
+    file.append({f"{number}.png": Entry(label if number % 2 else "pen") for number in range(4)})
+    text = file.path.read_text("utf-8").replace("file_name,label", '"file_name","label"')
+    file.path.write_text(text.replace(",", ";").replace("\n", "\r\n") + ";;;;\r\n", encoding, newline="")
+    LabelFile(folder).append({"4.png": Entry("Öl ✓")})  # in UTF-8
+    images, notice = load(folder)
+    expected = {f"{number}.png": label if number % 2 else "pen" for number in range(4)}
+    assert list_labels(images) == expected | {"4.png": "Öl ✓"}
+    assert notice.endswith("it has labels of 5 pictures and groups of 0, and drops 0")
 
 
 def test_class_folders_are_relabelled_dropped_and_grouped(tmp_path):

@@ -82,6 +82,14 @@ def test_a_network_that_can_not_be_cut_is_one_stage(images):
     assert backbone.stages == (WHOLE,)
 
 
+def test_an_exported_program_is_one_stage_with_its_features():
+    network, batch = Tutorial().eval(), torch.randn(2, 3, 32, 32)
+    exported = torch.export.export(network, (batch,), dynamic_shapes=({0: torch.export.Dim.AUTO},)).module()
+    with pytest.warns(UserWarning, match="layers are no modules that it calls, as after torch.export"):
+        backbone = make_own(exported, classifier=None)
+    assert backbone.stages == (WHOLE,) and torch.allclose(backbone(batch), network(batch), atol=1e-6)
+
+
 def test_the_backbone_of_a_segmentation_network():
     network = torchvision.models.segmentation.deeplabv3_mobilenet_v3_large(weights=None, weights_backbone=None)
     backbone, batch = make_own(network.backbone, 64, classifier="auto"), torch.randn(2, 3, 64, 64)
@@ -189,16 +197,45 @@ class Several(Tutorial):
         return {"low": self.conv1(batch), "high": self.conv2(self.conv1(batch))}
 
 
+class Squeezed(Tutorial):
+    """Loses the rows of a batch of one picture."""
+
+    def forward(self, batch):
+        return super().forward(batch).squeeze()
+
+
+class BatchNormed(Tutorial):
+    """Norms pictures by those beside them, also in evaluation mode."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3, track_running_stats=False)
+
+    def forward(self, batch):
+        return super().forward(self.norm(batch))
+
+
+class Forgetful(Tutorial):
+    """Returns nothing."""
+
+    def forward(self, batch):
+        super().forward(batch)
+
+
 @pytest.mark.parametrize(
     ("module", "settings", "message"),
     [
+        (Squeezed(), {"classifier": None}, "module: gives other features for a picture alone than in a batch"),
+        (BatchNormed(), {}, "module: gives other features for a picture alone than in a batch, for example by squeeze"),
+        (Forgetful(), {}, "module: gives NoneType for 2 pictures, expected finite values"),
+        (Tutorial().double(), {}, "recipe: the module fails for a float32 batch"),
         (Restless(), {}, "module: gives other values for the same pictures each time"),
         (
             Several(),
             {"classifier": None},
             r"output: None, expected one of the outputs of the module, \['low', 'high'\]",
         ),
-        (Tutorial(), {"side": 64}, r"recipe: the module fails for a batch of \(2, 3, 64, 64\)"),
+        (Tutorial(), {"side": 64}, r"recipe: the module fails for a float32 batch of \(2, 3, 64, 64\)"),
         (Tutorial(), {"classifier": "fc9"}, "classifier: 'fc9' is no layer that the module calls; nearest"),
         ([], {}, "module: a list, expected a torch.nn.Module"),
         ("network.pt2", {}, "factory: 'network.pt2', a file of torch.export, whose reading can run code in it"),
@@ -208,6 +245,12 @@ class Several(Tutorial):
 def test_a_module_that_can_not_be_used_is_refused_with_a_remedy(module, settings, message):
     with pytest.raises((TypeError, ValueError), match=message):
         make_own(module, **settings)
+
+
+@pytest.mark.filterwarnings("ignore:.*is deprecated:FutureWarning")
+def test_torchscript_is_refused():
+    with pytest.raises(TypeError, match="whose code can be recorded, not TorchScript, or 'package"):
+        make_own(torch.jit.trace(Tutorial().eval(), torch.randn(2, 3, 32, 32)))
 
 
 def test_a_chosen_output_is_averaged_over_its_positions():

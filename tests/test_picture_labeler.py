@@ -89,6 +89,22 @@ def test_edits_that_come_in_two_threads_are_made_in_the_order_of_the_keys(desk, 
     assert LabelFile(desk).entries[labeler.names[0]] == Entry("pen")
 
 
+def test_classes_are_spelled_as_their_labels_will_be(desk, monkeypatch):
+    labeler = PictureLabeler(desk, [" cup", "two\nlines", "", 7, "7"])
+    browser = Browser(labeler, monkeypatch)
+    for index, name in enumerate(list(labeler.classes)):
+        browser.label([index], name)
+    assert labeler.classes == ["cup", "two\\nlines", "7"] and labeler.marks[:4] == [0, 1, 2, -1]
+
+
+def test_two_labelers_on_a_folder_keep_what_the_other_one_edited(desk, monkeypatch):
+    first, second = (Browser(PictureLabeler(desk), monkeypatch) for _ in range(2))
+    first.label([0], "cup")
+    second.send("edit", [0], {"dropped": "1"})  # before it has read the label
+    assert LabelFile(desk).entries[first.widget.names[0]] == Entry("cup", "", "1")
+    assert second.widget.classes[second.widget.marks[0]] == "cup"
+
+
 def test_a_message_that_is_lost_stops_no_others(desk, monkeypatch):
     monkeypatch.setattr(picture_labeler, "_PATIENCE_S", 0.01)
     browser = Browser(PictureLabeler(desk), monkeypatch)

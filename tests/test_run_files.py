@@ -296,6 +296,9 @@ def cut_description(folder):
     (folder / "run.json").write_text(text[: len(text) // 2])
 
 
+LATER = {"tlkit": "99.1"}
+
+
 @pytest.mark.parametrize(
     ("damage", "error", "message"),
     [
@@ -315,7 +318,12 @@ def cut_description(folder):
         (
             lambda folder: change_description(folder, lambda described: described.update(speed=1)),
             ValueError,
-            r"is damaged, run\.json has an unknown 'speed'",
+            rf"is damaged, run\.json has an unknown 'speed' \(tlkit {tl.__version__} wrote it",
+        ),
+        (
+            lambda folder: change_description(folder, lambda described: described.update(speed=1, versions=LATER)),
+            ValueError,
+            rf"has an unknown 'speed' \(tlkit 99\.1 wrote it, and this is {tl.__version__}",
         ),
         (
             lambda folder: change_description(folder, lambda described: described["backbone"].update(name="resnet18")),

@@ -5,15 +5,18 @@ import os
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from made_command import call_command
-from made_pictures import list_files, write_classes
+from made_pictures import list_files, make_picture, write_classes
+from PIL import Image
 
 import tlkit as tl
 from tlkit import notices
+from tlkit.evaluation.scores import evaluate_probabilities
 from tlkit.images.splits import assign_folds
 from tlkit.training.run_files import read_description
 from tlkit.workflow import choice
@@ -189,6 +192,23 @@ def test_folders_that_cannot_be_used_are_refused(backbone, tmp_path, counts, mes
     with pytest.raises(ValueError, match=message):
         train(write_classes(tmp_path / "own", counts), tmp_path / "run", backbone)
     assert [path.name for path in tmp_path.iterdir()] == ["own"]
+
+
+def test_a_run_beside_the_class_folders_is_no_class(backbone, tmp_path, monkeypatch):
+    pets = write_classes(tmp_path / "pets", {"cat": 2, "dog": 2})
+    first = train(pets, pets / "run", backbone)
+    assert train(pets, pets / "run", backbone).report == first.report
+    assert train(pets, pets / "other", backbone, seed=9).classes == ["cat", "dog"]
+
+
+def test_many_classes_have_a_drawing_of_bounded_size(tmp_path):
+    n, classes = 150, [f"class {number}" for number in range(150)]
+    images = tl.load_images([(make_picture(number), name) for number, name in enumerate(classes)])
+    evaluation = evaluate_probabilities(np.eye(n), images)
+    (tmp_path / "figures").mkdir()
+    module.write_test(SimpleNamespace(classes=classes, history=[]), evaluation, images, tmp_path)
+    with Image.open(tmp_path / "figures" / "confusion.png") as drawn:
+        assert max(drawn.size) <= 3_800
 
 
 def test_classes_too_small_to_compare_take_the_probe(backbone, tmp_path):

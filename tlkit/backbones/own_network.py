@@ -96,8 +96,9 @@ def make_backbone(module, recipe, *, stages=None, name=None, classifier="auto", 
     """Return a `Backbone` of a module or of the factory of one; `Backbone.from_module` documents the arguments."""
     if isinstance(module, str):
         factory, module = module, call_factory(module)
-    if not isinstance(module, nn.Module):
-        raise TypeError(f"module: a {type(module).__name__}, expected a torch.nn.Module or 'package.module:function'")
+    if not isinstance(module, nn.Module) or isinstance(module, torch.jit.ScriptModule):
+        found = f"module: a {type(module).__name__}, expected a torch.nn.Module"
+        raise TypeError(f"{found} whose code can be recorded, not TorchScript, or 'package.module:function'")
     if not isinstance(recipe, Recipe):
         raise TypeError(f"recipe: a {type(recipe).__name__}, expected one, as tl.backbones.make_recipe(224, …)")
     if not count_parameters([module]):
@@ -191,12 +192,12 @@ def redraw_own(backbone, seed):
 def _prepare(network, batch, classifier, output):
     """Return (`Chosen` network, its features of a batch, path of the layer that was left out or None)."""
     try:
-        values = network(batch)
+        values, _ = network(batch), network(batch[:1])
     except Exception as error:  # of the user's code
-        shape = f"a batch of {tuple(batch.shape)}, the recipe's size and number of channels"
+        shape = f"a float32 batch of {tuple(batch.shape)}, the recipe's size and number of channels"
         raise ValueError(f"recipe: the module fails for {shape} ({type(error).__name__}: {error})") from error
     key = None
-    if not torch.is_tensor(values):
+    if not torch.is_tensor(values) and hasattr(values, "__len__"):
         keys = list(values) if hasattr(values, "keys") else list(range(len(values)))
         usual = keys[0] if len(keys) == 1 else next((key for key in _OUTPUTS if key in keys), None)
         key = usual if output is None else output
@@ -210,6 +211,10 @@ def _prepare(network, batch, classifier, output):
         raise ValueError(f"module: gives {shown} for 2 pictures, expected finite values (2, …); choose with output=")
     if not torch.equal(features, root(batch)):
         raise ValueError("module: gives other values for the same pictures each time; leave out its random steps")
+    alone, beside = root(batch[:1]), root(torch.cat([batch[:1], 9 * batch[1:]]))[:1]  # another picture
+    if alone.shape != beside.shape or (alone - beside).abs().max() > 1e-3 * beside.abs().max():
+        why = "for example by squeeze(), or by norm layers without running statistics"
+        raise ValueError(f"module: gives other features for a picture alone than in a batch, {why}: correct that")
     path, layer, _ = calls[-1] if calls else (None, None, None)
     if classifier == "auto":
         is_last = isinstance(layer, nn.Linear) and features.shape == (2, layer.out_features)

@@ -62,7 +62,8 @@ def find_parts(root, batch, opened, classifier, wanted):
     source, *nodes, output = graph.nodes
     ends = [node for node in nodes if node.target == f"network.{classifier}"] or [output.args[0]]
     atoms = _divide(source, nodes, ends[-1])
-    trained = [index for index, atom in enumerate(atoms) if _find_layers(root, atom)]
+    if not (trained := [index for index, atom in enumerate(atoms) if _find_layers(root, atom)]):
+        raise NotImplementedError("its layers are no modules that it calls, as after torch.export")
     bound = len(atoms)
     if _is_map(atoms[trained[-1]]):  # pooling and all that follows it is no part of a stage
         bound = next((index for index in range(trained[-1], bound) if not _is_map(atoms[index])), bound)

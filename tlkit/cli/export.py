@@ -10,9 +10,9 @@ from tlkit.cli.terminal import say
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="Folder of a saved run.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, as `tlkit train` writes it.")],
     kind: Annotated[
-        str, typer.Option(help="web: a page in one file; onnx: with the preprocessing; openvino: for `tlkit predict`.")
+        str, typer.Option(help="web: an offline page; onnx: preprocessing included; openvino: for `tlkit predict`.")
     ] = "web",
     examples: Annotated[
         Path | None,
@@ -35,7 +35,5 @@ def export(
     write_card(run)
     size_mb = sum((folder / name).stat().st_size for name in facts["files"]) / 1e6
     say(f"wrote {folder / facts['model']} ({size_mb:.1f} MB)")
-    say(
-        f"{facts['n_checked']} pictures predicted again in {facts['checked_in']}: largest difference of a probability "
-        f"{facts['largest_difference']:.2g}, {facts['n_disagreements']} with another class"
-    )
+    text = "{n_checked} pictures predicted again in {checked_in}: largest difference of a probability "
+    say((text + "{largest_difference:.2g}, {n_disagreements} with another class").format_map(facts))

@@ -3,6 +3,7 @@
 import contextlib
 import re
 import shlex
+from pathlib import Path
 
 import typer
 from typer.core import TyperCommand
@@ -46,6 +47,8 @@ class Command(TyperCommand):
     def invoke(self, context):
         """Run the command."""
         Command.running = self
+        # A shell leaves --output=~/new as it is.
+        context.params |= {k: path.expanduser() for k, path in context.params.items() if isinstance(path, Path)}
         return super().invoke(context)
 
 

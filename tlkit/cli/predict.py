@@ -17,20 +17,20 @@ from tlkit.cli.terminal import say
 from tlkit.names import defuse, make_printable
 
 COLUMNS = (
-    "Columns: file_name, class, probability, rejected, class_2, probability_2 … up to --top, and note. If a picture "
-    "can't be read, its row has only the name and the reason, in note, and the exit status is 3."
+    "Columns: file_name, class, probability, rejected (if unlike all classes), class_2, probability_2 … (--top), note. "
+    "An unreadable picture has only name and note, and the exit status is 3. In CSV, an apostrophe precedes =, + and -."
 )
 _TEXT = {"encoding": "utf-8", "newline": ""}
 
 
 def predict(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a saved run, or its export/openvino.")],
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, or its export/openvino.")],
     places: Annotated[
-        list[str], typer.Argument(metavar="PICTURES", help="Files, folders, zips; - for names on stdin.")
+        list[str], typer.Argument(metavar="PICTURES", help="Files, folders, zips, or - to read a file name per line.")
     ],
     output: Annotated[Path | None, typer.Option(help="File to write, .csv or .jsonl; else CSV is printed.")] = None,
     top: Annotated[int, typer.Option(help="Number of classes per picture, the most probable first.")] = 1,
-    reject: Annotated[float | None, typer.Option(help="Share of known pictures that may be rejected.")] = None,
+    reject: Annotated[float | None, typer.Option(help="Share of known pictures to reject, such as 0.05.")] = None,
 ):
     """Classify new pictures with a saved run, without torch if the run was exported to OpenVINO."""
     from tlkit.arguments import check_count
@@ -67,12 +67,12 @@ def predict(
 def _list_files(place):
     """Return the pictures' files of a folder or zip, sorted, or one file; for "-" those that standard input names."""
     from tlkit.images.files import PictureFile
-    from tlkit.images.formats import EXTENSIONS
+    from tlkit.images.formats import NAMED
     from tlkit.images.inputs import list_path
     from tlkit.images.trees import list_archive
 
     if place == "-":
-        names = (line.rstrip(b"\r\n") for line in sys.stdin.buffer)
+        names = (line.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n") for line in sys.stdin.buffer)
         return (PictureFile(os.fsdecode(name)) for name in names if name)
     path = Path(place)
     if not path.exists():
@@ -81,7 +81,7 @@ def _list_files(place):
         return [PictureFile(found) for found in list_path("PICTURES", path)]
     with blaming("PICTURES"):
         files = list_archive(path).files
-    return [files[name] for name in sorted(files) if name.suffix.casefold() in EXTENSIONS]
+    return [files[name] for name in sorted(files) if name.suffix.casefold() in NAMED]
 
 
 def _open(folder):

@@ -12,11 +12,13 @@ from tlkit.cli.terminal import say
 
 
 def train(
-    source: Annotated[str, typer.Argument(metavar="FOLDER", help="Folder of class folders, or a zip file.")],
-    output: Annotated[Path, typer.Option(help="New or empty folder for the run.")] = Path("tlkit-run"),
+    source: Annotated[str, typer.Argument(metavar="FOLDER", help="Folder with a folder per class, or a zip of it.")],
+    output: Annotated[Path, typer.Option(help="New or empty folder for the run and its report, README.md.")] = Path(
+        "tlkit-run"
+    ),
     test: Annotated[
         str | None,
-        typer.Option(help="Folder or zip file with test pictures, in the same classes; by default a fifth of FOLDER."),
+        typer.Option(help="Folder or zip of test pictures in the same classes; by default, a fifth is held out."),
     ] = None,
     backbone: Annotated[str, BACKBONE] = "efficientnet_lite0",
     seed: Annotated[int, typer.Option(help="Seed of the folds and of the training.")] = 0,
@@ -35,8 +37,5 @@ def train(
     run = tl.train(images, output, test=tested, backbone=backbone, seed=seed)
     scores, place = run.report["test"], shlex.quote(str(output))
     say(f"Choice: {run.report['choice']['reason']}", is_note=True)
-    say(
-        f"accuracy {scores['accuracy']:.2f} (95 % interval {scores['accuracy_low']:.2f} to "
-        f"{scores['accuracy_high']:.2f}) on {scores['n']} held-out pictures; next: "
-        f"tlkit predict {place} PICTURES, or tlkit export {place} --kind web"
-    )
+    found = "accuracy {accuracy:.2f} (95 % interval {accuracy_low:.2f} to {accuracy_high:.2f}) on {n} held-out pictures"
+    say(found.format_map(scores) + f"; next: tlkit predict {place} PICTURES, or tlkit export {place} --kind web")

@@ -1,6 +1,7 @@
 """The card of a run, README.md: a header for the Hugging Face Hub, then uses, limits, training and evaluation."""
 
 import dataclasses
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -10,10 +11,11 @@ import numpy as np
 from tlkit import __version__
 from tlkit.evaluation.intervals import wilson_interval
 from tlkit.names import format_strategy, make_printable
+from tlkit.notices import warn
 from tlkit.storage import written_whole
 
 CARD = "README.md"
-_MARK = 'library_name: "tlkit"'  # of the cards that may be replaced
+END = "<!-- no edit since"  # of the text of a card
 # Licences as the Hub spells them; others are "other" with a name.
 _HUB_LICENCES = {"apache-2.0", "bsd-2-clause", "bsd-3-clause", "cc-by-4.0", "cc-by-nc-4.0", "cc-by-sa-4.0", "cc0-1.0"}
 _HUB_LICENCES |= {"gpl-3.0", "mit", "unknown"}
@@ -21,17 +23,28 @@ _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
 
 
 def write_card(folder, run=None):
-    """Write README.md into a folder, from a `Run` or the folder's run.json, and from every export.json in it."""
+    """Write README.md into a folder, from a `Run` or its run.json, and each export.json; an edited card stays."""
     folder = Path(folder)
     path = folder / CARD
-    if path.exists() and _MARK not in path.read_text(encoding="utf-8", errors="replace"):
-        raise ValueError(f"folder: {path.absolute()} is not a card of tlkit and is not replaced: move it elsewhere")
+    if is_edited(path):
+        return warn(f"{path} was edited or is not a card of tlkit and is not replaced: move it away for a new one")
     facts = _describe(run) if run is not None else json.loads((folder / "run.json").read_text(encoding="utf-8"))
     files = [*folder.glob("export.json"), *sorted(folder.glob("export/*/export.json"))]
     exports = [json.loads(file.read_text(encoding="utf-8")) for file in files]
     figures = sorted(file.stem for file in folder.glob("figures/*.png"))
     with written_whole(path) as temporary:
-        temporary.write_text(compose_card(facts, exports, figures), encoding="utf-8")
+        temporary.write_text(_sign(compose_card(facts, exports, figures)), encoding="utf-8")
+
+
+def is_edited(path):
+    """Return whether there is a card that isn't as `write_card` wrote it."""
+    found = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    return found not in ("", _sign(found.rpartition(END)[0]))
+
+
+def _sign(text):
+    """Return the text of a card with its hash, by which edits are found."""
+    return f"{text}{END} hash: {hashlib.sha256(text.encode()).hexdigest()} -->\n"
 
 
 def _describe(run):
@@ -52,6 +65,8 @@ def compose_card(facts, exports=(), figures=()):
     recalls = [f"{row[index] / sum(row):.2f}" if sum(row) else "–" for index, (_, _, row) in enumerate(rows)]
     licences = pictures.get("licences", {"not recorded": facts["n_train"]})
     looks = max(facts["looks"].values(), default=1)
+    cells = "{kind}", "{model}", "{largest_difference:.2g}", "{n_disagreements} of {n_checked}", "{checked_in}"
+    checks = [[cell.format_map(each) for cell in cells] for each in exports]
     return "\n".join(
         [
             *("---", *_write_header(backbone["name"], licence, source, test), "---"),
@@ -73,7 +88,7 @@ def compose_card(facts, exports=(), figures=()):
             f"- Network: {_words(backbone['name'])} at {backbone['image_size_px']} px, started from "
             + _words(backbone["provenance"].get("source", "unknown weights")),
             f"- Strategy: {_words(format_strategy(facts['strategy']['name']))}, seed {facts['seed']}, "
-            f"{len(facts['history'])} epochs" + ("" if facts["completed"] else "; interrupted before its end"),
+            f"{len(facts['history']) or 'no'} epochs" + ("" if facts["completed"] else "; interrupted before its end"),
             *([f"- Choice: {_words(choice['reason'])}"] if choice else []),
             f"- Pictures: {facts['n_train']} for training",
             f"- Time: {facts['duration_s']:.0f} s on {_words(facts['processor'])}",
@@ -82,21 +97,8 @@ def compose_card(facts, exports=(), figures=()):
             *_write_evaluation(test, looks),
             *(f"\n![{name.replace('_', ' ').capitalize()} of this run](figures/{name}.png)" for name in figures),
             *_write_rejection(facts.get("rejection")),
-            *(
-                ["\n## Exports\n\nEach export predicted the same pictures again in its own runtime.\n"]
-                if exports
-                else []
-            ),
-            *_write_table(
-                ("kind", "file", "largest difference", "other class", "checked in"),
-                [
-                    (
-                        *(each["kind"], each["model"], f"{each['largest_difference']:.2g}"),
-                        *(f"{each['n_disagreements']} of {each['n_checked']}", each["checked_in"]),
-                    )
-                    for each in exports
-                ],
-            ),
+            *["\n## Exports\n\nEach export predicted the same pictures again in its own runtime.\n"] * bool(exports),
+            *_write_table(("kind", "file", "largest difference", "another class", "checked in"), checks),
             "\n## Licences\n",
             f"- Weights that the training started from: {_words(licence)}",
             "- Training pictures: "

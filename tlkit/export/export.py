@@ -16,7 +16,7 @@ from PIL import Image
 from tlkit import __version__
 from tlkit.arguments import check_known, check_one_label
 from tlkit.backbones.recipe import check_takes_pictures
-from tlkit.export.card import CARD, write_card
+from tlkit.export.card import CARD, END, is_edited, write_card
 from tlkit.images.imageset import ImageSet
 from tlkit.images.inputs import gather_pictures
 from tlkit.images.load import load_images
@@ -66,7 +66,7 @@ def export_run(run, folder, kind, pictures=None, progress=True):
         _write_facts(made, facts)
         write_card(made, run)
         if hasattr(module, "add_card"):
-            module.add_card(made, facts, (made / CARD).read_text(encoding="utf-8"))
+            module.add_card(made, facts, (made / CARD).read_text(encoding="utf-8").rpartition(END)[0])
         facts = _write_facts(made, facts)
         _check_folder(folder, kind)
         _move(made, folder)
@@ -88,7 +88,8 @@ def _check_folder(folder, kind):
     earlier = {}
     with contextlib.suppress(OSError, ValueError, AttributeError):
         earlier = dict(json.loads((folder / FACTS).read_text(encoding="utf-8")))
-    known = {FACTS, CARD, *earlier.get("files", [])} if earlier.get("kind") == kind else set()
+    known = {FACTS, *earlier.get("files", [])} if earlier.get("kind") == kind else set()
+    known |= set() if is_edited(folder / CARD) else {CARD}  # one's own words stay
     others = [folder.name] if folder.is_file() else sorted({path.name for path in folder.iterdir()} - known)
     if others:
         raise ValueError(f"folder: {folder} has {others[0]}, which is no earlier {kind} export: take a new folder")

@@ -131,7 +131,8 @@ def load_predictor(folder: str | Path) -> Predictor:
     folder = Path(folder).absolute()
     place = folder if (folder / FACTS).is_file() else folder / "export" / "openvino"
     if not (place / FACTS).is_file():
-        raise FileNotFoundError(f"folder: {folder} has no OpenVINO export, as run.export or `tlkit export` writes it")
+        found = f"{folder} has no OpenVINO export" if folder.is_dir() else f"{folder} is no folder, and no run"
+        raise FileNotFoundError(f"folder: {found}, as run.export or `tlkit export` writes it")
     try:
         facts = json.loads((place / FACTS).read_text(encoding="utf-8"))
         return open_predictor(place, facts["sha256"], _find_state(place.parent.parent))

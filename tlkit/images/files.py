@@ -17,6 +17,16 @@ from tlkit.images.rgb import convert_to_rgb
 from tlkit.names import make_printable
 
 
+def is_ignored(name):
+    """Return whether a file or folder is hidden, or made by an operating system."""
+    return name.startswith(".") or name.casefold() in ("thumbs.db", "desktop.ini", "__macosx", "@eadir")
+
+
+def is_run(folder):
+    """Return whether a folder is one that `train` wrote, whose figures are no pictures to learn from."""
+    return os.path.isfile(f"{folder}/run.json") and os.path.isdir(f"{folder}/figures")
+
+
 # A forked process shares its parent's file offset, so an open archive must never cross a fork. The process id among
 # the arguments makes the cache open the archive again there, and the stamp makes it do so if the file was replaced.
 @functools.lru_cache(maxsize=8)

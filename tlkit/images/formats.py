@@ -4,6 +4,7 @@ import re
 
 _NAMES = "jpg jpeg jpe jfif png apng webp gif bmp dib tif tiff avif ppm pgm pbm pnm"
 EXTENSIONS = frozenset(f".{name}" for name in _NAMES.split())
+NAMED = EXTENSIONS | {".heic", ".heif"}  # photographs of iPhones aren't read, and the error says how to save them
 
 _SIGNATURES = {
     "JPEG": rb"\xff\xd8\xff",

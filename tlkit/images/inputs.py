@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tlkit.images.files import PictureFile, PicturePixels
-from tlkit.images.formats import EXTENSIONS
+from tlkit.images.files import PictureFile, PicturePixels, is_ignored, is_run
+from tlkit.images.formats import NAMED
 from tlkit.images.imageset import ImageSet
 from tlkit.names import make_printable, number_repeats
 
@@ -40,9 +40,11 @@ def list_path(argument, path):
     """Return the pictures below a folder, sorted, without hidden ones; or a list of one file."""
     if not path.is_dir():
         return [path]
-    found = [Path(place, name) for place, _, names in os.walk(path) for name in names]
-    shown = [file for file in found if not any(part.startswith(".") for part in file.relative_to(path).parts)]
-    if pictures := sorted(file for file in shown if file.suffix.casefold() in EXTENSIONS):
+    found = []
+    for place, folders, names in os.walk(path):
+        folders[:] = [name for name in folders if not (is_ignored(name) or is_run(f"{place}/{name}"))]
+        found += [Path(place, name) for name in names if not is_ignored(name)]
+    if pictures := sorted(file for file in found if file.suffix.casefold() in NAMED):
         return pictures
     raise ValueError(f"{argument}: the folder {path} holds no picture ({len(found)} other files), expected pictures")
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from tlkit.images.encodings import guess_encoding
 from tlkit.names import defuse, make_printable, read_defused
 from tlkit.storage import locked, written_whole
 
@@ -37,11 +38,15 @@ class Entries(dict):
 def parse_edits(content, delimiter=None):
     """Return (delimiter, None for other files; [(time, name, Entry)]; number of unreadable lines) of bytes."""
     # Names hold no line breaks, since `list_folder` spells these out. So a damaged line takes no other with it.
-    lines = [line.rstrip("\r") for line in content.decode("utf-8-sig", "replace").split("\n")]
+    lines = [line.rstrip(b"\r") for line in content.removeprefix(b"\xef\xbb\xbf").split(b"\n")]
     if delimiter is None:
-        header = lines.pop(0)
+        header = lines.pop(0).decode("utf-8", "replace").replace('"', "")  # spreadsheets may quote all cells
         delimiter = next((sign for sign in ",;\t" if header == sign.join(_COLUMNS)), None)
-    lines = [line for line in lines if line and delimiter]
+    lines = [line for line in lines if delimiter and line.strip(b",;\t")]
+    # Excel saves in the encoding of its country; lines that were appended later are in UTF-8.
+    others = {line for line in lines if line.decode("utf-8", "replace").encode() != line}
+    encoding = guess_encoding(sorted(others)) or "cp1252"
+    lines = [line.decode(encoding if line in others else "utf-8", "replace") for line in lines]
     edits = list(filter(None, (_parse_line(line, delimiter) for line in lines)))
     return delimiter, edits, len(lines) - len(edits)
 
@@ -66,8 +71,8 @@ def read_edits(tree, pictures):
     found = Entries({path: entry for path, entry in entries.items() if path in pictures})
     n_labels, n_groups = (sum(bool(entry[place]) for entry in found.values()) for place in range(2))
     n_dropped = sum(entry.dropped == "1" for entry in found.values())
-    notice = f"{NAME} is read: it has labels of {n_labels} {tree.medium.noun}s and groups of {n_groups}, and drops "
-    notice += f"{n_dropped}"
+    notice = f"{NAME} is read: it has labels of {n_labels} {tree.medium.noun}s"
+    notice += f" and groups of {n_groups}, and drops {n_dropped}"
     notice += f"; it names {len(gone)} files that aren't there, the first {gone[0]}" if gone else ""
     notice += f"; {n_bad} lines that aren't whole are left out" if n_bad else ""
     return found, notice if delimiter else ""
@@ -84,8 +89,9 @@ class LabelFile:
             self._read()
 
     def append(self, changes):
-        """Append {path: Entry}, those that change something; the disk has them when this returns."""
+        """Append {path: Entry}, or what a function makes of all writers' entries; the disk has them on return."""
         with self._open():
+            changes = changes(self.entries) if callable(changes) else changes
             before = {name: self.entries[name] for name, entry in changes.items() if self.entries[name] != entry}
             if before:
                 self._write({name: changes[name] for name in before})

@@ -15,7 +15,6 @@ from tlkit.names import make_printable
 from tlkit.notices import warn
 
 MAX_DEPTH = 100  # of folders in each other
-_SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,11 +36,6 @@ class Tree:
             format_call=lambda path: self.format_call(inner / path),
             medium=self.medium,
         )
-
-
-def is_ignored(name):
-    """Return whether a file or folder is hidden, or made by an operating system."""
-    return name.startswith(".") or name.casefold() in _SYSTEM_FILES
 
 
 def normalise_name(name):

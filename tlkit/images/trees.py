@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from tlkit.arguments import suggest
 from tlkit.images.encodings import decode_names
-from tlkit.images.files import PictureFile, PictureMember
-from tlkit.images.layout import Tree, check_depth, decode_tree, is_ignored, normalise_name
+from tlkit.images.files import PictureFile, PictureMember, is_ignored, is_run
+from tlkit.images.layout import Tree, check_depth, decode_tree, normalise_name
 from tlkit.names import make_printable
 
 MAX_ENTRIES = 100_000
@@ -71,9 +71,10 @@ def _add_file(tree, entry, path):
 
 
 def _scan(folder):
-    """Return the entries of a folder sorted by name, without hidden ones and system files."""
+    """Return the entries of a folder sorted by name, without hidden ones, system files and runs."""
     with os.scandir(folder) as entries:
-        return sorted((entry for entry in entries if not is_ignored(entry.name)), key=lambda entry: entry.name)
+        shown = [entry for entry in entries if not is_ignored(entry.name)]
+    return sorted((e for e in shown if not (e.is_dir() and is_run(e.path))), key=lambda entry: entry.name)
 
 
 def _identify(path):

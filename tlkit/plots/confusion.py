@@ -19,6 +19,7 @@ _DARK_SHARE = 0.55  # from this share on, a cell is too dark for black numbers
 COLUMNS = ("source_only", "method")
 BEFORE = {"marker": "o", "linestyle": "none", "color": "black", "markerfacecolor": "white", "markersize": 7}
 AFTER = {"marker": "s", "linestyle": "none", "color": COLOURS[2], "markeredgecolor": "black", "markersize": 6}
+MOST_READABLE = 100  # classes of a matrix with labels in full size; a larger drawing would need gigabytes
 _MOST_LABELS = 36  # that don't overlap on a page
 
 
@@ -49,8 +50,9 @@ def draw_confusion(confusion: ArrayLike, classes: Sequence[str], ax: Axes) -> Ax
 def draw_confusion_frame(classes, ax):
     """Draw the axes and class names, the static part of a confusion matrix."""
     indices, names = range(len(classes)), [shorten(name) for name in classes]
-    ax.set_yticks(indices, names, fontsize=9)
-    ax.set_xticks(indices, names, fontsize=9, rotation=45, ha="right", rotation_mode="anchor")
+    size = 9 * min(1, MOST_READABLE / len(names))
+    ax.set_yticks(indices, names, fontsize=size)
+    ax.set_xticks(indices, names, fontsize=size, rotation=45, ha="right", rotation_mode="anchor")
     ax.set(xlim=(-0.5, len(classes) - 0.5), ylim=(len(classes) - 0.5, -0.5), aspect="equal")
     ax.set(xlabel="predicted class", ylabel="true class")
     hide_frame(ax)

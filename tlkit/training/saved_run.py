@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import nn
 
+from tlkit import __version__
 from tlkit.backbones.backbone import Backbone
 from tlkit.backbones.loader import load_backbone
 from tlkit.backbones.recipe import Recipe
@@ -130,4 +131,5 @@ def _check_description(folder, described, expected):
     """Raise ValueError if a description doesn't have exactly the expected entries."""
     for name in sorted(described.keys() ^ expected):
         fault = "lacks" if name in expected else "has an unknown"
-        raise ValueError(describe_damage(folder, f"{DESCRIPTION} {fault} {name!r}"))
+        fault += f" {name!r} (tlkit {described.get('versions', {}).get('tlkit')} wrote it, and this is {__version__})"
+        raise ValueError(describe_damage(folder, f"{DESCRIPTION} {fault}"))

@@ -99,9 +99,8 @@ class PictureCleaner(PictureLabeler):
             trouble = f" Label errors could not be looked for: {error}"
         for pair in find_near_duplicates(images).itertuples():
             for place, twin in ((pair.first, pair.second), (pair.second, pair.first)):
-                reason = (
-                    f"Near duplicate (similarity {pair.similarity:.2f}) of {self.names[rows[twin]]}: {given[twin]}."
-                )
+                name = self.names[rows[twin]]
+                reason = f"Near duplicate (similarity {pair.similarity:.2f}) of {name}: {given[twin]}."
                 add(place, pair.similarity, reason, twin=rows[twin])
         with self._lock, self.hold_sync():
             self.order = sorted(found, key=lambda index: (-len(found[index]), -max(found[index])[0], index))

@@ -97,7 +97,7 @@ class PictureLabeler(Explorer):
         if not files:
             raise ValueError(f"folder: {path} holds no picture: copy pictures into it, and call this again")
         labels = [name.partition("/")[0] if "/" in name else "" for name in files]
-        classes = [classes] if isinstance(classes, str) else classes or ()
+        classes = [make_printable(name).strip() for name in ([classes] if isinstance(classes, str) else classes or ())]
         self._begin(path, files, labels, classes, order=list(range(len(files))))
         self._backbone, self.suggesting = backbone or _BACKBONE, backbone is not None
 
@@ -109,7 +109,7 @@ class PictureLabeler(Explorer):
         self._turn, self._handled = threading.Condition(self._lock), {}  # number of the last message of each view
         used = {entry.label for entry in self._label_file.entries.values()}
         classes = [*classes, *sorted(set(labels) - {""}), *(name for name in self._label_file.labels if name in used)]
-        super().__init__(folder=str(folder), classes=list(dict.fromkeys(classes)), **traits)
+        super().__init__(folder=str(folder), classes=list(dict.fromkeys(filter(None, classes))), **traits)
         self._show()
         self.on_msg(self._take)
         self.observe(lambda _change: self._refit(), "suggesting")
@@ -149,15 +149,18 @@ class PictureLabeler(Explorer):
         """Append a change of the entries of some pictures, {"label", "dropped"}, to the file; return the indices."""
         if "label" in changes:
             changes["label"] = make_printable(changes["label"]).strip()
-        entries = self._label_file.entries
-        edited = {self.names[index]: entries[self.names[index]]._replace(**changes) for index in indices}
-        for index in indices if changes == {"dropped": "0"} else ():
-            if (twin := self.notes.get(index, ["", -1])[1]) >= 0:  # near duplicates stay on one side of a split
-                name, other = self.names[index], self.names[twin]
-                group = entries[other].group or min(name, other)
-                edited[name] = edited[name]._replace(group=group)
-                edited[other] = edited.get(other, entries[other])._replace(group=group)
-        self._label_file.append(edited)
+
+        def edit(entries):
+            edited = {self.names[index]: entries[self.names[index]]._replace(**changes) for index in indices}
+            for index in indices if changes == {"dropped": "0"} else ():
+                if (twin := self.notes.get(index, ["", -1])[1]) >= 0:  # near duplicates stay on one side of a split
+                    name, other = self.names[index], self.names[twin]
+                    group = entries[other].group or min(name, other)
+                    edited[name] = edited[name]._replace(group=group)
+                    edited[other] = edited.get(other, entries[other])._replace(group=group)
+            return edited
+
+        self._label_file.append(edit)
         words = changes.get("label") or {"1": "dropped", "0": "kept", "": "not dropped"}[changes["dropped"]]
         self._show(f"{self.names[indices[0]] if len(indices) == 1 else f'{len(indices)} pictures'}: {words}.")
         return indices

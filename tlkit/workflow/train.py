@@ -21,7 +21,7 @@ from tlkit.inspection.training_curves import summarise_training
 from tlkit.names import defuse
 from tlkit.notices import show_progress, warn
 from tlkit.plots.comparison import draw_mistakes, draw_mistakes_frame
-from tlkit.plots.confusion import draw_confusion
+from tlkit.plots.confusion import MOST_READABLE, draw_confusion
 from tlkit.plots.curves import draw_training
 from tlkit.plots.vector import make_canvas, render_figure
 from tlkit.storage import written_whole
@@ -196,11 +196,9 @@ def write_test(run, evaluation, test, folder):
         draw_mistakes_frame(ax)
         draw_mistakes(mistakes, lambda name: test.read(row_of[name]), ax)
 
-    side = 3 + 0.35 * len(run.classes)
-    drawings = {
-        "confusion": ((side, side), lambda ax: draw_confusion(evaluation.confusion, run.classes, ax)),
-        "mistakes": ((11.2, 3.4), draw_sheet),
-    }
+    side = 3 + 0.35 * min(len(run.classes), MOST_READABLE)
+    drawings = {"confusion": ((side, side), lambda ax: draw_confusion(evaluation.confusion, run.classes, ax))}
+    drawings["mistakes"] = (11.2, 3.4), draw_sheet
     if run.history:
         drawings["training_curves"] = ((6, 3.6), lambda ax: draw_training(summarise_training(run), ax))
     for name, (size, draw) in drawings.items():
