@@ -24,6 +24,17 @@ def test_metadata_decide(monkeypatch, metadata, folds):
     assert [output.data.startswith("<details") for output in shown] == [True] * folds
 
 
+@pytest.mark.parametrize(("language", "task"), [("en", fold._TASK), ("zh", "结果：请先预测，再点击这里。")])
+def test_the_fold_speaks_the_readers_language(monkeypatch, language, task):
+    shown = []
+    monkeypatch.setattr(fold, "display", shown.append)
+    monkeypatch.setenv("TLKIT_LANGUAGE", language)
+    fold._fold({"metadata": {"tags": ["answer"]}})
+    rule = ".jp-OutputArea-child:has(details.tlkit-fold:not([open])) ~ .jp-OutputArea-child { display: none; }"
+    folded = f'<details class="tlkit-fold"><summary>{task}</summary></details>\n<style>{rule}</style>'
+    assert shown[0].data == folded
+
+
 @pytest.mark.slow
 def test_outputs_in_a_batch_are_not_folded(tmp_path):
     cells = [

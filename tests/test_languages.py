@@ -1,11 +1,16 @@
 """Texts in the reader's language: files of translations, templates, and look-ups."""
 
+import base64
+import dataclasses
+import html
 import json
+import re
 
 import pytest
 
 import tlkit as tl
 from tlkit import languages
+from tlkit.claims.ledger import find_claims
 from tlkit.languages import find_language, read_translations, show, translate, translate_page
 from tlkit.lessons import progress
 
@@ -98,6 +103,8 @@ def test_a_text_is_looked_up_whole_by_template_or_by_sentence(xx, text, translat
         ),
         ("Passed: 12 of 14 pictures, an accuracy of 0.86.", "通过：14 张图片中对了 12 张，准确率 0.86。"),
         ("44 points", "44 个百分点"),
+        ("first draw: 3", "第一次抽样：3"),
+        ("helps 10, can't tell 2", "有帮助 10，无法判断 2"),
     ],
 )
 def test_parts_join_with_the_marks_of_chinese(text, translation):
@@ -137,6 +144,52 @@ def test_a_check_speaks_the_readers_language_and_its_sentence_stays_the_key(monk
     verdict = tl.lessons.check("01_pictures", ..., train=None, shots=20)
     monkeypatch.setenv("TLKIT_LANGUAGE", "zh")
     assert repr(verdict).startswith("还没有：") and verdict.sentence.startswith("no answer yet")
+
+
+def test_claims_are_shown_in_the_readers_language_and_kept_in_english(monkeypatch):
+    words, claims = languages.read_words("zh"), find_claims()
+    english = "\n".join(f"{claim.sentence} {claim._describe_rate()}" for claim in claims)
+    assert len(claims) > 100
+    assert "\n".join(map(repr, claims)) == english and "(holds in 12 of 12 replications)" in english
+    monkeypatch.setenv("TLKIT_LANGUAGE", "zh")
+    for claim in claims:
+        counts = claim.n_holding, len(claim.replications)
+        rate = words["(holds in {0} of {1} replications)"].format(*counts)
+        assert repr(claim) == f"{words[claim.sentence]} {rate}" and claim.sentence in english
+        assert re.search("[\u4e00-\u9fff]", words[claim.sentence])
+
+
+def test_a_specification_curve_has_no_english_name_in_another_language(monkeypatch):
+    monkeypatch.setenv("TLKIT_LANGUAGE", "zh")
+    claim, words = tl.claims.get("moving_norms_harm"), languages.read_words("zh")
+    shown = html.unescape(claim._repr_html_())
+    alt, drawing = re.search(r'alt="([^"]*)" src="data:image/svg\+xml;base64,([^"]*)"', shown).groups()
+    texts = re.findall("<text[^>]*>([^<]*)<", base64.b64decode(drawing).decode())
+    assert shown.startswith(f"<p>{words[claim.sentence]}</p>") and words[claim.sentence] in alt and "：有害 12" in alt
+    assert words[claim.effect] in texts and words[claim.effect] in alt
+    for name, levels in claim.choices.items():
+        level = words.get(str(levels[0]), levels[0])
+        assert f"{words[name.replace('_', ' ')]}：{level}" in texts
+    left = {text for text in texts if re.search("[A-Za-z]{2}", text)}
+    assert left <= {"领域：clipart", "sketch"}  # domains are names in code
+    explorer = tl.widgets.ClaimExplorer(claim).get_state()
+    assert explorer["status"].startswith(words[claim.sentence]) and "：有害 12" in explorer["status"]
+    assert [control["label"] for control in explorer["controls"]] == ["阶段数", "领域", "评分指标", "类别"]
+
+
+def test_pooled_results_and_scores_are_shown_in_the_readers_language(tmp_path, monkeypatch):
+    (tmp_path / "a.json").write_text("{")
+    pool, score = tl.lessons.pool(tmp_path), tl.lessons.score_predictions()
+    assert repr(pool) == "No submission yet.\na.json doesn't count: it is damaged, incomplete or no submission"
+    sentence = "3 of 4 intervals cover the pooled mean, a gain of 0.1. "
+    sentence += "If each covered the truth with 95%, 3 to 4 would be usual."
+    monkeypatch.setenv("TLKIT_LANGUAGE", "zh")
+    assert repr(pool) == "还没有人提交。\na.json 不计入：它已损坏、不完整，或者不是提交的文件"
+    assert repr(dataclasses.replace(pool, sentence=sentence)).startswith(
+        "4 个区间中有 3 个包含合并的均值（增益 0.1）。如果每个区间"
+    )
+    assert repr(score).startswith("还没有可以计分的预测。") and "<p>还没有可以计分的预测。" in score._repr_html_()
+    assert tl.lessons.submit(tl.lessons.enrol(...), None).startswith("没有写入任何文件")
 
 
 def test_what_is_stored_is_english(tmp_path, monkeypatch):

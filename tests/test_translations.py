@@ -123,6 +123,19 @@ def test_code_links_and_numbers_have_to_agree(course):
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "translation", "agrees"),
+    [
+        ("1.3 million photographs", "130 万张照片", True),
+        ("2 billion of 1,300,000", "1300000 中的 20 亿", True),
+        ("1.3 million photographs", "13 万张照片", False),
+        ("1.3 million photographs", "1.3 张照片", False),
+    ],
+)
+def test_large_numbers_may_be_written_as_the_language_does(text, translation, agrees):
+    assert (script.list_differences(polib.POEntry(msgid=text, msgstr=translation)) == []) is agrees
+
+
 def test_texts_of_the_interface_are_found_and_messages_of_errors_are_not(course):
     root, _ = course
     (root / "tlkit/widgets").mkdir()

@@ -14,10 +14,11 @@ FOLDER = Path(__file__).with_name("translations")
 _ENTRY = re.compile(r'((?:^#.*\n)*)^msgid ((?:".*"\n)+)msgstr ((?:".*"\n?)+)', re.MULTILINE)
 _PLACE = re.compile(r"\{(\d+)\}")
 _VALUE = r"((?:(?!\. ).)*?(?:\. )?)"
-# Texts that parts make without a template: sentences, a name and its text, lists, a number and its unit.
+# Texts that parts make without a template: sentences, a name and its text, lists, a number and its unit or name.
 _JOINS = {r"(.*?\.) (.*)": "{0} {1}", r"(.*)\.": "{0}.", r"(.*?): (.*)": "{0}: {1}", r"(.*?); (.*)": "{0}; {1}"}
-_JOINS |= {r"(.*?), (.*)": "{0}, {1}", r"([-+]?[\d.,]+) (.*)": "{0} {1}"}
-_MARK = re.compile(r"(?<=[\u3000-\uffef])[.:;,] ?|[:;] (?=[\u3000-\uffef])")
+_JOINS |= {r"(.*?), (.*)": "{0}, {1}", r"([-+]?[\d.,]+) (.*)": "{0} {1}", r"(.*) ([-+]?[\d.,]+)": "{0} {1}"}
+_NAME = re.compile(r"(.*?): (.*)", re.DOTALL), "{0}: {1}"
+_MARK = re.compile(r"(?<=[\u3000-\uffef])[.:;,] ?|[:;,] (?=[\u3000-\uffef])")
 _SPACE = re.compile(r"(?<=[\u3000-\u303f\uff00-\uffef]) |(?<=[\u3000-\uffef]) (?=[\u3000-\uffef])")
 
 
@@ -60,8 +61,9 @@ def read_translations(language, name):
 
 @functools.cache
 def read_words(language):
-    """Return {English: translation} of what widgets, checks, figures and quizzes show."""
-    return read_translations(language, "interface") | read_translations(language, "quizzes")
+    """Return {English: translation} of what widgets, checks, figures, claims and quizzes show."""
+    read = functools.partial(read_translations, language)
+    return read("claims") | read("interface") | read("quizzes")
 
 
 def translate(text, language=None):
@@ -86,7 +88,7 @@ def _look_up(text, language):
     if text in words:
         return words[text]
     first, _, rest = text.partition(". ")
-    for pattern, template in _read_templates(language):
+    for pattern, template in [_NAME] * (text.partition(": ")[0] in words) + _read_templates(language):
         for part, tail in [(text, ""), (f"{first}.", rest)][: 1 + bool(rest)]:
             if found := pattern.fullmatch(part):
                 values = [_look_up(value, language) for value in found.groups()]

@@ -5,7 +5,8 @@ python tools/translations_script.py refresh LANGUAGE [NAME …]
                                                        a new language, or an old one after the English has changed
 
 A text is a cell of a notebook, a block of a page between blank lines (fenced code is left out), one of a quiz, or one
-of the interface: what widgets, checks and figures show. An f-string is a template, whose values are {0}, {1} …
+of the ledger of claims, or one of the interface: what widgets, checks and figures show. An f-string is a template,
+whose values are {0}, {1} …
 After a refresh the translation of a changed text is marked as fuzzy, and readers see English until it is renewed.
 """
 
@@ -21,13 +22,28 @@ from pathlib import Path
 
 import polib
 
+from tlkit.claims import ledger
+
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "tlkit/translations"
-INTERFACE = ("widgets/*.py", "plots/*.py", "summaries/*.py", "lessons/lesson_*.py", "lessons/exercise.py")
+INTERFACE = (
+    "widgets/*.py",
+    "plots/*.py",
+    "summaries/*.py",
+    "claims/claim.py",
+    "lessons/lesson_*.py",
+    "lessons/exercise.py",
+)
+INTERFACE += ("lessons/pooled_results.py", "lessons/prediction_scores.py", "lessons/enrolment.py")
 SHOWN = {"label", "title", "xlabel", "ylabel", "unit", "suptitle"}  # keywords whose texts a figure shows
 SHOWING = {"describe", "set_title", "set_xlabel", "set_ylabel", "suptitle", "annotate", "Prediction"}
 UNSHOWN = {"warn", "warnings", "ValueError", "TypeError", "check_known", "check_number", "check_count"}
+UNSHOWN |= {"namedtuple", "fromkeys", "TraitError"}
+# Keys of a keyboard, fonts, and other names that aren't shown.
+NAMES = r"^(Home|End|Enter|Control|Meta|Escape|Files|Cf|Last Resort|resnet offline|strategy cost score)$"
+NAMES += r"| (SC|Hei|YaHei)$|^(image[/-]|(lower|offset|import|Returns|matrix)\b)|= tl\.|var\("
 UNREAD = {"loc", "ha", "va", "textcoords", "xycoords", "cmap", "annotation", "returns"}
+_UNITS = {"thousand": 1e3, "million": 1e6, "billion": 1e9, "百万": 1e6, "万": 1e4, "十亿": 1e9, "亿": 1e8}
 _FUZZY = 0.7  # share of equal letters from which a new text is an old one that has changed
 
 
@@ -35,7 +51,7 @@ def list_sources(root=ROOT):
     """Return {name of a file of translations: its source}; the interface has many and is None."""
     pages = [root / "docs/course.md", root / "docs/glossary.md", *sorted((root / "docs/teaching").glob("*.md"))]
     sources = [*sorted((root / "notebooks").glob("[0-9]*.ipynb")), *pages]
-    shared = {"quizzes": root / "tlkit/lessons/data/quizzes.toml", "interface": None}
+    shared = {"quizzes": root / "tlkit/lessons/data/quizzes.toml", "claims": root / "claims", "interface": None}
     return {source.relative_to(root).with_suffix("").as_posix(): source for source in sources} | shared
 
 
@@ -43,6 +59,8 @@ def list_messages(source, root=ROOT):
     """Return {text: where it comes from} of a source."""
     if source is None:
         return list_interface(root)
+    if source.name == "claims":
+        return list_claims(source)
     if source.suffix == ".ipynb":
         cells = json.loads(source.read_text("utf-8"))["cells"]
         return {"".join(cell["source"]): cell["id"] for cell in cells if cell["cell_type"] == "markdown"}
@@ -93,10 +111,24 @@ def list_quizzes(quizzes):
     return found
 
 
+def list_claims(folder):
+    """Return {text: its lesson} of the sentences of the ledger, their effects, and choices; levels if one has words."""
+    found = {}
+    for claim in itertools.chain(*(one.claims.values() for one in ledger._load(folder))):
+        choices = {
+            name.replace("_", " "): [level for level in levels if isinstance(level, str)]
+            for name, levels in claim.choices.items()
+        }
+        worded = [level for levels in choices.values() if any(map(is_sentence, levels)) for level in levels]
+        for text in (claim.sentence, claim.effect, *choices, *worded):
+            found.setdefault(text, f"lesson {claim.lesson}")
+    return found
+
+
 def is_sentence(text):
     """Return whether a text is one that readers see, not a name."""
     return bool(re.search(r"[A-Za-z]{2}.* | .*[A-Za-z]{2}|^[A-Z][a-z]+$", text)) and not re.search(
-        r"^(tlkit-|change:|image/|M )|\w=|;$|;\S|[<>\\\\]", text
+        NAMES + r"|^(tlkit-|change:|M )|\w=|;$|;\S|[<>\\\\]", text
     )
 
 
@@ -108,7 +140,13 @@ def list_texts(code):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             return
         name = name_call(node.exc if isinstance(node, ast.Raise) else node)
+        code = ast.unparse(node) if isinstance(node, (ast.Raise, ast.FunctionDef)) else ""
+        is_reason = re.match(r"raise \w+\(f?['\"](it|its) ", code)  # why a file of a class doesn't count
+        if is_reason:
+            return [visit(part) for part in node.exc.args]
         if name in UNSHOWN or (isinstance(node, ast.Raise) and name != "NotYet"):
+            return
+        if code.startswith("def __repr__") and "translate" not in code:  # names a class, as code does
             return
         if isinstance(node, ast.JoinedStr):
             text, values = write_template(node)
@@ -123,7 +161,7 @@ def list_texts(code):
                 return
             inside = node.arg in SHOWN
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            is_word = inside and re.search("[A-Za-z]{2}", node.value) and "_" not in node.value
+            is_word = inside and re.search("[A-Za-z]{2}", node.value) and not re.search("[_/]", node.value)
             found.extend([node.value] if is_word or is_sentence(node.value) else [])
         for child in [
             child for field in ast.iter_fields(node) if field[0] not in UNREAD for child in list_nodes(field[1])
@@ -204,8 +242,14 @@ def list_marks(text):
     """Return what has to be the same in a translation: inline code, links, numbers and places of a template."""
     code, rest = re.findall(r"`+[^`]+`+", text), re.sub(r"`+[^`]+`+", " ", text)
     links, rest = re.findall(r"\]\(([^)]*)\)", rest), re.sub(r"\]\(([^)]*)\)", " ", rest)
-    numbers = re.findall(r"\d+(?:[.,]\d+)*", rest)
+    numbers = [write_number(*found) for found in re.findall(rf"(\d+(?:[.,]\d+)*)(?: ?({'|'.join(_UNITS)}))?", rest)]
     return {"code": code, "links": links, "numbers": numbers}
+
+
+def write_number(number, unit):
+    """Return a number as digits alone: "1.3", "million" and "130", "万" are both "1300000"."""
+    whole = number.replace(",", "")
+    return f"{round(float(whole) * _UNITS[unit], 6):.0f}" if unit else whole
 
 
 def list_differences(entry):

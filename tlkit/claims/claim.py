@@ -14,6 +14,7 @@ import pandas as pd
 from tlkit.arguments import check_known
 from tlkit.evaluation.gains import VERDICTS, give_verdict
 from tlkit.evaluation.intervals import t_interval
+from tlkit.languages import translate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,13 +108,13 @@ class Claim:
         return self.n_holding / len(self.replications) if len(self.replications) else math.nan
 
     def __repr__(self):
-        return f"{self.sentence} {self._describe_rate()}"
+        return f"{translate(self.sentence)} {self._describe_rate()}"
 
     def _describe_rate(self):
         """Return in how many replications the claim holds, in words."""
         if self.replications.empty:
-            return "(not replicated yet)"
-        return f"(holds in {self.n_holding} of {len(self.replications)} replications)"
+            return translate("(not replicated yet)")
+        return translate(f"(holds in {self.n_holding} of {len(self.replications)} replications)")
 
     def _repr_html_(self):
         """Return the sentence with its rate, which folds out the specification curve."""
@@ -122,7 +123,7 @@ class Claim:
             from tlkit.plots.specification_curve import render_specification_curve
 
             rate = f"<details><summary>{rate}</summary>{render_specification_curve(self)}</details>"
-        return f"<p>{html.escape(self.sentence)}</p>{rate}"
+        return f"<p>{html.escape(translate(self.sentence))}</p>{rate}"
 
 
 def summarise_effect(name, result):

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import tlkit
+from tlkit.languages import translate
 from tlkit.lessons.progress import find_entry, find_file, keep_entry, read_file
 from tlkit.notices import warn
 from tlkit.storage import written_whole
@@ -91,7 +92,7 @@ def submit(student: Enrolment, comparison: "tlkit.Comparison", folder: str | Pat
     'Nothing was written: enrol with a pseudonym first.'
     """
     if student.pseudonym is None:
-        return "Nothing was written: enrol with a pseudonym first."
+        return translate("Nothing was written: enrol with a pseudonym first.")
     gains = comparison.table[comparison.table["strategy"] != comparison.baseline]
     if len(gains) != 1:
         raise ValueError(f"comparison: {len(gains)} gains, expected one: compare two strategies at one number of shots")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from tlkit.evaluation.intervals import LEVEL
+from tlkit.languages import translate
 from tlkit.lessons.enrolment import compute_checksum, derive
 from tlkit.names import make_printable
 
@@ -28,8 +29,8 @@ class Pool:
     sentence: str
 
     def __repr__(self):
-        named = [make_printable(f"{row.file} doesn't count: {row.reason}") for row in self.rejected.itertuples()]
-        return "\n".join([self.sentence, *named])
+        named = [f"{row.file} doesn't count: {row.reason}" for row in self.rejected.itertuples()]
+        return "\n".join(make_printable(translate(line)) for line in [self.sentence, *named])
 
     def draw(self, ax):
         """Draw the intervals, and the pooled mean, on matplotlib's Axes; return these."""

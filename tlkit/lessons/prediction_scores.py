@@ -5,6 +5,7 @@ import math
 
 import pandas as pd
 
+from tlkit.languages import translate
 from tlkit.lessons.progress import find_file, read_file
 
 _COLUMNS = ["lesson", "prediction", "chips", "brier", "uniform", "late"]
@@ -20,11 +21,12 @@ class PredictionScores:
     sentence: str
 
     def __repr__(self):
-        return f"{self.sentence}\n{self.table.round(2).to_string(index=False)}" if len(self.table) else self.sentence
+        table = [self.table.round(2).to_string(index=False)] * bool(len(self.table))
+        return "\n".join([translate(self.sentence), *table])
 
     def _repr_html_(self):
         """Return the sentence above the table."""
-        return f"<p>{self.sentence}</p>{self.table.round(2).to_html(index=False)}"
+        return f"<p>{translate(self.sentence)}</p>{self.table.round(2).to_html(index=False)}"
 
 
 def score_predictions() -> PredictionScores:

@@ -14,6 +14,7 @@ from pandas import DataFrame
 
 from tlkit.arguments import check_columns, check_known
 from tlkit.evaluation.gains import MARGIN, VERDICTS, give_verdict
+from tlkit.languages import translate
 from tlkit.plots.style import COLOURS, FIXED, TEXT_PT, measure_error_bars, shorten, with_plain_texts
 from tlkit.plots.vector import QUIET, Page, make_vector_canvas, mark, render_vector
 
@@ -40,9 +41,9 @@ def summarise_curve(claim, levels):
     results, counts = np.unique(name_results(left, claim.expected), return_counts=True)
     listed = ", ".join(f"{result} {count}" for result, count in zip(results, counts, strict=True))
     verdicts = f": {listed}" if isinstance(claim.expected, str) else ""
-    which = "replications" if kept.all() else "of the replications left"
+    which = f"{len(left)} replications" if kept.all() else f"{len(left)} of the replications left"
     sentence = (
-        f"{claim.sentence} This holds in {left['holds'].sum()} of {len(left)} {which} ({left['holds'].mean():.0%})"
+        f"{claim.sentence} This holds in {left['holds'].sum()} of {which} ({left['holds'].mean():.0%})"
         f"{verdicts}. The {claim.effect} ranges from {left['effect'].min():.3g} to {left['effect'].max():.3g}."
     )
     return CurveSummary(kept, sentence)
@@ -125,7 +126,7 @@ def render_specification_curve(claim) -> str:
     drawn = _ID.sub(lambda found: numbers.setdefault(found[0], f"{found[0][0]}{len(numbers)}"), drawn)
     drawn = drawn.replace("<svg ", '<svg style="font-family: system-ui, sans-serif; background: white" ', 1)
     source = f"data:image/svg+xml;base64,{base64.b64encode(drawn.encode()).decode()}"
-    words = html.escape(f"Specification curve. {summary.sentence}")
+    words = html.escape(translate(f"Specification curve. {summary.sentence}"))
     return f'<img alt="{words}" src="{source}" style="width: {96 * _WIDTH:.0f}px; max-width: 100%">'
 
 
@@ -216,5 +217,5 @@ def _style(result, holds=True):
 
 def _describe_row(row, choices, result):
     """Return the choices, the effect and the result of a replication in words."""
-    chosen = ", ".join(f"{name.replace('_', ' ')} {row[name]}" for name in choices)
+    chosen = ", ".join(translate(f"{name.replace('_', ' ')}: {row[name]}").replace(": ", " ", 1) for name in choices)
     return f"{chosen}: {row['effect']:.3g} ({row['low']:.3g} to {row['high']:.3g}), {result}"
