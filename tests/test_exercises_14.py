@@ -6,7 +6,7 @@ from scipy import stats
 
 from tlkit.lessons import check
 
-MARKS = {"right verdict": 30, "false accusation": 10}
+MARKS = {"right verdict": 30, "without interval": 20, "false accusation": 10, "missed flaw": 40}
 HONEST, FLAWED = np.array([0.70, 0.74, 0.66, 0.72]), [0.80, 0.82, 0.79, 0.83]
 
 
@@ -17,24 +17,26 @@ def accuse(answer, probability=0.3):
 @pytest.mark.parametrize("probability", [0.1, 0.3, 0.9])
 def test_the_points_of_an_accusation_are_those_of_all_drawn_cases(probability):
     flaws = np.arange(1000) < 1000 * probability
-    accusing = np.where(flaws, 30, -10 + 30)  # after a false accusation the case is acquitted
-    acquitting = np.where(flaws, 0, 30)
+    accusing = np.where(flaws, 20, -10 + 30)  # after a false accusation the case is acquitted
+    acquitting = np.where(flaws, -40, 30)
     result = accuse((accusing - acquitting).mean(), probability)
-    assert result.passed and "above a probability of 0.25" in result.sentence
-    assert accuse(str(30 * probability - 10 * (1 - probability)), probability).passed
+    assert result.passed and "above a probability of 0.14" in result.sentence
+    assert accuse(str(60 * probability - 10 * (1 - probability)), probability).passed
 
 
 @pytest.mark.parametrize(
     ("answer", "hint"),
     [
-        (0.3 * 30, "forgets the fine"),
+        (0.3 * 60, "forgets the fine"),
         (-0.7 * 10, "the loss alone"),
-        (0.3 * 30 + 0.7 * 20, "these are the points of accusing"),
-        (0.3 * 30 - 0.7 * 10 - 0.7 * 30, "you still acquit; only the fine is lost"),
-        (0.7 * 30 - 0.3 * 10, "the probabilities are swapped"),
-        (-2, "the sign"),
-        (0.3 * 30 - 10, "multiply the fine by the probability"),
-        (0.25, "the probability above which accusing pays"),
+        (0.3 * 20 - 0.7 * 10, "whoever acquits a flawed pipeline loses points"),
+        (0.3 * 70 - 0.7 * 10, "without its audit, an interval earns nothing"),
+        (0.3 * 20 + 0.7 * 20, "these are the points of accusing"),
+        (0.3 * 60 - 0.7 * 10 - 0.7 * 30, "you still acquit; only the fine is lost"),
+        (0.7 * 60 - 0.3 * 10, "the probabilities are swapped"),
+        (-11, "the sign"),
+        (0.3 * 60 - 10, "multiply the fine by the probability"),
+        (1 / 7, "the probability above which accusing pays"),
         (5.5, "add up the gain"),
         ("few", "this should be a number, and is a str"),
         (..., "replace the three dots with a number"),

@@ -8,17 +8,20 @@ from tlkit.lessons.exercise import NotYet, compare, compare_number, exercise, ex
 
 @exercise("14_accuse", "a number", expect_number)
 def _check_accuse(answer, *, probability, marks):
-    """Return the verdict on the mean points of accusing at once, compared with acquitting."""
-    verdict, fine = marks["right verdict"], marks["false accusation"]
-    clean = 1 - probability
-    gain, loss = probability * verdict, clean * fine
-    pays_above = fine / (verdict + fine)
+    """Return the verdict on the mean points of accusing at once, without an audit, compared with acquitting."""
+    verdict, fine, missed = marks["without interval"], marks["false accusation"], marks["missed flaw"]
+    clean, stake = 1 - probability, verdict + missed
+    gain, loss = probability * stake, clean * fine
+    pays_above = fine / (stake + fine)
+    acquitted = clean * marks["right verdict"]
     slips = {
         "that forgets the fine: it is paid if the pipeline is clean.": gain,
         "that is the loss alone; if the flaw is there, you earn the points of a right verdict.": -loss,
-        "these are the points of accusing; subtract those of acquitting.": gain - loss + clean * verdict,
-        "after a false accusation you still acquit; only the fine is lost.": gain - loss - clean * verdict,
-        "the probabilities are swapped: the flaw is there with the given one.": clean * verdict - probability * fine,
+        "whoever acquits a flawed pipeline loses points; accusing saves them.": probability * verdict - loss,
+        "without its audit, an interval earns nothing.": probability * (marks["right verdict"] + missed) - loss,
+        "these are the points of accusing; subtract those of acquitting.": probability * verdict + acquitted - loss,
+        "after a false accusation you still acquit; only the fine is lost.": gain - loss - acquitted,
+        "the probabilities are swapped: the flaw is there with the given one.": clean * stake - probability * fine,
         "the sign: accusing minus acquitting.": loss - gain,
         "multiply the fine by the probability that it is paid.": gain - fine,
         "that is the probability above which accusing pays; which points are they at the given one?": pays_above,
