@@ -196,7 +196,7 @@ def test_looking_earns_clearly_more_than_acquitting_or_accusing_blindly(expect):
     assert expect(HONEST["buy audits from cheap to dear until one finds something"], holds=False) >= blind + 8
     # Each further audit of the pictures is worth its price.
     rules = [lambda case, seen, n=n: audit(case, [seen] if seen else IN_PICTURES[:n]) for n in range(5)]
-    assert (np.diff([expect(rule) for rule in rules]) > 0.4).all()
+    assert (np.diff([expect(rule) for rule in rules]) > 0).all()
     # Teachers and readers find these numbers.
     page = (ROOT / "docs" / "teaching" / "sabotage_lab.md").read_text("utf-8")
     assert all(f"| {name} | {round(points)} |" in page for name, points in means.items())
