@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import tlkit as tl
 from tlkit.arguments import (
     check_class_indices,
     check_count,
@@ -15,7 +16,8 @@ from tlkit.arguments import (
     read_labels,
     resolve_index,
 )
-from tlkit.features.arrays import check_labels
+from tlkit.features.arrays import check_labels, check_rows
+from tlkit.features.features import Features
 
 
 @pytest.mark.parametrize(
@@ -143,3 +145,50 @@ def test_probabilities_that_are_not_finite_are_named(value):
         check_predictions([[0.5, 0.5], [value, 0.5]], [0, 1])
     with pytest.raises(ValueError, match="probabilities: no rows"):
         check_predictions(np.empty((0, 2)), [])
+
+
+MASKED = np.ma.array([[0.5, 0.5], [9.0, 1.0]], mask=[[False, False], [True, True]])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: tl.evaluation.measure_brier(MASKED, [0, 1]),
+        lambda: tl.evaluation.measure_brier([[0.5, 0.5], [0.9, 0.1]], np.ma.array([0, 1], mask=[False, True])),
+        lambda: tl.selection.score_logme(MASKED, [0, 1]),
+        lambda: tl.selection.score_logme([[0.5, 0.5], [0.9, 0.1]], np.ma.array([0, 1], mask=[False, True])),
+        lambda: tl.adaptation.distance_mmd(MASKED, [[0.5, 0.5], [0.9, 0.1]]),
+        lambda: make_features(MASKED, [0, 1]),
+        lambda: make_features([[0.5, 0.5], [0.9, 0.1]], np.ma.array([0, 1], mask=[False, True])),
+        lambda: tl.load_images([(np.ma.array(np.zeros((9, 9), np.uint8), mask=np.eye(9)), name) for name in "ab"]),
+    ],
+)
+def test_masked_entries_are_not_taken_for_values(call):
+    with pytest.raises(ValueError, match="some entries are masked, expected values"):
+        call()
+
+
+def make_features(values, labels):
+    return Features(values, labels, ["a", "b"], ["x", "y"], ["x", "y"], {"backbone": "any", "engine": "any"})
+
+
+def test_arrays_whose_mask_is_empty_and_tensors_of_any_kind_are_values():
+    torch = pytest.importorskip("torch")
+    values = np.array([[0.5, 0.25], [0.75, 1.0]])
+    for given in (np.ma.array(values), torch.tensor(values, requires_grad=True), torch.tensor(values).bfloat16()):
+        assert np.array_equal(make_features(given, [0, 1]).values, values)
+        assert np.array_equal(check_rows("source", given), values)
+
+
+@pytest.mark.parametrize(
+    ("values", "labels", "message"),
+    [
+        (np.ones((2, 0)), [0, 1], r"shape \(2, 0\) with 2 labels"),
+        (np.ones((2, 3)), 3, r"shape \(2, 3\) with no labels"),
+        (np.ones((2, 3)), [0], r"shape \(2, 3\) with 1 labels"),
+        (np.ones(2), [0, 1], r"shape \(2,\) with 2 labels"),
+    ],
+)
+def test_features_of_other_shapes_are_refused(values, labels, message):
+    with pytest.raises(ValueError, match=f"values: {message}, expected .n_samples, n_features"):
+        make_features(values, labels)

@@ -1,5 +1,6 @@
 """Datasets of torch, torchvision and Hugging Face as pictures."""
 
+import io
 import pickle
 import types
 
@@ -118,3 +119,49 @@ def test_image_folder_is_the_folder(tmp_path):
     other = torchvision.datasets.ImageFolder(write_classes(tmp_path / "more", {"dog": 2, "eel": 1}))
     with pytest.raises(ValueError, match="different classes"):
         load_images(torch.utils.data.ConcatDataset([dataset, other]))
+
+
+def test_labels_are_those_of_the_items_whatever_other_attributes_hold(tmp_path):
+    """A dataset may shuffle, merge or correct what its `targets` and `samples` list."""
+    assert load_images(Pairs(targets=[0, 2, 1, 0, 2, 1, 0, 1, 2])).labels.tolist() == [0, 1, 2] * 3
+    torchvision = pytest.importorskip("torchvision")
+
+    class Backwards(torchvision.datasets.ImageFolder):
+        def __getitem__(self, index):
+            picture, label = super().__getitem__(len(self) - 1 - index)
+            return picture.crop((0, 0, 5, 6)), label
+
+    dataset = Backwards(write_classes(tmp_path / "pets", {"cat": 2, "dog": 3}))
+    images = load_images(dataset)
+    assert images.classes == ["cat", "dog"] and images.labels.tolist() == [1, 1, 1, 0, 0]
+    assert [picture.size for picture, _ in images] == [(5, 6)] * 5
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"classes": {2: "cow", 0: "zebra", 1: "ant"}},
+        {"classes": {"ant": 1, "cow": 2, "zebra": 0}},
+        {"class_to_idx": {"ant": 1, "cow": 2, "zebra": 0}},
+        {"classes": np.array(["zebra", "ant", "cow"])},
+    ],
+)
+def test_classes_may_be_named_by_a_dict(named):
+    assert load_images(Pairs(**named)).classes == ["zebra", "ant", "cow"]
+
+
+def test_a_dict_of_anything_else_names_no_classes():
+    assert load_images(Pairs(classes={"ant": 1, "cow": 3, "zebra": 0})).classes == ["0", "1", "2"]
+
+
+def test_a_subset_by_a_mask_is_refused():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(TypeError, match=r"an index of a Subset: np\.False_ is a bool, expected a whole number"):
+        load_images(torch.utils.data.Subset(Pairs(), np.arange(9) > 3))
+    with pytest.raises(ValueError, match="an index of a Subset: True, expected a whole number"):
+        load_images(torch.utils.data.Subset(Pairs(), [True, False, True]))
+
+
+def test_a_file_object_is_no_tensor():
+    with pytest.raises(TypeError, match="row 0 is a BytesIO, expected a path"):
+        load_images([(io.BytesIO(b"x"), "a"), (io.BytesIO(b"y"), "b")])

@@ -83,6 +83,7 @@ def test_zero_bytes_are_refused():
         (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
         (b'<?xml version="1.0"?>\n<!-- drawn -->\n<!DOCTYPE svg PUBLIC "-//W3C//DTD">\n<svg/>', "SVG"),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "HEIC"),
         (b"%PDF-1.7", "PDF"),
         (b"PK\x03\x04\0\0", "zip archive"),
     ],
@@ -94,6 +95,11 @@ def test_what_is_no_picture_is_named(data, expected):
 def test_extension_does_not_decide_the_format():
     picture = make_picture()
     assert decode_picture(encode(picture, "PNG"), "really-a-png.jpg").tobytes() == picture.tobytes()
+
+
+def test_avif_whose_first_brand_is_the_general_one_is_read():
+    data = encode(make_picture(), "AVIF")
+    assert decode_picture(data[:8] + b"mif1" + data[12:]).tobytes() == decode_picture(data).tobytes()
 
 
 @pytest.mark.parametrize("size", [(20_000, 20_000), (12_000, 12_000), (7_072, 7_072)])

@@ -108,6 +108,9 @@ SURPLUS = {
     ),
     "numbered parts below a name": lambda state: wrap("feature_extractor.", number(without_head(state))),
     "counts of operations": lambda state: state | {"body.0.total_ops": torch.zeros(1), "total_params": torch.zeros(1)},
+    "a queue of earlier batches": lambda state: (
+        state | {"queue": torch.zeros(4, 9), "queue_ptr": torch.zeros(1).long()}
+    ),
     "a token for pretraining": lambda state: state | {"mask_token": torch.zeros(1, 4)},
     "another order of parts below a prefix": lambda state: (
         wrap(

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_pictures import encode, make_picture
+from PIL import Image
 
 from tlkit.images import load_images
 
@@ -97,6 +98,14 @@ def change(**columns):
         ),
         (lambda table: table, {"group": [1, 2]}, ValueError, "group: 2, expected 12, one per picture"),
         (lambda table: table, {"inside": "a"}, ValueError, "inside"),
+        (lambda table: table[::-1], {"group": pd.Series(range(12))}, ValueError, "group: a Series of another index"),
+        (lambda table: table[6:], {"fold": pd.Series([0, 1] * 3)}, ValueError, "fold: a Series of another index"),
+        (
+            lambda table: table.rename(columns={"path": "pictures/a.png"}),
+            {},
+            ValueError,
+            "begins with 'pictures/a.png'",
+        ),
     ],
 )
 def test_tables_that_could_be_misread_are_refused(table, make, arguments, error, message):
@@ -110,6 +119,7 @@ def test_tables_that_could_be_misread_are_refused(table, make, arguments, error,
         ("", "0 rows, expected a header"),
         ("image,label\na.png,cat,x\n", "row 0 of .* has 3 cells, expected 2"),
         ("image,label\na.png,0.5\nb.png,1\n", "row 0 is 0.5"),
+        ("a.png,cat\nb.png,dog\nc.png,cat\n", "begins with 'a.png', 'cat', expected the columns' names"),
     ],
 )
 def test_csv_files_that_could_be_misread_are_refused(tmp_path, text, message):
@@ -177,3 +187,38 @@ def test_columns_are_refused_for_folders(table, tmp_path):
     for argument in ("label", "fold", "group"):
         with pytest.raises(ValueError, match=f"{argument}: 'x', but a folder or zip has no columns"):
             load_images(tmp_path, inside="pictures", **{argument: "x"})
+
+
+def test_a_series_of_the_tables_own_index_is_taken(table):
+    table = table[::-1]
+    assert load_images(table, group=table.patient).groups.tolist() == table.patient.tolist()
+
+
+def test_the_usual_column_of_groups_is_found_in_any_case(table):
+    table = table.rename(columns={"patient": "Group"})
+    assert load_images(table).groups.tolist() == table.Group.tolist()
+
+
+def test_a_column_of_splits_that_is_not_read_is_told(table):
+    table = table.assign(Split=["train"] * 8 + ["test"] * 4, part=[0] * 8 + [1] * 4)
+    with pytest.warns(UserWarning, match="the table: the column 'Split' isn't read, so its parts are mixed"):
+        load_images(table)
+    assert load_images(table.rename(columns={"Split": "subset", "part": "x"}), label="subset").classes == [
+        "test",
+        "train",
+    ]
+
+
+def test_commas_between_quotes_are_no_delimiters(table, tmp_path):
+    lines = [f"{row.path};{row.label};1" for row in table.itertuples()]
+    (tmp_path / "all.csv").write_text("\n".join(['path;label;"age, sex, weight, height"', *lines]))
+    assert load_images(tmp_path / "all.csv").content_hash == load_images(table).content_hash
+
+
+def test_a_picture_closed_before_it_was_read_is_named(table):
+    closed = []
+    for path in table.path:
+        with Image.open(path) as picture:
+            closed.append((picture, "cat"))
+    with pytest.raises(ValueError, match=r"row 0 was closed before its pixels were read: call its load\(\) first"):
+        load_images(closed)

@@ -1,6 +1,8 @@
 """Drawings with transparent parts: the ground that they are put on."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -75,3 +77,15 @@ def test_large_pictures_are_put_on_the_ground_in_strips(monkeypatch):
     whole = decode_picture(encode(picture)).tobytes()
     monkeypatch.setattr("tlkit.images.rgb._STRIP_PIXELS", 280)
     assert decode_picture(encode(picture)).tobytes() == whole
+
+
+def test_gray_of_16_bits_hides_its_transparent_value():
+    values = np.tile(np.linspace(0, 65_535, 16).astype(np.uint16), (16, 1))
+    data = encode(Image.fromarray(values))
+    chunk = b"tRNS" + struct.pack(">H", values[0, 3])
+    chunk = struct.pack(">I", 2) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    place = data.index(b"IDAT") - 4
+    found = np.asarray(decode_picture(data[:place] + chunk + data[place:]))[:, :, 0]
+    expected = np.rint(values / 257).astype(np.uint8)
+    expected[:, 3] = 255  # on white
+    assert np.array_equal(found, expected)

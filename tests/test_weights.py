@@ -168,6 +168,8 @@ def test_what_is_no_state_dict_is_answered_with_how_to_save_one(content, tmp_pat
 def test_a_file_is_read_by_what_it_is_not_by_what_it_is_called(files, tmp_path):
     (tmp_path / "own.pth").write_bytes(files["safetensors"].read_bytes())
     assert same_bits(read_weights(tmp_path / "own.pth")[0], read_weights(files["safetensors"])[0])
+    torch.save(read_weights(files["safetensors"])[0], tmp_path / "own.safetensors")
+    assert same_bits(read_weights(tmp_path / "own.safetensors")[0], read_weights(files["safetensors"])[0])
 
 
 @pytest.mark.parametrize("key", ["state_dict", "model", "model_state_dict", "state_dict_ema", "weights"])

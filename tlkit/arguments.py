@@ -118,9 +118,19 @@ def check_finite(argument, values):
         raise ValueError(f"{argument}: some values are NaN or infinite; extract them again, or check the network")
 
 
+def read_array(argument, values):
+    """Return values as a plain array, also a tensor with gradients or of bfloat16; ValueError if some are masked."""
+    if np.ma.is_masked(values):  # an array would hold what lies below the mask
+        raise ValueError(f"{argument}: some entries are masked, expected values: fill them in, or leave these rows out")
+    if hasattr(values, "cpu"):
+        values = values.detach().cpu()
+        values = values.float() if str(values.dtype) == "torch.bfloat16" else values
+    return np.asarray(values)
+
+
 def read_labels(argument, labels):
     """Return labels as a plain array of int or str, also columns of pandas and lists of objects of one of the types."""
-    given = np.asarray(labels)
+    given = read_array(argument, labels)
     if given.dtype.kind not in "OT":
         return given
     wholes = (numbers.Integral, np.bool_)
@@ -157,7 +167,7 @@ def check_one_label(argument, images):
 
 def check_label_table(argument, labels, n_rows, n_labels):
     """Return labels as (n_rows, n_labels) int64 if all are 0 or 1."""
-    labels = np.asarray(labels)
+    labels = read_array(argument, labels)
     check_shape(argument, labels, (n_rows, n_labels), "one row per picture and one column per label")
     if labels.dtype.kind not in "biu" or not np.isin(labels, (0, 1)).all():
         raise ValueError(f"{argument}: of type {labels.dtype} from {labels.min()} to {labels.max()}, expected 0 and 1")
@@ -176,7 +186,7 @@ def relabel(labels, names, wanted):
 
 def check_probabilities(probabilities, argument="probabilities"):
     """Return probabilities as (n, n_classes) float64 if each row is at least 0 and sums to 1."""
-    given = np.asarray(probabilities)
+    given = read_array(argument, probabilities)
     if given.ndim != 2 or given.dtype.kind != "f":
         found = f"shape {given.shape} of type {given.dtype}, expected (n, n_classes) floats, one row per picture"
         raise TypeError(f"{argument}: {found}; were the arguments swapped?")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tlkit.arguments import check_finite, check_shape, read_labels
+from tlkit.arguments import check_finite, check_shape, read_array, read_labels
 from tlkit.features.features import Features
 
 
@@ -14,7 +14,7 @@ def check_features(features):
 
 def check_rows(argument, values, hint=""):
     """Return the features of one domain as float64 (n, d) with n at least 2 and d at least 1."""
-    values = np.asarray(values)
+    values = read_array(argument, values)
     if values.ndim != 2 or values.dtype.kind not in "fiu":
         found = f"shape {values.shape} of type {values.dtype}, expected (n, d) numbers, one row of features per picture"
         raise TypeError(f"{argument}: {found}; {hint}Features keep them in .values")

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from tlkit.arguments import check_class_indices, check_label_table, check_shape
+from tlkit.arguments import check_class_indices, check_label_table, check_shape, read_array
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -42,12 +42,13 @@ class Features:
 
     def __post_init__(self):
         for name in ("values", "names", "groups"):
-            object.__setattr__(self, name, np.asarray(getattr(self, name)))
+            object.__setattr__(self, name, read_array(name, getattr(self, name)))
         if self.values.dtype.kind != "f":
             raise TypeError(f"values: of type {self.values.dtype}, expected floats, as a network gives them")
-        if self.values.ndim not in (2, 4) or len(self.values) != len(self.labels):
+        shape, n_labels = self.values.shape, (*np.shape(self.labels), "no")[0]
+        if len(shape) not in (2, 4) or 0 in shape[1:] or shape[0] != n_labels:
             raise ValueError(
-                f"values: shape {self.values.shape} with {len(self.labels)} labels, expected (n_samples, n_features) "
+                f"values: shape {shape} with {n_labels} labels, expected (n_samples, n_features) "
                 "or maps (n_samples, n_features, height, width), and one label per sample"
             )
         for name in ("names", "groups"):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from tlkit.arguments import check_count
 from tlkit.cpu.threads import make_lock
 from tlkit.images.formats import PictureError
 from tlkit.images.inputs import hold_pixels
@@ -74,7 +75,7 @@ class PictureItem:
 
 def read_tensor(name, picture):
     """Return a tensor (channels, height, width), uint8 or from 0 to 1, as an array; other pictures as they are."""
-    if not hasattr(picture, "detach"):
+    if not hasattr(picture, "cpu"):
         return picture
     values = picture.detach().cpu().numpy()
     if values.ndim == 3 and (values.shape[0] in (1, 3, 4) or values.shape[0] < min(values.shape[1:])):
@@ -99,7 +100,8 @@ def open_dataset(dataset):
         raise TypeError(f"source: {kind!r} is no bundled set's name, folder, zip, table, list or dataset: {advice}")
     indices = list(range(len(dataset)))
     while hasattr(dataset, "dataset") and hasattr(dataset, "indices"):
-        inner = [int(index) for index in dataset.indices]
+        n = len(dataset.dataset)
+        inner = [check_count("source: an index of a Subset", index, -n, n - 1) for index in dataset.indices]
         dataset, indices = dataset.dataset, [inner[index] for index in indices]
     if not indices:
         raise ValueError(f"source: an empty {kind}, expected (picture, label) items")
@@ -110,8 +112,11 @@ def read_pairs(dataset, indices):
     """Return (pictures, labels, classes or None) of a dataset of (picture, label)."""
     transformed = getattr(dataset, "target_transform", None) is not None
     classes = None if transformed else find_classes(dataset)
+    # A dataset of the user's may shuffle or correct what such attributes list.
+    module = getattr(type(dataset).__getitem__, "__module__", None) or ""
+    is_listed = not transformed and module.startswith("torchvision.datasets.")
     samples = getattr(dataset, "samples", None) or getattr(dataset, "imgs", None)
-    if not transformed and _are_files(dataset, samples):
+    if is_listed and _are_files(dataset, samples):
         if getattr(dataset, "transform", None) is not None:
             warn("source: the dataset's transform isn't applied to the files, since each network prepares pictures")
         return [samples[index][0] for index in indices], [samples[index][1] for index in indices], classes
@@ -122,10 +127,10 @@ def read_pairs(dataset, indices):
     items = Items(dataset, 0)
     pictures = [PictureItem(items, index) for index in indices]
     targets = getattr(dataset, "targets", None)
-    if not transformed and targets is not None and len(targets) == len(dataset):
+    if is_listed and targets is not None and len(targets) == len(dataset):
         ends = (indices[0], indices[-1])
         # Some datasets use this name for something else.
-        if all(_is_equal(_read_pair(dataset, index)[1], targets[index]) for index in ends):
+        if all(np.array_equal(_read_pair(dataset, index)[1], targets[index]) for index in ends):
             return pictures, [targets[index] for index in indices], classes
     return pictures, [_read_pair(dataset, index)[1] for index in indices], classes
 
@@ -140,7 +145,10 @@ def find_classes(dataset):
                 f"{next(names for names in named if names != named[0])}: load each part, and add up the sets"
             )
         return named[0]
-    classes = getattr(dataset, "classes", None)
+    classes = getattr(dataset, "classes", getattr(dataset, "class_to_idx", None))
+    if isinstance(classes, Mapping):  # from numbers to names, or the other way round
+        numbered = sorted(pair[::-1] if isinstance(pair[0], str) else pair for pair in classes.items())
+        classes = [name for _, name in numbered] if [n for n, _ in numbered] == list(range(len(numbered))) else None
     if classes is None or isinstance(classes, str) or not hasattr(classes, "__iter__"):
         return None
     # ImageNet's names are tuples of synonyms.
@@ -164,11 +172,3 @@ def _read_pair(dataset, index):
             f"{f' of {len(item)}' if hasattr(item, '__len__') else ''}, expected (picture, label) or a dict of columns"
         )
     return item
-
-
-def _is_equal(label, target):
-    """Return whether two labels are equal; arrays and other things that aren't labels are not."""
-    try:
-        return bool(label == target)
-    except (TypeError, ValueError, RuntimeError):
-        return False

@@ -16,10 +16,13 @@ from tlkit.images.formats import PictureError
 from tlkit.images.rgb import convert_to_rgb
 from tlkit.names import make_printable
 
+_SYSTEM_FILES = {"thumbs.db", "desktop.ini", "__macosx", "__pycache__", "@eadir", "#recycle", "$recycle.bin"}
+_SYSTEM_FILES |= {"system volume information", "lost+found"}
+
 
 def is_ignored(name):
     """Return whether a file or folder is hidden, or made by an operating system."""
-    return name.startswith(".") or name.casefold() in ("thumbs.db", "desktop.ini", "__macosx", "@eadir")
+    return name.startswith(".") or name.casefold() in _SYSTEM_FILES
 
 
 def is_run(folder):

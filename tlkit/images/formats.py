@@ -13,7 +13,7 @@ _SIGNATURES = {
     "GIF": rb"GIF8[79]a",
     "BMP": rb"BM.{4}\0{4}",
     "TIFF": rb"II[*+]\0|MM\0[*+]",
-    "AVIF": rb"....ftypavi[fs]",
+    "AVIF": rb"....ftyp(avi[fs]|(mif1|msf1).{4,28}avi[fs])",
     "PPM": rb"P[1-6]\s",
 }
 

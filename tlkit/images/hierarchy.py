@@ -16,25 +16,31 @@ _DOMAINS = frozenset(
     {"amazon", "dslr", "webcam", "caltech", "art", "painting", "cartoon", "photo", "sketch", "clipart", "product"}
     | {"real", "world", "infograph", "quickdraw", "synthetic", "source", "target", "domain"}
 )
+_MASKS = {"image", "images", "img", "imgs", "label", "labels", "annotation", "annotations", "mask", "masks", "gt"}
+_MASKS |= {"ground", "truth", "groundtruth", "segmentation", "depth"}
 _WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+")
 _N_SHOWN = 5
 
 
 def check_hierarchy(tree, by_class):
     """Raise ValueError if the folders at the top look like splits, domains or copies; warn if they only may."""
-    place = f"source: {tree.location} has the folders {_list(by_class)} at its top, expected classes; "
+    place = f"source: {tree.location} has the folders {list_some(by_class)} at its top, expected classes; "
     meant = 'if they are the classes, pass inside="."'
-    inner = {top: _find_inner(paths) for top, paths in by_class.items()}
+    inner = {top: find_inner(paths) for top, paths in by_class.items()}
     splits = [top for top in sorted(by_class) if _is_named(top, _SPLITS)]
     shared = _find_shared([names for _, names in inner.values()])
-    if len(splits) == len(by_class) or (len(splits) > 1 and _find_shared([inner[top][1] for top in splits], n_least=1)):
+    plain = {top for top in splits if _is_named(top, _SPLITS, all)}
+    has_shared = len(splits) > 1 and _find_shared([inner[top][1] for top in splits], n_least=1)
+    if len(splits) == len(by_class) or has_shared or (len(plain) > 1 and any(inner[top][1] for top in plain)):
         calls = [tree.format_call(inner[top][0]) for top in splits if inner[top][1]]
         advice = f"take {' and '.join(calls)}, one at a time; compare takes an official test set as its `test`"
         advice, none = (advice, "") if calls else ("give a list of (file, label)", " and hold no class folders")
         raise ValueError(f"{place}they look like splits{none}: {advice}; {meant}")
+    if all(_is_named(top, _MASKS, all) for top in by_class):
+        raise ValueError(f"{place}they look like pictures and their masks: give a list of (file, label); {meant}")
     for top, (folder, names) in inner.items():
         if len(copies := names & by_class.keys()) > 1 and 2 * len(copies) >= len(by_class) - 1:
-            again = f"{top} holds {_list(copies)} once more, as if an archive was unpacked twice"
+            again = f"{top} holds {list_some(copies)} once more, as if an archive was unpacked twice"
             raise ValueError(f"{place}{again}: take {tree.format_call(folder)}, or remove one copy; {meant}")
     if not shared:
         return
@@ -42,13 +48,13 @@ def check_hierarchy(tree, by_class):
     listed = " + ".join(calls[:3]) + (" + …" if len(calls) > 3 else "")
     if len(shared) > len(by_class) or all(_is_named(top, _DOMAINS) for top in by_class):
         raise ValueError(
-            f"{place}all hold the same folders ({_list(shared)}), so they look like domains: take {listed}; {meant}"
+            f"{place}all hold the same folders ({list_some(shared)}), so they look like domains: take {listed}; {meant}"
         )
-    found = f"{tree.location}: the classes {_list(by_class)} hold the same folders ({_list(shared)})"
+    found = f"{tree.location}: the classes {list_some(by_class)} hold the same folders ({list_some(shared)})"
     warn(f"{found}, whose {tree.medium.noun}s are read together; if these are the classes, take {listed}")
 
 
-def _find_inner(paths):
+def find_inner(paths):
     """Return a folder (path) below which the pictures of a top folder are sorted, and the names of its folders."""
     n_parts = 1
     while len(names := {path.parts[n_parts] for path in paths if len(path.parts) > n_parts + 1}) == 1:
@@ -68,13 +74,14 @@ def _find_shared(groups, n_least=2):
     return shared if len(shared) >= n_least and sum(alike) / len(alike) > 0.7 else set()
 
 
-def _is_named(folder, words):
-    """Return whether a word of a folder's name, such as "seg" and "train" of "seg_train", is among some words."""
+def _is_named(folder, words, which=any):
+    """Return whether any (or all) words of a name, such as "seg" and "train" of "seg_train", are among some words."""
     if any(word in folder for word in words if not word.isascii()):  # Chinese has no spaces between words
         return True
-    return any(word.casefold() in words for word in _WORD.findall(folder))
+    found = _WORD.findall(folder)
+    return bool(found) and which(word.casefold() in words for word in found)
 
 
-def _list(names):
+def list_some(names):
     """Return the first names of a collection as text."""
     return ", ".join(sorted(names)[:_N_SHOWN]) + (" …" if len(names) > _N_SHOWN else "")

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from tlkit.arguments import read_array
 from tlkit.images.files import PictureFile, PicturePixels, is_ignored, is_run
 from tlkit.images.formats import NAMED
 from tlkit.images.imageset import ImageSet
@@ -74,10 +75,13 @@ def make_entry(argument, index, item):
 def hold_pixels(name, picture, location):
     """Return a PIL picture or an array (height, width, 3) of uint8 as `PicturePixels`; errors begin with `name`."""
     if isinstance(picture, Image.Image):
+        if getattr(picture, "tile", None) and picture.fp is None:
+            raise ValueError(f"{name} was closed before its pixels were read: call its load() first, or give its path")
         return PicturePixels(picture, location)
     if not isinstance(picture, np.ndarray):
         kinds = "a path, a PIL picture, an array (height, width, 3) of uint8, or a (picture, label)"
         raise TypeError(f"{name} is a {type(picture).__name__}, expected {kinds}")
+    picture = read_array(name, picture)
     if picture.dtype != np.uint8:
         advice = "; bring it to 0 to 255 and use .astype(np.uint8)" if picture.dtype.kind in "fiu" else ""
         raise TypeError(f"{name} is an array of {picture.dtype}, expected uint8{advice}")

@@ -8,7 +8,7 @@ import unicodedata
 from pathlib import PurePosixPath
 
 from tlkit.images.encodings import decode_names
-from tlkit.images.hierarchy import check_hierarchy
+from tlkit.images.hierarchy import check_hierarchy, find_inner, list_some
 from tlkit.images.label_file import NAME, read_edits
 from tlkit.images.media import PICTURES, Medium
 from tlkit.names import make_printable
@@ -114,11 +114,9 @@ def _check_class_folders(tree, pictures, by_class):
         )
     if len(by_class) == 1:
         (only,) = by_class
-        inner = sorted({path.parts[1] for path in by_class[only] if len(path.parts) > 2})
-        if len(inner) > 1:
-            call = tree.format_call(PurePosixPath(only))
-            listed = ", ".join(inner[:5]) + (" …" if len(inner) > 5 else "")
-            advice = f"that folder holds {listed}: did you mean {call}?"
+        folder, inner = find_inner([path for path in by_class[only] if path.parts[0] == only] or [PurePosixPath(only)])
+        if inner:
+            advice = f"{folder} holds {list_some(inner)}: did you mean {tree.format_call(folder)}?"
         else:
             advice = f"with one class every answer is right: add a folder for each other class; {unlabelled}"
         raise ValueError(f"{source} has one class, {only!r}, expected two or more; {advice}")

@@ -97,7 +97,11 @@ def rescale_colours(picture, twin, location):
 def convert_to_rgb(picture, location):
     """Return a PIL picture of any mode in mode "RGB", with transparent parts on white, or on black if that is seen."""
     if picture.mode == "F" or picture.mode.startswith("I"):
-        return rescale_gray(picture, location)
+        gray, hidden = rescale_gray(picture, location), picture.info.get("transparency")
+        if not isinstance(hidden, int):
+            return gray
+        gray.putalpha(Image.fromarray(np.uint8(255) * (np.asarray(picture) != hidden)))
+        return flatten(gray)
     if picture.has_transparency_data or picture.mode == "La":
         return flatten(picture)
     return picture if picture.mode == "RGB" else picture.convert("RGB")

@@ -22,9 +22,11 @@ from tlkit.images.label_file import parse_edits
 from tlkit.images.media import PICTURES, Medium
 from tlkit.images.splits import N_FOLDS, find_straddling, is_missing
 from tlkit.names import number_repeats
+from tlkit.notices import warn
 
 # Usual names of columns, in lower case.
 _LABELS = {"label", "labels", "class", "class_name", "target", "category"}
+_SPLITS = {"split", "subset", "partition"}
 
 
 class Columns(typing.NamedTuple):
@@ -53,6 +55,11 @@ def read_columns(source, wanted, medium=PICTURES):
         location, folder = str(source), os.path.dirname(os.path.abspath(source))
         return _choose(location, *_read_csv(source, medium), wanted, medium, folder=folder)
     if hasattr(source, "columns") and hasattr(source, "__getitem__"):
+        for argument, given in wanted.items():  # by their place the entries would be those of other rows
+            if hasattr(given, "iloc") and not given.index.equals(source.index):
+                raise ValueError(
+                    f"{argument}: a Series of another index than the table's, expected the name of a column"
+                )
         return _choose("the table", list(source.columns), lambda name: list(source[name]), wanted, medium)
     if hasattr(source, "__next__") or isinstance(source, zip | map):
         source = list(source)
@@ -127,6 +134,8 @@ def _select(argument, values, rows, kept, noun):
 
 def _choose(location, names, read, wanted, medium, dataset=None, folder=""):
     """Return the `Columns` of a table with named columns; `read(name)` returns one."""
+    if medium == PICTURES and any(map(_is_picture, names)):
+        raise ValueError(f"source: {location} begins with {', '.join(map(repr, names))}, expected the columns' names")
     # Pictures are in the only column with a usual name, or whose first entry is a picture.
     found = [name for name in names if str(name).casefold() in medium.columns]
     if not found and medium == PICTURES:
@@ -146,12 +155,15 @@ def _choose(location, names, read, wanted, medium, dataset=None, folder=""):
     columns = {}
     for argument in ("group", "domain", "fold"):
         given = wanted[argument]
-        if argument == "group" and given is None and "group" in names:
-            given = "group"
+        if argument == "group" and given is None:
+            given = next((name for name in names if str(name).casefold() == "group"), None)
         is_column = isinstance(given, str | int) or argument == "domain"
         columns[f"{argument}s"] = (
             read(_find_column(argument, location, names, given, ())) if is_column and given is not None else given
         )
+    used = {given for given in wanted.values() if isinstance(given, str)}
+    if splits := [name for name in names if str(name).casefold() in _SPLITS and name not in used]:
+        warn(f"{location}: the column {splits[0]!r} isn't read, so its parts are mixed: load the rows of one part")
     features = getattr(dataset, "features", None)
     classes = getattr(features[label], "names", None) if isinstance(features, Mapping) and label in features else None
     if dataset is None or isinstance(dataset, list | tuple) or medium.make_item:
@@ -208,7 +220,7 @@ def _read_csv(path, medium):
     except UnicodeDecodeError as error:
         raise ValueError(f"source: {path} is not encoded as UTF-8 ({error}): save it so") from error
     header = io.StringIO(text, newline=None).readline()
-    delimiter = max(",;\t", key=header.count)
+    delimiter = max(",;\t", key=re.sub('"[^"]*"', "", header).count)
     try:  # a cell may hold line breaks
         lines = [line for line in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if line]
     except csv.Error as error:

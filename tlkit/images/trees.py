@@ -44,7 +44,7 @@ def list_folder(folder):
 def find_inner(folder, inside):
     """Return the folder at `inside` (str with "/", or None) within a folder; FileNotFoundError suggests near names."""
     for name in PurePosixPath(inside or "").parts:
-        if name == ".." or not (folder / name).is_dir():
+        if name in ("/", "..") or not (folder / name).is_dir():
             known = sorted(entry.name for entry in _scan(folder) if entry.is_dir())
             raise FileNotFoundError(f"inside: {make_printable(folder)} has no folder {name!r}; {suggest(name, known)}")
         folder = folder / name

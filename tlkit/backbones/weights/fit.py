@@ -33,7 +33,7 @@ _OLD_NAMES = (
 _OPTIONAL = "num_batches_tracked"
 
 # Surplus tensors with these last names don't change the output of a layer.
-_UNUSED = (_OPTIONAL, "total_ops", "total_params", "relative_position_index", "attn_mask", "mask_token")
+_UNUSED = (_OPTIONAL, "total_ops", "total_params", "relative_position_index", "attn_mask", "mask_token", "queue")
 
 # torch.compile, and torch's sharding and checkpointing, insert these in the middle of names too.
 _WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")

@@ -31,7 +31,7 @@ def read_weights(path, entry=None):
         raise WeightsError(f"{path} is {impostor}, not weights: the download went wrong, fetch the file itself")
     check_sha256(path, status, sha256, entry)
     # A suffix may be wrong; only a safetensors file begins with the length of a header in braces.
-    is_safetensors = Path(path).suffix == ".safetensors" or content[8:9] == b"{"
+    is_safetensors = content[8:9] == b"{" or (Path(path).suffix == ".safetensors" and content[:2] != b"PK")
     tensors = _read_safetensors(content, path) if is_safetensors else _read_pickled(content, path)
     record_sha256(path, status, sha256, entry)
     return tensors, sha256
