@@ -60,6 +60,12 @@ def test_messages_name_the_option_of_each_argument(running, path, parameter):
     assert translate(f"the {name} of other: take other=3") == f"the {name} of other: take other=3"
 
 
+def test_commands_send_owners_of_networks_to_python(running):
+    running(("export",))
+    message = "backbone: None, expected your own 'Net': a Backbone, its ONNX file, or …, as in backbone='a:b'"
+    assert translate(message) == "RUN: of your own 'Net', whose code only tl.load_run(…, backbone=…) runs"
+
+
 def test_one_thing_has_one_name():
     spelled, helps = {}, {}
     for _, parameter in PARAMETERS:

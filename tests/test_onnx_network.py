@@ -53,6 +53,21 @@ def compute_features(batch):
     return maps.mean((2, 3))
 
 
+@pytest.mark.parametrize("content", [b"", b"junk"])
+def test_other_files_are_named(tmp_path, content):
+    (tmp_path / "bad.onnx").write_bytes(content)
+    with pytest.raises(ValueError, match=r"name: .*bad\.onnx can't be read as ONNX .*: export or download it again"):
+        tl.load_backbone(tmp_path / "bad.onnx", recipe=RECIPE)
+
+
+def test_a_network_of_several_inputs_is_named(path):
+    model = onnx.load(path)
+    model.graph.input.append(helper.make_tensor_value_info("mask", 1, (1, 4)))
+    onnx.save(model, path)
+    with pytest.raises(ValueError, match=r"name: tiny\.onnx has 2 inputs \(x, mask\), expected one"):
+        tl.load_backbone(path, recipe=RECIPE)
+
+
 @pytest.mark.parametrize("is_frozen", [False, True])
 def test_a_file_gives_the_features_at_its_cut(path, is_frozen, monkeypatch, tmp_path):
     images, batch = tl.load_images("styles", domain="photo").few(1), torch.randn(3, 3, 16, 16)

@@ -97,6 +97,17 @@ def test_classes_are_spelled_as_their_labels_will_be(desk, monkeypatch):
     assert labeler.classes == ["cup", "two\\nlines", "7"] and labeler.marks[:4] == [0, 1, 2, -1]
 
 
+def test_a_folder_that_is_moved_away_gets_no_labels_and_none_are_lost(desk, monkeypatch):
+    browser = Browser(PictureLabeler(desk), monkeypatch)
+    browser.label([0], "cup")
+    desk.rename(desk.with_name("moved"))
+    browser.label([1], "pen")
+    assert "desk is gone, so nothing is kept: put it back" in str(browser.widget.error) and not desk.exists()
+    desk.with_name("moved").rename(desk)
+    browser.label([1], "pen")
+    assert [entry.label for entry in LabelFile(desk).entries.values()] == ["cup", "pen"] and not browser.widget.error
+
+
 def test_two_labelers_on_a_folder_keep_what_the_other_one_edited(desk, monkeypatch):
     first, second = (Browser(PictureLabeler(desk), monkeypatch) for _ in range(2))
     first.label([0], "cup")

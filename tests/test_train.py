@@ -13,6 +13,7 @@ import pytest
 from made_command import call_command
 from made_pictures import list_files, make_picture, write_classes
 from PIL import Image
+from torch import nn
 
 import tlkit as tl
 from tlkit import notices
@@ -171,6 +172,12 @@ def test_the_same_call_loads_the_run_and_another_is_refused(whole, images, backb
     with pytest.raises(ValueError, match=r"folder: .* has another run, of other pictures or settings: name another"):
         train(images, whole, backbone, seed=SEED + 1)
     assert list_files(whole.parent) == before
+
+
+def test_the_same_call_loads_a_run_of_an_own_network(images, tmp_path):
+    own = tl.Backbone.from_module(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), recipe=tl.backbones.make_recipe(16))
+    first = train(images, tmp_path / "run", own)
+    assert np.array_equal(train(images, tmp_path / "run", own).predict(images), first.predict(images))
 
 
 def test_a_folder_with_other_files_is_refused(images, backbone, tmp_path):

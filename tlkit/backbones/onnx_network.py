@@ -70,18 +70,22 @@ def load_onnx(path, cut, recipe, name=None):
     path = Path(path).expanduser()
     if recipe is None:
         raise ValueError("recipe: None, but an ONNX file doesn't state its preprocessing: give make_recipe(…)")
-    model = onnx.shape_inference.infer_shapes(onnx.load(path))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    try:
+        model = onnx.shape_inference.infer_shapes(onnx.load(path))
+        cut = model.graph.output[0].name if cut is None else cut
+    except Exception as error:  # of protobuf
+        raise ValueError(f"name: {path} can't be read as ONNX ({error}): export or download it again") from error
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [value.name for value in model.graph.input if value.name not in weights]
+    if len(inputs) != 1:
+        raise ValueError(f"name: {path.name} has {len(inputs)} inputs ({', '.join(inputs)}), expected one")
     values = {value.name: value for value in (*model.graph.value_info, *model.graph.output)}
     tensors = [output for node in model.graph.node for output in node.output if output in values]
-    ranks = {name: len(values[name].type.tensor_type.shape.dim) for name in tensors}
-    known = [name for name in tensors if ranks[name] in _N_RANKS]
-    cut = model.graph.output[0].name if cut is None else cut
-    if cut not in tensors or len(inputs) != 1:
+    known = [name for name in tensors if len(values[name].type.tensor_type.shape.dim) in _N_RANKS]
+    if cut not in tensors:
         last = ", ".join(map(repr, known[:-9:-1]))
-        found = f"{cut!r} is no tensor of {path.name} behind its one input, {', '.join(inputs)}; the last are {last}"
-        raise ValueError(f"cut: {found}; {suggest(cut, known)}")
+        raise ValueError(f"cut: {cut!r} is no tensor of {path.name} at all; the last are {last}; {suggest(cut, known)}")
     part = onnx.utils.Extractor(model).extract_model(inputs, [cut])
     frozen = OnnxNetwork(part.SerializeToString())
     batch = draw_inputs(recipe, 2)
@@ -102,7 +106,6 @@ def load_onnx(path, cut, recipe, name=None):
         warn(f"name: {path.name} is computed by onnxruntime and stays frozen, since {reason}")
     with hide_warnings("module: " if network is frozen else None):
         backbone = make_backbone(network, recipe, name=name or path.stem, classifier=None)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     backbone.provenance |= {"source": "an ONNX file of the user's", "file": str(path), "sha256": digest}
     backbone.made |= {"factory": path.name, "cut": cut, "frozen": network is frozen}
     return backbone

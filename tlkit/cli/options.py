@@ -31,6 +31,7 @@ _ADVICE = (
     (r"load_images itself", "the command itself"),
     (r"(?<=\)) \+ (?=load_images\(|…)", " or "),
     (r"use domain, or", "write"),
+    (r"^backbone: None, expected (your own '.*?'): .*", r"RUN: of \1, whose code only tl.load_run(…, backbone=…) runs"),
     (r", nor None", ""),
     (r"take pooled=True", "leave out --maps"),
     (r"take weights=None, or a file", "give --weights a file"),
@@ -45,9 +46,8 @@ class Command(TyperCommand):
     running = None
 
     def invoke(self, context):
-        """Run the command."""
+        """Run the command, also if a shell leaves the tilde of --output=~/new as it is."""
         Command.running = self
-        # A shell leaves --output=~/new as it is.
         context.params |= {k: path.expanduser() for k, path in context.params.items() if isinstance(path, Path)}
         return super().invoke(context)
 

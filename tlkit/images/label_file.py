@@ -109,6 +109,8 @@ class LabelFile:
     @contextlib.contextmanager
     def _open(self):
         """Hold the lock of the file, which is made if it is missing, with all that others have appended."""
+        if not self.path.parent.is_dir():  # else it would be made anew, without the earlier labels
+            raise FileNotFoundError(f"labels: the folder {self.path.parent} is gone, so nothing is kept: put it back")
         with self._mutex, locked(self.path.with_name(f".{NAME}.lock"), _PATIENCE_S):
             if not self.path.exists():
                 with written_whole(self.path) as temporary:

@@ -81,8 +81,7 @@ class PictureCleaner(PictureLabeler):
         known = {name: place for place, name in enumerate(self.classes)}
 
         def add(place, score, reason, suggested="", twin=-1):
-            reason = float(score), reason, known.get(suggested, -1), int(twin)
-            found.setdefault(int(rows[place]), []).append(reason)
+            found.setdefault(int(rows[place]), []).append((float(score), reason, known.get(suggested, -1), int(twin)))
 
         probabilities = self._run.predict(images)
         predicted = np.array(self._run.classes)[probabilities.argmax(axis=1)]
@@ -106,10 +105,8 @@ class PictureCleaner(PictureLabeler):
             self.order = sorted(found, key=lambda index: (-len(found[index]), -max(found[index])[0], index))
             suggested = {index: place for index, reasons in found.items() for _, _, place, _ in reasons if place >= 0}
             self.suggested = [suggested.get(index, -1) for index in range(len(self.names))]
-            self.notes = {
-                index: [" ".join(reason for _, reason, _, _ in reasons), max(twin for *_, twin in reasons)]
-                for index, reasons in found.items()
-            }
+            words = {index: " ".join(reason for _, reason, _, _ in reasons) for index, reasons in found.items()}
+            self.notes = {index: [words[index], max(twin for *_, twin in found[index])] for index in found}
             self.progress = f"{len(found)} suspects among {len(rows)} pictures.{trouble}"
         self._show()
 

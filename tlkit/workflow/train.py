@@ -97,7 +97,7 @@ def train(
     facts = [images.content_hash, test.content_hash, seed, *(each.backbone.fingerprint() for each in candidates)]
     identity = hash_facts(facts)
     if _holds_run(folder, identity):
-        return load_run(folder)
+        return load_run(folder, backbone=backbone if getattr(backbone, "made", None) else None)
     unfinished = folder.with_name(f".{folder.name}.{identity[:8]}.unfinished")
     n_folds, n_inner = count_inner_folds(images)
     share_seen = 1 + (n_inner * (1 - 1 / n_folds) if n_inner else 0)
