@@ -15,7 +15,7 @@ from tlkit.notices import warn
 from tlkit.storage import written_whole
 
 CARD = "README.md"
-END = "<!-- no edit since"  # of the text of a card
+END = "<!-- SHA-256 of all above, by which edits are found:"
 # Licences as the Hub spells them; others are "other" with a name.
 _HUB_LICENCES = {"apache-2.0", "bsd-2-clause", "bsd-3-clause", "cc-by-4.0", "cc-by-nc-4.0", "cc-by-sa-4.0", "cc0-1.0"}
 _HUB_LICENCES |= {"gpl-3.0", "mit", "unknown"}
@@ -44,7 +44,7 @@ def is_edited(path):
 
 def _sign(text):
     """Return the text of a card with its hash, by which edits are found."""
-    return f"{text}{END} hash: {hashlib.sha256(text.encode()).hexdigest()} -->\n"
+    return f"{text}{END} {hashlib.sha256(text.encode()).hexdigest()} -->\n"
 
 
 def _describe(run):
