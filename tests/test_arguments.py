@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from made_pictures import make_picture
 
 import tlkit as tl
 from tlkit.arguments import (
@@ -158,6 +159,9 @@ MASKED = np.ma.array([[0.5, 0.5], [9.0, 1.0]], mask=[[False, False], [True, True
         lambda: tl.selection.score_logme(MASKED, [0, 1]),
         lambda: tl.selection.score_logme([[0.5, 0.5], [0.9, 0.1]], np.ma.array([0, 1], mask=[False, True])),
         lambda: tl.adaptation.distance_mmd(MASKED, [[0.5, 0.5], [0.9, 0.1]]),
+        lambda: tl.adaptation.correct_priors(MASKED, [0.5, 0.5], [0.9, 0.1]),
+        lambda: tl.inspection.cka(np.ma.array(np.eye(5), mask=np.eye(5)), np.eye(5)),
+        lambda: tl.fit_head(make_features([[0.5, 0.5], [0.9, 0.1]], [0, 1])).predict(MASKED),
         lambda: make_features(MASKED, [0, 1]),
         lambda: make_features([[0.5, 0.5], [0.9, 0.1]], np.ma.array([0, 1], mask=[False, True])),
         lambda: tl.load_images([(np.ma.array(np.zeros((9, 9), np.uint8), mask=np.eye(9)), name) for name in "ab"]),
@@ -192,3 +196,20 @@ def test_arrays_whose_mask_is_empty_and_tensors_of_any_kind_are_values():
 def test_features_of_other_shapes_are_refused(values, labels, message):
     with pytest.raises(ValueError, match=f"values: {message}, expected .n_samples, n_features"):
         make_features(values, labels)
+
+
+def test_a_head_predicts_features_as_it_does_their_values_and_masks_of_several_labels_are_refused():
+    features = make_features([[0.5, 0.5], [0.9, 0.1]], [0, 1])
+    head = tl.fit_head(features)
+    assert np.array_equal(head.predict(features), head.predict(features.values))
+    table = pd.DataFrame(features.values)
+    assert np.array_equal(head.predict(table), head.predict(features.values))
+    rows = [{"image": make_picture(row), "a": row, "b": 1 - row} for row in range(2)]
+    images = tl.load_images(rows, label=["a", "b"])
+    with pytest.raises(ValueError, match="some entries are masked"):
+        tl.evaluation.evaluate_probabilities(MASKED, images)
+
+
+def test_a_rejection_of_an_array_is_refused():
+    with pytest.raises(TypeError, match="features: a ndarray, expected Features"):
+        tl.evaluation.fit_rejection(np.ones((4, 2)))

@@ -123,8 +123,7 @@ def read_array(argument, values):
     if np.ma.is_masked(values):  # an array would hold what lies below the mask
         raise ValueError(f"{argument}: some entries are masked, expected values: fill them in, or leave these rows out")
     if hasattr(values, "cpu"):
-        values = values.detach().cpu()
-        values = values.float() if str(values.dtype) == "torch.bfloat16" else values
+        values = (values.float() if str(values.dtype) == "torch.bfloat16" else values).detach().cpu()
     return np.asarray(values)
 
 

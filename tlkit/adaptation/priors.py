@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tlkit.arguments import check_class_indices, check_known, check_probabilities
+from tlkit.arguments import check_class_indices, check_known, check_probabilities, read_array
 
 METHODS = ("em", "confusion")
 _N_STEPS = 1000
@@ -89,6 +89,6 @@ def correct_priors(probabilities: ArrayLike, source_priors: ArrayLike, target_pr
     """
     source_priors, target_priors = np.asarray(source_priors, float), np.asarray(target_priors, float)
     ratios = np.divide(target_priors, source_priors, out=np.ones_like(source_priors), where=source_priors > 0)
-    corrected = np.asarray(probabilities) * ratios
+    corrected = read_array("probabilities", probabilities) * ratios
     total = corrected.sum(axis=1, keepdims=True)
     return np.where(total > 0, corrected / np.where(total > 0, total, 1.0), probabilities)

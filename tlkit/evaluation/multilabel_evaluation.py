@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from tlkit.arguments import check_finite
+from tlkit.arguments import check_finite, read_array
 
 _N_BLOCKS = 50  # at most; groups are put together at random if there are more
 
@@ -71,7 +71,7 @@ class MultiLabelEvaluation:
 
 def evaluate_labels(probabilities, images):
     """Return the `MultiLabelEvaluation` of probabilities (n, n_labels) for pictures with several labels."""
-    probabilities = np.asarray(probabilities, dtype=np.float64)
+    probabilities = read_array("probabilities", probabilities).astype(np.float64, copy=False)
     check_finite("probabilities", probabilities)
     if probabilities.min() < 0 or probabilities.max() > 1:
         raise ValueError(f"probabilities: {probabilities.min()} to {probabilities.max()}, expected 0 to 1")

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from tlkit.arguments import check_number, check_one_label
+from tlkit.features.arrays import check_features
 from tlkit.features.features import Features
 from tlkit.heads.numerics import normalise
 from tlkit.images.splits import assign_folds
@@ -134,6 +135,7 @@ def fit_rejection(features: Features, share: float = 0.05, learned: Features | N
     >>> [row["class"] for row in rejection.left_out]
     ['bird', 'bug', 'tool']
     """
+    check_features(features)
     check_one_label("features", features)
     share, labels, groups = check_share("share", share), features.labels, features.groups
     source = features if learned is None else learned

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tlkit.arguments import check_finite
+from tlkit.arguments import check_finite, read_array
 from tlkit.heads.numerics import pool, softmax
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Head:
 
         Parameters
         ----------
-        values : array-like
+        values : array-like or Features
             (n, n_features), or maps (n, n_features, height, width), of which all but a convolutional head take means.
 
         Returns
@@ -63,7 +63,7 @@ class Head:
         numpy.ndarray
             Float64 probabilities of shape (n, n_classes).
         """
-        values = self._check(np.asarray(values, dtype=np.float32))
+        values = self._check(read_array("values", getattr(values, "values", values)).astype(np.float32, copy=False))
         probabilities = np.zeros((len(values), len(self.classes)))
         for start in range(0, len(values), N_ROWS_AT_ONCE):
             rows = slice(start, start + N_ROWS_AT_ONCE)

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 import tlkit as tl
-from tlkit.arguments import check_count, check_finite
+from tlkit.arguments import check_count, check_finite, read_array
 from tlkit.cpu.threads import default_states
 from tlkit.evaluation.intervals import percentile_interval
 from tlkit.features.frozen_network import find_spatial_axes
@@ -78,7 +78,7 @@ def _center_both(a, b, debiased):
     """Return two centred kernels, (n, n) each and of norm 1, whose inner product is the alignment."""
     kernels = []
     for name, values in (("a", a), ("b", b)):
-        values = np.asarray(values, dtype=np.float64)
+        values = read_array(name, values).astype(np.float64, copy=False)
         if values.ndim != 2 or len(values) < 4:
             raise ValueError(f"{name}: shape {values.shape}, expected (n, n_features) with at least four pictures")
         check_finite(name, values)
