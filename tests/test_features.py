@@ -108,7 +108,7 @@ def test_both_engines_agree_with_torch_and_do_not_care_for_order_or_company(name
 @pytest.mark.parametrize(
     ("name", "side"),
     [
-        ("efficientnet_lite0", 64),
+        pytest.param("efficientnet_lite0", 64, marks=pytest.mark.slow),
         pytest.param("densenet121", 64, marks=pytest.mark.slow),
         pytest.param("googlenet", 64, marks=pytest.mark.slow),
         pytest.param("swin_t", 64, marks=pytest.mark.slow),

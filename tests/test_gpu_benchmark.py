@@ -17,6 +17,7 @@ def test_without_a_gpu_it_ends_after_one_line():
     assert done.stdout.startswith("There is no NVIDIA GPU") and done.stdout.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_its_code_runs_on_a_few_pictures(tmp_path):
     command = [sys.executable, "-W", "ignore", SCRIPT, "--tiny-cpu", "--out", tmp_path / "rows.json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)

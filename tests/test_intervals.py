@@ -87,6 +87,7 @@ def test_one_seed_or_one_group_has_no_interval():
     assert math.isnan(two_way_interval([[1, 0, 1], [0, 0, 1]], ["a", "a", "a"])[0])
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say_where_pictures_share_an_effect():
     # Pictures differ in difficulty, the same for all seeds: an interval over seeds alone is far too narrow.
     random = np.random.default_rng(0)

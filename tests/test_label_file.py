@@ -136,6 +136,7 @@ def test_a_writer_sees_the_edits_of_another_and_undoes_the_last_one(tmp_path):
     assert first.entries == {"a": Entry("x"), "b": Entry()}
 
 
+@pytest.mark.slow
 def test_twenty_kills_lose_no_acknowledged_edit(tmp_path):
     acknowledged = {}
     for number in range(20):

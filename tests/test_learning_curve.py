@@ -151,6 +151,7 @@ def test_all_shots_are_the_whole_training_side_without_a_warning(backbone, image
     assert curve.runs.loc[curve.runs["shots"] == largest, "n_train"].tolist() == [len(side) for side in sides]
 
 
+@pytest.mark.slow
 def test_what_there_is_too_little_for_is_told_once(backbone, images):
     probe = tl.Probe(l2_penalty="cross-validated")
     with pytest.warns(UserWarning) as caught:

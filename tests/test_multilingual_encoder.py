@@ -175,6 +175,7 @@ def train_shortly(backbone, strategy, folder):
     return np.array_equal(run.predict(texts), again.predict(texts)) and np.isfinite(run.predict(texts)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["fine_tune", "from_scratch"])
 def test_strategies_train_and_their_runs_are_loaded_again(random, strategy, tmp_path):
     assert train_shortly(random, strategy, tmp_path)

@@ -29,6 +29,7 @@ def make_grouped(n_groups, seed, size=6, d=3, moved=0.0):
     return values[:half], values[half:] + moved, groups[:half], groups[half:]
 
 
+@pytest.mark.slow
 def test_permuted_pictures_raise_false_alarms_and_permuted_groups_do_not():
     alarms = {"pictures": 0, "groups": 0}
     n_trials = 200

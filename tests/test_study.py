@@ -111,6 +111,7 @@ def test_texts_need_a_network_for_texts(make):
         make(images={"emoji": texts})
 
 
+@pytest.mark.slow
 def test_a_study_of_texts_runs(make, tmp_path):
     from made_encoders import PETS, WILD, write_encoder
 

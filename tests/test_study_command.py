@@ -10,7 +10,10 @@ from made_grids import read_rows
 from made_pictures import write_dark_and_bright
 from made_slurm import PROGRAMS, running_slurm
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone"),
+]
 STUDY = """
 backbones.random = {{name = "resnet18", weights = "none"}}
 images.light = {{source = "{pictures}"}}

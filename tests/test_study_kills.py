@@ -12,8 +12,9 @@ from made_grids import list_runs, make_toy, read_rows, running, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
 N_SEEDS = 60
-# Three of each in every run of the tests, twenty before a release.
-MOMENTS = [pytest.param(number, marks=[pytest.mark.exhaustive] if number >= 3 else []) for number in range(20)]
+# One of each in a quick run, three in a whole one, twenty before a release.
+MARKS = [(), *[pytest.mark.slow] * 2, *[pytest.mark.exhaustive] * 17]
+MOMENTS = [pytest.param(number, marks=marks) for number, marks in enumerate(MARKS)]
 
 
 @pytest.fixture(scope="module")

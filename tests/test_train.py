@@ -99,6 +99,7 @@ def test_scores_are_those_of_a_training_on_the_rest(images, backbone, number):
     assert found == pytest.approx(run.evaluate(images[held_out]).accuracy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_notes", [1, 9])
 def test_an_interrupted_call_continues_to_the_same_bits(
     images, backbone, whole, tmp_path, monkeypatch, tuning_wins, n_notes
