@@ -61,6 +61,7 @@ def test_what_is_remembered_is_what_the_backbone_says(cache):
     assert remembered.backbone.fingerprint() == remembered.fingerprint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["", "[]", "{}", '{"shapes": 1}', "\xff"])
 def test_a_damaged_record_is_written_anew(damage, cache):
     expected = FrozenNetwork.named(LITE, image_size_px=64).fingerprint

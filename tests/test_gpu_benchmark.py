@@ -11,6 +11,7 @@ import torch
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "gpu.py"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, so the script would measure for minutes")
 def test_without_a_gpu_it_ends_after_one_line():
     done = subprocess.run([sys.executable, SCRIPT], capture_output=True, text=True, timeout=120, check=True)

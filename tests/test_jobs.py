@@ -38,6 +38,7 @@ print(n_kept - n_alone, n_beside - n_alone, n_left - n_alone, count() - n_alone,
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted as Linux lists them")
 def test_only_the_job_has_a_thread_beside_the_one_that_began_it():
     if os.cpu_count() < 2:

@@ -88,7 +88,14 @@ def list_texts(artist):
     return artist.findobj(Text)
 
 
-@pytest.mark.parametrize("name", [DOLLARS, LONG, "_background", "a\\b{c}^d", "x[/b] <b>:smile:"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        DOLLARS,
+        *(pytest.param(name, marks=pytest.mark.slow) for name in (LONG, "_background", "a\\b{c}^d")),
+        "x[/b] <b>:smile:",
+    ],
+)
 def test_names_are_drawn_letter_by_letter(name, tmp_path):
     for kind, figure in draw_all((name, "euro"), tmp_path).items():
         assert render_figure(figure, 64)[1:4] == b"PNG"

@@ -83,7 +83,7 @@ def test_adapters_are_put_where_they_can_be_merged():
     ("name", "n_adapted"),
     [
         ("efficientnet_lite0", 33),
-        ("timm:vit_tiny_patch16_224", 49),
+        pytest.param("timm:vit_tiny_patch16_224", 49, marks=pytest.mark.slow),
         pytest.param("vit_b_32", 25, marks=pytest.mark.slow),
         pytest.param("swin_t", 28, marks=pytest.mark.slow),
     ],
@@ -284,6 +284,7 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_bits(images, tmp_path, 
     assert resumed.n_trained == whole.n_trained
 
 
+@pytest.mark.slow
 def test_a_training_that_was_stopped_gives_an_ordinary_backbone(images, tmp_path):
     backbone = tl.load_backbone("mobilenet_v3_small", weights=None, image_size_px=32)
     run = transfer(backbone, images, make_strategy(), callbacks=[lambda training: True])

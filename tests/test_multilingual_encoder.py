@@ -91,6 +91,7 @@ def test_features_are_those_of_the_package(package, backbone, texts, engine):
     assert expected.std() > 0.03
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES)
 def test_engines_agree_at_each_stage(backbone, texts, stage):
     settings = {"stage": stage, "cache": False, "progress": False}
@@ -116,6 +117,7 @@ print("torch" in sys.modules)
 """
 
 
+@pytest.mark.slow
 def test_frozen_features_need_no_torch_once_the_network_was_converted(backbone, tmp_path):
     pytest.importorskip("openvino")
     expected = tl.extract_features(NAME, ["grüne Äpfel", "猫"], cache=False, progress=False).values

@@ -15,6 +15,7 @@ def list_blocks(text):
     return re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_all_code_of_the_page_runs():
     blocks = list_blocks(PAGE.read_text(encoding="utf-8"))
     assert len(blocks) == 5 and PAGE.read_text(encoding="utf-8").count("```") == 10

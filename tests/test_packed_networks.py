@@ -134,6 +134,7 @@ def train_shortly(name, strategy, folder):
     return np.array_equal(run.predict(test), again.predict(test)) and np.isfinite(run.predict(test)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PACKED)
 @pytest.mark.parametrize("strategy", ["fine_tune", "from_scratch"])
 def test_strategies_train_and_their_runs_are_loaded_again(name, strategy, fetched, tmp_path):
