@@ -312,7 +312,9 @@ def test_the_converted_network_is_never_another_ones(images, own_cache, n_conver
     assert len(n_converted) == 3
 
 
-@pytest.mark.parametrize("suffix", [".bin", ".xml", ".sha256"])
+@pytest.mark.parametrize(
+    "suffix", [".bin", *(pytest.param(end, marks=pytest.mark.slow) for end in (".xml", ".sha256"))]
+)
 @pytest.mark.parametrize("damage", ["flipped", "truncated", "empty", "missing"])
 def test_a_network_is_converted_again_where_a_file_is_damaged(suffix, damage, images, own_cache, n_converted):
     backbone = make_tiny_backbone()

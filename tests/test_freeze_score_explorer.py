@@ -173,6 +173,7 @@ def test_painting_while_a_run_goes_on_is_the_next_run(explorer, gate):
     assert explorer.run().wait().strategy["phases"][0]["n_epochs"] == 1
 
 
+@pytest.mark.slow
 def test_the_catalogue_is_run_once_each(explorer, monkeypatch):
     names, real = [], explorer._trials.run
 

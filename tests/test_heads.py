@@ -13,10 +13,11 @@ import pandas as pd
 import pytest
 from made_features import N_FEATURES, make_features, make_features_for, softmax
 from made_rows import DIGESTS
+from threadpoolctl import ThreadpoolController
 
 import tlkit as tl
 from tlkit.features.features import Features
-from tlkit.heads import KINDS
+from tlkit.heads import KINDS, numerics
 from tlkit.heads.kinds import check_settings
 
 WHOLE = "expected a whole number of at least 1"
@@ -311,6 +312,20 @@ def test_many_pictures_are_asked_in_blocks(monkeypatch):
     assert head.predict(features.values) == pytest.approx(at_once, abs=1e-12)
 
 
+def test_libraries_whose_threads_are_limited_are_searched_for_after_imports_alone(monkeypatch):
+    searched = []
+    monkeypatch.setattr(numerics, "ThreadpoolController", lambda: searched.append(0) or ThreadpoolController())
+    numerics._find_libraries.cache_clear()
+    before = ThreadpoolController().info()
+    for n_searched, name in enumerate(("first", "second"), start=1):
+        monkeypatch.setitem(sys.modules, name, sys)
+        for _ in range(3):
+            with numerics.limit_threads(np.zeros(3)):
+                assert {library["num_threads"] for library in ThreadpoolController().info()} == {1}
+        assert len(searched) == n_searched
+    assert ThreadpoolController().info() == before
+
+
 @pytest.mark.slow
 def test_what_computes_is_loaded_before_its_threads_are_limited():
     """Else the limit would hold from the second call on, and that would give other bits than the first."""
@@ -320,17 +335,17 @@ import threadpoolctl
 sys.path.insert(0, "tests")
 import tlkit as tl
 from made_features import make_features_for
-limit, limits = threadpoolctl.threadpool_limits, []
-def watch(n_threads, api):
-    limits.append((n_threads, library in sys.modules))
-    return limit(n_threads, api)
-threadpoolctl.threadpool_limits = watch
+found, limit, seen = threadpoolctl.ThreadpoolController, threadpoolctl.ThreadpoolController.limit, []
+def watch(self, limits, user_api):
+    seen.append((limits, library in sys.modules, self.info() == found().info()))
+    return limit(self, limits=limits, user_api=user_api)
+found.limit = watch
 libraries = {"cosine": "scipy.optimize", "logistic": "sklearn.linear_model", "mlp": "sklearn.neural_network"}
 libraries["conv"] = "torch"
 for kind, library in libraries.items():
     assert library not in sys.modules
     tl.fit_head(make_features_for(kind), kind)
-assert limits == [(1, True)] * 8, limits
+assert seen == [(1, True, True)] * 8, seen
 """
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 

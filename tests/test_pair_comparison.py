@@ -300,6 +300,7 @@ def test_ctrl_c_keeps_the_splits_that_all_methods_have_finished(study):
         compare_pairs(features, images, {"slow": Interrupted("mean")}, **settings)
 
 
+@pytest.mark.slow
 def test_a_training_that_was_interrupted_is_no_result(monkeypatch):
     images = tl.load_images("styles", domain=["photo", "sketch"]).select(classes=["bird", "bug", "tool"])
     backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)

@@ -67,50 +67,53 @@ def test_the_recipe_passes(backbone, images, labels):
     assert repr(found).startswith("Passed: 24 pictures are preprocessed as the weights require")
 
 
+MISMATCHES = [
+    ([*CUT, *VALUES], {"not standardised": "values from 0 to 1"}),
+    ([*CUT, v2.PILToTensor()], {"0–255": "divide by 255"}),
+    ([*CUT, v2.PILToTensor(), v2.ToDtype(torch.float32)], {"0–255": "divide by 255"}),
+    ([*CUT, *VALUES, IMAGENET], {"other mean and standard deviation": "those of ImageNet, instead of (0.400, 0.5"}),
+    (
+        [*CUT, *VALUES, v2.Normalize([0.3] * 3, [0.1] * 3)],
+        {"other mean and standard deviation": "about (0.300, 0.300, 0.300) and (0.100, 0.100, 0.100)"},
+    ),
+    (
+        [*RIGHT[:-1], lambda values: values.flip(0), STANDARDISE],
+        {"BGR": "", "other mean and standard deviation": ""},
+    ),
+    ([*RIGHT, lambda values: values.flip(0)], {"BGR": "blue comes first"}),
+    ([*RIGHT, lambda values: values.permute(1, 2, 0)], {"channels last": "(height, width, channels)"}),
+    ([*RIGHT, lambda values: values.flip(2)], {"mirrored": "left and right"}),
+    (
+        [v2.Resize(54, InterpolationMode.BICUBIC), v2.CenterCrop(48), *VALUES, STANDARDISE],
+        {"other size": "48 × 48 px instead of 32 × 32"},
+    ),
+    (
+        [v2.Resize(36), v2.CenterCrop(32), *VALUES, STANDARDISE],
+        {"other interpolation": "bilinear instead of bicubic"},
+    ),
+    (
+        [*VALUES, v2.Resize(36, antialias=False), v2.CenterCrop(32), STANDARDISE],
+        {"other interpolation": "bilinear without antialiasing instead of bicubic"},
+    ),
+    (
+        [v2.Resize(32, InterpolationMode.BICUBIC), v2.CenterCrop(32), *VALUES, STANDARDISE],
+        {"other crop": "shorter side to 32 px, bicubic, 32 px centre crop, instead of shorter side to 36 px"},
+    ),
+    (
+        [v2.Resize((32, 32), InterpolationMode.BICUBIC), *VALUES, STANDARDISE],
+        {"other crop": "stretched to 32 × 32 px, bicubic"},
+    ),
+    ([v2.RandomResizedCrop(32), *VALUES, STANDARDISE], {"augmented": "gives other values each time"}),
+    (
+        [v2.Resize((32, 32)), *VALUES, lambda values: values.flip(0)],
+        {"BGR": "", "not standardised": "", "other interpolation": "bilinear", "other crop": "stretched"},
+    ),
+]
+
+
 @pytest.mark.parametrize(
     ("steps", "expected"),
-    [
-        ([*CUT, *VALUES], {"not standardised": "values from 0 to 1"}),
-        ([*CUT, v2.PILToTensor()], {"0–255": "divide by 255"}),
-        ([*CUT, v2.PILToTensor(), v2.ToDtype(torch.float32)], {"0–255": "divide by 255"}),
-        ([*CUT, *VALUES, IMAGENET], {"other mean and standard deviation": "those of ImageNet, instead of (0.400, 0.5"}),
-        (
-            [*CUT, *VALUES, v2.Normalize([0.3] * 3, [0.1] * 3)],
-            {"other mean and standard deviation": "about (0.300, 0.300, 0.300) and (0.100, 0.100, 0.100)"},
-        ),
-        (
-            [*RIGHT[:-1], lambda values: values.flip(0), STANDARDISE],
-            {"BGR": "", "other mean and standard deviation": ""},
-        ),
-        ([*RIGHT, lambda values: values.flip(0)], {"BGR": "blue comes first"}),
-        ([*RIGHT, lambda values: values.permute(1, 2, 0)], {"channels last": "(height, width, channels)"}),
-        ([*RIGHT, lambda values: values.flip(2)], {"mirrored": "left and right"}),
-        (
-            [v2.Resize(54, InterpolationMode.BICUBIC), v2.CenterCrop(48), *VALUES, STANDARDISE],
-            {"other size": "48 × 48 px instead of 32 × 32"},
-        ),
-        (
-            [v2.Resize(36), v2.CenterCrop(32), *VALUES, STANDARDISE],
-            {"other interpolation": "bilinear instead of bicubic"},
-        ),
-        (
-            [*VALUES, v2.Resize(36, antialias=False), v2.CenterCrop(32), STANDARDISE],
-            {"other interpolation": "bilinear without antialiasing instead of bicubic"},
-        ),
-        (
-            [v2.Resize(32, InterpolationMode.BICUBIC), v2.CenterCrop(32), *VALUES, STANDARDISE],
-            {"other crop": "shorter side to 32 px, bicubic, 32 px centre crop, instead of shorter side to 36 px"},
-        ),
-        (
-            [v2.Resize((32, 32), InterpolationMode.BICUBIC), *VALUES, STANDARDISE],
-            {"other crop": "stretched to 32 × 32 px, bicubic"},
-        ),
-        ([v2.RandomResizedCrop(32), *VALUES, STANDARDISE], {"augmented": "gives other values each time"}),
-        (
-            [v2.Resize((32, 32)), *VALUES, lambda values: values.flip(0)],
-            {"BGR": "", "not standardised": "", "other interpolation": "bilinear", "other crop": "stretched"},
-        ),
-    ],
+    [pytest.param(*case, marks=[pytest.mark.slow] * (number % 4 > 0)) for number, case in enumerate(MISMATCHES)],
 )
 def test_mismatches_are_named(backbone, images, steps, expected):
     found = check(steps, backbone, images)
@@ -129,6 +132,7 @@ def test_some_mirrored_pictures_are_augmentation_even_in_a_list(backbone, images
     assert "examined pictures are mirrored" in found.mismatches["augmented"]
 
 
+@pytest.mark.slow
 def test_changes_that_no_recipe_explains_are_said(backbone, images):
     found = check([*RIGHT, lambda values: v2.functional.rotate(values, 15)], backbone, images)
     assert found.mismatches.keys() == {"other crop"}

@@ -416,6 +416,7 @@ def test_a_description_names_no_folder(runs, lite0, images, tmp_path):
     assert again.backbone.provenance["start"]["start"]["file"] == lite0.provenance["file"]
 
 
+@pytest.mark.slow
 def test_a_tuned_backbone_tells_its_start(runs, lite0, images):
     published = lite0.provenance
     assert runs["linear_probe"].backbone.provenance == published
@@ -451,6 +452,7 @@ def test_a_network_that_cannot_be_loaded_is_not_saved(images, tmp_path, name, on
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_an_own_recipe_is_loaded_again(images, tmp_path):
     backbone = tl.load_backbone("resnet18", weights=None, image_size_px=32)
     backbone.recipe = dataclasses.replace(backbone.recipe, mean=(0.1, 0.2, 0.3), crop_mode="squash")

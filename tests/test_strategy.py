@@ -130,9 +130,10 @@ MOVES = {
     "wise_ft": (STAGES, r"\.(weight|bias)"),
     "by_size": (STAGES, r"\.(weight|bias)"),
 }
+QUICK = ("linear_probe", "fine_tune", "norm_only", "surgical_middle")
 
 
-@pytest.mark.parametrize("name", MOVES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICK)) for name in MOVES])
 def test_a_known_strategy_moves_what_it_says_and_nothing_else(backbone, images, name):
     strategy = adjust_phases(catalogue.get(name), backbone, len(images))
     short = [dataclasses.replace(phase, n_epochs=phase.n_epochs and 1) for phase in strategy.phases]

@@ -75,6 +75,7 @@ def read_weights(folder):
     return read_description(folder)["weights"]["sha256"]
 
 
+@pytest.mark.slow
 def test_the_choice_sees_no_test_picture(images, backbone, tmp_path, monkeypatch):
     learned, test = images.split()
     wrong = test._replace(labels=1 - test.labels)
@@ -139,6 +140,7 @@ tl.train(images.with_classes(["bird", "bug"]), sys.argv[1], backbone=backbone, s
 """
 
 
+@pytest.mark.slow
 def test_a_kill_while_the_folder_is_written_leaves_none(images, backbone, whole, tmp_path, monkeypatch, tuning_wins):
     settings = {"env": os.environ | {"OMP_NUM_THREADS": "1"}, "capture_output": True, "text": True}
     killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "run"], **settings)

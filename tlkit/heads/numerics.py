@@ -1,9 +1,12 @@
 """Small numeric helpers of heads: softmax, pooling, scale, and the number of BLAS threads."""
 
 import contextlib
+import functools
+import sys
 import types
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from tlkit.cpu.threads import make_lock
 
@@ -12,24 +15,23 @@ SMALL = 4_000_000
 SHORTEST = 1e-12  # a shorter vector has no direction; as in torch's normalize
 # The blocks of all threads within `limit_threads`, and the limits that they share.
 _limited = types.SimpleNamespace(lock=make_lock(), n_blocks=0, limits=None)
+# The libraries that are loaded, by the number of modules: a search takes milliseconds, and only imports load more.
+_find_libraries = functools.lru_cache(1)(lambda n_modules: ThreadpoolController())
 
 
 @contextlib.contextmanager
 def limit_threads(values):
     """Let computations on small (n, n_features) values use one thread within a block."""
     # Only libraries that are already loaded are limited: import the one that computes before entering the context.
-    from threadpoolctl import threadpool_limits
-
     if values.size > SMALL:
-        yield
-        return
+        return (yield)
     # BLAS has one limit for the whole process: the first of several threads sets it, and the last one resets it.
     with _limited.lock:
         if not _limited.n_blocks:
-            _limited.limits = threadpool_limits(1, "blas")
+            _limited.limits = _find_libraries(len(sys.modules)).limit(limits=1, user_api="blas")
         _limited.n_blocks += 1
     try:
-        with threadpool_limits(1, "openmp"):
+        with _find_libraries(len(sys.modules)).limit(limits=1, user_api="openmp"):
             yield
     finally:
         with _limited.lock:
@@ -49,9 +51,8 @@ def pool(values):
 
 
 def weigh_classes(labels, n_classes):
-    """Return class weights (n_classes,) float64, inverse to class frequency with a mean of 1 over the pictures."""
+    """Return class weights (n_classes,) float64, inverse to frequency, with mean 1 over the pictures; 0 without any."""
     counts = np.bincount(labels, minlength=n_classes)
-    # A class without pictures gets weight 0.
     return np.divide(len(labels) / np.count_nonzero(counts), counts, where=counts > 0, out=np.zeros(n_classes))
 
 

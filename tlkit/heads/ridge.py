@@ -31,9 +31,8 @@ def fit_ridge(features, *, l2_penalty=10.0, balance=None, label_smoothing=0.0):
             errors = measure_leave_one_out(values, targets, np.array(L2_PENALTIES) * len(values))
         tried = {float(l2_penalty): float(error) for l2_penalty, error in zip(L2_PENALTIES, errors, strict=True)}
         settings = {"l2_penalty": min(tried, key=tried.get), "tried": tried}
-    estimator = RidgeClassifier(alpha=settings["l2_penalty"] * len(values))
     with limit_threads(values):
-        estimator.fit(values, features.labels, weights)
+        estimator = RidgeClassifier(alpha=settings["l2_penalty"] * len(values)).fit(values, features.labels, weights)
     weight, bias = (np.array(part, np.float64) for part in (estimator.coef_, estimator.intercept_))
     if len(present) == 2:  # scikit-learn keeps one row: the targets of two classes are each other's negative
         weight, bias = weight.reshape(1, -1), bias.reshape(1)
