@@ -1,7 +1,7 @@
 """Set up tlkit in .venv next to this file and open a copy of lesson 00 in JupyterLab. Needs only Python 3.11 or newer.
 
 python3 start.py [OPTIONS OF JUPYTERLAB]     set up if needed, open the lesson (Windows: py start.py)
-python3 start.py test [OPTIONS OF PYTEST]    set up if needed, run tests and notebooks; with --quick in 10 minutes
+python3 start.py test [OPTIONS OF PYTEST]    set up if needed, run tests and notebooks; with --quick in 5 minutes
 python3 start.py wheels FOLDER               fill FOLDER, for example a USB stick, for computers of the same kind
 python3 start.py setup [--wheels FOLDER]     set up only; from such a folder without internet
 python3 start.py site                        set up if needed, build the web site in build/site

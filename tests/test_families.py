@@ -69,6 +69,7 @@ def test_a_tuned_part_leaves_the_frozen_one_as_it_was(case, images):
     assert math.isfinite(run.history[-1]["loss"])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:images. 8 of 8 pictures were trained on")
 def test_efficientnet_lite_with_its_own_weights_is_probed_and_tuned(images):
     backbone = tl.load_backbone("efficientnet_lite0", image_size_px=64)

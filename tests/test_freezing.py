@@ -300,6 +300,7 @@ def test_tied_weights_are_found_by_either_name():
     assert model["first"].bias.requires_grad
 
 
+@pytest.mark.slow
 def test_a_compiled_model_and_a_moving_average_stay_frozen():
     model = tl.freeze(make_tiny_backbone(), up_to="stem")
     average = torch.optim.swa_utils.AveragedModel(model, use_buffers=True)

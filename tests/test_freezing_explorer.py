@@ -299,6 +299,7 @@ def test_assigning_a_trait_moves_the_controls(explorer):
     assert "norm statistics still move" in explorer.status
 
 
+@pytest.mark.slow
 def test_a_snapshot_of_another_choice_leaves_the_explorer_where_it_was(explorer):
     words, here = explorer.status, explorer.snapshot().data
     assert explorer.snapshot("stem", "statistics").data != here

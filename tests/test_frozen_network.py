@@ -72,6 +72,7 @@ def test_a_damaged_record_is_written_anew(damage, cache):
     assert json.loads(path.read_bytes()) == json.loads(whole)
 
 
+@pytest.mark.slow
 def test_other_weights_sizes_and_versions_are_other_records(cache, monkeypatch):
     FrozenNetwork.named(LITE, image_size_px=64)
     FrozenNetwork.named(LITE, image_size_px=96)

@@ -155,6 +155,7 @@ def test_a_prepared_network_is_computed_with_its_own_weights_and_not_kept(images
     assert not list(own_cache.rglob("features/*"))
 
 
+@pytest.mark.slow
 def test_from_scratch_with_frozen_stages_equals_the_plain_way(images):
     backbone = tl.load_backbone("mobilenet_v3_small", weights=None, image_size_px=32, seed=1)
     check_both_ways(backbone, images, [LAST], name_prefixes(backbone, [LAST]), prepare=reinitialise)

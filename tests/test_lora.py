@@ -231,6 +231,7 @@ def test_without_peft_the_extra_is_named(monkeypatch):
         insert_lora(make_tiny_backbone(), 0)
 
 
+@pytest.mark.slow
 def test_a_merged_run_needs_no_peft(images, tmp_path, monkeypatch):
     run = transfer(tl.load_backbone("mobilenet_v3_small", weights=None, image_size_px=32), images, make_strategy())
     monkeypatch.setitem(sys.modules, "peft", None)

@@ -45,7 +45,10 @@ def take_state(run):
     return copy_state(nn.ModuleDict({"backbone": run.backbone, "head": run.head}))
 
 
-@pytest.mark.parametrize("name", methods.names())
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (number % 4 > 0)) for number, name in enumerate(methods.names())],
+)
 def test_a_method_trains_what_it_says_and_sees_the_target_where_it_needs_it(name, backbone, source, target):
     strategy = shorten(name)
     settings = {"batch_size": 6} if any(phase.n_epochs for phase in strategy.phases) else {}

@@ -47,6 +47,7 @@ def test_every_pair_method_and_seed_is_there(compared):
     assert compared.description["methods"]["coral"]["alignment"] == "coral"
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_heads_made_by_hand(study, compared):
     images, features = study
     for seed in (0, 1):

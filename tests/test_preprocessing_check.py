@@ -147,6 +147,7 @@ def test_arrays_and_loaders_that_can_be_read_once_will_do(backbone, images):
     assert check_preprocessing(batches, backbone, images, n_seeds=2, progress=False).passed
 
 
+@pytest.mark.slow
 def test_the_cost_is_that_of_probes_on_the_loaders_features(backbone, images):
     from tlkit.evaluation.intervals import two_way_interval
     from tlkit.selection.transferability import predict_unseen

@@ -21,8 +21,7 @@ _find_libraries = functools.lru_cache(1)(lambda n_modules: ThreadpoolController(
 
 @contextlib.contextmanager
 def limit_threads(values):
-    """Let computations on small (n, n_features) values use one thread within a block."""
-    # Only libraries that are already loaded are limited: import the one that computes before entering the context.
+    """Let libraries use one thread for small (n, n_features) values within a block: import what computes before it."""
     if values.size > SMALL:
         return (yield)
     # BLAS has one limit for the whole process: the first of several threads sets it, and the last one resets it.
