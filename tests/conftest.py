@@ -30,6 +30,13 @@ LONGEST = (
     *("11_own_pictures.ipynb", "09_little_data.ipynb", "12_study.ipynb", "13_text.ipynb", "10_look_inside.ipynb"),
     *("14_find_the_flaw.ipynb", "00_start.ipynb"),
 )
+# Examples that take more than a second; tests of their own cover what they show.
+LONG_EXAMPLES = {
+    *("tlkit.workflow.train.train", "tlkit.comparison.compare.compare", "tlkit.lessons.sabotage.case"),
+    *("tlkit.adaptation.adapt.adapt", "tlkit.export.predictor.load_predictor"),
+    *("tlkit.training.wise_ft.interpolation_curve", "tlkit.inspection.random_weights.study_heat_maps"),
+    "tlkit.backbones.freezing.measurement.measure_freezing",
+}
 LOOPBACK = ("127.", "::1", "localhost")
 PATCH = pytest.StashKey[pytest.MonkeyPatch]()
 CACHE = pytest.StashKey[str]()
@@ -163,16 +170,17 @@ def _rank(path):
     return 1 + LONGEST.index(path.name) if path.name in LONGEST else 0
 
 
-def _is_drawn_example(item):
-    """Return whether an item is an example of a figure or explorer: tests of their own draw these more cheaply."""
-    return isinstance(item, pytest.DoctestItem) and item.path.parent.name in ("plots", "widgets")
+def _is_long_example(item):
+    """Return whether an item is an example that takes long, such as a figure, which tests draw more cheaply."""
+    is_drawn = item.path.parent.name in ("plots", "widgets")
+    return isinstance(item, pytest.DoctestItem) and (is_drawn or item.name in LONG_EXAMPLES)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
     """Order the files so that a fault shows early and all workers end at the same time."""
     if config.option.quick:
-        items[:] = [item for item in items if item.path.suffix != ".ipynb" and not _is_drawn_example(item)]
+        items[:] = [item for item in items if item.path.suffix != ".ipynb" and not _is_long_example(item)]
     items.sort(key=lambda item: _rank(item.path))
 
 

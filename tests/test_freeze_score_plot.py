@@ -75,6 +75,7 @@ def test_words_stay_within_their_cells():
             assert abs(box.height) < 1
 
 
+@pytest.mark.slow
 def test_what_a_phase_has_beside_its_rates_is_said():
     notes = [text.get_text() for text in draw(SCORE).texts if not text.get_gid()]
     assert notes == ["augmented: flip", "norm statistics move"]

@@ -112,10 +112,15 @@ def test_the_end_is_that_of_the_plain_way(make, schedule, images):
 @pytest.mark.parametrize(
     ("name", "side"),
     [
-        ("resnet18", 32),
         *(
             pytest.param(name, side, marks=pytest.mark.slow)
-            for name, side in (("efficientnet_lite0", 64), ("vgg11", 32), ("densenet121", 32), ("swin_t", 32))
+            for name, side in (
+                ("resnet18", 32),
+                ("efficientnet_lite0", 64),
+                ("vgg11", 32),
+                ("densenet121", 32),
+                ("swin_t", 32),
+            )
         ),
         pytest.param("vit_b_16", 224, marks=pytest.mark.exhaustive),
     ],

@@ -96,6 +96,7 @@ def measure_held_out(features, l2_penalty, folds):
     return np.mean(losses)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_classes", "grouped"), [(2, True), (3, True), (3, False)])
 def test_the_cross_validated_penalty_is_that_of_an_explicit_loop(n_classes, grouped, monkeypatch):
     features = make_features(n_classes, n_pictures=60)

@@ -82,7 +82,7 @@ def test_adapters_are_put_where_they_can_be_merged():
 @pytest.mark.parametrize(
     ("name", "n_adapted"),
     [
-        ("efficientnet_lite0", 33),
+        pytest.param("efficientnet_lite0", 33, marks=pytest.mark.slow),
         pytest.param("timm:vit_tiny_patch16_224", 49, marks=pytest.mark.slow),
         pytest.param("vit_b_32", 25, marks=pytest.mark.slow),
         pytest.param("swin_t", 28, marks=pytest.mark.slow),

@@ -124,6 +124,7 @@ def test_mismatches_are_named(backbone, images, steps, expected):
         assert f"  {name}: {found.mismatches[name]}." in repr(found)
 
 
+@pytest.mark.slow
 def test_some_mirrored_pictures_are_augmentation_even_in_a_list(backbone, images):
     batches = list(Loader(images, RIGHT, labels=False))
     batches = [torch.cat([batch[:4].flip(3), batch[4:]]) for batch in batches]

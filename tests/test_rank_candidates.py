@@ -54,6 +54,7 @@ def test_costs_are_those_of_the_part_that_is_used(images):
     assert table["n_features"].to_dict() == {"tiny": 6, "tiny until stem": 4}
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_the_functions(images, lite):
     features = tl.extract_features(lite, images, "torch", cache=False, progress=False)
     values, labels, groups = features.values, features.labels, features.groups

@@ -62,6 +62,7 @@ def test_pictures_and_paths_are_taken_as_well(run, test_images, tmp_path):
         run.predict(7)
 
 
+@pytest.mark.slow
 def test_scores_on_training_pictures_are_warned_of(run, train, test_images, tmp_path):
     run.save(tmp_path)
     again = tl.load_images([(train.read(0), "bird"), (test_images.read(0), "bug")])  # in memory

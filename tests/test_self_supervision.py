@@ -260,6 +260,7 @@ class WithoutStop(SimSiam):
         return -sum(nn.functional.cosine_similarity(*pair).mean() for pair in pairs) / 2
 
 
+@pytest.mark.slow
 def test_without_the_stopped_gradient_the_outputs_collapse_and_a_warning_says_so(images):
     phases = [pretrain(kind(32, 8), 40, rate=1.0) for kind in (SimSiam, WithoutStop)]
     settings = {"batch_size": 12, "optimizer": "sgd"}
@@ -353,6 +354,7 @@ def test_adapt_gives_it_the_target(backbone, images, target):
     assert run.backbone.provenance["pretrained_on"] == hash_digests(list_digests(target))
 
 
+@pytest.mark.slow
 def test_the_how_to_page_runs_as_it_is_printed(monkeypatch, capsys):
     page = (Path(__file__).parents[1] / "docs/continued_pretraining.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)

@@ -48,7 +48,10 @@ def read_all(texts):
     return [texts.read(index) for index in range(len(texts))]
 
 
-@pytest.mark.parametrize("kind", ["bert", "roberta", "xlm-roberta", "distilbert", "mpnet", "electra"])
+KINDS = ["roberta", "xlm-roberta", "distilbert", "mpnet", "electra"]
+
+
+@pytest.mark.parametrize("kind", ["bert", *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS)])
 @pytest.mark.parametrize("engine", ["torch", "openvino"])
 def test_features_are_the_means_of_the_library(tmp_path, kind, engine):
     pad = 1 if "roberta" in kind else 0
@@ -85,6 +88,7 @@ def test_features_are_kept_by_the_text(backbone, texts):
     assert (again.values[:4] == first.values[4:]).all()
 
 
+@pytest.mark.slow
 def test_every_strategy_trains_and_is_loaded_again(backbone, texts, tmp_path):
     before = backbone.fingerprint()
     for name in tl.strategies.names():

@@ -88,6 +88,7 @@ def test_the_choice_sees_no_test_picture(images, backbone, tmp_path, monkeypatch
     assert set(runs[0].trained_on).isdisjoint(test.digest(row)[:16] for row in range(len(test)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [0, 1])
 def test_scores_are_those_of_a_training_on_the_rest(images, backbone, number):
     """The slow way: the pictures of the fold are taken out by hand, and the run is evaluated on them."""
@@ -228,6 +229,7 @@ def test_classes_too_small_to_compare_take_the_probe(backbone, tmp_path):
     assert set(pd.read_csv(tmp_path / "run" / "test_predictions.csv")["label"]) == {"'=cat", "dog"}
 
 
+@pytest.mark.slow
 def test_one_bar_is_shown(images, backbone, tmp_path, monkeypatch):
     shown = []
 

@@ -156,6 +156,7 @@ def test_texts_of_the_interface_are_found_and_messages_of_errors_are_not(course)
     assert set(script.list_messages(quizzes, root)) == {"Which?", "This", "It is.", "That", "No."}
 
 
+@pytest.mark.slow
 def test_the_report_always_ends_well():
     done = subprocess.run([sys.executable, script.__file__, "report"], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr

@@ -75,6 +75,7 @@ def test_another_start_is_refused(start, images):
         measure_weight_distance(run, tl.load_backbone("resnet18", weights=None, image_size_px=32, seed=1))
 
 
+@pytest.mark.slow
 def test_a_start_that_is_not_at_hand_is_said(images):
     start = tl.load_backbone("efficientnet_lite0", weights=None, image_size_px=32)
     with pytest.raises(WeightsError, match="the run started from other weights than the pretrained ones"):
