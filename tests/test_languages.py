@@ -192,6 +192,30 @@ def test_pooled_results_and_scores_are_shown_in_the_readers_language(tmp_path, m
     assert tl.lessons.submit(tl.lessons.enrol(...), None).startswith("没有写入任何文件")
 
 
+@pytest.mark.slow
+def test_a_case_and_its_evidence_are_shown_in_the_readers_language_and_kept_in_english(monkeypatch):
+    from tlkit.lessons.audits import AUDITS, specimens
+    from tlkit.lessons.sabotage import Case, Evidence, Mark
+
+    english = re.compile("[A-Za-z]{2,}")
+    monkeypatch.setenv("TLKIT_LANGUAGE", "zh")
+    for name, audit in AUDITS.items():
+        shown = repr(Evidence(name, 0.1, audit.limit, audit.statistic, audit.quantity, 0.05, 0.02, 0.08))
+        assert shown.startswith(f"{name}: ") and "+0.050（+0.020 到 +0.080）。" in shown
+        clean = repr(Evidence(name, 0.0, audit.limit, audit.statistic, audit.quantity))
+        assert not any(english.search(text.removeprefix(name)) for text in (shown, clean))
+    case = Case(0, 1, "swapped_metric")
+    assert repr(case).startswith("案例 0：训练图片 ") and "随机权重 0." in repr(case) and "coins" not in repr(case)
+    assert not any(map(english.search, case.flaws["sentence"])) and list(case.flaws["flaw"]) == list(specimens.FLAWS)
+    false, right = case.accuse("label_shift", (0, 1)), case.acquit()
+    assert repr(false).startswith("不是 label_shift：错误的指控扣 10 枚硬币")
+    assert re.fullmatch(r"错误：缺陷是 swapped_metric。 得分：-?\d+。", repr(right))
+    assert right.sentence == "Wrong: the flaw is swapped_metric."  # lessons read it
+    found = Mark(True, True, 60, "Right: swapped_metric. The effect is +0.050, in your interval.")
+    assert repr(found) == "正确：swapped_metric。效应是 +0.050，在你的区间里。 得分：60。"
+    assert repr(Mark(True, True, 60, "Right: there is no flaw.")) == "正确：没有缺陷。 得分：60。"
+
+
 def test_what_is_stored_is_english(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TLKIT_LANGUAGE", raising=False)

@@ -17,7 +17,6 @@ _VALUE = r"((?:(?!\. ).)*?(?:\. )?)"
 # Texts that parts make without a template: sentences, a name and its text, lists, a number and its unit or name.
 _JOINS = {r"(.*?\.) (.*)": "{0} {1}", r"(.*)\.": "{0}.", r"(.*?): (.*)": "{0}: {1}", r"(.*?); (.*)": "{0}; {1}"}
 _JOINS |= {r"(.*?), (.*)": "{0}, {1}", r"([-+]?[\d.,]+) (.*)": "{0} {1}", r"(.*) ([-+]?[\d.,]+)": "{0} {1}"}
-_NAME = re.compile(r"(.*?): (.*)", re.DOTALL), "{0}: {1}"
 _MARK = re.compile(r"(?<=[\u3000-\uffef])[.:;,] ?|[:;,] (?=[\u3000-\uffef])")
 _SPACE = re.compile(r"(?<=[\u3000-\u303f\uff00-\uffef]) |(?<=[\u3000-\uffef]) (?=[\u3000-\uffef])")
 
@@ -88,7 +87,7 @@ def _look_up(text, language):
     if text in words:
         return words[text]
     first, _, rest = text.partition(". ")
-    for pattern, template in [_NAME] * (text.partition(": ")[0] in words) + _read_templates(language):
+    for pattern, template in _read_templates(language):
         for part, tail in [(text, ""), (f"{first}.", rest)][: 1 + bool(rest)]:
             if found := pattern.fullmatch(part):
                 values = [_look_up(value, language) for value in found.groups()]
@@ -122,7 +121,9 @@ def _read_templates(language):
         pattern = pattern.removesuffix(_VALUE) + "(.*)" if begins else pattern + r"(?<!\.)" * pattern.endswith(_VALUE)
         if len(re.findall("[A-Za-z]", own)) < 8 and not begins:  # it would fit many sentences, so at most ten words
             pattern = rf"(?=\s*(?:\S+\s+){{0,9}}\S*\s*$){pattern}"
-        found.append((not begins, -len(own), f"{pattern} ?", translation))
+        found.append((not re.match(r"\w[^{]*: \{0\}", key), -len(own), f"{pattern} ?", translation))
+    names = "|".join(re.escape(word) for word in read_words(language) if len(word) < 24)
+    found.append((True, -8, rf"({names}): (.*)", "{0}: {1}"))  # a name is looked up before templates of few letters
     pairs = [(pattern, translation) for _, _, pattern, translation in sorted(found)]
     return [(re.compile(pattern, re.DOTALL), translation) for pattern, translation in [*pairs, *_JOINS.items()]]
 

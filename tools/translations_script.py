@@ -35,12 +35,13 @@ INTERFACE = (
     "lessons/exercise.py",
 )
 INTERFACE += ("lessons/pooled_results.py", "lessons/prediction_scores.py", "lessons/enrolment.py")
+INTERFACE += ("lessons/sabotage.py", "lessons/audits.py")
 SHOWN = {"label", "title", "xlabel", "ylabel", "unit", "suptitle"}  # keywords whose texts a figure shows
 SHOWING = {"describe", "set_title", "set_xlabel", "set_ylabel", "suptitle", "annotate", "Prediction"}
 UNSHOWN = {"warn", "warnings", "ValueError", "TypeError", "check_known", "check_number", "check_count"}
 UNSHOWN |= {"namedtuple", "fromkeys", "TraitError"}
 # Keys of a keyboard, fonts, and other names that aren't shown.
-NAMES = r"^(Home|End|Enter|Control|Meta|Escape|Files|Cf|Last Resort|resnet offline|strategy cost score)$"
+NAMES = r"^(Pipeline|Home|End|Enter|Control|Meta|Escape|Files|Cf|Last Resort|resnet offline|strategy cost score)$"
 NAMES += r"| (SC|Hei|YaHei)$|^(image[/-]|(lower|offset|import|Returns|matrix)\b)|= tl\.|var\("
 UNREAD = {"loc", "ha", "va", "textcoords", "xycoords", "cmap", "annotation", "returns"}
 _UNITS = {"thousand": 1e3, "million": 1e6, "billion": 1e9, "百万": 1e6, "万": 1e4, "十亿": 1e9, "亿": 1e8}
@@ -89,7 +90,8 @@ def split_blocks(text):
 def list_interface(root=ROOT):
     """Return {text: where it comes from} of what widgets, checks and figures show."""
     found = {}
-    for path in [path for pattern in INTERFACE for path in sorted((root / "tlkit").glob(pattern))]:
+    paths = [path for pattern in INTERFACE for path in sorted((root / "tlkit").glob(pattern))]
+    for path in [*paths, *sorted((root / "cases").glob("*.py"))]:
         found |= dict.fromkeys(list_texts(path.read_text("utf-8")), path.relative_to(root).as_posix())
     for path in sorted((root / "tlkit/widgets").glob("*.js")):
         texts = [json.loads(text) for text in re.findall(r'"(?:[^"\\\n]|\\.)*"', path.read_text("utf-8"))]

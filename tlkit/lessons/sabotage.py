@@ -9,6 +9,7 @@ import pandas as pd
 
 from tlkit.arguments import check_count, check_known
 from tlkit.evaluation.intervals import t_interval
+from tlkit.languages import translate
 from tlkit.lessons.audits import AUDITS, MAPS, OTHER_SEEDS, measure_effect, specimens
 from tlkit.lessons.enrolment import enrol
 from tlkit.notices import show_progress
@@ -31,11 +32,12 @@ class Evidence:
     high: float = np.nan
 
     def __repr__(self):
-        start = f"{self.audit}: {self.statistic:.3g}, {self.description} (clean cases: {self.limit:.3g} at most)."
+        start = f"{self.statistic:.3g}, {self.description} (clean cases: {self.limit:.3g} at most)."
         if np.isnan(self.effect):
-            return start
+            return f"{self.audit}: {translate(start)}"
         change = f"{self.effect:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
-        return f"{start} Compared with a repaired pipeline, the {self.quantity} changes by {change}."
+        compared = f"{start} Compared with a repaired pipeline, the {self.quantity} changes by {change}."
+        return f"{self.audit}: {translate(compared)}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Mark:
     sentence: str
 
     def __repr__(self):
-        return f"{self.sentence} Points: {self.points}."
+        return " ".join(map(translate, (self.sentence, f"Points: {self.points}.")))
 
 
 class Case:
@@ -63,6 +65,7 @@ class Case:
         self.code = pipeline.read_code()
         rows = [(name, flaw.sentence, flaw.audit, AUDITS[flaw.audit].cost) for name, flaw in specimens.FLAWS.items()]
         self.flaws = pd.DataFrame(rows, columns=["flaw", "sentence", "audit", "cost"])
+        self.flaws["sentence"] = self.flaws["sentence"].map(translate)
         arms = show_progress(None, f"case {number}", "network", iterable=specimens.ARMS)
         rows = [(arm, seed, pipeline.run(seed, arm).score) for arm in arms for seed in pipeline.seeds]
         self.results = pd.DataFrame(rows, columns=["arm", "seed", "accuracy"])
@@ -70,7 +73,7 @@ class Case:
     def __repr__(self):
         means = self.results.groupby("arm", sort=False)["accuracy"].mean()
         listed = ", ".join(f"{arm} {mean:.3f}" for arm, mean in means.items())
-        return (
+        return translate(
             f"Case {self.number}: {len(self.train)} training, {len(self.source)} source and {len(self.test)} test "
             f"pictures of {', '.join(self.train.classes)}. Mean accuracy: {listed}. {self.coins} coins left."
         )
