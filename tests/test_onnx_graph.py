@@ -136,7 +136,8 @@ def test_a_file_holds_classes_recipe_rejection_and_card(run, graph, images, tmp_
     assert json.loads(metadata["classes"]) == ["cat", "dog"]
     assert json.loads(metadata["recipe"])["crop_size_px"] == 16
     assert json.loads(metadata["rejection"])["default_share"] == facts["rejection"]["default_share"] == 0.1
-    assert metadata["card"] == (tmp_path / "onnx" / "README.md").read_text(encoding="utf-8")
+    card, hash_of_it = (tmp_path / "onnx" / "README.md").read_text(encoding="utf-8").split("<!-- SHA-256 of all above")
+    assert metadata["card"] == card and hash_of_it.count("\n") == 1
 
 
 def test_what_has_no_counterpart_is_refused_in_one_line(run, tmp_path, monkeypatch):
