@@ -16,7 +16,7 @@ from tlkit.cpu.cluster import share
 from tlkit.studies.cell_measurement import SourceError
 from tlkit.studies.dask_engine import run_on_client
 
-distributed = pytest.importorskip("distributed")
+dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="processes are killed by signals"),
     pytest.mark.filterwarnings("default"),  # of dask's own threads and sockets, when processes are killed
@@ -66,7 +66,7 @@ def is_there(process_id):
 @pytest.mark.parametrize("number", list_moments(2))
 def test_a_killed_worker_costs_the_cell_under_way(number, client, tmp_path, undisturbed):
     store, log, shown = tmp_path / "study.sqlite", tmp_path / "log", []
-    client.wait_for_workers(2, timeout=60)  # after many kills, dask may start no other worker
+    client.wait_for_workers(2, timeout=60)
 
     def kill(key):
         shown.append(key)
@@ -167,6 +167,67 @@ def test_a_lost_scheduler_fails_no_cell(number, client, tmp_path, undisturbed):
             scheduler.kill()
             only.kill()
     check_rest(tmp_path, client, shown, undisturbed)
+
+
+def kill_all(client):
+    for process_id in client.run(os.getpid).values():
+        os.kill(process_id, signal.SIGKILL)
+
+
+@pytest.mark.filterwarnings("error:client. no worker is ready")
+def test_a_worker_that_starts_slowly_after_its_loss_is_waited_for():
+    """By itself, dask gives it 15 s, counted from an earlier loss too, and starts no other one: here 10 ms."""
+    with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "10ms"}),
+        distributed.LocalCluster(n_workers=1, silence_logs=logging.CRITICAL, **LOCAL) as cluster,
+        distributed.Client(cluster, set_as_default=False) as only,
+    ):
+        shared = share(only, make_square, [4, 5, 6], n_in_flight=1)
+        assert next(shared) == (4, 16)
+        kill_all(only)
+        assert list(shared) == [(5, 25), (6, 36)]
+        assert dask.config.get("distributed.deploy.lost-worker-timeout") == "10ms"
+
+
+def test_a_worker_that_dies_at_the_end_is_no_error():
+    with (
+        distributed.LocalCluster(n_workers=1, silence_logs=logging.CRITICAL, **LOCAL) as cluster,
+        distributed.Client(cluster, set_as_default=False) as only,
+    ):
+        shared = share(only, make_square, [4])
+        assert next(shared) == (4, 16)
+        kill_all(only)
+        assert next(shared, None) is None
+
+
+def test_waiting_for_a_worker_is_not_mute(monkeypatch):
+    """A job in a queue may start hours later: the call goes on when it does."""
+    notices = []
+
+    def notice(message):
+        notices.append(message)
+        if len(notices) == 2:
+            cluster.scale(1)
+
+    monkeypatch.setattr("tlkit.cpu.cluster._MUTE_S", 1)
+    monkeypatch.setattr("tlkit.cpu.cluster.warn", notice)
+    with (
+        distributed.LocalCluster(n_workers=0, silence_logs=logging.CRITICAL, **LOCAL) as cluster,
+        distributed.Client(cluster, set_as_default=False) as empty,
+    ):
+        assert sorted(share(empty, make_square, [4, 5])) == [(4, 16), (5, 25)]
+    rest = "and 2 tasks wait: see the queue and the workers' logs; Ctrl-C keeps what is finished"
+    assert notices[:2] == [f"client: no worker is ready since {time_s} s, {rest}" for time_s in (1, 2)]
+
+
+def test_a_limit_of_the_scheduler_ends_the_wait_and_fails_no_item():
+    with (
+        dask.config.set({"distributed.scheduler.no-workers-timeout": "10ms"}),
+        distributed.LocalCluster(n_workers=0, silence_logs=logging.CRITICAL, **LOCAL) as cluster,
+        distributed.Client(cluster, set_as_default=False) as empty,
+        pytest.raises(ConnectionError, match="client: no worker came within the scheduler's no-workers-timeout"),
+    ):
+        list(share(empty, make_square, [4, 5]))
 
 
 def lack(cell):

@@ -1,10 +1,12 @@
 """Work shared among the workers of a dask cluster: sent once, bounded, collected as it ends. Needs dask.distributed."""
 
+import contextlib
 import functools
 import itertools
 import pickle
 import signal
 import threading
+import time
 import uuid
 import warnings
 from concurrent.futures import CancelledError
@@ -12,9 +14,15 @@ from concurrent.futures import CancelledError
 from tlkit.arguments import import_extra
 from tlkit.notices import warn
 
-cloudpickle, distributed = import_extra("client: needs", 'pip install "tlkit[studies]"', "cloudpickle", "distributed")
+modules = "cloudpickle", "dask", "distributed"
+cloudpickle, dask, distributed = import_extra("client: needs", 'pip install "tlkit[studies]"', *modules)
 
 N_IN_FLIGHT = 500  # tasks that the scheduler knows at a time; more workers than this would wait
+_TOO_LATE = distributed.scheduler.NoWorkerError, distributed.scheduler.NoValidWorkerError
+_MUTE_S = 60  # waiting without a worker is reported after this time, and again after twice as long each time
+# A cluster on its own machine closes the nanny of a worker that is not there 15 s after its loss. This costs the nanny
+# of a worker that starts slowly, or that is lost a second time shortly before. Only `adapt` then starts another one.
+_PATIENT = {"distributed.deploy.lost-worker-timeout": "1000 days"}
 
 
 class _Work(distributed.WorkerPlugin):
@@ -65,19 +73,21 @@ def share(client, make, items, *, unfit=(), n_in_flight=N_IN_FLIGHT):
         raise TypeError(f"{given}, expected a distributed.Client that is not asynchronous")
     name, waiting, running, ended = f"tlkit-{uuid.uuid4().hex}", iter(items), {}, []
     finished = distributed.as_completed(loop=client.loop, with_results=True, raise_errors=False)
+    replaces_lost = getattr(client.cluster, "_adaptive", None)
     try:
-        client.register_plugin(_Work(make), name=name)
-        while True:
-            if len(running) <= 0.9 * n_in_flight:  # several at a time, since each message to the scheduler costs a ms
-                following = list(itertools.islice(waiting, n_in_flight - len(running)))
-                tasks = client.map(functools.partial(_run, name), list(map(cloudpickle.dumps, following)), pure=False)
-                running |= zip(tasks, following, strict=True)
-                finished.update(tasks)
-            if not running:
-                return
-            ended += finished.next_batch()
-            while ended:
-                yield _take(client, running, ended.pop(0), unfit)
+        with dask.config.set({} if replaces_lost else _PATIENT):
+            client.register_plugin(_Work(make), name=name)
+            while True:
+                if len(running) <= 0.9 * n_in_flight:  # several at a time, since a message to the scheduler costs a ms
+                    new = list(itertools.islice(waiting, n_in_flight - len(running)))
+                    tasks = client.map(functools.partial(_run, name), list(map(cloudpickle.dumps, new)), pure=False)
+                    running |= zip(tasks, new, strict=True)
+                    finished.update(tasks)
+                if not running:
+                    return
+                ended += _wait(client, finished)
+                while ended:
+                    yield _take(client, running, ended.pop(0), unfit)
     except KeyboardInterrupt:
         ended += finished.next_batch(block=False)  # these are kept, as with workers of this machine
         while ended:
@@ -86,7 +96,28 @@ def share(client, make, items, *, unfit=(), n_in_flight=N_IN_FLIGHT):
     finally:
         if client.status == "running":
             client.cancel(list(running), force=True)
-            client.unregister_worker_plugin(name)
+            with contextlib.suppress(OSError):  # of a worker that ends just now
+                client.unregister_worker_plugin(name)
+
+
+def _wait(client, finished):
+    """Return the tasks that end next; if no worker is ready, say so and wait on, since jobs in queues start late."""
+    ready_s = looked_s = time.monotonic()
+    limit_s = _MUTE_S
+    while not (batch := finished.next_batch(block=False)):
+        with finished.thread_condition:
+            finished.thread_condition.wait(0.1)
+        now_s = time.monotonic()
+        if now_s > looked_s + _MUTE_S / 6:
+            looked_s = now_s
+            with contextlib.suppress(OSError):  # if the scheduler is gone, it cancels the tasks
+                if client.sync(client.scheduler.ncores_running):
+                    ready_s, limit_s = now_s, _MUTE_S
+                elif now_s > ready_s + limit_s:
+                    begun = f"client: no worker is ready since {limit_s:.0f} s, and {finished.count()} tasks wait"
+                    warn(f"{begun}: see the queue and the workers' logs; Ctrl-C keeps what is finished")
+                    limit_s *= 2
+    return batch
 
 
 def _take(client, running, done, unfit):
@@ -99,6 +130,8 @@ def _take(client, running, done, unfit):
         raise ConnectionError(f"client: the scheduler at {address} is gone: start it again, and repeat the call")
     if status == "error":
         error = answer[1]
+        if isinstance(error, _TOO_LATE):
+            raise ConnectionError("client: no worker came within the scheduler's no-workers-timeout: repeat the call")
         if isinstance(error, distributed.KilledWorker):
             ended = f"{error.allowed_failures + 1} workers ended running this, the last {error.last_worker.address}"
             error = RuntimeError(f"{ended}, perhaps since memory ran out: see the logs of the workers")
