@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from tlkit.studies.cell_engines import run_on_client
 from tlkit.studies.cell_measurement import StudyCell
-from tlkit.studies.dask_engine import run_on_client
 from tlkit.studies.store import Store, pack
 
 # What the options of a cluster in tests have in common.

@@ -18,10 +18,9 @@ modules = "cloudpickle", "dask", "distributed"
 cloudpickle, dask, distributed = import_extra("client: needs", 'pip install "tlkit[studies]"', *modules)
 
 N_IN_FLIGHT = 500  # tasks that the scheduler knows at a time; more workers than this would wait
-_TOO_LATE = distributed.scheduler.NoWorkerError, distributed.scheduler.NoValidWorkerError
-_MUTE_S = 60  # waiting without a worker is reported after this time, and again after twice as long each time
-# A cluster on its own machine closes the nanny of a worker that is not there 15 s after its loss. This costs the nanny
-# of a worker that starts slowly, or that is lost a second time shortly before. Only `adapt` then starts another one.
+_QUIET_S = 60  # waiting without a worker is reported after this time, and again after an hour
+# dask closes the nanny of a worker that is not there 15 s after its loss: if it starts slowly, or was just lost again.
+# Only `adapt` then starts another one.
 _PATIENT = {"distributed.deploy.lost-worker-timeout": "1000 days"}
 
 
@@ -73,9 +72,8 @@ def share(client, make, items, *, unfit=(), n_in_flight=N_IN_FLIGHT):
         raise TypeError(f"{given}, expected a distributed.Client that is not asynchronous")
     name, waiting, running, ended = f"tlkit-{uuid.uuid4().hex}", iter(items), {}, []
     finished = distributed.as_completed(loop=client.loop, with_results=True, raise_errors=False)
-    replaces_lost = getattr(client.cluster, "_adaptive", None)
     try:
-        with dask.config.set({} if replaces_lost else _PATIENT):
+        with dask.config.set({} if getattr(client.cluster, "_adaptive", None) else _PATIENT):
             client.register_plugin(_Work(make), name=name)
             while True:
                 if len(running) <= 0.9 * n_in_flight:  # several at a time, since a message to the scheduler costs a ms
@@ -101,22 +99,18 @@ def share(client, make, items, *, unfit=(), n_in_flight=N_IN_FLIGHT):
 
 
 def _wait(client, finished):
-    """Return the tasks that end next; if no worker is ready, say so and wait on, since jobs in queues start late."""
-    ready_s = looked_s = time.monotonic()
-    limit_s = _MUTE_S
+    """Return the tasks that end next; if no worker is ready for them, say so and wait on: queues may take hours."""
+    look_s = time.monotonic() + _QUIET_S
     while not (batch := finished.next_batch(block=False)):
         with finished.thread_condition:
             finished.thread_condition.wait(0.1)
-        now_s = time.monotonic()
-        if now_s > looked_s + _MUTE_S / 6:
-            looked_s = now_s
-            with contextlib.suppress(OSError):  # if the scheduler is gone, it cancels the tasks
-                if client.sync(client.scheduler.ncores_running):
-                    ready_s, limit_s = now_s, _MUTE_S
-                elif now_s > ready_s + limit_s:
-                    begun = f"client: no worker is ready since {limit_s:.0f} s, and {finished.count()} tasks wait"
-                    warn(f"{begun}: see the queue and the workers' logs; Ctrl-C keeps what is finished")
-                    limit_s *= 2
+        if time.monotonic() > look_s:
+            look_s += _QUIET_S
+            with contextlib.suppress(OSError):  # a lost scheduler cancels the tasks
+                if not client.sync(client.scheduler.ncores_running):
+                    given = f"client: no worker is ready, and {finished.count()} tasks wait until one is"
+                    warn(f"{given}: see the queue and the workers' logs; Ctrl-C keeps what is finished")
+                    look_s += 59 * _QUIET_S
     return batch
 
 
@@ -130,7 +124,7 @@ def _take(client, running, done, unfit):
         raise ConnectionError(f"client: the scheduler at {address} is gone: start it again, and repeat the call")
     if status == "error":
         error = answer[1]
-        if isinstance(error, _TOO_LATE):
+        if isinstance(error, (distributed.scheduler.NoWorkerError, distributed.scheduler.NoValidWorkerError)):
             raise ConnectionError("client: no worker came within the scheduler's no-workers-timeout: repeat the call")
         if isinstance(error, distributed.KilledWorker):
             ended = f"{error.allowed_failures + 1} workers ended running this, the last {error.last_worker.address}"

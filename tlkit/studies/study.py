@@ -15,7 +15,7 @@ from tlkit.comparison.compare import DEFAULT_STRATEGIES
 from tlkit.comparison.workers import check_workers
 from tlkit.images.splits import N_FOLDS
 from tlkit.notices import show_progress, warn
-from tlkit.studies.forked_engine import run_forked
+from tlkit.studies.cell_engines import run_forked, run_on_client
 from tlkit.studies.grid import read_grid
 from tlkit.studies.store import unpack
 from tlkit.studies.study_results import StudyResults, predict_seconds
@@ -173,8 +173,6 @@ class Study(StudyResults):
             n_workers = check_workers(n_workers)
             engine = functools.partial(run_forked, n_workers=n_workers)
         else:
-            from tlkit.studies.dask_engine import run_on_client
-
             engine, n_workers = functools.partial(run_on_client, client=client), max(1, len(client.nthreads()))
         return self._run(engine, n_workers, rerun, progress, on_run)
 

@@ -130,10 +130,8 @@ class StudyResults:
         failures = failed[[*self._name_places(cells), "strategy", "shots", "seed", "reason"]]
         time_left_s = sum(predict_seconds(done, waiting)) / (writer["n_workers"] if writer else 1)
         n_older = int((done["version"] != tl.__version__).sum())
-        return StudyStatus(
-            *(len(cells), len(done), len(failed), len(waiting), n_older),
-            *(failures.reset_index(drop=True), writer, time_left_s),
-        )
+        counts = map(len, (cells, done, failed, waiting))
+        return StudyStatus(*counts, n_older, failures.reset_index(drop=True), writer, time_left_s)
 
     @property
     def runs(self) -> pd.DataFrame:
@@ -182,10 +180,7 @@ class StudyResults:
     @property
     def verdicts(self) -> dict[tuple, str]:
         """Verdict per (strategy, shots); networks, sets, sizes and settings come first if there are several."""
-        rows = self._list_gains()
-        return dict(
-            zip([(*row.place, row.strategy, row.shots) for row in rows.itertuples()], rows["verdict"], strict=True)
-        )
+        return {(*row.place, row.strategy, row.shots): row.verdict for row in self._list_gains().itertuples()}
 
     def _list_gains(self):
         """Return the rows of the table without the baseline, with `place`, the levels that differ between rows."""
