@@ -98,14 +98,12 @@ def _start_jobs(kind, settings):
 def _find_lifetime_s(walltime, lifetime):
     """Return for how many seconds a worker lives: less than its job, so that its work goes to others in time."""
     # A worker that its queue ends is counted as lost. With dask's `scale`, none would be started in its place.
-    found = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)", walltime) if isinstance(walltime, str) else None
-    wall_s = None
-    if found:
-        days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-        wall_s = ((24 * days + hours) * 60 + minutes) * 60 + seconds
+    found = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)", walltime if isinstance(walltime, str) else "")
+    parts = zip(found.groups(), (86_400, 3_600, 60, 1), strict=True) if found else ()
+    wall_s = sum(int(part or 0) * unit_s for part, unit_s in parts)
     if lifetime is not None:
-        return check_count("lifetime", lifetime, 10, wall_s and wall_s - 10)
-    if not wall_s or wall_s < 40:
+        return check_count("lifetime", lifetime, 10, wall_s - 10 if wall_s else None)
+    if wall_s < 40:
         expected = "expected hours:minutes:seconds of 40 s or more, or a lifetime in seconds beside it"
         raise ValueError(f"walltime: {walltime!r}, {expected}")
     return wall_s - max(20, wall_s // 10)

@@ -57,9 +57,8 @@ def read_grid(backbones, images, strategies, shots, seeds, image_size_px, baseli
     for (name, given), size in itertools.product(networks, sizes):
         if not _takes_size(given) and len(sizes) > 1:
             raise ValueError(f"image_size_px: {sizes}, but backbone {name!r} has its own: leave sizes out, or name it")
-        network_hash, backbone = load(
-            "backbones", name, functools.partial(_load_network, given, size), Backbone.fingerprint
-        )
+        load_this = functools.partial(_load_network, given, size)
+        network_hash, backbone = load("backbones", name, load_this, Backbone.fingerprint)
         described[f"{name}, {backbone.recipe.shown_size}"] = backbone.provenance["source"]
         for set_name, set_hash, (pictures, _) in read_sets:
             if pictures.noun != backbone.recipe.noun:

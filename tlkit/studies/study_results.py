@@ -127,11 +127,10 @@ class StudyResults:
         cells = self._read_cells()
         done, failed, waiting = (cells[cells["state"] == state] for state in ("done", "failed", "open"))
         writer = self._store.find_writer()
-        failures = failed[[*self._name_places(cells), "strategy", "shots", "seed", "reason"]]
+        failures = failed[[*self._name_places(cells), "strategy", "shots", "seed", "reason"]].reset_index(drop=True)
         time_left_s = sum(predict_seconds(done, waiting)) / (writer["n_workers"] if writer else 1)
         n_older = int((done["version"] != tl.__version__).sum())
-        counts = map(len, (cells, done, failed, waiting))
-        return StudyStatus(*counts, n_older, failures.reset_index(drop=True), writer, time_left_s)
+        return StudyStatus(*map(len, (cells, done, failed, waiting)), n_older, failures, writer, time_left_s)
 
     @property
     def runs(self) -> pd.DataFrame:
