@@ -211,6 +211,7 @@ def test_waiting_for_a_worker_is_not_mute(monkeypatch):
     monkeypatch.setattr("tlkit.cpu.cluster._QUIET_S", 0.2)
     monkeypatch.setattr("tlkit.cpu.cluster.warn", notice)
     with (
+        dask.config.set({"distributed.scheduler.no-workers-timeout": "60s"}),  # without a notice, the test ends too
         distributed.LocalCluster(n_workers=0, silence_logs=logging.CRITICAL, **LOCAL) as cluster,
         distributed.Client(cluster, set_as_default=False) as empty,
     ):
