@@ -260,3 +260,9 @@ def test_the_trial_takes_no_more_pictures_at_once_than_training_does(images, set
     clock = set_clock(1, 2)
     train_with_clock(images, clock, mixed_precision=True, batch_size=10, micro_batch_size=4)
     assert max(clock.n_pictures) == 4
+
+
+def test_a_phase_of_parameters_that_the_network_lacks_is_refused(images):
+    strategy = tl.Strategy([tl.Phase(["adapter"], 1, 1e-3)])
+    with pytest.raises(ValueError, match=r"train: \['adapter'\], but .* has no such parameters"):
+        tl.transfer(make_tiny_backbone(), images, strategy, progress=False)

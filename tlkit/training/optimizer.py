@@ -29,8 +29,7 @@ def apply_phase(backbone, head, phase):
     rates = {}
     for key, rate in sorted(phase.learning_rate.items(), key=lambda item: _RANKS.get(item[0], 1)):
         for name in resolve_keys([key], backbone):
-            for parameter in _list_parameters(name, backbone, head):
-                rates[parameter] = rate
+            rates |= dict.fromkeys(_list_parameters(name, backbone, head), rate)
     for part in (backbone, *backbone.body.values()):  # the whole, because some parameters belong to no stage
         if not any(parameter in rates for parameter in part.parameters()):
             freeze(part)
@@ -42,9 +41,8 @@ def apply_phase(backbone, head, phase):
     if restrict := getattr(phase.objective, "restrict", None):
         restrict(backbone)
     groups = {}
-    for parameter in parameters:
-        if parameter.requires_grad:
-            groups.setdefault(rates[parameter], []).append(parameter)
+    for parameter in (one for one in parameters if one.requires_grad):
+        groups.setdefault(rates[parameter], []).append(parameter)
     return list(groups.items())
 
 

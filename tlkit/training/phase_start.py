@@ -18,6 +18,8 @@ def start_phase(training):
     if training.parent is None and training.strategy.finish and set(phase.train) != {"head"}:
         training.parent = copy_tensors(take_tensors(backbone, training.head))
     groups = apply_phase(backbone, training.head, phase)
+    if not groups:
+        raise ValueError(f"train: {list(phase.train)}, but {backbone.name} has no such parameters, expected others")
     training.n_trained = max(training.n_trained, sum(value.numel() for _, values in groups for value in values))
     groups += _make_critic(training)
     connect_inputs(training)
