@@ -107,9 +107,11 @@ def make_arms(backbone, squares):
 def make_bare(backbone, floats, precision, batch_size, n_requests):
     """Return a callable: OpenVINO's own queue on batches of floats; with 0 requests OpenVINO chooses their number."""
     import numpy as np
-    import openvino
     import torch
 
+    from tlkit.features.openvino_engine import import_openvino
+
+    openvino = import_openvino()
     example = torch.zeros(batch_size, *floats.shape[1:])
     with torch.no_grad():
         converted = openvino.convert_model(torch.export.export(backbone.eval(), (example,)))

@@ -12,6 +12,7 @@ from torch import nn
 from tlkit.features import engines
 from tlkit.features.engines import choose_engine, describe_engine, find_arithmetic, has_gpu, open_engine
 from tlkit.features.frozen_network import FrozenNetwork
+from tlkit.features.openvino_engine import import_openvino
 from tlkit.features.torch_engine import TorchEngine, fold_norms
 
 
@@ -23,7 +24,7 @@ def gpu(monkeypatch):
 
 
 def offer(monkeypatch, *capabilities):
-    import openvino
+    openvino = import_openvino()
 
     real = openvino.Core.get_property
 
@@ -78,7 +79,7 @@ def test_the_engine_is_named_with_all_that_decides_its_bits(gpu):
 
 @pytest.mark.parametrize(("capabilities", "hint"), [(("FP32", "BF16"), "bf16"), (("FP32",), "f32")])
 def test_openvino_is_asked_for_bf16_only_where_it_was_offered(capabilities, hint, monkeypatch):
-    import openvino
+    openvino = import_openvino()
 
     offer(monkeypatch, *capabilities)
     asked, real = [], openvino.Core.compile_model

@@ -174,7 +174,7 @@ def test_what_a_report_raises_ends_it_and_what_was_computed_is_kept(images, own_
 
 @pytest.mark.slow
 def test_openvino_is_asked_for_float32_whatever_the_processor_offers(monkeypatch):
-    import openvino
+    openvino = openvino_engine.import_openvino()
 
     asked, real = [], openvino.Core.compile_model
 
@@ -337,7 +337,7 @@ def test_a_network_is_converted_again_where_a_file_is_damaged(suffix, damage, im
 def test_a_converted_network_that_can_not_be_kept_costs_no_features(
     failure, images, own_cache, n_converted, monkeypatch
 ):
-    import openvino
+    openvino = openvino_engine.import_openvino()
 
     def fail(converted, path, **options):
         path.with_suffix(".bin").write_bytes(b"a part")

@@ -158,6 +158,7 @@ def test_texts_of_the_interface_are_found_and_messages_of_errors_are_not(course)
 
 @pytest.mark.slow
 def test_the_report_always_ends_well():
+    (script.FOLDER / "__pycache__").mkdir(exist_ok=True)  # as Python makes it, unless it is told not to
     done = subprocess.run([sys.executable, script.__file__, "report"], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     counts = dict(re.findall(r"^(\w+ \S+): (\d+) of", done.stdout, re.MULTILINE))

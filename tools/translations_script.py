@@ -265,7 +265,7 @@ def list_differences(entry):
 def report(folder=FOLDER, root=ROOT):
     """Return the lines of the report on all languages."""
     lines = []
-    for language in sorted(path.name for path in folder.iterdir() if path.is_dir()):
+    for language in sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0].isalpha()):
         for name, source in list_sources(root).items():
             entries = {entry.msgid: entry for entry in load(folder / language / f"{name}.po")}
             messages = list_messages(source, root)
