@@ -5,6 +5,7 @@ import importlib
 import math
 import numbers
 import operator
+import os
 
 import numpy as np
 
@@ -13,17 +14,16 @@ _N_LISTED = 20  # names in a message
 
 def suggest(name, known):
     """Return a text with the known names that are nearest to an unknown one."""
-    lowered = {item.casefold(): item for item in known}
+    listed, lowered = sorted(known), {item.casefold(): item for item in known}
     nearest = [lowered[item] for item in difflib.get_close_matches(str(name).casefold(), lowered, n=3)]
-    listed = sorted(known)
-    text = "known: " + (", ".join(map(repr, listed[:_N_LISTED])) or "none")
-    if len(listed) > _N_LISTED:
-        text += f" and {len(listed) - _N_LISTED} more"
+    more = f" and {len(listed) - _N_LISTED} more" if len(listed) > _N_LISTED else ""
+    text = "known: " + (", ".join(map(repr, listed[:_N_LISTED])) or "none") + more
     return f"nearest: {', '.join(map(repr, nearest))}; {text}" if nearest else text
 
 
 def import_extra(need, command, *names):
     """Return optional packages; if one is missing, the error has the need, such as "LoRA needs", and the command."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else onnxruntime reports its use, and keeps an id at home
     try:
         return [importlib.import_module(name) for name in names]
     except ModuleNotFoundError as error:
