@@ -1,4 +1,4 @@
-"""How long a reader waits after a click or a hover: each explorer in JupyterLab and Chromium, until the screen shows it.
+"""How long a reader waits after a click or hover: each explorer in JupyterLab and Chromium, until the screen shows it.
 
 Clicks every option of every group, some rounds over; options of the first round are drawn, later ones may be looked up.
 Prints medians and 95th percentiles in milliseconds, and those of a widget without any drawing for comparison.

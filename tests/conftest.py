@@ -133,6 +133,7 @@ def pytest_sessionstart(session):
     cache = session.config.stash[CACHE] = _find_cache()
     patch.setenv("TLKIT_CACHE_DIR", cache)
     patch.setenv("HF_HUB_OFFLINE", "1")
+    patch.setenv("ORT_DISABLE_TELEMETRY", "1")  # of tests that import onnxruntime themselves
     patch.delenv("JPY_SESSION_NAME", raising=False)  # of a notebook that starts the tests; its progress isn't theirs
     _share_cores(patch)
     _block_network(patch)

@@ -53,7 +53,7 @@ def use_alone(code, tmp_path):
     notes.touch()
     ours = {"HOME": str(home), "USERPROFILE": str(home), "LOCALAPPDATA": str(home / "cache"), "NOTES": str(notes)}
     ours["PYTHONPATH"] = os.pathsep.join([str(tmp_path / "spy"), str(ROOT)])
-    settings = ("CI", "TLKIT_", "XDG_", "MPL", "OMP_NUM", "TORCH_HOME", "HF_", "JUPYTER", "IPYTHON")
+    settings = ("CI", "TLKIT_", "XDG_", "MPL", "OMP_NUM", "TORCH_HOME", "HF_", "JUPYTER", "IPYTHON", "ORT_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(settings)}
     done = subprocess.run([sys.executable, "-c", code], env=kept | ours, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
