@@ -120,6 +120,23 @@ def test_classes_with_the_same_folders_are_classes_and_told(tmp_path):
     assert load_images(root, inside=".").classes == ["cat", "dog"]
 
 
+@pytest.mark.parametrize("folders", [["train/cat", "train/dog", "photos"], ["pets/cat", "pets/dog", "cars"]])
+def test_the_only_class_that_holds_folders_is_told(tmp_path, folders):
+    root = write(tmp_path / "data", folders)
+    top = folders[0].split("/")[0]
+    with pytest.warns(UserWarning, match=rf"only the class '{top}' holds folders \(cat, dog\), .*data/{top}\"\)"):
+        assert load_images(root).classes == sorted({top, folders[2]})
+    assert load_images(root, inside=".").classes == sorted({top, folders[2]})
+
+
+def test_masks_beside_their_pictures_are_told(tmp_path):
+    root = write(tmp_path / "scans", ["ill", "well"])
+    for number, name in enumerate(["ill/0_mask.png", "ill/0_mask_1.png", "well/0-GT.bmp", "well/gas_mask.png"]):
+        make_picture(9 + number).save(root / name)
+    with pytest.warns(UserWarning, match=r"3 pictures are named like masks of others, the first ill/0_mask\.png; move"):
+        assert len(load_images(root)) == 6
+
+
 def test_an_archive_unpacked_twice_is_noticed(tmp_path):
     root = write(tmp_path / "pets", ["cat", "dog", *cross(["PetImages"], ["cat", "dog"])])
     with pytest.raises(ValueError, match="PetImages holds cat, dog once more, as if an archive was unpacked twice"):

@@ -94,6 +94,8 @@ def test_audits_are_paid_once_accusations_each_time_and_a_verdict_closes_the_cas
         case.audit("seeds")
     with pytest.raises(ValueError, match="the lower one first"):
         case.accuse("label_shift", effect=(0.1, 0))
+    with pytest.raises(ValueError, match=r"effect: 0\.1, expected two numbers"):
+        case.accuse("label_shift", effect=0.1)
     mark = case.acquit()
     assert mark.points == 3 + lab.N_FLAW + lab.N_EFFECT
     # The first verdict counts: nothing that comes later changes the mark.

@@ -18,6 +18,7 @@ _DOMAINS = frozenset(
 )
 _MASKS = {"image", "images", "img", "imgs", "label", "labels", "annotation", "annotations", "mask", "masks", "gt"}
 _MASKS |= {"ground", "truth", "groundtruth", "segmentation", "depth"}
+_MASK = re.compile(r"[_ -](mask|gt|seg)(_\d+)?(?=\.\w+$)", re.IGNORECASE)  # at the end of a file's name
 _WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+")
 _N_SHOWN = 5
 
@@ -42,6 +43,13 @@ def check_hierarchy(tree, by_class):
         if len(copies := names & by_class.keys()) > 1 and 2 * len(copies) >= len(by_class) - 1:
             again = f"{top} holds {list_some(copies)} once more, as if an archive was unpacked twice"
             raise ValueError(f"{place}{again}: take {tree.format_call(folder)}, or remove one copy; {meant}")
+    _warn_of_masks(tree, by_class)
+    deep = {top: found for top, found in inner.items() if found[1]}
+    flat = [path for top in by_class.keys() - deep.keys() for path in by_class[top]]
+    if len(deep) == 1 and max((len(path.parts) for path in flat), default=0) == 2:
+        ((top, (folder, names)),) = deep.items()
+        found = f"{tree.location}: only the class {top!r} holds folders ({list_some(names)}), which are read together"
+        warn(f"{found}; if these are the classes, take {tree.format_call(folder)}")
     if not shared:
         return
     calls = [f'{tree.format_call(inner[top][0])[:-1]}, domain="{top}")' for top in sorted(by_class)]
@@ -52,6 +60,16 @@ def check_hierarchy(tree, by_class):
         )
     found = f"{tree.location}: the classes {list_some(by_class)} hold the same folders ({list_some(shared)})"
     warn(f"{found}, whose {tree.medium.noun}s are read together; if these are the classes, take {listed}")
+
+
+def _warn_of_masks(tree, by_class):
+    """Warn of files named like masks of others, such as 1_mask.png beside 1.png."""
+    paths = [path for paths in by_class.values() for path in paths]
+    named = sorted(path for path in paths if _MASK.search(path.name))
+    stems = {path.with_suffix("") for path in paths} if named else ()
+    if masks := [path for path in named if path.with_name(_MASK.sub("", path.name)).with_suffix("") in stems]:
+        found = f"{len(masks)} {tree.medium.noun}s are named like masks of others, the first {masks[0]}"
+        warn(f"{tree.location}: {found}; move them out, or they are read as examples of their class")
 
 
 def find_inner(paths):

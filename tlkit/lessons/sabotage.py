@@ -100,7 +100,7 @@ class Case:
     def accuse(self, flaw: str, effect: tuple[float, float]) -> Mark:
         """Accuse the pipeline of one of `flaws`, with an interval of its effect, the accuracy that it adds."""
         check_known("flaw", [flaw], list(specimens.FLAWS))
-        low, high = map(float, effect)
+        low, high = map(float, effect if np.shape(effect) == (2,) else (1, 0))
         if not low <= high:
             raise ValueError(f"effect: {effect}, expected two numbers, the lower one first")
         if self._mark is not None:
