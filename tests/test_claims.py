@@ -105,7 +105,8 @@ def test_replications_are_written_and_counted(ledger):
     assert table.loc["is_small", ["lesson", "n_holding", "n_replications"]].tolist() == ["01", 12, 12]
     assert repr(tl.claims.show("01")) == repr(shown)
     page = shown._repr_html_()
-    assert page.count("<details><summary>(holds in 1") == page.count("<img alt=") == 2
+    assert all(f"<details><summary>{claim!r}</summary><img alt=" in page for claim in shown)
+    assert page.count("replications)</summary><img alt=") == page.count("<img alt=") == 2
     assert page == tl.claims.show("01")._repr_html_()
 
 

@@ -165,7 +165,8 @@ def test_a_specification_curve_has_no_english_name_in_another_language(monkeypat
     shown = html.unescape(claim._repr_html_())
     alt, drawing = re.search(r'alt="([^"]*)" src="data:image/svg\+xml;base64,([^"]*)"', shown).groups()
     texts = re.findall("<text[^>]*>([^<]*)<", base64.b64decode(drawing).decode())
-    assert shown.startswith(f"<p>{words[claim.sentence]}</p>") and words[claim.sentence] in alt and "：有害 12" in alt
+    assert shown.startswith(f"<details><summary>{words[claim.sentence]} （")
+    assert words[claim.sentence] in alt and "：有害 12" in alt
     assert words[claim.effect] in texts and words[claim.effect] in alt
     for name, levels in claim.choices.items():
         level = words.get(str(levels[0]), levels[0])

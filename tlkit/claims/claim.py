@@ -118,12 +118,12 @@ class Claim:
 
     def _repr_html_(self):
         """Return the sentence with its rate, which folds out the specification curve."""
-        rate = html.escape(self._describe_rate())
-        if not self.replications.empty:
-            from tlkit.plots.specification_curve import render_specification_curve
+        line = html.escape(repr(self))
+        if self.replications.empty:
+            return f"<p>{line}</p>"
+        from tlkit.plots.specification_curve import render_specification_curve
 
-            rate = f"<details><summary>{rate}</summary>{render_specification_curve(self)}</details>"
-        return f"<p>{html.escape(translate(self.sentence))}</p>{rate}"
+        return f"<details><summary>{line}</summary>{render_specification_curve(self)}</details>"
 
 
 def summarise_effect(name, result):
