@@ -1,6 +1,7 @@
 """Studies of tiny made cells on clusters of this machine; as a program, a client that tests may kill."""
 
 import contextlib
+import math
 import os
 import sys
 import time
@@ -17,15 +18,15 @@ LOCAL = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None
 
 
 class Toy:
-    """Stands for a measurement: notes each cell that begins in a file, and computes for some time."""
+    """Stands for a measurement: notes each cell that begins in a file, and computes for a time, the last for longer."""
 
-    def __init__(self, log, work_s=0.0):
-        self.log, self.work_s = log, work_s
+    def __init__(self, log, work_s=0.0, n_short=math.inf, long_s=0.0):
+        self.log, self.work_s, self.n_short, self.long_s = log, work_s, n_short, long_s
 
     def __call__(self, cell):
         with open(self.log, "a") as file:  # one short line is appended whole
             file.write(f"{os.getpid()} {cell.key}\n")
-        end = time.perf_counter() + self.work_s
+        end = time.perf_counter() + (self.work_s if cell.seed < self.n_short else self.long_s)
         while time.perf_counter() < end:
             pass
         share = cell.seed % 7 / 7
@@ -68,14 +69,14 @@ def wait_until(condition, limit_s=60):
         time.sleep(0.01)
 
 
-def main(file, store, log, n_cells, work_s):
+def main(file, store, log, n_cells, *toy):
     """Run cells on the cluster of a file, and print each row that is stored; Ctrl-C ends it."""
     from tlkit.studies.cluster_file import open_cluster
 
     try:
         with open_cluster(file) as client:
             print("workers", *client.run(os.getpid).values(), flush=True)
-            run_toy(store, client, int(n_cells), Toy(log, float(work_s)), lambda key: print("row", key, flush=True))
+            run_toy(store, client, int(n_cells), Toy(log, *map(float, toy)), lambda key: print("row", key, flush=True))
     except KeyboardInterrupt:
         raise SystemExit(3) from None
 

@@ -134,8 +134,9 @@ def test_killed_with_a_file_of_weights_half_written(undisturbed, attempts, n_byt
     assert attempts.run(after_step=[1, 1, 1], line=1) == KILLED
     before = {path.name for path in attempts.folder.iterdir()}
     assert attempts.run(n_bytes=n_bytes) == KILLED
-    (partial,) = (path for path in attempts.folder.iterdir() if path.name not in before)
-    assert partial.name.startswith(".partial-") and partial.stat().st_size == n_bytes
+    (beside,) = (path for path in attempts.folder.iterdir() if path.name not in before)
+    (partial,) = beside.iterdir()
+    assert beside.name.startswith(".partial-") and partial.stat().st_size == n_bytes
     assert attempts.run() == 0
     attempts.check(undisturbed)
 

@@ -367,6 +367,8 @@ def test_what_killed_writers_left_goes_and_other_files_stay(folder, images):
     kill_after(folder, 3, images=images)
     for name in (".partial-1.safetensors", ".partial-2.json", "checkpoint-00000009.safetensors"):
         (folder / name).write_bytes(b"half")
+    (folder / ".partial-3").mkdir()
+    (folder / ".partial-3" / ".tmpGoKzUy").write_bytes(b"half")  # as safetensors names it
     for name in ("notes.txt", "weights.safetensors", "run.json"):
         (folder / name).write_bytes(b"mine")
     with Checkpoints(folder, 60, {}):

@@ -83,7 +83,9 @@ def test_a_killed_worker_costs_the_cell_under_way(number, client, tmp_path, undi
 def start_client(folder, n_workers=2):
     """Start a process with a cluster of its own, and return it with the ids of its processes."""
     (folder / "cluster.toml").write_text(f'kind = "local"\nn_workers = {n_workers}\n')
-    arguments = [folder / "cluster.toml", folder / "study.sqlite", folder / "log", N_CELLS, 0.02]
+    # The last cells take a second, so that they are not done before the client is killed.
+    toy = [0.02, N_CELLS - 5, 1.0]
+    arguments = [folder / "cluster.toml", folder / "study.sqlite", folder / "log", N_CELLS, *toy]
     variables = os.environ | {"PYTHONPATH": f"{HERE.parent}", "PYTHONWARNINGS": "ignore"}
     return subprocess.Popen(
         [sys.executable, HERE / "made_clusters.py", *map(str, arguments)],

@@ -83,8 +83,9 @@ def robust_streams():
 
 
 def drop_unprinted():
-    """Drop output that can't be printed, which would fail again when Python ends."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Drop output that can't be printed, which would fail again when Python ends, with an exit status of its own."""
+    for stream in filter(None, (sys.stdout, getattr(sys.stderr, "_stream", sys.stderr))):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -4,6 +4,8 @@ import contextlib
 import hashlib
 import importlib.metadata
 import json
+import shutil
+import tempfile
 import time
 from pathlib import Path
 
@@ -95,8 +97,11 @@ class Checkpoints:
         facts |= {"run": self.described, "conditions": _describe_conditions(training), "duration_s": duration_s}
         number = max(self._list_numbers("json"), default=0) + 1
         weights, description = self._paths(number)
-        with written_whole(weights) as temporary:
-            save_file(_lay_out(tensors), temporary)
+        # save_file begins with a file of another name, which would stay if the process was killed.
+        aside = tempfile.TemporaryDirectory(prefix=PARTIAL_PREFIX, dir=self.folder)
+        with aside as place, written_whole(weights) as temporary:
+            save_file(_lay_out(tensors), Path(place, "state"))
+            Path(place, "state").replace(temporary)
             facts["weights_sha256"] = compute_sha256(temporary)
         # Written last, so that a checkpoint with a description is whole.
         with written_whole(description) as temporary:
@@ -112,7 +117,7 @@ class Checkpoints:
         paths += [self._paths(number)[0] for number in set(self._list_numbers("safetensors")) - set(described)]
         for path in (*paths, *self.folder.glob(f"{PARTIAL_PREFIX}*")):
             with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
     def _read(self, number):
         """Return the (tensors, facts) of a checkpoint; an error if it is damaged."""
