@@ -134,7 +134,7 @@ class Case:
         return hashlib.sha256(f"{seed}\n{flaw}".encode()).hexdigest()
 
 
-_open = functools.lru_cache(maxsize=16)(Case)  # so that a cell that runs again doesn't give the coins back
+_open = functools.lru_cache(maxsize=8)(Case)  # a cell that runs again gives no coins back; a case takes 35 MiB
 
 
 def _measure_truth(pipeline, flaw):
