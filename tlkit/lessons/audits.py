@@ -168,10 +168,8 @@ AUDITS = {
     "copies": Audit(2, "near duplicates of other groups", 10, lambda p: len(_find_leaks(p)[1]), _remove_copies),
     "heat_maps": Audit(2, "lost correlation", 0.01, lambda p: -np.mean(_compare_maps(p)), "explain", MAPS),
     "views": Audit(2, "accuracy lost on augmented pictures", 0.3, _measure_damage, "augment"),
-    "labels": Audit(3, "suspects of a class, above the median class", 0.3, _compare_suspects, _correct_labels),
-    "source": Audit(
-        4, "accuracy that the source costs", 0.05, _measure_harm, lambda p: p.with_sets(source=p.source[:0])
-    ),
+    "labels": Audit(3, "suspects of a class, above the median class", 0.5, _compare_suspects, _correct_labels),
+    "source": Audit(4, "accuracy that the source costs", 0, _measure_harm, lambda p: p.with_sets(source=p.source[:0])),
     "seeds": Audit(4, "standard errors above other seeds", 2.9, _compare_seeds, None),
 }
 
