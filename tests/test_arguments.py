@@ -182,6 +182,8 @@ def test_arrays_whose_mask_is_empty_and_tensors_of_any_kind_are_values():
     for given in (np.ma.array(values), torch.tensor(values, requires_grad=True), torch.tensor(values).bfloat16()):
         assert np.array_equal(make_features(given, [0, 1]).values, values)
         assert np.array_equal(check_rows("source", given), values)
+        corrected = tl.adaptation.correct_priors(given, [0.5, 0.5], [0.9, 0.1])
+        assert np.array_equal(corrected, tl.adaptation.correct_priors(values, [0.5, 0.5], [0.9, 0.1]))
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,9 @@ def test_tensors_are_pictures_with_the_channels_first():
     for values in (tensors, tensors / 255):
         images = load_images(list(zip(values, ["a", "b", "a"], strict=True)))
         assert np.array_equal(np.asarray(images.read(1)), pixels[1])
+    crossed = torch.eye(9, dtype=torch.bfloat16).expand(3, 9, 9)
+    images = load_images([(crossed, "a"), (1 - crossed, "b")])
+    assert np.array_equal(np.asarray(images.read(0))[:, :, 2], np.eye(9) * 255)
     with pytest.raises(ValueError, match="leave out Normalize"):
         load_images([(tensors[0] / 100, "a"), (tensors[1] / 255, "b")])
 

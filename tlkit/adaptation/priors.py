@@ -87,8 +87,9 @@ def correct_priors(probabilities: ArrayLike, source_priors: ArrayLike, target_pr
     >>> correct_priors([[0.5, 0.5]], [0.5, 0.5], [0.9, 0.1])
     array([[0.9, 0.1]])
     """
+    probabilities = read_array("probabilities", probabilities)
     source_priors, target_priors = np.asarray(source_priors, float), np.asarray(target_priors, float)
     ratios = np.divide(target_priors, source_priors, out=np.ones_like(source_priors), where=source_priors > 0)
-    corrected = read_array("probabilities", probabilities) * ratios
+    corrected = probabilities * ratios
     total = corrected.sum(axis=1, keepdims=True)
     return np.where(total > 0, corrected / np.where(total > 0, total, 1.0), probabilities)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tlkit.arguments import check_count
+from tlkit.arguments import check_count, read_array
 from tlkit.cpu.threads import make_lock
 from tlkit.images.formats import PictureError
 from tlkit.images.inputs import hold_pixels
@@ -77,7 +77,7 @@ def read_tensor(name, picture):
     """Return a tensor (channels, height, width), uint8 or from 0 to 1, as an array; other pictures as they are."""
     if not hasattr(picture, "cpu"):
         return picture
-    values = picture.detach().cpu().numpy()
+    values = read_array(name, picture)
     if values.ndim == 3 and (values.shape[0] in (1, 3, 4) or values.shape[0] < min(values.shape[1:])):
         values = values.transpose(1, 2, 0)
     if values.dtype.kind != "f":
