@@ -18,7 +18,7 @@ from tlkit.images.layout import find_pictures, label_tree, name_classes, unwrap
 from tlkit.images.media import PICTURES
 from tlkit.images.scan import scan_pictures
 from tlkit.images.tables import Columns, complete, is_table_file, list_entries, read_columns
-from tlkit.images.trees import find_inner, list_archive, list_folder
+from tlkit.images.trees import find_inside, list_archive, list_folder
 from tlkit.names import make_printable
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _name_domain(tree):
 def _list_tree(path, source, inside, medium=PICTURES):
     """Return the `Tree` of a folder or zip."""
     if path.is_dir():
-        return _adopt(list_folder(find_inner(path, inside)), medium)
+        return _adopt(list_folder(find_inside(path, inside)), medium)
     if not path.exists():
         place = f"no folder or zip {str(Path(os.path.abspath(path)))!r}, nor a bundled set of that name"
         raise FileNotFoundError(f"source: {place}; bundled sets {suggest(source, medium.bundled)}")

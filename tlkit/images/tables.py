@@ -57,9 +57,7 @@ def read_columns(source, wanted, medium=PICTURES):
     if hasattr(source, "columns") and hasattr(source, "__getitem__"):
         for argument, given in wanted.items():  # by their place the entries would be those of other rows
             if hasattr(given, "iloc") and not given.index.equals(source.index):
-                raise ValueError(
-                    f"{argument}: a Series of another index than the table's, expected the name of a column"
-                )
+                raise ValueError(f"{argument}: a Series of another index than the table's, expected a column's name")
         return _choose("the table", list(source.columns), lambda name: list(source[name]), wanted, medium)
     if hasattr(source, "__next__") or isinstance(source, zip | map):
         source = list(source)

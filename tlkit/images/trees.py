@@ -41,7 +41,7 @@ def list_folder(folder):
     return decode_tree(tree)
 
 
-def find_inner(folder, inside):
+def find_inside(folder, inside):
     """Return the folder at `inside` (str with "/", or None) within a folder; FileNotFoundError suggests near names."""
     for name in PurePosixPath(inside or "").parts:
         if name in ("/", "..") or not (folder / name).is_dir():

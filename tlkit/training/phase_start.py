@@ -19,7 +19,7 @@ def start_phase(training):
         training.parent = copy_tensors(take_tensors(backbone, training.head))
     groups = apply_phase(backbone, training.head, phase)
     if not groups:
-        raise ValueError(f"train: {list(phase.train)}, but {backbone.name} has no such parameters, expected others")
+        raise ValueError(f"train: {list(phase.train)}, but {backbone.name} has no such parameters: name its stages")
     training.n_trained = max(training.n_trained, sum(value.numel() for _, values in groups for value in values))
     groups += _make_critic(training)
     connect_inputs(training)
