@@ -56,21 +56,25 @@ def find_chromium():
 class Lab:
     """JupyterLab with one notebook open in it.
 
-    `page` is Playwright's; `errors` collects what the browser's console and scripts complained of.
+    `page` is Playwright's; `errors` collects the complaints of the browser's console and scripts.
     """
 
     def __init__(self, page, end_kernels):
         self.page, self.errors, self._end_kernels = page, [], end_kernels
-        page.on("console", lambda message: self._note(message.text) if message.type == "error" else None)
+        self._n_before = None  # errors before the test first took away a kernel or page
+        page.on("console", lambda message: message.type == "error" and self.errors.append(message.text[:300]))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
 
-    def _note(self, text):
-        self.errors.append(text[:300])
+    def _take_away(self):
+        """Note how many errors there are before the kernel or page first goes away."""
+        if self._n_before is None:
+            self._n_before = len(self.errors)
 
     @property
     def own_errors(self):
-        """The errors without JupyterLab's own words on a kernel or page that a test took away."""
-        return [error for error in self.errors if not _OF_A_LOST_KERNEL.search(error)]
+        """The errors without JupyterLab's own words on a kernel or page, once the test has taken one away."""
+        n = len(self.errors) if self._n_before is None else self._n_before
+        return self.errors[:n] + [error for error in self.errors[n:] if not _OF_A_LOST_KERNEL.search(error)]
 
     @property
     def cells(self):
@@ -105,12 +109,14 @@ class Lab:
     def reload(self):
         """Save the notebook and load the page again; the kernel goes on."""
         self.save()
+        self._take_away()
         self.page.reload()
         self.wait_for_kernel("Idle|Busy")
 
     def reopen(self):
         """Save the notebook, close it and end its kernel, and open it with a new one, as on the next day."""
         self.save()
+        self._take_away()
         address = self.page.url
         self.page.goto("about:blank")
         self._end_kernels()
@@ -119,6 +125,7 @@ class Lab:
 
     def restart_kernel(self):
         """Restart the kernel, also if it is busy."""
+        self._take_away()
         self.page.get_by_role("menuitem", name="Kernel", exact=True).click()
         self.page.get_by_role("menuitem", name="Restart Kernel…").first.click()
         self.page.get_by_role("button", name="Confirm Kernel Restart").click()
