@@ -1,4 +1,4 @@
-"""What every test gets: no network, a throw-away cache, drawing without a screen."""
+"""Settings of every test: no network, a throw-away cache, drawing without a screen."""
 
 import gc
 import os
@@ -16,7 +16,7 @@ import torch
 # Not through the variable MPLBACKEND: kernels that a test starts would inherit it and lose inline figures.
 matplotlib.use("Agg")
 
-# The networks of tests are tiny: a second thread only waits for the first, and takes the core from what runs beside.
+# The networks of tests are tiny: a second thread only waits for the first, and takes the core from other processes.
 torch.set_num_threads(1)
 
 HERE = Path(__file__).parent
@@ -30,7 +30,7 @@ LONGEST = (
     *("11_own_pictures.ipynb", "09_little_data.ipynb", "12_study.ipynb", "13_text.ipynb", "10_look_inside.ipynb"),
     *("14_find_the_flaw.ipynb", "00_start.ipynb"),
 )
-# Examples that take more than a second; tests of their own cover what they show.
+# Examples that take more than a second; other tests cover the same functions.
 LONG_EXAMPLES = {
     *("tlkit.workflow.train.train", "tlkit.comparison.compare.compare", "tlkit.lessons.sabotage.case"),
     *("tlkit.adaptation.adapt.adapt", "tlkit.export.predictor.load_predictor"),

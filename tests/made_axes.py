@@ -1,4 +1,4 @@
-"""Tiny networks whose stages differ in what a phase or an engine has to look at: axes, kinds of parameters."""
+"""Tiny networks whose stages differ in their axes and kinds of parameters, which phases and engines distinguish."""
 
 import torch
 from made_networks import TINY_RECIPE

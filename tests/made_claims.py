@@ -10,7 +10,7 @@ CHOICES = {"first_seed": [0, 5], "image_size_px": [96, 128, 160], "domain": ["cl
 
 @dataclasses.dataclass(frozen=True)
 class MadeClaim:
-    """What `tl.claims.get` returns, as far as drawings and explorers read it."""
+    """A stand-in for the result of `tl.claims.get`, with the fields that drawings and explorers read."""
 
     replications: pd.DataFrame
     choices: dict = dataclasses.field(default_factory=lambda: CHOICES)

@@ -13,7 +13,7 @@ from tlkit.studies.cell_engines import run_on_client
 from tlkit.studies.cell_measurement import StudyCell
 from tlkit.studies.store import Store, pack
 
-# What the options of a cluster in tests have in common.
+# Options that all clusters of tests share.
 LOCAL = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None, "memory_limit": 0}
 
 

@@ -1,4 +1,4 @@
-"""What drawing costs, counted instead of timed: how long it takes is printed by benchmarks/explorers.py."""
+"""The cost of drawing as counts of figures and drawings; benchmarks/explorers.py prints times."""
 
 import itertools
 from collections import Counter

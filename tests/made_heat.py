@@ -38,7 +38,7 @@ def make_colour_run(side_px=16):
     pick = nn.Conv2d(3, 3, 1, bias=False)
     halve = nn.Conv2d(3, 3, 2, stride=2, groups=3, bias=False)
     with torch.no_grad():
-        # Each channel is what a colour has above the mean of the other two.
+        # Each channel is the excess of a colour over the mean of the other two.
         pick.weight.copy_((1.5 * torch.eye(3) - 0.5).view(3, 3, 1, 1))
         halve.weight.fill_(0.25)
     tail = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(1))

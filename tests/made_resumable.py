@@ -206,7 +206,7 @@ class Killer:
 def serve():
     """Run attempts: read one a line, write how it ended a line. An attempt with "texts" trains an encoder on texts."""
     torch.set_num_threads(1)
-    # Imports what a training imports. A head that is solved first would start OpenVINO, whose threads can't be forked.
+    # Imports a training's modules. A head that is solved first would start OpenVINO, whose threads can't be forked.
     with tempfile.TemporaryDirectory() as folder:
         train(folder, tl.Strategy([*SCORE.phases[1:3], SCORE.phases[0]], finish=finish_norm_statistics))
     print("ready", flush=True)

@@ -1,4 +1,4 @@
-"""Costs and accuracies made for tests of what trains little."""
+"""Costs and accuracies made for tests of strategies that train few parameters."""
 
 import pandas as pd
 

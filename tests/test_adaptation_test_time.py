@@ -20,7 +20,7 @@ from tlkit.training.lora import insert_lora, merge_lora
 
 CLASSES = ["bird", "bug", "tool"]
 MOVING = tl.Phase(["all"], 3, 1e-2, norm_statistics="moving")
-# What makes a short adaptation visible.
+# Settings with which a short adaptation has a visible effect.
 FAST = {"adabn": {}, "tent": {"n_epochs": 5, "learning_rate": 3e-2}, "shot": {"train": [-1], "learning_rate": 1e-2}}
 
 

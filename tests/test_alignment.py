@@ -169,7 +169,7 @@ def leave_alone(source, target):
         ({"matrix": [[10.0, 0.0], [0.0, 1.0]], "shift": (8.0, 0.0)}, {align_scale, align_coral, align_transport}),
         # A quarter turn: both classes together look as they did, so that nothing can be seen of it.
         ({"matrix": [[0.0, 1.0], [-1.0, 0.0]]}, set()),
-        # The pictures are the same and only the shares differ: to align the domains is what does harm.
+        # The pictures are the same and only the shares differ, so the alignment itself does harm.
         ({"shares": (0.1, 0.9)}, {leave_alone}),
     ],
 )

@@ -41,7 +41,7 @@ NEITHER = {
     "callbacks": "functions of the user",
     "progress": "a bar",
 }
-# What the result can't depend on.
+# The reason why the result can't depend on the seed.
 DRAWS_NOTHING = "a head that is solved draws nothing"
 CHANGES, REFUSED = "changes the result", "refused"
 SOLVED = ("linear_probe",)

@@ -1,4 +1,4 @@
-"""Checks of arguments: each refuses with the argument's name, the value, and what was expected."""
+"""Checks of arguments: each error names the argument, the value, and the values expected."""
 
 import math
 

@@ -51,7 +51,7 @@ def list_shards(folder):
 
 
 def load(cache, digests=DIGESTS):
-    """Return {digest: row} of what is kept."""
+    """Return {digest: row} of the rows that are kept."""
     values = np.full((len(digests), *ROWS.shape[1:]), np.nan, np.float32)
     missing = set(cache.load(digests, values))
     return {digest: values[index] for index, digest in enumerate(digests) if index not in missing}

@@ -86,7 +86,7 @@ def finish_and_compare(folder, expected):
     assert process.returncode == 0, err
     cache = FeatureCache(KEY)
     assert read_all(cache) == expected
-    # What the killed ones left is not in the way, and goes when it is a day old.
+    # Files that killed processes left do no harm, and go when they are a day old.
     for path in folder.rglob(".partial-*"):
         os.utime(path, (time.time() - 25 * 60 * 60,) * 2)
     cache.store(DIGESTS[:1], np.zeros((1, 2000), np.float32))

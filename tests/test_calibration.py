@@ -19,7 +19,7 @@ from tlkit.evaluation.scores import FLOOR
 
 
 def make_predictions(n, n_classes=4, seed=0, sharpness=1.5, temperature=1.0):
-    """Return probabilities, and labels drawn by what they would be at another temperature; at 1 they are all true."""
+    """Return probabilities, and labels drawn from them at another temperature; at 1 the probabilities are true."""
     random = np.random.default_rng(seed)
     scores = sharpness * random.normal(size=(n, n_classes))
     truth = softmax(scores / temperature).cumsum(axis=1)

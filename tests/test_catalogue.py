@@ -13,7 +13,7 @@ from tlkit.backbones.families import FAMILIES
 from tlkit.backbones.networks import CATALOGUE, TABLE, find_entry, list_entries
 
 COSTS = ("n_parameters", "n_flops", "n_features", "smallest_size_px")
-# What torchvision counts among a network's parameters beside its backbone and a classifier of 1,000 classes.
+# Parameters that torchvision counts beside the backbone and a classifier of 1,000 classes.
 N_OTHERS = {"inception_v3": 3_326_696, "maxvit_t": -1000}  # an auxiliary classifier; no bias in the last layer
 
 

@@ -15,7 +15,7 @@ from tlkit.lessons import progress
 
 
 def make_comparison(student, gain=0.2, half=0.05, strategies=("linear_probe",)):
-    """Return what `submit` reads of a comparison."""
+    """Return a stand-in for a comparison, with the fields that `submit` reads."""
     values = {"shots": 5, "gain": gain, "gain_low": gain - half, "gain_high": gain + half}
     rows = [{"strategy": name, **values} for name in ("hand_made", *strategies)]
     runs = pd.DataFrame({"seed": student.seeds})

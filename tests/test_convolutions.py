@@ -24,7 +24,7 @@ def make_maps(n_pictures, n_channels, height, width, dtype=torch.float32):
 
 
 def measure(layer, maps, quick):
-    """Return what a layer gives of maps, and the gradients of maps and parameters of a fixed weighting of it."""
+    """Return a layer's output, and the gradients of its fixed weighted sum with respect to maps and parameters."""
     maps = maps.detach().clone(memory_format=torch.preserve_format).requires_grad_()
     if quick:
         with QuickConvolutions():

@@ -244,7 +244,7 @@ def test_another_process_that_holds_the_lock_is_told_and_waited_for_only_so_long
 
 
 def redirect(*hops):
-    """Return what the handler of redirects makes of a way through several addresses."""
+    """Return the address that the handler of redirects opens at the end of several addresses."""
     handler, request = _SecureRedirects(), urllib.request.Request(hops[0])
     for url in hops[1:]:
         request = handler.redirect_request(request, io.BytesIO(), 302, "Found", {}, url)

@@ -1,4 +1,4 @@
-"""Exercises of lesson 07: what is right passes, each usual slip gets its own hint."""
+"""Exercises of lesson 07: right answers pass, and each usual slip gets its own hint."""
 
 import numpy as np
 import pandas as pd

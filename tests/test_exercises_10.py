@@ -1,4 +1,4 @@
-"""Exercises of lesson 10: what is right passes, each usual slip gets its own hint."""
+"""Exercises of lesson 10: right answers pass, and each usual slip gets its own hint."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Freezing: what is frozen keeps every bit through training, what is not learns."""
+"""Freezing: frozen layers keep every bit through training, and all others learn."""
 
 import copy
 import pickle
@@ -37,7 +37,7 @@ def make_mixed():
 
 
 def train_a_step(model, seed=0):
-    """Train one step with momentum and weight decay; return the names of what changed its bits."""
+    """Train one step with momentum and weight decay; return the names of the tensors whose bits changed."""
     before = copy_state(model)
     model.train()
     values = [value for value in model.parameters() if value.requires_grad]

@@ -1,4 +1,4 @@
-"""Networks by name: what was converted once runs without torch, and is never another network's."""
+"""Networks by name: a converted network runs without torch, and is never taken for another one."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What a measured block took."""
+"""Time and memory of a measured block."""
 
 import threading
 import time

@@ -17,7 +17,7 @@ ALL = Phase(["all"], 6, 2e-4)
 
 
 def make_stages(n_stages):
-    """Return what the functions look at of a backbone with so many stages."""
+    """Return a stand-in for a backbone with a number of stages."""
     return SimpleNamespace(name="made", stages=tuple(f"stage{block}" for block in range(n_stages)))
 
 

@@ -18,7 +18,7 @@ from tlkit.widgets import PictureCleaner, PictureLabeler, picture_labeler
 
 
 class Browser:
-    """Sends what the page sends, and collects what it gets."""
+    """Sends messages as the page does, and collects the answers."""
 
     def __init__(self, widget, monkeypatch):
         self.widget, self.got, self.n_sent = widget, [], 0

@@ -44,7 +44,7 @@ def transfer(backbone, images, strategy=None, **settings):
     return tl.transfer(backbone, images, strategy or tl.Strategy([PHASE]), progress=False, **settings)
 
 
-# What is expected of a setting, and values that are not so: of the wrong kind, or out of range.
+# Words of the error, and two lists of wrong values: of the wrong kind, and out of range.
 WHOLE = ("expected a whole number of at least 1", [2.0, "8", [8]], [0, -3, True])
 ANY_NUMBER = ("expected a number of at least 0", [True, "0.1", None, 1j, np.array([0.1])], [-0.1, math.nan, math.inf])
 SEVERAL = r"expected a list of functions, as in \[function\]"

@@ -207,7 +207,7 @@ def test_weights_from_a_file_get_the_inputs_that_they_were_trained_with(name, tm
     with torch.no_grad():
         assert_near(ours(batch), watch_last_layer(published, batch))
     rescaled = watch_last_layer(published, batch)
-    published.transform_input = False  # what weights=None gives
+    published.transform_input = False  # as with weights=None
     assert (watch_last_layer(published, batch) - rescaled).abs().max() > 1e-3 * rescaled.abs().max()
 
 

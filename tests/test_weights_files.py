@@ -1,4 +1,4 @@
-"""Where weights are looked for, and what is said where they are not."""
+"""Folders in which weights are looked for, and the error if no folder holds them."""
 
 import dataclasses
 import hashlib

@@ -55,7 +55,7 @@ def moved(backbone, train):
 
 
 def states(run):
-    """Copies of what a run has learned: (backbone's, head's)."""
+    """Copies of the weights of a run: (backbone's, head's)."""
     return copy_state(run.backbone), copy_state(run.head)
 
 

@@ -1,4 +1,4 @@
-"""What a stored notebook must be like beyond what nbval compares: `find_faults`."""
+"""Requirements on stored notebooks that nbval doesn't check: `find_faults`."""
 
 import ast
 import importlib
@@ -28,7 +28,7 @@ _MARK_IN_COMMENT = re.compile(r"^\s*#\s*(NBVAL_\w+|PYTEST_VALIDATE_IGNORE_OUTPUT
 
 
 def find_faults(notebook):
-    """Return what is wrong with a stored notebook, a sentence each."""
+    """Return the faults of a stored notebook, one sentence per fault."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     faults = [f"cell {place}: {fault}" for place, cell in enumerate(code, 1) for fault in _faults_of(cell, place)]
     if not any(is_compared(cell) for cell in code):

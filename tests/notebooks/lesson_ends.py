@@ -1,4 +1,4 @@
-"""A plugin of pytest: what is asked of a lesson in the kernel in which nbval has run its cells anyway.
+"""A plugin of pytest: checks of a lesson in the kernel that has run its cells for nbval anyway.
 
 Its folded solutions pass their exercises, and all of it stays within the memory of the smallest computer it is for. A
 run of its own for these would double the time that the notebooks take.
@@ -30,7 +30,7 @@ _measurement.peak_memory_mib
 
 
 class AddedCell(pytest.Item):
-    """Code that is run between a notebook's cells without being one, and what its value must be.
+    """Code that is run between a notebook's cells without being one, and a check of its value.
 
     Arguments
     ---------

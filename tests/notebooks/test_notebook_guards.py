@@ -233,7 +233,7 @@ def test_a_wrong_solution_and_too_much_memory_fail_though_every_cell_passes(tmp_
         notebook.cells.append(nbformat.v4.new_markdown_cell(folded))
         nbformat.write(notebook, tmp_path / f"{stem}.ipynb")
 
-    # What a lesson's kernel holds at least; pages count once they are written.
+    # The least memory that a lesson's kernel holds; pages count once they are written.
     hold = "held = bytearray(250 * 2**20)\nheld[::4096] = b'1' * len(held[::4096])\nanswer = 'Passed: by hand'"
     write("right", hold, "class Said(str):\n    __repr__ = str.__str__\nSaid(answer)")
     write("wrong", hold, "answer")
