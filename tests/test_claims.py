@@ -138,6 +138,12 @@ def test_levels_with_a_point_are_found_in_tables_that_have_none(tmp_path, monkey
     assert pd.read_csv(tmp_path / "grows.csv")["size"].tolist() == table["size"].tolist()
 
 
+def test_the_bar_names_the_choices_alone(ledger, capsys):
+    replicate(progress=True)
+    bar = capsys.readouterr().err
+    assert re.search(r"12/12 \[.*, seed \d+, size \d+, domain \w+\]", bar) and "Replication(" not in bar
+
+
 def test_ctrl_c_keeps_what_is_finished(ledger, monkeypatch):
     (one,) = load_measurements()
     calls = []

@@ -13,7 +13,12 @@ from tlkit.comparison.workers import check_workers
 from tlkit.storage import written_whole
 from tlkit.training.run_files import name_processor
 
-Replication = collections.namedtuple("Replication", "measurement choices")  # one combination of choices
+
+class Replication(collections.namedtuple("Replication", "measurement choices")):
+    """A combination of choices; its text stands in the bar."""
+
+    def __str__(self):
+        return ", ".join(f"{name} {value}" for name, value in self.choices.items())
 
 
 def replicate(*names, n_workers=1, again=False, progress=True):
@@ -33,7 +38,7 @@ def replicate(*names, n_workers=1, again=False, progress=True):
                 if any(_spell(choices, choices) not in rows for rows in kept):
                     cells.append(Replication(measurement, choices))
     if cells:
-        options = {"unit_of": _name, "units": "replications", "title": "replications", "on_result": _keep}
+        options = {"unit_of": str, "units": "replications", "title": "replications", "on_result": _keep}
         options |= {"progress": progress, "n_workers": n_workers}
         run_cells(cells, lambda cell: measure(*cell), lambda progress, in_fork: None, **options)
     return show(*names)
@@ -53,11 +58,6 @@ def measure(measurement, choices):
 def _spell(row, choices):
     """Return the levels of a row as texts; a number that a table has as 3 is also written so if it is 3.0 here."""
     return [f"{row[name]:g}" if isinstance(row[name], float) else str(row[name]) for name in choices]
-
-
-def _name(cell):
-    """Return the choices of a replication as text."""
-    return ", ".join(f"{name} {value}" for name, value in cell.choices.items())
 
 
 def _keep(cell, result):
