@@ -204,8 +204,9 @@ def test_a_head_predicts_features_as_it_does_their_values_and_masks_of_several_l
     features = make_features([[0.5, 0.5], [0.9, 0.1]], [0, 1])
     head = tl.fit_head(features)
     assert np.array_equal(head.predict(features), head.predict(features.values))
-    table = pd.DataFrame(features.values)
-    assert np.array_equal(head.predict(table), head.predict(features.values))
+    tensor = pytest.importorskip("torch").tensor(features.values)
+    for given in (pd.DataFrame(features.values), tensor, tensor.clone().requires_grad_()):
+        assert np.array_equal(head.predict(given), head.predict(features.values))
     rows = [{"image": make_picture(row), "a": row, "b": 1 - row} for row in range(2)]
     images = tl.load_images(rows, label=["a", "b"])
     with pytest.raises(ValueError, match="some entries are masked"):

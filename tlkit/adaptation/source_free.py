@@ -38,10 +38,8 @@ def list_moved_layers(backbone, changed, method):
     """Return the paths of the norm layers whose running statistics are among the changed tensors; else ValueError."""
     n_layers = len(find_norm_layers(backbone.state_dict()))
     if not n_layers:
-        raise ValueError(
-            f"method: {method!r} changes running statistics, and {backbone.name} has no norm layer that keeps them: "
-            "take 'shot'"
-        )
+        found = f"{backbone.name} has no norm layer that keeps them"
+        raise ValueError(f"method: {method!r} changes running statistics, and {found}: take 'shot'")
     if moved := find_norm_layers(changed):
         return moved
     raise ValueError(

@@ -122,10 +122,8 @@ def load_backbone(
     try:
         backbone = Backbone(name, stages, tail, recipe, provenance).eval()
     except (RuntimeError, AssertionError, ValueError) as error:  # timm doesn't list the sizes that are possible
-        raise ValueError(
-            f"image_size_px: {recipe.crop_size_px}, which {name} can't take ({error}); its weights were trained with "
-            f"{entry.recipe.crop_size_px}"
-        ) from error
+        found = f"which {name} can't take ({error}); its weights were trained with {entry.recipe.crop_size_px}"
+        raise ValueError(f"image_size_px: {recipe.crop_size_px}, {found}") from error
     return backbone
 
 

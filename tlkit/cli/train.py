@@ -13,9 +13,7 @@ from tlkit.cli.terminal import say
 
 def train(
     source: Annotated[str, typer.Argument(metavar="FOLDER", help="Folder with a folder per class, or a zip of it.")],
-    output: Annotated[Path, typer.Option(help="New or empty folder for the run and its report, README.md.")] = Path(
-        "tlkit-run"
-    ),
+    output: Annotated[Path, typer.Option(help="New or empty folder for the run and README.md.")] = Path("tlkit-run"),
     test: Annotated[
         str | None,
         typer.Option(help="Folder or zip of test pictures in the same classes; by default, a fifth is held out."),

@@ -33,10 +33,9 @@ def check_workers(n_workers):
     torch = sys.modules.get("torch")
     used = ["OpenVINO"] * ("openvino" in sys.modules) + ["a GPU"] * bool(torch and torch.cuda.is_initialized())
     if n_workers > 1 and used:
-        raise ValueError(
-            f"n_workers: {n_workers}, but this process has used {' and '.join(used)}, which forked processes can't "
-            "share: start the comparison first in a new process, or use n_workers=1"
-        )
+        found = f"this process has used {' and '.join(used)}, which forked processes can't share"
+        advice = "start the comparison first in a new process, or use n_workers=1"
+        raise ValueError(f"n_workers: {n_workers}, but {found}: {advice}")
     return n_workers
 
 

@@ -63,7 +63,8 @@ class Head:
         numpy.ndarray
             Float64 probabilities of shape (n, n_classes).
         """
-        values = self._check(read_array("values", getattr(values, "values", values)).astype(np.float32, copy=False))
+        given = getattr(values, "values", values)  # a method of tensors
+        values = self._check(read_array("values", values if callable(given) else given).astype(np.float32, copy=False))
         probabilities = np.zeros((len(values), len(self.classes)))
         for start in range(0, len(values), N_ROWS_AT_ONCE):
             rows = slice(start, start + N_ROWS_AT_ONCE)
@@ -106,10 +107,8 @@ class Head:
         ValueError
             If the kind of head is not a single linear layer.
         """
-        raise ValueError(
-            f"kind: a {self.kind} head is no linear layer; fit a 'logistic', 'ridge' or 'prototype' one, or take "
-            "head.module()"
-        )
+        advice = "fit a 'logistic', 'ridge' or 'prototype' one, or take head.module()"
+        raise ValueError(f"kind: a {self.kind} head is no linear layer; {advice}")
 
     def module(self) -> "torch.nn.Module":
         """Return the head as a torch module.

@@ -55,9 +55,8 @@ def check_hierarchy(tree, by_class):
     calls = [f'{tree.format_call(inner[top][0])[:-1]}, domain="{top}")' for top in sorted(by_class)]
     listed = " + ".join(calls[:3]) + (" + …" if len(calls) > 3 else "")
     if len(shared) > len(by_class) or all(_is_named(top, _DOMAINS) for top in by_class):
-        raise ValueError(
-            f"{place}all hold the same folders ({list_some(shared)}), so they look like domains: take {listed}; {meant}"
-        )
+        found = f"all hold the same folders ({list_some(shared)}), so they look like domains"
+        raise ValueError(f"{place}{found}: take {listed}; {meant}")
     found = f"{tree.location}: the classes {list_some(by_class)} hold the same folders ({list_some(shared)})"
     warn(f"{found}, whose {tree.medium.noun}s are read together; if these are the classes, take {listed}")
 

@@ -90,9 +90,8 @@ def rank(
         backbone = candidate.build()
         row = _describe(candidate, backbone)
         if row["name"] in [other["name"] for other in rows]:
-            raise ValueError(
-                f"backbones: {row['name']!r} occurs twice; name them apart with Candidate(backbone, name=…)"
-            )
+            advice = "name them apart with Candidate(backbone, name=…)"
+            raise ValueError(f"backbones: {row['name']!r} occurs twice; {advice}")
         features = candidate._extract_with(backbone, images, engine, cache, progress)
         if (np.ptp(features.values, axis=0) == 0).mean() > CONSTANT_SHARE:
             constant.append(row["name"])

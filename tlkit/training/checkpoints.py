@@ -44,9 +44,8 @@ class Checkpoints:
             # The system releases it when a process is killed.
             self._lock.__enter__()
         except filelock.Timeout:
-            raise ValueError(
-                f"checkpoint: another training uses {self.folder} now: wait until it ends, or take another folder"
-            ) from None
+            found = f"another training uses {self.folder} now"
+            raise ValueError(f"checkpoint: {found}: wait until it ends, or take another folder") from None
         except OSError as error:
             reason = f"can't be used as a folder to write to ({error.strerror})"
             raise ValueError(f"checkpoint: {self.folder} {reason}: take another") from error

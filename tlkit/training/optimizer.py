@@ -21,9 +21,8 @@ _RANKS = {"all": 0, "norm": 2, "bias": 2, "adapter": 3}
 def apply_phase(backbone, head, phase):
     """Freeze everything that a phase doesn't train, and return its parameters as [(learning_rate, parameters)]."""
     if set(phase.train) != {"head"} and backbone.made and backbone.made.get("frozen"):
-        raise ValueError(
-            f"strategy: trains {list(phase.train)}, but {backbone.name} is a frozen ONNX network: train only 'head'"
-        )
+        found = f"{backbone.name} is a frozen ONNX network"
+        raise ValueError(f"strategy: trains {list(phase.train)}, but {found}: train only 'head'")
     thaw(backbone)
     thaw(head)
     rates = {}
@@ -41,8 +40,9 @@ def apply_phase(backbone, head, phase):
     if restrict := getattr(phase.objective, "restrict", None):
         restrict(backbone)
     groups = {}
-    for parameter in (one for one in parameters if one.requires_grad):
-        groups.setdefault(rates[parameter], []).append(parameter)
+    for parameter in parameters:
+        if parameter.requires_grad:
+            groups.setdefault(rates[parameter], []).append(parameter)
     return list(groups.items())
 
 

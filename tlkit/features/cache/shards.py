@@ -85,9 +85,8 @@ def write_shard(path, digests, values):
     """Write rows (n, *shape) float32 and their digests (list of n bytes) into a file, whole or not at all."""
     shape = values.shape[1:]
     if len(digests) != len(values) or len(shape) > _MAX_AXES or 0 in shape:
-        raise ValueError(
-            f"values: shape {values.shape} of {len(digests)} pictures, expected rows of up to {_MAX_AXES} axes each"
-        )
+        found = f"shape {values.shape} of {len(digests)} pictures"
+        raise ValueError(f"values: {found}, expected rows of up to {_MAX_AXES} axes each")
     values = np.ascontiguousarray(values, _DTYPE)
     axes = (*shape, *(0,) * (_MAX_AXES - len(shape)))
     head = _HEAD.pack(_MAGIC, len(digests), *axes, hashlib.sha256(values).digest())
