@@ -212,3 +212,27 @@ def test_members_that_state_too_much_are_not_read(tmp_path, monkeypatch):
 def test_folders_in_a_zip_may_not_be_endlessly_deep(tmp_path):
     deep = "cat/" + "a/" * 1_500 + "0.png"
     refuse(write_zip(tmp_path / "a.zip", [*make_entries(), (deep, encode(make_picture()))]), "more than 100 deep")
+
+
+@pytest.mark.filterwarnings("ignore:.*other files left out")
+@pytest.mark.parametrize("names", [["run.json", "figures/confusion.png"], ["comparison.csv", "comparison.png"]])
+def test_what_commands_wrote_among_the_pictures_is_no_class(tmp_path, names):
+    numbers = {"cat": (0, 1), "dog": (2, 3)}
+    files = [
+        (f"{name}/{place}.png", encode(make_picture(place))) for name, places in numbers.items() for place in places
+    ]
+    picture = encode(make_picture(9))
+    written = [(f"out/{name}", picture) for name in names]
+    packed = write_zip(tmp_path / "pets.zip", [*files, ("out/", b""), *written])
+    assert load_images(packed).classes == ["cat", "dog"]
+    with zipfile.ZipFile(packed) as archive:
+        archive.extractall(tmp_path / "pets")
+    assert load_images(tmp_path / "pets").classes == ["cat", "dog"]
+    # One of the names alone may be a picture's or its notes'.
+    for number, name in enumerate(names):
+        inside = [("out/a.png", encode(make_picture(8))), (f"out/{name}", picture)]
+        alone = write_zip(tmp_path / f"{number}.zip", [*files, *inside])
+        with zipfile.ZipFile(alone) as archive:
+            archive.extractall(tmp_path / str(number))
+        for source in (alone, tmp_path / str(number)):
+            assert load_images(source).classes == ["cat", "dog", "out"]

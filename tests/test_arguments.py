@@ -1,6 +1,7 @@
 """Checks of arguments: each error names the argument, the value, and the values expected."""
 
 import math
+import os
 
 import numpy as np
 import pandas as pd
@@ -14,11 +15,13 @@ from tlkit.arguments import (
     check_number,
     check_predictions,
     check_shape,
+    import_extra,
     read_labels,
     resolve_index,
 )
-from tlkit.features.arrays import check_labels, check_rows
+from tlkit.features.arrays import check_groups, check_labels, check_rows
 from tlkit.features.features import Features
+from tlkit.inspection.network_inputs import choose_labels
 
 
 @pytest.mark.parametrize(
@@ -164,6 +167,20 @@ MASKED = np.ma.array([[0.5, 0.5], [9.0, 1.0]], mask=[[False, False], [True, True
         lambda: tl.fit_head(make_features([[0.5, 0.5], [0.9, 0.1]], [0, 1])).predict(MASKED),
         lambda: make_features(MASKED, [0, 1]),
         lambda: make_features([[0.5, 0.5], [0.9, 0.1]], np.ma.array([0, 1], mask=[False, True])),
+        lambda: make_features([[0.5, 0.5], [0.9, 0.1]], np.ma.array([[0, 1], [1, 0]], mask=[[0, 0], [0, 1]])),
+        lambda: tl.adaptation.detect_collapse([[0.5, 0.5]], MASKED[1]),
+        lambda: tl.adaptation.correct_priors([[0.5, 0.5]], MASKED[1], [0.9, 0.1]),
+        lambda: tl.adaptation.correct_priors([[0.5, 0.5]], [0.9, 0.1], MASKED[1]),
+        lambda: tl.adaptation.regret(MASKED[1], [0.9, 0.1]),
+        lambda: tl.adaptation.regret([0.9, 0.1], MASKED[1]),
+        lambda: tl.adaptation.score_deep_embedded([[0.5, 0.5], [0.9, 0.1]], [0, 1], MASKED[1]),
+        lambda: check_groups(MASKED[1], [0, 1], 2, 2),
+        lambda: check_groups([0, 1], MASKED[1], 2, 2),
+        lambda: tl.selection.score_knn(
+            np.eye(4), [0, 0, 1, 1], np.ma.array([0, 1, 2, 3], mask=[True, False, False, False])
+        ),
+        lambda: resolve_index(np.ma.array([0, 1], mask=[False, True]), 3),
+        lambda: choose_labels(None, np.eye(2), np.ma.array([0, 1], mask=[False, True])),
         lambda: tl.load_images([(np.ma.array(np.zeros((9, 9), np.uint8), mask=np.eye(9)), name) for name in "ab"]),
     ],
 )
@@ -216,3 +233,12 @@ def test_a_head_predicts_features_as_it_does_their_values_and_masks_of_several_l
 def test_a_rejection_of_an_array_is_refused():
     with pytest.raises(TypeError, match="features: a ndarray, expected Features"):
         tl.evaluation.fit_rejection(np.ones((4, 2)))
+
+
+def test_a_switch_of_the_users_for_reports_of_onnxruntime_stays(monkeypatch):
+    for given, expected in ((None, "1"), ("0", "0")):
+        monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+        if given is not None:
+            monkeypatch.setenv("ORT_DISABLE_TELEMETRY", given)
+        import_extra("This needs", "nothing", "json")
+        assert os.environ["ORT_DISABLE_TELEMETRY"] == expected

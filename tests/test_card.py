@@ -109,10 +109,10 @@ def test_a_readme_of_ones_own_stays(run, tmp_path):
 
 def test_an_edited_card_stays_and_another_is_renewed(run, tmp_path):
     write_card(tmp_path, run)
-    run.seed = 7
+    run.seed, run.history = 7, []
     write_card(tmp_path, run)
     renewed = (tmp_path / "README.md").read_text()
-    assert "seed 7" in renewed
+    assert "seed 7, no epochs" in renewed
     (tmp_path / "README.md").write_text(renewed.replace("## Use", "## Use on Mars"))
     run.seed = 8
     with pytest.warns(UserWarning, match=r"README.md was edited or .* move it away for a new one"):

@@ -114,6 +114,8 @@ def test_image_folder_is_the_folder(tmp_path):
     transformed = torchvision.datasets.ImageFolder(folder, transform=torchvision.transforms.ToTensor())
     with pytest.warns(UserWarning, match="transform isn't applied"):
         assert load_images(transformed).content_hash == expected.content_hash
+    swapped = torchvision.datasets.ImageFolder(folder, target_transform=lambda label: 1 - label)
+    assert load_images(swapped).labels.tolist() == [1, 1, 0, 0, 0]
     both = torch.utils.data.ConcatDataset([dataset, dataset])
     assert load_images(both).classes == ["cat", "dog"] and len(load_images(both)) == 10
     other = torchvision.datasets.ImageFolder(write_classes(tmp_path / "more", {"dog": 2, "eel": 1}))
@@ -160,6 +162,9 @@ def test_a_subset_by_a_mask_is_refused():
         load_images(torch.utils.data.Subset(Pairs(), np.arange(9) > 3))
     with pytest.raises(ValueError, match="an index of a Subset: True, expected a whole number"):
         load_images(torch.utils.data.Subset(Pairs(), [True, False, True]))
+    with pytest.raises(ValueError, match="an index of a Subset: 9, expected a whole number"):
+        load_images(torch.utils.data.Subset(Pairs(), [0, 1, 9]))
+    assert load_images(torch.utils.data.Subset(Pairs(), [-1, -9, -8])).labels.tolist() == [2, 0, 1]
 
 
 def test_a_file_object_is_no_tensor():

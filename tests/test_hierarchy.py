@@ -155,6 +155,9 @@ def test_an_archive_unpacked_twice_is_noticed(tmp_path):
         ["cat/cat", "dog/dog"],
         ["cat/a", "dog/a", "fox/a"],
         ["photo", "sketch"],
+        ["train", "test", "bus"],
+        ["train_station/east", "train_station/west", "test_tube/glass", "beaker"],
+        ["cat/old", "cat/young", "dog/large", "dog/small", "cow"],
     ],
 )
 def test_classes_stay_classes(tmp_path, folders):

@@ -213,7 +213,14 @@ def test_a_spreadsheet_may_have_saved_the_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("encoding", "label"), [("cp1252", "Käse"), ("cp1251", "кошка"), ("gbk", "杯子"), ("utf-8-sig", "Käse")]
+    ("encoding", "label"),
+    [
+        ("cp1252", "Käse"),
+        ("cp1251", "кошка"),
+        ("gbk", "杯子"),
+        ("utf-8-sig", "Käse"),
+        *[("cp1252", x) for x in ("5 €", "x²")],
+    ],
 )
 def test_labels_keep_their_letters_whatever_a_spreadsheet_does(tmp_path, encoding, label):
     """Excel saves in the encoding of its country and fills rows up with separators; R and LibreOffice quote cells."""

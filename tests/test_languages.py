@@ -157,6 +157,9 @@ def test_claims_are_shown_in_the_readers_language_and_kept_in_english(monkeypatc
         rate = words["(holds in {0} of {1} replications)"].format(*counts)
         assert repr(claim) == f"{words[claim.sentence]} {rate}" and claim.sentence in english
         assert re.search("[\u4e00-\u9fff]", words[claim.sentence])
+    new = dataclasses.replace(claims[0], sentence="1 < 2")
+    new.__dict__["replications"] = claims[0].replications[:0]
+    assert new._repr_html_() == "<p>1 &lt; 2 （还没有重复过）</p>"
 
 
 @pytest.mark.filterwarnings("ignore:Glyph")

@@ -215,6 +215,13 @@ class BatchNormed(Tutorial):
         return super().forward(self.norm(batch))
 
 
+class Twofold(Tutorial):
+    """Takes two pictures at a time."""
+
+    def forward(self, batch):
+        return super().forward(batch.reshape(2, 3, 32, 32))
+
+
 class Forgetful(Tutorial):
     """Returns nothing."""
 
@@ -229,6 +236,7 @@ class Forgetful(Tutorial):
         (BatchNormed(), {}, "module: gives other features for a picture alone than in a batch, for example by squeeze"),
         (Forgetful(), {}, "module: gives NoneType for 2 pictures, expected finite values"),
         (Tutorial().double(), {}, "recipe: the module fails for a float32 batch"),
+        (Twofold(), {}, r"recipe: the module fails for a float32 batch of \(1, 3, 32, 32\)"),
         (Restless(), {}, "module: gives other values for the same pictures each time"),
         (
             Several(),

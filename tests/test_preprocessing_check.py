@@ -10,6 +10,7 @@ from torchvision.transforms import InterpolationMode, v2
 import tlkit as tl
 from tlkit.backbones.recipe import Recipe
 from tlkit.inspection import check_preprocessing
+from tlkit.inspection.loader_samples import _read_batches
 
 RECIPE = Recipe(36, 32, "bicubic", (0.4, 0.5, 0.6), (0.2, 0.3, 0.25))
 CUT = [v2.Resize(36, InterpolationMode.BICUBIC), v2.CenterCrop(32)]
@@ -232,3 +233,11 @@ def test_one_seed_is_refused(backbone, images):
 def test_pictures_of_one_class_are_refused(backbone, images):
     with pytest.raises(ValueError, match="images: pictures of fewer than two classes"):
         check(RIGHT, backbone, images.select(classes=["a"]))
+
+
+def test_batches_of_bfloat16_are_read_and_masked_ones_refused():
+    ((_, batch, labels, _),) = _read_batches([(torch.full((2, 3, 4, 4), 0.5).bfloat16(), torch.tensor([0, 1]))])
+    assert (batch == 0.5).all() and labels.tolist() == [0, 1]
+    for item in (np.ma.masked_equal(np.eye(4)[None, None].repeat(3, 1), 1), (batch, np.ma.masked_equal(labels, 1))):
+        with pytest.raises(ValueError, match="loader: some entries are masked"):
+            list(_read_batches([item]))

@@ -14,10 +14,12 @@ from safetensors.torch import load_file
 
 import tlkit as tl
 from tlkit.backbones.weights.error import WeightsError
+from tlkit.lessons.copies import copy
+from tlkit.studies.store import Store
 from tlkit.training.changed_weights import list_changed
 from tlkit.training.checkpoints import hash_facts
 from tlkit.training.lora import insert_lora, merge_lora
-from tlkit.training.run_files import hide_folders
+from tlkit.training.run_files import hide_folders, write_run
 
 LORA = tl.Strategy(
     [tl.Phase(["adapter", "head"], 1, {"adapter": 5e-3, "head": 1e-2}, norm_statistics="moving")],
@@ -473,3 +475,23 @@ def test_settings_of_own_functions_are_saved_as_plain_values(images, lite0, tmp_
     run.save(tmp_path)
     expected = {"function": "penalise", "weights": [0.0, 1.0], "path": "table.csv"}
     assert tl.load_run(tmp_path).strategy["phases"][0]["penalty"] == expected
+
+
+def test_folders_may_begin_with_a_tilde(images, tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    (tmp_path / "work").mkdir()
+    (home / "results").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(tmp_path / "work")
+    run = tl.transfer(make_tiny_backbone(), images, "linear_probe", progress=False, checkpoint="~/kept")
+    assert list((home / "kept").iterdir())
+    write_run("~/run", {"weight": torch.zeros(1)}, {})
+    assert (home / "run" / "run.json").exists()
+    with pytest.raises(FileNotFoundError, match=f"{home}/gone is no folder"):
+        tl.export.load_predictor("~/gone")
+    with pytest.raises(ValueError, match=f"{home}/run is damaged"):
+        tl.load_run("~/run")
+    assert repr(tl.lessons.pool("~/results")) == "No submission yet."
+    assert len(tl.lessons.status("~/results")) and Store("~/study.sqlite").path == home / "study.sqlite"
+    assert copy("~/lessons")["01"].parent == home / "lessons"
+    assert run and not list((tmp_path / "work").iterdir())

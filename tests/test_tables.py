@@ -223,5 +223,11 @@ def test_a_picture_closed_before_it_was_read_is_named(table):
     for path in table.path:
         with Image.open(path) as picture:
             closed.append((picture, "cat"))
+    loaded = []
+    for path, label in zip(table.path, table.label, strict=True):
+        with Image.open(path) as picture:
+            picture.load()
+            loaded.append((picture, label))
+    assert load_images(loaded).labels.tolist() == load_images(table).labels.tolist()
     with pytest.raises(ValueError, match=r"row 0 was closed before its pixels were read: call its load\(\) first"):
         load_images(closed)

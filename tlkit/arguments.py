@@ -88,9 +88,9 @@ def _describe_range(above, at_least, below, at_most):
 
 
 def check_shape(argument, values, shape, meaning):
-    """Raise ValueError if an array doesn't have the given shape; `meaning` explains the shape in the message."""
-    if np.shape(values) != tuple(shape):
-        raise ValueError(f"{argument}: shape {np.shape(values)}, expected {tuple(shape)}, {meaning}")
+    """Raise ValueError if an array has another shape, whose `meaning` the message explains, or masked entries."""
+    if (given := np.shape(read_array(argument, values))) != tuple(shape):
+        raise ValueError(f"{argument}: shape {given}, expected {tuple(shape)}, {meaning}")
 
 
 def resolve_index(index, n):
@@ -98,7 +98,7 @@ def resolve_index(index, n):
     rows = np.arange(n)
     if isinstance(index, slice):
         return rows[index]
-    indices = np.asarray(index)
+    indices = read_array("index", index)
     if indices.size == 0 and indices.dtype != bool:
         indices = indices.astype(np.int64)
     if indices.ndim != 1 or not (indices.dtype == bool or np.issubdtype(indices.dtype, np.integer)):

@@ -88,7 +88,8 @@ def correct_priors(probabilities: ArrayLike, source_priors: ArrayLike, target_pr
     array([[0.9, 0.1]])
     """
     probabilities = read_array("probabilities", probabilities)
-    source_priors, target_priors = np.asarray(source_priors, float), np.asarray(target_priors, float)
+    source_priors = read_array("source_priors", source_priors).astype(float)
+    target_priors = read_array("target_priors", target_priors).astype(float)
     ratios = np.divide(target_priors, source_priors, out=np.ones_like(source_priors), where=source_priors > 0)
     corrected = probabilities * ratios
     total = corrected.sum(axis=1, keepdims=True)

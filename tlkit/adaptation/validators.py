@@ -40,9 +40,9 @@ def detect_collapse(probabilities: ArrayLike, source_priors: ArrayLike) -> str |
     'collapse: class 0 is predicted for 100 % of the pictures, and has 50 % of the source'
     """
     probabilities = check_probabilities(probabilities)
-    priors = np.asarray(source_priors, float)
     n_classes = probabilities.shape[1]
-    check_shape("source_priors", priors, (n_classes,), "one share per class")
+    check_shape("source_priors", source_priors, (n_classes,), "one share per class")
+    priors = np.asarray(source_priors, float)
     shares = np.bincount(probabilities.argmax(axis=1), minlength=n_classes) / len(probabilities)
     largest = shares.argmax()
     if shares[largest] >= _ONE_CLASS_SHARE > priors[largest]:
@@ -336,19 +336,19 @@ def regret(scores: ArrayLike, accuracies: ArrayLike) -> float:
     >>> round(regret([0.9, 0.7, 0.1], [0.5, 0.6, 0.2]), 3)
     0.1
     """
-    scores, accuracies = np.asarray(scores, float), np.asarray(accuracies, float)
-    if scores.ndim != 1 or scores.shape != accuracies.shape or not len(scores):
-        raise ValueError(f"scores: shape {scores.shape} with accuracies {accuracies.shape}, expected (k,) for both")
     for argument, values in (("scores", scores), ("accuracies", accuracies)):
-        if not np.isfinite(values).all():
+        check_shape(argument, values, (max(1, np.size(scores)),), "one number per method")
+        if not np.isfinite(np.asarray(values, float)).all():
             raise ValueError(f"{argument}: some are NaN or infinite, so none is the highest: remove these from both")
+    scores, accuracies = np.asarray(scores, float), np.asarray(accuracies, float)
     return float(accuracies.max() - accuracies[scores == scores.max()].mean())
 
 
 def _check_weights(weights, n_rows):
     """Return (n_rows,) weights as floats; ValueError if one is negative or all are 0."""
+    check_shape("weights", weights, (n_rows,), "one per picture")
     weights = np.asarray(weights, float)
-    if weights.shape != (n_rows,) or not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
         raise ValueError(f"weights: expected ({n_rows},) numbers of at least 0, not all 0, one per picture")
     return weights
 

@@ -191,10 +191,12 @@ def redraw_own(backbone, seed):
 
 def _prepare(network, batch, classifier, output):
     """Return (`Chosen` network, its features of a batch, path of the layer that was left out or None)."""
+    given = batch
     try:
-        values, _ = network(batch), network(batch[:1])
+        values, given = network(batch), batch[:1]
+        network(given)
     except Exception as error:  # of the user's code
-        shape = f"a float32 batch of {tuple(batch.shape)}, the recipe's size and number of channels"
+        shape = f"a float32 batch of {tuple(given.shape)}, the recipe's size and number of channels"
         raise ValueError(f"recipe: the module fails for {shape} ({type(error).__name__}: {error})") from error
     key = None
     if not torch.is_tensor(values) and hasattr(values, "__len__"):

@@ -128,7 +128,7 @@ def load_predictor(folder: str | Path) -> Predictor:
     >>> np.allclose(predictor.predict(images), run.predict(images), atol=1e-4)
     True
     """
-    folder = Path(folder).absolute()
+    folder = Path(folder).expanduser().absolute()
     place = folder if (folder / FACTS).is_file() else folder / "export" / "openvino"
     if not (place / FACTS).is_file():
         found = f"{folder} has no OpenVINO export" if folder.is_dir() else f"{folder} is no folder, and no run"

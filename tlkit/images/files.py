@@ -18,6 +18,7 @@ from tlkit.names import make_printable
 
 _SYSTEM_FILES = {"thumbs.db", "desktop.ini", "__macosx", "__pycache__", "@eadir", "#recycle", "$recycle.bin"}
 _SYSTEM_FILES |= {"system volume information", "lost+found"}
+RUN_FILES = {"run.json", "figures"}, {"comparison.csv", "comparison.png"}
 
 
 def is_ignored(name):
@@ -26,8 +27,8 @@ def is_ignored(name):
 
 
 def is_run(folder):
-    """Return whether a folder is one that `train` wrote, whose figures are no pictures to learn from."""
-    return os.path.isfile(f"{folder}/run.json") and os.path.isdir(f"{folder}/figures")
+    """Return whether `train` or `compare` wrote a folder (path), whose figures are no pictures to learn from."""
+    return any(all(os.path.exists(f"{folder}/{name}") for name in names) for names in RUN_FILES)
 
 
 # A forked process shares its parent's file offset, so an open archive must never cross a fork. The process id among

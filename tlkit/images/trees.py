@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from tlkit.arguments import suggest
 from tlkit.images.encodings import decode_names
-from tlkit.images.files import PictureFile, PictureMember, is_ignored, is_run
+from tlkit.images.files import RUN_FILES, PictureFile, PictureMember, is_ignored, is_run
 from tlkit.images.layout import Tree, check_depth, decode_tree, normalise_name
 from tlkit.names import make_printable
 
@@ -98,10 +98,13 @@ def list_archive(path, inside=None):
     for entry, name in zip(entries, names, strict=True):
         _check_entry(place, entry, name, seen)
     tree = Tree(place, {}, set(), lambda inner: f'load_images("{path.as_posix()}", inside="{inner}")')
-    for entry, name in zip(entries, names, strict=True):
-        member = PurePosixPath(make_printable(name))
+    members = [PurePosixPath(make_printable(name)) for name in names]
+    held = {path for member in members for path in (member, *member.parents)}
+    folders = {member.parent for member in members} - {PurePosixPath()}
+    runs = {path for path in folders if any(all(path / name in held for name in names) for names in RUN_FILES)}
+    for entry, member in zip(entries, members, strict=True):
         check_depth(member, place)
-        if any(map(is_ignored, member.parts)) or not member.parts:
+        if any(map(is_ignored, member.parts)) or not runs.isdisjoint((member, *member.parents)) or not member.parts:
             continue
         if entry.is_dir():
             tree.folders.add(member)

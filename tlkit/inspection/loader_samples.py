@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from tlkit.arguments import read_array
+
 # Number of random orders that the loader's order is compared with, and the share of them that may fit as well.
 _N_ORDERS, _MAX_SHARE = 1000, 0.01
 
@@ -53,7 +55,7 @@ def _read_batches(loader):
         labels = None
         if isinstance(item, (tuple, list)) and len(item) == 2:
             item, labels = item
-        batch = np.asarray(item.detach().cpu() if hasattr(item, "detach") else item)
+        batch = read_array("loader", item)
         if batch.ndim != 4 or batch.dtype.kind not in "fiu" or not len(batch):
             found = f"gave {type(item).__name__} of shape {batch.shape}"
             raise TypeError(f"loader: {found}, expected batches (n, 3, height, width), or pairs with labels")
@@ -61,7 +63,7 @@ def _read_batches(loader):
         if is_last and batch.shape[3] != 3:
             raise TypeError(f"loader: batches of shape {batch.shape}, expected (n, 3, height, width): three channels")
         batch = batch.transpose(0, 3, 1, 2) if is_last else batch
-        yield start, batch, None if labels is None else np.asarray(labels), is_last
+        yield start, batch, None if labels is None else read_array("loader", labels), is_last
         start += len(batch)
 
 

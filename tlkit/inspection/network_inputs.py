@@ -3,7 +3,7 @@
 import numpy as np
 
 import tlkit as tl
-from tlkit.arguments import check_known, import_extra
+from tlkit.arguments import check_known, import_extra, read_array
 from tlkit.backbones.recipe import check_takes_pictures
 from tlkit.images.imageset import ImageSet
 from tlkit.images.inputs import gather_pictures
@@ -63,7 +63,7 @@ def choose_labels(run, scores, label):
     if isinstance(label, str):
         check_known("label", label, run.classes)
         label = run.classes.index(label)
-    labels = np.asarray(label)
+    labels = read_array("label", label)
     if labels.dtype.kind not in "iu" or labels.shape not in ((), (n,)):
         raise TypeError(f"label: {label!r}, expected a class by name or index, or {n} indices, one per picture")
     if labels.size and not 0 <= labels.min() <= labels.max() < n_classes:

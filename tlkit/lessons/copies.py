@@ -47,7 +47,7 @@ def copy(folder: str | Path = COPIES, *, language: str = languages.ENGLISH) -> d
     '01_why_transfer.ipynb'
     """
     check_known("language", language, languages.list_languages())
-    folder, course = Path(folder).absolute(), find_course()
+    folder, course = Path(folder).expanduser().absolute(), find_course()
     if folder.resolve() == (course / "notebooks").resolve():
         raise ValueError(f"folder: {folder} has the originals, which stay as they are; choose another folder")
     record, paths = _read_record(folder), {}

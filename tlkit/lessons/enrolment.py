@@ -105,7 +105,7 @@ def submit(student: Enrolment, comparison: "tlkit.Comparison", folder: str | Pat
     kept = read_file(path)["lessons"].get(lesson, {}).get("predictions", {}) if lesson and path.exists() else {}
     content["predictions"] = {name: entry.get("chips") for name, entry in kept.items()}
     content["checksum"] = compute_checksum(content)
-    target = Path(folder) / f"submission-{student.pseudonym}-{content['checksum'][:8]}.json"
+    target = Path(folder).expanduser() / f"submission-{student.pseudonym}-{content['checksum'][:8]}.json"
     with written_whole(target) as temporary:
         temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False), "utf-8")
     return str(target)

@@ -73,7 +73,7 @@ def pool(folder: str | Path, course: str = "tlkit") -> Pool:
     ...     pool(folder)
     No submission yet.
     """
-    paths = sorted(path for path in Path(folder).iterdir() if not path.name.startswith("."))
+    paths = sorted(path for path in Path(folder).expanduser().iterdir() if not path.name.startswith("."))
     if len(paths) > _MOST_FILES:
         raise ValueError(f"folder: {folder} has {len(paths)} files, expected at most {_MOST_FILES}")
     read, rejected = {}, {}

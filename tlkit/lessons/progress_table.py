@@ -44,7 +44,7 @@ def status(folder: str | Path | None = None) -> pd.DataFrame:
     ['lesson', 'title', 'minutes', 'predictions', 'exercises']
     """
     path, lesson = find_file()
-    kept = read_file(Path(folder) / path.name if folder else path) if folder or lesson else {}
+    kept = read_file(Path(folder).expanduser() / path.name if folder else path) if folder or lesson else {}
     rows = []
     for notebook in sorted((find_course() / "notebooks").glob("[0-9]*.ipynb")):
         cells = json.loads(notebook.read_text("utf-8"))["cells"]

@@ -38,7 +38,7 @@ class Store:
     """Cells of a study in a file."""
 
     def __init__(self, path):
-        self.path = Path(path)
+        self.path = Path(path).expanduser()
         self._writer, self._synced_s = None, -math.inf
 
     def read(self, query, *values):

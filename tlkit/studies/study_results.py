@@ -242,10 +242,11 @@ class StudyResults:
             tables = {"runs": self.runs, "predictions": self.predictions, "table": self.table}
             write = write_csv if kind == "csv" else lambda table, path: table.to_parquet(path, index=False)
             writers = {f"{name}.{kind}": lambda path, table=table: write(table, path) for name, table in tables.items()}
-        for name, writer in writers.items():
-            with written_whole(Path(folder, name)) as temporary:
+        paths = {Path(folder).expanduser() / name: writer for name, writer in writers.items()}
+        for path, writer in paths.items():
+            with written_whole(path) as temporary:
                 writer(temporary)
-        return [Path(folder, name) for name in writers]
+        return list(paths)
 
     def _repr_html_(self):
         """Return the table for Jupyter."""

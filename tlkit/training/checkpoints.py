@@ -30,7 +30,7 @@ class Checkpoints:
     """The checkpoints of one run in a folder of its own, which it locks while it is entered as a context."""
 
     def __init__(self, folder, every_s, described):
-        self.folder, self.every_s = Path(folder).absolute(), every_s
+        self.folder, self.every_s = Path(folder).expanduser().absolute(), every_s
         # Plain values that identify the run, as they will be read; checkpoints of another run are refused.
         self.described = json.loads(json.dumps(described | {"tlkit": __version__}))
         self.numbers = []  # of the checkpoints to keep: written by this training, or known to be intact

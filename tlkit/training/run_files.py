@@ -57,7 +57,7 @@ def describe_run(run):
 
 def write_run(folder, tensors, described):
     """Write tensors and plain values into a folder, which has the earlier or the new run at any moment."""
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     if (folder / DESCRIPTION).exists() and not (list_weights(folder) or _describes_run(folder)):
         raise ValueError(f"folder: {folder.absolute()} has a {DESCRIPTION} that Run.save did not write: take another")
     data = save({name: value.detach().cpu().contiguous() for name, value in tensors.items()})

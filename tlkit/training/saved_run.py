@@ -59,7 +59,7 @@ def load_run(folder: str | Path, *, backbone: Backbone | str | None = None) -> R
     >>> (loaded.predict(images) == run.predict(images)).all()
     np.True_
     """
-    tensors, described = _read_run(folder)
+    tensors, described = _read_run(folder := Path(folder).expanduser())
     # Of a run that was saved before its pictures, facts for its card, or a rejection were recorded.
     described = {"trained_on": [], "report": {}, "rejection": None} | described
     expected = {*(field.name for field in dataclasses.fields(Run)), "only_changes"} - {"head", "adapters"}
@@ -99,7 +99,6 @@ def load_run(folder: str | Path, *, backbone: Backbone | str | None = None) -> R
 
 def _read_run(folder):
     """Return the (tensors, description) that `write_run` wrote; an error if files are missing or damaged."""
-    folder = Path(folder)
     described = read_description(folder)
     # The hash notices what is still JSON: classes that changed places, a seed that became a text.
     if described.pop("sha256", None) != hash_facts(described):
