@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 
 import tlkit as tl
 from tlkit.claims import Claim, measurement
-from tlkit.evaluation.rejection import find_threshold, fit_tensors, score_mahalanobis, score_probability
+from tlkit.evaluation.rejection import find_threshold, fit_tensors, score_mahalanobis
 from tlkit.heads.numerics import normalise
 
 SHARE = 0.05
@@ -87,7 +87,8 @@ def leave_classes_out(network, image_size_px, domain, fold, first_class):
         groups = [features.values[is_test & ~is_out], features.values[is_out], walls.values]
         weight, bias = tl.fit_head(learned).linear()
         tensors = fit_tensors(normalise(learned.values.astype(float)), learned.labels)
-        sure = [score_probability(values @ weight.T + bias) for values in groups]
+        logits = [values @ weight.T + bias for values in groups]
+        sure = [scores.max(axis=1) - np.logaddexp.reduce(scores, axis=1) for scores in logits]
         near = [score_mahalanobis(normalise(values.astype(float)), **tensors) for values in groups]
         threshold = find_threshold(np.sort(near[0]), SHARE)
         rows.append(

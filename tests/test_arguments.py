@@ -19,6 +19,7 @@ from tlkit.arguments import (
     read_labels,
     resolve_index,
 )
+from tlkit.evaluation import measure_brier
 from tlkit.features.arrays import check_groups, check_labels, check_rows
 from tlkit.features.features import Features
 from tlkit.inspection.network_inputs import choose_labels
@@ -131,6 +132,8 @@ def test_labels_are_taken_in_any_form(labels):
         (pd.Series(["cat", pd.NA, "dog"], dtype="string"), TypeError, "labels: .* at place 1 is a NA"),
         (pd.Series(["cat", None], dtype="category"), TypeError, "labels: nan at place 1 is a float"),
         (np.array(["cat", 1], dtype=object), TypeError, "labels: 1 at place 1 is a int, expected names"),
+        (["cat", math.nan], TypeError, "labels: nan at place 1 is a float, expected names"),
+        (("cat", 1), TypeError, "labels: 1 at place 1 is a int, expected names"),
         (pd.Series([1, None], dtype="Int64"), TypeError, "labels: "),
         ([0.0, 1.0], TypeError, "values of type float64"),
         ([0.0, math.nan], TypeError, "values of type float64"),
@@ -195,12 +198,49 @@ def make_features(values, labels):
 
 def test_arrays_whose_mask_is_empty_and_tensors_of_any_kind_are_values():
     torch = pytest.importorskip("torch")
-    values = np.array([[0.5, 0.25], [0.75, 1.0]])
-    for given in (np.ma.array(values), torch.tensor(values, requires_grad=True), torch.tensor(values).bfloat16()):
+    values = np.array([[0.5, 0.5], [0.75, 0.25]])
+    nullable = pd.DataFrame(values).astype("Float64")
+    tensors = torch.tensor(values, requires_grad=True), torch.tensor(values).bfloat16()
+    for given in (np.ma.array(values), *tensors, nullable, values.astype(object)):
         assert np.array_equal(make_features(given, [0, 1]).values, values)
         assert np.array_equal(check_rows("source", given), values)
         corrected = tl.adaptation.correct_priors(given, [0.5, 0.5], [0.9, 0.1])
         assert np.array_equal(corrected, tl.adaptation.correct_priors(values, [0.5, 0.5], [0.9, 0.1]))
+
+
+def test_nullable_numbers_with_gaps_are_refused():
+    gaps = pd.DataFrame([[0.5, 0.5], [0.75, 0.25]]).astype("Float64").mask(np.eye(2) > 0)
+    with pytest.raises(TypeError, match=r"source: shape .* of type object, expected"):
+        check_rows("source", gaps)
+    with pytest.raises(TypeError, match=r"probabilities: shape .* of type object, expected"):
+        tl.adaptation.correct_priors(gaps, [0.5, 0.5], [0.9, 0.1])
+
+
+def test_probabilities_of_a_network_in_bfloat16_are_scored():
+    torch = pytest.importorskip("torch")
+    scores = torch.randn(2000, 40, generator=torch.Generator().manual_seed(0)) * 3
+    labels = scores.argmax(dim=1)
+    rounded = measure_brier(scores.bfloat16().softmax(dim=1), labels)
+    assert rounded == pytest.approx(measure_brier(scores.softmax(dim=1), labels), abs=2e-3)
+    with pytest.raises(ValueError, match="some rows are no probabilities"):
+        check_predictions([[0.5, 0.49]], [0])
+
+
+@pytest.mark.parametrize("gap", [None, math.nan, "", pd.NA])
+def test_missing_groups_are_no_group(gap):
+    given = pd.Series(["a", gap, "b", "b"], dtype=object)
+    with pytest.raises(ValueError, match="target_groups: 1 pictures have none, the first is number 1: fill them in"):
+        check_groups(["a", "b"], given, 2, 4)
+    with pytest.raises(ValueError, match="groups: 1 pictures have none"):
+        tl.selection.score_knn(np.eye(4), [0, 0, 1, 1], given)
+    with pytest.raises(ValueError, match="groups: 1 pictures have none"):
+        Features(np.eye(4), [0, 0, 1, 1], ["a", "b"], list("wxyz"), given, {})
+
+
+def test_whole_numbers_name_the_same_group_whatever_their_type():
+    assert check_groups([1, 2], pd.Series([2.0, 3.0]), 2, 2).tolist() == [0, 1, 1, 2]
+    assert check_groups([1, 2], pd.Series([2, 3], dtype="Int64"), 2, 2).tolist() == [0, 1, 1, 2]
+    assert check_groups([1.5, 2], [2, 3], 2, 2).tolist() == [0, 2, 1, 3]
 
 
 @pytest.mark.parametrize(

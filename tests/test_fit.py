@@ -309,10 +309,19 @@ def test_what_is_no_pattern_is_said(allow, network, state):
         fit(state, network, allow=allow)
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_counts_of_batches_may_be_fractions_as_averages_of_checkpoints_have_them(network, state):
+    averaged = {name: value.float() * 1.5 for name, value in state.items()}
+    fitted, changes, _ = fit(averaged, network)
+    assert fitted["body.1.num_batches_tracked"].dtype == torch.int64
+    assert torch.equal(fitted[FIRST], averaged[FIRST]) and len(changes) == 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64, torch.float8_e4m3fn])
 def test_floats_of_another_precision_are_taken_with_a_warning(dtype, network, state):
     other = {name: value.to(dtype) if value.is_floating_point() else value for name, value in state.items()}
-    with pytest.warns(UserWarning, match=rf"a file: {dtype} was read as torch\.float32"):
+    with pytest.warns(
+        UserWarning, match=rf"a file: {dtype} was read as torch\.float32: results differ by its rounding"
+    ):
         fitted, _, _ = fit_to_network(other, network, LEFT_OUT, "a file")
     assert torch.equal(fitted[FIRST], other[FIRST].float())
     assert {name: value.dtype for name, value in fitted.items()} == {name: value.dtype for name, value in state.items()}

@@ -127,7 +127,8 @@ def test_predictions_on_different_pictures_cannot_be_paired():
 
 def test_intervals_of_one_call_hold_together():
     # 95 % for all of them by Bonferroni's inequality: each of m misses its truth in 5 % / m.
-    gains = {name: np.array([0.05, 0.06, 0.05, 0.04, 0.08]) + shift for name, shift in (("a", 0), ("b", 0.1), ("c", 1))}
+    shifts = {"a": 0, "b": 0.1, "c": 0.5}
+    gains = {name: np.array([0.05, 0.06, 0.05, 0.04, 0.08]) + shift for name, shift in shifts.items()}
     runs = make_runs({"from_scratch": np.zeros(5)} | gains)
     together, apart = transfer_gain(runs), transfer_gain(runs, simultaneous=False)
     for row, other in zip(together.itertuples(), apart.itertuples(), strict=True):
@@ -219,9 +220,9 @@ def test_rows_that_are_there_twice_are_named():
         transfer_gain(runs, pd.concat([predictions, predictions]))
 
 
-@pytest.mark.parametrize("accuracy", [math.nan, math.inf])
-def test_an_accuracy_that_is_no_number_is_named(accuracy):
+@pytest.mark.parametrize("accuracy", [math.nan, math.inf, -0.1, 85.0])
+def test_an_accuracy_that_is_no_share_is_named(accuracy):
     runs, predictions = make_study()
     runs.loc[3, "accuracy"] = accuracy
-    with pytest.raises(ValueError, match="runs: an accuracy of lp_ft or from_scratch is NaN or infinite"):
+    with pytest.raises(ValueError, match=f"runs: an accuracy of lp_ft or from_scratch is {accuracy}, expected 0 to 1"):
         transfer_gain(runs, predictions)

@@ -74,7 +74,8 @@ torch.Size([5, 1])
 (1.0, 'auto')
 """,
     ("tlkit.arguments", "check_shape"): """
->>> check_shape("groups", ["a", "b"], (2,), "one group per picture")
+>>> check_shape("groups", ["a", "b"], (2,), "one group per picture").tolist()
+['a', 'b']
 """,
     ("tlkit.arguments", "resolve_index"): """
 >>> resolve_index([True, False, True], 3).tolist(), resolve_index(slice(1, None), 3).tolist()

@@ -241,6 +241,15 @@ def test_what_does_not_fit_is_refused(study):
         compare_pairs(features, images, {"mine": 3}, progress=False)
     with pytest.raises(ValueError, match=r"domains: \['here'\], expected two or more"):
         compare_pairs(features, images, domains=["here"], progress=False)
+    with pytest.raises(ValueError, match=r"domains: \['here', 'here'\], expected two or more, each once"):
+        compare_pairs(features, images, domains=["here", "here"])
+    with pytest.raises(ValueError, match=r"domains: .*, but pairs are given too: leave one of them out"):
+        compare_pairs(features, images, domains=["here", "there"], pairs=[("here", "there")])
+    with pytest.raises(ValueError, match="pairs: 'heer' is unknown; nearest: 'here'"):
+        compare_pairs(features, images, pairs=[("heer", "there")])
+    for pairs in ([("here", "there")] * 2, [("here", "here")], [("here",)], ["here"], []):
+        with pytest.raises(ValueError, match=r"pairs: \[.*\], expected one or more of \(source, target\), each once"):
+            compare_pairs(features, images, pairs=pairs)
     with pytest.raises(ValueError, match=r"backbone: Features of 10 pictures.*expected pooled ones of the 180 images"):
         compare_pairs(features[:10], images, progress=False)
     with pytest.raises(ValueError, match="seeds: 0, expected a whole number of at least 1"):

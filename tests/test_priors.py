@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tlkit.adaptation.priors import correct_priors, estimate_priors
+from tlkit.adaptation.validators import detect_collapse
 
 
 def make_predictions(shares, n, seed, sharpness=1.5):
@@ -103,3 +104,20 @@ def test_what_can_not_be_estimated_is_refused():
         estimate_priors(source, labels[:-1], source)
     with pytest.raises(ValueError, match="some rows are no probabilities"):
         estimate_priors(source * 2, labels, source)
+
+
+def test_shares_and_probabilities_that_are_none_are_refused():
+    for shares in ([0.5, np.nan], [1.5, -0.5], [30, 70]):
+        with pytest.raises(
+            ValueError, match=r"source_priors: \[.*\], expected shares of at least 0 with sum 1: divide"
+        ):
+            correct_priors([[0.5, 0.5]], shares, [0.9, 0.1])
+        with pytest.raises(ValueError, match=r"target_priors: .*, expected shares"):
+            correct_priors([[0.5, 0.5]], [0.9, 0.1], shares)
+        with pytest.raises(ValueError, match=r"source_priors: .*, expected shares"):
+            detect_collapse([[0.5, 0.5]], shares)
+    with pytest.raises(ValueError, match=r"target_priors: shape \(1,\), expected \(2,\)"):
+        correct_priors([[0.5, 0.5]], [0.9, 0.1], [1.0])
+    for given in ([[np.nan, 0.5]], [[2.0, -1.0]], [[60.0, 40.0]]):
+        with pytest.raises(ValueError, match="probabilities: some"):
+            correct_priors(given, [0.5, 0.5], [0.9, 0.1])

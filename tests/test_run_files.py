@@ -64,7 +64,9 @@ def find_weights(folder):
 def test_a_loaded_run_has_the_same_bits(runs, images, tmp_path, name, only_changes):
     run = runs[name]
     run.save(tmp_path, only_changes)
+    drawn = torch.get_rng_state()
     loaded = tl.load_run(tmp_path)
+    assert torch.equal(torch.get_rng_state(), drawn)
     assert loaded.backbone.fingerprint() == run.backbone.fingerprint()
     assert same_bits(loaded.head.state_dict(), run.head.state_dict())
     if run.tuned:  # else the features of another engine are asked for, which takes long to convert

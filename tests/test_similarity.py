@@ -116,14 +116,16 @@ def test_rows_of_a_centred_kernel_sum_to_zero_beside_an_empty_diagonal():
         (
             make_noise(3, 3, 0),
             make_noise(3, 3, 0),
-            "a: shape \\(3, 3\\), expected \\(n, n_features\\) with at least four",
+            "a: 3 pictures, expected at least four",
         ),
         (make_noise(8, 3, 0), np.zeros(8), "b: shape \\(8,\\)"),
         (make_noise(8, 3, 0), np.full((8, 3), np.nan), "b: some values are NaN"),
+        (np.eye(8) * 1j, make_noise(8, 3, 0), r"a: shape \(8, 8\) of type complex128, expected \(n, d\) numbers"),
+        (np.eye(8).astype(str), make_noise(8, 3, 0), r"a: shape \(8, 8\) of type <U32, expected \(n, d\) numbers"),
     ],
 )
 @pytest.mark.parametrize("debiased", [True, False])
 def test_what_cannot_be_compared_is_said(a, b, said, debiased):
     for function in (cka, cka_band):
-        with pytest.raises(ValueError, match=said):
+        with pytest.raises(TypeError if "shape" in said else ValueError, match=said):
             function(a, b, debiased=debiased)

@@ -191,6 +191,7 @@ def test_objectives_are_plain_values():
         ({"alignment": "mean", "alignment_parameter": 0.5}, "alignment_parameter: 0.5, but 'mean' has no parameter"),
         ({"std_offset": -1}, "std_offset: -1, expected a number of at least 0"),
         ({"pseudo_label_fraction": 0}, "pseudo_label_fraction: 0, expected a number above 0 and at most 1"),
+        ({"pseudo_label_fraction": 0.2}, "pseudo_label_fraction: 0.2, but n_rounds is 0: leave one out"),
         ({"n_rounds": -1}, "n_rounds: -1, expected a whole number"),
         ({"l2_penalty": 0}, "l2_penalty: 0, expected a number above 0"),
         ({"priors": "EM"}, "priors: 'EM' is unknown; nearest: 'em'"),
@@ -200,6 +201,17 @@ def test_objectives_are_plain_values():
 def test_settings_that_are_none_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         Align(**settings)
+
+
+@pytest.mark.parametrize("objective", [Align("mean"), Reweigh()])
+def test_labels_that_are_no_class_indices_are_named(objective):
+    source, labels, target, _ = make_pair()
+    for wrong in (labels + 1, labels - 2):
+        with pytest.raises(ValueError, match=r"labels: -?[23], expected class indices from 0 to 2"):
+            objective.fit(source, wrong, target, 3, seed=0)
+    for wrong in (labels + 0.5, labels.astype(str), labels[1:]):
+        with pytest.raises(TypeError, match=r"labels: shape \(\d+,\) of type .*, expected \(40,\) whole numbers"):
+            objective.fit(source, wrong, target, 3, seed=0)
 
 
 def test_one_class_is_refused():

@@ -98,7 +98,7 @@ def test_published_folds_that_part_a_group_are_given_up(clipart):
     ("groups", "error", "message"),
     [
         (["a", "b"], ValueError, r"groups: shape \(2,\), expected \(637,\)"),
-        (["a", None] * 318 + ["a"], ValueError, "groups: 318 pictures have none, first number 1"),
+        (["a", None] * 318 + ["a"], ValueError, "groups: 318 pictures have none, the first is number 1"),
         (["a", 1] * 318 + ["a"], TypeError, "all str or all whole numbers"),
         (["a"] * 637, ValueError, "all in group 'a'"),
         ("author", ValueError, "nearest: 'authors'"),

@@ -210,6 +210,11 @@ def test_other_files_are_never_overwritten(tmp_path, content):
     assert store.read_bytes() == before
 
 
+def test_a_folder_is_no_store(tmp_path):
+    with pytest.raises(ValueError, match=r"store: .* is a folder, expected a file: name one, as .*study\.sqlite"):
+        make_toy(tmp_path)
+
+
 def test_a_process_that_lacks_the_pictures_says_so(make, tmp_path):
     write_dark_and_bright(tmp_path / "moved", 10)
     study = make(images={"light": str(tmp_path / "moved")}, seeds=1, shots=1)

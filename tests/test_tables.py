@@ -80,7 +80,7 @@ def change(**columns):
         (lambda table: table[["label"]], {}, ValueError, "no column of pictures"),
         (lambda table: table.assign(label=table.label)[["path", "label", "label"]], {}, ValueError, "2 times a column"),
         (lambda table: table[:0], {}, ValueError, "no rows"),
-        (change(label=np.nan), {}, ValueError, "label: 1 rows of the table have none, the first is row 0"),
+        (change(label=np.nan), {}, ValueError, "label: 1 rows of the table have none, the first is number 0"),
         (change(label=pd.NA), {}, ValueError, "label: 1 rows of the table have none"),
         (change(path=None), {}, ValueError, "picture: 1 rows of the table have none"),
         (change(patient=np.nan), {"group": "patient"}, ValueError, "groups: 1 pictures have none"),

@@ -136,9 +136,9 @@ def change(row, **cells):
 @pytest.mark.parametrize(
     ("source", "arguments", "error", "message"),
     [
-        (change(2, text=""), {}, ValueError, "text: 1 rows of the list have none, the first is row 2"),
-        (change(2, text=" \n"), {}, ValueError, "text: 1 rows of the list have none, the first is row 2"),
-        (change(2, text=None), {}, ValueError, "text: 1 rows of the list have none, the first is row 2"),
+        (change(2, text=""), {}, ValueError, "text: 1 rows of the list have none, the first is number 2"),
+        (change(2, text=" \n"), {}, ValueError, "text: 1 rows of the list have none, the first is number 2"),
+        (change(2, text=None), {}, ValueError, "text: 1 rows of the list have none, the first is number 2"),
         (change(2, text=float("nan")), {}, ValueError, "text: 1 rows of the list have none"),
         (pd.DataFrame(change(2, text=pd.NA)), {}, ValueError, "text: 1 rows of the table have none"),
         (change(2, text=3.5), {}, TypeError, r"row 2 of the list is a float \('3.5'\), expected a text"),

@@ -20,6 +20,8 @@ from tlkit.backbones.backbone import hash_tensors
 from tlkit.cpu.threads import Gate, default_states, hide_warnings
 from tlkit.heads.numerics import limit_threads
 from tlkit.inspection import grad_cam, heat_maps, integrated_gradients
+from tlkit.summaries.augmentation import augment_pictures
+from tlkit.training.batches import TrainingPictures
 
 STATES = {
     "no grad": torch.no_grad,
@@ -99,6 +101,10 @@ COMPUTATIONS = {
     "audit": lambda backbone, images: tl.audit_freezing(
         backbone, torch.ones(2, 3, 32, 32, device="cpu"), torch.tensor([0, 1], device="cpu")
     ).to_csv(),
+    "augmented pictures": lambda backbone, images: [
+        values.tobytes()
+        for values in augment_pictures(TrainingPictures(images, backbone.recipe, 0), ["crop", "flip", "mixup"], 1)
+    ],
     "random weights": lambda backbone, images: tl.load_backbone(
         "resnet18", weights=None, image_size_px=32, seed=4
     ).fingerprint(),

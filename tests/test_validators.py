@@ -295,6 +295,12 @@ def test_what_are_no_probabilities_is_refused(score):
         score(make_probabilities() * 2)
 
 
+@pytest.mark.parametrize("temperature", [0, -1, np.nan])
+def test_a_temperature_of_neighbourhoods_is_above_0(temperature):
+    with pytest.raises(ValueError, match=r"temperature: .*, expected a number above 0"):
+        score_neighbourhood_density(make_probabilities(), temperature)
+
+
 def test_labels_and_weights_that_are_none_are_refused():
     probabilities = make_probabilities()
     labels = np.zeros(40, int)

@@ -10,6 +10,7 @@ import os
 import numpy as np
 
 _N_LISTED = 20  # names in a message
+_RELATIONS = {"above": operator.gt, "of at least": operator.ge, "below": operator.lt, "at most": operator.le}
 
 
 def suggest(name, known):
@@ -62,35 +63,27 @@ def check_number(argument, value, *, above=None, at_least=None, below=None, at_m
     is_text = or_text is not None and isinstance(value, str)
     if is_text and value == or_text:
         return value
-    expected = _describe_range(above, at_least, below, at_most) + (f" or {or_text!r}" if or_text else "") + hint
+    bounds = dict(zip(_RELATIONS, (above, at_least, below, at_most), strict=True))
+    bounds = {name: bound for name, bound in bounds.items() if bound is not None}
+    expected = " and ".join(f"{name} {bound}" for name, bound in bounds.items())  # as in "above 0 and at most 1"
+    if at_least is not None and len(bounds) > 1:
+        expected = f"from {at_least} to {f'below {below}' if at_most is None else at_most}"
+    expected = f"a number {expected}" + (f" or {or_text!r}" if or_text else "") + hint
     if not is_text and (isinstance(value, bool) or not isinstance(value, numbers.Real)):
         raise TypeError(f"{argument}: {value!r}, expected {expected}")
-    if (
-        is_text
-        or math.isnan(value)
-        or (math.isinf(value) and at_most != math.inf)
-        or (above is not None and value <= above)
-        or (at_least is not None and value < at_least)
-        or (below is not None and value >= below)
-        or (at_most is not None and value > at_most)
-    ):
+    # NaN is within no bounds.
+    is_within = not is_text and (at_most == math.inf or math.isfinite(value))
+    if not (is_within and all(_RELATIONS[name](value, bound) for name, bound in bounds.items())):
         raise ValueError(f"{argument}: {value!r}, expected {expected}")
     return float(value)
 
 
-def _describe_range(above, at_least, below, at_most):
-    """Return the text for a range of numbers, for example "a number above 0 and at most 1"."""
-    if at_least is not None and (at_most is not None or below is not None):
-        return f"a number from {at_least} to {f'below {below}' if at_most is None else at_most}"
-    bounds = {"above": above, "of at least": at_least, "below": below, "at most": at_most}
-    given = [f"{relation} {bound}" for relation, bound in bounds.items() if bound is not None]
-    return f"a number {' and '.join(given)}"
-
-
 def check_shape(argument, values, shape, meaning):
-    """Raise ValueError if an array has another shape, whose `meaning` the message explains, or masked entries."""
-    if (given := np.shape(read_array(argument, values))) != tuple(shape):
-        raise ValueError(f"{argument}: shape {given}, expected {tuple(shape)}, {meaning}")
+    """Return values as `read_array` if they have a shape, whose `meaning` the message explains; else ValueError."""
+    given = read_array(argument, values)
+    if given.shape != tuple(shape):
+        raise ValueError(f"{argument}: shape {given.shape}, expected {tuple(shape)}, {meaning}")
+    return given
 
 
 def resolve_index(index, n):
@@ -119,37 +112,54 @@ def check_finite(argument, values):
 
 
 def read_array(argument, values):
-    """Return values as a plain array, also a tensor with gradients or of bfloat16; ValueError if some are masked."""
+    """Return values as a plain array, also a tensor or pandas' nullable numbers; ValueError if some are masked."""
     if np.ma.is_masked(values):  # an array would hold what lies below the mask
         raise ValueError(f"{argument}: some entries are masked, expected values: fill them in, or leave these rows out")
     if hasattr(values, "cpu"):
         values = (values.float() if str(values.dtype) == "torch.bfloat16" else values).detach().cpu()
-    return np.asarray(values)
+    given = np.asarray(values)
+    is_plain = given.dtype != object or not all(isinstance(value, numbers.Real | np.bool_) for value in given.flat)
+    return given if is_plain else np.array(given.tolist()).reshape(given.shape)
+
+
+def is_missing(value):
+    """Return whether an entry of a column is empty, None or NaN, also as pandas or its texts have it."""
+    is_text = isinstance(value, str) or not hasattr(value, "__len__")
+    return value is None or (is_text and str(value).strip().casefold() in ("", "nan", "nat", "<na>"))
+
+
+def check_present(argument, values, rows="pictures"):
+    """Raise ValueError if entries of a column are missing; `rows` says what has them."""
+    if missing := [row for row, value in enumerate(values) if is_missing(value)]:
+        found = f"{len(missing)} {rows} have none, the first is number {missing[0]}"
+        raise ValueError(f"{argument}: {found}: fill them in, or leave these {rows.partition(' ')[0]} out")
 
 
 def read_labels(argument, labels):
     """Return labels as a plain array of int or str, also columns of pandas and lists of objects of one of the types."""
     given = read_array(argument, labels)
+    if given.dtype.kind == "U" and isinstance(labels, list | tuple):
+        given = np.asarray(labels, dtype=object)  # NumPy has made texts of NaN and numbers in the list
     if given.dtype.kind not in "OT":
         return given
-    wholes = (numbers.Integral, np.bool_)
-    kind = str if any(isinstance(value, str) for value in given.flat) else wholes
+    kind, expected = numbers.Integral, "class indices or names"
+    if any(isinstance(value, str) for value in given.flat):
+        kind, expected = str, "names of classes as the others are"
     for index, value in enumerate(given.flat):
         if not isinstance(value, kind):
-            expected = "names of classes as the others are" if kind is str else "class indices or names"
             raise TypeError(f"{argument}: {value!r} at place {index} is a {type(value).__name__}, expected {expected}")
-    return np.array(given.tolist(), dtype=str if kind is str else np.int64)
+    return np.array(given.tolist(), dtype=str)
 
 
-def check_class_indices(argument, labels, n_rows, n_classes):
-    """Return labels that are indices of classes as (n_rows,) int64, each from 0 to n_classes - 1."""
+def check_class_indices(argument, labels, n_rows, n_classes, lowest=0):
+    """Return labels that are indices of classes as (n_rows,) int64, each from 0 (or -1) to n_classes - 1."""
     labels = read_labels(argument, labels)
     if labels.dtype.kind not in "iu" or labels.shape != (n_rows,):
         raise TypeError(
             f"{argument}: shape {labels.shape} of type {labels.dtype}, expected ({n_rows},) whole numbers from 0 to "
             f"{n_classes - 1}: the class index of each picture"
         )
-    if len(wrong := labels[(labels < 0) | (labels >= n_classes)]):
+    if len(wrong := labels[(labels < lowest) | (labels >= n_classes)]):
         advice = "bring both to the same list of classes with ImageSet.with_classes"
         raise ValueError(f"{argument}: {wrong[0]}, expected class indices from 0 to {n_classes - 1}; {advice}")
     return labels.astype(np.int64)
@@ -166,8 +176,7 @@ def check_one_label(argument, images):
 
 def check_label_table(argument, labels, n_rows, n_labels):
     """Return labels as (n_rows, n_labels) int64 if all are 0 or 1."""
-    labels = read_array(argument, labels)
-    check_shape(argument, labels, (n_rows, n_labels), "one row per picture and one column per label")
+    labels = check_shape(argument, labels, (n_rows, n_labels), "one row per picture and one column per label")
     if labels.dtype.kind not in "biu" or not np.isin(labels, (0, 1)).all():
         raise ValueError(f"{argument}: of type {labels.dtype} from {labels.min()} to {labels.max()}, expected 0 and 1")
     return labels.astype(np.int64)
@@ -193,7 +202,8 @@ def check_probabilities(probabilities, argument="probabilities"):
         raise ValueError(f"{argument}: no rows, expected at least one picture")
     given = given.astype(np.float64, copy=False)
     check_finite(argument, given)
-    if not ((given >= 0).all() and np.allclose(given.sum(axis=1), 1, atol=1e-3)):
+    # Each probability in bfloat16 is rounded by up to 1/512 of its size.
+    if not ((given >= 0).all() and np.allclose(given.sum(axis=1), 1, atol=1 / 256)):
         raise ValueError(f"{argument}: some rows are no probabilities (at least 0, sum 1); apply softmax to scores")
     return given
 

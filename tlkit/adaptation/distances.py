@@ -107,9 +107,8 @@ def distance_priors(source_labels, target_labels):
     for argument, labels in (("source_labels", source_labels), ("target_labels", target_labels)):
         check_labels(labels, argument)
         read.append(read_labels(argument, labels))
-    source_labels, target_labels = read
-    classes = np.union1d(source_labels, target_labels)
-    shares = [(labels[:, None] == classes).mean(axis=0) for labels in (source_labels, target_labels)]
+    classes = np.union1d(*read)
+    shares = [(labels[:, None] == classes).mean(axis=0) for labels in read]
     return float(np.abs(shares[0] - shares[1]).sum() / 2)
 
 

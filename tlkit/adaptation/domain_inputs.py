@@ -1,6 +1,7 @@
 """Inputs of comparisons across domains: checked domains, methods and features, and splits of pairs. Without torch."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 
@@ -19,9 +20,21 @@ def read_domains(images, domains):
     check_images("images", images)
     known = np.unique(images.domains).tolist()
     domains = known if domains is None else check_known("domains", domains, known)
-    if len(domains) < 2:
-        raise ValueError(f"domains: {domains}, expected two or more, a source and a target")
+    if len(set(domains)) < max(2, len(domains)):
+        raise ValueError(f"domains: {domains}, expected two or more, each once: a source and a target")
     return domains
+
+
+def read_pairs(images, domains, pairs=None):
+    """Return different pairs (source, target) of domains, by default all ordered pairs of some or all domains."""
+    if pairs is None:
+        return list(itertools.permutations(read_domains(images, domains), 2))
+    if domains is not None:
+        raise ValueError(f"domains: {domains}, but pairs are given too: leave one of them out")
+    pairs = [tuple(check_known("pairs", pair, read_domains(images, None))) for pair in pairs]
+    if not pairs or len(set(pairs)) < len(pairs) or any(len(pair) != 2 or pair[0] == pair[1] for pair in pairs):
+        raise ValueError(f"pairs: {pairs}, expected one or more of (source, target), each once")
+    return pairs
 
 
 def read_methods(methods, *, may_tune):

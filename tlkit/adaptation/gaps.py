@@ -1,13 +1,11 @@
 """Gaps between the domains of a set, pair by pair, and the parts of a gap. Without torch."""
 
-import itertools
-
 import numpy as np
 import pandas as pd
 
 import tlkit as tl
 from tlkit.adaptation.distances import MEASURES, distance_priors, permute_gap
-from tlkit.adaptation.domain_inputs import read_domains, read_features, split_rows
+from tlkit.adaptation.domain_inputs import read_features, read_pairs, split_rows
 from tlkit.adaptation.solved_head import solve_head
 from tlkit.adaptation.split_distances import compute_kernel
 from tlkit.arguments import check_count
@@ -62,7 +60,7 @@ def measure_gaps(
     n_permutations = check_count("n_permutations", n_permutations, 0)
     features = read_features(backbone, images, progress)
     rows = []
-    for source, target in itertools.permutations(read_domains(images, domains), 2):
+    for source, target in read_pairs(images, domains):
         source_features, target_features = _select_pair(features, images, source, target, seed)
         sides = source_features.values, target_features.values, source_features.groups, target_features.groups
         values = {name: permute_gap(measure, *sides, n_permutations, seed) for name, measure in MEASURES.items()}
@@ -119,10 +117,8 @@ def explain_gap(
     ['accuracy', 'mmd']
     """
     features = read_features(backbone, images, progress)
-    parts = [
-        _explain_split(features, images, source, target, seed, n_folds)
-        for seed in range(check_count("seeds", seeds, 1))
-    ]
+    seeds = range(check_count("seeds", seeds, 1))
+    parts = [_explain_split(features, images, source, target, seed, n_folds) for seed in seeds]
     rows = [(measure, *np.mean([part[measure] for part in parts], axis=0)) for measure in ("accuracy", "mmd")]
     return pd.DataFrame(rows, columns=["measure", "whole", "pictures", "priors", "shared_concepts"])
 

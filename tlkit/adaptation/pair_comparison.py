@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import itertools
 import time
 from typing import NamedTuple
 
@@ -10,7 +9,7 @@ import numpy as np
 
 import tlkit as tl
 from tlkit.adaptation import validators
-from tlkit.adaptation.domain_inputs import SharedFeatures, read_domains, read_methods, split_rows, tunes
+from tlkit.adaptation.domain_inputs import SharedFeatures, read_methods, read_pairs, split_rows, tunes
 from tlkit.adaptation.pair_results import ORACLE, PairComparison
 from tlkit.adaptation.solved_head import Solved, solve_head
 from tlkit.adaptation.solved_objectives import weigh_source
@@ -79,7 +78,7 @@ def compare_pairs(
     """
     n_workers, seeds = check_workers(n_workers), read_seeds(seeds)
     methods = read_methods(methods, may_tune=not isinstance(backbone, Features))
-    pairs = list(itertools.permutations(read_domains(images, domains), 2)) if pairs is None else list(pairs)
+    pairs = read_pairs(images, domains, pairs)
     n_folds = check_count("n_folds", n_folds, 2) if n_folds else 0
     runner = _PairRunner(backbone, images, methods, n_folds)
     names = [*sorted(methods, key=lambda name: tunes(methods[name])), ORACLE]  # those that are solved come first

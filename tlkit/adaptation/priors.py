@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tlkit.arguments import check_class_indices, check_known, check_probabilities, read_array
+from tlkit.arguments import check_class_indices, check_known, check_probabilities, check_shape
 
 METHODS = ("em", "confusion")
 _N_STEPS = 1000
@@ -49,7 +49,7 @@ def _maximise_likelihood(probabilities, source_priors):
     """Return the (n_classes,) priors that maximise the likelihood of (m, n_classes) probabilities, by EM."""
     priors = source_priors
     for _ in range(_N_STEPS):
-        before, priors = priors, correct_priors(probabilities, source_priors, priors).mean(axis=0)
+        before, priors = priors, _rescale(probabilities, source_priors, priors).mean(axis=0)
         if np.abs(priors - before).max() < _TOLERANCE:
             break
     return priors
@@ -87,10 +87,23 @@ def correct_priors(probabilities: ArrayLike, source_priors: ArrayLike, target_pr
     >>> correct_priors([[0.5, 0.5]], [0.5, 0.5], [0.9, 0.1])
     array([[0.9, 0.1]])
     """
-    probabilities = read_array("probabilities", probabilities)
-    source_priors = read_array("source_priors", source_priors).astype(float)
-    target_priors = read_array("target_priors", target_priors).astype(float)
+    probabilities = check_probabilities(probabilities)
+    source_priors = check_priors("source_priors", source_priors, probabilities.shape[1])
+    target_priors = check_priors("target_priors", target_priors, probabilities.shape[1])
+    return _rescale(probabilities, source_priors, target_priors)
+
+
+def _rescale(probabilities, source_priors, target_priors):
+    """Return the result of `correct_priors` for arrays."""
     ratios = np.divide(target_priors, source_priors, out=np.ones_like(source_priors), where=source_priors > 0)
     corrected = probabilities * ratios
     total = corrected.sum(axis=1, keepdims=True)
     return np.where(total > 0, corrected / np.where(total > 0, total, 1.0), probabilities)
+
+
+def check_priors(argument, priors, n_classes):
+    """Return class shares as (n_classes,) float64; ValueError if they aren't at least 0 with sum 1."""
+    priors = check_shape(argument, priors, (n_classes,), "one share per class").astype(np.float64)
+    if not ((priors >= 0).all() and np.isclose(priors.sum(), 1, atol=1 / 256)):
+        raise ValueError(f"{argument}: {priors}, expected shares of at least 0 with sum 1: divide counts by their sum")
+    return priors

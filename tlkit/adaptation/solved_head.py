@@ -6,7 +6,7 @@ import numpy as np
 
 from tlkit.heads.head import ABSENT_SCORE
 from tlkit.heads.logistic import L2_PENALTY, solve_logistic
-from tlkit.heads.numerics import measure_scale, softmax
+from tlkit.heads.numerics import measure_scale, softmax, weigh_classes
 
 
 class Solved(NamedTuple):
@@ -41,6 +41,4 @@ def solve_head(values, labels, n_classes, *, l2_penalty=L2_PENALTY, weights=None
 def balance_classes(labels):
     """Return (n,) weights under which all classes count the same, with mean 1 over known labels and 0 for -1."""
     known = labels >= 0
-    counts = np.bincount(labels[known])
-    n_present = np.sum(counts > 0)
-    return np.where(known, known.sum() / n_present / np.maximum(counts[np.where(known, labels, 0)], 1), 0.0)
+    return np.where(known, weigh_classes(labels[known], labels.max() + 1)[labels], 0.0)

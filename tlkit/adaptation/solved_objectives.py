@@ -14,7 +14,7 @@ from tlkit.adaptation.priors import METHODS as PRIORS
 from tlkit.adaptation.priors import estimate_priors
 from tlkit.adaptation.solved_head import Solved, balance_classes, solve_head
 from tlkit.adaptation.split_distances import N_FOLDS, describe_single_domain
-from tlkit.arguments import check_count, check_known, check_number
+from tlkit.arguments import check_class_indices, check_count, check_known, check_number
 from tlkit.features.arrays import check_groups, check_pair
 from tlkit.heads.logistic import L2_PENALTY, solve_logistic
 from tlkit.heads.numerics import measure_scale, softmax
@@ -64,7 +64,9 @@ class _Objective:
 
     def fit(self, source_values, labels, target_values, n_classes, seed):
         """Return the `Solved` head for (n, d) source and (m, d) target features; labels of -1 are only aligned."""
-        return self._fit(*check_pair(source_values, target_values), np.asarray(labels), n_classes, seed)
+        source, target = check_pair(source_values, target_values)
+        labels = check_class_indices("labels", labels, len(source), n_classes, lowest=-1)
+        return self._fit(source, target, labels, n_classes, seed)
 
     def solve(self, source_values, labels, target_values, n_classes, seed):
         """Return (n_classes, d) weight and (n_classes,) bias; arguments as in `fit`."""
@@ -132,6 +134,8 @@ class Align(_Objective):
         if self.std_offset is not None:
             check_number("std_offset", self.std_offset, at_least=0, hint=", or None")
         check_number("pseudo_label_fraction", self.pseudo_label_fraction, above=0, at_most=1)
+        if self.pseudo_label_fraction != type(self).pseudo_label_fraction and not self.n_rounds:
+            raise ValueError(f"pseudo_label_fraction: {self.pseudo_label_fraction}, but n_rounds is 0: leave one out")
         if self.priors is not None:
             check_known("priors", [self.priors], PRIORS)
             if self.balance or self.n_rounds:

@@ -120,8 +120,7 @@ def _read_weights(weights):
 def _read_sources(images, source, target):
     """Return one or more different domains as a list, without the target."""
     known = sorted(set(images.domains.tolist()))
-    sources = [source] if isinstance(source, str) else list(source)
-    check_known("source", sources, known)
+    sources = check_known("source", source, known)
     check_known("target", [target], known)
     if target in sources or len(set(sources)) != len(sources) or not sources:
         raise ValueError(f"source: {source!r}, expected one or more domains, each once, and not the target {target!r}")

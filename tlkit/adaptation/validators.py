@@ -7,6 +7,7 @@ Benchmarking validation methods for unsupervised domain adaptation), so judge ea
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tlkit.adaptation.priors import check_priors
 from tlkit.arguments import check_class_indices, check_number, check_predictions, check_probabilities, check_shape
 from tlkit.features.arrays import check_rows
 
@@ -41,8 +42,7 @@ def detect_collapse(probabilities: ArrayLike, source_priors: ArrayLike) -> str |
     """
     probabilities = check_probabilities(probabilities)
     n_classes = probabilities.shape[1]
-    check_shape("source_priors", source_priors, (n_classes,), "one share per class")
-    priors = np.asarray(source_priors, float)
+    priors = check_priors("source_priors", source_priors, n_classes)
     shares = np.bincount(probabilities.argmax(axis=1), minlength=n_classes) / len(probabilities)
     largest = shares.argmax()
     if shares[largest] >= _ONE_CLASS_SHARE > priors[largest]:
@@ -162,7 +162,7 @@ def score_neighbourhood_density(probabilities: ArrayLike, temperature: float = 0
     >>> round(score_neighbourhood_density(np.eye(2)[[0, 0, 0, 1, 1, 1]]), 3)
     0.693
     """
-    probabilities = check_probabilities(probabilities)
+    probabilities, temperature = check_probabilities(probabilities), check_number("temperature", temperature, above=0)
     directions = probabilities / np.linalg.norm(probabilities, axis=1, keepdims=True)
     similarities = directions @ directions.T / temperature
     np.fill_diagonal(similarities, -np.diag(similarities))
@@ -336,18 +336,18 @@ def regret(scores: ArrayLike, accuracies: ArrayLike) -> float:
     >>> round(regret([0.9, 0.7, 0.1], [0.5, 0.6, 0.2]), 3)
     0.1
     """
+    read = []
     for argument, values in (("scores", scores), ("accuracies", accuracies)):
-        check_shape(argument, values, (max(1, np.size(scores)),), "one number per method")
-        if not np.isfinite(np.asarray(values, float)).all():
+        read.append(check_shape(argument, values, (max(1, np.size(scores)),), "one number per method").astype(float))
+        if not np.isfinite(read[-1]).all():
             raise ValueError(f"{argument}: some are NaN or infinite, so none is the highest: remove these from both")
-    scores, accuracies = np.asarray(scores, float), np.asarray(accuracies, float)
+    scores, accuracies = read
     return float(accuracies.max() - accuracies[scores == scores.max()].mean())
 
 
 def _check_weights(weights, n_rows):
     """Return (n_rows,) weights as floats; ValueError if one is negative or all are 0."""
-    check_shape("weights", weights, (n_rows,), "one per picture")
-    weights = np.asarray(weights, float)
+    weights = check_shape("weights", weights, (n_rows,), "one per picture").astype(float)
     if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
         raise ValueError(f"weights: expected ({n_rows},) numbers of at least 0, not all 0, one per picture")
     return weights

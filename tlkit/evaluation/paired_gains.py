@@ -55,8 +55,8 @@ def pair_arms(runs, predictions, strategy, baseline, shots):
     """Return the `PairedGains` of an arm over another at one number of shots, from tables as in `transfer_gain`."""
     here = runs[_equals(runs["shots"], shots) & runs["strategy"].isin([strategy, baseline])]
     _check_once("runs", here, ["strategy", "shots", "seed", "fold"])
-    if not np.isfinite(here["accuracy"]).all():
-        raise ValueError(f"runs: an accuracy of {strategy} or {baseline} is NaN or infinite, expected 0 to 1")
+    if len(wrong := here["accuracy"][~here["accuracy"].between(0, 1)]):
+        raise ValueError(f"runs: an accuracy of {strategy} or {baseline} is {wrong.iloc[0]}, expected 0 to 1")
     one, other = (here[here["strategy"] == name] for name in (strategy, baseline))
     paired = one.merge(other, on=["seed", "fold"], suffixes=("", "_baseline"))
     if paired.empty:

@@ -69,22 +69,6 @@ def score_mahalanobis(features, centres, directions):
     return -(_square_distances(features, centres) - along).min(axis=1)
 
 
-def score_neighbors(features, kept):
-    """Return minus the distance (n,) of features to the nearest kept one, both of length 1 (Sun et al. 2022)."""
-    # The paper takes the 50th neighbour or a later one; our classes have fewer pictures than that.
-    return -np.sqrt(_square_distances(features, kept).min(axis=1))
-
-
-def score_energy(logits):
-    """Return the logarithm of the summed exponentials of logits, minus the energy of Liu et al. 2020; (n,)."""
-    return np.logaddexp.reduce(logits, axis=1)
-
-
-def score_probability(logits):
-    """Return the logarithm of the largest softmax probability (n,) of logits (Hendrycks and Gimpel 2017)."""
-    return logits.max(axis=1) - np.logaddexp.reduce(logits, axis=1)
-
-
 def _square_distances(rows, others):
     """Return the squared Euclidean distances (n, m) between (n, d) rows and (m, d) others."""
     squares = (rows**2).sum(axis=1)[:, None] - 2 * rows @ others.T + (others**2).sum(axis=1)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tlkit.arguments import check_finite, check_shape, read_array, read_labels
+from tlkit.arguments import check_finite, check_present, check_shape, read_array, read_labels
 from tlkit.features.features import Features
 
 
@@ -38,17 +38,18 @@ def check_groups(source_groups, target_groups, n_source, n_target):
     """Return the groups of both domains as numbers, (n_source + n_target,) int64; without groups, one per picture."""
     if source_groups is None and target_groups is None:
         return np.arange(n_source + n_target)
-    for argument, groups, n_rows in (
-        ("source_groups", source_groups, n_source),
-        ("target_groups", target_groups, n_target),
-    ):
-        meaning = "one group per picture, for both domains or neither"
-        if groups is None:
-            raise ValueError(f"{argument}: None, expected {(n_rows,)}, {meaning}")
-        check_shape(argument, groups, (n_rows,), meaning)
+    source_groups = read_groups("source_groups", source_groups, n_source, ", for both domains or neither")
+    target_groups = read_groups("target_groups", target_groups, n_target, ", for both domains or neither")
     # A name that occurs in both domains is one group.
-    together = np.concatenate([np.asarray(source_groups).astype(str), np.asarray(target_groups).astype(str)])
+    together = np.concatenate([source_groups.astype(str), target_groups.astype(str)])
     return np.unique(together, return_inverse=True)[1]
+
+
+def read_groups(argument, groups, n_rows, condition=""):
+    """Return groups as a plain array (n_rows,), whole numbers as int; ValueError if some are missing."""
+    groups = check_shape(argument, groups, (n_rows,), f"one group per picture{condition}")
+    check_present(argument, groups.tolist())
+    return groups.astype(np.int64) if groups.dtype.kind == "f" and (groups % 1 == 0).all() else groups
 
 
 def check_labels(labels, argument="labels", n_rows=None):

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from tlkit.arguments import check_class_indices, check_label_table, check_shape, read_array
+from tlkit.arguments import check_class_indices, check_label_table, check_present, check_shape, read_array
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,6 +53,7 @@ class Features:
             )
         for name in ("names", "groups"):
             check_shape(name, getattr(self, name), (len(self),), "one per picture")
+        check_present("groups", self.groups.tolist())
         check_labels = check_label_table if np.ndim(self.labels) == 2 else check_class_indices
         labels = check_labels("labels", self.labels, len(self), len(self.classes))
         object.__setattr__(self, "labels", labels)

@@ -186,10 +186,10 @@ def convert(backbone):
                 outputs.append(batch * 1)  # OpenVINO refuses some operations, such as hard swish, as an output
             return tuple(outputs)
 
-    batch = draw_inputs(backbone.recipe, BATCH_SIZE)
-    # Texts are computed at any length.
-    shapes = ({1: torch.export.Dim("length", max=backbone.recipe.input_size)},) if batch.ndim == 3 else None
     with default_states(), torch.no_grad():
+        batch = draw_inputs(backbone.recipe, BATCH_SIZE)
+        # Texts are computed at any length.
+        shapes = ({1: torch.export.Dim("length", max=backbone.recipe.input_size)},) if batch.ndim == 3 else None
         network = EveryStage()
         with convolutions.alone():
             converted = import_openvino().convert_model(torch.export.export(network, (batch,), dynamic_shapes=shapes))

@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 
+from tlkit.arguments import is_missing
 from tlkit.images.inputs import UNLABELLED
 from tlkit.images.media import PICTURES
 from tlkit.images.scan import warn_of_copies
-from tlkit.images.splits import is_missing
 from tlkit.images.tables import complete, list_entries, read_columns
 
 

@@ -10,7 +10,7 @@ import operator
 
 import numpy as np
 
-from tlkit.arguments import check_count, check_shape
+from tlkit.arguments import check_count, check_present, check_shape
 from tlkit.cpu.threads import hide_warnings
 from tlkit.notices import warn
 
@@ -114,12 +114,6 @@ def _assign_groups(labels, groups, n_folds, seed):
     return fold_of[groups]
 
 
-def is_missing(value):
-    """Return whether an entry of a column is empty, None or NaN, also as pandas or its texts have it."""
-    is_text = isinstance(value, str) or not hasattr(value, "__len__")
-    return value is None or (is_text and str(value).strip().casefold() in ("", "nan", "nat", "<na>"))
-
-
 def join_groups(groups, given, noun="picture"):
     """Return one group (n,) str per picture: pictures stay together if they share an old or a given group."""
     if isinstance(given, set | frozenset | bytes) or not hasattr(given, "__iter__"):
@@ -127,8 +121,7 @@ def join_groups(groups, given, noun="picture"):
     given = list(given)
     check_shape("groups", [None] * len(given), (len(groups),), f"one group per {noun}")
     texts = np.array([str(value).strip() for value in given], dtype=str)
-    if missing := [row for row, value in enumerate(given) if is_missing(value)]:
-        raise ValueError(f"groups: {len(missing)} {noun}s have none, first number {missing[0]}: give each one a group")
+    check_present("groups", given, f"{noun}s")
     kinds = {isinstance(value, str): value for value in given}
     if len(kinds) > 1 or any(isinstance(value, list | dict | np.ndarray) for value in given):
         raise TypeError(f"groups: such as {list(kinds.values())}, expected all str or all whole numbers")

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from tlkit.arguments import check_count
+from tlkit.arguments import check_count, check_present
 from tlkit.images.datasets import Items, PictureItem, open_dataset, read_pairs, read_tensor
 from tlkit.images.files import PictureFile
 from tlkit.images.formats import EXTENSIONS
 from tlkit.images.inputs import hold_pixels
 from tlkit.images.label_file import parse_edits
 from tlkit.images.media import PICTURES, Medium
-from tlkit.images.splits import N_FOLDS, find_straddling, is_missing
+from tlkit.images.splits import N_FOLDS, find_straddling
 from tlkit.names import number_repeats
 from tlkit.notices import warn
 
@@ -83,7 +83,7 @@ def list_entries(columns):
     """Return ([(path, class, file)], classes in their order or None) of `Columns`."""
     if not columns.pictures:
         raise ValueError(f"source: {columns.location} has no rows, expected one per {columns.medium.noun}")
-    _check_present(columns.medium.noun, columns.pictures, columns.location)
+    check_present(columns.medium.noun, columns.pictures, f"rows of {columns.location}")
     files = [_make_file(row, picture, columns) for row, picture in enumerate(columns.pictures)]
     if columns.has_names:
         rows = {}
@@ -101,7 +101,7 @@ def complete(images, entries, columns, classes=None):
     if classes is not None:
         images = images.with_classes(classes)
     if columns.domains is not None:
-        _check_present("domain", columns.domains, columns.location)
+        check_present("domain", columns.domains, f"rows of {columns.location}")
         domains = [str(columns.domains[row]).strip() for row in kept]
         names = number_repeats(f"{domain}/{entries[row][0]}" for domain, row in zip(domains, kept, strict=True))
         images = dataclasses.replace(images, domains=domains, names=names)
@@ -282,7 +282,7 @@ class _Held(list):
 def _name_labels(columns):
     """Return (the class of each picture as str, all classes in their order or None to sort them)."""
     values, where = columns.labels, f"of {columns.location}"
-    _check_present("label", values, columns.location)
+    check_present("label", values, f"rows of {columns.location}")
     kinds = {_find_kind(value): row for row, value in reversed(list(enumerate(values)))}
     if len(kinds) > 1 or not kinds.keys() <= {"str", "int"}:
         shown = " and ".join(f"row {row} is {values[row]!r}" for row in sorted(kinds.values())[:2])
@@ -314,11 +314,3 @@ def _find_kind(value):
         return "int"
     except TypeError:
         return "float" if isinstance(value, float | np.floating) else type(value).__name__
-
-
-def _check_present(argument, values, location):
-    """Raise ValueError if entries of a column are missing."""
-    missing = [row for row, value in enumerate(values) if is_missing(value)]
-    if missing:
-        found = f"{len(missing)} rows of {location} have none, the first is row {missing[0]}"
-        raise ValueError(f"{argument}: {found}: fill them in, or leave these rows out")

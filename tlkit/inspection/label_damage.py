@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 
 import tlkit as tl
+from tlkit.cpu.threads import default_states
 from tlkit.features.extract import extract_features
 from tlkit.heads import fit_head
 from tlkit.images.imageset import ImageSet, check_images
 from tlkit.strategies.augmentation import format_augment
 
 
+@default_states()
 def measure_label_damage(
     backbone: "tl.Backbone",
     images: ImageSet,

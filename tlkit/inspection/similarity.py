@@ -7,9 +7,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 import tlkit as tl
-from tlkit.arguments import check_count, check_finite, read_array
+from tlkit.arguments import check_count
 from tlkit.cpu.threads import default_states
 from tlkit.evaluation.intervals import percentile_interval
+from tlkit.features.arrays import check_rows
 from tlkit.features.frozen_network import find_spatial_axes
 from tlkit.images.imageset import ImageSet
 from tlkit.inspection.network_inputs import read_batch
@@ -34,8 +35,8 @@ def cka(a: ArrayLike, b: ArrayLike, *, debiased: bool = True) -> float:
 
     Raises
     ------
-    ValueError
-        If shapes do not fit, values are not finite, or all pictures have the same features.
+    TypeError, ValueError
+        If shapes do not fit, values are no finite numbers, or all pictures have the same features.
 
     Notes
     -----
@@ -78,10 +79,9 @@ def _center_both(a, b, debiased):
     """Return two centred kernels, (n, n) each and of norm 1, whose inner product is the alignment."""
     kernels = []
     for name, values in (("a", a), ("b", b)):
-        values = read_array(name, values).astype(np.float64, copy=False)
-        if values.ndim != 2 or len(values) < 4:
-            raise ValueError(f"{name}: shape {values.shape}, expected (n, n_features) with at least four pictures")
-        check_finite(name, values)
+        values = check_rows(name, values)
+        if len(values) < 4:
+            raise ValueError(f"{name}: {len(values)} pictures, expected at least four")
         # Centring the features first gives the same kernel, and avoids the rounding errors of a large mean.
         centred = values - values.mean(axis=0)
         kernel = (center_unbiased if debiased else center)(centred @ centred.T)

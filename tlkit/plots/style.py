@@ -51,7 +51,7 @@ def style_curve(index):
 def shorten(name, n_letters=32):
     """Return the name of a class or domain for a drawing; the middle of a long one is left out."""
     # matplotlib leaves names that begin with "_" out of legends.
-    name = f" {name}" if name.startswith("_") else str(name)
+    name = f" {name}" if str(name).startswith("_") else str(name)
     return name if len(name) <= n_letters else f"{name[:9]}…{name[10 - n_letters :]}"
 
 

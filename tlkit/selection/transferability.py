@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tlkit.arguments import check_count, check_shape
+from tlkit.arguments import check_count
+from tlkit.features.arrays import read_groups
 from tlkit.images.splits import assign_folds
 from tlkit.selection.score_warnings import check_values, warn_of_single_pictures
 
@@ -140,8 +141,7 @@ def _number_groups(groups, n_pictures):
     """Return (n_pictures,) int group numbers from 0; by default each picture is its own group."""
     if groups is None:
         return np.arange(n_pictures)
-    check_shape("groups", groups, (n_pictures,), "one group per picture")
-    present, numbers = np.unique(np.asarray(groups), return_inverse=True)
+    present, numbers = np.unique(read_groups("groups", groups, n_pictures), return_inverse=True)
     if len(present) < 2:
         raise ValueError("groups: all pictures are of one group, expected two groups or more")
     return numbers

@@ -39,6 +39,8 @@ class Store:
 
     def __init__(self, path):
         self.path = Path(path).expanduser()
+        if self.path.is_dir():
+            raise ValueError(f"store: {self.path} is a folder, expected a file: name one, as {self.path}/study.sqlite")
         self._writer, self._synced_s = None, -math.inf
 
     def read(self, query, *values):

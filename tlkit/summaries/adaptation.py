@@ -57,9 +57,8 @@ def map_domains(source, source_labels, target, target_labels, classes):
     source, target = check_pair(source, target)
     if source.shape[1] < 2:
         raise ValueError(f"source: {source.shape[1]} feature, expected at least two for a plane")
-    source_labels, target_labels = np.asarray(source_labels), np.asarray(target_labels)
-    for argument, labels, n in (("source", source_labels, len(source)), ("target", target_labels, len(target))):
-        check_shape(f"{argument}_labels", labels, (n,), "one label per picture")
+    source_labels = check_shape("source_labels", source_labels, (len(source),), "one label per picture")
+    target_labels = check_shape("target_labels", target_labels, (len(target),), "one label per picture")
     labelled = source_labels, target_labels, list(classes)
     if source.shape[1] == 2:
         return DomainMap(source, target, *labelled, ("feature 1", "feature 2"), lambda values: values)

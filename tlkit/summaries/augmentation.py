@@ -5,6 +5,7 @@ import dataclasses
 
 import numpy as np
 
+from tlkit.cpu.threads import default_states
 from tlkit.images.imageset import ImageSet, check_images
 from tlkit.strategies.augmentation import check_policies, format_augment, split_policies
 from tlkit.summaries.comparison import ArmChoice, summarise_arm
@@ -64,6 +65,7 @@ def _find_arms(comparison):
     return arms, augments
 
 
+@default_states()
 def augment_pictures(pictures, augment, draw):
     """Return `TrainingPictures` of an epoch (n, side, side, 3) uint8, and shares of labels (n, n_classes) float32."""
     from torch.nn.functional import one_hot

@@ -84,7 +84,7 @@ def load_run(folder: str | Path, *, backbone: Backbone | str | None = None) -> R
         state = parts["backbone"]
     backbone.recipe = recipe
     backbone.provenance = saved["provenance"]
-    head = nn.Linear(backbone.n_features, len(described["classes"]))
+    head = nn.utils.skip_init(nn.Linear, backbone.n_features, len(described["classes"]))
     for module, values in ((backbone, state), (head, parts["head"])):
         _check_tensors(folder, values, module.state_dict())
         module.load_state_dict(values)

@@ -63,7 +63,7 @@ def fit_to_network(tensors, network, classifier, path, allow=(), *, published=Fa
             state[name] = given[name].to(value.dtype)
             if given[name].dtype != value.dtype and name in required:
                 precisions.add(str(given[name].dtype))
-        elif name in required:
+        elif name in required and not name.endswith(_OPTIONAL):  # averages of checkpoints have counts with fractions
             faults.append(fault)
     for name in (name for name in given if name not in own):
         if _is_foreign(name, given[name], required, classifier):
@@ -75,7 +75,7 @@ def fit_to_network(tensors, network, classifier, path, allow=(), *, published=Fa
         n_surplus = f"{len(surplus)} tensor{'s' if len(surplus) > 1 else ''}"
         changes.append(f"left out, since the backbone lacks it: {n_surplus}, such as {next(iter(surplus))!r}")
     if precisions:
-        changes.append(f"{', '.join(sorted(precisions))} was read as torch.float32: results differ in the last digits")
+        changes.append(f"{', '.join(sorted(precisions))} was read as torch.float32: results differ by its rounding")
     allowed = _check_faults(faults, surplus, allow, required, path, published)
     if changes and not published:
         warn(make_printable(f"{path}: {'; '.join(changes)}"))

@@ -10,7 +10,7 @@ from pathlib import Path
 from tlkit.backbones.networks import Entry, find_entry, list_entries
 from tlkit.backbones.weights.download import N_BYTES, name_impostor
 from tlkit.backbones.weights.error import WeightsError
-from tlkit.backbones.weights.hashes import check_sha256, compute_sha256, hash_prefix, list_published
+from tlkit.backbones.weights.hashes import check_sha256, compute_sha256, hash_prefix
 from tlkit.backbones.weights.weight_files import fetch_file, find_file, find_published, weights_folders
 from tlkit.backbones.weights.wheels import find_members, keep_members, list_members, take_members
 from tlkit.storage import written_whole
@@ -24,11 +24,6 @@ class Stocked:
     path: Path
     sha256: str
     is_new: bool  # it wasn't there before
-
-    @property
-    def is_published(self):
-        """Whether the whole published hash is known, and was found."""
-        return self.entry.weights_file in list_published()
 
 
 def fetch(name, weights="pretrained", *, progress=True, wheels=None):
