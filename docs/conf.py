@@ -45,7 +45,7 @@ def find_locale(code):
 if here != ENGLISH:
     language, root_doc = find_locale(here), site_script.START
     html_search_language = ENGLISH  # which finds parts of words, and needs no dictionary of a language without spaces
-include_patterns = ["docs/**.md", "docs/**.rst", "notebooks/*.ipynb", "benchmarks/*.md", "*.md"]
+include_patterns = ["docs/**.md", "docs/reference/**.rst", "notebooks/*.ipynb", "benchmarks/*.md", "*.md"]
 html_extra_path = ["site"] if here == ENGLISH else []
 
 # Lessons show their stored outputs: a build computes nothing.
@@ -73,6 +73,7 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
+html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 html_static_path = ["static"]
 html_css_files = ["site.css"]
@@ -150,6 +151,13 @@ def add_languages(app, pagename, templatename, context, doctree):
         context["languages"].append({"code": find_locale(code).replace("_", "-"), "name": name, "link": page})
 
 
+def hide_empty_sidebar(app, pagename, templatename, context, doctree):
+    """Show no bar of a section on its first page if the section has no other page."""
+    children = app.env.toctree_includes
+    if pagename in children[root_doc] and pagename not in children:
+        context["sidebars"] = []
+
+
 def write_formula(writer, node):
     """Write a formula as MathML, which browsers draw by themselves: no page asks another server for a script."""
     is_inline = isinstance(node, nodes.math)
@@ -163,4 +171,5 @@ def setup(app):
     app.connect("config-inited", write_reference)
     app.connect("source-read", adjust_source)
     app.connect("html-page-context", add_languages)
+    app.connect("html-page-context", hide_empty_sidebar)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

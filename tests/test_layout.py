@@ -3,7 +3,9 @@
 import ast
 import collections
 import contextlib
+import dataclasses
 import importlib
+import inspect
 import sys
 from pathlib import Path
 
@@ -169,8 +171,38 @@ def test_an_editor_shows_signature_and_docstring(complete):
         ("run = tl.transfer(backbone, images)\nrun.", {"evaluate", "predict", "history", "cost", "save"}),
         ("comparison = tl.compare(backbone)\ncomparison.", {"table", "runs", "verdicts", "predictions", "draw"}),
         ("images = tl.load_images()\nimages.", {"split", "few", "select", "disjoint_from"}),
+        ("texts = tl.load_texts().few(5)[:3]\ntexts.", {"split", "few", "select", "with_groups"}),
+        ("study = tl.Study()\nstudy.", {"run", "status", "table", "verdicts", "draw", "export"}),
         ("backbone = tl.load_backbone()\nbackbone.", {"stages", "until", "after", "preprocess", "cost"}),
     ],
 )
 def test_an_editor_offers_the_members_of_results(complete, code, expected):
     assert expected <= {name.name for name in complete("import tlkit as tl\n" + code)}
+
+
+def list_functions():
+    """Return {name: function} of the public functions, constructors and methods; dataclasses are results."""
+    found = {}
+    for face in ("", *(name for name in tl.__all__ if inspect.ismodule(getattr(tl, name)))):
+        package = getattr(tl, face) if face else tl
+        for name in package.__all__:
+            public = getattr(package, name)
+            members = vars(public) if inspect.isclass(public) else {"": public}
+            generated = {"__init__"} if dataclasses.is_dataclass(public) else set()
+            found |= {
+                f"{face}.{name}.{key}".strip("."): member
+                for key, member in members.items()
+                if inspect.isfunction(member) and key not in generated
+            }
+    return found
+
+
+def test_no_parameter_asks_for_a_list():
+    """A list[str] is no list[str | Strategy] for an editor, and defaults are tuples: parameters take a Sequence."""
+    asked = {
+        f"{name}({parameter.name}: {parameter.annotation})"
+        for name, function in list_functions().items()
+        for parameter in inspect.signature(function).parameters.values()
+        if "list[" in str(parameter.annotation)
+    }
+    assert asked == set()

@@ -101,5 +101,5 @@ def test_an_older_file_has_no_even_guess(open_lesson, tmp_path):
 def test_a_file_of_others_is_refused(open_lesson, tmp_path):
     open_lesson("05_fine_tune.ipynb")
     (tmp_path / "progress.json").write_text('{"tasks": 3}')
-    with pytest.raises(ValueError, match=r"progress\.json: no lessons"):
+    with pytest.raises(ValueError, match=r"progress\.json isn't a list of progress"):
         tl.lessons.score_predictions()

@@ -1,6 +1,7 @@
 """progress.json: written beside an open notebook and nowhere else, whole, and never over a file of others."""
 
 import json
+import re
 import threading
 
 import pytest
@@ -95,6 +96,8 @@ def test_a_file_of_others_is_reported_and_left_alone(open_lesson, content):
     assert find_entry("exercises", "05_rates") == {}
     problem = keep_entry("exercises", "05_rates", passed=True)
     assert problem.startswith(f"{path} isn't a list of progress that tlkit wrote.")
+    with pytest.raises(ValueError, match=re.escape(problem)):
+        tl.lessons.status()
     assert path.read_text() == content
 
 

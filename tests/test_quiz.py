@@ -75,7 +75,8 @@ def test_gift_says_the_same(name):
     read = read_gift(tl.lessons.export_quiz(name, "gift"))
     assert [title for title, _, _ in read] == [f"{name}.{number}" for number in range(1, len(read) + 1)]
     for (_, text, options), question in zip(read, read_quiz(name), strict=True):
-        assert text == question.text
+        assert text == f"[markdown]{question.text}"  # the format of replies and options too, which have code
+        assert not any("\n" in each or each.startswith("%") for each in question.options)  # ends, or a weight
         assert [option for _, option, _ in options] == list(question.options)
         assert [reply for _, _, reply in options] == list(question.replies)
         assert [is_right for is_right, _, _ in options].index(True) == question.right

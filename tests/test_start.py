@@ -43,6 +43,7 @@ STAND_INS = {
             print(*sys.argv[1:], file=calls)
         if Path("pip-fails").exists():
             print(*(f"line {number}" for number in range(39)), sep="\\n")
+            print(Path("pip-fails").read_text(), end="", file=sys.stderr)
             print("ERROR: Could not find a version", file=sys.stderr)
             print("ERROR: No matching distribution found for torch", file=sys.stderr)
             sys.exit(1)
@@ -201,6 +202,14 @@ def test_a_broken_download_shows_its_cause_and_a_log_and_leaves_no_environment(p
     assert last.endswith(str(project / "start.log"))
     assert "line 0\n" in (project / "start.log").read_text()
     assert not (project / ".venv").exists()
+
+
+@posix_only
+def test_without_internet_the_last_line_says_so(project):
+    (project / "pip-fails").write_text("WARNING: Retrying after connection broken by 'NewConnectionError'\n")
+    *_, end, advice = start(project, "setup").stderr.splitlines()
+    assert end.endswith(str(project / "start.log"))
+    assert "out of reach" in advice and "without internet" in advice
 
 
 @posix_only
@@ -422,7 +431,7 @@ def test_without_weights_all_else_is_set_up_and_one_line_says_how_to_get_them(pr
     step, missing, last = done.stdout.splitlines()[-3:]
     assert (step, last) == ("Fetching weights of networks", "Ready: python3 start.py")
     assert missing.startswith("Lessons 02 and 13 lack weights") and "--from FOLDER" in missing
-    assert f"{project / '.venv' / 'bin' / 'python'} -m tlkit backbones fetch {WEIGHTS}; " in missing
+    assert f"{project / '.venv' / 'bin' / 'python'} -m tlkit backbones fetch {WEIGHTS} " in missing
     assert start(project, "setup").stdout.splitlines() == [last], "it isn't tried again at each start"
 
 

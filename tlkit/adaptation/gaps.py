@@ -18,7 +18,7 @@ def measure_gaps(
     backbone: "tl.Backbone | str | Features",
     images: ImageSet,
     *,
-    domains: list[str] | None = None,
+    domains: list | tuple | None = None,
     n_permutations: int = 0,
     seed: int = 0,
     progress: bool = True,

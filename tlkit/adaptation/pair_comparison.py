@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import time
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,11 +27,11 @@ from tlkit.images.splits import assign_folds
 def compare_pairs(
     backbone: "tl.Backbone | str | Features",
     images: ImageSet,
-    methods: list[str] | dict[str, object] | None = None,
+    methods: Sequence[str] | Mapping[str, object] | None = None,
     *,
-    domains: list[str] | None = None,
-    pairs: list[tuple[str, str]] | None = None,
-    seeds: int | list[int] = 5,
+    domains: Sequence[str] | None = None,
+    pairs: Sequence[tuple[str, str]] | None = None,
+    seeds: int | Sequence[int] = 5,
     n_folds: int = 3,
     progress: bool = True,
     n_workers: int = 1,

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,13 +27,13 @@ POOLED = "pooled"
 def compare_target_shots(
     backbone: "tl.Backbone | str | Features",
     images: ImageSet,
-    source: str | list[str],
+    source: str | Sequence[str],
     target: str,
-    methods: list[str] | dict[str, object] = (BASELINE,),
+    methods: Sequence[str] | Mapping[str, object] = (BASELINE,),
     *,
-    weights: float | str | list[float | str] = (POOLED,),
-    shots: int | list[int] = (1, 2, 5, 10),
-    seeds: int | list[int] = 5,
+    weights: float | str | Sequence[float | str] = (POOLED,),
+    shots: int | Sequence[int] = (1, 2, 5, 10),
+    seeds: int | Sequence[int] = 5,
     progress: bool = True,
     n_workers: int = 1,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:

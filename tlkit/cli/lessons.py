@@ -13,7 +13,6 @@ from tlkit.course import COPIES
 from tlkit.languages import ENGLISH
 
 _FOLDER = typer.Option("--folder", help="Folder of your copies.")
-
 _LANGUAGE = typer.Option("--language", help="Language of the texts of the lessons, such as zh.")
 
 lessons = Commands(help="List the lessons of the course, and copy and open them.")

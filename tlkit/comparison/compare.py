@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -99,9 +99,9 @@ class Comparison:
 def compare(
     backbone: "tl.Backbone | str" = "efficientnet_lite0",
     images: "tl.ImageSet | None" = None,
-    strategies: "list[str | tl.Strategy | tl.Probe]" = DEFAULT_STRATEGIES,
-    shots: int | list[int] = (5,),
-    seeds: int | list[int] = N_FOLDS,
+    strategies: "Sequence[str | tl.Strategy | tl.Probe]" = DEFAULT_STRATEGIES,
+    shots: int | Sequence[int] = (5,),
+    seeds: int | Sequence[int] = N_FOLDS,
     *,
     image_size_px: int = DEFAULT_SIZE_PX,
     baseline: str | None = None,

@@ -1,5 +1,7 @@
 """`learning_curve`: accuracy over the number of training pictures. Without torch until it runs."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 import tlkit as tl
@@ -19,9 +21,9 @@ DEFAULT_SHOTS = (1, 2, 5, 10, 20)
 def learning_curve(
     backbone: "tl.Backbone | str" = "efficientnet_lite0",
     images: "tl.ImageSet | None" = None,
-    strategies: "list[str | tl.Strategy | tl.Probe]" = DEFAULT_STRATEGIES,
-    shots: int | str | list[int | str] = DEFAULT_SHOTS,
-    seeds: int | list[int] = N_FOLDS,
+    strategies: "Sequence[str | tl.Strategy | tl.Probe]" = DEFAULT_STRATEGIES,
+    shots: int | str | Sequence[int | str] = DEFAULT_SHOTS,
+    seeds: int | Sequence[int] = N_FOLDS,
     *,
     image_size_px: int = DEFAULT_SIZE_PX,
     progress: bool = True,

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self, overload
 
 import numpy as np
 
@@ -135,7 +135,12 @@ class ImageSet:
     def __iter__(self) -> "Iterator[tuple[Image.Image, int]]":
         return (self[index] for index in range(len(self)))
 
-    def __getitem__(self, index) -> "tuple[Image.Image, int] | ImageSet":
+    @overload
+    def __getitem__(self, index: int) -> "tuple[Image.Image, int]": ...
+    @overload
+    def __getitem__(self, index: Sequence | np.ndarray | slice) -> Self: ...
+
+    def __getitem__(self, index):
         if isinstance(index, tuple) and len(index) == 2 and index[1] is Ellipsis:  # scikit-learn's way to take rows
             index = index[0]
         if isinstance(index, (int, np.integer)) and not isinstance(index, bool):
@@ -143,7 +148,7 @@ class ImageSet:
         rows = resolve_index(index, len(self))
         return self._replace(**{name: values[rows] for name, values in self._columns().items()})
 
-    def __add__(self, other: "ImageSet") -> "ImageSet":
+    def __add__(self, other: "ImageSet") -> Self:
         if not isinstance(other, ImageSet) or other.noun != self.noun or other.labels.ndim != self.labels.ndim:
             return NotImplemented
         classes = sorted({*self.classes, *other.classes})
@@ -154,7 +159,7 @@ class ImageSet:
         texts = dict.fromkeys(filter(None, [self.attribution_text, other.attribution_text]))
         return self._replace(classes=classes, attribution_text="\n".join(texts), **merged)
 
-    def with_classes(self, classes: Sequence[str]) -> "ImageSet":
+    def with_classes(self, classes: Sequence[str]) -> Self:
         """Return the same pictures labelled by another list of classes, so that two sets can share one list.
 
         Parameters
@@ -173,11 +178,10 @@ class ImageSet:
             If a class is missing or occurs twice.
         """
         classes = check_known("classes", classes, classes)
-        lookup = {name: label for label, name in enumerate(classes)}
-        if len(lookup) != len(classes):
+        if len(set(classes)) != len(classes):
             raise ValueError(f"classes: {classes} names a class twice, expected each one once")
         present = [self.classes[label] for label in np.flatnonzero(self.counts)]
-        if missing := [name for name in present if name not in lookup]:
+        if missing := [name for name in present if name not in classes]:
             found = f"{classes} lacks {missing}, which have {self.noun}s"
             raise ValueError(f"classes: {found}: add them, or leave their {self.noun}s out with select(classes=…)")
         return self._replace(classes=classes, labels=relabel(self.labels, self.classes, classes))
@@ -233,7 +237,7 @@ class ImageSet:
         classes: str | Sequence[str] | None = None,
         domain: str | Sequence[str] | None = None,
         role: str | Sequence[str] | None = None,
-    ) -> "ImageSet":
+    ) -> Self:
         """Return the pictures of some classes, domains and roles.
 
         Parameters
@@ -261,7 +265,7 @@ class ImageSet:
                 keep &= np.isin(values, check_known(argument, wanted, np.unique(values).tolist()))
         return self[keep]
 
-    def with_groups(self, groups: Sequence | str | Mapping | Callable[[str], object]) -> "ImageSet":
+    def with_groups(self, groups: Sequence | str | Mapping | Callable[[str], object]) -> Self:
         """Keep the pictures of a patient, camera or photographer on one side of each split.
 
         Parameters
@@ -287,7 +291,7 @@ class ImageSet:
         groups = join_groups(self.groups, groups, self.noun)
         return self._replace(groups=groups, folds=keep_folds(groups, self.folds, self.noun))
 
-    def split(self, test_fold: int = 0, n_folds: int = 5, seed: int = 0) -> "tuple[ImageSet, ImageSet]":
+    def split(self, test_fold: int = 0, n_folds: int = 5, seed: int = 0) -> tuple[Self, Self]:
         """Split into a training set and a test set, stratified by class, with no group in both.
 
         Parameters
@@ -315,7 +319,7 @@ class ImageSet:
         warn_unlearned(self.classes, train.counts, test.counts, self.noun)
         return train, test
 
-    def few(self, shots: int, seed: int = 0, strict: bool = False) -> "ImageSet":
+    def few(self, shots: int, seed: int = 0, strict: bool = False) -> Self:
         """Draw a few pictures per class at random, from different groups first.
 
         Draws are nested: the draw of 2 shots is part of the draw of 5 with the same seed.
@@ -336,7 +340,7 @@ class ImageSet:
         report_shortage(self.classes, self.counts, shots, strict)
         return self[drawn]
 
-    def disjoint_from(self, other: "ImageSet") -> "ImageSet":
+    def disjoint_from(self, other: "ImageSet") -> Self:
         """Return the pictures that share no group with another set.
 
         Parameters

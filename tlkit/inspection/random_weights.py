@@ -3,7 +3,7 @@
 import copy
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -56,7 +56,7 @@ class HeatStudy:
     inputs: np.ndarray  # (n, side, side, 3) uint8: the pictures as the network gets them
     labels: list[str]  # the explained class of each picture: the one that the trained run predicts
     names: list[str]
-    depths: list[str]  # as in `list_depths`, "trained" first
+    depths: Sequence[str]  # as in `list_depths`, "trained" first
     maps: dict[str, np.ndarray]  # by method, (n_depths, n, side, side) float32
     correlations: pd.DataFrame  # method, depth, picture (index), correlation (Spearman's, NaN if a map is constant)
 
@@ -68,10 +68,10 @@ class HeatStudy:
 
 def study_heat_maps(
     run: "tl.Run",
-    pictures: ImageSet | list,
-    methods: dict[str, Callable] | None = None,
+    pictures: ImageSet | Sequence,
+    methods: Mapping[str, Callable] | None = None,
     *,
-    depths: list[str] | None = None,
+    depths: Sequence[str] | None = None,
     inside: ArrayLike | None = None,
     seed: int = 0,
     progress: bool = True,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tlkit.arguments import check_known
 from tlkit.languages import translate
-from tlkit.lessons.progress import find_entry, keep_entry
+from tlkit.lessons.progress import keep_try
 from tlkit.notices import warn
 
 
@@ -91,31 +91,20 @@ def check(name: str, answer: object, **given: object) -> Check:
         verdict = Check(True, check_answer(read(answer), **given))
     except NotYet as hint:
         verdict = Check(False, str(hint))
-    _keep_try(name, verdict.passed)
+    if problem := keep_try(name, verdict.passed):
+        warn(problem)
     return verdict
-
-
-def _keep_try(name, passed):
-    """Count a try in `progress.json` until the exercise is passed."""
-    entry = find_entry("exercises", name)
-    if entry.get("passed") is not True:
-        tries = entry.get("tries")
-        n_before = tries if isinstance(tries, int) else 0
-        if problem := keep_entry("exercises", name, passed=passed, tries=n_before + 1):
-            warn(problem)
 
 
 def _find(name):
     """Return what `exercise` has registered; import the module of its lesson."""
-    modules = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
-    lessons = [module for module in modules if module.startswith("lesson_")]
-    own = [module for module in lessons if module == f"lesson_{str(name).partition('_')[0]}"]
-    for module in own:
-        importlib.import_module(f"tlkit.lessons.{module}")
-    if name not in _EXERCISES:
-        for module in lessons:  # all names, to suggest the nearest
+    modules = pkgutil.iter_modules([str(Path(__file__).parent)])
+    lessons = [module.name for module in modules if module.name.startswith("lesson_")]
+    own = f"lesson_{str(name).partition('_')[0]}"
+    for module in sorted(lessons, key=own.__ne__):  # its own first; the others to suggest the nearest name
+        if name not in _EXERCISES:
             importlib.import_module(f"tlkit.lessons.{module}")
-        check_known("name", name, list(_EXERCISES))
+    check_known("name", name, list(_EXERCISES))
     return _EXERCISES[name]
 
 

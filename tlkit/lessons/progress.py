@@ -41,9 +41,18 @@ def keep_entry(kind, name, **values):
                 temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False), "utf-8")
     except OSError as error:
         return f"{path} can't be written: {error.strerror or error}."
-    except (ValueError, AttributeError):
-        return f"{path} isn't a list of progress that tlkit wrote. It stays as it is; move it to another folder."
+    except ValueError as error:
+        return str(error)
     return ""
+
+
+def keep_try(name, passed):
+    """Count a try of an exercise until it is passed; return what `keep_entry` does, "" if it was passed before."""
+    entry = find_entry("exercises", name)
+    if entry.get("passed") is True:
+        return ""
+    n_before = tries if isinstance(tries := entry.get("tries"), int) else 0
+    return keep_entry("exercises", name, passed=passed, tries=n_before + 1)
 
 
 @functools.cache
@@ -60,6 +69,15 @@ def read_file(path):
         content = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}
-    if not isinstance(content, dict) or not isinstance(content.get("lessons"), dict):
-        raise ValueError(f"{path}: no lessons")
+    except ValueError:
+        content = None
+    if not isinstance(content, dict) or not _is_nested(content.get("lessons"), 3):
+        raise ValueError(
+            f"{path} isn't a list of progress that tlkit wrote. It stays as it is; move it to another folder."
+        )
     return content
+
+
+def _is_nested(content, depth):
+    """Return whether a value is a dict, of dicts, and so on."""
+    return isinstance(content, dict) and (not depth or all(_is_nested(each, depth - 1) for each in content.values()))

@@ -66,7 +66,7 @@ def export_quiz(name: str, kind: str = "markdown") -> str:
     Examples
     --------
     >>> print(export_quiz("05", "gift")[:40])
-    ::05.1:: You have five pictures per clas
+    ::05.1:: [markdown]You have five picture
     """
     check_known("kind", kind, ("markdown", "gift"))
     questions = read_quiz(name)
@@ -81,7 +81,7 @@ def export_quiz(name: str, kind: str = "markdown") -> str:
 
 
 def _write_gift(title, question):
-    """Return a question in GIFT, whose special letters are escaped."""
+    """Return a question in GIFT, whose special letters are escaped; as Markdown, so that code looks like code."""
 
     def escape(text):
         return re.sub(r"([~=#{}:\\])", r"\\\1", text)
@@ -90,4 +90,4 @@ def _write_gift(title, question):
         f"{'=' if index == question.right else '~'}{escape(option)}#{escape(reply)}"
         for index, (option, reply) in enumerate(zip(question.options, question.replies, strict=True))
     ]
-    return "\n".join([f"::{title}:: {escape(question.text)} {{", *options, "}"])
+    return "\n".join([f"::{title}:: [markdown]{escape(question.text)} {{", *options, "}"])

@@ -25,7 +25,7 @@ _VERDICT_STYLES = {"helps": 2, "harms": 1}  # green and orange of the palette; t
 def draw_augmentations(
     backbone: "tl.Backbone",
     images: ImageSet,
-    policies: list[str | list[str] | None],
+    policies: list | tuple,
     ax: Axes,
     *,
     n_draws: int = 6,

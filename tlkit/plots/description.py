@@ -10,10 +10,9 @@ from tlkit.languages import ENGLISH, find_language, translate
 
 if TYPE_CHECKING:
     from IPython.display import Image
-    from matplotlib.figure import Figure
 
 
-def describe(picture: "Figure | Image", words: str) -> "Image | None":
+def describe(picture: object, words: str) -> "Image | None":
     """Give a figure or a picture a text alternative, which notebooks show to readers who don't see it.
 
     Parameters

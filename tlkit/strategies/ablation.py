@@ -7,7 +7,7 @@ from tlkit.strategies.catalogue import get
 from tlkit.strategies.strategy import Strategy
 
 
-def augmented(strategy: str | Strategy, augment: str | list[str] | None, *, name: str | None = None) -> Strategy:
+def augmented(strategy: str | Strategy, augment: str | list | tuple | None, *, name: str | None = None) -> Strategy:
     """Return a strategy with another augmentation in every phase that trains for epochs.
 
     Several form an ablation in `compare`: all arms of a seed see the same pictures in the same order.

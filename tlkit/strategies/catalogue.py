@@ -60,7 +60,7 @@ class Catalogue:
     ['lp_ft']
     """
 
-    def __init__(self, argument: str, known: list[Known]):
+    def __init__(self, argument: str, known: list | tuple):
         self._argument, self._known = argument, {one.strategy.name: one for one in known}
 
     def names(self) -> list[str]:

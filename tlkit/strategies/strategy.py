@@ -85,10 +85,10 @@ class Phase:
     (-2, -1, 'head')
     """
 
-    train: tuple[str | int, ...] | list[str | int]
+    train: collections.abc.Sequence[str | int]
     n_epochs: int | None
-    learning_rate: float | dict[str | int, float] | None = None
-    augment: str | tuple[str, ...] | list[str] | None = None
+    learning_rate: float | dict[Any, float] | None = None
+    augment: str | collections.abc.Sequence[str] | None = None
     penalty: Any = None
     objective: Any = None
     norm_statistics: str = "frozen"
@@ -188,7 +188,7 @@ class Strategy:
     5
     """
 
-    phases: tuple[Phase, ...] | list[Phase]
+    phases: collections.abc.Sequence[Phase]
     prepare: Any = None
     finish: Any = None
     adjust: Any = None
@@ -199,9 +199,8 @@ class Strategy:
         phases = tuple(phases) if isinstance(phases, collections.abc.Iterable) else ()
         if not (phases or self.finish):
             raise ValueError(f"phases: {self.phases!r}, expected a list of at least one Phase")
-        for phase in phases:
-            if not isinstance(phase, Phase):
-                raise TypeError(f"phases: {phase!r}, expected a Phase")
+        if wrong := [phase for phase in phases if not isinstance(phase, Phase)]:
+            raise TypeError(f"phases: {wrong[0]!r}, expected a Phase")
         object.__setattr__(self, "phases", phases)
 
     def resolve(self, backbone: Any) -> list[list[str]]:

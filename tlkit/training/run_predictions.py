@@ -1,7 +1,7 @@
 """What a `Run` says about pictures: probabilities, scores, and which of them are unlike its classes."""
 
-import collections.abc
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +26,9 @@ class Predictions:
     @default_states()
     def predict(
         self,
-        pictures: ImageSet | str | Path | Image.Image | collections.abc.Sequence,
+        pictures: ImageSet | str | Path | Image.Image | Sequence,
         *,
-        test_time_augmentation: str | collections.abc.Sequence | None = None,
+        test_time_augmentation: str | Sequence | None = None,
         n_views: int = 1,
         seed: int = 0,
         progress: bool = False,
@@ -79,14 +79,10 @@ class Predictions:
 
     def _apply_head(self, values):
         """Return the probabilities (n, n_classes) float64 of features (n, n_features)."""
-        return softmax(self._find_logits(values))
-
-    def _find_logits(self, values):
-        """Return the outputs (n, n_classes) float64 of the head for features (n, n_features)."""
         weight, bias = (value.detach().cpu().numpy() for value in (self.head.weight, self.head.bias))
         for argument, given in (("head.weight", weight), ("head.bias", bias), ("backbone: its features", values)):
             check_finite(argument, given)
-        return values.astype(np.float64) @ weight.T.astype(np.float64) + bias
+        return softmax(values.astype(np.float64) @ weight.T.astype(np.float64) + bias)
 
     @default_states()
     def fit_rejection(self, images: ImageSet, share: float = 0.05, learned: ImageSet | None = None) -> None:
@@ -114,7 +110,7 @@ class Predictions:
         self.rejection = fit_rejection(held_out, share, *sources)
 
     @default_states()
-    def classify(self, pictures: ImageSet | str | Path | Image.Image, reject: float | None = None) -> pd.DataFrame:
+    def classify(self, pictures: ImageSet | Path | Image.Image | Sequence, reject: float | None = None) -> pd.DataFrame:
         """Classify pictures, and reject those that are unlike the known classes.
 
         Parameters
@@ -133,13 +129,13 @@ class Predictions:
             raise ValueError(f"reject: {reject}, but this run has no threshold: call run.fit_rejection(images) first")
         pictures = self.backbone.recipe.gather(pictures)
         values = self._extract(pictures).values
-        logits, rejected = self._find_logits(values), False
+        probabilities, rejected = self._apply_head(values), False
         if self.rejection is not None:
             rejected = self.rejection.reject(self.rejection.familiarity(values), reject)
         columns = {
             "file_name": [picture.location for picture in pictures.pictures],
-            "class": np.array(self.classes)[logits.argmax(axis=1)],
-            "probability": softmax(logits).max(axis=1),
+            "class": np.array(self.classes)[probabilities.argmax(axis=1)],
+            "probability": probabilities.max(axis=1),
         }
         return pd.DataFrame(columns | {"rejected": rejected})
 
@@ -148,7 +144,7 @@ class Predictions:
         self,
         images: ImageSet,
         *,
-        test_time_augmentation: str | collections.abc.Sequence | None = None,
+        test_time_augmentation: str | Sequence | None = None,
         n_views: int = 1,
         seed: int = 0,
         progress: bool = False,

@@ -66,7 +66,7 @@ class BackboneChooser(Explorer):
     drawing = traitlets.Unicode().tag(sync=True)  # SVG; empty before there is a prediction
 
     def __init__(
-        self, table: pd.DataFrame, scores: str | list[str] = "accuracy", *, cost: str = "n_flops", names: str = "name"
+        self, table: pd.DataFrame, scores: str | list = "accuracy", *, cost: str = "n_flops", names: str = "name"
     ):
         scores = [scores] if isinstance(scores, str) else list(scores)
         _check(table, scores, cost, names)

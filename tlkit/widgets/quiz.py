@@ -8,7 +8,7 @@ import traitlets
 
 from tlkit.arguments import check_count, check_known
 from tlkit.languages import show, translate
-from tlkit.lessons.progress import find_entry, keep_entry
+from tlkit.lessons.progress import find_entry, keep_try
 from tlkit.lessons.quiz import LETTERS, read_quiz
 from tlkit.widgets.explorer import make_bundle, read_files
 
@@ -53,11 +53,10 @@ class Quiz(anywidget.AnyWidget):
 
     def __init__(self, name: str):
         self._name, self._questions = name, read_quiz(name)
-        n_questions = len(self._questions)
         super().__init__(
             questions=[{"text": each.text, "options": list(each.options)} for each in self._questions],
-            chosen=[-1] * n_questions,
-            replies=[""] * n_questions,
+            chosen=[-1] * len(self._questions),
+            replies=[""] * len(self._questions),
         )
         self.status = "Passed before." if find_entry("exercises", f"{name}_quiz").get("passed") is True else ""
         self.observe(self._reply, "chosen")
@@ -95,14 +94,7 @@ class Quiz(anywidget.AnyWidget):
             else f"Not yet: {each.replies[place]}"
             for place, each in zip(self.chosen, self._questions, strict=True)
         ]
-        entry = f"{self._name}_quiz"
-        kept = find_entry("exercises", entry)
-        problem = ""
-        if kept.get("passed") is not True:
-            tries = kept.get("tries")
-            passed = self.n_right == len(self._questions)
-            n_before = tries if isinstance(tries, int) else 0
-            problem = keep_entry("exercises", entry, passed=passed, tries=n_before + 1) or ""
+        problem = keep_try(f"{self._name}_quiz", self.n_right == len(self._questions))
         self.status = f"{self.n_right} of {len(self._questions)} right." + f" {problem}" * bool(problem)
 
     def _repr_mimebundle_(self, **keywords):
