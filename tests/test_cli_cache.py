@@ -100,7 +100,9 @@ def test_what_nobody_can_name_any_more_is_shown_too(cache, filled, folder):
     rows = [" ".join(line.split()) for line in output.splitlines()]
     assert status == 0
     assert any(row.startswith("features an unknown network 15 ") for row in rows)
-    assert any(row.startswith("converted an unknown network, abababab ") for row in rows)
+    write(folder / "converted" / ("cd" * 32 + "-a-b-1.xml"), b"x" * 100_000)
+    rows = [" ".join(line.split()) for line in cache()[1].splitlines()]
+    assert [row[:40] for row in rows if row.startswith("converted")] == ["converted an unknown or tuned network 2."]
 
 
 @pytest.mark.parametrize("name", ["x[/b]", "[red]", "\x1b[2J", ["a list"], None, {"a": 1}])

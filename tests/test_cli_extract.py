@@ -136,7 +136,7 @@ def test_bad_pictures_are_named_or_left_out(loose, extract, backbone, folder):
     ("arguments", "words"),
     [
         (["--output", "features.csv"], "--output: 'features.csv', expected a file that ends in .npz"),
-        (["--output", "taken.npz"], "--output: taken.npz is a folder"),
+        (["--output", "taken.npz"], "--output: 'taken.npz', expected a file"),
         (["--output", "file/features.npz"], "file is not a folder"),
         (["--backbone", "resnet81"], "nearest: 'resnet18'"),
         (["--engine", "abacus"], "engine: 'abacus' is unknown; known: 'auto'"),

@@ -13,8 +13,10 @@ from tlkit.cli import app
 from tlkit.cli.options import Command, translate
 from tlkit.features.frozen_network import FrozenNetwork
 
-# Arguments of functions, which a command doesn't know, and ways to write them in a call; run.predict has no command.
-PYTHON = re.compile(r"\w+\((?!folder\))|\b\w+=|\b[a-z]+_(px|workers|twins|images)\b|\.quarantine|None|`test`|ImageSet")
+# Arguments and methods, which a command doesn't know, and ways to write them in a call.
+PYTHON = re.compile(
+    r"\w+\(|\b\w+=|\b[a-z]+_(px|workers|twins|images)\b|\b[Rr]un\.(?!json)\w|\.quarantine|None|`test`|ImageSet"
+)
 
 
 def list_commands(group=None, path=()):
@@ -103,10 +105,10 @@ def make_folders(place):
     ("arguments", "words"),
     [
         ("compare missing", "FOLDER: no folder or zip"),
-        ("compare one", "FOLDER: .* has one class, 'cat', .*run.predict\\(folder\\)"),
+        ("compare one", "FOLDER: .* has one class, 'cat', .*: `tlkit predict RUN PICTURES`"),
         (
             "compare flat",
-            "FOLDER: .* holds 1 picture in no class folder.*; .*run.predict\\(folder",
+            "FOLDER: .* holds 1 picture in no class folder.*; .*: `tlkit predict RUN PICTURES`",
         ),
         ("compare split", "take .*/split/test and .*/split/train, .* as its --test; if .*, pass --inside"),
         ("compare domains", "FOLDER: .* take .*/domains/photo or .*/domains/sketch; if .*, pass --inside"),
@@ -182,6 +184,22 @@ def test_no_message_speaks_of_python(tlkit, tmp_path, arguments, words):
     assert (status, output) == (1, "")
     assert re.search(words, errors, re.DOTALL), errors
     assert not PYTHON.search(errors), errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["lessons", "copy", "--folder", ""], "--folder"),
+        (["lessons", "copy", "--folder="], "--folder"),
+        (["predict", "", "pets"], "predict"),
+        (["predict", "pets", "", "--top", "2"], "pets"),
+        (["train", "pets", "--output", ""], "--output"),
+    ],
+)
+def test_empty_texts_are_no_folders(tlkit, tmp_path, arguments, option):
+    words = f"tlkit: {option}: an empty text, expected a value: check the shell's variables\n"
+    assert tlkit(*arguments) == (1, "", words)
+    assert not list(tmp_path.iterdir())
 
 
 def test_each_option_that_takes_a_value_has_a_message():

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import sys
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from made_exports import CLASSES, make_tiny_run
 from made_pictures import encode, make_picture, write_zip
 
 import tlkit as tl
+from tlkit.names import make_printable
 
 
 @pytest.fixture(scope="module")
@@ -113,9 +115,31 @@ def test_unreadable_pictures_are_named_and_stop_nothing(predict, pets, monkeypat
     ]
     bad = table[table["class"] == ""]
     assert bad["probability"].tolist() == bad["rejected"].tolist() == [""] * 3
-    for note, words in zip(bad["note"], ["empty (0 bytes)", "text, not a picture", "No such file"], strict=True):
-        assert words in note
+    for note, words in zip(bad["note"], ["empty (0 bytes)", "text, not a picture", "No such file or dir"], strict=True):
+        assert note.startswith(words)
     assert (table.drop(bad.index)["note"] == "").all()
+
+
+def test_names_between_zero_bytes_may_hold_anything(predict, pets, monkeypatch):
+    names = [
+        b"pets/with\nnewline.png",
+        b"pets/latin\xe9.png",
+        "pets/\u00fc \\.png".encode(),
+        b" ~.png",
+        b"pets/more.zip",
+    ]
+    for name in names[:4]:
+        shutil.copy(pets / "b.png", os.fsdecode(name))
+    write_zip(pets / "more.zip", [("a.png", encode(make_picture(1)))])
+    for block_bytes in (30, 4096):  # a pipe gives names in pieces
+        reader = io.BytesIO(b"\0".join([*names, b""]))
+        stream = SimpleNamespace(read1=lambda n=block_bytes, reader=reader: reader.read(n))
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=stream))
+        assert predict("-", "--output", "found.jsonl")[:2] == (3, "5 predictions are in found.jsonl\n")
+        rows = [json.loads(line) for line in (pets.parent / "found.jsonl").read_text("utf-8").splitlines()]
+        assert [row["file_name"] for row in rows] == [make_printable(os.fsdecode(name)) for name in names]
+        assert [row["note"] for row in rows[:4]] == [""] * 4
+        assert rows[4]["note"] == "a zip archive, not a picture: unpack it, or give it to the command itself"
 
 
 def test_lists_of_windows_photographs_of_iphones_and_a_tilde(predict, pets, monkeypatch):
@@ -124,7 +148,7 @@ def test_lists_of_windows_photographs_of_iphones_and_a_tilde(predict, pets, monk
     write_zip(pets / "phone.zip", [("IMG_2.heic", (pets / "IMG_1.HEIC").read_bytes())])
     listed = io.TextIOWrapper(io.BytesIO("\ufeffpets/b.png\r\n".encode()))
     monkeypatch.setattr(sys, "stdin", listed)
-    status, output, _ = predict("-", "pets", "pets/phone.zip", "--output", "~/found.csv")
+    status, output, _ = predict("-", "pets", "~/phone.zip", "--output", "~/found.csv")
     assert (status, output) == (3, f"6 predictions are in {pets}/found.csv\n")
     table = read(pets / "found.csv")
     assert table["file_name"].tolist() == [
@@ -132,7 +156,7 @@ def test_lists_of_windows_photographs_of_iphones_and_a_tilde(predict, pets, monk
         NAMES[0],
         "pets/IMG_1.HEIC",
         *NAMES[1:],
-        "pets/phone.zip: IMG_2.heic",
+        f"{pets}/phone.zip: IMG_2.heic",
     ]
     assert table["class"][0] == table["class"][3] != ""
     assert table["note"].str.contains("HEIC, which is not read: export it as JPEG").tolist() == [False, False, True] + [
@@ -156,6 +180,7 @@ def test_runs_among_the_pictures_are_left_out(predict, pets):
         (["pets", "--top", "0"], "--top: 0, expected a whole number of at least 1"),
         (["pets", "--reject", "0.05"], "--reject: 0.05, but the run has no threshold"),
         (["pets", "petz"], "PICTURES: 'petz' is no file or folder"),
+        (["p" * 300], "ppp' is no file or folder: correct its path"),
         (["."], "PICTURES: the folder . holds no picture (2 other files)"),
         (["none.zip"], "PICTURES: there is no picture"),
         (["torn.zip"], "PICTURES: torn.zip (4 bytes) is no whole zip archive"),
@@ -195,7 +220,8 @@ def test_written_rows_are_kept_if_the_command_is_stopped(failure, predict, pets,
     monkeypatch.setattr("tlkit.export.predictor.load_predictor", load)
     status, output, errors = predict("pets", "--output", "found.csv")
     assert (status, output) == (130 if isinstance(failure, KeyboardInterrupt) else 1, "")
-    assert "stopped; 2 predictions are kept in found-partial.csv\n" in errors
+    advice = "tlkit: [Errno 28] No space left on device: free some space, then repeat the command\n"
+    assert errors.endswith("stopped; 2 predictions are kept in found-partial.csv\n" + advice * (status == 1))
     assert (pets.parent / "found.csv").read_text() == "mine"
     assert read("found-partial.csv")["file_name"].tolist() == NAMES[:2]
     assert predict("pets", "--output", "found.csv")[0] == status
@@ -214,8 +240,9 @@ def test_a_run_without_an_export_is_predicted_by_torch(predict, pets, run, tmp_p
     assert read(io.StringIO(output)).equals(read(io.StringIO(predict("pets")[1])))
     status, output, errors = predict("pets", run=tmp_path)
     assert (status, output) == (1, "")
-    assert errors == f"tlkit: RUN: {tmp_path} has no OpenVINO export, as run.export or `tlkit export` writes it\n"
-    assert f"RUN: {tmp_path}/gone is no folder, and no run" in predict("pets", run=tmp_path / "gone")[2]
+    expected = "expected a run that was exported as kind openvino\n"
+    assert errors == f"tlkit: RUN: {tmp_path} has no OpenVINO export, {expected}"
+    assert predict("pets", run=tmp_path / "gone")[2] == f"tlkit: RUN: {tmp_path}/gone is no folder, {expected}"
 
 
 # The largest memory by getrusage would be that of the process that started this one.

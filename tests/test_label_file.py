@@ -197,8 +197,31 @@ def test_a_file_of_other_columns_is_refused_for_edits_and_counted_by_load_images
     (tmp_path / "labels.csv").write_text("name,breed\n0.png,tabby\n")
     with pytest.raises(ValueError, match="other columns than file_name, label, group, dropped, time"):
         LabelFile(tmp_path)
-    with pytest.warns(UserWarning, match=r"other files left out: 1 \.csv$"):
+    (tmp_path / "notes.csv").write_text("mine")
+    found = "labels.csv isn't read, since its columns aren't file_name, label, group, dropped, time: correct them, or "
+    with pytest.warns(UserWarning, match=rf"{found}load it as a table; other files left out: 1 \.csv$"):
         assert len(load_images(tmp_path)) == 4
+    folder = write_flat(tmp_path / "flat", 2)
+    (folder / "labels.csv").write_text("file_name,label\n0.png,cup\n1.png,pen\n")
+    with pytest.raises(ValueError, match=f"holds 2 pictures in no class folder.*; {found}load it as a table; pictures"):
+        load_images(folder)
+    assert list_labels(load_images(folder / "labels.csv")) == {"0.png": "cup", "1.png": "pen"}
+
+
+def test_people_edit_the_file_by_hand(tmp_path):
+    folder = write_flat(tmp_path / "desk", 4)
+    path, header = folder / "labels.csv", "File_Name, Label, Group, Dropped, Time\n"
+    path.write_text(header + "0.png , cup, ,no,\n1.png, pen ,,FALSE,\n2.png,pen,,,\n3.png,pen,,x,\n")
+    images, notice = load(folder)
+    assert list_labels(images) == {"0.png": "cup", "1.png": "pen", "2.png": "pen"}
+    assert notice.endswith("it has labels of 4 pictures and groups of 0, and drops 1")
+    LabelFile(folder).append({"3.png": Entry("cup")})
+    assert list_labels(load(folder)[0]) == {"0.png": "cup", "1.png": "pen", "2.png": "pen", "3.png": "cup"}
+    path.write_text(f"{header}{folder}/0.png,cup,,,\n1.PNG,pen,,,\n")
+    with pytest.raises(
+        ValueError, match=f"no class folder.*; it names 2 files that aren't there, the first {folder}/0"
+    ):
+        load_images(folder)
 
 
 def test_a_spreadsheet_may_have_saved_the_file(tmp_path):

@@ -222,6 +222,26 @@ class Twofold(Tutorial):
         return super().forward(batch.reshape(2, 3, 32, 32))
 
 
+def make_bound():
+    """Return a network with a weight that isn't a leaf, as torch.nn.utils.weight_norm makes it."""
+    network = Tutorial()
+    weight = network.conv1.weight
+    del network.conv1.weight
+    network.conv1.raw, network.conv1.weight = weight, 2 * weight
+    return network
+
+
+class TwoHeaded(Tutorial):
+    """Adds the outputs of two heads on other features."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(3, 10)
+
+    def forward(self, batch):
+        return super().forward(batch) + self.head(batch.mean((2, 3)))
+
+
 class Forgetful(Tutorial):
     """Returns nothing."""
 
@@ -234,7 +254,13 @@ class Forgetful(Tutorial):
     [
         (Squeezed(), {"classifier": None}, "module: gives other features for a picture alone than in a batch"),
         (BatchNormed(), {}, "module: gives other features for a picture alone than in a batch, for example by squeeze"),
-        (Forgetful(), {}, "module: gives NoneType for 2 pictures, expected finite values"),
+        (
+            TwoHeaded(),
+            {"classifier": "auto"},
+            r"classifier: 'head' isn't all that .*\): .*, or classifier=None to keep",
+        ),
+        (make_bound(), {}, r"module: can't be copied \(.*\): instead of weight_norm"),
+        (Forgetful(), {}, "module: gives NoneType for 2 pictures, expected finite numbers"),
         (Tutorial().double(), {}, "recipe: the module fails for a float32 batch"),
         (Twofold(), {}, r"recipe: the module fails for a float32 batch of \(1, 3, 32, 32\)"),
         (Restless(), {}, "module: gives other values for the same pictures each time"),

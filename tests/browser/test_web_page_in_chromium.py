@@ -163,6 +163,56 @@ def test_without_a_camera_there_is_a_clear_word(page, change, words):
     expect(page.locator("#video")).to_be_hidden()
 
 
+SLOW_CAMERA = """() => {
+  const real = MediaDevices.prototype.getUserMedia;
+  window.opened = [];
+  window.allowed = new Promise((allow) => { window.allow = allow; });
+  MediaDevices.prototype.getUserMedia = async function (asked) {
+    opened.push(await real.call(this, asked));
+    const own = opened.at(-1);
+    await allowed;
+    return own;
+  };
+}"""
+LIVE = "() => opened.map((each) => each.getTracks().some((track) => track.readyState === 'live'))"
+
+
+def test_a_camera_that_comes_late_is_left_alone_by_a_later_click_or_picture(page, tmp_path):
+    page.evaluate(SLOW_CAMERA)
+    page.locator("#camera").click()
+    page.locator("#camera").click()
+    page.wait_for_function("opened.length === 2")
+    page.evaluate("allow()")
+    expect(page.locator("#status")).to_contain_text("Camera: ")
+    assert page.evaluate(LIVE) == [False, True]
+    page.locator("#camera").click()
+    assert page.evaluate(LIVE) == [False, False]
+    page.evaluate(SLOW_CAMERA)
+    page.locator("#camera").click()
+    page.wait_for_function("opened.length === 1")
+    make_picture(13, (40, 30)).save(tmp_path / "cup.png")
+    page.locator("#file").set_input_files(tmp_path / "cup.png")
+    expect(page.locator("#status")).to_contain_text("cup.png: ")
+    page.evaluate("allow()")
+    page.wait_for_function("!opened[0].getTracks().some((track) => track.readyState === 'live')")
+    expect(page.locator("#video")).to_be_hidden()
+    expect(page.locator("#status")).to_contain_text("cup.png: ")
+
+
+def test_a_network_that_can_not_be_loaded_is_not_waited_for(browser, page_path, tmp_path):
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.add_init_script("delete window.WebAssembly")
+    page.goto(page_path.as_uri())
+    words = "The network can't be loaded: this browser is too old; use one from 2023 or newer."
+    expect(page.locator("#status")).to_have_text(words)
+    make_picture(13, (40, 30)).save(tmp_path / "cup.png")
+    page.locator("#file").set_input_files(tmp_path / "cup.png")
+    page.locator("#camera").click()
+    expect(page.locator("#status")).to_have_text(words)
+    context.close()
+
+
 def test_keyboard_card_and_accessibility_in_both_themes(page, tmp_path):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs the extra 'browser'")
     path = tmp_path / "cup.png"

@@ -1,5 +1,6 @@
 """The command `tlkit`, for use without a notebook. The only folder that prints."""
 
+import errno
 import warnings
 from typing import Annotated
 
@@ -32,6 +33,8 @@ app.add_typer(cache, name="cache")
 app.add_typer(claims, name="claims")
 app.add_typer(lessons, name="lessons")
 app.add_typer(study, name="study")
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def _print_version(is_wanted: bool):
@@ -70,11 +73,9 @@ def main():
     with robust_streams():
         try:
             app()
-        except KeyboardInterrupt:
-            say("interrupted", is_note=True)
-            raise SystemExit(130) from None
         except (ValueError, TypeError, OSError, RuntimeError, ModuleNotFoundError) as error:
-            say(f"tlkit: {translate(str(error))}", is_note=True)
+            advice = ": free some space, then repeat the command" if getattr(error, "errno", 0) in _FULL else ""
+            say(f"tlkit: {translate(str(error))}{advice}", is_note=True)
             raise SystemExit(1) from None
         finally:
             drop_unprinted()

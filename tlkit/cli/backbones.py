@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from tlkit.cli.options import CSV, WEIGHTS, Commands
-from tlkit.cli.outputs import check_writable, write_csv
+from tlkit.cli.outputs import write_table
 from tlkit.cli.terminal import print_table, say
 
 _COLUMNS = (
@@ -58,10 +58,7 @@ def list_networks(
     from tlkit.arguments import suggest
     from tlkit.backbones import table
     from tlkit.backbones.networks import CATALOGUE
-    from tlkit.storage import written_whole
 
-    if csv is not None:
-        check_writable("--csv", csv, csv.parent)
     networks = table(pattern, all_weights=every, texts=texts)
     if networks.empty:
         known = table(texts=True)["name"].tolist()
@@ -72,12 +69,7 @@ def list_networks(
         networks = networks[networks["offline"]]
     if sort is not None:
         networks = networks.sort_values(_SORTS[sort], ascending=sort not in ("accuracy", "year"), kind="stable")
-    if csv is not None:
-        with written_whole(csv) as temporary:
-            write_csv(networks, temporary)
-        say(f"wrote {csv}")
-        return
-    _print_networks(networks, every)
+    _print_networks(networks, every) if csv is None else write_table(csv, networks)
 
 
 @backbones.command()

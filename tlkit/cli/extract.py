@@ -42,17 +42,18 @@ def extract(
     merge_twins: Annotated[bool, MERGE_TWINS] = False,
 ):
     """Compute the features of pictures with a frozen network, and write them to one file."""
-    if output.suffix != ".npz":
+    if output.suffix != ".npz" or output.is_dir():
         raise ValueError(f"--output: {str(output)!r}, expected a file that ends in .npz")
-    if output.is_dir():
-        raise ValueError(f"--output: {output} is a folder, expected a file that ends in .npz")
     check_writable("--output", output, output.parent)
+    import numpy as np
+
     from tlkit.arguments import check_known
     from tlkit.features.engines import PRECISIONS, choose_engine
     from tlkit.features.extract import extract_features
     from tlkit.features.frozen_network import FrozenNetwork
     from tlkit.images.layout import count
     from tlkit.images.load import load_with_or_without_classes
+    from tlkit.storage import written_whole
 
     # Errors about the network are reported before any picture is read.
     choose_engine(engine)
@@ -69,20 +70,11 @@ def extract(
         say("interrupted; the computed features are kept, and the same command continues from there", is_note=True)
         raise
     duration_s = time.perf_counter() - start_s
-    _write(features, output)
+    provenance = {"provenance": json.dumps(features.provenance)}
+    with written_whole(output) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **vars(features) | {"classes": np.array(features.classes)} | provenance)
     shape = " × ".join(map(str, features.values.shape[1:]))
     say(
         f"{count(len(features), 'picture')} × {shape} features in {duration_s:.1f} s "
         f"({len(features) / duration_s:,.0f} per second, {features.provenance['engine']}), written to {output}"
     )
-
-
-def _write(features, path):
-    """Write features to an .npz file."""
-    import numpy as np
-
-    from tlkit.storage import written_whole
-
-    provenance = {"provenance": json.dumps(features.provenance)}
-    with written_whole(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, **vars(features) | {"classes": np.array(features.classes)} | provenance)

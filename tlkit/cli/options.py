@@ -1,6 +1,7 @@
 """Options that several commands share, and messages of the library in the words of the command line."""
 
 import contextlib
+import itertools
 import re
 import shlex
 from pathlib import Path
@@ -29,6 +30,7 @@ _ADVICE = (
     (r": Strategy\(…, name=…\)", ""),
     (r"a Strategy or the name of one", "the name of one (`tlkit strategies` lists them)"),
     (r"load_images itself", "the command itself"),
+    (r"run\.predict\(folder\)", "`tlkit predict RUN PICTURES`"),
     (r"(?<=\)) \+ (?=load_images\(|…)", " or "),
     (r"use domain, or", "write"),
     (r"^backbone: None, expected (your own '.*?'): .*", r"RUN: of \1, whose code only tl.load_run(…, backbone=…) runs"),
@@ -44,6 +46,13 @@ class Command(TyperCommand):
     """A command, which is remembered while it runs, so that errors and notes name its options."""
 
     running = None
+
+    def parse_args(self, context, arguments):
+        """Refuse empty texts, as of a shell's unset variable: as paths they would be the current folder."""
+        for before, text in itertools.pairwise([self.name, *arguments]):
+            if not text or re.fullmatch("--[a-z-]+=", text):
+                raise ValueError(f"{text[:-1] or before}: an empty text, expected a value: check the shell's variables")
+        return super().parse_args(context, arguments)
 
     def invoke(self, context):
         """Run the command, also if a shell leaves the tilde of --output=~/new as it is."""

@@ -5,6 +5,7 @@ import itertools
 import os
 import tempfile
 
+from tlkit.cli.terminal import say
 from tlkit.notices import warn
 from tlkit.storage import write_csv, written_whole
 
@@ -67,6 +68,14 @@ def _append(path, text):
     except OSError:
         os.truncate(path, size_bytes)
         raise
+
+
+def write_table(path, table):
+    """Write the table of --csv to a path."""
+    check_writable("--csv", path, path.parent)
+    with written_whole(path) as temporary:
+        write_csv(table, temporary)
+    say(f"wrote {path}")
 
 
 def write_all(files):

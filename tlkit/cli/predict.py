@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from tlkit.cli.options import blaming
+from tlkit.cli.options import blaming, translate
 from tlkit.cli.outputs import check_writable, make_partial
 from tlkit.cli.terminal import say
 from tlkit.names import defuse, make_printable
@@ -26,7 +26,7 @@ _TEXT = {"encoding": "utf-8", "newline": ""}
 def predict(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, or its export/openvino.")],
     places: Annotated[
-        list[str], typer.Argument(metavar="PICTURES", help="Files, folders, zips, or - to read a file name per line.")
+        list[str], typer.Argument(metavar="PICTURES", help="Files, folders, zips, or - to read names, one per line.")
     ],
     output: Annotated[Path | None, typer.Option(help="File to write, .csv or .jsonl; else CSV is printed.")] = None,
     top: Annotated[int, typer.Option(help="Number of classes per picture, the most probable first.")] = 1,
@@ -50,8 +50,8 @@ def predict(
         for found in predictor.stream(files, reject):
             row = predictor.describe(found, top) | {"note": ""}
             if found.error:
-                reason = getattr(found.error, "reason", str(found.error))
-                row = dict.fromkeys(row) | {"file_name": found.name, "note": reason}
+                reason = getattr(found.error, "reason", getattr(found.error, "strerror", None)) or str(found.error)
+                row = dict.fromkeys(row) | {"file_name": found.name, "note": translate(reason)}
             write(row)
             n_rows, n_bad = n_rows + 1, n_bad + bool(found.error)
             bar.update()
@@ -72,16 +72,26 @@ def _list_files(place):
     from tlkit.images.trees import list_archive
 
     if place == "-":
-        names = (line.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n") for line in sys.stdin.buffer)
+        names = (name.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r") for name in _read_names(sys.stdin.buffer))
         return (PictureFile(os.fsdecode(name)) for name in names if name)
-    path = Path(place)
-    if not path.exists():
+    path = Path(os.path.expanduser(place))
+    if not os.path.exists(path):  # Path.exists raises an error for a name that is too long
         raise FileNotFoundError(f"PICTURES: {place!r} is no file or folder: correct its path")
     if path.suffix.casefold() != ".zip" or path.is_dir():
         return [PictureFile(found) for found in list_path("PICTURES", path)]
     with blaming("PICTURES"):
         files = list_archive(path).files
     return [files[name] for name in sorted(files) if name.suffix.casefold() in NAMED]
+
+
+def _read_names(stream):
+    """Yield the names of a binary stream, one per line, or between zero bytes as `find -print0` writes them."""
+    end, rest = None, b""
+    while block := stream.read1():
+        end = end or (b"\0" if b"\0" in block else b"\n")
+        *names, rest = (rest + block).split(end)
+        yield from names
+    yield rest
 
 
 def _open(folder):

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 from tlkit.cli.options import CSV
-from tlkit.cli.outputs import check_writable, write_csv
-from tlkit.cli.terminal import print_table, say
+from tlkit.cli.outputs import write_table
+from tlkit.cli.terminal import print_table
 
 _COLUMNS = ("strategy", "trains", "phases", "note")
 _PARTS = {"all": "all stages", "head": "the head", "norm": "norm layers", "bias": "biases", "adapter": "adapters"}
@@ -35,14 +35,8 @@ def strategies(csv: Annotated[Path | None, CSV] = None):
     if csv is not None:
         import pandas as pd
 
-        from tlkit.storage import written_whole
-
-        check_writable("--csv", csv, csv.parent)
         table = pd.DataFrame(rows, columns=_COLUMNS).assign(paper=[*(one.paper for one in known), ""])
-        with written_whole(csv) as temporary:
-            write_csv(table, temporary)
-        say(f"wrote {csv}")
-        return
+        return write_table(csv, table)
     caption = "Rates are learning rates. A head that is solved is trained to convergence on frozen features."
     print_table(_COLUMNS, rows, title=f"{len(rows)} strategies", caption=caption, left=_COLUMNS)
 

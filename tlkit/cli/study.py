@@ -31,6 +31,7 @@ def run(
 ):
     """Run the cells that the study's store lacks; finished ones are kept if the command is stopped."""
     from tlkit.arguments import check_count, check_known
+    from tlkit.studies.cluster_file import open_cluster
     from tlkit.studies.study import RERUN
     from tlkit.studies.study_file import read_study
 
@@ -46,12 +47,7 @@ def run(
             f"one worker, {numbers['store_mib']:.1f} MiB on disk"
         )
         return
-    with contextlib.ExitStack() as opened:
-        client = None
-        if cluster:
-            from tlkit.studies.cluster_file import open_cluster
-
-            client = opened.enter_context(open_cluster(cluster))
+    with open_cluster(cluster) if cluster else contextlib.nullcontext() as client:
         is_complete = planned.run(n_workers, client, rerun=rerun or ())
     say(repr(planned.status()))
     if not is_complete:

@@ -85,7 +85,7 @@ def compose_card(facts, exports=(), figures=()):
                 [(row[0], row[1], sum(row[2]), recall) for row, recall in zip(rows, recalls, strict=True)],
             ),
             "\n## Training\n",
-            f"- Network: {_words(backbone['name'])} at {backbone['image_size_px']} px, started from "
+            f"- Network: {_words(backbone['name'])} at {backbone['image_size_px']} px, weights: "
             + _words(backbone["provenance"].get("source", "unknown weights")),
             f"- Strategy: {_words(format_strategy(facts['strategy']['name']))}, seed {facts['seed']}, "
             f"{len(facts['history']) or 'no'} epochs" + ("" if facts["completed"] else "; interrupted before its end"),
@@ -98,7 +98,7 @@ def compose_card(facts, exports=(), figures=()):
             *(f"\n![{name.replace('_', ' ').capitalize()} of this run](figures/{name}.png)" for name in figures),
             *_write_rejection(facts.get("rejection")),
             *["\n## Exports\n\nEach export predicted the same pictures again in its own runtime.\n"] * bool(exports),
-            *_write_table(("kind", "file", "largest difference", "another class", "checked in"), checks),
+            *_write_table(("kind", "file", "largest difference", "predicted otherwise", "checked in"), checks),
             "\n## Licences\n",
             f"- Weights that the training started from: {_words(licence)}",
             "- Training pictures: "

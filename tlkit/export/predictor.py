@@ -131,14 +131,14 @@ def load_predictor(folder: str | Path) -> Predictor:
     folder = Path(folder).expanduser().absolute()
     place = folder if (folder / FACTS).is_file() else folder / "export" / "openvino"
     if not (place / FACTS).is_file():
-        found = f"{folder} has no OpenVINO export" if folder.is_dir() else f"{folder} is no folder, and no run"
-        raise FileNotFoundError(f"folder: {found}, as run.export or `tlkit export` writes it")
+        found = "has no OpenVINO export" if folder.is_dir() else "is no folder"
+        raise FileNotFoundError(f"folder: {folder} {found}, expected a run that was exported as kind openvino")
     try:
         facts = json.loads((place / FACTS).read_text(encoding="utf-8"))
         return open_predictor(place, facts["sha256"], _find_state(place.parent.parent))
     except _FAULTS as error:
         fault = f"{type(error).__name__}: {error}"
-        raise ValueError(f"folder: {place} can't be used ({fault}): export the run again") from error
+        raise ValueError(f"folder: {place} can't be used ({fault}): export the run again as kind openvino") from error
 
 
 def open_predictor(folder, sha256, state=None):

@@ -6,6 +6,7 @@ import errno
 import io
 import itertools
 import os
+import re
 import threading
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -40,7 +41,8 @@ def parse_edits(content, delimiter=None):
     # Names hold no line breaks, since `list_folder` spells these out. So a damaged line takes no other with it.
     lines = [line.rstrip(b"\r") for line in content.removeprefix(b"\xef\xbb\xbf").split(b"\n")]
     if delimiter is None:
-        header = lines.pop(0).decode("utf-8", "replace").replace('"', "")  # spreadsheets may quote all cells
+        # Spreadsheets may quote all cells, and people put spaces between them.
+        header = re.sub('[" ]', "", lines.pop(0).decode("utf-8", "replace")).casefold()
         delimiter = next((sign for sign in ",;\t" if header == sign.join(_COLUMNS)), None)
     lines = [line for line in lines if delimiter and line.strip(b",;\t")]
     # Excel saves in the encoding of its country; lines that were appended later are in UTF-8.
@@ -59,8 +61,8 @@ def _parse_line(line, delimiter):
         name, label, group, dropped, time = map(read_defused, cells)
     except (csv.Error, ValueError):
         return None
-    dropped = {"": "", "0": "0", "false": "0"}.get(dropped.strip().casefold(), "1")
-    return time, make_printable(name), Entry(label.strip(), group.strip(), dropped)
+    dropped = {"": "", "0": "0", "false": "0", "no": "0"}.get(dropped.strip().casefold(), "1")
+    return time, make_printable(name).rstrip(), Entry(label.strip(), group.strip(), dropped)
 
 
 def read_edits(tree, pictures):
@@ -76,7 +78,11 @@ def read_edits(tree, pictures):
     notice += f" and groups of {n_groups}, and drops {n_dropped}"
     notice += f"; it names {len(gone)} files that aren't there, the first {gone[0]}" if gone else ""
     notice += f"; {n_bad} lines that aren't whole are left out" if n_bad else ""
-    return found, notice if delimiter else ""
+    if not delimiter:
+        notice = (
+            f"{NAME} isn't read, since its columns aren't {', '.join(_COLUMNS)}: correct them, or load it as a table"
+        )
+    return found, notice if file else ""
 
 
 class LabelFile:

@@ -73,7 +73,7 @@ def label_tree(tree, *, merge_twins=False, inside=None):
             by_folder[path.parts[0]].append(path)
     for path, label in labels.items():
         by_class[label].append(path)
-    _check_class_folders(tree, pictures, by_class)
+    _check_class_folders(tree, pictures, by_class, notice and f"{notice}; ")
     if by_folder and not f"/{inside}".endswith("/."):  # by which a user insists that these folders are the classes
         check_hierarchy(tree, by_folder)
     _warn_of_omissions(tree, pictures, labels, notice)
@@ -96,10 +96,10 @@ def _count_others(tree, known=()):
     return ", ".join(f"{count} {extension}" for extension, count in others.most_common())
 
 
-def _check_class_folders(tree, pictures, by_class):
+def _check_class_folders(tree, pictures, by_class, notice):
     """Raise ValueError with advice if the top folders of a tree aren't at least two classes."""
     source, noun = f"source: {tree.location}", tree.medium.noun
-    unlabelled = f"{noun}s without classes are classified by a trained run: run.predict(folder)"
+    unlabelled = f"{notice}{noun}s without classes are classified by a trained run: run.predict(folder)"
     if not pictures:
         others = _count_others(tree)
         found = f"only {others}" if others else "it is empty"

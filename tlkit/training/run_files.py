@@ -149,7 +149,7 @@ def _remove_others(folder):
 
 def describe_missing(folder, name):
     """Return the message for a file that is missing."""
-    return f"folder: {folder.absolute()} has no {name}, expected a folder that Run.save wrote, with all its files"
+    return f"folder: {folder.absolute()} has no {name}, expected the folder of a saved run, with all its files"
 
 
 def describe_damage(folder, damage):

@@ -3,6 +3,7 @@ const $ = (id) => document.getElementById(id);
 const facts = JSON.parse($("facts").textContent);
 const N_SHOWN = 6, MAX_PIXELS = 50e6, MAX_RATIO = 50, PALE = 224;
 let session = null, ort = null, stream = null, shownUrl = null, said = "", turn = 0;
+let waiting = "The network is still being loaded. Try again in a moment.";  // or why it never will be
 
 class Unreadable extends Error {}
 
@@ -149,7 +150,7 @@ async function take(files) {
   if (!list.length) return tell("That is no picture. Choose, drop or paste a picture file.", true);
   stopCamera();
   const file = list[0], name = file.name || "Picture", mine = ++turn;
-  if (!session) return tell("The network is still being loaded. Try again in a moment.");
+  if (!session) return tell(waiting);
   if (shownUrl) URL.revokeObjectURL(shownUrl);
   $("shown").src = shownUrl = URL.createObjectURL(file);
   $("shown").alt = `The picture ${name}`;
@@ -184,15 +185,18 @@ function stopCamera() {
 }
 
 async function startCamera() {
-  if (!session) return tell("The network is still being loaded. Try again in a moment.");
+  if (!session) return tell(waiting);
   if (!navigator.mediaDevices || !navigator.mediaDevices.getUserMedia)
     return tell("This browser allows the camera only on pages that come by https. Choose a picture instead; a phone then offers its camera.", true);
+  const mine = ++turn, video = $("video");
   try {
-    stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+    const opened = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+    if (mine !== turn) return opened.getTracks().forEach((track) => track.stop());  // another click or a picture came
+    stream = opened;
   } catch (error) {
+    if (mine !== turn) return;
     return tell(`The camera can't be used: ${REASONS[error.name] || error.message}.`, true);
   }
-  const mine = ++turn, video = $("video");
   $("camera").textContent = "Stop the camera";
   $("camera").classList.add("on");
   $("shown").hidden = true;
@@ -283,5 +287,5 @@ try {
   if ($("check")) await answerAll();
 } catch (error) {
   log({ failed: String(error.message || error) });
-  tell(`The network can't be loaded: ${error.message || error}.`, true);
+  tell(waiting = `The network can't be loaded: ${error.message || error}.`, true);
 }
