@@ -198,7 +198,7 @@ def test_a_file_of_other_columns_is_refused_for_edits_and_counted_by_load_images
     with pytest.raises(ValueError, match="other columns than file_name, label, group, dropped, time"):
         LabelFile(tmp_path)
     (tmp_path / "notes.csv").write_text("mine")
-    found = "labels.csv isn't read, since its columns aren't file_name, label, group, dropped, time: correct them, or "
+    found = "labels.csv isn't read: its columns aren't file_name, label, group, dropped, time; correct them, or "
     with pytest.warns(UserWarning, match=rf"{found}load it as a table; other files left out: 1 \.csv$"):
         assert len(load_images(tmp_path)) == 4
     folder = write_flat(tmp_path / "flat", 2)
@@ -210,7 +210,7 @@ def test_a_file_of_other_columns_is_refused_for_edits_and_counted_by_load_images
 
 def test_people_edit_the_file_by_hand(tmp_path):
     folder = write_flat(tmp_path / "desk", 4)
-    path, header = folder / "labels.csv", "File_Name, Label, Group, Dropped, Time\n"
+    path, header = folder / "labels.csv", "File_Name,Label,Group,Dropped,Time\n"
     path.write_text(header + "0.png , cup, ,no,\n1.png, pen ,,FALSE,\n2.png,pen,,,\n3.png,pen,,x,\n")
     images, notice = load(folder)
     assert list_labels(images) == {"0.png": "cup", "1.png": "pen", "2.png": "pen"}

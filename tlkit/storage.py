@@ -4,7 +4,6 @@ import atexit
 import contextlib
 import errno
 import functools
-import json
 import os
 import shutil
 import stat
@@ -103,15 +102,6 @@ def written_whole(path):
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def read_json(path):
-    """Return the content of a JSON file as a dict, which is empty if the file is missing or damaged."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def write_csv(table, path=None, *, header=True):

@@ -1,6 +1,7 @@
 """`tlkit cache`: show, check and clear the files that are kept between calls."""
 
 import contextlib
+import json
 import time
 from typing import Annotated
 
@@ -10,7 +11,6 @@ from tlkit.cli.options import Commands
 from tlkit.cli.terminal import print_table, say
 from tlkit.images.layout import count
 from tlkit.names import make_printable
-from tlkit.storage import cache_folder, read_json
 
 _COLUMNS = ("kept", "content", "pictures", "MB", "last used")
 _DAY_S = 24 * 60 * 60
@@ -24,6 +24,7 @@ def show(context: typer.Context):
     if context.invoked_subcommand is not None:
         return
     from tlkit.features.cache.inventory import KINDS, LIMITED, list_kept, read_limit_bytes
+    from tlkit.storage import cache_folder
 
     limit_bytes, kept = read_limit_bytes(), list_kept()
     contents, groups, rows = {}, {}, []  # folders of features with the same description are one row
@@ -83,6 +84,7 @@ def clear(
 ):
     """Remove features and converted networks, or only the given kinds; weights only with --weights."""
     from tlkit.features.cache.inventory import list_kept, remove, tidy
+    from tlkit.storage import cache_folder
 
     named = {"features": features, "converted": converted, "weights": weights}
     kinds = [kind for kind, is_named in named.items() if is_named] or ["features", "converted"]
@@ -107,7 +109,7 @@ def _describe(kept):
     """Return a text on the content: network, size, stage, engine and precision of features, or the file name."""
     path = kept.paths[0]
     if kept.kind == "features":
-        key = read_json(path.with_name("key.json"))
+        key = _read_json(path.with_name("key.json"))
         parts = [f"{key.get('backbone', 'an unknown network')} at {key.get('image_size_px', '?')} px"] if key else []
         if "stage" in key:
             parts.append(str(key["stage"]) if key.get("pooled") == "True" else f"maps of {key['stage']}")
@@ -115,12 +117,21 @@ def _describe(kept):
         return ", ".join(parts) if key else "an unknown network"
     if kept.kind == "converted":
         for record in path.parent.glob("*.json"):
-            known = read_json(record)
+            known = _read_json(record)
             if str(known.get("fingerprint", "?")).startswith(path.name[:32]):
                 size_px = known["recipe"].get("crop_size_px") if isinstance(known.get("recipe"), dict) else None
                 return f"{known.get('name', 'an unknown network')} at {size_px or '?'} px"
         return "an unknown or tuned network"
     return path.name
+
+
+def _read_json(path):
+    """Return the content of a JSON file as a dict, which is empty if the file is missing or damaged."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _count_pictures(kept):

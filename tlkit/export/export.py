@@ -1,5 +1,6 @@
 """A run as files for another program: written, compared with the run's own predictions, then moved into place."""
 
+import contextlib
 import functools
 import hashlib
 import importlib
@@ -20,7 +21,7 @@ from tlkit.images.imageset import ImageSet
 from tlkit.images.inputs import gather_pictures
 from tlkit.images.load import load_images
 from tlkit.notices import show_progress
-from tlkit.storage import PARTIAL_PREFIX, read_json
+from tlkit.storage import PARTIAL_PREFIX
 
 FACTS = "export.json"
 N_CHECKED = 50
@@ -84,7 +85,9 @@ def _check_folder(folder, kind):
     """Raise ValueError if a folder has other files than those of an earlier export of this kind."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
-    earlier = read_json(folder / FACTS)
+    earlier = {}
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        earlier = dict(json.loads((folder / FACTS).read_text(encoding="utf-8")))
     known = {FACTS, *earlier.get("files", [])} if earlier.get("kind") == kind else set()
     known |= set() if is_edited(folder / CARD) else {CARD}  # one's own words stay
     others = [folder.name] if folder.is_file() else sorted({path.name for path in folder.iterdir()} - known)

@@ -6,7 +6,6 @@ import errno
 import io
 import itertools
 import os
-import re
 import threading
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -41,8 +40,7 @@ def parse_edits(content, delimiter=None):
     # Names hold no line breaks, since `list_folder` spells these out. So a damaged line takes no other with it.
     lines = [line.rstrip(b"\r") for line in content.removeprefix(b"\xef\xbb\xbf").split(b"\n")]
     if delimiter is None:
-        # Spreadsheets may quote all cells, and people put spaces between them.
-        header = re.sub('[" ]', "", lines.pop(0).decode("utf-8", "replace")).casefold()
+        header = lines.pop(0).decode("utf-8", "replace").casefold().replace('"', "")  # spreadsheets may quote cells
         delimiter = next((sign for sign in ",;\t" if header == sign.join(_COLUMNS)), None)
     lines = [line for line in lines if delimiter and line.strip(b",;\t")]
     # Excel saves in the encoding of its country; lines that were appended later are in UTF-8.
@@ -79,9 +77,7 @@ def read_edits(tree, pictures):
     notice += f"; it names {len(gone)} files that aren't there, the first {gone[0]}" if gone else ""
     notice += f"; {n_bad} lines that aren't whole are left out" if n_bad else ""
     if not delimiter:
-        notice = (
-            f"{NAME} isn't read, since its columns aren't {', '.join(_COLUMNS)}: correct them, or load it as a table"
-        )
+        notice = f"{NAME} isn't read: its columns aren't {', '.join(_COLUMNS)}; correct them, or load it as a table"
     return found, notice if file else ""
 
 

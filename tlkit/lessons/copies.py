@@ -10,7 +10,7 @@ from tlkit.arguments import check_known
 from tlkit.course import COPIES, find_course
 from tlkit.names import number_repeats
 from tlkit.notices import warn
-from tlkit.storage import read_json, written_whole
+from tlkit.storage import written_whole
 
 _RECORD = ".tlkit-copies.json"  # {name of a copy: hash of its content when it was written}
 
@@ -50,7 +50,7 @@ def copy(folder: str | Path = COPIES, *, language: str = languages.ENGLISH) -> d
     folder, course = Path(folder).expanduser().absolute(), find_course()
     if folder.resolve() == (course / "notebooks").resolve():
         raise ValueError(f"folder: {folder} has the originals, which stay as they are; choose another folder")
-    record, paths = read_json(folder / _RECORD), {}  # a copy that isn't in it counts as changed
+    record, paths = _read_record(folder), {}
     before = dict(record)
     for source in [course / "docs" / "glossary.md", *sorted((course / "notebooks").glob("[0-9]*.ipynb"))]:
         content = _translate(source, language) if source.suffix == ".md" else _strip(source, language)
@@ -61,6 +61,15 @@ def copy(folder: str | Path = COPIES, *, language: str = languages.ENGLISH) -> d
             temporary.write_text(json.dumps(record, indent=1), "utf-8")
     del paths["glossary.md"]
     return paths
+
+
+def _read_record(folder):
+    """Return the record of a folder, empty if there is none; a copy that isn't in it counts as changed."""
+    try:
+        record = json.loads((folder / _RECORD).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def _strip(path, language):

@@ -83,11 +83,10 @@ _N_TRIAL_STEPS = 3
 
 def make_optimizer(name, groups, weight_decay):
     """Return the optimizer of [(learning_rate, parameters)]; SGD has Nesterov momentum of 0.9."""
-    is_real = all(value.is_floating_point() for _, parameters in groups for value in parameters)
     groups = [{"params": parameters, "lr": rate, "initial_lr": rate} for rate, parameters in groups]
     if name == "adamw":
-        return torch.optim.AdamW(groups, weight_decay=weight_decay, fused=is_real)
-    return torch.optim.SGD(groups, momentum=MOMENTUM, nesterov=True, weight_decay=weight_decay, fused=is_real)
+        return torch.optim.AdamW(groups, weight_decay=weight_decay, fused=True)
+    return torch.optim.SGD(groups, momentum=MOMENTUM, nesterov=True, weight_decay=weight_decay, fused=True)
 
 
 def list_trained(optimizer):

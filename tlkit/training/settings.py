@@ -90,7 +90,9 @@ class TrainingSettings:
             unused["n_views"] = "changes no pictures by augmentation"
         elif self.n_views == 1 and any(map(is_self_supervised, trained)):
             unused["n_views"] = "compares two views of each picture"
-        if not any(_uses_labels(phase) for phase in strategy.phases):
+        own = [phase for phase in strategy.phases if phase.objective is not None]
+        blind = [one for one in own if one.n_epochs is None or getattr(one.objective, "source_free", False)]
+        if len(blind) == len(strategy.phases):  # then `transfer` itself learns from no labels
             unused |= dict.fromkeys(("label_smoothing", "balance"), "leaves the labels to its objective")
         for field in dataclasses.fields(self):
             if field.name in unused and (value := getattr(self, field.name)) != field.default:
@@ -111,13 +113,6 @@ class TrainingSettings:
             if (recorded := field.metadata["recorded"])
             and ((value := getattr(self, field.name)) != field.default or recorded != "if set")
         }
-
-
-def _uses_labels(phase):
-    """Return whether `transfer` itself learns from labels in a phase."""
-    if phase.n_epochs is None:
-        return phase.objective is None
-    return not getattr(phase.objective, "source_free", False)
 
 
 def check_training_pictures(images):
