@@ -59,6 +59,8 @@ def test_messages_name_the_option_of_each_argument(running, path, parameter):
         f"a/b: take {option}, or {option}",
         f"a/b: take {option} True, or {option}",
     )
+    value = "" if getattr(parameter, "is_flag", False) else " 'b'"
+    assert translate(f"a/b: take {name}='b'; {name}: 3") == f"a/b: take {option}{value}; {name}: 3"
     assert translate(f"the {name} of other: take other=3") == f"the {name} of other: take other=3"
 
 

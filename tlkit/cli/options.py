@@ -92,7 +92,7 @@ def translate(message):
     for pattern, words in _ADVICE:
         message = re.sub(pattern, words, message)
     message = _CALL.sub(lambda call: shlex.join([call[1], *(["--inside", call[2]] if call[2] else [])]), message)
-    message = re.sub(r'\b(\w+)=("[^"]*"|[\w./-]*\w)?', spell_value, message)
+    message = re.sub(r"""\b(\w+)=("[^"]*"|'[^']*'|[\w./-]*\w)?""", spell_value, message)
     return re.sub(r"^(\w+)(?=(?: \([^)]*\))?: )|`(\w+)`", spell, message)
 
 
