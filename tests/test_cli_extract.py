@@ -135,7 +135,7 @@ def test_bad_pictures_are_named_or_left_out(loose, extract, backbone, folder):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--output", "features.csv"], "--output: 'features.csv', expected a file that ends in .npz"),
+        (["--output", "features.csv"], "--output: 'features.csv', expected a file, not a folder, that ends in .npz"),
         (["--output", "taken.npz"], "--output: 'taken.npz', expected a file"),
         (["--output", "file/features.npz"], "file is not a folder"),
         (["--backbone", "resnet81"], "nearest: 'resnet18'"),

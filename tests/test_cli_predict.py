@@ -175,7 +175,10 @@ def test_runs_among_the_pictures_are_left_out(predict, pets):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["pets", "--output", "found.txt"], "--output: 'found.txt', expected a file that ends in .csv or .jsonl"),
+        (
+            ["pets", "--output", "found.txt"],
+            "--output: 'found.txt', expected a file, not a folder, that ends in .csv or .jsonl",
+        ),
         (["pets", "--output", "pets/b.png/found.csv"], "b.png is not a folder"),
         (["pets", "--top", "0"], "--top: 0, expected a whole number of at least 1"),
         (["pets", "--reject", "0.05"], "--reject: 0.05, but the run has no threshold"),

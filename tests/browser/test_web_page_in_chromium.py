@@ -166,6 +166,8 @@ def test_without_a_camera_there_is_a_clear_word(page, change, words):
 SLOW_CAMERA = """() => {
   const real = MediaDevices.prototype.getUserMedia;
   window.opened = [];
+  const look = (test, done) => test() ? done() : setTimeout(look, 10, test, done);
+  window.until = (test) => new Promise((done) => look(test, done));
   window.allowed = new Promise((allow) => { window.allow = allow; });
   MediaDevices.prototype.getUserMedia = async function (asked) {
     opened.push(await real.call(this, asked));
@@ -181,7 +183,7 @@ def test_a_camera_that_comes_late_is_left_alone_by_a_later_click_or_picture(page
     page.evaluate(SLOW_CAMERA)
     page.locator("#camera").click()
     page.locator("#camera").click()
-    page.wait_for_function("opened.length === 2")
+    page.evaluate("until(() => opened.length === 2)")
     page.evaluate("allow()")
     expect(page.locator("#status")).to_contain_text("Camera: ")
     assert page.evaluate(LIVE) == [False, True]
@@ -189,12 +191,12 @@ def test_a_camera_that_comes_late_is_left_alone_by_a_later_click_or_picture(page
     assert page.evaluate(LIVE) == [False, False]
     page.evaluate(SLOW_CAMERA)
     page.locator("#camera").click()
-    page.wait_for_function("opened.length === 1")
+    page.evaluate("until(() => opened.length >= 1)")
     make_picture(13, (40, 30)).save(tmp_path / "cup.png")
     page.locator("#file").set_input_files(tmp_path / "cup.png")
     expect(page.locator("#status")).to_contain_text("cup.png: ")
     page.evaluate("allow()")
-    page.wait_for_function("!opened[0].getTracks().some((track) => track.readyState === 'live')")
+    page.evaluate("until(() => opened[0].getTracks().every((track) => track.readyState === 'ended'))")
     expect(page.locator("#video")).to_be_hidden()
     expect(page.locator("#status")).to_contain_text("cup.png: ")
 

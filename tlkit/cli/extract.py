@@ -43,7 +43,7 @@ def extract(
 ):
     """Compute the features of pictures with a frozen network, and write them to one file."""
     if output.suffix != ".npz" or output.is_dir():
-        raise ValueError(f"--output: {str(output)!r}, expected a file that ends in .npz")
+        raise ValueError(f"--output: {str(output)!r}, expected a file, not a folder, that ends in .npz")
     check_writable("--output", output, output.parent)
     import numpy as np
 

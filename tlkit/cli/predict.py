@@ -42,7 +42,7 @@ def predict(
         check_share("reject", reject)
     if output is not None:
         if output.suffix not in (".csv", ".jsonl") or output.is_dir():
-            raise ValueError(f"--output: {str(output)!r}, expected a file that ends in .csv or .jsonl")
+            raise ValueError(f"--output: {str(output)!r}, expected a file, not a folder, that ends in .csv or .jsonl")
         check_writable("--output", output, output.parent)
     files = itertools.chain.from_iterable([_list_files(place) for place in places])
     predictor, n_rows, n_bad = _open(folder), 0, 0
