@@ -205,7 +205,7 @@ def test_a_file_of_other_columns_is_refused_for_edits_and_counted_by_load_images
     (folder / "labels.csv").write_text("file_name,label\n0.png,cup\n1.png,pen\n")
     with pytest.raises(ValueError, match=f"holds 2 pictures in no class folder.*; {found}load it as a table; pictures"):
         load_images(folder)
-    assert list_labels(load_images(folder / "labels.csv")) == {"0.png": "cup", "1.png": "pen"}
+    assert list_labels(load_images(folder / "labels.csv")) == {"cup/0.png": "cup", "pen/1.png": "pen"}
 
 
 def test_people_edit_the_file_by_hand(tmp_path):
