@@ -240,6 +240,9 @@ def test_a_network_without_such_norm_layers_is_refused(method, images, target):
         ({"method": "tent", "batch_size": 1}, ValueError, "batch_size: 1, expected a whole number of at least 2"),
         ({"method": "shot", "learning_rate": 0}, ValueError, "learning_rate: 0, expected a number above 0"),
         ({"method": "shot", "train": ["stage7"]}, ValueError, "stage7"),
+        ({"method": "shot", "train": "stage7"}, ValueError, "stage: 'stage7' is not a stage"),
+        ({"method": "shot", "pseudo_label_weight": -1}, ValueError, "pseudo_label_weight: -1, expected a number of at"),
+        ({"method": "shot", "pseudo_label_weight": "x"}, TypeError, "pseudo_label_weight: 'x', expected a number of"),
         ({"seed": -1}, ValueError, "seed: -1"),
     ],
 )

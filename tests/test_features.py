@@ -204,6 +204,12 @@ def test_features_are_the_networks_output_with_the_images_labels(images):
     assert "tiny" in repr(features)
 
 
+@pytest.mark.parametrize("pooled", ["no", None, 1])
+def test_a_switch_is_true_or_false(images, pooled):
+    with pytest.raises(TypeError, match=f"pooled: {pooled!r}, expected True or False"):
+        extract(make_tiny_backbone(), images, pooled=pooled)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_network_is_left_in_its_mode_and_computes_in_evaluation(engine, images):
     backbone = make_tiny_backbone()

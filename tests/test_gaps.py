@@ -93,3 +93,10 @@ def test_the_weighted_distance_of_even_weights_and_of_copies():
     )
     slow -= 2 * sum(share * kernel(a, b) / 12 for a in source for share, b in zip(shares, target, strict=True))
     assert alike[0] == pytest.approx(slow)
+
+
+@pytest.mark.parametrize(("n_folds", "error"), [(1, ValueError), (2.5, TypeError)])
+def test_folds_that_are_none_are_named(n_folds, error):
+    images, features = make_study()
+    with pytest.raises(error, match=f"n_folds: {n_folds}.*, expected a whole number of at least 2"):
+        explain_gap(features, images, "here", "there", seeds=1, n_folds=n_folds, progress=False)

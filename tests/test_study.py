@@ -5,6 +5,7 @@ import re
 import sqlite3
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from made_command import call_command
@@ -74,6 +75,17 @@ def test_several_networks_sizes_and_settings_hold_together(make):
     assert {cell.key for cell in plain._grid.cells} <= set(kept)
 
 
+def test_settings_may_be_numpys_and_those_of_speed_change_no_run(make):
+    def list_keys(**settings):
+        cells = make(strategies=["lp_ft", "fine_tune"], seeds=1, shots=1, **settings)._grid.cells
+        return {cell.key for cell in cells}
+
+    given = [[0.25, 0.5], np.array([0.25, 0.5]), [np.float32(0.25), np.float64(0.5)]]
+    assert len({frozenset(list_keys(weight_decay=levels)) for levels in given}) == 1
+    assert list_keys(weight_decay=np.float32(0.25)) == list_keys(weight_decay=0.25)
+    assert list_keys(device="cpu", n_loader_workers=0) == list_keys()
+
+
 def test_a_change_of_groups_or_pictures_makes_other_runs(make, images):
     keys = [
         {cell.key for cell in make(images={"any": changed})._grid.cells}
@@ -90,6 +102,7 @@ def test_a_change_of_groups_or_pictures_makes_other_runs(make, images):
         ({"weight_decy": 0.1}, "settings of transfer: 'weight_decy' is unknown; nearest: 'weight_decay'"),
         ({"weight_decay": -1.0, "strategies": ["fine_tune"]}, "weight_decay: -1.0, expected a number of at least 0"),
         ({"weight_decay": 0.1}, "weight_decay: 0.1, but 'hand_made' is not trained by transfer"),
+        ({"weight_decay": [1, 1.0]}, "weight_decay: .*, expected one or more different values"),
         ({"weight_decay": [0.1, 0.1]}, "weight_decay: .*, expected one or more different values"),
         ({"shots": [1, 9]}, "shots: 9, but with seed 0 no class of 'light' has more than 8 for training"),
         ({"strategies": [tl.Strategy([tl.Phase(["stage9"], 1, 1e-2)])]}, "stage9"),

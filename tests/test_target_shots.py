@@ -118,6 +118,13 @@ def test_weights_that_say_nothing_are_refused(weights, error):
         compare_target_shots(features, images, "here", "there", weights=weights, progress=False)
 
 
+def test_a_weight_or_a_method_may_stand_alone():
+    images, features = make_study()
+    settings = {"shots": 1, "seeds": 1, "progress": False}
+    runs, _ = compare_target_shots(features, images, "here", "there", "coral", weights=np.int64(2), **settings)
+    assert runs["strategy"].tolist() == ["target_only", "here × 2", "here, coral × 2"]
+
+
 def test_a_domain_beside_itself_is_refused():
     images, features = make_study()
     with pytest.raises(ValueError, match="expected one or more domains, each once, and not the target 'there'"):

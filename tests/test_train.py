@@ -173,6 +173,7 @@ def test_the_same_call_loads_the_run_and_another_is_refused(whole, images, backb
     before = list_files(whole.parent)
     monkeypatch.setattr(module, "choose", None)
     assert train(images, whole, backbone).report == tl.load_run(whole).report
+    assert train(images, whole, backbone, seed=np.int64(SEED)).seed == SEED
     with pytest.raises(ValueError, match=r"folder: .* has another run, of other pictures or settings: name another"):
         train(images, whole, backbone, seed=SEED + 1)
     assert list_files(whole.parent) == before
@@ -189,6 +190,12 @@ def test_a_folder_with_other_files_is_refused(images, backbone, tmp_path):
     with pytest.raises(ValueError, match=r"folder: .* has other files, expected a new or empty folder"):
         train(images, tmp_path, backbone)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_seed_is_checked_first(backbone, tmp_path):
+    for seed in (-1, 2**32):
+        with pytest.raises(ValueError, match=f"seed: {seed}, expected a whole number from 0 to 4294967295"):
+            train(None, tmp_path, backbone, seed=seed)
 
 
 @pytest.mark.parametrize(

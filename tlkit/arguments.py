@@ -15,7 +15,7 @@ _RELATIONS = {"above": operator.gt, "of at least": operator.ge, "below": operato
 
 def suggest(name, known):
     """Return a text with the known names that are nearest to an unknown one."""
-    listed, lowered = sorted(known), {item.casefold(): item for item in known}
+    listed, lowered = sorted(set(known)), {item.casefold(): item for item in known}
     nearest = [lowered[item] for item in difflib.get_close_matches(str(name).casefold(), lowered, n=3)]
     more = f" and {len(listed) - _N_LISTED} more" if len(listed) > _N_LISTED else ""
     text = "known: " + (", ".join(map(repr, listed[:_N_LISTED])) or "none") + more
@@ -43,6 +43,13 @@ def check_known(argument, names, known):
         if name not in known:
             raise ValueError(f"{argument}: {str(name)!r} is unknown; {suggest(name, known)}")
     return names
+
+
+def check_flag(argument, value):
+    """Return a bool, also if it is NumPy's."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{argument}: {value!r}, expected True or False")
+    return bool(value)
 
 
 def check_count(argument, value, lowest, highest=None):

@@ -40,7 +40,8 @@ def read_pairs(images, domains, pairs=None):
 def read_methods(methods, *, may_tune):
     """Return {name: objective or Strategy} from names or as given; "source_only" is always the first."""
     if not isinstance(methods, dict):
-        methods = {name: _get(name) for name in ([*METHODS] if methods is None else methods)}
+        names = [methods] if isinstance(methods, str) else [*METHODS] if methods is None else methods
+        methods = {name: _get(name) for name in names}
     for name, method in methods.items():
         if name == ORACLE or not (hasattr(method, "fit") or tunes(method)):
             raise TypeError(f"methods: {name!r} is {method!r}, expected an objective, such as Align, or a Strategy")

@@ -117,7 +117,7 @@ def explain_gap(
     ['accuracy', 'mmd']
     """
     features = read_features(backbone, images, progress)
-    seeds = range(check_count("seeds", seeds, 1))
+    seeds, n_folds = range(check_count("seeds", seeds, 1)), check_count("n_folds", n_folds, 2)
     parts = [_explain_split(features, images, source, target, seed, n_folds) for seed in seeds]
     rows = [(measure, *np.mean([part[measure] for part in parts], axis=0)) for measure in ("accuracy", "mmd")]
     return pd.DataFrame(rows, columns=["measure", "whole", "pictures", "priors", "shared_concepts"])

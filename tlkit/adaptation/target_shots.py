@@ -109,10 +109,8 @@ def name_arm(source, method, weight):
 
 def _read_weights(weights):
     """Return one or more different weights as a list."""
-    weights = [weights] if isinstance(weights, (str, int, float)) else list(weights)
-    for weight in weights:
-        hint = f'; the baseline "{ALONE}" has no source'
-        check_number("weights", weight, above=0, or_text=POOLED, hint=hint)
+    weights, hint = [weights] if np.ndim(weights) == 0 else weights, f'; the baseline "{ALONE}" has no source'
+    weights = [check_number("weights", weight, above=0, or_text=POOLED, hint=hint) for weight in weights]
     if len(set(weights)) != len(weights) or not weights:
         raise ValueError(f"weights: {weights}, expected one or more without repetition")
     return weights

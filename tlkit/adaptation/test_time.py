@@ -149,7 +149,8 @@ def _complete(method, settings):
         if name not in defaults:
             raise TypeError(f"{name}: no setting of method {method!r}; {suggest(name, defaults)}")
     checks = {
-        "train": lambda name, value: list(value),
+        "train": lambda name, value: [value] if isinstance(value, str) else list(value),
+        "pseudo_label_weight": lambda name, value: check_number(name, value, at_least=0),
         "n_epochs": lambda name, value: check_count(name, value, 1),
         "batch_size": lambda name, value: check_count(name, value, 2),  # one picture gives norm layers no statistics
         "learning_rate": lambda name, value: check_number(name, value, above=0),

@@ -58,10 +58,9 @@ def pair_arms(runs, predictions, strategy, baseline, shots):
     if len(wrong := here["accuracy"][~here["accuracy"].between(0, 1)]):
         raise ValueError(f"runs: an accuracy of {strategy} or {baseline} is {wrong.iloc[0]}, expected 0 to 1")
     one, other = (here[here["strategy"] == name] for name in (strategy, baseline))
-    paired = one.merge(other, on=["seed", "fold"], suffixes=("", "_baseline"))
+    paired = one.merge(other, on=["seed", "fold"], suffixes=("", "_baseline")).sort_values("seed")
     if paired.empty:
         raise ValueError(f"runs: {strategy} at {shots} shots shares no seed and fold with {baseline}")
-    paired = paired.sort_values("seed")
     gains, folds = (paired["accuracy"] - paired["accuracy_baseline"]).to_numpy(), paired["fold"].to_numpy()
     counts = paired["fold"].value_counts()
     if len(gains) > 1 and len(counts) == 1 and predictions is None:

@@ -12,7 +12,7 @@ import numpy as np
 
 import tlkit
 import tlkit as tl
-from tlkit.arguments import check_known
+from tlkit.arguments import check_flag, check_known
 from tlkit.cpu.threads import default_states
 from tlkit.features.cache.feature_cache import FeatureCache
 from tlkit.features.cache.shards import SHARD_BYTES
@@ -81,7 +81,7 @@ def extract_features(
     settings = {"cache": cache, "progress": progress, "report": report}
     network = find_network(backbone)
     images = network.recipe.gather(images, "images")
-    values, key = extract_values(network, images, engine, precision, stage, bool(pooled), **settings)
+    values, key = extract_values(network, images, engine, precision, stage, check_flag("pooled", pooled), **settings)
     return Features(values, images.labels, images.classes, images.names, images.groups, key)
 
 

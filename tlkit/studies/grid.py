@@ -6,6 +6,8 @@ import hashlib
 import itertools
 import json
 
+import numpy as np
+
 from tlkit.arguments import check_known
 from tlkit.backbones.backbone import Backbone
 from tlkit.backbones.loader import load_backbone
@@ -133,9 +135,10 @@ def _load_set(given):
 def _read_settings(settings):
     """Return the combinations of settings of `transfer` as dicts; a list is one level after another."""
     check_known("settings of transfer", settings, SETTINGS)
-    choices = {name: list(value) if isinstance(value, (list, tuple)) else [value] for name, value in settings.items()}
+    choices = {name: np.asarray(value, object).reshape(-1).tolist() for name, value in settings.items()}
     for name, values in choices.items():
-        if not values or len({json.dumps(value) for value in values}) != len(values):
+        choices[name] = [value.item() if isinstance(value, np.generic) else value for value in values]
+        if not values or len(set(values)) != len(values):
             raise ValueError(f"{name}: {values}, expected one or more different values")
     return [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
 
@@ -170,8 +173,7 @@ def _describe(arm):
 
 def _make_cell(place, name, arm, level, shots, seed):
     """Return a `StudyCell`, whose key depends on all that determines its result, except for the version."""
-    defaults = TrainingSettings().describe()
-    changed = {setting: value for setting, value in level.items() if value != defaults[setting]}
+    changed = {setting: value for setting, value in level.items() if value != getattr(TrainingSettings, setting)}
     _, network, _, images, _ = place
     facts = [network, images, _describe(arm), changed, shots, seed]
     facts = json.loads(json.dumps(facts, default=str))  # keys of a dict, stages by number and name, become texts

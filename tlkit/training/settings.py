@@ -4,9 +4,7 @@ import collections.abc
 import dataclasses
 from pathlib import Path
 
-import numpy as np
-
-from tlkit.arguments import check_count, check_known, check_number
+from tlkit.arguments import check_count, check_flag, check_known, check_number
 from tlkit.images.imageset import check_images
 from tlkit.strategies.augmentation import split_policies
 from tlkit.strategies.strategy import is_self_supervised, needs_target
@@ -15,7 +13,7 @@ OPTIMIZERS = ("adamw", "sgd")
 BALANCES = ("weights", "sampling")
 _OF_STEPS = ("batch_size", "micro_batch_size", "optimizer", "weight_decay", "max_grad_norm", "mixed_precision")
 _OF_STEPS += ("validation", "patience", "n_loader_workers")
-_LARGEST_SEED = 2**32 - 1  # the largest that scikit-learn, which draws the folds, accepts
+LARGEST_SEED = 2**32 - 1  # the largest that scikit-learn, which draws the folds, accepts
 
 
 def _setting(default, check, *settings, optional=False, recorded=True, **bounds):
@@ -32,13 +30,6 @@ def _check_name(name, value, known):
     return check_known(name, [value], known)[0]
 
 
-def _check_flag(name, value):
-    """Return a bool, also if it is NumPy's."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name}: {value!r}, expected True or False")
-    return bool(value)
-
-
 def _check_callbacks(name, callbacks):
     """Return callbacks as a tuple."""
     if callable(callbacks) or not isinstance(callbacks, (list, tuple)):
@@ -53,7 +44,7 @@ def _check_callbacks(name, callbacks):
 class TrainingSettings:
     """The settings of one training; `transfer` documents them and has the same defaults."""
 
-    seed: int = _setting(0, check_count, 0, _LARGEST_SEED, recorded=False)
+    seed: int = _setting(0, check_count, 0, LARGEST_SEED, recorded=False)
     batch_size: int = _setting(8, check_count, 1)
     micro_batch_size: int | None = _setting(None, check_count, 1, optional=True)
     optimizer: str = _setting("adamw", _check_name, OPTIMIZERS)
@@ -61,14 +52,14 @@ class TrainingSettings:
     label_smoothing: float = _setting(0.0, check_number, at_least=0, below=1)
     balance: str | None = _setting(None, _check_name, BALANCES, optional=True)
     max_grad_norm: float | None = _setting(None, check_number, above=0, optional=True)
-    mixed_precision: bool = _setting(False, _check_flag)
+    mixed_precision: bool = _setting(False, check_flag)
     device: str = dataclasses.field(default="cpu", metadata={"recorded": "if set"})
     n_loader_workers: int = _setting(0, check_count, 0, recorded="if set")
     validation: float = _setting(0.0, check_number, at_least=0, at_most=0.5)
     patience: int | None = _setting(None, check_count, 1, optional=True)
     n_views: int | None = _setting(None, check_count, 1, optional=True)
     frozen_prefix_mib: float = _setting(1024.0, check_number, at_least=0)
-    convert_prefix: bool = _setting(False, _check_flag)
+    convert_prefix: bool = _setting(False, check_flag)
     checkpoint: str | Path | None = dataclasses.field(default=None, metadata={"recorded": False})
     checkpoint_every_s: float = _setting(60.0, check_number, at_least=0, recorded=False)
     callbacks: collections.abc.Sequence = _setting((), _check_callbacks, recorded=False)

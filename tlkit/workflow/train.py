@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tlkit.arguments import check_count
 from tlkit.backbones.backbone import Backbone
 from tlkit.comparison.arms import read_test
 from tlkit.cpu.threads import hide_warnings
@@ -29,7 +30,7 @@ from tlkit.training.checkpoints import hash_facts
 from tlkit.training.run import Run
 from tlkit.training.run_files import DESCRIPTION, read_description
 from tlkit.training.saved_run import load_run
-from tlkit.training.settings import check_training_pictures
+from tlkit.training.settings import LARGEST_SEED, check_training_pictures
 from tlkit.workflow.choice import choose, count_inner_folds, list_candidates
 
 _CHECKPOINT_S = 20.0
@@ -91,7 +92,7 @@ def train(
     ...     sorted(path.name for path in Path(f"{folder}/run").iterdir())[:3]
     ['README.md', 'export', 'figures']
     """
-    folder = Path(folder).expanduser().absolute()
+    folder, seed = Path(folder).expanduser().absolute(), check_count("seed", seed, 0, LARGEST_SEED)
     images, test = _split(pictures, test, seed)
     candidates = list_candidates(backbone, len(images))
     facts = [images.content_hash, test.content_hash, seed, *(each.backbone.fingerprint() for each in candidates)]
