@@ -74,14 +74,14 @@ def cut_early(first_seed, image_size_px, shots, head):
 @measurement(
     choices={"first_seed": [0, 10, 20], "image_size_px": [64, 96], "shots": [10, 20], "stage": ["stage5", "stage6"]},
     penalty_needs_tuning=Claim(
-        "On sketches, ridge with a tuned penalty beats ridge with penalty 10 behind stage5 and stage6.", "helps"
+        "On sketches, ridge with a tuned penalty beats ridge with penalty 10 after stage5 and stage6.", "helps"
     ),
     prototypes_stay_behind=Claim(
-        "On sketches, class means are worse than logistic regression behind stage5 and stage6.", "harms"
+        "On sketches, class means are worse than logistic regression after stage5 and stage6.", "harms"
     ),
 )
 def choose_head(first_seed, image_size_px, shots, stage):
-    """Gain of one head over another behind the same cut."""
+    """Gain of one head over another at the same cut."""
     tuned = {"l2_penalty": "leave-one-out"}
     arms = [tl.Probe(kind, stage=stage, name=kind) for kind in ("logistic", "ridge", "prototype")]
     arms.append(tl.Probe("ridge", stage=stage, name="tuned", **tuned))

@@ -134,7 +134,7 @@ def _read_gain(row):
         "harms",
     ),
     adabn_erases_a_class=Claim(
-        "AdaBN with birds only, or mammals only, lowers the recall of that class by more than a fifth.",
+        "AdaBN with birds only, or mammals only, lowers the recall of that class by more than 20 points.",
         (None, -0.2),
         effect="difference in recall",
     ),

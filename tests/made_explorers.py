@@ -204,9 +204,9 @@ CASES = {
         lambda **choice: CutExplorer(*_make_cut_data(), **choice),
         {"cut": "early", "head": "logistic", "picture": 0},
         [
-            ("cut", "late", "logistic behind late: accuracy 0.50"),
-            ("picture", 4, "logistic behind late: accuracy 0.50"),
-            ("head", "conv", "conv behind late: not measured"),
+            ("cut", "late", "logistic at cut late: accuracy 0.50"),
+            ("picture", 4, "logistic at cut late: accuracy 0.50"),
+            ("head", "conv", "conv at cut late: not measured"),
         ],
         [
             ("cut", "latest", "^cut: 'latest' is unknown; nearest: 'late'"),

@@ -87,7 +87,8 @@ def test_the_words_say_accuracy_gain_share_of_the_gap_loser_and_alarm(study):
     loser = changes.loc[changes["change"].idxmin()]
     lost = "No class loses."
     if loser["change"] < 0:
-        lost = f"{loser['class']} loses most, {loser['source_only']:.2f} → {loser['method']:.2f} of {loser['n']}."
+        change = f"{loser['source_only']:.2f} → {loser['method']:.2f}"
+        lost = f"{loser['class']} loses most recall, {change} on {loser['n']} pictures."
     assert summary.sentence == (
         f"here → there, coral: balanced accuracy {summary.accuracy:.2f}, {summary.gain:+.2f} against source only; "
         f"{summary.recovered:.0%}".replace("%", " %")
@@ -107,7 +108,7 @@ def test_the_class_that_loses_most_is_named(study):
     summary = read(study, "here", "there", "coral")
     recalls = summary.recalls.assign(source_only=[0.5, 1.0, 0.25], method=[0.75, 0.25, 0.0], n=[4, 8, 4])
     changed = dataclasses.replace(summary, recalls=recalls)
-    assert "class1 loses most, 1.00 → 0.25 of 8." in changed.sentence
+    assert "class1 loses most recall, 1.00 → 0.25 on 8 pictures." in changed.sentence
     assert "No class loses." in dataclasses.replace(summary, recalls=recalls.assign(method=1.0)).sentence
 
 

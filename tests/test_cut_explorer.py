@@ -61,7 +61,7 @@ def test_the_sentence_says_score_interval_and_neighbours(features):
     share = np.mean(late.labels[nearest] == late.labels)
     assert summary.accuracy == 0.5
     assert summary.sentence == (
-        f"logistic behind late: accuracy 0.50 (0.45 to 0.55). {summary.same_class.sum()} of the 5 "
+        f"logistic at cut late: accuracy 0.50 (0.45 to 0.55). {summary.same_class.sum()} of the 5 "
         f"nearest neighbours of this picture belong to its class, class{late.labels[3]}; for {share:.0%} of all "
         "pictures the nearest neighbour does."
     )
@@ -70,7 +70,7 @@ def test_the_sentence_says_score_interval_and_neighbours(features):
 def test_a_head_that_was_not_measured_on_a_cut_is_said_to_be(features):
     summary = summarise_cut(CutComparison(features, make_cut_table()), CutChoice("late", "conv"))
     assert np.isnan(summary.accuracy)
-    assert summary.sentence.startswith("conv behind late: not measured.")
+    assert summary.sentence.startswith("conv at cut late: not measured.")
 
 
 def test_without_an_interval_none_is_said(features):
@@ -135,8 +135,8 @@ def test_the_choice_is_marked_and_each_interval_lies_within_the_axis(features, i
 
 def test_points_choose_cut_and_head_and_pictures_choose_themselves(explorer, features):
     points = read_marks(explorer.frame)
-    assert dict(points)["point:1:0"] == "logistic behind late: accuracy 0.50 (0.45 to 0.55)"
-    assert len(points) == 5  # conv wasn't measured behind late
+    assert dict(points)["point:1:0"] == "logistic at cut late: accuracy 0.50 (0.45 to 0.55)"
+    assert len(points) == 5  # conv wasn't measured at late
     for name, words in points:
         places = [int(place) for place in name.split(":")[1:]]
         explorer.chosen = {**explorer.chosen, **dict(zip(explorer.clicks["point"], places, strict=True))}

@@ -17,6 +17,8 @@ KNOWN = np.array([0.5, 0.86, 0.95, 0.99])
     [
         (4, "Passed: 4 of 5 pictures, an accuracy of 0.800."),
         (np.int64(4), "Passed"),
+        (4.0, "Passed: 4 of 5 pictures"),
+        (np.array([4]), "Passed: 4 of 5 pictures"),
         (1, "Not yet: these are the wrong ones"),
         (5, "Not yet: these are all held-out pictures"),
         (3, "Not yet: this is the number of classes; count pictures."),
@@ -39,6 +41,7 @@ def test_a_count_of_correct_predictions_gets_its_verdict(answer, sentence):
         (0.99, "Not yet: 0.98 would stop enough strangers too, and fewer known pictures: go lower."),
         (-0.1, "Not yet: a confidence lies between 0 and 1, and this is -0.1."),
         (90, "Not yet: a confidence lies between 0 and 1, and this is 90."),
+        (np.array([0.9]), "Passed: 5% of the strangers"),
         ("high", "Not yet: this should be a number, and is a str."),
         (..., "Not yet: no answer yet"),
     ],

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_comparisons import make_comparison
 from scipy.stats import t
@@ -47,7 +48,8 @@ def test_the_number_that_few_really_draws_passes(train):
     result = check("01_pictures", drawn, train=train, shots=20)
     assert result.passed
     assert repr(result).startswith(f"Passed: {drawn} pictures, {20 * len(train.classes) - drawn} fewer")
-    assert check("01_pictures", np.int64(drawn), train=train, shots=20).passed
+    for same in (np.int64(drawn), float(drawn), np.array(drawn), np.array([drawn]), pd.Series([drawn])):
+        assert repr(check("01_pictures", same, train=train, shots=20)) == repr(result)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +64,7 @@ def test_the_number_that_few_really_draws_passes(train):
         ("missing", "these are the missing pictures"),
         (3, "or, if it has fewer, all it has"),
         ([20] * 14, "a number of pictures is a whole number, and this is a list"),
-        (259.0, "a number of pictures is a whole number, and this is a float"),
+        (259.5, "a number of pictures is a whole number, and this is a float"),
         (True, "this is a bool"),
         (..., "no answer yet; replace the three dots with a whole number"),
         (None, "no answer yet"),
@@ -106,6 +108,7 @@ def test_each_slip_on_the_way_to_an_interval_gets_its_own_hint(comparison):
         "the interval of the accuracy": around(arm.mean(), student * arm.std() / 5**0.5),
         "that is the 90 % interval": around(mean, t.ppf(0.95, 4) * deviation / 5**0.5),
         "seeds minus one": around(mean, t.ppf(0.975, 5) * deviation / 5**0.5),
+        "that is the mean and half of the width": (mean, student * deviation / 5**0.5),
         "the signs are reversed": around(-mean, student * deviation / 5**0.5),
         "that is in per cent": np.multiply(100, around(mean, student * deviation / 5**0.5)),
         "the lower end comes first": (0.9, 0.1),

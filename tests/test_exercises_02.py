@@ -43,6 +43,7 @@ def test_operations_scaled_by_the_area_pass(networks, answer):
         (RATIO, "the ratio of the sizes"),
         (RATIO**2, "the ratio of the areas"),
         (0.8e9 * RATIO**2, "divide by a billion"),
+        (0.4, "give two digits"),
         ("good", "this should be a number, and is a str"),
         (0.1, "operations grow with the number of pixels"),
         (..., "replace the three dots with a number of GFLOP"),

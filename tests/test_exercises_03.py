@@ -139,7 +139,7 @@ def test_the_count_by_hand_passes(backbone):
         (STEM, "that is the number of frozen parameters"),
         (HEAD, "that is the head alone; the stages after stem learn too"),
         (1, "add up the parameters of the stages after the frozen ones"),
-        (1.0, "is a whole number, and this is a float"),
+        (1.5, "is a whole number, and this is a float"),
         (True, "and this is a bool"),
         (..., "no answer yet; replace the three dots with a whole number"),
     ],

@@ -43,7 +43,7 @@ def check_ridge(features, answer):
 
 def test_ridge_by_hand_passes_and_is_the_librarys(features):
     result = check_ridge(features, ridge)
-    assert repr(result) == "Passed: the same head, from 60 equations instead of 4."
+    assert repr(result) == "Passed: the same head; with the second formula it takes 60 equations instead of 4."
     head = tl.fit_head(features, "ridge", l2_penalty=L2_PENALTY)
     for by_hand, by_kit in zip(ridge(features, L2_PENALTY), head.linear(), strict=True):
         np.testing.assert_allclose(by_hand, by_kit, atol=1e-6)
@@ -157,7 +157,7 @@ def test_a_probe_without_a_leak_passes(features, answer):
         (probe_that_saw_all, "when strange ones were tested together with them: something was fitted"),
         (probe_that_saw_the_tested, "when strange ones were tested together with them: something was fitted"),
         (probe_scaled_apart, "nothing changed: they were scaled by their own mean"),
-        (probe_without_scaler, "nothing is scaled either"),
+        (probe_without_scaler, "not all is scaled"),
         (probe_with_tested_labels, "with other labels for the test pictures it predicts something else"),
         (lambda learned, tested: np.zeros(len(tested), int), "it predicts the same class for every picture"),
         (lambda learned, tested: probe(learned, tested)[:5], "shape (5,), expected (30,)"),

@@ -35,6 +35,7 @@ def test_the_count_of_a_by_hand_formula_passes_and_is_the_librarys(backbone):
     assert repr(check_count(backbone, count)) == (
         f"Passed: {by_hand} parameters, next to the {4 * 3 * 9 + 6 * 4 * 9} of the 2 layers that take an adapter."
     )
+    assert repr(check_count(backbone, lambda *given: float(count(*given)))) == repr(check_count(backbone, count))
     for layer in (nn.Linear(7, 5), nn.Conv2d(7, 5, (3, 2))):
         model = nn.ModuleDict({"layer": copy.deepcopy(layer)})
         model = peft.inject_adapter_in_model(peft.LoraConfig(r=RANK, target_modules=["layer"]), model)
@@ -54,7 +55,7 @@ def test_the_count_of_a_by_hand_formula_passes_and_is_the_librarys(backbone):
         (lambda weight, rank: rank * count(weight, rank), "The rank counts once"),
         (lambda weight, rank: count(weight, rank) + 1, "Add up the numbers in A"),
         (
-            lambda weight, rank: float(count(weight, rank)),
+            lambda weight, rank: count(weight, rank) + 0.5,
             "a number of parameters is a whole number, and this is a float",
         ),
         (lambda weight: 3, "the function ended in TypeError"),
@@ -87,7 +88,7 @@ def check_batch(memory, answer):
 def test_the_largest_batch_passes_as_any_whole_number(memory):
     for kind in (int, float, np.int64):
         result = check_batch(memory, lambda *given, kind=kind: kind(find_batch(*given)))
-        assert repr(result) == "Passed: in 300 MiB fit 7 with lora, 6 with lp_ft."
+        assert repr(result) == "Passed: in 300 MiB fit 6 with lp_ft, 7 with lora."
 
 
 @pytest.mark.parametrize(
@@ -114,10 +115,10 @@ def test_the_largest_batch_passes_as_any_whole_number(memory):
             ),
             "Not even one fits, so the answer is 0",
         ),
-        (lambda parts, n, room: room / (parts["activations"] / n), "expected a whole number of pictures"),
+        (lambda parts, n, room: room / (parts["activations"] / n), "pictures, rounded down, is a whole number"),
         (lambda parts, n, room: 3, "Take the fixed parts from the room"),
-        (lambda parts, n, room: "3 pictures", "expected a whole number of pictures"),
-        (lambda parts, n, room: None, "expected a whole number of pictures"),
+        (lambda parts, n, room: "3 pictures", "pictures, rounded down, is a whole number"),
+        (lambda parts, n, room: None, "pictures, rounded down, is a whole number"),
         (lambda parts, n, room: parts["momentum"], "the function ended in KeyError"),
         (lambda parts: 3, "the function ended in TypeError"),
         (7, "should be your function, without brackets after it, and is a int"),

@@ -27,7 +27,7 @@ def test_each_curve_is_a_line_over_the_mixing_coefficient_beside_the_straight_li
         [[0.0, 0.7], [1.0, 0.6]],
     ]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["in the domain", "outside"]
-    assert ax.get_xlabel() == "mixing_coefficient (0: the weights before tuning, 1: those after it)"
+    assert ax.get_xlabel() == "mixing coefficient (0: the weights before tuning, 1: those after it)"
     assert ax.get_ylabel() == "accuracy on test pictures (share correct)"
 
 

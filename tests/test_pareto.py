@@ -63,6 +63,15 @@ def test_another_cost_has_its_own_unit():
     assert ax.get_xlabel() == "time (s)"
 
 
+def test_names_stay_clear_of_the_steps_of_the_front():
+    table = pd.DataFrame({"name": ["cheap", "good"], "n_flops": [1e9, 1.1e9], "accuracy": [0.5, 0.9]})
+    figure = Figure()
+    ax = draw_pareto(table, figure.subplots())
+    figure.draw_without_rendering()
+    step = ax.transData.transform([(1.1, accuracy) for accuracy in np.linspace(0.5, 0.9, 50)])
+    assert not any(text.get_window_extent().contains(*place) for text in ax.texts for place in step)
+
+
 @pytest.mark.parametrize("layout", [None, "constrained"])
 def test_names_cover_neither_each_other_nor_points(layout):
     figure = Figure(figsize=(9, 5), layout=layout)

@@ -42,12 +42,12 @@ STEPS = {
         ],
     ),
     "CutExplorer": Steps(
-        "logistic behind early: accuracy 0.30",
-        [(0, "late", "logistic behind late: accuracy 0.50", []), (1, "knn", "knn behind late: accuracy 0.40", [])],
+        "logistic at cut early: accuracy 0.30",
+        [(0, "late", "logistic at cut late: accuracy 0.50", []), (1, "knn", "knn at cut late: accuracy 0.40", [])],
         [
             # Past conv, which wasn't measured there.
-            ((1, "knn"), "ArrowRight", "logistic behind late: accuracy 0.50", "0"),
-            (None, "ArrowRight", "logistic behind late: accuracy 0.50", "1"),
+            ((1, "knn"), "ArrowRight", "logistic at cut late: accuracy 0.50", "0"),
+            (None, "ArrowRight", "logistic at cut late: accuracy 0.50", "1"),
         ],
     ),
     "HeatMapExplorer": Steps(

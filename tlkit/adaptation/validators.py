@@ -52,7 +52,7 @@ def detect_collapse(probabilities: ArrayLike, source_priors: ArrayLike) -> str |
         )
     distance = np.abs(shares - priors).sum() / 2
     if distance > _FAR_FROM_SOURCE:
-        return f"collapse: the predicted shares of classes are {distance:.2f} from the source's in total variation"
+        return f"collapse: the predicted class shares differ from the source's by {distance:.2f} (total variation)"
     return None
 
 

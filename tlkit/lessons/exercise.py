@@ -142,6 +142,13 @@ def name_type(answer):
     return type(answer).__name__
 
 
+def _take_out(answer):
+    """Return the only number of an array, a column or a tensor, or else the answer itself."""
+    with contextlib.suppress(AttributeError, ValueError, RuntimeError):
+        return answer.item()
+    return answer
+
+
 def expect_function(answer):
     """Return the answer; raise NotYet if it isn't a function."""
     if not callable(answer):
@@ -150,15 +157,17 @@ def expect_function(answer):
 
 
 def expect_whole_number(answer, quantity):
-    """Raise NotYet if the answer, a quantity such as "a number of pictures", isn't a whole number."""
-    if isinstance(answer, bool) or not isinstance(answer, numbers.Integral):
+    """Return the answer, a quantity such as "a number of pictures", as int; raise NotYet if it isn't a whole number."""
+    number = _take_out(answer)
+    if isinstance(number, bool) or not isinstance(number, numbers.Real) or number % 1 != 0:
         raise NotYet(f"{quantity} is a whole number, and this is a {name_type(answer)}.")
+    return int(number)
 
 
 def expect_number(answer):
     """Return the answer as float; raise NotYet if it isn't a number."""
     try:
-        return float(answer)
+        return float(_take_out(answer))
     except (TypeError, ValueError):
         raise NotYet(f"this should be a number, and is a {name_type(answer)}.") from None
 

@@ -9,7 +9,7 @@ _STEP = 0.01
 @exercise("00_right", "a whole number")
 def _check_right(answer, *, evaluation):
     """Return the verdict on the number of pictures that were predicted correctly."""
-    expect_whole_number(answer, "a number of pictures")
+    answer = expect_whole_number(answer, "a number of pictures")
     n_pictures = len(evaluation.labels)
     right = int((evaluation.labels == evaluation.predicted).sum())
     slips = {

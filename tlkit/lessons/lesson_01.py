@@ -9,7 +9,7 @@ from tlkit.lessons.exercise import NotYet, compare, exercise, expect_whole_numbe
 @exercise("01_pictures", "a whole number")
 def _check_pictures(answer, *, train, shots):
     """Return the verdict on the number of pictures that `few(shots)` draws if some classes have fewer."""
-    expect_whole_number(answer, "a number of pictures")
+    answer = expect_whole_number(answer, "a number of pictures")
     counts = np.bincount(train.labels, minlength=len(train.classes))
     right, every = int(np.minimum(counts, shots).sum()), shots * len(train.classes)
     large = counts[counts >= shots]
@@ -65,6 +65,7 @@ def _list_interval_slips(comparison, row):
     gains, n_seeds = arm - baseline, len(scores)
     mean, quantile, root = gains.mean(), t.ppf(0.975, n_seeds - 1), n_seeds**0.5
     error, single, population = gains.std() / root, quantile * gains.std(), quantile * gains.std(ddof=0) / root
+    half = quantile * error
     unpaired = quantile * (arm.var() + baseline.var()) ** 0.5 / root
     widths = {
         "1.96 is for many seeds; with few, Student's t has wider tails: scipy.stats.t.ppf(0.975, seeds - 1).": 1.96
@@ -79,8 +80,6 @@ def _list_interval_slips(comparison, row):
     return {hint: (mean - width, mean + width) for hint, width in widths.items()} | {
         "that is the interval of the accuracy; the gain is the accuracy minus that of the baseline.": own,
         "that is the table's, wider because its intervals hold simultaneously; take this one by itself.": simultaneous,
-        "the signs are reversed: the gain is the probe minus the baseline.": (
-            -mean - quantile * error,
-            quantile * error - mean,
-        ),
+        "that is the mean and half of the width; give the mean minus it and plus it.": (mean, half),
+        "the signs are reversed: the gain is the probe minus the baseline.": (-mean - half, half - mean),
     }

@@ -17,6 +17,7 @@ def _check_operations(answer, *, networks, network, image_size_px):
         "that is the ratio of the sizes; multiply the network's operations by it, twice.": ratio,
         "that is the ratio of the areas; multiply the network's operations by it.": ratio**2,
         "that counts single operations; divide by a billion for GFLOP.": own * ratio**2 * 1e9,
+        "nearly; give two digits.": round(own * ratio**2, 1),
     }
     compare_number(answer, own * ratio**2, slips, "operations grow with the number of pixels.", 6e-3)
     return f"{own:.2f} GFLOP × {ratio:.2f}² = {own * ratio**2:.2f} GFLOP per picture."

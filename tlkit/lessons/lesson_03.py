@@ -62,7 +62,7 @@ def _train(function, backbone, *, disturbed):
 @exercise("03_count", "a whole number")
 def _check_count(answer, *, backbone, up_to, n_classes):
     """Return the verdict on the number of trained parameters if the stages up to one are frozen and the head is new."""
-    expect_whole_number(answer, "a number of parameters")
+    answer = expect_whole_number(answer, "a number of parameters")
     first = backbone.find_stage(up_to) + 1
     sizes = [sum(value.numel() for value in stage.parameters()) for stage in backbone.body.values()]
     buffers = sum(value.numel() for stage in list(backbone.body.values())[first:] for value in stage.buffers())

@@ -35,7 +35,7 @@ def _check_ridge(answer, *, features, l2_penalty):
         )
     if np.allclose(weight, right, rtol=0, atol=_TOLERANCE):
         if np.allclose(bias, right_bias, rtol=0, atol=_TOLERANCE):
-            return f"the same head, from {n} equations instead of {values.shape[1]}."
+            return f"the same head; with the second formula it takes {n} equations instead of {values.shape[1]}."
         raise NotYet("the weight is right, the bias isn't: the mean of the targets minus weight @ mean of the values.")
     hint = find_slip(
         weight,
@@ -128,4 +128,4 @@ def _look_for_leak(probe, train, test):
     stretch = np.exp2(np.resize([-10, 0, 10], test.values.shape[1])).astype(np.float32)
     stretched = (dataclasses.replace(part, values=part.values * stretch) for part in (train, test))
     if not np.array_equal(probe(*stretched), alone):
-        raise NotYet("no leak any more, but nothing is scaled either: keep the scaler, fit it on other pictures.")
+        raise NotYet("no leak any more, but not all is scaled: keep the scaler for both, fit it on other pictures.")

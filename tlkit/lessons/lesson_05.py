@@ -65,7 +65,7 @@ def _find_tuning_slip(phase, mark, rates):
     if phase.n_epochs is None:
         return "the head is solved again; after the first phase everything is tuned."
     if frozen := [part for part in rates if not rates[part]]:
-        return f"{', '.join(frozen)} stay frozen; LP-FT tunes everything."
+        return f"training leaves out {', '.join(frozen)}; LP-FT tunes everything."
     of_stages = [rate for part, rate in rates.items() if part != "head"]
     if max(of_stages) > _HIGHEST_RATE or rates["head"] > _HIGHEST_OF_HEAD:
         fastest = max(rates.values())

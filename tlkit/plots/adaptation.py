@@ -205,4 +205,4 @@ def _draw_dynamic(summary, axes):
     draw_recall_rows(summary.recalls, recalls, summary.before.class_numbers)
     style = {"fontsize": 10, "transform": before.figure.transFigure, "va": "center"}
     before.text(0.01, 0.97, format_scores(summary), weight="bold", **style)
-    before.text(0.01, 0.935, f"{format_recovered(summary)}; {summary.alarm or 'no alarm'}", **style)
+    before.text(0.01, 0.935, f"{format_recovered(summary)}; {'alarm' if summary.alarm else 'no alarm'}", **style)

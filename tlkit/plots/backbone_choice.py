@@ -94,14 +94,16 @@ def _mark(lines, kind, table, among, score, names):
 
 
 def _label(ax, costs, scores, names, n_always):
-    """Write names next to their (n,) points; the first `n_always` in any case, the others if there is room."""
-    # Each name takes the first position at which it covers neither another name nor a point.
+    """Write names next to their (n,) points; those of the front, the first `n_always`, even if there is no room."""
+    # Each name takes the first position at which it covers no other name, no point and no step of the front.
     figure = ax.get_figure(root=True)
     if figure.get_layout_engine() is not None:
         figure.draw_without_rendering()  # positions are known only after the figure was laid out
     ax.autoscale_view()
     points = ax.transData.transform(np.column_stack([costs, scores]))
-    taken = [ax.get_legend().get_window_extent()]
+    front = points[:n_always]
+    steps = np.stack([np.column_stack([front[1:, 0], front[:-1, 1]]), front[1:]], axis=1)
+    taken = [ax.get_legend().get_window_extent(), *map(Bbox, steps)]
     ruler = ax.text(0, 0, "", fontsize=9, parse_math=False)  # one for all, since a new text takes long to measure
     for index, (point, cost, score, name) in enumerate(zip(points, costs, scores, names, strict=True)):
         ruler.set_text(name)

@@ -87,11 +87,10 @@ def draw_interpolation(curves: dict[str, DataFrame], ax: Axes) -> Axes:
         mixing_coefficients, accuracies = curve.sort_values("mixing_coefficient")[list(_COLUMNS)].to_numpy(float).T
         style = style_curve(index)
         ax.plot(mixing_coefficients, accuracies, label=name, **style)
-        ends = mixing_coefficients[[0, -1]], accuracies[[0, -1]]
-        ax.plot(*ends, color=style["color"], linewidth=0.7, alpha=0.7)
+        ax.plot(mixing_coefficients[[0, -1]], accuracies[[0, -1]], color=style["color"], linewidth=0.7, alpha=0.7)
     everything = np.concatenate([curve["accuracy"].to_numpy(float) for curve in curves.values()])
     ax.set_ylim(max(0.0, everything.min() - 0.05), min(1.0, everything.max() + 0.05))
-    finish_curves(ax, "mixing_coefficient (0: the weights before tuning, 1: those after it)", ACCURACY)
+    finish_curves(ax, "mixing coefficient (0: the weights before tuning, 1: those after it)", ACCURACY)
     return ax
 
 

@@ -29,7 +29,7 @@ def _draw_static(everything, figure):
     n_parts = len(everything.parts)
     for ax in (moves, activations, durations):
         ax.set_xlim(-0.5, n_parts - 0.5)
-        ax.set_xticks(range(n_parts), everything.parts, fontsize=TEXT_PT)
+        ax.set_xticks(range(n_parts), [part.replace("_", "\n") for part in everything.parts], fontsize=TEXT_PT)
         ax.tick_params(length=0)
     moves.set_yticks(range(len(everything.moves)), everything.moves, fontsize=9)
     moves.set_ylim(len(everything.moves) - 0.5, -0.5)
@@ -74,7 +74,7 @@ def _draw_dynamic(summary, axes):
     moves, activations, durations, memory = axes
     for column, part in enumerate(summary.parts):
         treatment = "frozen" if part in summary.choice.frozen else "learns"
-        moves.text(column, -0.6, f"{part}\n{treatment}", ha="center", va="bottom", fontsize=TEXT_PT)
+        moves.text(column, -0.6, f"{part}\n{treatment}".replace("_", "\n"), ha="center", va="bottom", fontsize=TEXT_PT)
     # Whether each part moves; None for a part without such values, such as norm layers.
     for row, (kind, moved) in enumerate(summary.moves.items()):
         for column, part in enumerate(summary.parts):

@@ -225,4 +225,4 @@ def _format_largest_loss(recalls):
     row = recalls.loc[(recalls["method"] - recalls["source_only"]).idxmin()]
     if row["method"] >= row["source_only"]:
         return "No class loses."
-    return f"{row['class']} loses most, {row['source_only']:.2f} → {row['method']:.2f} of {row['n']}."
+    return f"{row['class']} loses most recall, {row['source_only']:.2f} → {row['method']:.2f} on {row['n']} pictures."

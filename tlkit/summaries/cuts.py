@@ -76,11 +76,10 @@ def format_cut_score(cuts, cut, head):
     """Return the accuracy of a head at a cut, with its interval, in words."""
     row = cuts.scores.get((cut, head))
     if row is None:
-        return f"{head} behind {cut}: not measured"
-    interval = ""
-    if not math.isnan(row["accuracy_low"]):
-        interval = f" ({row['accuracy_low']:.2f} to {row['accuracy_high']:.2f})"
-    return f"{head} behind {cut}: accuracy {row['accuracy']:.2f}{interval}"
+        return f"{head} at cut {cut}: not measured"
+    low, high = row["accuracy_low"], row["accuracy_high"]
+    interval = "" if math.isnan(low) else f" ({low:.2f} to {high:.2f})"
+    return f"{head} at cut {cut}: accuracy {row['accuracy']:.2f}{interval}"
 
 
 def summarise_cut(cuts, choice):
