@@ -56,9 +56,16 @@ def test_the_error_is_that_of_a_head_found_slowly(toy):
     assert check("07_means", slow, toy=toy).passed
 
 
+def test_moving_both_domains_to_zero_passes_too(toy):
+    source, labels, target, truth = toy
+    both = source - source.mean(axis=0), labels, target - target.mean(axis=0), truth
+    assert check("07_means", error(both, both[0]), toy=toy).passed
+
+
 SLIPS = {
     "that is the share that it gets right": lambda toy: 1 - error(toy, align_mean(toy[0], toy[2])),
     "that is a percentage": lambda toy: 100 * error(toy, align_mean(toy[0], toy[2])),
+    "that is a number of points": lambda toy: len(toy[3]) * error(toy, align_mean(toy[0], toy[2])),
     "that is the error before aligning": lambda toy: error(toy, toy[0]),
     "that is the mean over classes": lambda toy: np.mean(
         [(ask(align_mean(toy[0], toy[2]), toy[1], toy[2]) != label)[toy[3] == label].mean() for label in (0, 1)]

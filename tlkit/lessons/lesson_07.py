@@ -28,6 +28,7 @@ def _check_means(answer, *, toy):
     slips = {
         "that is the share that it gets right; the error is the rest.": 1 - right,
         "that is a percentage; give a share, from 0 to 1.": 100 * right,
+        "that is a number of points; divide by all points of the target.": len(truth) * right,
         "that is the error before aligning: solve the head on the source that was moved.": before,
         "that is the mean over classes; here each point of the target counts the same.": balanced,
         "that is the error on the source, on which the head was trained; measure it on the target.": on_source,
@@ -35,11 +36,9 @@ def _check_means(answer, *, toy):
         "the source was only centred; the target stays, so add its mean.": only_centred,
         "each class was moved to its own mean in the target, which takes labels of the target.": per_class,
     }
-    otherwise = (
-        "another number: move the source by the difference of the two means, solve the head there, and measure the "
-        "share of the target that it gets wrong."
-    )
-    compare_number(answer, right, slips, otherwise, _TOLERANCE)
+    otherwise = "another number: move the source by the difference of the two means, and solve the head there."
+    at_zero = _measure_error(centred, labels, target - target.mean(axis=0), truth)  # both moved, which is as good
+    compare_number(right if abs(answer - at_zero) < _TOLERANCE else answer, right, slips, otherwise, _TOLERANCE)
     return (
         f"{right:.2f} wrong after aligning, {before:.2f} before: the means differed because the class shares did, and "
         "aligning moved them onto each other nevertheless."
