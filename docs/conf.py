@@ -29,7 +29,7 @@ release = metadata.version("tlkit")
 # The source folder is the repository, so that links between lessons, pages and tables are the same as on a disk.
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc"]
 root_doc = "docs/index"
-templates_path = ["templates"]
+templates_path = [str(ROOT / "docs/templates")]  # autosummary looks in the source folder, HTML beside this file
 
 # tools/site_script.py builds the other languages, whose translated sources it writes, and gives each a tag.
 here = next((each for each in list_languages() if tags.has(each)), ENGLISH)  # noqa: F821
@@ -151,6 +151,12 @@ def add_languages(app, pagename, templatename, context, doctree):
         context["languages"].append({"code": find_locale(code).replace("_", "-"), "name": name, "link": page})
 
 
+def skip_foreign(app, what, name, member, skip, options):
+    """Leave out what a class inherits from classes of other packages."""
+    function = getattr(member, "fget", None) or getattr(member, "func", None) or member
+    return skip or not str(getattr(function, "__module__", None) or "tlkit").startswith("tlkit")
+
+
 def hide_empty_sidebar(app, pagename, templatename, context, doctree):
     """Show no bar of a section on its first page if the section has no other page."""
     children = app.env.toctree_includes
@@ -170,6 +176,7 @@ def setup(app):
     app.add_html_math_renderer("mathml", (write_formula, None), (write_formula, None))
     app.connect("config-inited", write_reference)
     app.connect("source-read", adjust_source)
+    app.connect("autodoc-skip-member", skip_foreign)
     app.connect("html-page-context", add_languages)
     app.connect("html-page-context", hide_empty_sidebar)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -3,6 +3,8 @@
 import functools
 import html.parser
 import http.server
+import inspect
+import operator
 import re
 import threading
 import urllib.parse
@@ -135,6 +137,16 @@ def test_each_lesson_and_each_public_name_has_a_page(pages):
     assert set(site_script.list_pages()) <= translated
     names = [name for name in tl.__all__ if not isinstance(getattr(tl, name), type(tl))]
     assert {f"tlkit.{name}" for name in names} <= built
+
+
+def test_a_class_page_describes_its_own_methods_and_no_others(pages):
+    for name in ("Comparison", "ImageSet", "TextSet", "Run", "Study", "widgets.CutExplorer", "FeatureExtractor"):
+        public = operator.attrgetter(name)(tl)
+        functions = [key for key, _ in inspect.getmembers(public, inspect.isfunction) if not key.startswith("_")]
+        own = {key for key in functions if getattr(public, key).__module__.startswith("tlkit")}
+        path = SITE / f"docs/reference/names/tlkit.{name}.html"
+        described = {anchor.removeprefix(f"tlkit.{name}.") for anchor in pages[path].anchors}
+        assert own and own == described & set(functions)
 
 
 def test_from_the_start_page_to_a_lesson_and_to_a_term(open_page):
