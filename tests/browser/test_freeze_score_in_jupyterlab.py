@@ -168,5 +168,9 @@ def test_a_known_strategy_is_loaded_and_run_from_a_cell(lab):
     expect(lab.output(4)).to_have_text("(True, ['painted', 'linear_probe', 'lp_ft', 'painted 2'])")
 
 
+def test_a_rate_never_breaks_over_two_lines(lab):
+    expect(find_cell(lab, 0, 1)).to_have_css("white-space", "nowrap")
+
+
 def test_the_browser_complained_of_nothing(lab):
     assert lab.errors == []
