@@ -106,6 +106,24 @@ def test_networks_of_all_kinds_have_a_counterpart(name, images, tmp_path):
     assert run.export(tmp_path / "onnx", "onnx", images)["largest_difference"] <= 0.01
 
 
+class Reader(torch.nn.Module):
+    """Reads the rows of a picture one after another."""
+
+    def __init__(self):
+        super().__init__()
+        self.gru = torch.nn.GRU(16, 8, batch_first=True)
+
+    def forward(self, batch):
+        return self.gru(batch.mean(1))[0][:, -1]
+
+
+def test_a_recurrent_network_is_exported_without_a_word(images, tmp_path):  # warnings are errors
+    backbone = tl.Backbone.from_module(Reader(), recipe=tl.backbones.make_recipe(16))
+    run = tl.transfer(backbone, images, "linear_probe", progress=False)
+    facts = run.export(tmp_path / "onnx", "onnx", images, progress=False)
+    assert facts["largest_difference"] <= 0.01
+
+
 def test_half_the_bytes_hold_large_weights_within_a_step():
     values = np.random.default_rng(0).normal(size=(20, 30)).astype(np.float32) * np.geomspace(1e-6, 1e6, 20)[:, None]
     values[3] = 0

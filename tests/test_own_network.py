@@ -222,6 +222,15 @@ class Twofold(Tutorial):
         return super().forward(batch.reshape(2, 3, 32, 32))
 
 
+def make_bound():
+    """Return a network with a weight that isn't a leaf, as torch.nn.utils.weight_norm makes it."""
+    network = Tutorial()
+    weight = network.conv1.weight
+    del network.conv1.weight
+    network.conv1.raw, network.conv1.weight = weight, 2 * weight
+    return network
+
+
 class TwoHeaded(Tutorial):
     """Adds the outputs of two heads on other features."""
 
@@ -250,6 +259,7 @@ class Forgetful(Tutorial):
             {"classifier": "auto"},
             "classifier: 'head' isn't all that follows the features: classifier=None keeps it",
         ),
+        (make_bound(), {}, r"module: can't be copied \(Only Tensors created .*\): leave out what prevents that"),
         (Forgetful(), {}, "module: gives NoneType for 2 pictures, expected finite values"),
         (Tutorial().double(), {}, "recipe: the module fails for a float32 batch"),
         (Twofold(), {}, r"recipe: the module fails for a float32 batch of \(1, 3, 32, 32\)"),

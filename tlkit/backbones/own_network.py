@@ -104,7 +104,10 @@ def make_backbone(module, recipe, *, stages=None, name=None, classifier="auto", 
     if not count_parameters([module]):
         raise ValueError("module: has no parameters, expected a network with weights")
     name = name or type(module).__name__
-    network = copy.deepcopy(module).eval()
+    try:
+        network = copy.deepcopy(module).eval()
+    except Exception as error:  # of torch or the user's code
+        raise ValueError(f"module: can't be copied ({error}): leave out what prevents that") from error
     batch = draw_inputs(recipe, 2).to(next(network.parameters()).device)
     with torch.no_grad():
         is_timm = all(hasattr(network, name) for name in ("reset_classifier", "forward_features", "forward_head"))

@@ -77,5 +77,4 @@ def _describe_phase(phase):
 
 def _join(words):
     """Return words as a list with "and" before the last."""
-    *first, last = words
-    return f"{', '.join(first)} and {last}" if first else last
+    return " and ".join(", ".join(words).rsplit(", ", 1))

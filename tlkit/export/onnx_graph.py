@@ -8,7 +8,7 @@ from importlib.resources import files
 import numpy as np
 
 from tlkit.arguments import import_extra
-from tlkit.cpu.threads import convolutions, default_states
+from tlkit.cpu.threads import convolutions, default_states, hide_warnings
 
 MODEL = "model.onnx"
 _OPSET, _IR = 20, 10
@@ -89,7 +89,7 @@ def _convert(run):
     crops = (torch.zeros(1, run.backbone.recipe.n_channels, run.backbone.image_size_px, run.backbone.image_size_px),)
     names = {"input_names": ["crop_in"], "output_names": ["probabilities", "familiarity"][: 1 + bool(run.rejection)]}
     try:
-        with default_states(), convolutions.alone(), torch.no_grad():
+        with default_states(), convolutions.alone(), torch.no_grad(), hide_warnings("The tensor attribute"):
             program = torch.onnx.export(
                 Network().eval(), crops, dynamo=True, opset_version=_OPSET, verbose=False, **names
             )
