@@ -27,12 +27,9 @@ def show(context: typer.Context):
     from tlkit.storage import cache_folder
 
     limit_bytes, kept = read_limit_bytes(), list_kept()
-    contents, groups, rows = {}, {}, []  # folders of features with the same description are one row
+    groups, rows = {}, []  # files with the same description are one row
     for one in kept:
-        path = one.paths[0].parent if one.kind == "features" else one.paths[0]
-        if path not in contents:
-            contents[path] = _describe(one)
-        groups.setdefault((one.kind, contents[path]), []).append(one)
+        groups.setdefault((one.kind, _describe(one)), []).append(one)
     for (kind, content), parts in sorted(groups.items(), key=lambda item: KINDS.index(item[0][0])):
         pictures = f"{_count_pictures(parts):,}" if kind == "features" else ""
         used = time.strftime("%Y-%m-%d %H:%M", time.localtime(max(one.used_s for one in parts)))
