@@ -31,7 +31,7 @@ def wheel(tmp_path_factory):
         (built,) = Path(os.environ["TLKIT_DIST"]).resolve().glob("*.whl")
         return built
     source = tmp_path_factory.mktemp("source")
-    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     for name in ("tlkit", *COURSE):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
@@ -85,6 +85,7 @@ def test_the_source_distribution_holds_the_course(wheel):
     with tarfile.open(next(wheel.parent.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert list_course() | {"setup.py", "pyproject.toml", "README.md", "LICENSE", "tlkit/__init__.py"} <= names
+    assert not any(name.startswith("tests") for name in names)  # setuptools would add a part of them
 
 
 def test_the_wheel_states_its_licence_and_its_command(wheel):
