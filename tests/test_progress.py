@@ -101,6 +101,14 @@ def test_a_file_of_others_is_reported_and_left_alone(open_lesson, content):
     assert path.read_text() == content
 
 
+def test_a_mark_that_an_editor_puts_first_is_no_fault(open_lesson):
+    path = open_lesson()
+    keep_entry("exercises", "05_rates", passed=True)
+    path.write_text(path.read_text("utf-8"), "utf-8-sig")
+    assert find_entry("exercises", "05_rates") == {"passed": True}
+    assert keep_entry("exercises", "05_rates", tries=2) == "" and "tries" in path.read_text("utf-8")
+
+
 def test_a_folder_in_the_way_is_reported(open_lesson):
     path = open_lesson()
     path.mkdir()

@@ -66,7 +66,7 @@ def find_file():
 def read_file(path):
     """Return the content of a file (dict), empty if it doesn't exist; raise ValueError if it isn't one of progress."""
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(path.read_text("utf-8-sig"))  # some editors add a mark
     except FileNotFoundError:
         return {}
     except ValueError:
