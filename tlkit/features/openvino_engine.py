@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tlkit.cpu.threads import convolutions, default_states
+from tlkit.cpu.threads import convolutions, default_states, hide_warnings
 from tlkit.notices import warn
 from tlkit.storage import PARTIAL_PREFIX, cache_folder, find_kept
 
@@ -191,7 +191,7 @@ def convert(backbone):
         # Texts are computed at any length.
         shapes = ({1: torch.export.Dim("length", max=backbone.recipe.input_size)},) if batch.ndim == 3 else None
         network = EveryStage()
-        with convolutions.alone():
+        with convolutions.alone(), hide_warnings("The tensor attribute"):  # of recurrent layers
             converted = import_openvino().convert_model(torch.export.export(network, (batch,), dynamic_shapes=shapes))
         # The backbone itself gives the features: it may have been given a hook or another way to compute them.
         expected = dict(zip(backbone.stages, network(batch[:1]), strict=False))
