@@ -110,7 +110,7 @@ def test_each_slip_on_the_way_to_an_interval_gets_its_own_hint(comparison):
         "seeds minus one": around(mean, t.ppf(0.975, 5) * deviation / 5**0.5),
         "that is the mean and half of the width": (mean, student * deviation / 5**0.5),
         "the signs are reversed": around(-mean, student * deviation / 5**0.5),
-        "that is in per cent": np.multiply(100, around(mean, student * deviation / 5**0.5)),
+        "these are in percent": np.multiply(100, around(mean, student * deviation / 5**0.5)),
         "the lower end comes first": (0.9, 0.1),
         "the middle is right": around(mean, 0.5),
         "the middle should be the mean": (0.0, 0.001),

@@ -64,7 +64,7 @@ def test_moving_both_domains_to_zero_passes_too(toy):
 
 SLIPS = {
     "that is the share that it gets right": lambda toy: 1 - error(toy, align_mean(toy[0], toy[2])),
-    "that is a percentage": lambda toy: 100 * error(toy, align_mean(toy[0], toy[2])),
+    "this is in percent": lambda toy: 100 * error(toy, align_mean(toy[0], toy[2])),
     "that is a number of points": lambda toy: len(toy[3]) * error(toy, align_mean(toy[0], toy[2])),
     "that is the error before aligning": lambda toy: error(toy, toy[0]),
     "that is the mean over classes": lambda toy: np.mean(

@@ -26,7 +26,7 @@ def test_the_largest_weight_without_harm_passes():
     result = ask_weight(0.25)
     assert result.passed
     assert "between -0.09 and +0.03: no harm is shown, which isn't the same as harmless." in result.sentence
-    assert ask_weight(np.float64(0.25)).passed
+    assert all(ask_weight(answer).passed for answer in (np.float64(0.25), np.array(0.25), "0.25"))
     assert ask_weight(1, make_gains(*[(-0.01, 0.01)] * 4)).passed
 
 
@@ -37,12 +37,11 @@ def test_the_largest_weight_without_harm_passes():
         (1, "at 1 the whole interval lies below zero"),
         (0.1, "the mean is still not below zero"),
         (0.3, "0.3 was not measured; there are 0.1, 0.25, 0.5, 1."),
-        ("0.25", "this should be one of the weights, and is a str."),
-        ("sketch × 0.25", "this should be one of the weights, and is a str."),
-        ([0.1, 0.25], "this should be one of the weights, and is a list."),
-        (GAINS.loc[1], "this should be one of the weights, and is a Series."),
+        ("sketch × 0.25", "this should be a number, and is a str."),
+        ([0.1, 0.25], "this should be a number, and is a list."),
+        (GAINS.loc[1], "this should be a number, and is a Series."),
         (-0.09, "-0.09 was not measured"),
-        (True, "this should be one of the weights, and is a bool."),
+        (True, "at 1 the whole interval lies below zero"),
         (..., "no answer yet; replace the three dots with a weight"),
     ],
 )

@@ -42,7 +42,7 @@ def test_an_exact_a_rounded_and_a_thrown_answer_pass():
 MAXIMUM_SLIPS = {
     "this is the accuracy of each epoch": 0.5,
     "this is a number of pictures": expect_slowly(0.5, 14, 10) * 14,
-    "this is in per cent": expect_slowly(0.5, 14, 10) * 100,
+    "this is in percent": 70,
     "this is the best possible result": 1,
     "this is the worst of them": 1 - expect_slowly(0.5, 14, 10),
     "this is the best of two": expect_slowly(0.5, 14, 2),
@@ -97,7 +97,7 @@ HONEST_SLIPS = {
     "this is one fold alone": 0.58,
     "this is the best fold": 0.66,
     "this is the error": 0.38,
-    "this is in per cent": 62,
+    "this is in percent": 62,
     "another number: in each fold": 0.1234,
     "this should be a number, and is a str": "knn",
     "no answer yet; replace the three dots with a number": ...,

@@ -66,7 +66,7 @@ def test_the_regret_of_the_first_pick_passes(ranking, answer):
         (-0.1, "swap the two"),
         (0.3, "the gap between best and worst"),
         (0.6 - 0.5875, "the lead over the mean candidate"),
-        (10, "give a share, not points in a hundred"),
+        (10, "this is in percent; give a share, from 0 to 1"),
         ("candidate", "this should be a number, and is a str"),
         ([0.1, 0.2], "this should be a number, and is a list"),
         (0.45, "which accuracy has the score's pick?"),

@@ -29,7 +29,7 @@ def test_the_share_of_unknown_tokens_passes():
         (1 / 4, "the share of texts without any known token"),
         (1 / 5, "counts different tokens"),
         (6, "a number of tokens; divide"),
-        (60, "give a share, not percent"),
+        (60, "this is in percent; give a share"),
         (6 / 4, "that is unknown over known tokens"),
         ("many", "this should be a number, and is a str"),
         (0.9, "how often does [UNK] occur"),
@@ -44,9 +44,10 @@ def test_a_wrong_share_of_tokens_gets_a_hint(answer, hint):
 
 @pytest.mark.parametrize("scores", [SCORES, pd.Series(SCORES)])
 def test_the_share_of_the_gap_passes(scores):
-    result = check("13_won_back", (0.36 - 0.3) / (0.9 - 0.3), scores=scores)
-    assert result.passed
-    assert result.sentence.startswith("0.060 of 0.600: 0.10")
+    for answer in ((0.36 - 0.3) / (0.9 - 0.3), 0.105):
+        result = check("13_won_back", answer, scores=scores)
+        assert result.passed
+        assert result.sentence.startswith("0.060 of 0.600: 0.10")
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_the_share_of_the_gap_passes(scores):
         (0.06 / 0.9, "divides by the accuracy in English"),
         (1.2, "the ratio of the accuracies"),
         (0.06 / 0.54, "divides by the gap that is left"),
-        (10, "give a share, not percent"),  # and the gap over the gain
+        (10, "this is in percent; give a share"),  # and the gap over the gain
         (-0.1, "the sign: gain is after minus before"),
         ("a tenth", "this should be a number, and is a str"),
         (0.77, "how large is the gap"),

@@ -56,7 +56,7 @@ def test_the_interval_of_paired_differences_passes():
     interval = stats.ttest_rel(FLAWED, HONEST).confidence_interval(0.95)
     result = give((interval.low, interval.high))
     assert result.passed and result.sentence.startswith(f"{interval.low:+.3f} to {interval.high:+.3f} over 4 seeds")
-    assert give([round(interval.low, 3), round(interval.high, 3)]).passed
+    assert all(give([round(interval.low, digits), round(interval.high, digits)]).passed for digits in (2, 3))
 
 
 def around(middle, half):
@@ -78,7 +78,7 @@ HALF = T * SPREAD / 2
         (around(MEAN, HALF)[::-1], "the lower end comes first"),
         (around(-MEAN, HALF), "the sign"),
         (around(np.mean(FLAWED), T * np.std(FLAWED, ddof=1) / 2), "the interval of the flawed score"),
-        ((100 * (MEAN - HALF), 100 * (MEAN + HALF)), "give shares, not percent"),
+        ((100 * (MEAN - HALF), 100 * (MEAN + HALF)), "these are in percent; give shares"),
         ((0.5, 0.6), "the middle is the mean of the differences"),
         (0.1, "an interval is a pair of numbers"),
         (..., "replace the three dots with a pair of numbers"),

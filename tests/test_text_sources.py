@@ -146,8 +146,9 @@ def change(row, **cells):
         (change(2, text="half \ud83d here"), {}, ValueError, r"row 2 of the list holds '\\ud83d' at character 5, half"),
         (change(2, label=None), {}, ValueError, "label: 1 rows of the list have none"),
         (change(2, label=3), {}, TypeError, "row 0 is 'a' and row 2 is 3 of the list, expected one class per text"),
-        (ROWS, {"text": "body"}, ValueError, "no column of texts; its columns are 'text', 'label', 'author': call the"),
-        (change(0, review="x"), {}, ValueError, "several columns of texts"),
+        (ROWS, {"text": "body"}, ValueError, "of texts of the name 'body'; its columns are 'text', .*: use text="),
+        (ROWS, {"text": 0}, ValueError, "no column of texts of the name 0; its columns are 'text'"),
+        (change(0, review="x"), {}, ValueError, "several columns of texts; .*: use text="),
         (ROWS, {"group": "writer"}, ValueError, "no column 'writer'; its columns are"),
         (ROWS, {"group": ["one"] * 5}, ValueError, "group: 5, expected 6, one per text"),
         (TEXTS, {}, TypeError, r"entry 0 is 'red 0', expected \(text, label\) or a dict of columns"),
@@ -199,6 +200,8 @@ def test_texts_without_labels_are_gathered():
     for wrong, message in (
         (3, "texts: a int, expected a TextSet"),
         (pd.DataFrame(ROWS), "texts: a DataFrame"),
+        ({"one text": 1}, "texts: a dict"),
+        (set(TEXTS), "texts: a set"),
         (["a", 3], r"item 1 is a int \('3'\)"),
     ):
         with pytest.raises(TypeError, match=message):

@@ -14,11 +14,11 @@ class Medium(typing.NamedTuple):
     bundled: tuple = ("styles",)  # names of sets
     extensions: frozenset = EXTENSIONS
     formats: str = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF and PPM"
-    # Names of their column in lower case, and the first of them to advise.
+    # Names of their column in lower case.
     columns: frozenset = frozenset(
         {"image", "img", "picture", "path", "file", "file_name", "filename", "file_path", "filepath", "image_path"}
     )
-    column: str = "image"
+    advice: str = "call the column “image”, and give other columns other names"
     entries: str = "pictures or paths"  # of that column
     pair: str = "(file, label)"  # an entry of a list
     make_item: Callable | None = None  # from (row, entry, location); None for files and pixels

@@ -141,7 +141,7 @@ def _choose(location, names, read, wanted, medium, dataset=None, folder=""):
     if len(found) != 1:
         raise ValueError(
             f"source: {location} has {'several columns' if found else 'no column'} of {medium.entries}; its columns "
-            f"are {', '.join(map(repr, names))}: call the column “{medium.column}”, and give other columns other names"
+            f"are {', '.join(map(repr, names))}: {medium.advice}"
         )
     picture = found[0]
     given, several = wanted["label"], isinstance(wanted["label"], list)
@@ -216,7 +216,7 @@ def _read_csv(path, medium):
     try:
         text = path.read_bytes().decode("utf-8-sig")  # keeps line breaks within cells as they are
     except UnicodeDecodeError as error:
-        raise ValueError(f"source: {path} is not encoded as UTF-8 ({error}): save it so") from error
+        raise ValueError(f"source: {path} is not encoded as UTF-8 ({error}): save it as UTF-8") from error
     header = io.StringIO(text, newline=None).readline()
     delimiter = max(",;\t", key=re.sub('"[^"]*"', "", header).count)
     try:  # a cell may hold line breaks

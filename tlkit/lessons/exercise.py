@@ -134,7 +134,10 @@ def compare(answer, right, slips, otherwise, are_equal=operator.eq):
 def compare_number(answer, right, slips, otherwise, tolerance=0.0, *, share=0.0):
     """Do as `compare` does for numbers: the hint is that of the nearest slip, within the tolerance or share of it."""
     nearest_first = dict(sorted(slips.items(), key=lambda slip: abs(answer - slip[1])))
-    compare(answer, right, nearest_first, otherwise, functools.partial(math.isclose, rel_tol=share, abs_tol=tolerance))
+    are_close = functools.partial(math.isclose, rel_tol=share, abs_tol=tolerance)
+    if abs(right) < 1 < abs(answer) and are_close(answer / 100, right):
+        raise NotYet("this is in percent; give a share, from 0 to 1.")
+    compare(answer, right, nearest_first, otherwise, are_close)
 
 
 def name_type(answer):

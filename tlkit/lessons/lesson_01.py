@@ -45,8 +45,8 @@ def _check_interval(answer, *, comparison, strategy, shots):
     elif np.isclose((low + high) / 2, row["gain"], atol=0.005):
         otherwise = "the middle is right, the width is not: look at the standard error and at Student's t."
     if not np.allclose((low, high), np.round(right, 2)):  # two digits are enough
-        slips = _list_interval_slips(comparison, row)
-        slips["that is in per cent; give shares, from 0 to 1."] = 100 * np.array(right)
+        percent = {"these are in percent; give shares, from 0 to 1.": 100 * np.array(right)}
+        slips = _list_interval_slips(comparison, row) | percent
         compare((low, high), right, slips, otherwise, lambda a, b: np.allclose(a, b, atol=1e-3))
     n_gains = (table["strategy"] != comparison.baseline).sum()
     return (

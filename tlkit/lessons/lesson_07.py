@@ -27,7 +27,6 @@ def _check_means(answer, *, toy):
     on_source = _measure_error(moved, labels, moved, labels)
     slips = {
         "that is the share that it gets right; the error is the rest.": 1 - right,
-        "that is a percentage; give a share, from 0 to 1.": 100 * right,
         "that is a number of points; divide by all points of the target.": len(truth) * right,
         "that is the error before aligning: solve the head on the source that was moved.": before,
         "that is the mean over classes; here each point of the target counts the same.": balanced,

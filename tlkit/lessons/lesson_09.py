@@ -15,7 +15,6 @@ def _check_maximum(answer, *, chance, n_pictures, n_epochs):
     slips = {
         "this is the accuracy of each epoch; the best of several looks better.": chance,
         "this is a number of pictures; give a share, from 0 to 1.": right * n_pictures,
-        "this is in per cent; give a share, from 0 to 1.": 100 * right,
         "this is the gain alone; give the best share itself.": right - chance,
         "this is the best possible result; the mean of the best is below it.": 1.0,
         "this is the worst of them; take the best.": 1 - expect_maximum(1 - chance, n_pictures, n_epochs),
@@ -71,7 +70,6 @@ def _check_honest(answer, *, scores):
         "this is the best fold; take the mean over all folds.": judged.max(),
         "this is the worst fold; take the mean over all folds.": judged.min(),
         "this is the error; report the accuracy.": 1 - right,
-        "this is in per cent; give a share, from 0 to 1.": 100 * right,
     }
     otherwise = (
         "another number: in each fold take the candidate with the highest inner score, note its outer score, and "

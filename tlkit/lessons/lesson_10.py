@@ -45,7 +45,7 @@ def _check_debiased(answer):
         )
     noise = random.normal(size=(2, 64, 640))
     return (
-        f"for noise, 64 pictures × 640 features, yours gives {answer(*noise):+.2f} and the biased one "
+        f"for noise, 64 pictures × 640 features, yours gives {expect_number(answer(*noise)):+.2f} and the biased one "
         f"{cka(*noise, debiased=False):.2f}."
     )
 

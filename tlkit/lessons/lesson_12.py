@@ -38,7 +38,6 @@ def _check_regret(answer, *, ranking, score):
         "that is a difference in the score, not in accuracy.": values.max() - values[accuracy.idxmax()],
         f"that is the gap between best and worst; take the candidate with the highest {score}.": best - accuracy.min(),
         "that is the lead over the mean candidate; compare with the best one.": picked - accuracy.mean(),
-        "give a share, not points in a hundred.": 100 * (best - picked),
     }
     compare_number(answer, best - picked, slips, "which accuracy has the score's pick?", 5e-3)
     return f"{best:.3f} - {picked:.3f} = {best - picked:.3f}: the price of trusting {score} on these candidates."

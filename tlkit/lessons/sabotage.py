@@ -24,7 +24,7 @@ class Evidence:
 
     audit: str
     statistic: float
-    limit: float  # clean cases stay at or below it
+    limit: float  # nearly all clean cases stay at or below it
     description: str
     quantity: str
     effect: float = np.nan  # of the repair, if the statistic is above its limit, with its 95 % interval
@@ -32,7 +32,7 @@ class Evidence:
     high: float = np.nan
 
     def __repr__(self):
-        start = f"{self.statistic:.3g}, {self.description} (clean cases: {self.limit:.3g} at most)."
+        start = f"{self.statistic:.3g}, {self.description} (nearly all clean cases: {self.limit:.3g} at most)."
         if np.isnan(self.effect):
             return f"{self.audit}: {translate(start)}"
         change = f"{self.effect:+.3f} ({self.low:+.3f} to {self.high:+.3f})"

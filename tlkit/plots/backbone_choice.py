@@ -180,5 +180,5 @@ def draw_agreement(agreement: DataFrame, ax: Axes) -> Axes:
     order = "order of the candidates against measured accuracy (Kendall's tau, 95 % interval)"
     finish_rows(ax, rows["score"].map(format_column), order)
     ax.set_xlim(-1.05, 1.05)
-    ax.legend(fontsize=9, loc="lower left")
+    ax.legend(fontsize=9, loc="best")
     return ax

@@ -24,7 +24,7 @@ _TEXTS = Medium(
     extensions=frozenset({".txt"}),
     formats=".txt files in UTF-8",
     columns=frozenset({"text", "texts", "sentence", "content", "document", "review"}),
-    column="text",
+    advice='use text="…"',
     entries="texts",
     pair="(text, label)",
     make_item=make_text,
@@ -94,7 +94,9 @@ def load_texts(
     >>> tl.load_texts(rows, label="liked", group="author")
     TextSet(6 texts, 2 classes, 3 groups: own)
     """
-    medium = _TEXTS if text is None else _TEXTS._replace(columns=frozenset({text.casefold()}))
+    medium = _TEXTS
+    if text is not None:
+        medium = _TEXTS._replace(columns=frozenset({str(text).casefold()}), entries=f"texts of the name {text!r}")
     if isinstance(source, str) and source in _TEXTS.bundled:
         if inside is not None or text is not None:
             raise ValueError(f"inside, text: {inside!r}, {text!r}, but the bundled set has no folders or columns")
@@ -132,7 +134,7 @@ def _read(file, argument="source"):
     try:
         return make_text(file.read_bytes().decode("utf-8-sig"), file.location, argument)
     except UnicodeDecodeError as error:
-        raise ValueError(f"{argument}: {file.location} is not encoded as UTF-8 ({error}): save it so") from error
+        raise ValueError(f"{argument}: {file.location} is not encoded as UTF-8 ({error}): save it as UTF-8") from error
 
 
 def gather_texts(texts, argument="texts"):
@@ -140,7 +142,7 @@ def gather_texts(texts, argument="texts"):
     if isinstance(texts, TextSet):
         return texts
     texts = [texts] if isinstance(texts, str) else texts
-    if not hasattr(texts, "__len__") or hasattr(texts, "columns") or isinstance(texts, ImageSet):
+    if not hasattr(texts, "__len__") or hasattr(texts, "columns") or isinstance(texts, dict | set | ImageSet):
         raise TypeError(f"{argument}: a {type(texts).__name__}, expected a TextSet, a text or a list of texts")
     items = [item[0] if isinstance(item, tuple) and len(item) == 2 else item for item in texts]
     entries = [(f"{row}", UNLABELLED, make_text(item, f"item {row}", argument)) for row, item in enumerate(items)]
