@@ -88,6 +88,8 @@ FACES = {
     "evaluation": "Scores, intervals, calibration",
     "adaptation": "Adaptation to other domains",
     "selection": "Which network fits",
+    "studies": "Stored studies",
+    "export": "Exported runs",
     "inspection": "What a network has learned, and what is wrong with the data",
     "plots": "Drawings",
     "widgets": "Widgets",
