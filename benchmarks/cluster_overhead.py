@@ -5,7 +5,7 @@ import time
 
 from machine import describe_machine
 
-from tlkit.studies.cell_engines import run_on_client
+from tlkit.studies.cell_measurement import run_on_client
 
 
 def main():

@@ -11,8 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 import tlkit as tl
-from tlkit.studies.cell_engines import run_forked
-from tlkit.studies.cell_measurement import StudyCell
+from tlkit.studies.cell_measurement import StudyCell, run_forked
 from tlkit.studies.store import Store, pack
 
 PREDICTIONS = pd.DataFrame(

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tlkit.studies.cell_engines import run_on_client
-from tlkit.studies.cell_measurement import StudyCell
+from tlkit.studies.cell_measurement import StudyCell, run_on_client
 from tlkit.studies.store import Store, pack
 
 # Options that all clusters of tests share.
@@ -71,7 +70,7 @@ def wait_until(condition, limit_s=60):
 
 def main(file, store, log, n_cells, *toy):
     """Run cells on the cluster of a file, and print each row that is stored; Ctrl-C ends it."""
-    from tlkit.studies.cluster_file import open_cluster
+    from tlkit.studies.study_file import open_cluster
 
     try:
         with open_cluster(file) as client:

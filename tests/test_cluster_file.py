@@ -2,13 +2,16 @@
 
 import gc
 import importlib.util
+import os
 import shlex
+import signal
 import subprocess
 import sys
 
 import pytest
+from made_clusters import Toy, read_rows, run_toy
 
-from tlkit.studies.cluster_file import open_cluster
+from tlkit.studies.study_file import open_cluster
 
 pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("dask_jobqueue") is None, reason="needs the extra 'studies'"),
@@ -31,6 +34,8 @@ SLURM = 'kind = "slurm"\nmaximum = 4\nmemory = "2GB"\ninterface = "lo"\n'
         (f'{SLURM}walltime = "00:00:30"', ValueError, "walltime: '00:00:30', expected"),
         (f'{SLURM}walltime = "01:00:00"\nlifetime = 3600', ValueError, "lifetime: 3600, expected .* from 10 to 3590"),
         (f'{SLURM}walltime = "01:00:00"\nminimum = 5', ValueError, "maximum: 4, expected a whole number of at least 5"),
+        (f"{SLURM}cores = 2\nprocesses = 3", ValueError, "processes: 3, expected a whole number from 1 to 2"),
+        (f'{SLURM}cores = 5\nwalltime = "01:00:00"', ValueError, "maximum: 4, expected a whole number of at least 5"),
         (f'{SLURM}wall_time = "01:00:00"', ValueError, "cluster: 'wall_time' is unknown; nearest: 'walltime'"),
         ('kind = "slurm"\nmaximum = 4\nwalltime = "01:00:00"', ValueError, "cluster: slurm refuses these settings"),
         ('kind = "slurm"\nmaximum = "4"', TypeError, "maximum: '4' is a str"),
@@ -72,11 +77,38 @@ def test_jobs_end_before_their_walltime(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_job_of_several_workers_is_started_anew(tmp_path, monkeypatch):
+    dask = pytest.importorskip("dask")
+    submit = 'cp "$1" "$0.$$"\nsetsid sh "$0.$$" > /dev/null 2>&1 &\necho job $!'  # the script is removed afterwards
+    for name, command in [("sbatch", submit), ("scancel", "kill -9 -- -$1")]:
+        (tmp_path / name).write_text(f"#!/bin/sh\n{command}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", ":".join(filter(None, sys.path)))
+    text = SLURM.replace("maximum = 4", "maximum = 2")
+    (tmp_path / "cluster.toml").write_text(f'{text}cores = 2\nwalltime = "01:00:00"\n')
+    jobs = []
+
+    def end_first(key):
+        if not jobs:
+            jobs.extend(int(job.job_id) for job in client.cluster.workers.values())
+            os.killpg(jobs[0], signal.SIGKILL)
+
+    # Without another job, the study would wait for good, so the test sets a limit.
+    limits = {"distributed.deploy.lost-worker-timeout": "100ms", "distributed.scheduler.no-workers-timeout": "20s"}
+    with dask.config.set(limits), open_cluster(tmp_path / "cluster.toml") as client:
+        run_toy(tmp_path / "study.sqlite", client, 20, Toy(tmp_path / "log", 0.1), end_first)
+    rows, n_failed = read_rows(tmp_path / "study.sqlite")
+    assert (len(rows), n_failed) == (20, 0)
+    assert len({line.split()[0] for line in (tmp_path / "log").read_text().splitlines()}) > 1
+
+
+@pytest.mark.slow
 def test_ctrl_c_is_heard_as_before(tmp_path):
     """dask_jobqueue lets Ctrl-C end a process as if all were well, from its import on."""
     (tmp_path / "cluster.toml").write_text(f'{SLURM}walltime = "01:00:00"')
     code = (
-        "import signal, sys\nfrom tlkit.studies.cluster_file import open_cluster\n"
+        "import signal, sys\nfrom tlkit.studies.study_file import open_cluster\n"
         "with open_cluster(sys.argv[1]):\n    pass\n"
         "assert 'dask_jobqueue' in sys.modules\nsignal.raise_signal(signal.SIGINT)\n"
     )

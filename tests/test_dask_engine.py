@@ -13,8 +13,7 @@ import pytest
 from made_clusters import LOCAL, Toy, list_begun, list_cells, read_rows, run_toy, wait_until
 
 from tlkit.cpu.cluster import share
-from tlkit.studies.cell_engines import run_on_client
-from tlkit.studies.cell_measurement import SourceError
+from tlkit.studies.cell_measurement import SourceError, run_on_client
 
 dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
 pytestmark = [

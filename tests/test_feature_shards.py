@@ -189,7 +189,8 @@ def test_a_shard_that_fails_stops_no_other(backbone, tmp_path):
     good = write_folder(tmp_path / "good", range(3))
     with pytest.raises(FileNotFoundError, match=r"shards: no file or folder .*missing: correct its path") as caught:
         extract(backbone, [tmp_path / "missing", good], tmp_path / "features")
-    assert caught.value.__notes__ == [f"1 shards failed; 1 are finished and stay in {tmp_path / 'features'}."]
+    notes = [f"shards: {tmp_path / 'missing'}", f"1 shards failed; 1 are finished and stay in {tmp_path / 'features'}."]
+    assert caught.value.__notes__ == notes
     assert len(tl.features.FeatureShards(tmp_path / "features")) == 3
 
 
@@ -231,3 +232,35 @@ def test_a_cluster_gives_the_same_files(backbone, tmp_path):
     assert len(shards) == N_PICTURES
     for path in (tmp_path / "here").iterdir():
         assert path.read_bytes() == (tmp_path / "there" / path.name).read_bytes()
+
+
+def test_a_tar_that_is_cut_off_or_damaged_is_an_error(backbone, tmp_path):
+    samples = [(f"{number}.png", encode(make_picture(number))) for number in range(2)]
+    path = write_tar(tmp_path / "shard.tar", samples)
+    content, second = path.read_bytes(), 512 + -(-len(samples[0][1]) // 512) * 512
+    damaged = content[:second] + b"x" * 8 + content[second + 8 :]
+    for other in (content[:second], content[: second + 100], content[: second + 512 + 10], content[:100], b"", damaged):
+        path.write_bytes(other)
+        with pytest.raises(tarfile.ReadError) as caught:
+            extract(backbone, [path], tmp_path / "features")
+        assert caught.value.__notes__[0] == f"shards: {path}"
+    assert [file.name for file in (tmp_path / "features").iterdir()] == ["features.json"]
+
+
+def test_labels_of_a_tar_are_found_beside_hidden_members(backbone, tmp_path):
+    samples = [(f"{hidden}{name}", content) for name, content in make_samples() for hidden in ("._", "")]
+    path = write_tar(tmp_path / "shard.tar", [(name.replace("._a/", "a/._"), content) for name, content in samples])
+    features = extract(backbone, [path], tmp_path / "features", label="cls").read()
+    assert features.labels.tolist() == [number % 3 for number in range(N_PICTURES)]
+    assert features.names[0].endswith("/a/00.png")
+
+
+def test_a_row_without_a_label_is_unlabelled_and_other_columns_may_be_structs(backbone, tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    pictures = [{"bytes": encode(make_picture(number)), "path": None} for number in range(2)]
+    table = pyarrow.table({"image": pictures, "label": ["cat", None], "box": [{"left": 1}] * 2})
+    parquet.write_table(table, tmp_path / "shard.parquet")
+    features = extract(backbone, [tmp_path / "shard.parquet"], tmp_path / "features", label="label").read()
+    assert [features.classes[label] for label in features.labels] == ["cat", "unlabelled"]

@@ -7,7 +7,7 @@ import pytest
 from made_clusters import Toy, list_begun, read_rows, run_toy
 from made_slurm import PROGRAMS, running_slurm
 
-from tlkit.studies.cluster_file import open_cluster
+from tlkit.studies.study_file import open_cluster
 
 pytestmark = [
     pytest.mark.cluster,

@@ -1,8 +1,12 @@
 """`Study`: checked before anything runs, only missing runs, verdicts of `compare`, texts and several networks."""
 
+import multiprocessing
+import os
 import pickle
 import re
 import sqlite3
+import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +15,7 @@ import pytest
 from made_command import call_command
 from made_grids import list_runs, make_toy, read_rows, running, wait_until
 from made_pictures import write_dark_and_bright
+from PIL import Image
 
 import tlkit as tl
 from tlkit.cli.options import Command
@@ -110,12 +115,43 @@ def test_a_change_of_groups_or_pictures_makes_other_runs(make, images):
         ({"backbones": ["resnet18", "resnet18"]}, r"backbones: \['resnet18', 'resnet18'\], expected one or more, of"),
         ({"backbones": 5}, "backbones: a int, expected a name, an object, a list of them, or a dict"),
         ({"seeds": 0}, "seeds: 0, expected a whole number of at least 1"),
+        ({"backbones": {"a": NETWORK, "b": NETWORK}}, "backbones: 'b' is the same as backbones: 'a'"),
+        ({"baseline": 5}, "baseline: 5 is a int"),
+        ({"images": {"a": (1, 2, 3)}}, "images: a tuple, expected an ImageSet"),
     ],
 )
 def test_wrong_arguments_are_refused_before_anything_runs(make, changes, message, tmp_path):
     with pytest.raises((ValueError, TypeError), match=message):
         make(**changes)
     assert not (tmp_path / "study.sqlite").exists()
+
+
+def test_settings_of_equal_value_are_one_and_numbers_of_numpy_are_plain(make):
+    def list_keys(**settings):
+        return [cell.key for cell in make(strategies=["fine_tune"], **settings)._grid.cells]
+
+    assert list_keys(weight_decay=1) == list_keys(weight_decay=1.0) == list_keys(weight_decay=np.float32(1))
+    assert list_keys(batch_size=np.int64(4), seeds=np.arange(2)) == list_keys(batch_size=4)
+    assert list_keys(device="cpu") == list_keys() != list_keys(n_loader_workers=1)
+    with pytest.raises(ValueError, match=r"weight_decay: \[1, 1\.0\], expected one or more different values"):
+        list_keys(weight_decay=[1, 1.0])
+
+
+def test_a_fixed_test_set_is_checked_and_scored_as_in_compare(make, images, tmp_path):
+    for number, (name, light) in enumerate([("bright", 200), ("dark", 40)]):
+        for row in range(4):
+            pixels = np.random.default_rng([number, row]).integers(light - 40, light + 40, (40, 40, 3))
+            (tmp_path / "test" / name).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "test" / name / f"{row}.png")
+    test = tl.load_images(tmp_path / "test").with_classes(["dark", "bright"])
+    study = make(images={"light": (images, test)}, strategies=ARMS[:2], shots=1)
+    study.run(progress=False)
+    network = tl.load_backbone(**NETWORK, image_size_px=32)
+    expected = tl.compare(network, images, ARMS[:2], 1, 2, test=test, progress=False)
+    assert study.table["accuracy"].tolist() == expected.table["accuracy"].tolist()
+    assert study.verdicts == expected.verdicts
+    with pytest.raises(ValueError, match=r"test: 20 of 20 pictures are also training pictures \(data leakage\)"):
+        make(images={"light": (images, images)})
 
 
 def test_texts_need_a_network_for_texts(make):
@@ -165,6 +201,58 @@ def test_failures_are_stored_and_rerun_on_request(tmp_path):
     assert repaired.status().n_done == 6
     with pytest.raises(ValueError, match="rerun: 'failled' is unknown; nearest: 'failed'"):
         repaired.run(rerun="failled")
+
+
+def test_open_runs_of_dropped_arms_are_forgotten_and_finished_ones_stay(tmp_path):
+    store = tmp_path / "study.sqlite"
+    larger = make_toy(store, 2, ("base", "arm", "more"))
+    larger._run(lambda measurement, cells: ((cell, measurement(cell)) for cell in cells[:3]), 1)
+    assert tl.studies.StudyResults(store).status().n_open == 3
+    make_toy(store, 2).run(progress=False)
+    status = tl.studies.StudyResults(store).status()
+    assert (status.n_done, status.n_open) == (5, 0)
+
+
+def test_after_an_error_nobody_writes(tmp_path):
+    def fail(measurement, cells):
+        yield cells[0], measurement(cells[0])
+        raise RuntimeError("a worker lacks the pictures")
+
+    study = make_toy(tmp_path / "study.sqlite", 2)
+    with pytest.raises(RuntimeError, match="a worker lacks"):
+        study._run(fail, 1)
+    assert study.status().writer is None and study.status().n_done == 1
+
+
+def test_a_store_that_can_not_be_written_is_named(tmp_path):
+    with pytest.raises(OSError, match=r"store: .* can't be opened \(unable to open database file\)"):
+        make_toy(tmp_path).run(progress=False)
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"store: .*study\.sqlite can't be written \(.*\): take another folder"):
+        make_toy(tmp_path / "file" / "study.sqlite").run(progress=False)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="another user is a forked process")
+def test_a_finished_store_is_read_where_nothing_can_be_written():
+    """SQLite's log would make a file beside the store."""
+    with tempfile.TemporaryDirectory() as folder:
+        make_toy(f"{folder}/study.sqlite", 2).run(progress=False)
+        expected = repr(tl.studies.StudyResults(f"{folder}/study.sqlite").status())
+        os.chmod(folder, 0o555)
+
+        def read(sender):
+            if not os.getuid():
+                os.setuid(65_534)
+            sender.send(repr(tl.studies.StudyResults(f"{folder}/study.sqlite").status()))
+
+        receiver, sender = multiprocessing.Pipe(duplex=False)
+        with warnings.catch_warnings(action="ignore"):  # this process has threads
+            process = multiprocessing.get_context("fork").Process(target=read, args=(sender,))
+            process.start()
+        sender.close()
+        assert receiver.recv() == expected
+        process.join()
+        os.chmod(folder, 0o755)
 
 
 def test_rows_of_another_version_are_shown_and_kept_until_asked(tmp_path, monkeypatch):
@@ -300,6 +388,7 @@ def test_a_file_is_run_looked_at_and_written_as_a_page(folder, monkeypatch, caps
         monkeypatch, capsys, "study", "page", folder / "study.sqlite", "--output", folder / "out"
     )
     page = (folder / "out" / "study.html").read_text(encoding="utf-8")
+    assert page.count('role="img" aria-label="') == 2
     assert "8 of 8 runs done" in page and page.count("<svg") == 2 and "&quot;linear_probe&quot;" in page
     assert not [part for part in ("<script", "<link", 'src="http', "url(http", "@import") if part in page]
 
@@ -310,15 +399,25 @@ def test_a_file_is_run_looked_at_and_written_as_a_page(folder, monkeypatch, caps
         ('shots = "few"', "shots: 'few' is a str, expected a whole number of at least 1"),
         ("stratgies = []", "'stratgies' is unknown; nearest: 'strategies'"),
         ("[settings]\nweight_decy = 0.1", "settings of transfer: 'weight_decy' is unknown"),
-        ("shots = [", "no TOML file"),
+        ("shots = [", r"can't be read \(.*\), expected a file in TOML"),
         ("strategies = 5", "strategies: 5"),
+        ("store = 5", "store: 5, expected the name of a file"),
+        ("settings = 5", "settings of transfer: 5 is a int"),
+        ("[settings]\nseeds = 3", "settings of transfer: 'seeds' is unknown"),
+        ('images.light = "none/of/mine"', "source: no folder or zip"),
     ],
 )
 def test_a_wrong_file_names_the_argument(folder, line, message):
     lines = [each for each in FILE.splitlines() if each.split(" ")[0] != line.split(" ")[0]]
     (folder / "study.toml").write_text("\n".join([line, *lines] if "[s" not in line else [*lines, line]))
-    with pytest.raises(ValueError, match=r"study\.toml: .*" + message):
+    with pytest.raises(ValueError, match=r"study\.toml.*" + message):
         read_study(folder / "study.toml")
+
+
+@pytest.mark.parametrize("line", ['images = "pictures"', 'images = ["pictures"]'])
+def test_a_path_is_relative_to_the_file(folder, line):
+    (folder / "study.toml").write_text(FILE.replace('images.light = {source = "pictures"}', line))
+    assert {cell.images for cell in read_study(folder / "study.toml")._grid.cells} == {"pictures"}
 
 
 def test_tables_are_written_whole(tmp_path):

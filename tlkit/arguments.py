@@ -6,6 +6,7 @@ import math
 import numbers
 import operator
 import os
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -36,7 +37,7 @@ def import_extra(need, command, *names):
 
 def check_known(argument, names, known):
     """Return a name (str) or names as a list if all are known; else ValueError, or TypeError for other types."""
-    names = [names] if isinstance(names, str) else list(names)
+    names = list(names) if isinstance(names, Iterable) and not isinstance(names, str) else [names]
     for name in names:
         if not isinstance(name, str):
             raise TypeError(f"{argument}: {name!r} is a {type(name).__name__}, expected a str or a list of str")

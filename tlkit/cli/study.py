@@ -31,9 +31,8 @@ def run(
 ):
     """Run the cells that the study's store lacks; finished ones are kept if the command is stopped."""
     from tlkit.arguments import check_count, check_known
-    from tlkit.studies.cluster_file import open_cluster
     from tlkit.studies.study import RERUN
-    from tlkit.studies.study_file import read_study
+    from tlkit.studies.study_file import open_cluster, read_study
 
     check_count("n_workers", n_workers, 1)
     check_known("rerun", rerun or (), RERUN)

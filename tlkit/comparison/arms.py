@@ -14,6 +14,8 @@ from tlkit.evaluation.scores import evaluate_probabilities
 from tlkit.images.imageset import check_images
 from tlkit.images.splits import N_FOLDS, split_for
 from tlkit.notices import warn
+from tlkit.strategies.probe import Probe
+from tlkit.strategies.strategy import Strategy
 
 HAND_MADE = "hand_made"
 DEFAULT_SIZE_PX = 96
@@ -28,8 +30,6 @@ def read_inputs(backbone, images, strategies, n_least, image_size_px, test, seve
     from tlkit.backbones.networks import is_text
     from tlkit.images import load_images
     from tlkit.strategies import get
-    from tlkit.strategies.probe import Probe
-    from tlkit.strategies.strategy import Strategy
 
     images = load_images("styles", domain="clipart") if images is None else images
     if not several:
@@ -243,8 +243,6 @@ class ArmRunner:
 
 def _find_probe(arm, settings):
     """Return the `Probe` that an arm amounts to if it needs no training, else None; `transfer` applies settings."""
-    from tlkit.strategies.probe import Probe
-
     if arm == HAND_MADE:
         return Probe("ridge", name=HAND_MADE)
     if isinstance(arm, Probe):

@@ -68,8 +68,7 @@ def share(client, make, items, *, unfit=(), n_in_flight=N_IN_FLIGHT):
     # An error of `make`, or of a class in `unfit`, concerns the worker and not the item. So it ends everything, as the
     # loss of the scheduler does: stored as results of the items, they would be false.
     if not isinstance(client, distributed.Client) or client.asynchronous:
-        given = f"client: a {type(client).__name__}"
-        raise TypeError(f"{given}, expected a distributed.Client that is not asynchronous")
+        raise TypeError(f"client: a {type(client).__name__}, expected a distributed.Client that is not asynchronous")
     name, waiting, running, ended = f"tlkit-{uuid.uuid4().hex}", iter(items), {}, []
     finished = distributed.as_completed(loop=client.loop, with_results=True, raise_errors=False)
     try:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-import tlkit
 import tlkit as tl
 from tlkit.arguments import check_flag, check_known
 from tlkit.cpu.threads import default_states
@@ -123,7 +122,7 @@ def describe_extraction(network, output, engine, precision):
         "image_size_px": str(network.recipe.input_size),
         "engine": describe_engine(engine, precision),
         "precision": precision,
-        "software": f"tlkit {tlkit.__version__}, {describe_decoder(precision)}",
+        "software": f"tlkit {tl.__version__}, {describe_decoder(precision)}",
     }
     return key if output.stage is None else key | {"stage": output.stage, "pooled": str(output.pooled)}
 
@@ -135,7 +134,7 @@ def find_network(backbone):
     if isinstance(backbone, str):
         return FrozenNetwork.named(backbone)
     if not hasattr(backbone, "fingerprint"):
-        raise TypeError(f"backbone: a {type(backbone).__name__}, expected a Backbone, as of load_backbone, or its name")
+        raise TypeError(f"backbone: a {type(backbone).__name__}, expected a Backbone, as of load_backbone, or a name")
     return FrozenNetwork.of(backbone)
 
 

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 import tlkit as tl
 from tlkit.arguments import check_known
 from tlkit.features.engines import PRECISIONS, choose_engine
-from tlkit.features.extract import extract_features
+from tlkit.features.extract import extract_features, find_network
 from tlkit.features.frozen_network import FrozenNetwork
 
 
@@ -94,7 +94,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         choose_engine(self.engine)
         check_known("precision", self.precision, PRECISIONS)
         if not isinstance(self.backbone, str):
-            self._check_backbone()
+            self._find_network()
         return self
 
     def transform(self, X: "tl.ImageSet | Sequence | np.ndarray") -> np.ndarray:
@@ -145,21 +145,15 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         return np.array([f"{prefix}_{number}" for number in range(output.shape[0])], dtype=object)
 
     def _find_network(self):
-        """Return the `FrozenNetwork` of the backbone."""
+        """Return the `FrozenNetwork` of the backbone; ValueError if it is loaded but has weights or a size set."""
         if isinstance(self.backbone, str):
             return FrozenNetwork.named(self.backbone, self.weights, self.image_size_px)
-        self._check_backbone()
-        return FrozenNetwork.of(self.backbone)
-
-    def _check_backbone(self):
-        """Raise TypeError if the backbone is none, ValueError if it is loaded but has weights or a size set."""
-        if not hasattr(self.backbone, "fingerprint"):
-            kind = type(self.backbone).__name__
-            raise TypeError(f"backbone: a {kind}, expected a Backbone, as load_backbone makes it, or a name")
+        network = find_network(self.backbone)
         for argument, default in (("weights", "pretrained"), ("image_size_px", None)):
             if getattr(self, argument) != default:
                 found = f"{getattr(self, argument)!r}, expected {default!r}, since the backbone is loaded already"
                 raise ValueError(f"{argument}: {found}: give it to load_backbone, or name the backbone")
+        return network
 
     def __sklearn_is_fitted__(self):
         return True

@@ -86,7 +86,6 @@ class FeatureShards:
             The rows, whose labels are indices into `classes` of all shards. Each picture is a group of its own.
         """
         rows = resolve_index(slice(None) if rows is None else rows, len(self))
-        rows = np.where(rows < 0, rows + len(self), rows)
         places = np.searchsorted(self._starts, rows, side="right") - 1
         shape = np.load(self.folder / f"{self.stems[0]}.npy", mmap_mode="r").shape[1:] if self.stems else (0,)
         values, labels = allocate((len(rows), *shape)), np.zeros(len(rows), np.int64)

@@ -4,7 +4,14 @@ import dataclasses
 
 import numpy as np
 
-from tlkit.arguments import check_class_indices, check_label_table, check_present, check_shape, read_array
+from tlkit.arguments import (
+    check_class_indices,
+    check_label_table,
+    check_present,
+    check_shape,
+    read_array,
+    resolve_index,
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -62,9 +69,7 @@ class Features:
         return len(self.values)
 
     def __getitem__(self, index) -> "Features":
-        rows = np.arange(len(self))[index]
-        if rows.ndim != 1:
-            raise TypeError(f"index: {index!r}, expected a slice, indices or a mask; .values[i] is one row")
+        rows = resolve_index(index, len(self))
         columns = {name: getattr(self, name)[rows] for name in ("values", "labels", "names", "groups")}
         return dataclasses.replace(self, **columns)
 

@@ -54,7 +54,12 @@ class FrozenNetwork:
     def named(cls, name, weights="pretrained", image_size_px=None):
         """Return the frozen network of `load_backbone`, from its record if there is one."""
         image_size_px = read_size(image_size_px)
-        load = functools.partial(_load, name, weights, image_size_px)
+
+        def load():
+            from tlkit.backbones.loader import load_backbone
+
+            return load_backbone(name, weights, image_size_px)
+
         file_name = _find_record(name, weights, image_size_px)
         record = _read_record(find_kept("converted", file_name)) if file_name else None
         if record:
@@ -71,11 +76,6 @@ class FrozenNetwork:
     def backbone(self):
         """The `Backbone`; torch is imported here at the latest."""
         return self._load()
-
-    @property
-    def image_size_px(self):
-        """Height and width of the network's input."""
-        return self.recipe.input_size
 
     def output(self, stage, pooled):
         """Return the `Output` of a stage (str, negative int or None); without one, `pooled=False` means the last."""
@@ -116,21 +116,12 @@ class FrozenNetwork:
 def _read_record(path):
     """Return the arguments of `FrozenNetwork` from a record; None if there is none or it is damaged."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8")) if path else None
-        if record is None:
-            return None
+        record = json.loads(path.read_text(encoding="utf-8"))  # an AttributeError without a path
         shapes = {stage or None: tuple(shape) for stage, shape in record["shapes"].items()}
         kept = {name: record[name] for name in ("fingerprint", "stages")} | {"recipe": Recipe.of(record["recipe"])}
         return kept | {"shapes": shapes.__getitem__}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-
-
-def _load(name, weights, image_size_px):
-    """Return `load_backbone` of the arguments."""
-    from tlkit.backbones.loader import load_backbone
-
-    return load_backbone(name, weights, image_size_px)
 
 
 def _find_record(name, weights, image_size_px):
@@ -146,8 +137,7 @@ def _find_record(name, weights, image_size_px):
     packages = ("tlkit", "torch", "torchvision", "timm", *(["transformers"] if is_text(name) else []))
     versions = {package: importlib.metadata.version(package) for package in packages}
     known = {"name": name, "weights": sha256, "image_size_px": image_size_px, "recipe": repr(entry.recipe)} | versions
-    key = hashlib.sha256(json.dumps(known).encode()).hexdigest()[:32]
-    return f"{key}.json"
+    return f"{hashlib.sha256(json.dumps(known).encode()).hexdigest()[:32]}.json"
 
 
 def find_spatial_axes(shape):

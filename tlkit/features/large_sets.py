@@ -110,7 +110,9 @@ def extract_shards(
     stems, errors = [], []
     total = len(shards) if hasattr(shards, "__len__") else None
     with show_progress(total, "features", "shard", progress) as bar, contextlib.closing(outcomes):
-        for _, outcome in outcomes:
+        for shard, outcome in outcomes:
+            if isinstance(outcome, Exception):
+                outcome.add_note(f"shards: {shard!s:.200}")
             (errors if isinstance(outcome, Exception) else stems).append(outcome)
             bar.update()
     if errors:

@@ -7,7 +7,7 @@ import tarfile
 from pathlib import Path
 
 from tlkit.arguments import import_extra
-from tlkit.images.files import PictureFile
+from tlkit.images.files import PictureFile, is_ignored
 from tlkit.images.formats import EXTENSIONS, PictureError
 from tlkit.images.inputs import list_path
 from tlkit.names import make_printable
@@ -54,7 +54,7 @@ class PictureShard:
         """Yield (name, label or None, source of a picture); nothing is extracted to a disk."""
         # `label` is the column of a Parquet file, the extension of a member of a tar, or a function of the name.
         column = label if isinstance(label, str) else None
-        if self.root is not None and self.root.suffix in _READERS:
+        if self.root is not None and self.root.suffix in _READERS and self.root.is_file():
             items = _READERS[self.root.suffix](self.root, column)
         elif column:
             raise ValueError(f"label: {column!r}, but files have no columns: pass a function from a name to its label")
@@ -73,6 +73,8 @@ def _read_tar(path, label):
         for member in archive:
             archive.members.clear()  # or the list of millions of members would stay in memory
             folder, _, name = member.name.rpartition("/")
+            if is_ignored(name):  # such as "._1.png", which macOS adds to "1.png"
+                continue
             stem, _, extension = name.partition(".")
             if (folder, stem) != sample:
                 yield from ((name, text, source) for name, source in pictures)
@@ -82,6 +84,9 @@ def _read_tar(path, label):
             elif os.path.splitext(name)[1].casefold() in EXTENSIONS:
                 pictures.append((member.name, _hold(path, member)))
         yield from ((name, text, source) for name, source in pictures)
+        archive.fileobj.seek(archive.offset)
+        if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # which end a tar
+            raise tarfile.ReadError(f"cut off, or damaged from byte {archive.offset:,} on: copy it again")
 
 
 def _hold(path, member):
@@ -104,10 +109,10 @@ def _hold(path, member):
 
 def _read_parquet(path, label):
     """Yield the pictures of a Parquet file: its column of bytes, or of {bytes, path} as in Hugging Face's sets."""
-    pyarrow, parquet = import_extra("shards: needs", 'pip install "tlkit[studies]"', "pyarrow", "pyarrow.parquet")
+    _, parquet = import_extra("shards: needs", 'pip install "tlkit[studies]"', "pyarrow", "pyarrow.parquet")
     with parquet.ParquetFile(path) as file:
         fields = {field.name: field.type for field in file.schema_arrow}
-        found = [name for name, kind in fields.items() if pyarrow.types.is_struct(kind) or "binary" in str(kind)]
+        found = [name for name, kind in fields.items() if "binary" in str(kind)]
         if len(found) != 1 or label not in {None, *fields}:
             expected = "expected one with the bytes of pictures" + (f", and {label!r} with labels" if label else "")
             raise ValueError(f"shards: {make_printable(path)} has the columns {', '.join(fields)}, {expected}")
@@ -116,7 +121,8 @@ def _read_parquet(path, label):
             picture = row[found[0]] if isinstance(row[found[0]], dict) else {"bytes": row[found[0]]}
             name = "_".join(filter(None, [str(number), os.path.basename(picture.get("path") or "")]))
             content = functools.partial(bytes, picture.get("bytes") or b"")
-            yield name, str(row[label]) if label else None, PictureBytes(f"{path}: {name}", content)
+            text = None if row.get(label) is None else str(row[label])
+            yield name, text, PictureBytes(f"{path}: {name}", content)
 
 
 _READERS = {".tar": _read_tar, ".parquet": _read_parquet}

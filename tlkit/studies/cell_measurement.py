@@ -1,5 +1,6 @@
 """One cell of a study, run wherever it is: the process loads what the cell names once, and checks its hash."""
 
+import contextlib
 import hashlib
 import json
 import socket
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tlkit.comparison.arms import HAND_MADE, REPEATED_WARNINGS, ArmRunner, tabulate_arms
+from tlkit.comparison.runner import share_cells
 from tlkit.cpu.threads import default_states, hide_warnings
 from tlkit.studies.store import pack
 
@@ -137,3 +139,19 @@ def _receive(identity, *arguments):
         _received.clear()
         _received[identity] = Measurement(*arguments, identity=identity)
     return _received[identity]
+
+
+def run_forked(measurement, cells, *, n_workers=1):
+    """Yield (cell, outcome) as forks and this process end cells: a row with packed predictions, or an exception."""
+    # In this process, features are computed when a cell needs them.
+    request = cells, measurement, lambda progress, in_fork: in_fork and measurement.prepare(cells)
+    with contextlib.closing(share_cells(*request, n_workers=n_workers, may_fork=measurement.may_fork)) as shared:
+        yield from ((cells[index], outcome) for index, outcome in shared)
+
+
+def run_on_client(measurement, cells, *, client):
+    """Yield (cell, outcome) as the workers of a `distributed.Client` end cells."""
+    from tlkit.cpu.cluster import share
+
+    # A worker that lacks a network or pictures ends the run: as failures of its cells they would be false.
+    return share(client, lambda: measurement, cells, unfit=SourceError)

@@ -5,6 +5,7 @@ import functools
 import hashlib
 import itertools
 import json
+import os
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from tlkit.arguments import check_known
 from tlkit.backbones.backbone import Backbone
 from tlkit.backbones.loader import load_backbone
 from tlkit.backbones.networks import is_text
-from tlkit.comparison.arms import HAND_MADE, choose_split, read_inputs
+from tlkit.comparison.arms import HAND_MADE, choose_split, read_inputs, read_test
 from tlkit.comparison.runner import read_counts, read_seeds
 from tlkit.images.imageset import ImageSet, check_images
 from tlkit.images.load import load_images
@@ -48,6 +49,8 @@ def read_grid(backbones, images, strategies, shots, seeds, image_size_px, baseli
     def load(argument, name, function, hash_value):
         value = function()
         found = hash_value(value)
+        if found in sources:
+            raise ValueError(f"{argument}: {name!r} is the same as {sources[found].name}: leave one of them out")
         sources[found] = Source(f"{argument}: {name!r}", found, function)
         loaded[found] = value
         return found, value
@@ -67,21 +70,21 @@ def read_grid(backbones, images, strategies, shots, seeds, image_size_px, baseli
                 takes = f"backbone {name!r} takes {backbone.recipe.noun}s: make a study of each"
                 raise ValueError(f"images: {set_name!r} holds {pictures.noun}s, but {takes}")
             _, _, arms, _ = read_inputs(backbone, pictures, strategies, 1, size, None)
-            n_train = shots[0] * len(pictures.classes)
-            for arm, level in itertools.product(arms.values(), levels):
-                _check_settings(arm, level, backbone, n_train)
+            arm_facts = {arm: value if value == HAND_MADE else value.describe() for arm, value in arms.items()}
+            for arm, level in itertools.product(arms, levels):
+                _check_settings(arm, arms[arm], level, backbone, shots[0] * len(pictures.classes))
             place = name, network_hash, set_name, set_hash, backbone.image_size_px
             for level, seed, n_shots, arm in itertools.product(levels, seeds, shots, arms):
-                cells.append(_make_cell(place, arm, arms[arm], level, n_shots, seed))
+                cells.append(_make_cell(place, arm, arm_facts[arm], level, n_shots, seed))
     if baseline is None:
         baseline = "from_scratch" if "from_scratch" in arms else next(iter(arms))
-    check_known("baseline", baseline, arms)
+    check_known("baseline", [baseline], arms)
     description = {
         "backbones": described,
         "images": {
             name: " tested on ".join(repr(part) for part in value if part is not None) for name, _, value in read_sets
         },
-        "strategies": {name: _describe(arm) for name, arm in arms.items()},
+        "strategies": arm_facts,
     }
     return Grid(cells, Measurement(sources, arms, seeds[0], loaded), baseline, description)
 
@@ -91,11 +94,12 @@ def _name(argument, given):
     if isinstance(given, dict):
         pairs = list(given.items())
     else:
-        items = [given] if isinstance(given, (str, Backbone, ImageSet)) or given is None else given
+        items = [given] if isinstance(given, (str, os.PathLike, Backbone, ImageSet)) or given is None else given
         if not isinstance(items, (list, tuple)):
             raise TypeError(
                 f"{argument}: a {type(given).__name__}, expected a name, an object, a list of them, or a dict"
             )
+        items = [os.fspath(item) if isinstance(item, os.PathLike) else item for item in items]
         pairs = [(item if isinstance(item, str) else getattr(item, "name", argument), item) for item in items]
     names = [name for name, _ in pairs]
     if not names or len(set(names)) != len(names):
@@ -124,33 +128,36 @@ def _load_set(given):
         arguments = dict(given)
         test = arguments.pop("test", None)
         load = functools.partial(load_texts, arguments.pop("texts")) if "texts" in arguments else load_images
-        return load(**arguments), None if test is None else _load_set(test)[0]
-    if given is None or isinstance(given, str):
-        return load_images("styles", domain="clipart") if given is None else load_images(given), None
-    images, test = given if isinstance(given, tuple) else (given, None)
-    check_images("images", images)
-    return images, test
+        images, test = load(**arguments), None if test is None else _load_set(test)[0]
+    elif given is None or isinstance(given, (str, os.PathLike)):
+        images, test = load_images("styles", domain="clipart") if given is None else load_images(given), None
+    else:
+        images, test = given if isinstance(given, tuple) and len(given) == 2 else (given, None)
+        check_images("images", images)
+    return images, None if test is None else read_test(images, test)
 
 
 def _read_settings(settings):
-    """Return the combinations of settings of `transfer` as dicts; a list is one level after another."""
+    """Return the combinations of settings of `transfer` as dicts of plain values; a list is one level after another."""
     check_known("settings of transfer", settings, SETTINGS)
     choices = {name: np.asarray(value, object).reshape(-1).tolist() for name, value in settings.items()}
+    levels = []
+    for values in itertools.product(*choices.values()):
+        read = TrainingSettings(**dict(zip(choices, values, strict=True)))
+        levels.append({name: getattr(read, name) for name in choices})
     for name, values in choices.items():
-        choices[name] = [value.item() if isinstance(value, np.generic) else value for value in values]
-        if not values or len(set(values)) != len(values):
+        if not values or len({level[name] for level in levels}) != len(values):
             raise ValueError(f"{name}: {values}, expected one or more different values")
-    return [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
+    return levels
 
 
-def _check_settings(arm, level, backbone, n_train):
+def _check_settings(name, arm, level, backbone, n_train):
     """Raise TypeError or ValueError if a setting has a wrong value, or an arm can't apply it."""
     settings = TrainingSettings(**level)
     if arm == HAND_MADE or isinstance(arm, Probe):
         if level:
-            name, value = next(iter(level.items()))
-            arm = arm if arm == HAND_MADE else arm.name
-            raise ValueError(f"{name}: {value!r}, but {arm!r} is not trained by transfer: make a study without it")
+            setting, value = next(iter(level.items()))
+            raise ValueError(f"{setting}: {value!r}, but {name!r} is not trained by transfer: make a study without it")
     else:
         planned = adjust_phases(arm, backbone, n_train)
         settings.check_use(planned)
@@ -166,16 +173,11 @@ def _check_shots(name, images, test, shots, seeds):
             raise ValueError(f"shots: {given}: take fewer")
 
 
-def _describe(arm):
-    """Return an arm as plain values."""
-    return arm if arm == HAND_MADE else arm.describe()
-
-
-def _make_cell(place, name, arm, level, shots, seed):
+def _make_cell(place, name, arm_facts, level, shots, seed):
     """Return a `StudyCell`, whose key depends on all that determines its result, except for the version."""
     changed = {setting: value for setting, value in level.items() if value != getattr(TrainingSettings, setting)}
     _, network, _, images, _ = place
-    facts = [network, images, _describe(arm), changed, shots, seed]
+    facts = [network, images, arm_facts, changed, shots, seed]
     facts = json.loads(json.dumps(facts, default=str))  # keys of a dict, stages by number and name, become texts
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     return StudyCell(key, *place, name, json.dumps(level), shots, seed)

@@ -9,7 +9,7 @@ import tlkit
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{title}</title><style>{style}
-main {{ max-width: 72rem; }} .wide {{ overflow-x: auto; }} svg {{ max-width: 100%; height: auto; }}
+main {{ max-width: 72rem; }} .wide {{ overflow-x: auto; white-space: nowrap; }} svg {{ max-width: 100%; height: auto; }}
 table {{ border-collapse: collapse; font-size: 0.85rem; }} th, td {{ padding: 0.2rem 0.5rem; text-align: right; }}
 pre {{ white-space: pre-wrap; }} :root {{ --tlkit-ink: var(--ink); --tlkit-paper: var(--paper); }}</style></head>
 <body><main><h1>{title}</h1>{body}</main></body></html>
@@ -22,12 +22,13 @@ def make_page(results):
     made = results._read_fact("made") or {}
     parts = [f"<pre>{html.escape(repr(status))}</pre>"]
     if not results.table.empty:
-        note = "All intervals of gains together hold with 95 % confidence."
-        parts += ["<h2>Verdicts</h2>", f"<p>{note}</p>", _draw(results.draw, (9, 1.5 + 0.45 * len(results.verdicts)))]
-        parts += ["<h2>Accuracies</h2>"]
+        parts += ["<h2>Verdicts</h2>", "<p>All intervals of gains together hold with 95 % confidence.</p>"]
+        text = "Map of gains and verdicts, strategies by shots; the table holds the numbers"
+        parts += [_draw(results.draw, (9, 1.5 + 0.45 * len(results.verdicts)), text), "<h2>Accuracies</h2>"]
         for comparison in comparisons.values():
             place = ", ".join(f"{name} {value}" for name, value in comparison.description.items())
-            parts += [f"<h3>{html.escape(place)}</h3>", _draw(comparison.draw, (8, 4))]
+            text = f"Accuracy by shots of each strategy, with intervals: {place}; the table holds the numbers"
+            parts += [f"<h3>{html.escape(place)}</h3>", _draw(comparison.draw, (8, 4), text)]
         parts += ["<h2>Table</h2>", _write_table(results.table.round(3))]
     if status.n_failed:
         parts += ["<h2>Failures</h2>", _write_table(status.failures)]
@@ -37,14 +38,14 @@ def make_page(results):
     return _PAGE.format(title=html.escape(f"Study {results._store.path.stem}"), style=style, body="\n".join(parts))
 
 
-def _draw(draw, size_inches):
-    """Return a drawing on axes of its own as SVG."""
+def _draw(draw, size_inches, text):
+    """Return a drawing on axes of its own as SVG, with a text for those who don't see it."""
     from tlkit.plots.vector import make_vector_canvas, render_vector
 
     figure = make_vector_canvas(size_inches).figure
     figure.set_layout_engine("constrained")
     draw(figure.subplots())
-    return f'<div class="wide">{render_vector([figure], size_inches)}</div>'
+    return f'<div class="wide" role="img" aria-label="{html.escape(text)}">{render_vector([figure], size_inches)}</div>'
 
 
 def _write_table(table):

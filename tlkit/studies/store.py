@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import os
 import socket
 import sqlite3
 import time
@@ -67,35 +68,38 @@ class Store:
     @contextlib.contextmanager
     def writing(self, n_workers):
         """Hold the lock of the file, and tell readers which process does; another writer is refused."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as held:
             try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
                 held.enter_context(locked(f"{self.path}.lock", 1))
             except filelock.Timeout:
                 other = self.read_fact("writer") or {"process": "unknown", "machine": "unknown"}
                 who = f"process {other['process']} of machine {other['machine']}"
-                advice = "wait for its end, or take another store"
-                raise RuntimeError(f"store: {self.path} is being written by {who}: {advice}") from None
+                raise RuntimeError(f"store: {self.path} is being written by {who}: wait, or take another") from None
+            except OSError as error:
+                raise OSError(f"store: {self.path} can't be written ({error}): take another folder") from error
             process = psutil.Process()
             writer = {"process": process.pid, "born_s": process.create_time(), "machine": socket.gethostname()}
             try:
                 self._write(_FACT, ("writer", json.dumps(writer | {"n_workers": n_workers})))
                 yield
-                self._write(_FACT, ("writer", "null"))
             finally:
+                with contextlib.suppress(OSError):
+                    self._write(_FACT, ("writer", "null"))
                 self._close()
 
     def plan(self, cells, facts):
         """Add the cells that the file lacks, and facts about the study."""
+        self._write("DELETE FROM cells WHERE state = ?", ("open",))  # of arms or seeds that were dropped
         self._write(_KEPT, *((cell.key, json.dumps(cell._asdict())) for cell in cells))
-        rows = [(name, json.dumps(value)) for name, value in facts.items()]
-        self._write(_FACT, *rows)
+        self._write(_FACT, *((name, json.dumps(value)) for name, value in facts.items()))
         self._close()  # a connection must not be there when processes are forked
 
     def keep(self, cell, outcome):
         """Write an outcome, (row, packed predictions) or an exception, which replaces no result; return a pair."""
         if isinstance(outcome, BaseException):
-            reason = describe_failure(outcome)
+            name = "" if type(outcome).__name__ == "CellError" else f"{type(outcome).__name__}: "
+            reason = " ".join(f"{name}{outcome}".split())
             self._write(_FAILED, (tlkit.__version__, time.time(), reason, cell.key))
             return {"reason": reason}, None
         row, packed = outcome
@@ -109,11 +113,11 @@ class Store:
 
     def _write(self, query, *rows):
         """Write rows in one transaction."""
-        if self._writer is None:
-            self._writer = self._connect()
-            self._writer.executescript(f"PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; {_TABLES}")
-            self._writer.execute(f"PRAGMA application_id = {_FORMAT}")
         try:
+            if self._writer is None:
+                self._writer = self._connect()
+                self._writer.executescript(f"PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; {_TABLES}")
+                self._writer.execute(f"PRAGMA application_id = {_FORMAT}")
             is_due = time.monotonic() > self._synced_s + _SYNC_S
             self._writer.execute(f"PRAGMA synchronous = {'FULL' if is_due else 'NORMAL'}")
             with self._writer:
@@ -126,29 +130,28 @@ class Store:
     def _close(self):
         """Move all rows from the log into the file itself, and close it."""
         if self._writer:
-            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            with contextlib.suppress(sqlite3.OperationalError):  # of a full disk: they stay in the log
+                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._writer.close()
         self._writer = None
 
     def _connect(self):
         """Return a connection; ValueError if the file is none of a study."""
-        connection, other = sqlite3.connect(self.path, timeout=60), None
-        try:
-            (number,) = connection.execute("PRAGMA application_id").fetchone()
-            if number != _FORMAT and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-                other = "a database of another program"
-        except sqlite3.DatabaseError as error:
-            other = f"no file of a study ({error})"
-        if other:
-            connection.close()
-            raise ValueError(f"store: {self.path} is {other}: take another name")
+        # SQLite's log needs files beside the store. A finished store without them can be read where none can be made.
+        is_fixed = not (os.access(self.path.parent, os.W_OK) or Path(f"{self.path}-wal").exists())
+        with contextlib.ExitStack() as opened:
+            try:
+                place = f"{self.path.absolute().as_uri()}?immutable={int(is_fixed)}"
+                connection = opened.enter_context(contextlib.closing(sqlite3.connect(place, timeout=60, uri=True)))
+                (number,) = connection.execute("PRAGMA application_id").fetchone()
+                if number != _FORMAT and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+                    raise sqlite3.DatabaseError("a database of another program")
+            except sqlite3.OperationalError as error:
+                raise OSError(f"store: {self.path} can't be opened ({error})") from error
+            except sqlite3.DatabaseError as error:
+                raise ValueError(f"store: {self.path} is no file of a study ({error}): take another name") from error
+            opened.pop_all()
         return connection
-
-
-def describe_failure(error):
-    """Return the reason of a failed cell in one line."""
-    text = str(error) if type(error).__name__ == "CellError" else f"{type(error).__name__}: {error}"
-    return " ".join(text.split())
 
 
 def pack(predictions):

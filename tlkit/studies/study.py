@@ -15,7 +15,7 @@ from tlkit.comparison.compare import DEFAULT_STRATEGIES
 from tlkit.comparison.workers import check_workers
 from tlkit.images.splits import N_FOLDS
 from tlkit.notices import show_progress, warn
-from tlkit.studies.cell_engines import run_forked, run_on_client
+from tlkit.studies.cell_measurement import run_forked, run_on_client
 from tlkit.studies.grid import read_grid
 from tlkit.studies.store import unpack
 from tlkit.studies.study_results import StudyResults, predict_seconds

@@ -12,27 +12,19 @@ def find_damage(kept):
         if kept.kind == "converted":
             intact = is_intact(kept.paths[0].with_suffix(".xml"))
             return None if intact else "it isn't what was written, or a part is missing"
-        return (_check_features if kept.kind == "features" else _check_weights)(kept.paths)
+        if kept.kind == "weights":
+            return _check_weights(*kept.paths)
+        with open_shard(kept.paths[0]) as shard:
+            shard.read_values()
+        return None
     except FileNotFoundError:
         return None  # removed in the meantime
-    except OSError as error:
+    except (OSError, DamagedShardError) as error:
         return str(error)
 
 
-def _check_features(paths):
-    """Return the damage of a shard of features."""
-    (path,) = paths
-    try:
-        with open_shard(path) as shard:
-            shard.read_values()
-    except DamagedShardError as error:
-        return str(error)
-    return None
-
-
-def _check_weights(paths):
+def _check_weights(path):
     """Return the damage of published weights; files of the user's may hold anything."""
-    (path,) = paths
     expected = stated_sha256(path.name)
     if expected and not (sha256 := compute_sha256(path)).startswith(expected):
         return f"its SHA-256 begins {sha256[:8]}, expected {expected[:8]}"
