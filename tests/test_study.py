@@ -213,6 +213,12 @@ def test_open_runs_of_dropped_arms_are_forgotten_and_finished_ones_stay(tmp_path
     assert (status.n_done, status.n_open) == (5, 0)
 
 
+def test_an_address_is_no_client(tmp_path):
+    pytest.importorskip("distributed")
+    with pytest.raises(TypeError, match=r"client: a str, expected a distributed\.Client"):
+        make_toy(tmp_path / "study.sqlite").run(client="tcp://127.0.0.1:8786", progress=False)
+
+
 def test_after_an_error_nobody_writes(tmp_path):
     def fail(measurement, cells):
         yield cells[0], measurement(cells[0])

@@ -173,7 +173,8 @@ class Study(StudyResults):
             n_workers = check_workers(n_workers)
             engine = functools.partial(run_forked, n_workers=n_workers)
         else:
-            engine, n_workers = functools.partial(run_on_client, client=client), max(1, len(client.nthreads()))
+            count = getattr(client, "nthreads", dict)  # the engine refuses other types than a `Client`
+            engine, n_workers = functools.partial(run_on_client, client=client), max(1, len(count()))
         return self._run(engine, n_workers, rerun, progress, on_run)
 
     def _run(self, engine, n_workers, rerun=(), progress=True, on_run=None, cells=None):
