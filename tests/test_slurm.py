@@ -17,7 +17,8 @@ pytestmark = [
 N_CELLS = 20
 
 
-def test_a_study_goes_on_across_jobs(tmp_path, monkeypatch):
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_a_study_goes_on_across_jobs(n_workers, tmp_path, monkeypatch):
     (tmp_path / "slurm").mkdir()
     with running_slurm(tmp_path / "slurm") as variables:
         monkeypatch.setenv("SLURM_CONF", variables["SLURM_CONF"])
@@ -25,8 +26,8 @@ def test_a_study_goes_on_across_jobs(tmp_path, monkeypatch):
         (tmp_path / "slurm.toml").write_text(
             f"""
             kind = "slurm"
-            maximum = 1
-            cores = 1
+            maximum = {n_workers}
+            cores = {n_workers}
             memory = "500MB"
             walltime = "00:01:00"
             lifetime = 12
@@ -40,6 +41,6 @@ def test_a_study_goes_on_across_jobs(tmp_path, monkeypatch):
     rows, n_failed = read_rows(tmp_path / "study.sqlite")
     assert (len(rows), n_failed) == (N_CELLS, 0)
     workers = {line.split()[0] for line in (tmp_path / "log").read_text().splitlines()}
-    assert len(workers) >= 2
+    assert len(workers) > n_workers
     # A worker at the end of its life hands the cell under way to the next one.
     assert len(list_begun(tmp_path / "log")) <= N_CELLS + 2 * len(workers)
