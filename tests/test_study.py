@@ -420,6 +420,17 @@ def test_a_wrong_file_names_the_argument(folder, line, message):
         read_study(folder / "study.toml")
 
 
+def test_the_file_of_the_guide_is_a_study(folder, monkeypatch):
+    def load(name, **settings):
+        return tl.load_backbone(name, weights=None, image_size_px=32)  # those of resnet18 would be downloaded
+
+    monkeypatch.setattr("tlkit.studies.grid.load_backbone", load)
+    text = (Path(__file__).parents[1] / "docs" / "studies.md").read_text(encoding="utf-8")
+    source = text.split("```toml\n")[1].split("```")[0].replace("pictures/emoji", "pictures")
+    (folder / "study.toml").write_text(source)
+    assert read_study(folder / "study.toml").status().n_open == 2 * 2 * 3 * 2 * 5 * 2
+
+
 @pytest.mark.parametrize("line", ['images = "pictures"', 'images = ["pictures"]'])
 def test_a_path_is_relative_to_the_file(folder, line):
     (folder / "study.toml").write_text(FILE.replace('images.light = {source = "pictures"}', line))
