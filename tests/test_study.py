@@ -19,6 +19,7 @@ from PIL import Image
 
 import tlkit as tl
 from tlkit.cli.options import Command
+from tlkit.comparison.workers import check_workers
 from tlkit.studies.cell_measurement import CellError
 from tlkit.studies.study_file import read_study
 from tlkit.studies.study_results import predict_seconds
@@ -363,6 +364,17 @@ def test_an_estimate_runs_a_few_cells_and_keeps_them(tmp_path):
     grown = ((tmp_path / "study.sqlite").stat().st_size - size) / 2**20
     assert grown / 3 < estimate["store_mib"] < 3 * grown
     assert len(list_runs(tmp_path / "log")) == 30
+
+
+def test_trial_runs_leave_the_process_as_it_was(tmp_path):
+    """Otherwise, OpenVINO would keep it from being forked by `run(n_workers=2)`."""
+    try:
+        check_workers(2)
+    except ValueError as error:
+        pytest.skip(str(error))
+    make_toy(tmp_path / "study.sqlite", 2, log=tmp_path / "log").estimate(progress=False)
+    processes = {line.split()[0] for line in (tmp_path / "log").read_text().splitlines()}
+    assert len(processes) == 1 and str(os.getpid()) not in processes
 
 
 FILE = """

@@ -51,8 +51,7 @@ def read_grid(backbones, images, strategies, shots, seeds, image_size_px, baseli
         found = hash_value(value)
         if found in sources:
             raise ValueError(f"{argument}: {name!r} is the same as {sources[found].name}: leave one of them out")
-        sources[found] = Source(f"{argument}: {name!r}", found, function)
-        loaded[found] = value
+        sources[found], loaded[found] = Source(f"{argument}: {name!r}", found, function), value
         return found, value
 
     read_sets = [(name, *load("images", name, functools.partial(_load_set, given), hash_set)) for name, given in sets]

@@ -124,8 +124,7 @@ class Store:
                 self._writer.executemany(query, rows)
             self._synced_s = time.monotonic() if is_due else self._synced_s
         except sqlite3.OperationalError as error:
-            found = f"store: {self.path} can't be written ({error})"
-            raise OSError(f"{found}: make room and run again; rows stay") from error
+            raise OSError(f"store: {self.path} can't be written ({error}): make room, run again; rows stay") from error
 
     def _close(self):
         """Move all rows from the log into the file itself, and close it."""

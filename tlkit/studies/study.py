@@ -5,6 +5,7 @@ import functools
 import math
 import os
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import tlkit as tl
 from tlkit.arguments import check_count, check_known
 from tlkit.comparison.arms import DEFAULT_SIZE_PX
 from tlkit.comparison.compare import DEFAULT_STRATEGIES
-from tlkit.comparison.workers import check_workers
+from tlkit.comparison.workers import call_in_fork, check_workers
 from tlkit.images.splits import N_FOLDS
 from tlkit.notices import show_progress, warn
 from tlkit.studies.cell_measurement import run_forked, run_on_client
@@ -103,6 +104,8 @@ class Study(StudyResults):
     def estimate(self, n_trials: int = 12, *, progress: bool = True) -> dict[str, float]:
         """Estimate time and disk of the missing runs, after a few trial runs, which are stored.
 
+        If possible, a process of their own runs them, so that `run` can still fork this one afterwards.
+
         Parameters
         ----------
         n_trials : int, default 12
@@ -121,7 +124,11 @@ class Study(StudyResults):
         kinds = [kind for _, kind in cells.groupby(["backbone", "image_size_px", "strategy", "settings"], sort=False)]
         trials = [kind.index[len(kind) // 2] for kind in kinds if (kind["state"] == "open").all()]
         trials = trials[:: math.ceil(len(trials) / n_trials)] if trials and n_trials else []
-        self._run(run_forked, 1, progress=progress, cells=[self._grid.cells[row] for row in trials])
+        run = functools.partial(self._run, run_forked, 1, cells=[self._grid.cells[row] for row in trials])
+        with contextlib.suppress(ValueError):  # this process has used OpenVINO, or can't be forked at all
+            check_workers(2)
+            call_in_fork(functools.partial(run, progress=progress and sys.stderr.isatty()))
+        run(progress=progress)
         cells = self._read_cells()
         done, missing = cells[cells["state"] == "done"], cells[cells["state"] == "open"]
         ((mean_bytes,),) = self._store.read("SELECT avg(length(predictions) + length(row) + 100) FROM cells") or ((0,),)
@@ -215,15 +222,11 @@ class Study(StudyResults):
 def _late_interrupt():
     """Let Ctrl-C act at the end of the block, so that a run is stored and shown, or neither."""
     caught = []
-    try:
-        former = signal.signal(signal.SIGINT, lambda *given: caught.append(given))
-    except ValueError:  # only the main thread hears Ctrl-C
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(ValueError):  # only the main thread hears Ctrl-C
+            former = signal.signal(signal.SIGINT, lambda *given: caught.append(given))
+            stack.callback(signal.signal, signal.SIGINT, former)
         yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, former)
     if caught:
         raise KeyboardInterrupt
 

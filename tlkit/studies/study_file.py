@@ -27,8 +27,7 @@ def read_study(path):
 
     path, arguments = Path(path), read_toml("file", path)
     try:
-        known = [name for name in inspect.signature(Study).parameters if name != "settings"]
-        check_known("the name of an argument", arguments, [*known, "settings"])
+        check_known("the name of an argument", arguments, inspect.signature(Study).parameters)
         settings = arguments.pop("settings", {})
         check_known("settings of transfer", settings, SETTINGS)
         arguments["store"] = find_store(path)
