@@ -4,14 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from tlkit.arguments import (
-    check_class_indices,
-    check_label_table,
-    check_present,
-    check_shape,
-    read_array,
-    resolve_index,
-)
+from tlkit.arguments import check_class_indices, check_label_table, check_present, check_shape, read_array
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -69,7 +62,9 @@ class Features:
         return len(self.values)
 
     def __getitem__(self, index) -> "Features":
-        rows = resolve_index(index, len(self))
+        rows = np.arange(len(self))[index]
+        if rows.ndim != 1:
+            raise TypeError(f"index: {index!r}, expected a slice, indices or a mask; .values[i] is one row")
         columns = {name: getattr(self, name)[rows] for name in ("values", "labels", "names", "groups")}
         return dataclasses.replace(self, **columns)
 
