@@ -78,6 +78,7 @@ def test_jobs_end_before_their_walltime(tmp_path):
 
 @pytest.mark.slow
 def test_a_job_of_several_workers_is_started_anew(tmp_path, monkeypatch):
+    pytest.importorskip("distributed")  # before its settings are changed: it brings the others
     dask = pytest.importorskip("dask")
     submit = 'cp "$1" "$0.$$"\nsetsid sh "$0.$$" > /dev/null 2>&1 &\necho job $!'  # the script is removed afterwards
     for name, command in [("sbatch", submit), ("scancel", "kill -9 -- -$1")]:
