@@ -25,7 +25,7 @@ SLURM = 'kind = "slurm"\nmaximum = 4\nmemory = "2GB"\ninterface = "lo"\n'
 @pytest.mark.parametrize(
     ("text", "error", "message"),
     [
-        ("kind = ", ValueError, r"cluster: .*cluster\.toml can't be read \(.*\), expected a file in TOML"),
+        ("kind = ", ValueError, r"cluster: .*cluster\.toml: no TOML file \(.*\): correct its name or"),
         ("", ValueError, "kind: '' is unknown; .*known: 'htcondor', 'local', 'lsf', 'oar'"),
         ('kind = "local"\nn_workers = 0', ValueError, "n_workers: 0, expected a whole number of at least 1"),
         ('kind = "local"\nworkers = 2', ValueError, "cluster: 'workers' is unknown; nearest: 'n_workers'"),

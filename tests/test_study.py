@@ -415,7 +415,7 @@ def test_a_file_is_run_looked_at_and_written_as_a_page(folder, monkeypatch, caps
         ('shots = "few"', "shots: 'few' is a str, expected a whole number of at least 1"),
         ("stratgies = []", "'stratgies' is unknown; nearest: 'strategies'"),
         ("[settings]\nweight_decy = 0.1", "settings of transfer: 'weight_decy' is unknown"),
-        ("shots = [", r"can't be read \(.*\), expected a file in TOML"),
+        ("shots = [", "no TOML file"),
         ("strategies = 5", "strategies: 5"),
         ("store = 5", "store: 5, expected the name of a file"),
         ("settings = 5", "settings of transfer: 5 is a int"),

@@ -55,7 +55,7 @@ def read_toml(argument, path):
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ValueError(f"{argument}: {path} can't be read ({error}), expected a file in TOML") from None
+        raise ValueError(f"{argument}: {path}: no TOML file ({error}): correct its name or content") from None
 
 
 def _place(given, folder):
