@@ -32,10 +32,8 @@ def cache_folders():
 
 def find_kept(*parts):
     """Return the path of a file in the first cache folder that holds it (parts of its relative path), or None."""
-    for folder in cache_folders():
-        if is_trusted(path := folder.joinpath(*parts), folder):
-            return path
-    return None
+    paths = {folder.joinpath(*parts): folder for folder in cache_folders()}
+    return next((path for path, folder in paths.items() if is_trusted(path, folder)), None)
 
 
 def is_trusted(path, folder):

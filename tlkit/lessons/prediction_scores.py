@@ -62,9 +62,8 @@ def score_predictions() -> PredictionScores:
     >>> score_predictions().mean_brier
     nan
     """
-    path, _ = find_file()
     rows = []
-    for lesson, kinds in sorted(read_file(path).get("lessons", {}).items()):
+    for lesson, kinds in sorted(read_file(find_file()[0]).get("lessons", {}).items()):
         for name, entry in kinds.get("predictions", {}).items():
             chips, option = entry.get("chips"), entry.get("option", entry.get("measured"))
             if not chips or option is None:
