@@ -211,3 +211,13 @@ def test_no_pin_needs_a_newer_python_than_the_oldest():
         and oldest not in SpecifierSet(found.metadata.get("Requires-Python") or "")
     ]
     assert refused == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / ".github/workflows").glob("*.yml")), ids=lambda path: path.stem)
+def test_a_workflow_reads_by_default_and_names_files_that_exist(path):
+    workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert workflow["permissions"] == {"contents": "read"}
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    assert all(re.fullmatch(r"actions/[a-z-]+@v\d+", step["uses"]) for step in steps if "uses" in step)
+    named = {word for step in steps for word in re.findall(r"[\w/]+\.(?:py|txt|toml)\b", step.get("run", ""))}
+    assert named and all((ROOT / name).is_file() for name in named)
