@@ -17,7 +17,7 @@ from torch import nn
 
 import tlkit as tl
 from tlkit.backbones.backbone import hash_tensors
-from tlkit.cpu.threads import Gate, default_states, hide_warnings
+from tlkit.cpu.threads import Gate, convolutions, default_states, hide_warnings
 from tlkit.heads.numerics import limit_threads
 from tlkit.inspection import grad_cam, heat_maps, integrated_gradients
 from tlkit.summaries.augmentation import augment_pictures
@@ -92,6 +92,12 @@ def images():
     return tl.load_images("styles", domain="photo").select(classes=["bird", "bug"]).few(3)
 
 
+def fit_conv_head(backbone, images):
+    """Return predictions of a convolutional head for the maps that it is fitted on."""
+    maps = tl.extract_features(backbone, images, "torch", cache=False, progress=False, stage="stage3", pooled=False)
+    return tl.fit_head(maps, "conv", n_epochs=2).predict(maps)
+
+
 COMPUTATIONS = {
     "training": lambda backbone, images: read_bits(make_run(backbone, images)),
     "features": lambda backbone, images: tl.extract_features(
@@ -105,6 +111,7 @@ COMPUTATIONS = {
         values.tobytes()
         for values in augment_pictures(TrainingPictures(images, backbone.recipe, 0), ["crop", "flip", "mixup"], 1)
     ],
+    "convolutional head": lambda backbone, images: fit_conv_head(backbone, images).tobytes(),
     "random weights": lambda backbone, images: tl.load_backbone(
         "resnet18", weights=None, image_size_px=32, seed=4
     ).fingerprint(),
@@ -127,6 +134,38 @@ def test_computations_refuse_another_default_dtype(images, name):
     backbone = make_dropping_backbone()
     with default_dtype(torch.float64), pytest.raises(RuntimeError, match="default_dtype"):
         COMPUTATIONS[name](backbone, images)
+
+
+# torch.export changes the last bits of convolutions in other threads, and may fail beside a step of an optimizer.
+GATED = COMPUTATIONS | {
+    "heat map": lambda backbone, images: grad_cam(make_run(backbone, images), images[:2], stage="stage2"),
+    "integrated gradients": lambda backbone, images: integrated_gradients(
+        make_run(backbone, images), images[:2], n_steps=2
+    ),
+    "stages": lambda backbone, images: tl.inspection.compare_stages(backbone, backbone, images, n_permutations=0),
+    "own network": lambda backbone, images: tl.Backbone.from_module(
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), recipe=tl.backbones.make_recipe(16)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(GATED.keys() - {"cost", "augmented pictures", "random weights"}))
+def test_networks_are_computed_while_none_is_converted(images, monkeypatch, name):
+    seen, forward, step = [], nn.ReLU.forward, torch.optim.AdamW.step
+
+    def watch_forward(module, batch):
+        if not batch.is_meta:
+            seen.append(convolutions._n_within)
+        return forward(module, batch)
+
+    def watch_step(*given):
+        seen.append(convolutions._n_within)
+        return step(*given)
+
+    monkeypatch.setattr(nn.ReLU, "forward", watch_forward)
+    monkeypatch.setattr(torch.optim.AdamW, "step", watch_step)
+    GATED[name](make_dropping_backbone(), images)
+    assert seen and min(seen) > 0
 
 
 def test_foreign_draws_between_steps_change_nothing(images):

@@ -18,7 +18,7 @@ from tlkit.backbones.recipe import Recipe
 from tlkit.backbones.recorded_parts import count_parameters, find_parts
 from tlkit.backbones.timm_stages import Copy, compose, cut_network
 from tlkit.cpu.draws import Draws
-from tlkit.cpu.threads import default_states, hide_warnings
+from tlkit.cpu.threads import convolutions, default_states, hide_warnings
 from tlkit.notices import warn
 
 SOURCE = "a network of the user's"
@@ -92,6 +92,7 @@ def make_recipe(
 
 
 @default_states()
+@convolutions.together()
 def make_backbone(module, recipe, *, stages=None, name=None, classifier="auto", output=None, factory=None):
     """Return a `Backbone` of a module or of the factory of one; `Backbone.from_module` documents the arguments."""
     if isinstance(module, str):

@@ -6,6 +6,7 @@ import math
 import numpy as np
 
 from tlkit.arguments import check_count, check_number
+from tlkit.cpu.threads import convolutions, default_states
 from tlkit.heads.head import Head, centre_scores
 from tlkit.heads.numerics import limit_threads, measure_scale
 
@@ -33,10 +34,11 @@ class ConvolutionalHead(Head):
         """Return (n, n_present) scores of maps."""
         import torch
 
-        with torch.no_grad():
+        with default_states(), convolutions.together(), torch.no_grad():
             return self.module()(torch.from_numpy(values))[:, self.present].double().numpy()
 
 
+@default_states()
 def fit_convolutional(
     features, *, seed=0, n_channels=64, kernel_size=1, n_epochs=60, learning_rate=1e-3, weight_decay=0.01, batch_size=32
 ):
@@ -70,7 +72,7 @@ def fit_convolutional(
     optimizer = torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=weight_decay)
     n_steps = n_epochs * math.ceil(len(values) / batch_size)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, n_steps)
-    with limit_threads(features.values):
+    with convolutions.together(), limit_threads(features.values):
         for _ in range(n_epochs):
             for rows in torch.randperm(len(values), generator=generator).split(batch_size):
                 optimizer.zero_grad()
@@ -81,9 +83,7 @@ def fit_convolutional(
     if not all(np.isfinite(tensor).all() for tensor in tensors):
         raise ValueError(f"learning_rate: {learning_rate:g} made the weights infinite; take a tenth of it")
     kernel, kernel_bias, weight, bias = tensors
-    kernel = kernel / np.float32(scale)
-    weight, bias = centre_scores(weight, bias)
-    fitted = settings, kernel, kernel_bias, weight, bias
+    fitted = settings, kernel / np.float32(scale), kernel_bias, *centre_scores(weight, bias)
     return ConvolutionalHead("conv", list(features.classes), present, n_input, *fitted)
 
 

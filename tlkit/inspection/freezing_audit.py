@@ -13,7 +13,7 @@ from torch import nn
 from tlkit.backbones.backbone import Backbone
 from tlkit.backbones.freezing.freeze import has_moving_statistics, is_norm
 from tlkit.cpu.draws import Draws
-from tlkit.cpu.threads import default_states
+from tlkit.cpu.threads import convolutions, default_states
 
 _STEP_SIZE = 1e-3
 
@@ -91,6 +91,7 @@ def audit_freezing(
     return pd.DataFrame(rows, columns=columns)
 
 
+@convolutions.together()
 def _train_a_step(model, batch, labels):
     """Train one step in place; return {name: "train" or "eval"} of each module that was called."""
     modes = {}

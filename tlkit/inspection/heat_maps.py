@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 import tlkit as tl
 from tlkit.arguments import check_count
 from tlkit.backbones.recipe import check_takes_pictures
-from tlkit.cpu.threads import default_states
+from tlkit.cpu.threads import convolutions, default_states
 from tlkit.features.frozen_network import find_spatial_axes
 from tlkit.images.imageset import ImageSet
 from tlkit.inspection.network_inputs import choose_labels, load_captum, read_batch
@@ -15,6 +15,7 @@ _N_AT_ONCE = 8
 
 
 @default_states()
+@convolutions.together()
 def grad_cam(
     run: "tl.Run", pictures: ImageSet | list, *, stage: str | int = -1, label: str | ArrayLike | None = None
 ) -> np.ndarray:
@@ -88,6 +89,7 @@ def grad_cam(
 
 
 @default_states()
+@convolutions.together()
 def integrated_gradients(
     run: "tl.Run",
     pictures: ImageSet | list,

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 import tlkit as tl
 from tlkit.arguments import check_count
-from tlkit.cpu.threads import default_states
+from tlkit.cpu.threads import convolutions, default_states
 from tlkit.evaluation.intervals import percentile_interval
 from tlkit.features.arrays import check_rows
 from tlkit.features.frozen_network import find_spatial_axes
@@ -175,6 +175,7 @@ def compare_stages(
     return pd.DataFrame(rows, columns=["first", "second", "cka", "low", "high"])
 
 
+@convolutions.together()
 def extract_stages(backbone, images):
     """Return {stage: (n, n_channels) float32}, means over height and width behind each stage, in one pass."""
     import torch

@@ -50,9 +50,9 @@ class MicroBatch(typing.NamedTuple):
 def take_step(training, indices, target_indices):
     """Take one step with source pictures (n,) int, None if the phase is source-free, and target pictures or None."""
     step_pictures = target_indices if indices is None else indices
-    with memory_error_explained(len(split_batch(step_pictures, training.settings.micro_batch_size)[0])):
-        with convolutions.together():
-            loss = compute_gradients(training, indices, target_indices)
+    n_pictures = len(split_batch(step_pictures, training.settings.micro_batch_size)[0])
+    with memory_error_explained(n_pictures), convolutions.together():
+        loss = compute_gradients(training, indices, target_indices)
         if training.settings.max_grad_norm is not None:
             clip_gradients(training)
         training.optimizer.step()
