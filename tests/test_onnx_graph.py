@@ -124,6 +124,14 @@ def test_a_recurrent_network_is_exported_without_a_word(images, tmp_path):  # wa
     assert facts["largest_difference"] <= 0.01
 
 
+def test_a_model_that_its_runtime_can_not_compute_is_refused(images):
+    text = """<ir_version: 10, opset_import: ["": 20]> rows (uint8[h, w, 3] picture) => (uint8[w, 3] row)
+        <int64 index = {9999}> { row = Gather <axis = 0> (picture, index) }"""
+    content = onnx.parser.parse_model(text).SerializeToString()
+    with pytest.raises(ValueError, match=r"kind: onnxruntime can't compute the model .*9999.*: take kind='openvino'"):
+        onnx_graph.run_graph(content, images[:1])
+
+
 def test_half_the_bytes_hold_large_weights_within_a_step():
     values = np.random.default_rng(0).normal(size=(20, 30)).astype(np.float32) * np.geomspace(1e-6, 1e6, 20)[:, None]
     values[3] = 0

@@ -12,9 +12,6 @@ from tlkit.cli.terminal import print_table, say
 from tlkit.images.layout import count
 from tlkit.names import make_printable
 
-_COLUMNS = ("kept", "content", "pictures", "MB", "last used")
-_DAY_S = 24 * 60 * 60
-
 cache = Commands(invoke_without_command=True)
 
 
@@ -36,7 +33,7 @@ def show(context: typer.Context):
         rows.append((kind, content, pictures, _write_mb(parts), used))
     limited = sum(one.size_bytes for one in kept if one.kind in LIMITED) / 1e9
     print_table(
-        _COLUMNS,
+        ("kept", "content", "pictures", "MB", "last used"),
         rows,
         title=f"{_write_mb(kept)} MB kept",
         caption=f"Folder: {cache_folder()}; set TLKIT_CACHE_DIR to change it.\n"
@@ -87,7 +84,7 @@ def clear(
     kinds = [kind for kind, is_named in named.items() if is_named] or ["features", "converted"]
     kept = list_kept(kinds)
     if older_than_days is not None:
-        kept = [one for one in kept if one.used_s < time.time() - older_than_days * _DAY_S]
+        kept = [one for one in kept if one.used_s < time.time() - older_than_days * 24 * 60 * 60]
     if not kept:
         say(f"nothing to remove: no such {' or '.join(kinds)} in {cache_folder()}")
         return

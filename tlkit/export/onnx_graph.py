@@ -46,7 +46,10 @@ def run_graph(content, images):
     _, onnxruntime = import_onnx()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     pictures = (np.asarray(images.read(index)) for index in range(len(images)))
-    values = [np.concatenate(session.run(None, {"picture": picture}), axis=None) for picture in pictures]
+    try:
+        values = [np.concatenate(session.run(None, {"picture": picture}), axis=None) for picture in pictures]
+    except Exception as error:  # those of onnxruntime have no class in common
+        raise ValueError(f"kind: onnxruntime can't compute the model ({error}): take kind='openvino'") from error
     return np.array(values), f"onnxruntime {onnxruntime.__version__}"
 
 
