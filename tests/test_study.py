@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from made_command import call_command
 from made_grids import list_runs, make_toy, read_rows, running, wait_until
 from made_pictures import write_dark_and_bright
@@ -342,6 +343,25 @@ def test_a_process_that_lacks_the_pictures_says_so(make, tmp_path):
     assert re.match("images: 'light': can't be loaded on the machine ", str(outcome))
 
 
+def test_what_has_changed_since_the_study_was_made_gives_no_results(make, tmp_path):
+    """Its results would belong to the hashes of what was there before."""
+    write_dark_and_bright(tmp_path / "own", 10)
+    network = tl.load_backbone(**NETWORK, image_size_px=32)
+    study = make(backbones={"own": network}, images={"light": str(tmp_path / "own")}, strategies=ARMS[:2], shots=1)
+    with torch.no_grad():
+        next(network.parameters()).mul_(2)
+    study.run(progress=False)
+    assert study.status().n_failed == study.status().n_cells
+    assert study.status().failures["reason"].str.contains("backbones: 'own': on the machine .* another content").all()
+    again = make(backbones={"own": network}, images={"light": str(tmp_path / "own")}, strategies=ARMS[:2], shots=1)
+    picture = tmp_path / "own" / "dark" / "0.png"
+    picture.write_bytes((tmp_path / "own" / "dark" / "1.png").read_bytes())
+    again.run(progress=False)
+    assert again.status().failures["reason"].str.contains("images: 'light': on the machine .* another content").all()
+    last = make(backbones={"own": network}, images={"light": str(tmp_path / "own")}, strategies=ARMS[:2], shots=1)
+    assert last.run(progress=False) and last.status().n_done == last.status().n_cells
+
+
 def test_durations_are_predicted_from_the_nearest_kind():
     names = ["strategy", "backbone", "image_size_px", "settings", "images", "shots", "wall_s", "n_steps"]
     done = pd.DataFrame([("a", "n", 32, "{}", "s", 5, 2.0, 10), ("b", "n", 32, "{}", "s", 5, 1.0, 0)], columns=names)
@@ -426,7 +446,7 @@ def test_a_file_is_run_looked_at_and_written_as_a_page(folder, monkeypatch, caps
 def test_a_wrong_file_names_the_argument(folder, line, message):
     lines = [each for each in FILE.splitlines() if each.split(" ")[0] != line.split(" ")[0]]
     (folder / "study.toml").write_text("\n".join([line, *lines] if "[s" not in line else [*lines, line]))
-    with pytest.raises(ValueError, match=r"study\.toml.*" + message):
+    with pytest.raises(ValueError, match=r"study\.toml: .*" + message):
         read_study(folder / "study.toml")
 
 

@@ -100,10 +100,11 @@ class Measurement:
         """Return the runner of a cell's draw, whose features the runs of a network and set share."""
         block = cell.backbone_hash, cell.images_hash
         if self._block != block:
+            self._parts = self._load(cell.backbone_hash), self._load(cell.images_hash)
             self._block, self._features, self._extracted = block, {}, set()
         runs = *block, cell.settings, cell.shots, cell.seed
         if self._runs != runs:
-            backbone, (images, test) = self._load(cell.backbone_hash), self._load(cell.images_hash)
+            backbone, (images, test) = self._parts
             settings = json.loads(cell.settings)
             self._runner = ArmRunner(backbone, images, self.arms, [cell.shots], [cell.seed], test, settings)
             self._runner.features, self._runs = self._features, runs
@@ -113,21 +114,19 @@ class Measurement:
         return self._runner
 
     def _load(self, wanted):
-        """Return the network or set with a hash; CellError if this machine lacks it or has another."""
-        if wanted not in self.loaded:
-            name, expected, load = self.sources[wanted]
-            machine = f"on the machine {socket.gethostname()}"
-            try:
-                value = load()
-                found = hash_set(value) if isinstance(value, tuple) else value.fingerprint()
-            except Exception as error:
-                raise SourceError(f"{name}: can't be loaded {machine} ({type(error).__name__}: {error})") from error
-            if found != expected:
-                raise SourceError(
-                    f"{name}: {machine} it has another content than where the study was made; copy it there"
-                )
-            self.loaded[wanted] = value
-        return self.loaded[wanted]
+        """Return the network or set with a hash; CellError if this machine lacks it or has another, or it changed."""
+        name, expected, load = self.sources[wanted]
+        machine = f"on the machine {socket.gethostname()}"
+        try:
+            value = self.loaded[wanted] if wanted in self.loaded else load()
+            found = hash_set(value) if isinstance(value, tuple) else value.fingerprint()
+        except Exception as error:
+            raise SourceError(f"{name}: can't be loaded {machine} ({type(error).__name__}: {error})") from error
+        if found != expected:
+            given = f"{name}: {machine} it has another content than where the study was made"
+            raise SourceError(f"{given}: copy it there, or make the study again")
+        self.loaded[wanted] = value
+        return value
 
 
 _received = {}  # in a process, by identity
