@@ -215,6 +215,21 @@ def test_open_runs_of_dropped_arms_are_forgotten_and_finished_ones_stay(tmp_path
     assert (status.n_done, status.n_open) == (5, 0)
 
 
+def test_a_map_needs_a_gain(tmp_path):
+    study = make_toy(tmp_path / "study.sqlite", 2, failing=[0, 1])
+    study.run(progress=False)
+    with pytest.raises(ValueError, match=r"store: .* holds no gain yet"):
+        study.draw(None)
+
+
+def test_the_page_of_the_first_runs_has_accuracies_alone(tmp_path):
+    study = make_toy(tmp_path / "study.sqlite", 3)
+    study._run(lambda measurement, cells: ((cell, measurement(cell)) for cell in cells if cell.strategy == "base"), 1)
+    (page,) = study.export(tmp_path, "page")
+    text = page.read_text(encoding="utf-8")
+    assert "<h2>Accuracies</h2>" in text and "<h2>Table</h2>" in text and "<h2>Verdicts</h2>" not in text
+
+
 def test_an_address_is_no_client(tmp_path):
     pytest.importorskip("distributed")
     with pytest.raises(TypeError, match=r"client: a str, expected a distributed\.Client"):

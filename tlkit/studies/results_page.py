@@ -21,10 +21,11 @@ def make_page(results):
     status, comparisons = results.status(), results.comparisons
     made = results._read_fact("made") or {}
     parts = [f"<pre>{html.escape(repr(status))}</pre>"]
-    if not results.table.empty:
+    if verdicts := results.verdicts:  # which are there later than the accuracies of the baseline
         parts += ["<h2>Verdicts</h2>", "<p>All intervals of gains together hold with 95 % confidence.</p>"]
-        text = "Map of gains and verdicts, strategies by shots; the table holds the numbers"
-        parts += [_draw(results.draw, (9, 1.5 + 0.45 * len(results.verdicts)), text), "<h2>Accuracies</h2>"]
+        parts += [_draw(results.draw, (9, 1.5 + 0.45 * len(verdicts)), "Map of gains and verdicts, as in the table")]
+    if comparisons:
+        parts += ["<h2>Accuracies</h2>"]
         for comparison in comparisons.values():
             place = ", ".join(f"{name} {value}" for name, value in comparison.description.items())
             text = f"Accuracy by shots of each strategy, with intervals: {place}; the table holds the numbers"

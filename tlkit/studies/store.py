@@ -26,9 +26,7 @@ CREATE TABLE IF NOT EXISTS cells (key TEXT PRIMARY KEY, cell TEXT NOT NULL, stat
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 _FACT = "INSERT OR REPLACE INTO facts VALUES (?, ?)"
-_KEPT = (
-    "INSERT INTO cells (key, cell, state) VALUES (?, ?, 'open') ON CONFLICT (key) DO UPDATE SET cell = excluded.cell"
-)
+_KEPT = "INSERT INTO cells (key, cell, state) VALUES (?, ?, 'open') ON CONFLICT DO UPDATE SET cell = excluded.cell"
 _DONE = (
     "UPDATE cells SET state = 'done', version = ?, ended_s = ?, row = ?, reason = NULL, predictions = ? WHERE key = ?"
 )

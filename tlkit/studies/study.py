@@ -104,8 +104,6 @@ class Study(StudyResults):
     def estimate(self, n_trials: int = 12, *, progress: bool = True) -> dict[str, float]:
         """Estimate time and disk of the missing runs, after a few trial runs, which are stored.
 
-        If possible, a process of their own runs them, so that `run` can still fork this one afterwards.
-
         Parameters
         ----------
         n_trials : int, default 12

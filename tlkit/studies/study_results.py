@@ -206,6 +206,8 @@ class StudyResults:
         from tlkit.plots.gains import draw_transfer_map
 
         gains = self._list_gains()
+        if gains.empty:
+            raise ValueError(f"store: {self._store.path} holds no gain yet: run the baseline and another strategy")
         names = [", ".join(map(str, [row.strategy, *row.place])) for row in gains.itertuples()]
         return draw_transfer_map(gains.assign(strategy=names).dropna(subset=["gain"]), ax)
 
