@@ -1,12 +1,14 @@
 """Datasets of torch, torchvision and Hugging Face as pictures."""
 
+import hashlib
 import io
 import pickle
 import types
 
 import numpy as np
 import pytest
-from made_pictures import make_picture, write_classes
+from made_pictures import encode, make_picture, write_classes
+from PIL import Image
 
 from tlkit.images import load_images
 from tlkit.images.decode import PictureError
@@ -48,6 +50,97 @@ class Columns(Rows):
             assert index != "image"  # would decode all pictures
             return [super(Columns, self).__getitem__(row)[index] for row in range(9)]
         return super().__getitem__(index)
+
+
+class Picture:
+    """A column of pictures as Hugging Face describes it."""
+
+    def __init__(self, decode=True, mode=None):
+        self.decode, self.mode = decode, mode
+
+
+class Formatted:
+    """Rows as the library of Hugging Face returns them in its formats; pictures are files of several modes."""
+
+    files = tuple(encode(PICTURES[row].convert("P" if row % 2 else "RGB"), "PNG") for row in range(9))
+
+    def __init__(self, kind=None, picture=None, columns=None, labels=None):
+        self.column_names = columns or ["image", "label"]
+        names = types.SimpleNamespace(names=["zebra", "ant", "cow"])
+        self.labels = labels or [row % 3 for row in range(9)]
+        names = names if isinstance(self.labels[0], int) else types.SimpleNamespace(feature=names)
+        self.features = {"image": picture or Picture(), "label": names}
+        self.format = {"type": kind, "columns": self.column_names}
+
+    def with_format(self, kind, columns):
+        return Formatted(kind, self.features["image"], columns, self.labels)
+
+    def cast_column(self, name, feature):
+        return Formatted(self.format["type"], feature, self.column_names, self.labels)
+
+    def __len__(self):
+        return 9
+
+    def __getitem__(self, index):
+        kind = self.format["type"]
+        if isinstance(index, str):
+            return [self[row][index] for row in range(9)] if kind != "custom" else pytest.fail("has no such column")
+        feature = self.features["image"]
+        picture = {"bytes": self.files[index], "path": None}
+        if feature.decode:
+            picture = Image.open(io.BytesIO(self.files[index]))
+            picture = picture.convert(feature.mode) if feature.mode else picture
+        if kind in ("numpy", "torch"):
+            picture = np.asarray(picture)  # of a palette the numbers of its colours
+        row = {"image": picture, "label": self.labels[index]}
+        if kind == "custom":
+            return {"pixels": picture.rotate(180), "label": self.labels[index]}
+        row = {name: value for name, value in row.items() if name in self.column_names}
+        return tuple(row) if kind in ("pandas", "arrow") else row
+
+
+@pytest.mark.parametrize("kind", [None, "numpy", "torch", "pandas", "arrow"])
+def test_formats_of_hugging_face_leave_the_files_of_pictures(kind):
+    images = load_images(Formatted(kind))
+    assert images.classes == ["zebra", "ant", "cow"] and images.labels.tolist() == [0, 1, 2] * 3
+    expected = [hashlib.sha256(data).hexdigest() for data in Formatted.files]
+    assert [images.digest(row) for row in range(9)] == expected
+    with pytest.raises(ValueError, match="has no column of pictures or paths; its columns are 'label'"):
+        load_images(Formatted(kind, columns=["label"]))
+
+
+def test_wishes_of_the_user_of_hugging_face_are_kept():
+    gray = load_images(Formatted("numpy", Picture(mode="L"))).read(3)
+    assert np.array_equal(
+        np.asarray(gray.convert("L")), np.asarray(Image.open(io.BytesIO(Formatted.files[3])).convert("L"))
+    )
+    turned = load_images([row | {"image": row["pixels"]} for row in map(Formatted("custom").__getitem__, range(9))])
+    with pytest.raises(ValueError, match="its columns are 'pixels', 'label'"):
+        load_images(Formatted("custom"))
+    assert turned.read(0).tobytes() == PICTURES[0].rotate(180).tobytes()
+
+
+def test_lists_of_classes_are_several_labels():
+    labels = [[0], [1, 2], []] * 3
+    images = load_images(Formatted(labels=labels))
+    assert images.classes == ["zebra", "ant", "cow"]
+    assert images.labels.tolist() == [[1, 0, 0], [0, 1, 1], [0, 0, 0]] * 3
+    with pytest.raises(ValueError, match="label: row 3: 3, expected a whole number from 0 to 2"):
+        load_images(Formatted(labels=[*labels[:3], [3], *labels[4:]]))
+
+
+def test_a_subset_of_rows_has_their_pictures():
+    torch = pytest.importorskip("torch")
+    images = load_images(torch.utils.data.Subset(Rows(), [4, 2, 0]))
+    assert [images.classes[label] for label in images.labels] == ["ant", "cow", "zebra"]
+    assert [picture.tobytes() for picture, _ in images] == [PICTURES[row].tobytes() for row in (4, 2, 0)]
+
+
+def test_arrays_as_lists_are_pictures():
+    images = load_images([(np.asarray(picture).tolist(), f"{row % 2}") for row, picture in enumerate(PICTURES)])
+    assert images.read(3).tobytes() == PICTURES[3].tobytes()
+    with pytest.raises(TypeError, match="is an array of int64, expected uint8"):
+        load_images([([[[0, 0, 256]]], "a"), ([[[0, 0, 0]]], "b")])
 
 
 @pytest.mark.parametrize("dataset", [Pairs(classes=["zebra", "ant", "cow"]), Rows(), Columns()])
@@ -93,6 +186,7 @@ def test_random_pictures_are_found_out():
     [
         (types.SimpleNamespace(dataset=Pairs()), "give its .dataset"),
         (Pairs(0), "an empty Pairs"),
+        ({1, 2}, r"give list\(source\)"),
         (7, "'int' is no bundled set's name"),
         (np.zeros((3, 8, 8, 3), np.uint8), "item 0 of the ndarray"),
     ],

@@ -173,17 +173,29 @@ def test_signed_pixels_are_refused_by_their_name():
         decode_picture(encode_tiff(np.array([[-100, 100]], np.int8)))
 
 
-@pytest.mark.parametrize(("n_bands", "dtype"), [(3, np.float64), (4, np.uint16), (13, np.uint16)])
-def test_other_kinds_of_tiff_are_not_called_broken(n_bands, dtype):
-    data = encode_tiff(np.zeros((4, 5, n_bands), dtype), photometric="minisblack", planarconfig="contig")
-    with pytest.raises(PictureError, match="of a kind that isn't read: save it as RGB with 8 bits"):
+@pytest.mark.parametrize(("n_bands", "dtype"), [(3, np.float64), (4, np.uint16), (6, np.uint16), (13, np.uint16)])
+@pytest.mark.parametrize("bigtiff", [False, True])
+@pytest.mark.parametrize("planarconfig", ["contig", "separate"])
+def test_other_kinds_of_tiff_are_not_called_broken(n_bands, dtype, bigtiff, planarconfig):
+    values = np.zeros((4, 5, n_bands) if planarconfig == "contig" else (n_bands, 4, 5), dtype)
+    data = encode_tiff(values, photometric="minisblack", planarconfig=planarconfig, bigtiff=bigtiff)
+    advice = r"save it as RGB with 8 bits, or all bands as a uint8 array in \.npy \(load_backbone has n_channels=\)"
+    with pytest.raises(PictureError, match=f"cut short or of a kind that isn't read: {advice}"):
         decode_picture(data)
 
 
 @pytest.mark.parametrize("n_channels", [1, 3])
-def test_a_picture_opened_by_pillow_is_that_of_its_file(tmp_path, n_channels):
-    path = tmp_path / "deep.png"
-    path.write_bytes(encode_png(make_ramp(12, n_channels)))
+@pytest.mark.parametrize("is_loaded", [False, True])
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_a_picture_opened_by_pillow_is_that_of_its_file(tmp_path, n_channels, is_loaded, kind):
+    path, values = tmp_path / "deep", make_ramp(12, n_channels)
+    path.write_bytes(encode_png(values) if kind == "PNG" else encode_tiff(values.squeeze()))
     with Image.open(path) as opened:
+        if is_loaded:
+            opened.load()
         images = gather_pictures([path, opened])
         assert images.read(0).tobytes() == images.read(1).tobytes() and images.digest(0) == images.digest(1)
+        if is_loaded:
+            opened.putpixel((0, 0), 0)
+            opened.putpixel((1, 0), 200 if n_channels == 1 else (200, 9, 9))
+            assert images.read(1).tobytes() != images.read(0).tobytes()

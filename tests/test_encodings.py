@@ -21,6 +21,8 @@ NAMES = {
     "cp866": ["кошка", "собака", "Яблоко"],
     "cp437": ["Käfer", "Château", "Löwe", "Äpfel", "Élan"],
     "cp1252": ["café", "Käfer", "Straße", "Löwe"],
+    "mac_roman": ["café", "Straße", "hérisson", "Löwe", "niño", "città", "São"],
+    "cp850": ["ørn", "fløde", "Ærø", "maçã"],
 }
 
 
@@ -49,7 +51,7 @@ def write_zip(path, names, encoding, extra=b""):
     return path
 
 
-@pytest.mark.parametrize("encoding", ["gbk", "big5", "cp932", "cp949", "cp866"])
+@pytest.mark.parametrize("encoding", ["gbk", "big5", "cp932", "cp949", "cp866", "mac_roman", "cp850"])
 def test_zip_shows_the_names_of_its_classes(tmp_path, encoding):
     names = NAMES[encoding][:3]
     with pytest.warns(UserWarning, match=f"3 names are not UTF-8 and read as {encoding}, the first"):
@@ -61,6 +63,24 @@ def test_zip_shows_the_names_of_its_classes(tmp_path, encoding):
 @pytest.mark.parametrize("encoding", ["utf-8", "cp437"])
 def test_zip_in_a_sure_encoding_needs_no_word(tmp_path, encoding):
     assert load_images(write_zip(tmp_path / "a.zip", ["Käfer", "Löwe"], encoding)).classes == ["Käfer", "Löwe"]
+
+
+@pytest.mark.parametrize(
+    ("names", "encoding"),
+    [
+        (["Käfer", "dog"], "mac_roman"),
+        (["Äpfel", "dog"], "mac_roman"),
+        (["naïf", "dog"], "mac_roman"),
+        (["Åben", "dog"], "mac_roman"),
+        (["pão", "avião"], "cp860"),
+        (["miś", "dog"], "cp852"),
+        (["šnek", "dog"], "cp1250"),
+        (["águila", "dog"], "cp1252"),
+    ],
+)
+def test_names_that_would_be_as_likely_in_another_encoding_are_told(tmp_path, names, encoding):
+    with pytest.warns(UserWarning, match="1 names are not UTF-8|2 names are not UTF-8"):
+        assert len(load_images(write_zip(tmp_path / "a.zip", names, encoding)).classes) == 2
 
 
 def test_letters_with_a_backslash_among_their_bytes_are_letters(tmp_path):
@@ -131,5 +151,7 @@ def test_names_that_look_garbled_are_told(tmp_path, name):
     for number, folder in enumerate([name, "plain", "Äpfel"]):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "0.png").write_bytes(encode(make_picture(number)))
-    with pytest.warns(UserWarning, match=r"1 garbled name, the first .*load the archive itself, or rename"):
-        assert len(load_images(tmp_path).classes) == 3
+    archive = write_zip(tmp_path / ".again.zip", [name, "plain"], "utf-8")
+    for source in (tmp_path, archive):
+        with pytest.warns(UserWarning, match=r"1 garbled name, the first .*load the archive itself, or rename"):
+            assert name in load_images(source).classes

@@ -37,6 +37,12 @@ SPLITS = {
     "in Japanese": cross(["訓練データ", "テスト"], ["猫", "犬"]),
     "by folds": cross(["fold_1", "fold_2", "fold_3"], ["cat", "dog"]),
     "of one class each way": ["train/good", *cross(["test"], ["good", "broken"]), "ground_truth/broken"],
+    "in one word": cross(["trainset", "testset"], ["cat", "dog"]),
+    "of data": cross(["traindata", "valdata"], ["cat", "dog"]),
+    "in short": cross(["tr", "va", "te"], ["cat", "dog"]),
+    "to search in": cross(["gallery", "query"], ["cat", "dog"]),
+    "in Spanish": cross(["entrenamiento", "prueba"], ["cat", "dog"]),
+    "in German": cross(["Training", "Prüfung"], ["cat", "dog"]),
     "of which one lacks a class": [*cross(["train"], ["a", "b", "c", "d"]), *cross(["test"], ["a", "b", "c"])],
 }
 
@@ -71,7 +77,41 @@ def test_pictures_and_their_masks_are_no_classes(tmp_path, folders):
     assert load_images(root, inside=".").classes == sorted(folders)
 
 
-@pytest.mark.parametrize("folders", [["$RECYCLE.BIN"], ["System Volume Information", "lost+found"], ["__pycache__"]])
+MASKS = {
+    "voc": ["JPEGImages", "SegmentationClass", "SegmentationObject"],
+    "cub": cross(["images", "segmentations"], ["001.Albatross", "002.Auk"]),
+    "cityscapes": cross(["leftImg8bit", "gtFine"], ["train/aachen", "val/ulm"]),
+}
+
+
+@pytest.mark.parametrize("folders", MASKS.values(), ids=MASKS)
+def test_pictures_and_masks_of_the_same_names_are_no_classes(tmp_path, folders):
+    root = write(tmp_path / "data", folders)
+    with pytest.raises(ValueError, match="they look like pictures and their masks: give a list of"):
+        load_images(root)
+
+
+def test_parts_of_one_set_are_no_classes(tmp_path):
+    with pytest.raises(ValueError, match="they look like parts of one set: give a list of"):
+        load_images(write(tmp_path / "data", cross(["images_001", "images_002"], ["images"])))
+
+
+def test_folders_sorted_by_their_first_letter_are_told(tmp_path):
+    root = write(tmp_path / "sun", ["a/abbey", "a/airport", "b/bar", "c/cafe"])
+    with pytest.warns(UserWarning, match="classes a, b, c are first letters of their folders, read together; if these"):
+        assert load_images(root).classes == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ["@Recycle", "@tmp", "#snapshot"],
+        ["LOST.DIR", "Temporary Items"],
+        ["$RECYCLE.BIN"],
+        ["System Volume Information", "lost+found"],
+        ["__pycache__"],
+    ],
+)
 def test_folders_of_systems_are_no_classes(tmp_path, folders):
     assert load_images(write(tmp_path / "stick", ["cat", "dog", *folders])).classes == ["cat", "dog"]
 
@@ -149,6 +189,8 @@ def test_an_archive_unpacked_twice_is_noticed(tmp_path):
         ["bus", "train"],
         ["steam/train", "images", "sign"],
         ["mask", "no mask"],
+        ["masked", "image"],
+        ["a/x", "b/y"],
         ["test_tube", "beaker"],
         ["cat/2023", "cat/2024", "dog/2024"],
         ["animals/cat", "animals/dog", "plants/oak", "plants/rose"],

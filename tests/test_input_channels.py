@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from made_pictures import encode, make_picture
 from PIL import Image
 from torch import nn
 
 import tlkit as tl
 from tlkit.backbones.recipe import Recipe
 from tlkit.export.export import choose_pictures
-from tlkit.images.decode import Channels
+from tlkit.images.decode import Channels, PictureError, decode_picture
 
 COLOURS = Recipe(18, 16, "bicubic", (0.4, 0.5, 0.6), (0.2, 0.3, 0.25))
 
@@ -102,3 +103,14 @@ def test_exports_for_other_channels_are_checked_on_such_pictures(tmp_path):
     chosen = choose_pictures(make_set(4), tmp_path, 4)
     assert len(chosen) == 50 and {np.asarray(chosen.read(row, 4)).shape[2] for row in range(50)} == {4}
     assert np.array_equal(chosen.read(0, 4), make_set(4).read(0, 4))
+
+
+def test_pictures_of_four_channels_are_turned_upright_and_whole():
+    upright = make_picture(1, size=(40, 30)).convert("RGBA")
+    upright.putalpha(make_picture(2, size=(40, 30)).convert("L"))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encode(upright.transpose(Image.Transpose.ROTATE_90), exif=exif)
+    assert np.array_equal(decode_picture(data, n_channels=4), upright)
+    with pytest.raises(PictureError, match="broken PNG"):
+        decode_picture(data[: len(data) // 2], n_channels=4)

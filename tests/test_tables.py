@@ -65,6 +65,28 @@ def test_row_left_out_does_not_shift_the_columns(table):
     assert images.domains.tolist() == table.site.tolist()[1:]
 
 
+def test_tables_of_pyarrow_are_read_by_their_columns(table):
+    pyarrow = pytest.importorskip("pyarrow")
+    expected = load_images(table, label="number", group="patient")
+    made = pyarrow.Table.from_pandas(table)
+    parts = pyarrow.concat_tables([made.slice(0, 5), made.slice(5)])
+    encoded = made.set_column(1, "label", made["label"].dictionary_encode())
+    for source in (made, parts, made.to_batches()[0]):
+        images = load_images(source, label="number", group="patient")
+        assert images.content_hash == expected.content_hash and images.groups.tolist() == expected.groups.tolist()
+    assert load_images(encoded).classes == ["cat", "dog"]
+    with pytest.raises(ValueError, match="group: a Series of another index"):
+        load_images(made, group=table.patient)
+
+
+def test_a_lazy_table_is_collected(table):
+    class Lazy:
+        def collect(self):
+            return table
+
+    assert load_images(Lazy()).content_hash == load_images(table).content_hash
+
+
 def change(**columns):
     return lambda table: table.assign(**{name: [first, *table[name][1:]] for name, first in columns.items()})
 

@@ -20,14 +20,15 @@ _reading = make_lock()
 
 
 class Items:
-    """One column of a dataset's items, read by one thread at a time, since many datasets can't be read by several."""
+    """Items of a dataset, or one column of them, read by one thread at a time, as many datasets need it."""
 
     def __init__(self, dataset, column):
         self.dataset, self.column = dataset, column
 
     def __getitem__(self, index):
         with _reading:
-            return self.dataset[index][self.column]
+            row = self.dataset[index]
+            return row if self.column is None else row[self.column]
 
 
 class PictureItem:
@@ -75,6 +76,9 @@ class PictureItem:
 
 def read_tensor(name, picture):
     """Return a tensor (channels, height, width), uint8 or from 0 to 1, as an array; other pictures as they are."""
+    if isinstance(picture, list):  # of lists, as Hugging Face has arrays
+        picture = np.array(picture)
+        return picture.astype(np.uint8) if picture.dtype.kind == "i" and not (picture & ~255).any() else picture
     if not hasattr(picture, "cpu"):
         return picture
     values = read_array(name, picture)
@@ -96,16 +100,31 @@ def open_dataset(dataset):
         found = f"a {kind} with {keys}: give one of its splits, as in source[{next(iter(dataset), 'train')!r}]"
         raise TypeError(f"source: {found}, or a table of columns as pandas.DataFrame(source)")
     if not (hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")):
-        advice = "give its .dataset" if hasattr(dataset, "dataset") else "expected one with a length and items by index"
+        advice = (
+            "give list(source)" if hasattr(dataset, "__iter__") else "expected one with a length and items by index"
+        )
+        advice = "give its .dataset" if hasattr(dataset, "dataset") else advice
         raise TypeError(f"source: {kind!r} is no bundled set's name, folder, zip, table, list or dataset: {advice}")
     indices = list(range(len(dataset)))
     while hasattr(dataset, "dataset") and hasattr(dataset, "indices"):
         n = len(dataset.dataset)
         inner = [check_count("source: an index of a Subset", index, -n, n - 1) for index in dataset.indices]
         dataset, indices = dataset.dataset, [inner[index] for index in indices]
+    if getattr(dataset, "format", {"type": "custom"})["type"] != "custom":  # no transform of the user's
+        dataset = _undo_format(dataset)
     if not indices:
         raise ValueError(f"source: an empty {kind}, expected (picture, label) items")
     return dataset, indices
+
+
+# Formats turn pictures to bare pixels, of palettes to numbers, of deep ones to their high bytes, and rows to tables.
+def _undo_format(dataset):
+    """Return a dataset of Hugging Face with rows as dicts, and pictures as their files."""
+    dataset = dataset.with_format(None, columns=dataset.format["columns"])
+    for name, feature in dataset.features.items():
+        if getattr(feature, "decode", False) and not getattr(feature, "mode", None):
+            dataset = dataset.cast_column(name, type(feature)(decode=False))
+    return dataset
 
 
 def read_pairs(dataset, indices):
@@ -116,7 +135,9 @@ def read_pairs(dataset, indices):
     module = getattr(type(dataset).__getitem__, "__module__", None) or ""
     is_listed = not transformed and module.startswith("torchvision.datasets.")
     samples = getattr(dataset, "samples", None) or getattr(dataset, "imgs", None)
-    if is_listed and _are_files(dataset, samples):
+    loader = getattr(dataset, "loader", None)
+    are_files = samples and (loader is None or getattr(loader, "__name__", "") in _PICTURE_LOADERS)
+    if is_listed and are_files and len(samples) == len(dataset) and isinstance(samples[0][0], str | os.PathLike):
         if getattr(dataset, "transform", None) is not None:
             warn("source: the dataset's transform isn't applied to the files, since each network prepares pictures")
         return [samples[index][0] for index in indices], [samples[index][1] for index in indices], classes
@@ -155,20 +176,11 @@ def find_classes(dataset):
     return [", ".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in classes]
 
 
-def _are_files(dataset, samples):
-    """Return whether samples are (path, label) of files that the dataset reads as pictures."""
-    loader = getattr(dataset, "loader", None)
-    if not samples or (loader is not None and getattr(loader, "__name__", "") not in _PICTURE_LOADERS):
-        return False
-    return len(samples) == len(dataset) and isinstance(samples[0][0], str | os.PathLike)
-
-
 def _read_pair(dataset, index):
     """Return (picture, label) of an item."""
     item = dataset[index]
     if not isinstance(item, tuple | list) or len(item) != 2:
-        raise TypeError(
-            f"source: item {index} of the {type(dataset).__name__} is a {type(item).__name__}"
-            f"{f' of {len(item)}' if hasattr(item, '__len__') else ''}, expected (picture, label) or a dict of columns"
-        )
+        found = type(item).__name__ + (f" of {len(item)}" if hasattr(item, "__len__") else "")
+        expected = "expected (picture, label) or a dict of columns"
+        raise TypeError(f"source: item {index} of the {type(dataset).__name__} is a {found}, {expected}")
     return item

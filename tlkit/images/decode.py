@@ -22,8 +22,7 @@ ARRAY = b"\x93NUMPY"  # the first bytes of an array in NumPy's format
 
 # Pillow's classes are used instead of Image.open. Its check for huge pictures uses a process-wide filter and limit, and
 # it would try formats (EPS, WMF) that start other programs. These are the first letters of module and class.
-_PLUGINS = {"JPEG": "Jpeg", "PNG": "Png", "WEBP": "WebP", "GIF": "Gif", "BMP": "Bmp", "TIFF": "Tiff"}
-_PLUGINS |= {"AVIF": "Avif", "PPM": "Ppm"}
+_PLUGINS = {name.upper(): name for name in ("Jpeg", "Png", "WebP", "Gif", "Bmp", "Tiff", "Avif", "Ppm")}
 
 # Cameras store pictures as the sensor sees them, and note in EXIF how to turn them upright. ImageOps.exif_transpose
 # isn't used: it rewrites the whole EXIF block, which fails for some cameras.
@@ -68,11 +67,17 @@ def open_picture(data, location):
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise PictureError(location, f"more than the limit of {MAX_PIXELS:,} pixels: shrink it") from error
     except Exception as error:  # plugins raise all kinds of errors for broken headers
-        if name == "TIFF" and isinstance(error, SyntaxError):
-            raise PictureError(location, f"{name} of a kind that isn't read: save it as RGB with 8 bits") from error
-        raise PictureError(location, f"broken {name} ({error}): copy or download it again") from error
+        raise PictureError(location, _explain(error, name)) from error
     _check_sides(*picture.size, location)
     return picture
+
+
+def _explain(error, name):
+    """Return why a picture can't be read, with the next step for the user."""
+    if name == "TIFF" and (isinstance(error, SyntaxError) or "raw mode" in str(error)):
+        advice = "save it as RGB with 8 bits, or all bands as a uint8 array in .npy (load_backbone has n_channels=)"
+        return f"TIFF that is cut short or of a kind that isn't read: {advice}"
+    return f"broken {name} ({error}): copy or download it again"
 
 
 def _check_sides(width_px, height_px, location):
@@ -94,11 +99,6 @@ def decode_picture(data, location="the picture", n_channels=3):
             picture = convert_to_rgb(Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels), location)
             return picture if n_channels != 1 else fit_channels(picture, 1, location)
         return fit_channels(pixels, n_channels or pixels.shape[2], location)
-    if n_channels not in (3, None):
-        picture = open_picture(data, location) if n_channels == 4 else None
-        if picture is None or picture.mode not in ("RGBA", "CMYK", "RGBX"):
-            picture = decode_picture(data, location)
-        return fit_channels(picture, n_channels, location)
     picture = open_picture(data, location)
     try:
         is_large = picture.width * picture.height > MAX_PIXELS / 4
@@ -106,13 +106,14 @@ def decode_picture(data, location="the picture", n_channels=3):
             orientation = read_orientation(picture)
             twin = open_picture(data, location) if is_deep(picture, data, location) else None
             picture.load()
-            if twin:
-                picture = rescale_colours(picture, twin, location)
-            return turn_upright(convert_to_rgb(picture, location), orientation)
+            picture = rescale_colours(picture, twin, location) if twin else picture
+            has_four = n_channels == 4 and picture.mode in ("RGBA", "CMYK", "RGBX")
+            picture = turn_upright(picture if has_four else convert_to_rgb(picture, location), orientation)
     except (PictureError, MemoryError):
         raise
     except Exception as error:  # decoders raise all kinds of errors for broken data
-        raise PictureError(location, f"broken {picture.format} ({error}): copy or download it again") from error
+        raise PictureError(location, _explain(error, picture.format)) from error
+    return picture if n_channels in (3, None) else fit_channels(picture, n_channels, location)
 
 
 def turn_upright(picture, orientation):

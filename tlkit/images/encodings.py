@@ -1,5 +1,6 @@
 """Names of files in other encodings than UTF-8, as zips of other systems have them, guessed from all together."""
 
+import itertools
 import re
 
 from tlkit.notices import warn
@@ -12,9 +13,9 @@ _COMMON = {
     "cp949": rb"[\xb0-\xc8][\xa1-\xfe]",
     "cp866": rb"[\x80-\xaf\xe0-\xf1]",
     "cp1251": rb"[\xc0-\xff\xa8\xb8]",
-    "cp437": rb"[\x80-\x9a\xa0-\xa5\xe1]",
-    "cp1252": rb"[\xc0-\xd6\xd8-\xf6\xf8-\xff\x8a\x8e\x9a\x9e]",
 }
+# Encodings of the Latin alphabet: old zips, Windows, old Macs, and DOS in other countries; the first wins a tie.
+_LATIN = ("cp437", "cp1252", "mac_roman", "cp850", "cp860")
 # Frequent characters in names of things and findings, which decide between encodings that share their codes.
 _FREQUENT = {
     "gbk": "猫狗鱼鸟牛马羊鸡鸭猪虎狮象熊兔鼠猴蛇虫花草树木叶果苹梨橘桃瓜豆麦车船飞机电杯书红黄蓝绿白黑大小子男女正常",
@@ -22,6 +23,7 @@ _FREQUENT = {
     "cp932": "のんいうしりごねこアイスンリー犬猫鳥魚花車山水",
     "cp949": "이가기고사자지리나다라아스시수인도주구조무부비바마미트타크카하호해강개양새소말닭여우원과배감귤포정상폐",
 }
+_FREQUENT_LATIN = "äöüßéèàáíóñçãåøæ"
 _LEAST_SHARE = 0.75
 
 
@@ -32,9 +34,11 @@ def decode_names(names, location):
         return texts
     # Some names of another encoding happen to be UTF-8 too, so all are read alike.
     others = sorted(name for name in names if not name.isascii())
-    encoding = guess_encoding(others)
+    ranked = _rank_encodings(others)
+    encoding = ranked[0][1] if ranked else None
     texts |= {name: name.decode(encoding or "utf-8", "surrogateescape") for name in others}
-    if encoding != "cp437":  # the encoding of old zips needs no word
+    # The encoding of old zips needs no word, unless others make other names as likely (cp850 has the same letters).
+    if encoding != "cp437" or ranked[0][0] < 0.95 or {e for score, e in ranked if score > 0.92} - {"cp437", "cp850"}:
         read = f"read as {encoding}" if encoding else "of no known encoding"
         advice = "if they are wrong, rename the files or make the zip anew with names in UTF-8"
         warn(f"{location}: {len(others)} names are not UTF-8 and {read}, the first {texts[others[0]]!r}; {advice}")
@@ -43,27 +47,36 @@ def decode_names(names, location):
 
 def guess_encoding(names):
     """Return the encoding (str) of names (list of bytes) that aren't UTF-8, or None if none is likely."""
+    return next((encoding for _, encoding in _rank_encodings(names)), None)
+
+
+def _rank_encodings(names):
+    """Return [(score, encoding)] of the encodings that are likely for names (list of bytes), the best first."""
     joined = b"/".join(names)
     stand_alone = not re.search(rb"[\x80-\xff]{2}", joined)
-    best, chosen = _LEAST_SHARE, None
-    for encoding, pattern in _COMMON.items():
-        letters = [letter for letter in _try(joined, encoding) or "" if letter > "\x7f"]
-        if not letters:
+    ranked = []
+    for encoding in (*_COMMON, *_LATIN):
+        text = _try(joined, encoding) or ""
+        pairs = [(before, letter) for before, letter in itertools.pairwise(f"/{text}") if letter > "\x7f"]
+        if not pairs:
             continue
-        frequent = sum(letter in _FREQUENT.get(encoding, "") for letter in letters) / len(letters)
+        frequent = sum(letter in _FREQUENT.get(encoding, "") for _, letter in pairs) / len(pairs)
         # Accented letters of the Latin alphabet stand alone, or in pairs; characters of other scripts hardly ever do.
-        if encoding in ("cp437", "cp1252"):
-            is_possible = not re.search(rb"[\x80-\xff]{3}", joined)
-        else:
-            is_possible = not stand_alone or frequent >= 0.5
-        weights = [
-            1 if re.fullmatch(pattern, letter.encode(encoding)) else 0.6 * ("\u4e00" <= letter <= "\u9fff")
-            for letter in letters
-        ]
-        share = sum(weights) / len(weights)
-        if is_possible and share >= _LEAST_SHARE and share + 0.3 * frequent > best:
-            best, chosen = share + 0.3 * frequent, encoding
-    return chosen
+        is_other = re.search(rb"[\x80-\xff]{3}", joined) if encoding in _LATIN else stand_alone and frequent < 0.5
+        share = sum(_weigh(encoding, *pair) for pair in pairs) / len(pairs)
+        if not is_other and share >= _LEAST_SHARE:
+            ranked.append((share + 0.3 * frequent, encoding))
+    return sorted(ranked, key=lambda entry: -entry[0])
+
+
+def _weigh(encoding, before, letter):
+    """Return how natural a letter is after another one, from 0 to 1."""
+    if encoding in _LATIN:  # no capital within a word, no ß at its start
+        is_odd = before.islower() if letter.isupper() else letter == "ß" and not before.isalpha()
+        return 0 if is_odd or not re.match("[À-ÖØ-öø-ÿœŒ]", letter) else 1 if letter.lower() in _FREQUENT_LATIN else 0.8
+    if encoding in ("cp866", "cp1251") and before.isascii() and before.isalpha():  # two alphabets in one word
+        return 0
+    return 1 if re.fullmatch(_COMMON[encoding], letter.encode(encoding)) else 0.6 * ("\u4e00" <= letter <= "\u9fff")
 
 
 def _try(name, encoding):

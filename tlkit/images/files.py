@@ -17,7 +17,8 @@ from tlkit.images.rgb import convert_to_rgb
 from tlkit.names import make_printable
 
 _SYSTEM_FILES = {"thumbs.db", "desktop.ini", "__macosx", "__pycache__", "@eadir", "#recycle", "$recycle.bin"}
-_SYSTEM_FILES |= {"system volume information", "lost+found"}
+_SYSTEM_FILES |= {"system volume information", "lost+found", "lost.dir", "recycler", "icon\r", "@tmp", "@recycle"}
+_SYSTEM_FILES |= {"@recently-snapshot", "#snapshot", "~snapshot", "network trash folder", "temporary items"}
 RUN_FILES = {"run.json", "figures"}, {"comparison.csv", "comparison.png"}
 
 
@@ -150,9 +151,13 @@ class PicturePixels:
 def _read_unloaded(picture):
     """Return the bytes of the file that a PIL picture was opened from, if nothing was read or changed yet, or None."""
     # Read in this way the picture is the same as by its path, to the bit and in all engines.
-    if not isinstance(picture, ImageFile.ImageFile) or not picture.tile:
+    if not isinstance(picture, ImageFile.ImageFile):
         return None
     with contextlib.suppress(AttributeError, OSError, PictureError):
+        if not picture.tile:  # loaded: Pillow keeps the high byte of deep colours only
+            with Image.open(picture.filename if picture.format in ("PNG", "TIFF") else "") as again:
+                again.load()
+                return PictureFile(again.filename).read_bytes() if again == picture else None
         if hasattr(picture.fp, "getvalue"):
             content = picture.fp.getvalue()
         else:

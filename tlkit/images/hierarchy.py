@@ -6,20 +6,22 @@ from pathlib import PurePosixPath
 
 from tlkit.notices import warn
 
-_SPLITS = frozenset(
-    {"train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval", "evaluation", "holdout"}
-    | {"unsup", "unsupervised", "labeled", "labelled", "unlabeled", "unlabelled", "pred", "prediction", "extra"}
-    | {"fold", "split", "part", "batch", "subset"}
-    | {"训练", "验证", "测试", "訓練", "驗證", "測試", "検証", "テスト", "학습", "훈련", "검증", "테스트"}
+_SPLITS = (
+    "train training trn tr val valid validation va dev test testing tst te eval evaluation holdout heldout unsup "
+    "unsupervised labeled labelled unlabeled unlabelled pred prediction extra fold split part batch subset gallery "
+    "query probe entrenamiento prueba treino teste entrainement apprentissage prüfung обучение "
+    "训练 验证 测试 訓練 驗證 測試 検証 テスト 학습 훈련 검증 테스트"
 )
+_SPLITS = {f"{side}{noun}" for side in _SPLITS.split() for noun in ("", "set", "data", "images")}
 _DOMAINS = frozenset(
     {"amazon", "dslr", "webcam", "caltech", "art", "painting", "cartoon", "photo", "sketch", "clipart", "product"}
     | {"real", "world", "infograph", "quickdraw", "synthetic", "source", "target", "domain"}
 )
-_MASKS = {"image", "images", "img", "imgs", "label", "labels", "annotation", "annotations", "mask", "masks", "gt"}
-_MASKS |= {"ground", "truth", "groundtruth", "segmentation", "depth"}
+_PICTURES = {"image", "images", "img", "imgs"}
+_MASKS = {"label", "labels", "annotation", "annotations", "mask", "masks", "gt", "ground", "truth", "groundtruth"}
+_MASKS |= {"segmentation", "segmentations", "depth"}
 _MASK = re.compile(r"[_ -](mask|gt|seg)(_\d+)?(?=\.\w+$)", re.IGNORECASE)  # at the end of a file's name
-_WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+")
+_WORD = re.compile("[A-ZÀ-Þ]?[a-zß-ÿ]+|[A-Z]+(?![a-z])")
 _N_SHOWN = 5
 
 
@@ -37,19 +39,33 @@ def check_hierarchy(tree, by_class):
         advice = f"take {' and '.join(calls)}, one at a time; compare takes an official test set as its `test`"
         advice, none = (advice, "") if calls else ("give a list of (file, label)", " and hold no class folders")
         raise ValueError(f"{place}they look like splits{none}: {advice}; {meant}")
-    if all(_is_named(top, _MASKS, all) for top in by_class):
-        raise ValueError(f"{place}they look like pictures and their masks: give a list of (file, label); {meant}")
+    paths = [path for paths in by_class.values() for path in paths]
+    masks = [top for top in by_class if _is_named(top, _MASKS)]
+    masked = [top for top in by_class.keys() - set(masks) if _is_named(top, _PICTURES)]
+    stems = collections.Counter(path.stem for path in paths)
+    are_twins = sum(count > 1 for count in stems.values()) > len(stems) / 2
+    are_masks = masks and masked and len(masks) + len(masked) == len(by_class) and (shared or are_twins)
+    if are_masks or all(_is_named(top, _MASKS | _PICTURES, all) for top in by_class):
+        kind = "pictures and their masks" if masks else "parts of one set"
+        raise ValueError(f"{place}they look like {kind}: give a list of (file, label); {meant}")
     for top, (folder, names) in inner.items():
         if len(copies := names & by_class.keys()) > 1 and 2 * len(copies) >= len(by_class) - 1:
             again = f"{top} holds {list_some(copies)} once more, as if an archive was unpacked twice"
             raise ValueError(f"{place}{again}: take {tree.format_call(folder)}, or remove one copy; {meant}")
-    _warn_of_masks(tree, by_class)
+    named = sorted(path for path in paths if _MASK.search(path.name))
+    files = {path.with_suffix("") for path in paths} if named else ()
+    if found := [path for path in named if path.with_name(_MASK.sub("", path.name)).with_suffix("") in files]:
+        found = f"{len(found)} {tree.medium.noun}s are named like masks of others, the first {found[0]}"
+        warn(f"{tree.location}: {found}; move them out, or they are read as examples of their class")
     deep = {top: found for top, found in inner.items() if found[1]}
     flat = [path for top in by_class.keys() - deep.keys() for path in by_class[top]]
     if len(deep) == 1 and max((len(path.parts) for path in flat), default=0) == 2:
         ((top, (folder, names)),) = deep.items()
         found = f"{tree.location}: only the class {top!r} holds folders ({list_some(names)}), which are read together"
         warn(f"{found}; if these are the classes, take {tree.format_call(folder)}")
+    if all(len(path.parts[0]) < 3 <= len(path.parts) and path.parts[1].startswith(path.parts[0]) for path in paths):
+        found = f"{tree.location}: the classes {list_some(by_class)} are first letters of their folders, read together"
+        warn(f"{found}; if these folders are the classes, give a list of (file, label)")
     if not shared:
         return
     calls = [f'{tree.format_call(inner[top][0])[:-1]}, domain="{top}")' for top in sorted(by_class)]
@@ -59,16 +75,6 @@ def check_hierarchy(tree, by_class):
         raise ValueError(f"{place}{found}: take {listed}; {meant}")
     found = f"{tree.location}: the classes {list_some(by_class)} hold the same folders ({list_some(shared)})"
     warn(f"{found}, whose {tree.medium.noun}s are read together; if these are the classes, take {listed}")
-
-
-def _warn_of_masks(tree, by_class):
-    """Warn of files named like masks of others, such as 1_mask.png beside 1.png."""
-    paths = [path for paths in by_class.values() for path in paths]
-    named = sorted(path for path in paths if _MASK.search(path.name))
-    stems = {path.with_suffix("") for path in paths} if named else ()
-    if masks := [path for path in named if path.with_name(_MASK.sub("", path.name)).with_suffix("") in stems]:
-        found = f"{len(masks)} {tree.medium.noun}s are named like masks of others, the first {masks[0]}"
-        warn(f"{tree.location}: {found}; move them out, or they are read as examples of their class")
 
 
 def find_inner(paths):

@@ -86,11 +86,8 @@ def hold_pixels(name, picture, location):
         advice = "; bring it to 0 to 255 and use .astype(np.uint8)" if picture.dtype.kind in "fiu" else ""
         raise TypeError(f"{name} is an array of {picture.dtype}, expected uint8{advice}")
     pixels = picture[:, :, 0] if picture.ndim == 3 and picture.shape[2] == 1 else picture
-    if (
-        0 in pixels.shape
-        or pixels.ndim not in (2, 3)
-        or (pixels.ndim == 3 and pixels.shape[2] > max(4, *pixels.shape[:2]))
-    ):
+    is_picture = pixels.size and pixels.ndim in (2, 3)
+    if not is_picture or max(pixels.shape[2:], default=1) > max(4, *pixels.shape[:2]):
         shape = f"shape {pixels.shape}, expected (height, width) or (height, width, 3)"
         raise ValueError(f"{name} is an array of {shape}, the colours or other channels last")
     return PicturePixels(pixels, location)

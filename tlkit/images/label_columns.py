@@ -1,23 +1,26 @@
-"""Load pictures whose labels are in several columns of 0 and 1."""
+"""Load pictures with several labels each, in columns of 0 and 1 or as lists of classes."""
 
 import dataclasses
 
 import numpy as np
 
-from tlkit.arguments import is_missing
+from tlkit.arguments import check_count, is_missing
 from tlkit.images.inputs import UNLABELLED
-from tlkit.images.media import PICTURES
 from tlkit.images.scan import warn_of_copies
-from tlkit.images.tables import complete, list_entries, read_columns
+from tlkit.images.tables import complete, list_entries
 
 
-def load_label_columns(source, wanted, scan, *, domain):
-    """Return the `ImageSet` that `scan` makes of a CSV file (Path), table, list or dataset."""
-    names = wanted["label"]
-    if len(names) < 2 or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
-        raise ValueError(f"label: {names}, expected the names of two or more columns of 0 and 1")
-    columns = read_columns(source, wanted, PICTURES)
-    table = np.array([_read_row(row, values, names, columns) for row, values in enumerate(columns.labels)])
+def load_label_columns(columns, names, scan, *, domain):
+    """Return the `ImageSet` that `scan` makes of `Columns` with labels of 0 and 1, or lists of classes by number."""
+    if isinstance(names, list):
+        if len(names) < 2 or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+            raise ValueError(f"label: {names}, expected the names of two or more columns of 0 and 1")
+        table = np.array([_read_row(row, values, names, columns) for row, values in enumerate(columns.labels)])
+    else:
+        names = columns.classes
+        table = np.zeros((len(columns.labels), len(names)), int)
+        for row, labels in enumerate(columns.labels):
+            table[row, [check_count(f"label: row {row}", label, 0, len(names) - 1) for label in labels]] = 1
     entries, _ = list_entries(columns._replace(labels=[UNLABELLED] * len(table), classes=None))
     domain = domain if columns.domains is None else None
     images = scan(entries, domain=domain or "own", location=columns.location, n_least_classes=1)

@@ -46,7 +46,7 @@ def parse_edits(content, delimiter=None):
     # Excel saves in the encoding of its country; lines that were appended later are in UTF-8.
     others = {line for line in lines if line.decode("utf-8", "replace").encode() != line}
     guessed = guess_encoding(sorted(others))
-    encoding = "cp1252" if guessed in (None, "cp437") else guessed  # no spreadsheet writes that of old zips
+    encoding = "cp1252" if guessed in (None, "cp437", "cp850", "cp860") else guessed  # not those of old zips
     lines = [line.decode(encoding if line in others else "utf-8", "replace") for line in lines]
     edits = list(filter(None, (_parse_line(line, delimiter) for line in lines)))
     return delimiter, edits, len(lines) - len(edits)

@@ -64,6 +64,9 @@ def label_tree(tree, *, merge_twins=False, inside=None):
     pictures = find_pictures(tree)
     edits, notice = read_edits(tree, pictures)
     pictures = {path: pictures[path] for path in sorted(pictures) if edits[path].dropped != "1"}
+    if garbled := sorted(filter(_GARBLED.search, {part for path in pictures for part in path.parts})):
+        found = f"{tree.location}: {count(len(garbled), 'garbled name')}, the first {garbled[0]!r}"
+        warn(f"{found}, as if an archive was unpacked in a wrong encoding: load the archive itself, or rename them")
     labels, by_class, by_folder = {}, collections.defaultdict(list), collections.defaultdict(list)
     for path in pictures:
         if label := edits[path].label:
@@ -91,8 +94,7 @@ def find_pictures(tree):
 def _count_others(tree, known=()):
     """Return a text that counts the files of a tree that are no pictures, by extension, without known ones."""
     others = [path.suffix.casefold() for path in tree.files if path not in known]
-    others = [name or "without extension" for name in others if name not in tree.medium.extensions]
-    others = collections.Counter(others)
+    others = collections.Counter(name or "without extension" for name in others if name not in tree.medium.extensions)
     return ", ".join(f"{count} {extension}" for extension, count in others.most_common())
 
 
@@ -167,23 +169,17 @@ def name_classes(location, names, *, merge_twins):
 def decode_tree(tree):
     """Return a folder's tree with names that can be printed and saved, whatever their encoding on the disk."""
     parts = {part for path in (*tree.files, *tree.folders) for part in path.parts}
-    if garbled := sorted(filter(_GARBLED.search, parts)):
-        found = f"{tree.location}: {count(len(garbled), 'garbled name')}, the first {garbled[0]!r}"
-        warn(f"{found}, as if an archive was unpacked in a wrong encoding: load the archive itself, or rename them")
     odd = {part: os.fsencode(part) for part in parts if part != make_printable(part)}
     if not odd:
         return tree
     texts = decode_names(set(odd.values()), tree.location)
     parts = {part: make_printable(texts[raw]) for part, raw in odd.items()}
-    files = {_rename(path, parts): file for path, file in tree.files.items()}
+    paths = (*tree.files, *tree.folders)
+    paths = {path: PurePosixPath(*(parts.get(part, part) for part in path.parts)) for path in paths}
+    files = {paths[path]: file for path, file in tree.files.items()}
     if len(files) < len(tree.files):
         raise ValueError(f"source: {tree.location} has several files of the same readable name: rename them")
-    return dataclasses.replace(tree, files=files, folders={_rename(path, parts) for path in tree.folders})
-
-
-def _rename(path, parts):
-    """Return a path with other names for some of its parts."""
-    return PurePosixPath(*(parts.get(part, part) for part in path.parts))
+    return dataclasses.replace(tree, files=files, folders={paths[path] for path in tree.folders})
 
 
 def check_depth(path, location):

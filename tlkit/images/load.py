@@ -1,7 +1,6 @@
 """Load pictures from all sources with `load_images`."""
 
 import csv
-import dataclasses
 import functools
 import importlib
 import os
@@ -17,7 +16,7 @@ from tlkit.images.inputs import UNLABELLED
 from tlkit.images.layout import find_pictures, label_tree, name_classes, unwrap
 from tlkit.images.media import PICTURES
 from tlkit.images.scan import scan_pictures
-from tlkit.images.tables import Columns, complete, is_table_file, list_entries, read_columns
+from tlkit.images.tables import Columns, complete, list_entries, read_columns
 from tlkit.images.trees import find_inside, list_archive, list_folder
 from tlkit.names import make_printable
 
@@ -119,7 +118,7 @@ def load_own(source, wanted, medium, scan, *, inside, merge_twins):
     if domain is not None and not isinstance(domain, str):
         raise TypeError(f"domain: {domain!r}, expected the name (str) of the domain of all these {medium.noun}s")
     path = Path(source).expanduser() if isinstance(source, (str, os.PathLike)) else None
-    if path is not None and not (is_table_file(path) and path.is_file()):
+    if path is not None and not (path.suffix.casefold() in (".csv", ".tsv") and path.is_file()):
         if source == "":  # Path would take it for the current folder
             raise ValueError("source: an empty path, expected a bundled set's name, a folder, a zip or a list")
         tree = _list_tree(path, source, inside, medium)
@@ -130,10 +129,11 @@ def load_own(source, wanted, medium, scan, *, inside, merge_twins):
     else:
         if inside is not None:
             raise ValueError(f"inside: {inside!r}, but the source is no folder or zip, expected None")
-        if isinstance(wanted["label"], list):
-            several = importlib.import_module("tlkit.images.label_columns")
-            return several.load_label_columns(path or source, wanted, scan, domain=path.stem if path else domain)
         columns, groups = read_columns(path or source, wanted, medium), None
+        are_lists = columns.classes and medium == PICTURES and isinstance(columns.labels[0], list)
+        if are_lists or isinstance(wanted["label"], list):
+            several = importlib.import_module("tlkit.images.label_columns")
+            return several.load_label_columns(columns, wanted["label"], scan, domain=path.stem if path else domain)
         entries, classes = list_entries(columns)
         names = name_classes(columns.location, {label for _, label, _ in entries}, merge_twins=merge_twins)
         entries = [(f"{names[label]}/{name}", names[label], file) for name, label, file in entries]
@@ -173,23 +173,15 @@ def _name_domain(tree):
 def _list_tree(path, source, inside, medium=PICTURES):
     """Return the `Tree` of a folder or zip."""
     if path.is_dir():
-        return _adopt(list_folder(find_inside(path, inside)), medium)
+        return list_folder(find_inside(path, inside), medium)
     if not path.exists():
         place = f"no folder or zip {str(Path(os.path.abspath(path)))!r}, nor a bundled set of that name"
         raise FileNotFoundError(f"source: {place}; bundled sets {suggest(source, medium.bundled)}")
     if zipfile.is_zipfile(path) or path.suffix.casefold() == ".zip":
         # Most programs put the packed folder itself into the zip, so one wrapping folder has no meaning.
-        return unwrap(_adopt(list_archive(path, inside), medium))
+        return unwrap(list_archive(path, inside, medium))
     expected = f"a folder with a folder for each class, a zip of one, or a list of {medium.pair}"
     raise ValueError(f"source: {make_printable(path)} is a single file and no zip, expected {expected}")
-
-
-def _adopt(tree, medium):
-    """Return a `Tree` of files of a medium, whose messages name its loader."""
-    call = tree.format_call
-    return dataclasses.replace(
-        tree, medium=medium, format_call=lambda inner: call(inner).replace(PICTURES.loader, medium.loader, 1)
-    )
 
 
 STYLES = Path(__file__).parent / "data" / "styles"

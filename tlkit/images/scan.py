@@ -38,8 +38,11 @@ def scan_pictures(entries, *, domain, bad, location, n_least_classes=2):
     if quarantine:
         _report_bad(quarantine, len(entries), bad, location)
     kept = [entry for entry, (reason, _) in zip(entries, results, strict=True) if not reason]
-    odd = [(file.location, found) for (_, _, file), (_, found) in zip(entries, results, strict=True) if found]
-    _warn_of_oddities(odd, len(entries), location)
+    # Flat and dark pictures are normal if they are few.
+    for oddity, least in ((_ANIMATED, 1), (_FLAT, len(entries) / 10), (_DARK, len(entries) / 10)):
+        odd = [file.location for (_, _, file), (_, found) in zip(entries, results, strict=True) if found == oddity]
+        if odd and len(odd) >= least:
+            warn(f"{location}: {len(odd)} {oddity}, the first {odd[0]}")
     classes = sorted({label for _, label, _ in kept})
     if lost := sorted({label for _, label, _ in entries} - set(classes)):
         warn(f"{location}: no readable picture of {', '.join(lost)}, so these are no classes")
@@ -90,13 +93,11 @@ def _inspect(file):
     try:
         data = file.read_bytes()
         oddity = _find_oddity(decode_picture(data, file.location, None))
-        if data.startswith(ARRAY):
-            file.digest()
-            return "", oddity
-        picture = open_picture(data, file.location)
         file.digest()
-        with contextlib.closing(picture):
-            return "", _ANIMATED if getattr(picture, "is_animated", False) else oddity
+        if not data.startswith(ARRAY):
+            with contextlib.closing(open_picture(data, file.location)) as picture:
+                oddity = _ANIMATED if getattr(picture, "is_animated", False) else oddity
+        return "", oddity
     except PictureError as error:
         return error.reason, ""
     except FileNotFoundError:
@@ -114,14 +115,6 @@ def _find_oddity(picture):
         if not oddity:
             break
     return oddity
-
-
-def _warn_of_oddities(oddities, n_pictures, location):
-    """Warn of animated pictures in a list of (path, oddity), and of flat or dark ones if they are a tenth of all."""
-    for oddity in (_ANIMATED, _FLAT, _DARK):
-        paths = [path for path, found in oddities if found == oddity]
-        if paths and (oddity == _ANIMATED or 10 * len(paths) >= n_pictures):
-            warn(f"{location}: {len(paths)} {oddity}, the first {paths[0]}")
 
 
 def _report_bad(quarantine, n_pictures, bad, location):

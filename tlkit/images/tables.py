@@ -44,19 +44,16 @@ class Columns(typing.NamedTuple):
     medium: Medium = PICTURES
 
 
-def is_table_file(path):
-    """Return whether a path is a CSV file, by its extension."""
-    return path.suffix.casefold() in (".csv", ".tsv")
-
-
 def read_columns(source, wanted, medium=PICTURES):
     """Return the `Columns` of a CSV file (Path), DataFrame, list or dataset; `wanted` is {argument: name or None}."""
     if isinstance(source, Path):
         location, folder = str(source), os.path.dirname(os.path.abspath(source))
         return _choose(location, *_read_csv(source, medium), wanted, medium, folder=folder)
+    source = source.collect() if hasattr(source, "collect") else source  # a lazy table of polars
+    source = source.to_pandas() if hasattr(source, "to_pylist") else source  # a table of pyarrow
     if hasattr(source, "columns") and hasattr(source, "__getitem__"):
         for argument, given in wanted.items():  # by their place the entries would be those of other rows
-            if hasattr(given, "iloc") and not given.index.equals(source.index):
+            if hasattr(given, "iloc") and not given.index.equals(getattr(source, "index", None)):
                 raise ValueError(f"{argument}: a Series of another index than the table's, expected a column's name")
         return _choose("the table", list(source.columns), lambda name: list(source[name]), wanted, medium)
     if hasattr(source, "__next__") or isinstance(source, zip | map):
@@ -66,13 +63,17 @@ def read_columns(source, wanted, medium=PICTURES):
     first = dataset[indices[0]]
     if isinstance(first, Mapping):
         read = functools.partial(_read_column, dataset, indices)
-        return _choose(location, list(first), read, wanted, medium, dataset)
+        return _choose(location, list(first), read, wanted, medium, dataset=dataset, indices=indices)
     for argument, name in wanted.items():
         if isinstance(name, str) and argument != "domain":
             kind = f"({medium.noun}, label) without columns of names"
             raise ValueError(f"{argument}: {name!r}, but {location} holds {kind}")
     if isinstance(dataset, list | tuple):
-        pairs = [_check_pair(index, dataset[index], medium) for index in indices]
+        pairs = [dataset[index] for index in indices]
+        for row, pair in enumerate(pairs):
+            if isinstance(pair, str) or not hasattr(pair, "__len__") or len(pair) != 2:
+                expected = f"expected {medium.pair} or a dict of columns"
+                raise TypeError(f"source: entry {row} is {str(pair)[:80]!r}, {expected}")
         columns = Columns(location, [picture for picture, _ in pairs], [label for _, label in pairs])
     else:
         columns = Columns(location, *read_pairs(dataset, indices))
@@ -110,10 +111,8 @@ def complete(images, entries, columns, classes=None):
         given = columns.groups
         images = images.with_groups(given if is_function else _select("group", given, rows, kept, images.noun))
     if columns.folds is not None:
-        folds = [
-            check_count("fold", fold, 0, N_FOLDS - 1)
-            for fold in _select("fold", columns.folds, rows, kept, images.noun)
-        ]
+        folds = _select("fold", columns.folds, rows, kept, images.noun)
+        folds = [check_count("fold", fold, 0, N_FOLDS - 1) for fold in folds]
         if straddling := find_straddling(images.groups, np.array(folds)):
             names = images.names[images.groups == straddling]
             folds = f"several folds ({', '.join(names[:4])})"
@@ -130,7 +129,7 @@ def _select(argument, values, rows, kept, noun):
     return [values[row] for row in kept]
 
 
-def _choose(location, names, read, wanted, medium, dataset=None, folder=""):
+def _choose(location, names, read, wanted, medium, dataset=None, indices=(), folder=""):
     """Return the `Columns` of a table with named columns; `read(name)` returns one."""
     if medium == PICTURES and any(map(_is_picture, names)):
         raise ValueError(f"source: {location} begins with {', '.join(map(repr, names))}, expected the columns' names")
@@ -145,30 +144,28 @@ def _choose(location, names, read, wanted, medium, dataset=None, folder=""):
         )
     picture = found[0]
     given, several = wanted["label"], isinstance(wanted["label"], list)
-    found = [
-        _find_column("label", location, names, name, () if several else _LABELS)
-        for name in (given if several else [given])
-    ]
+    wished, usual = (given, ()) if several else ([given], _LABELS)
+    found = [_find_column("label", location, names, name, usual) for name in wished]
     label = None if several else found[0]
     columns = {}
     for argument in ("group", "domain", "fold"):
         given = wanted[argument]
         if argument == "group" and given is None:
             given = next((name for name in names if str(name).casefold() == "group"), None)
-        is_column = isinstance(given, str | int) or argument == "domain"
-        columns[f"{argument}s"] = (
-            read(_find_column(argument, location, names, given, ())) if is_column and given is not None else given
-        )
+        if isinstance(given, str | int) or (argument == "domain" and given is not None):
+            given = read(_find_column(argument, location, names, given, ()))
+        columns[f"{argument}s"] = given
     used = {given for given in wanted.values() if isinstance(given, str)}
     if splits := [name for name in names if str(name).casefold() in _SPLITS and name not in used]:
         warn(f"{location}: the column {splits[0]!r} isn't read, so its parts are mixed: load the rows of one part")
     features = getattr(dataset, "features", None)
-    classes = getattr(features[label], "names", None) if isinstance(features, Mapping) and label in features else None
+    feature = features[label] if isinstance(features, Mapping) and label in features else None
+    classes = getattr(getattr(feature, "feature", feature), "names", None)  # those within a list too
     if dataset is None or isinstance(dataset, list | tuple) or medium.make_item:
         pictures = read(picture)
     else:
-        opened, indices = open_dataset(dataset)
-        pictures = [PictureItem(Items(opened, picture), index) for index in indices]
+        items = Items(dataset, picture)
+        pictures = [PictureItem(items, index) for index in indices]
     labels = list(zip(*map(read, found), strict=True)) if several else read(label)
     return Columns(location, pictures, labels, classes, **columns, folder=folder, has_names=True, medium=medium)
 
@@ -193,8 +190,8 @@ def _is_picture(value):
 
 def _read_column(dataset, indices, name):
     """Return one column of a dataset of dicts; Hugging Face gives it without decoding pictures."""
-    if hasattr(dataset, "column_names"):
-        values = dataset[name]
+    if getattr(dataset, "format", {}).get("type") != "custom" and hasattr(dataset, "column_names"):
+        values = dataset[name][:]
         return [values[index] for index in indices]
     rows = [dataset[index] for index in indices]
     for index, row in zip(indices, rows, strict=True):
@@ -236,25 +233,15 @@ def _read_csv(path, medium):
 
     def read(name):
         cells = [row[names.index(name)] for row in rows]
-        is_text = medium.make_item and name.casefold() in medium.columns  # spaces and digits are left as they are
-        return cells if is_text else _read_numbers([cell.strip() for cell in cells])
+        if medium.make_item and name.casefold() in medium.columns:
+            return cells  # spaces and digits of texts are left as they are
+        cells = [cell.strip() for cell in cells]
+        for kind, number in ((int, r"-?(0|[1-9]\d*)"), (float, r"-?(0|[1-9]\d*)(\.\d+)?")):  # no leading zeros
+            if all(re.fullmatch(number, cell) for cell in cells):
+                return [kind(cell) for cell in cells]
+        return cells
 
     return names, read
-
-
-def _read_numbers(texts):
-    """Return texts as numbers if all of them are, without leading zeros."""
-    if all(re.fullmatch(r"-?(0|[1-9]\d*)", text) for text in texts):
-        return [int(text) for text in texts]
-    is_number = all(re.fullmatch(r"-?(0|[1-9]\d*)(\.\d+)?", text) for text in texts)
-    return [float(text) for text in texts] if is_number else texts
-
-
-def _check_pair(index, pair, medium):
-    """Return (picture, label) of an entry of a list."""
-    if isinstance(pair, str) or not hasattr(pair, "__len__") or len(pair) != 2:
-        raise TypeError(f"source: entry {index} is {str(pair)[:80]!r}, expected {medium.pair} or a dict of columns")
-    return pair
 
 
 def _make_file(row, picture, columns):
@@ -267,16 +254,9 @@ def _make_file(row, picture, columns):
         path = os.path.join(columns.folder, os.path.expanduser(picture))
         return os.path.basename(path), PictureFile(os.path.abspath(path))
     if isinstance(picture, bytes | Mapping):
-        return f"{row}", PictureItem(Items(_Held(columns.pictures), 0), row)
+        return f"{row}", PictureItem(Items(columns.pictures, None), row)
     name = f"source: the picture of row {row}"
     return f"{row}", hold_pixels(name, read_tensor(name, picture), f"row {row} of {columns.location}")
-
-
-class _Held(list):
-    """Pictures as bytes, as items of one column."""
-
-    def __getitem__(self, index):
-        return (super().__getitem__(index),)
 
 
 def _name_labels(columns):
@@ -305,10 +285,8 @@ def _name_labels(columns):
 
 def _find_kind(value):
     """Return "str", "int", "float" or another kind of label; NumPy's and torch's numbers count as numbers."""
-    if isinstance(value, str | np.str_):
-        return "str"
-    if isinstance(value, bool | np.bool_):
-        return "str"  # the classes False and True
+    if isinstance(value, str | bool | np.bool_):
+        return "str"  # for example, the classes False and True
     try:
         operator.index(value)
         return "int"

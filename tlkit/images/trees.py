@@ -12,6 +12,7 @@ from tlkit.arguments import suggest
 from tlkit.images.encodings import decode_names
 from tlkit.images.files import RUN_FILES, PictureFile, PictureMember, is_ignored, is_run
 from tlkit.images.layout import Tree, check_depth, decode_tree, normalise_name
+from tlkit.images.media import PICTURES
 from tlkit.names import make_printable
 
 MAX_ENTRIES = 100_000
@@ -24,10 +25,12 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 
 # Links are followed. A folder is entered once per class at most, and never from within another class: the folders at
 # the top are marked as visited (`taken`) before any class is walked, and each class starts from a copy of that set.
-def list_folder(folder):
+def list_folder(folder, medium=PICTURES):
     """Return the `Tree` of all files below an existing folder (path), without hidden ones and special files."""
     folder = Path(os.path.abspath(folder))
-    tree = Tree(make_printable(folder), {}, set(), lambda inner: f'load_images("{(folder / inner).as_posix()}")')
+    tree = Tree(
+        make_printable(folder), {}, set(), lambda inner: f'{medium.loader}("{folder.as_posix()}/{inner}")', medium
+    )
     tops = [entry for entry in _scan(folder) if entry.is_dir()]
     taken = {_identify(folder), *(_identify(entry.path) for entry in tops if not entry.is_symlink())}
     for entry in _scan(folder):
@@ -83,7 +86,7 @@ def _identify(path):
     return status.st_dev, status.st_ino
 
 
-def list_archive(path, inside=None):
+def list_archive(path, inside=None, medium=PICTURES):
     """Return the `Tree` of a zip, or of the folder `inside` it (str with "/"), after checking its directory."""
     place = make_printable(path)
     try:
@@ -97,7 +100,7 @@ def list_archive(path, inside=None):
     names, seen = _decode_entries(place, entries), {}
     for entry, name in zip(entries, names, strict=True):
         _check_entry(place, entry, name, seen)
-    tree = Tree(place, {}, set(), lambda inner: f'load_images("{path.as_posix()}", inside="{inner}")')
+    tree = Tree(place, {}, set(), lambda inner: f'{medium.loader}("{path.as_posix()}", inside="{inner}")', medium)
     members = [PurePosixPath(make_printable(name)) for name in names]
     held = {path for member in members for path in (member, *member.parents)}
     folders = {member.parent for member in members} - {PurePosixPath()}
