@@ -79,6 +79,7 @@ def test_pictures_and_their_masks_are_no_classes(tmp_path, folders):
 
 MASKS = {
     "voc": ["JPEGImages", "SegmentationClass", "SegmentationObject"],
+    "depth": ["rgb", "depth"],
     "cub": cross(["images", "segmentations"], ["001.Albatross", "002.Auk"]),
     "cityscapes": cross(["leftImg8bit", "gtFine"], ["train/aachen", "val/ulm"]),
 }
@@ -158,6 +159,15 @@ def test_classes_with_the_same_folders_are_classes_and_told(tmp_path):
     with pytest.warns(UserWarning, match=r"cat, dog hold the same folders \(day, night\), .*read together"):
         assert load_images(root).classes == ["cat", "dog"]
     assert load_images(root, inside=".").classes == ["cat", "dog"]
+
+
+@pytest.mark.parametrize("splits", [["test", "train", "val"], ["train", "test"]])
+def test_splits_within_classes_are_told(tmp_path, splits):
+    root = write(tmp_path / "faces", cross(["female", "male"], splits))
+    with pytest.warns(
+        UserWarning, match=r"female, male hold the same splits \(test, train.*\), which are read together"
+    ):
+        assert load_images(root).classes == ["female", "male"]
 
 
 @pytest.mark.parametrize("folders", [["train/cat", "train/dog", "photos"], ["pets/cat", "pets/dog", "cars"]])

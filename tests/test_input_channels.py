@@ -114,3 +114,26 @@ def test_pictures_of_four_channels_are_turned_upright_and_whole():
     assert np.array_equal(decode_picture(data, n_channels=4), upright)
     with pytest.raises(PictureError, match="broken PNG"):
         decode_picture(data[: len(data) // 2], n_channels=4)
+
+
+def test_weights_of_a_network_for_gray_pictures_are_taken(tmp_path):
+    import torchvision
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = torchvision.models.resnet18(weights=None).eval()
+        network.conv1 = nn.Conv2d(1, 64, 7, 2, 3, bias=False)
+    torch.save(network.state_dict(), tmp_path / "gray.pth")
+    settings = {"weights": tmp_path / "gray.pth", "image_size_px": 32}
+    backbone = tl.load_backbone("resnet18", **settings, n_channels=1)
+    batch = torch.rand(2, 1, 32, 32)
+    expected = nn.Sequential(*list(network.children())[:-1])(batch).flatten(1)
+    assert torch.allclose(backbone(batch), expected, atol=1e-5)
+    pictures = [(make_picture(number), f"class {number % 2}") for number in range(4)]
+    grays = [(picture.convert("L"), label) for picture, label in pictures]
+    values = [
+        tl.extract_features(backbone, tl.load_images(given), progress=False).values for given in (pictures, grays)
+    ]
+    assert np.array_equal(*values)
+    with pytest.raises(tl.WeightsError, match="99 of its 100 tensors fit"):
+        tl.load_backbone("resnet18", **settings, n_channels=4)

@@ -234,6 +234,11 @@ def test_a_column_of_splits_that_is_not_read_is_told(table):
     ]
 
 
+def test_labels_joined_to_one_text_are_told(table):
+    with pytest.warns(UserWarning, match=r"the table: 'cat\|dog' and others are taken as one class each; for several"):
+        assert load_images(table.replace({"label": {"cat": "cat|dog"}})).classes == ["cat|dog", "dog"]
+
+
 def test_commas_between_quotes_are_no_delimiters(table, tmp_path):
     lines = [f"{row.path};{row.label};1" for row in table.itertuples()]
     (tmp_path / "all.csv").write_text("\n".join(['path;label;"age, sex, weight, height"', *lines]))

@@ -1,6 +1,7 @@
 """`load_backbone`: a network by name, with pretrained weights, random weights, or weights from a file."""
 
 import enum
+import functools
 import importlib
 import os
 from collections.abc import Sequence
@@ -92,6 +93,7 @@ def load_backbone(
     weights = read_weights_tag(name, weights)
     entry = _choose_entry(name, weights, image_size_px)
     recipe = recipe or (entry.recipe if image_size_px is None else entry.recipe.at(image_size_px))
+    adapter = importlib.import_module("tlkit.backbones.input_channels")
     # Missing weights are reported before the network is built.
     path = None if weights is None else find_weights(entry, weights)
     with Draws(seed):
@@ -101,7 +103,8 @@ def load_backbone(
     else:
         published = weights in ("pretrained", entry.weights)
         tensors, sha256 = read_weights(path, entry if published else None)
-        state, changes, allowed = fit_to_network(tensors, network, classifier, path, allow, published=published)
+        fit = functools.partial(fit_to_network, tensors, network, classifier, path, allow, published=published)
+        state, changes, allowed = fit() if n_channels == 3 else adapter.fit_either(fit, name, stages, n_channels)
         network.load_state_dict(state)
         if published:
             record_published(entry, sha256)
@@ -115,7 +118,6 @@ def load_backbone(
             "allowed": allowed,
         }
     if n_channels != 3:
-        adapter = importlib.import_module("tlkit.backbones.input_channels")
         adapter.adapt_first_layer(name, stages, n_channels)
         recipe = recipe if recipe.n_channels == n_channels else adapter.adapt_recipe(recipe, n_channels)
         provenance["n_channels"] = n_channels

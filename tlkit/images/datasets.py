@@ -160,11 +160,9 @@ def find_classes(dataset):
     """Return the names of a dataset's classes in their order, or None; ValueError if its parts have different ones."""
     if parts := getattr(dataset, "datasets", None):  # torch's ConcatDataset
         named = [find_classes(open_dataset(part)[0]) for part in parts]
-        if any(names != named[0] for names in named):
-            raise ValueError(
-                f"source: parts of the {type(dataset).__name__} have different classes, such as {named[0]} and "
-                f"{next(names for names in named if names != named[0])}: load each part, and add up the sets"
-            )
+        if others := [names for names in named if names != named[0]]:
+            found = f"parts of the {type(dataset).__name__} have different classes, such as {named[0]} and {others[0]}"
+            raise ValueError(f"source: {found}: load each part, and add up the sets")
         return named[0]
     classes = getattr(dataset, "classes", getattr(dataset, "class_to_idx", None))
     if isinstance(classes, Mapping):  # from numbers to names, or the other way round

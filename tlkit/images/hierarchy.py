@@ -17,7 +17,7 @@ _DOMAINS = frozenset(
     {"amazon", "dslr", "webcam", "caltech", "art", "painting", "cartoon", "photo", "sketch", "clipart", "product"}
     | {"real", "world", "infograph", "quickdraw", "synthetic", "source", "target", "domain"}
 )
-_PICTURES = {"image", "images", "img", "imgs"}
+_PICTURES = {"image", "images", "img", "imgs", "rgb"}
 _MASKS = {"label", "labels", "annotation", "annotations", "mask", "masks", "gt", "ground", "truth", "groundtruth"}
 _MASKS |= {"segmentation", "segmentations", "depth"}
 _MASK = re.compile(r"[_ -](mask|gt|seg)(_\d+)?(?=\.\w+$)", re.IGNORECASE)  # at the end of a file's name
@@ -66,7 +66,10 @@ def check_hierarchy(tree, by_class):
     if all(len(path.parts[0]) < 3 <= len(path.parts) and path.parts[1].startswith(path.parts[0]) for path in paths):
         found = f"{tree.location}: the classes {list_some(by_class)} are first letters of their folders, read together"
         warn(f"{found}; if these folders are the classes, give a list of (file, label)")
-    if not shared:
+    if all(_is_named(name, _SPLITS) for name in shared):
+        if shared:
+            found = f"{tree.location}: the classes {list_some(by_class)} hold the same splits ({list_some(shared)})"
+            warn(f"{found}, which are read together; for a part of them, give a list of (file, label)")
         return
     calls = [f'{tree.format_call(inner[top][0])[:-1]}, domain="{top}")' for top in sorted(by_class)]
     listed = " + ".join(calls[:3]) + (" + …" if len(calls) > 3 else "")

@@ -10,8 +10,9 @@ import numpy as np
 
 from tlkit.arguments import check_known, check_one_label, check_shape, relabel, resolve_index
 from tlkit.images.decode import decode_picture
-from tlkit.images.splits import choose_test, draw_shots, join_groups, keep_folds, report_shortage, warn_unlearned
+from tlkit.images.splits import choose_test, draw_shots, find_straddling, join_groups, report_shortage
 from tlkit.names import number_repeats
+from tlkit.notices import warn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -289,7 +290,11 @@ class ImageSet:
             find = groups if callable(groups) else groups.get
             groups = [find(name) for name in self.names.tolist()]
         groups = join_groups(self.groups, groups, self.noun)
-        return self._replace(groups=groups, folds=keep_folds(groups, self.folds, self.noun))
+        folds = self.folds
+        if len(folds) and folds.min() >= 0 and find_straddling(groups, folds):
+            warn(f"groups: some have {self.noun}s in several published folds, so new folds are drawn")
+            folds = np.full(len(folds), -1)
+        return self._replace(groups=groups, folds=folds)
 
     def split(self, test_fold: int = 0, n_folds: int = 5, seed: int = 0) -> tuple[Self, Self]:
         """Split into a training set and a test set, stratified by class, with no group in both.
@@ -316,7 +321,9 @@ class ImageSet:
         settings = {"test_fold": test_fold, "n_folds": n_folds, "seed": seed, "noun": self.noun}
         is_test = choose_test(self.labels, self.groups, self.folds, **settings)
         train, test = self[~is_test], self[is_test]
-        warn_unlearned(self.classes, train.counts, test.counts, self.noun)
+        if unlearned := np.array(self.classes)[(train.counts == 0) & (test.counts > 0)].tolist():
+            advice = f"add {self.noun}s of other groups, or leave it out with select(classes=…)"
+            warn(f"split: every {self.noun} of {', '.join(unlearned)} is on the test side: {advice}")
         return train, test
 
     def few(self, shots: int, seed: int = 0, strict: bool = False) -> Self:

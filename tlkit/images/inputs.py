@@ -30,8 +30,7 @@ def gather_pictures(pictures, argument="pictures"):
         if len(pictures.columns) != 1:
             raise TypeError(f"{argument}: a whole table, expected its column of paths, as in table['path']")
         pictures = pictures[pictures.columns[0]]
-    if isinstance(pictures, np.ndarray):
-        pictures = _check_array(argument, pictures)
+    pictures = _check_array(argument, pictures) if isinstance(pictures, np.ndarray) else pictures
     items = pictures if hasattr(pictures, "__iter__") else (pictures[index] for index in range(len(pictures)))
     entries = [make_entry(argument, index, picture) for index, picture in enumerate(items)]
     return make_set(entries, [UNLABELLED], "given")

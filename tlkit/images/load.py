@@ -48,9 +48,9 @@ def load_images(
         - "styles", the bundled set (for a folder of that name write "./styles");
         - a folder with one folder of pictures per class, or a zip of such a folder. A file `labels.csv` in it, as
           from `tlkit.widgets.PictureLabeler`, changes labels, adds groups and leaves pictures out, with a notice;
-        - a CSV file (paths begin at its folder), DataFrame or list of dicts with columns of pictures and labels;
+        - a CSV file (paths begin at its folder), table of pandas, polars or pyarrow, or list of dicts, by its columns;
         - a list of (picture, label). Pictures are paths, PIL pictures, uint8 arrays or tensors;
-        - a dataset of torch, torchvision or Hugging Face. Its classes name labels that are numbers.
+        - a dataset of torch, torchvision or Hugging Face. Its classes name labels that are numbers, or lists of them.
     label : str or list of str, optional
         Column of the classes (str or int), by default the only one with a usual name such as "label" or "class". A list
         names columns of 0 and 1 for pictures with several labels; in a list of pairs, each label then lists 0 and 1.

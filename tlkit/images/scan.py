@@ -36,7 +36,13 @@ def scan_pictures(entries, *, domain, bad, location, n_least_classes=2):
         )
     quarantine = [(file.location, reason) for (_, _, file), (reason, _) in zip(entries, results, strict=True) if reason]
     if quarantine:
-        _report_bad(quarantine, len(entries), bad, location)
+        found = f"{len(quarantine)} of {len(entries)} pictures can't be read"
+        if bad != "skip":
+            shown = "".join(f"\n  {path}: {reason}" for path, reason in quarantine[:_N_SHOWN])
+            shown += f"\n  and {len(quarantine) - _N_SHOWN} more" if len(quarantine) > _N_SHOWN else ""
+            advice = 'Mend or remove them, or leave them out with bad="skip".'
+            raise ValueError(f"source: {found} in {location}:{shown}\n{advice}")
+        warn(f"{location}: {found} and are left out; they are listed in .quarantine")
     kept = [entry for entry, (reason, _) in zip(entries, results, strict=True) if not reason]
     # Flat and dark pictures are normal if they are few.
     for oddity, least in ((_ANIMATED, 1), (_FLAT, len(entries) / 10), (_DARK, len(entries) / 10)):
@@ -69,11 +75,10 @@ def _inspect_all(files, inspect):
 
 def _inspect_ends(file):
     """Return the result of `_inspect`, without decoding pictures that begin and end as they should."""
-    try:
-        content = file.read_and_hash()
-    except Exception:  # described by `_inspect`
-        return _inspect(file)
-    return _WHOLE if _is_likely_whole(content) else _inspect(file)
+    with contextlib.suppress(Exception):  # described by `_inspect`
+        if _is_likely_whole(file.read_and_hash()):
+            return _WHOLE
+    return _inspect(file)
 
 
 def _is_likely_whole(content):
@@ -117,18 +122,6 @@ def _find_oddity(picture):
     return oddity
 
 
-def _report_bad(quarantine, n_pictures, bad, location):
-    """Warn of unreadable pictures if `bad` is "skip"; else raise one ValueError that lists them."""
-    count = f"{len(quarantine)} of {n_pictures} pictures can't be read"
-    if bad == "skip":
-        warn(f"{location}: {count} and are left out; they are listed in .quarantine")
-        return
-    shown = "".join(f"\n  {path}: {reason}" for path, reason in quarantine[:_N_SHOWN])
-    rest = f"\n  and {len(quarantine) - _N_SHOWN} more" if len(quarantine) > _N_SHOWN else ""
-    listed = f"{count} in {location}:{shown}{rest}"
-    raise ValueError(f'source: {listed}\nMend or remove them, or leave them out with bad="skip".')
-
-
 def warn_of_copies(entries, digests, location, noun="picture"):
     """Warn of identical files, or texts, in more than one class."""
     if len(set(digests)) == len(digests):
@@ -138,7 +131,6 @@ def warn_of_copies(entries, digests, location, noun="picture"):
     for (path, label, _), digest in zip(entries, digests, strict=True):
         labels[digest].add(label)
         paths[digest].append(make_printable(path))
-    conflicts = [paths[digest] for digest in paths if len(labels[digest]) > 1]
-    if conflicts:
+    if conflicts := [paths[digest] for digest in paths if len(labels[digest]) > 1]:
         found = f"{count(len(conflicts), noun)} in more than one class, the first {' = '.join(conflicts[0])}"
         warn(f"{location}: {found}: remove the wrong copies, since no prediction for these can be right")

@@ -150,14 +150,6 @@ def find_straddling(groups, folds):
     return str(np.unique(groups)[pairs[repeated[0]]]) if len(repeated) else None
 
 
-def keep_folds(groups, folds, noun):
-    """Return published folds (n,), or -1 for all if groups are in several."""
-    if len(folds) and folds.min() >= 0 and find_straddling(groups, folds):
-        warn(f"groups: some have {noun}s in several published folds, so new folds are drawn")
-        return np.full(len(folds), -1)
-    return folds
-
-
 def draw_shots(labels, groups, names, classes, *, shots, seed):
     """Return the ascending indices (m,) int of up to `shots` pictures per class, from different groups first."""
     # Rounds over the shuffled groups of a class take one of each group's shuffled pictures. The order depends only on
@@ -190,13 +182,6 @@ def report_shortage(classes, counts, shots, strict):
         if strict:
             raise ValueError(f"{message}: take fewer shots, or leave those out with select(classes=…)")
         warn(f"{message}; all there are is taken")
-
-
-def warn_unlearned(classes, train_counts, test_counts, noun):
-    """Warn of classes that only the test side has."""
-    if only_in_test := np.array(classes)[(train_counts == 0) & (test_counts > 0)].tolist():
-        advice = f"add {noun}s of other groups, or leave it out with select(classes=…)"
-        warn(f"split: every {noun} of {', '.join(only_in_test)} is on the test side: {advice}")
 
 
 def split_for(images, seed):

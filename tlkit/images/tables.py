@@ -26,7 +26,7 @@ from tlkit.notices import warn
 
 # Usual names of columns, in lower case.
 _LABELS = {"label", "labels", "class", "class_name", "target", "category"}
-_SPLITS = {"split", "subset", "partition"}
+_SPLITS = {"split", "subset", "partition", "set", "data set", "data_set", "dataset", "usage", "phase"}
 
 
 class Columns(typing.NamedTuple):
@@ -106,9 +106,8 @@ def complete(images, entries, columns, classes=None):
         domains = [str(columns.domains[row]).strip() for row in kept]
         names = number_repeats(f"{domain}/{entries[row][0]}" for domain, row in zip(domains, kept, strict=True))
         images = dataclasses.replace(images, domains=domains, names=names)
-    if columns.groups is not None:
-        is_function = callable(columns.groups) or isinstance(columns.groups, Mapping)
-        given = columns.groups
+    if (given := columns.groups) is not None:
+        is_function = callable(given) or isinstance(given, Mapping)
         images = images.with_groups(given if is_function else _select("group", given, rows, kept, images.noun))
     if columns.folds is not None:
         folds = _select("fold", columns.folds, rows, kept, images.noun)
@@ -270,6 +269,9 @@ def _name_labels(columns):
         expected = f"one class per {columns.medium.noun}, all str or all whole numbers"
         raise TypeError(f"label: {shown} {where}, expected {expected}{advice}")
     if "str" in kinds:
+        if joined := next((value for value in values if "|" in str(value)), None):
+            advice = "for several labels per picture, make columns of 0 and 1 and name them in label="
+            warn(f"{columns.location}: {joined!r} and others are taken as one class each; {advice}")
         return [str(value) for value in values], None
     numbers = [operator.index(value) for value in values]
     if columns.classes is None:
