@@ -153,7 +153,7 @@ def _read_unloaded(picture):
     # Read in this way the picture is the same as by its path, to the bit and in all engines.
     if not isinstance(picture, ImageFile.ImageFile):
         return None
-    with contextlib.suppress(AttributeError, OSError, PictureError):
+    with contextlib.suppress(Exception):  # then the pixels are taken
         if not picture.tile:  # loaded: Pillow keeps the high byte of deep colours only
             with Image.open(picture.filename if picture.format in ("PNG", "TIFF") else "") as again:
                 again.load()
