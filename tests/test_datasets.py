@@ -129,6 +129,17 @@ def test_lists_of_classes_are_several_labels():
         load_images(Formatted(labels=[*labels[:3], [3], *labels[4:]]))
 
 
+def test_lists_of_undeclared_meaning_are_refused():
+    """A list may hold numbers of classes, or 0 and 1 for each."""
+
+    class Listed(Pairs):
+        def __getitem__(self, index):
+            return PICTURES[index], [index % 2, 1]
+
+    with pytest.raises(TypeError, match=r"label: row 0 is \[0, 1\] .*expected one class per picture"):
+        load_images(Listed(classes=["ant", "cow"]))
+
+
 def test_a_subset_of_rows_has_their_pictures():
     torch = pytest.importorskip("torch")
     images = load_images(torch.utils.data.Subset(Rows(), [4, 2, 0]))

@@ -130,7 +130,7 @@ def load_own(source, wanted, medium, scan, *, inside, merge_twins):
         if inside is not None:
             raise ValueError(f"inside: {inside!r}, but the source is no folder or zip, expected None")
         columns, groups = read_columns(path or source, wanted, medium), None
-        are_lists = columns.classes and medium == PICTURES and isinstance(columns.labels[0], list)
+        are_lists = columns.has_names and columns.classes and medium == PICTURES and isinstance(columns.labels[0], list)
         if are_lists or isinstance(wanted["label"], list):
             several = importlib.import_module("tlkit.images.label_columns")
             return several.load_label_columns(columns, wanted["label"], scan, domain=path.stem if path else domain)
