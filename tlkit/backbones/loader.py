@@ -50,7 +50,7 @@ def load_backbone(
     allow : sequence of str
         Patterns of names of tensors, as in "blocks.*", that may stay random or be ignored; see `provenance`.
     n_channels : int
-        Channels of the pictures. For others than 3, the first convolution's weights are adapted as in timm.
+        Channels of the pictures. For others than 3, the first convolution's weights are adapted as in timm if need be.
     n_tokens : int, optional
         Length at which a text encoder cuts texts, in tokens, by default 128 or as many as it has positions.
     recipe : Recipe, optional
