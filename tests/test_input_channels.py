@@ -9,6 +9,7 @@ from torch import nn
 
 import tlkit as tl
 from tlkit.backbones.recipe import Recipe
+from tlkit.backbones.weights.error import WeightsError
 from tlkit.export.export import choose_pictures
 from tlkit.images.decode import Channels, PictureError, decode_picture
 
@@ -135,5 +136,5 @@ def test_weights_of_a_network_for_gray_pictures_are_taken(tmp_path):
         tl.extract_features(backbone, tl.load_images(given), progress=False).values for given in (pictures, grays)
     ]
     assert np.array_equal(*values)
-    with pytest.raises(tl.WeightsError, match="99 of its 100 tensors fit"):
+    with pytest.raises(WeightsError, match="99 of its 100 tensors fit"):
         tl.load_backbone("resnet18", **settings, n_channels=4)
