@@ -198,8 +198,10 @@ def list_imports(arm):
     """Return the modules that are imported before the clock starts."""
     peers = {"fastai": ["fastai.vision.all"], "timm": ["timm.data", "timm.optim", "timm.scheduler", "timm.loss"]}
     own = ["openvino", "sklearn.linear_model", "torch.export", "torchvision", "pandas", "scipy.stats"]
+    own += ["tlkit.workflow.train"]  # which imports Matplotlib
     library = ARMS[arm].library
-    return ["torch", "timm", *(own if library == "tlkit" else peers.get(library, [library]))]
+    # torch imports torch._dynamo at the first step of an optimizer, or when it exports a network.
+    return ["torch", "torch._dynamo", "timm", *(own if library == "tlkit" else peers.get(library, [library]))]
 
 
 def describe_versions(arm):

@@ -430,8 +430,8 @@ def test_the_cache_never_answers_for_another_stage_pooling_or_precision(images, 
 @pytest.fixture
 def n_opened(monkeypatch):
     """A list of the shards that look-ups open."""
-    opened, real = [], cache_module.open_shard
-    monkeypatch.setattr(cache_module, "open_shard", lambda path: (opened.append(path), real(path))[1])
+    opened, real = [], cache_module.Shard
+    monkeypatch.setattr(cache_module, "Shard", lambda path: (opened.append(path), real(path))[1])
     return opened
 
 

@@ -1,5 +1,6 @@
 """Extraction: the right values, the same bits in any company, each picture computed once."""
 
+import copy
 import errno
 import importlib.util
 import os
@@ -53,7 +54,7 @@ def n_converted(monkeypatch, translated):
     """A list that grows by one with each conversion; the same network is really converted once for all tests."""
     counted, real = [], openvino_engine.convert
 
-    def translate(backbone):
+    def translate(backbone, origin=None):
         counted.append(backbone.name)
         fingerprint = backbone.fingerprint()
         if fingerprint not in translated:
@@ -300,6 +301,86 @@ def test_a_picture_that_can_not_be_read_is_named_and_nothing_is_kept(own_cache, 
         extract(backbone, images, engine="torch", cache=True)
     assert backbone.training
     assert not [path for path in own_cache.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["squeezenet1_1", *(pytest.param(name, marks=pytest.mark.slow) for name in ("efficientnet_lite0", "swin_t"))],
+)
+def test_features_computed_behind_a_stage_have_the_same_bits(name, images, own_cache, monkeypatch):
+    backbone, _, _ = make_library_pair(find_entry(name), 64)
+    plain = extract(backbone, images, engine="openvino").values
+    request = backbone, images, "openvino", "exact"
+    for stage in {backbone.stages[place] for place in (0, -3, -2)}:
+        maps, _ = extract_values(*request, stage, None, cache=False)
+        reported = []
+        values, key = extract_values(*request, None, True, start=stage, report=reported.append)
+        assert np.array_equal(values, plain), stage
+        assert sum(reported) == len(images)
+        assert key == extract_values(*request, None, True)[1]
+        monkeypatch.setattr(extract_module, "open_engine", None)  # both are kept
+        assert np.array_equal(extract_values(*request, stage, None)[0], maps)
+        assert np.array_equal(extract_values(*request, None, True)[0], plain)
+        monkeypatch.undo()
+        monkeypatch.setenv("TLKIT_CACHE_DIR", str(own_cache / stage))
+
+
+def test_if_the_rest_of_a_network_gave_other_bits_the_whole_is_run(images, own_cache, monkeypatch):
+    backbone = make_tiny_backbone()
+    plain, real = extract(backbone, images, engine="openvino").values, extract_module.open_engine
+    monkeypatch.setattr(extract_module, "open_engine", lambda *args: distort(real(*args)) if args[4:] else real(*args))
+    values, _ = extract_values(backbone, images, "openvino", "exact", None, True, start=backbone.stages[0])
+    assert np.array_equal(values, plain)
+
+
+def test_outputs_of_a_stage_that_are_too_large_are_not_computed_first(images, own_cache, monkeypatch):
+    backbone = make_tiny_backbone()
+    monkeypatch.setattr(extract_module, "_MAX_BYTES_IN_MEMORY", 1)
+    opened, real = [], extract_module.open_engine
+    monkeypatch.setattr(extract_module, "open_engine", lambda *args: opened.append(args) or real(*args))
+    extract_values(backbone, images[:2], "openvino", "exact", None, True, start=backbone.stages[0])
+    assert len(opened) == 1
+
+
+def distort(engine):
+    """Return an engine whose results differ in the last digits."""
+    return SimpleNamespace(
+        batch_size=engine.batch_size, run=lambda batches: (each * 1.000001 for each in engine.run(batches))
+    )
+
+
+def tune(backbone, stage):
+    """Return a copy of a network whose stage, and only this one, has other weights."""
+    tuned = copy.deepcopy(backbone)
+    with torch.no_grad():
+        for value in tuned.body[stage].parameters():
+            value.mul_(1.01)
+    return tuned
+
+
+@pytest.mark.parametrize("name", ["squeezenet1_1", pytest.param("efficientnet_lite0", marks=pytest.mark.slow)])
+def test_a_tuned_network_takes_its_first_stages_from_the_conversion_of_its_origin(name, own_cache, monkeypatch):
+    backbone, _, _ = make_library_pair(find_entry(name), 64)
+    batch = np.stack(make_squares(BATCH_SIZE, 64)).transpose(0, 3, 1, 2).astype(np.float32) / 255
+    openvino_engine.read_converted(FrozenNetwork.of(backbone))
+    n_layers, export = [], torch.export.export
+    monkeypatch.setattr(
+        torch.export,
+        "export",
+        lambda layers, *rest, **kept: n_layers.append(len(layers)) or export(layers, *rest, **kept),
+    )
+    for index in (0, 1, len(backbone.stages) - 1):
+        tuned = tune(backbone, backbone.stages[index])
+        whole = openvino_engine.convert(tuned)
+        joined = openvino_engine.convert(tuned, FrozenNetwork.of(backbone))
+        assert n_layers.pop() == len(backbone.stages) + 1 - index
+        compile_model, exact = (
+            openvino_engine.import_openvino().Core().compile_model,
+            {"INFERENCE_PRECISION_HINT": "f32"},
+        )
+        compiled = [compile_model(each, "CPU", exact) for each in (whole, joined)]
+        for one, other in zip(*(each([batch]).values() for each in compiled), strict=True):
+            assert np.array_equal(one, other)
 
 
 @pytest.mark.slow

@@ -7,14 +7,14 @@ import pytest
 from made_pythons import other_python
 from made_rows import DIGESTS, ROWS
 
-from tlkit.features.cache.shards import DamagedShardError, open_shard, size_bytes, write_shard
+from tlkit.features.cache.shards import DamagedShardError, Shard, size_bytes, write_shard
 
 PICTURES = [bytes.fromhex(digest) for digest in DIGESTS]
 
 
 def read(path):
-    with open_shard(path) as shard:
-        return shard.digests, shard.read_values()
+    shard = Shard(path)
+    return shard.digests, shard.read_values()
 
 
 @pytest.mark.parametrize("shape", [(30,), (5, 3, 2), (6, 5), (1,), ()])

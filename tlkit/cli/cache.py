@@ -130,12 +130,12 @@ def _read_json(path):
 
 def _count_pictures(kept):
     """Return the number of pictures with features in some files; damaged ones hold none."""
-    from tlkit.features.cache.shards import DamagedShardError, open_shard
+    from tlkit.features.cache.shards import DamagedShardError, Shard
 
     n_pictures = 0
     for one in kept:
-        with contextlib.suppress(OSError, DamagedShardError), open_shard(one.paths[0]) as shard:
-            n_pictures += len(shard.digests)
+        with contextlib.suppress(OSError, DamagedShardError):
+            n_pictures += len(Shard(one.paths[0]).digests)
     return n_pictures
 
 

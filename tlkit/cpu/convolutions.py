@@ -18,10 +18,13 @@ class QuickConvolutions(TorchFunctionMode):
         return _convolve(*args, **kwargs) if func is torch.conv2d else func(*args, **kwargs)
 
 
-# The arguments have torch's names, since they may come by keyword.
+# The arguments have torch's names, since they may come by keyword; padding may be a text, such as "same".
 def _convolve(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     """Return the convolution (n, n_outputs, height, width) as torch.conv2d does, in the fastest way known here."""
-    stride, padding, dilation = (_pair(value) for value in (stride, padding, dilation))
+    stride, padding, dilation = (
+        (each, each) if isinstance(each, int) else each if isinstance(each, str) else tuple(each)
+        for each in (stride, padding, dilation)
+    )
     if (
         input.ndim == 4
         and not isinstance(padding, str)
@@ -82,8 +85,3 @@ def _merge_pictures(maps):
         maps = torch.nn.functional.pad(maps, (0, 1))
     # The new dimension is inserted before the axes are reordered, or torch doesn't see that channels are last.
     return maps.permute(2, 3, 0, 1).flatten(2).unsqueeze(0).permute(0, 3, 1, 2)
-
-
-def _pair(value):
-    """Return an int as a pair, a sequence as a tuple, and a text such as "same" as it is."""
-    return (value, value) if isinstance(value, int) else value if isinstance(value, str) else tuple(value)

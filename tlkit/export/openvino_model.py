@@ -9,20 +9,17 @@ from safetensors.numpy import save_file
 
 from tlkit.export.predictor import MODEL, TENSORS, hash_head, open_predictor
 from tlkit.features.frozen_network import FrozenNetwork
-from tlkit.features.openvino_engine import BATCH_SIZE, convert, hash_model, import_openvino, read_converted
+from tlkit.features.openvino_engine import BATCH_SIZE, hash_model, import_openvino, read_converted
 
 
 def write_model(run, folder):
     """Write model.xml, model.bin and rejection.safetensors of a run into a folder; return their name and hash."""
     openvino, folder = import_openvino(), Path(folder)
-    operations = openvino.opset15
-
-    # Of an unchanged network, the features' conversion is used; a changed one is converted once and not kept.
     network, recipe = FrozenNetwork.of(run.backbone), run.backbone.recipe
-    converted = convert(run.backbone) if run.changed else read_converted(network).clone()
+    converted = read_converted(network).clone()
     features = converted.outputs[len(network.stages)].node.input_value(0)
     weight, bias = (value.detach().cpu().numpy() for value in (run.head.weight, run.head.bias))
-    logits = operations.add(operations.matmul(features, weight, False, True), bias).output(0)
+    logits = openvino.opset15.add(openvino.opset15.matmul(features, weight, False, True), bias).output(0)
     model = openvino.Model([features, logits], converted.get_parameters(), "tlkit")
     model.reshape([BATCH_SIZE, *recipe.input_shape])
     for port, name in zip((*model.inputs, *model.outputs), ("pictures", "features", "logits"), strict=True):

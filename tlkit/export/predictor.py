@@ -12,12 +12,11 @@ import safetensors.numpy
 from tlkit.backbones.recipe import Recipe
 from tlkit.cpu.threads import default_states
 from tlkit.evaluation.rejection import Rejection
-from tlkit.features.crops import count_processors, run_ahead
+from tlkit.features.crops import count_processors, read_crop, run_ahead
 from tlkit.features.engines import has_gpu, open_engine, run_in_batches
 from tlkit.features.frozen_network import FrozenNetwork
 from tlkit.features.openvino_engine import OpenVINOEngine, hash_model, import_openvino, standardise
 from tlkit.heads.numerics import softmax
-from tlkit.images.decode import decode_picture
 from tlkit.images.inputs import gather_pictures, make_entry
 
 FACTS, MODEL, TENSORS = "export.json", "model.xml", "rejection.safetensors"
@@ -90,8 +89,7 @@ class Predictor:
         try:
             file = item if hasattr(item, "location") else make_entry("pictures", index, item)[2]
             name = file.location
-            picture = decode_picture(file.read_bytes(), name, self.recipe.n_channels)
-            return name, self.recipe.as_crop(self.recipe.crop(self.recipe.resize(picture))), None
+            return name, read_crop(file, self.recipe), None
         except (TypeError, MemoryError):  # of the caller or the machine
             raise
         except Exception as error:  # any other error concerns this picture alone

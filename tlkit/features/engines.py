@@ -79,13 +79,14 @@ def find_arithmetic(engine, precision):
     return "bf16" if offered else "f32"
 
 
-def open_engine(engine, network, output, precision):
+def open_engine(engine, network, output, precision, start=None):
     """Return an engine with `batch_size` and `run` for one `Output` of a `FrozenNetwork`."""
-    # `run` turns an iterable of batches (batch_size, *recipe.crop_shape) into (batch_size, *output.shape) float32.
+    # `run` turns an iterable of batches (batch_size, *recipe.crop_shape) into (batch_size, *output.shape) float32. With
+    # a stage as `start`, which only OpenVINO takes, batches are outputs of that stage, in the order of its axes.
     if engine == "openvino":
         from tlkit.features.openvino_engine import open_openvino
 
-        return open_openvino(network, output, find_arithmetic(engine, precision))
+        return open_openvino(network, output, find_arithmetic(engine, precision), start)
     from tlkit.features.torch_engine import TorchEngine
 
     return TorchEngine(network, output, precision, "cuda" if engine == "cuda" else None)

@@ -1,5 +1,6 @@
 """Feature extraction with a frozen network; each picture is computed once and kept on disk. Without torch."""
 
+import contextlib
 import errno
 import itertools
 import math
@@ -85,9 +86,12 @@ def extract_features(
 
 
 @default_states()
-def extract_values(backbone, images, engine, precision, stage, pooled, *, cache, progress, report=None):
+def extract_values(
+    backbone, images, engine, precision, stage, pooled, *, cache=True, progress=False, report=None, start=None
+):
     """Return the values (n, …) of `extract_features` and their cache key, a dict of str to str."""
-    # `pooled` may also be None: then a stage's output keeps the order of axes that the rest of the network takes.
+    # `pooled` may also be None: then a stage's output keeps the order of axes that the rest of the network takes. In
+    # OpenVINO, outputs of a stage `start` are computed and kept first, if they are small and the rest gives these bits.
     check_known("precision", [precision], PRECISIONS)
     network = find_network(backbone)
     network.recipe.check(images)
@@ -105,10 +109,18 @@ def extract_values(backbone, images, engine, precision, stage, pooled, *, cache,
         first.setdefault(digests[index], index)
     if first:
         first = {digests[index]: index for index in network.recipe.sort(images, first.values())}
-        crops = read_crops(images, list(first.values()), network.recipe, precision)
+        rows = list(first.values())
+        running = open_engine(engine, network, output, precision)
+        crops = read_crops(images, rows, network.recipe, precision)
+        n_bytes = 4 * len(rows) * math.prod(network.output(start, None).shape) if start else math.inf
+        if engine == "openvino" and store and n_bytes <= _MAX_BYTES_IN_MEMORY:
+            maps, _ = extract_values(network, images[rows], engine, precision, start, None, report=report)
+            rest, report = open_engine(engine, network, output, precision, start), None
+            one = next(run_in_batches(running, read_crops(images, rows[:1], network.recipe, precision)))
+            if np.array_equal(next(run_in_batches(rest, maps[:1])), one):
+                running, crops = rest, maps
         with show_progress(len(first), "features", network.recipe.noun, progress) as bar:
-            rows = run_in_batches(open_engine(engine, network, output, precision), crops)
-            _fill(values, rows, first, images, store, [bar.update, report] if report else [bar.update])
+            _fill(values, run_in_batches(running, crops), first, images, store, [bar.update, *filter(None, [report])])
         for index in missing:
             values[index] = values[first[digests[index]]]
     return values, key
@@ -168,9 +180,12 @@ def _fill(values, rows, first, images, store, reports):
     targets, done = iter(first.items()), []
 
     def keep():
-        same = [(digest, index) for digest, index in done if _is_same(images, index, digest)] if store else []
+        same = {}  # features of a file that has changed or gone meanwhile must not be kept under its former digest
+        for digest, index in done if store else ():
+            with contextlib.suppress(OSError):
+                same |= {digest: index} if images.digest(index) == digest else {}
         if same:
-            store.store([digest for digest, _ in same], values[[index for _, index in same]])
+            store.store(list(same), values[list(same.values())])
         done.clear()
 
     try:
@@ -184,11 +199,3 @@ def _fill(values, rows, first, images, store, reports):
                 keep()
     finally:
         keep()
-
-
-def _is_same(images, index, digest):
-    """Return whether a picture's file still has its digest; features of a changed file must not be kept under it."""
-    try:
-        return images.digest(index) == digest
-    except OSError:
-        return False

@@ -36,6 +36,7 @@ class FrozenNetwork:
         self.name, self.fingerprint, self.recipe, self.stages = name, fingerprint, recipe, tuple(stages)
         self._shapes, self._load, self.is_covered = shapes, load, is_covered
         self.is_own = False  # whether its code is the user's
+        self.origin = None  # the frozen network that it was tuned from, whose conversion serves for the same stages
 
     @classmethod
     def of(cls, backbone):

@@ -32,12 +32,12 @@ def import_openvino():
 _kept_engine = {}  # of one text encoder: compiling takes longer than some sentences
 
 
-def open_openvino(network, output, arithmetic):
+def open_openvino(network, output, arithmetic, start=None):
     """Return the `OpenVINOEngine` of one `Output` of a `FrozenNetwork`; that of the last text encoder is kept."""
     key = network.fingerprint, output, arithmetic, os.getpid()  # threads don't come along into a forked process
     engine = _kept_engine.get(key)
     if engine is None:
-        engine = OpenVINOEngine(adapt(network, output), arithmetic)
+        engine = OpenVINOEngine(adapt(network, output, start), arithmetic)
         if network.recipe.noun == "text" and network.is_covered:
             _kept_engine.clear()
             _kept_engine[key] = engine
@@ -80,8 +80,8 @@ def _wait_for(request):
     return request.get_output_tensor(0).data.copy()
 
 
-def adapt(network, output):
-    """Return a model of one output: standardisation in front, and the mean over spatial axes behind."""
+def adapt(network, output, start=None):
+    """Return a model of one output: standardisation or a stage `start` in front, the mean over spatial axes behind."""
     operations = import_openvino().opset15
     converted = read_converted(network).clone()
     index = len(network.stages) if output.stage is None else network.stages.index(output.stage)
@@ -96,6 +96,14 @@ def adapt(network, output):
         wanted = operations.reduce_mean(wanted, np.array(output.spatial_axes), False).output(0)
     elif not output.pooled and output.spatial_axes == (1, 2):
         wanted = operations.transpose(wanted, np.array([0, 3, 1, 2])).output(0)
+    if start is not None:
+        cut = converted.outputs[network.stages.index(start)].node.input_value(0)
+        if len(cut.get_target_inputs()) == 1:  # the stage's output times 1, which nothing but the result reads
+            cut = cut.node.input_value(0)
+        inputs = operations.parameter([BATCH_SIZE, *network.output(start, None).shape], cut.element_type)
+        for reader in cut.get_target_inputs():
+            reader.replace_source_output(inputs.output(0))
+        return import_openvino().Model([wanted], [inputs])
     return standardise([wanted], converted, network.recipe)
 
 
@@ -120,14 +128,13 @@ def read_converted(network):
     # One conversion, which needs torch and takes seconds, serves every cut of the network.
     openvino = import_openvino()
     name = f"{network.fingerprint[:32]}-openvino-{importlib.metadata.version('openvino')}-stages.xml"
-    parts = [find_kept("converted", Path(name).with_suffix(suffix)) for suffix in (".xml", ".bin", ".sha256")]
-    path = parts[0]
-    if network.is_covered and None not in parts and is_intact(path):
+    path, *others = (find_kept("converted", Path(name).with_suffix(suffix)) for suffix in (".xml", ".bin", ".sha256"))
+    if network.is_covered and None not in (path, *others) and is_intact(path):
         with contextlib.suppress(OSError):  # in another user's folder
             path.touch()  # the cache removes files by the time of their last use
         with contextlib.suppress(RuntimeError):  # another process may just have cleared the cache
             return openvino.Core().read_model(path)
-    converted = convert(network.backbone)
+    converted = convert(network.backbone, network.origin)
     if network.is_covered:
         path = cache_folder() / "converted" / name
         try:
@@ -167,35 +174,43 @@ def hash_model(path, *others):
     return content.hexdigest()
 
 
-def convert(backbone):
-    """Return a `Backbone` as an `openvino.Model` of the outputs of all stages, by way of torch.export."""
+def convert(backbone, origin=None):
+    """Return a `Backbone` as an `openvino.Model` of all stages' outputs, first ones from its origin's conversion."""
     import torch
 
-    from tlkit.backbones.backbone import draw_inputs
+    from tlkit.backbones.backbone import draw_inputs, hash_tensors
 
-    class EveryStage(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            # A copy, so that no other thread sees the backbone on another device or in another mode.
-            self.backbone = copy.deepcopy(backbone).cpu().eval()
-
+    class EveryStage(torch.nn.ModuleList):
         def forward(self, batch):
             outputs = []
-            for layer in (*self.backbone.body.values(), self.backbone.tail):
+            for layer in self:
                 batch = layer(batch)
                 outputs.append(batch * 1)  # OpenVINO refuses some operations, such as hard swish, as an output
             return tuple(outputs)
 
+    # A copy, so that no other thread sees the backbone on another device or in another mode.
+    backbone = copy.deepcopy(backbone).cpu().eval()
+    layers = EveryStage([*backbone.body.values(), backbone.tail])
+    pairs = zip(layers, origin.backbone.body.values(), strict=False) if origin else []
+    same = [len({hash_tensors(stage.state_dict()) for stage in pair}) == 1 for pair in pairs]
+    n_same = [*same, False].index(False)
     with default_states(), torch.no_grad():
         batch = draw_inputs(backbone.recipe, BATCH_SIZE)
         # Texts are computed at any length.
         shapes = ({1: torch.export.Dim("length", max=backbone.recipe.input_size)},) if batch.ndim == 3 else None
-        network = EveryStage()
+        inputs = torch.nn.Sequential(*layers[:n_same])(batch)
         with convolutions.alone(), hide_warnings("The tensor attribute"):  # of recurrent layers
-            converted = import_openvino().convert_model(torch.export.export(network, (batch,), dynamic_shapes=shapes))
+            exported = torch.export.export(layers[n_same:], (inputs,), dynamic_shapes=shapes)
+            converted = import_openvino().convert_model(exported)
+        if n_same:
+            first = read_converted(origin).clone()
+            for reader in converted.inputs[0].get_target_inputs():
+                reader.replace_source_output(first.outputs[n_same - 1].node.input_value(0))
+            outputs = [each.node.input_value(0) for each in (*first.outputs[:n_same], *converted.outputs)]
+            converted = import_openvino().Model(outputs, first.get_parameters())
         # The backbone itself gives the features: it may have been given a hook or another way to compute them.
-        expected = dict(zip(backbone.stages, network(batch[:1]), strict=False))
-        _compare(converted, batch.numpy(), expected | {"its features": network.backbone(batch[:1])}, backbone.name)
+        expected = dict(zip(backbone.stages, layers(batch[:1]), strict=False))
+        _compare(converted, batch.numpy(), expected | {"its features": backbone(batch[:1])}, backbone.name)
     return converted
 
 

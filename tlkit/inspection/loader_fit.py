@@ -45,7 +45,9 @@ def _fit(tensors, values, geometry):
     # On gray pictures both orders of channels fit equally well, so BGR must fit clearly better.
     channels, lines, residual = fits[1] if fits[1][2] < 0.9 * fits[0][2] - 1e-6 else fits[0]
     if residual > _SIMILAR:  # for other crops a fitted line is too flat, but the spread of values is about the same
-        lines = np.array([_match_spread(values[:, channel], tensors[:, i]) for i, channel in enumerate(channels)])
+        x, axes = values[:, list(channels)], (0, 2, 3)
+        slopes = tensors.std(axes) / np.maximum(x.std(axes), 1e-9)
+        lines = np.stack([slopes, tensors.mean(axes) - slopes * x.mean(axes)], axis=1)
     slopes, intercepts = np.empty(3), np.empty(3)
     slopes[list(channels)], intercepts[list(channels)] = lines.T
     slopes = np.where(np.abs(slopes) > 1e-9, slopes, 1e-9)
@@ -70,12 +72,6 @@ def _fit_channels(tensors, values, channels):
         lines[row] = slope, intercept
         squares.append(np.mean(((y - intercept) / slope - x) ** 2) if abs(slope) > 1e-9 else 1.0)
     return channels, lines, float(np.sqrt(np.mean(squares)))
-
-
-def _match_spread(x, y):
-    """Return the line (slope, intercept) that gives x the mean and standard deviation of y."""
-    slope = y.std() / max(x.std(), 1e-9)
-    return slope, y.mean() - slope * x.mean()
 
 
 def name_mismatches(fit, recipe, *, random):

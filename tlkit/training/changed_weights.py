@@ -92,7 +92,6 @@ def trace_tuned(start, strategy, start_hash, pretrained_on=None):
 
 def _same_bits(tensor, other):
     """Return whether two tensors have the same type, shape and bits."""
-    if tensor.dtype != other.dtype or tensor.shape != other.shape:
-        return False
     # Compared as bytes, because -0 equals 0 and NaN does not equal NaN.
-    return torch.equal(*(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8) for value in (tensor, other)))
+    both = (value.detach().cpu().contiguous().reshape(-1).view(torch.uint8) for value in (tensor, other))
+    return tensor.dtype == other.dtype and tensor.shape == other.shape and torch.equal(*both)

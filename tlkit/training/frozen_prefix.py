@@ -37,11 +37,9 @@ class PrefixOutputs:
 
     def compute(self, views, *, progress=False, report=None):
         """Hold exactly these views, [(policy, number)]; `report(n_pictures)` is called after every few pictures."""
-        engine = choose_engine(choose_frozen_engine(self.device))
-        if engine == "openvino" and not (self.pretrained and len(self) * len(views) >= self.n_least):
-            engine = "torch"
-        elif engine == "openvino":
-            engine = choose_engine("auto", FrozenNetwork.of(self.backbone))
+        is_worth = self.pretrained and len(self) * len(views) >= self.n_least
+        engine = choose_engine(choose_frozen_engine(self.device), FrozenNetwork.of(self.backbone) if is_worth else None)
+        engine = "torch" if engine == "openvino" and not is_worth else engine
         # Two engines differ in the last bits, and a run that was resumed must reach the same ones.
         present = self.views if engine == self.engine else {}
         self.views, self.engine = {view: present[view] for view in views if view in present}, engine
@@ -105,8 +103,7 @@ def connect_inputs(training):
         pretrained = not training.is_prepared and training.tuned_stages.isdisjoint(stages[:n_stages])
         network = training.original if pretrained else training.backbone
         for name, (part, _) in domains.items():
-            options = {"pretrained": pretrained, "convert": training.settings.convert_prefix}
-            options["device"] = training.device
+            options = {"pretrained": pretrained, "convert": training.settings.convert_prefix, "device": training.device}
             setattr(training, name, part and PrefixOutputs(network, n_stages, part, **options))
     training.frozen_prefix = prefix
     training.network = training.backbone.after(prefix) if n_stages < len(stages) else nn.Identity()

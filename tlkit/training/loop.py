@@ -182,7 +182,9 @@ class Training:
         self.backbone.train()
         self.head.train()
         batches = self._divide_into_batches()[self.batch_index :]
-        with self._read_ahead(batches):
+        with contextlib.ExitStack() as ahead:
+            if self.settings.n_loader_workers:
+                ahead.enter_context(importlib.import_module("tlkit.training.read_ahead").reading_ahead(self, batches))
             for indices, target_indices in batches:
                 for group in self.optimizer.param_groups:
                     group["lr"] = group["initial_lr"] * self._find_rate_share(self.step)
@@ -190,12 +192,6 @@ class Training:
                 self.step, self.batch_index = self.step + 1, self.batch_index + 1
                 self._notify_callbacks()
                 self._save_checkpoint()
-
-    def _read_ahead(self, batches):
-        """Return a context in which workers read batches in advance, if there are workers."""
-        if not self.settings.n_loader_workers:
-            return contextlib.nullcontext()
-        return importlib.import_module("tlkit.training.read_ahead").reading_ahead(self, batches)
 
     def _divide_into_batches(self):
         """Return the (source indices, target indices) of each step of the epoch; None for a domain not used."""

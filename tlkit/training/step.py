@@ -88,8 +88,7 @@ def compute_loss(training, micro_batch, *, is_first):
         if not is_source_free(phase):
             weights, smoothing = training.class_weights, training.settings.label_smoothing
             loss = nn.functional.cross_entropy(scores, labels, weights, label_smoothing=smoothing)
-    if not is_source_free(phase):
-        loss = loss * _find_loss_share(training, micro_batch)
+            loss = loss * _find_loss_share(training, micro_batch)
     with training.draws:
         if phase.objective:
             loss = loss + _apply_objective(training, micro_batch, features.float(), all_scores.float())

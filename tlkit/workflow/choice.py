@@ -7,7 +7,7 @@ import numpy as np
 
 from tlkit.backbones.backbone import Backbone
 from tlkit.backbones.loader import load_backbone
-from tlkit.features.extract import extract_features
+from tlkit.features.extract import extract_features, extract_values
 from tlkit.heads.kinds import fit_head
 from tlkit.images.splits import N_FOLDS, assign_folds
 from tlkit.names import format_strategy
@@ -29,6 +29,7 @@ class Candidate:
 
     strategy: Strategy
     backbone: Backbone
+    start: str | None = None  # its outputs, which another candidate needs too, are computed once
 
     def __str__(self):
         return f"{format_strategy(self.strategy.name)} at {self.backbone.image_size_px} px"
@@ -53,7 +54,8 @@ class Candidate:
             return run.history[-1]["validation_accuracy"]  # the best epoch's would be too high
         # The same fold as `transfer` holds out.
         held_out = assign_folds(images.labels, images.groups, n_folds, seed) == seed % n_folds
-        features = extract_features(self.backbone, images, progress=False, report=report)
+        extract_values(self.backbone, images, "auto", "exact", None, True, report=report, start=self.start)
+        features = extract_features(self.backbone, images, progress=False)
         probabilities = fit_head(features[~held_out]).predict(features.values[held_out])
         return float(np.mean(probabilities.argmax(axis=1) == images.labels[held_out]))
 
@@ -66,8 +68,9 @@ def list_candidates(backbone, n_pictures):
             tuned = load_backbone(backbone, image_size_px=round(whole.image_size_px * _SMALLER / 32) * 32)
     n_epochs = int(np.clip(round(_SEEN / n_pictures), *_EPOCHS))
     last = [-2, -1, "head"] if len(whole.stages) > 2 else ["all"]
+    start = whole.stages[-3] if len(whole.stages) > 2 and tuned is whole else None
     strategy = Strategy([Phase(["head"], None), Phase(last, n_epochs, 5e-4)], name="head_then_last_stages")
-    return [Candidate(catalogue.get("linear_probe"), whole), Candidate(strategy, tuned)]
+    return [Candidate(catalogue.get("linear_probe"), whole, start), Candidate(strategy, tuned)]
 
 
 def count_inner_folds(images):

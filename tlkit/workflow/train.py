@@ -15,6 +15,8 @@ from tlkit.cpu.threads import hide_warnings
 from tlkit.evaluation.rejection import fit_rejection
 from tlkit.evaluation.scores import evaluate_probabilities
 from tlkit.export.card import describe_test, write_card
+from tlkit.features.extract import extract_features
+from tlkit.features.frozen_network import FrozenNetwork
 from tlkit.images.imageset import ImageSet
 from tlkit.images.load import load_images
 from tlkit.images.splits import N_FOLDS
@@ -123,7 +125,9 @@ def train(
                 bar.set_description_str("train")
                 run = chosen.train(images, seed=seed, **find_settings("final"))
             announce("test", len(test) + _N_CHECKED)
-            features = run._extract(test)  # once, for the scores and for the rejection
+            network = FrozenNetwork.of(run.backbone)
+            network.origin = FrozenNetwork.of(chosen.backbone)
+            features = extract_features(network, test, cache=not run.changed, progress=False)  # for all that follows
         except KeyboardInterrupt:
             warn(f"interrupted: the same call continues; its work lies in {unfinished}")
             raise

@@ -2,7 +2,7 @@
 
 from tlkit.backbones.networks import list_entries
 from tlkit.backbones.weights.hashes import compute_sha256, hash_prefix, list_published, read_records
-from tlkit.features.cache.shards import DamagedShardError, open_shard
+from tlkit.features.cache.shards import DamagedShardError, Shard
 from tlkit.features.openvino_engine import is_intact
 
 
@@ -14,8 +14,7 @@ def find_damage(kept):
             return None if intact else "it isn't what was written, or a part is missing"
         if kept.kind == "weights":
             return _check_weights(*kept.paths)
-        with open_shard(kept.paths[0]) as shard:
-            shard.read_values()
+        Shard(kept.paths[0]).read_values()
         return None
     except FileNotFoundError:
         return None  # removed in the meantime

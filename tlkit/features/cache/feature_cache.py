@@ -13,7 +13,7 @@ import time
 
 from tlkit.features.cache import shards
 from tlkit.features.cache.inventory import KEY_NAME, make_room, read_limit_bytes
-from tlkit.features.cache.shards import DamagedShardError, open_shard, write_shard
+from tlkit.features.cache.shards import DamagedShardError, Shard, write_shard
 from tlkit.notices import warn
 from tlkit.storage import cache_folder, cache_folders, written_whole
 
@@ -87,16 +87,16 @@ class FeatureCache:
     def _take(self, path, wanted, values):
         """Copy wanted rows of a shard into values; `wanted`, {digest: indices}, loses the digests that were found."""
         try:
-            with open_shard(path) as shard:
-                found = [(row, index) for row, digest in enumerate(shard.digests) for index in wanted.get(digest, ())]
-                if not found:
-                    return
-                if shard.shape != values.shape[1:]:
-                    raise DamagedShardError(f"its rows have shape {shard.shape}, expected {values.shape[1:]}")
-                rows, indices = zip(*found, strict=True)
-                values[list(indices)] = shard.read_values()[list(rows)]
-                for digest in shard.digests:
-                    wanted.pop(digest, None)
+            shard = Shard(path)
+            found = [(row, index) for row, digest in enumerate(shard.digests) for index in wanted.get(digest, ())]
+            if not found:
+                return
+            if shard.shape != values.shape[1:]:
+                raise DamagedShardError(f"its rows have shape {shard.shape}, expected {values.shape[1:]}")
+            rows, indices = zip(*found, strict=True)
+            values[list(indices)] = shard.read_values()[list(rows)]
+            for digest in shard.digests:
+                wanted.pop(digest, None)
             with contextlib.suppress(OSError):  # in another user's folder
                 os.utime(path)  # time of last use, which decides the order of removal
         except FileNotFoundError:

@@ -33,42 +33,36 @@ class DamagedShardError(ValueError):
 
 
 class Shard:
-    """An open file, with the `digests` (list of n bytes) of its pictures and the `shape` of a row, both checked."""
+    """A file, with the `digests` (list of n bytes) of its pictures and the `shape` of a row, both checked."""
 
-    def __init__(self, file):
-        head = file.read(_HEAD.size)
-        expected = file.read(_N_HASH_BYTES)
-        if len(expected) < _N_HASH_BYTES or not head.startswith(_MAGIC):
-            raise DamagedShardError("the head is missing")
-        _, n_rows, *axes, self._values_hash = _HEAD.unpack(head)
-        # The size is checked first: a damaged number of rows must not allocate terabytes.
-        if n_rows * _N_HASH_BYTES > file.seek(0, 2):
-            raise DamagedShardError("the file ends too early")
-        file.seek(_HEAD.size + _N_HASH_BYTES)
-        digests = file.read(n_rows * _N_HASH_BYTES)
+    def __init__(self, path):
+        self._path = path
+        with open(path, "rb") as file:
+            head = file.read(_HEAD.size)
+            expected = file.read(_N_HASH_BYTES)
+            if len(expected) < _N_HASH_BYTES or not head.startswith(_MAGIC):
+                raise DamagedShardError("the head is missing")
+            _, n_rows, *axes, self._values_hash = _HEAD.unpack(head)
+            # The size is checked first: a damaged number of rows must not allocate terabytes.
+            if n_rows * _N_HASH_BYTES > file.seek(0, 2):
+                raise DamagedShardError("the file ends too early")
+            file.seek(_HEAD.size + _N_HASH_BYTES)
+            digests = file.read(n_rows * _N_HASH_BYTES)
         if hashlib.sha256(head + digests).digest() != expected:
             raise DamagedShardError("the head is damaged")
-        self._file = file
         self.shape = tuple(axis for axis in axes if axis)
         self.digests = [digests[start : start + _N_HASH_BYTES] for start in range(0, len(digests), _N_HASH_BYTES)]
 
     def read_values(self):
         """Return the rows (n, *shape) float32; DamagedShardError if they aren't those that were written."""
-        n_numbers = len(self.digests) * math.prod(self.shape)
-        values = np.empty(n_numbers, _DTYPE)
-        n_bytes = self._file.readinto(values)
-        if n_bytes < values.nbytes or self._file.read(1):
-            raise DamagedShardError("the file has another length")
+        values = np.empty(len(self.digests) * math.prod(self.shape), _DTYPE)
+        with open(self._path, "rb") as file:
+            file.seek(size_bytes(len(self.digests), 0))
+            if file.readinto(values) < values.nbytes or file.read(1):
+                raise DamagedShardError("the file has another length")
         if hashlib.sha256(values).digest() != self._values_hash:
             raise DamagedShardError("the values are damaged")
         return values.reshape(-1, *self.shape)
-
-
-@contextlib.contextmanager
-def open_shard(path):
-    """Open the `Shard` of a file for a block."""
-    with open(path, "rb") as file:
-        yield Shard(file)
 
 
 def size_bytes(n_rows, row_bytes):
@@ -129,7 +123,8 @@ def _join(paths):
     """Write the rows of some shards (a set of paths) into one, remove these, and return the set of what is left."""
     rows, read = {}, set()
     for path in paths:
-        with contextlib.suppress(OSError, DamagedShardError), open_shard(path) as shard:
+        with contextlib.suppress(OSError, DamagedShardError):
+            shard = Shard(path)
             rows |= zip(shard.digests, shard.read_values(), strict=True)
             read.add(path)
     with contextlib.suppress(OSError, ValueError):  # a full disk; nothing to join
