@@ -97,3 +97,11 @@ STATE = {"n": 10, "total": 40, "elapsed": 5, "prefix": "a < b", "unit": "run", "
 )
 def test_a_state_is_described_with_the_time_left(changed, expected):
     assert describe(STATE | {"unit_scale": False} | changed).endswith(expected)
+
+
+def test_a_process_without_streams_shows_no_bar(monkeypatch):
+    monkeypatch.setattr("sys.stderr", None)
+    monkeypatch.setattr(notices, "bar_kinds", notices.bar_kinds[:1])
+    with notices.show_progress(3, "features", "picture") as bar:
+        bar.update()
+    assert bar.disable

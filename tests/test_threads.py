@@ -118,6 +118,14 @@ COMPUTATIONS = {
 }
 
 
+def test_random_weights_for_heat_maps_are_no_inference_tensors(images):
+    run = make_run(make_small_backbone(), images)
+    expected = tl.inspection.study_heat_maps(run, images[:2], depths=["head"], progress=False)
+    with torch.inference_mode():
+        found = tl.inspection.study_heat_maps(run, images[:2], depths=["head"], progress=False)
+    assert all(np.array_equal(maps, expected.maps[method]) for method, maps in found.maps.items())
+
+
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("name", COMPUTATIONS)
 def test_results_do_not_depend_on_the_states_of_the_user(images, name, state):
@@ -142,6 +150,10 @@ GATED = COMPUTATIONS | {
     "integrated gradients": lambda backbone, images: integrated_gradients(
         make_run(backbone, images), images[:2], n_steps=2
     ),
+    "study of heat maps": lambda backbone, images: tl.inspection.study_heat_maps(
+        make_run(backbone, images), images[:2], depths=["head"], progress=False
+    ),
+    "cut of timm": lambda backbone, images: tl.load_backbone("timm:test_resnet", weights=None, image_size_px=64),
     "stages": lambda backbone, images: tl.inspection.compare_stages(backbone, backbone, images, n_permutations=0),
     "own network": lambda backbone, images: tl.Backbone.from_module(
         nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), recipe=tl.backbones.make_recipe(16)

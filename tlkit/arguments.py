@@ -79,8 +79,7 @@ def check_number(argument, value, *, above=None, at_least=None, below=None, at_m
     expected = f"a number {expected}" + (f" or {or_text!r}" if or_text else "") + hint
     if not is_text and (isinstance(value, bool) or not isinstance(value, numbers.Real)):
         raise TypeError(f"{argument}: {value!r}, expected {expected}")
-    # NaN is within no bounds.
-    is_within = not is_text and (at_most == math.inf or math.isfinite(value))
+    is_within = not is_text and (at_most == math.inf or math.isfinite(value))  # NaN is within no bounds
     if not (is_within and all(_RELATIONS[name](value, bound) for name, bound in bounds.items())):
         raise ValueError(f"{argument}: {value!r}, expected {expected}")
     return float(value)

@@ -20,5 +20,5 @@ def warn(message, category=UserWarning):
 def show_progress(total, title, unit, shown=True, *, leave=False, **options):
     """Return a bar of tqdm, a context manager; with `leave` a terminal keeps it when it is closed."""
     # All bars share one line: otherwise one within another moves the cursor, which not every terminal understands.
-    options |= {"disable": not shown, "leave": leave, "position": 0}
+    options |= {"disable": not shown or sys.stderr is None, "leave": leave, "position": 0}
     return bar_kinds[-1](total=total, desc=title, unit=unit, **options)

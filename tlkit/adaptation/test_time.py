@@ -155,5 +155,5 @@ def _complete(method, settings):
         "batch_size": lambda name, value: check_count(name, value, 2),  # one picture gives norm layers no statistics
         "learning_rate": lambda name, value: check_number(name, value, above=0),
     }
-    settings = defaults | settings
-    return {name: checks[name](name, value) if name in checks else value for name, value in settings.items()}
+    given = (defaults | settings).items()
+    return {name: checks[name](name, value) if name in checks else value for name, value in given}

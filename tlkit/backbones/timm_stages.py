@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from tlkit.backbones.networks import WHOLE
+from tlkit.cpu.threads import convolutions
 
 _MANY_BLOCKS = 8
 _N_GROUPS = 4
@@ -59,7 +60,7 @@ def cut_network(network, classifier, sides, n_channels=3):
     # Afterwards the network is in evaluation mode, its weights as before. `classifier` names the layers for classes.
     network.eval()
     whole = {WHOLE: Part(network, _names(network), ("forward_features", "forward_head"), classifier)}, nn.Identity()
-    with torch.no_grad(), _lively_weights(network):
+    with torch.no_grad(), convolutions.together(), _lively_weights(network):
         for side in sides:
             batch = torch.randn(1, n_channels, side, side, generator=torch.Generator().manual_seed(0))
             try:

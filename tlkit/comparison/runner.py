@@ -46,7 +46,7 @@ def share_cells(cells, run, prepare, *, n_workers, may_fork=None, progress=False
     if n_helpers:  # a bar of a notebook wouldn't show in the other process
         if bar is not None:
             bar.set_postfix_str("features of all pictures")
-        call_in_fork(lambda: prepare(progress and sys.stderr.isatty(), True))
+        call_in_fork(lambda: prepare(progress and sys.stderr and sys.stderr.isatty(), True))
     helpers = Helpers(lambda index: run(cells[index]), n_helpers, describe=lambda index: str(cells[index]))
     with contextlib.closing(helpers):
         prepare(progress, False)

@@ -67,11 +67,9 @@ def fit_convolutional(
     n_input = values.shape[1]
     kernel = _draw((n_channels, n_input, kernel_size, kernel_size), n_input * kernel_size**2, generator)
     weight = _draw((len(present), n_channels), n_channels, generator)
-    biases = np.zeros(n_channels, np.float32), np.zeros(len(present), np.float32)
-    module = make_convolutional(kernel, biases[0], weight, biases[1])
+    module = make_convolutional(kernel, 0.0, weight, 0.0)
     optimizer = torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=weight_decay)
-    n_steps = n_epochs * math.ceil(len(values) / batch_size)
-    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, n_steps)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1, 0, n_epochs * math.ceil(len(values) / batch_size))
     with convolutions.together(), limit_threads(features.values):
         for _ in range(n_epochs):
             for rows in torch.randperm(len(values), generator=generator).split(batch_size):

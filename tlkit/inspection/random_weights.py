@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 import tlkit as tl
 from tlkit.arguments import check_count, check_known
+from tlkit.cpu.threads import default_states
 from tlkit.images.imageset import ImageSet
 from tlkit.inspection.heat_maps import grad_cam, integrated_gradients
 from tlkit.inspection.network_inputs import choose_labels, show_inputs
@@ -66,6 +67,7 @@ class HeatStudy:
         return self.correlations.pivot_table(index="depth", columns="method", values="correlation").loc[self.depths]
 
 
+@default_states()
 def study_heat_maps(
     run: "tl.Run",
     pictures: ImageSet | Sequence,
