@@ -41,7 +41,7 @@ def summarise(rows):
     table = rows.groupby("flaw", sort=False).agg(
         n=("right", "size"), right=("right", "mean"), covered=("covered", "mean"), coins=("coins", "mean")
     )
-    return table.round(2)
+    return table.round(3)
 
 
 def main():

@@ -65,6 +65,17 @@ def test_states_of_the_user_are_set_aside_and_put_back(name):
         assert read_states() == before
 
 
+def test_another_precision_of_products_is_told():
+    assert torch.get_float32_matmul_precision() == "highest"
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with pytest.warns(UserWarning, match="matmul_precision\\(\\) is 'medium', expected 'highest'"):
+            default_states()(read_states)()
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
 def test_another_default_dtype_is_refused():
     with default_dtype(torch.float64):
         with pytest.raises(RuntimeError, match=r"get_default_dtype\(\) is torch.float64.*set_default_dtype"):

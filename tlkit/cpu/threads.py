@@ -11,8 +11,9 @@ import warnings
 import numpy as np
 from threadpoolctl import threadpool_info
 
+from tlkit.notices import warn
+
 _NO_TEXT = "(?!)"  # a pattern that matches nothing
-_PAUSE_SOFT = 1  # omp_pause_resource_t in OpenMP's omp.h: threads end, settings stay
 
 
 @contextlib.contextmanager
@@ -25,9 +26,10 @@ def default_states():
 
             # Another thread than the one that set the number may use all cores in some convolutions, with other bits.
             torch.set_num_threads(torch.get_num_threads())
-            if torch.get_default_dtype() != torch.float32:
-                given = f"torch.get_default_dtype() is {torch.get_default_dtype()}"
-                raise RuntimeError(f"{given}, expected float32, as of tlkit's networks: call torch.set_default_dtype")
+            if (given := torch.get_default_dtype()) != torch.float32:
+                raise RuntimeError(f"torch.get_default_dtype() is {given}, expected float32: call set_default_dtype")
+            if (precision := torch.get_float32_matmul_precision()) != "highest":  # for the whole process, too
+                warn(f"results may differ: torch.get_float32_matmul_precision() is {precision!r}, expected 'highest'")
             for device_type in filter(torch.is_autocast_enabled, ("cpu", "cuda")):
                 entered.enter_context(torch.autocast(device_type, enabled=False))
             if torch.get_default_device().type != "cpu":
@@ -117,4 +119,4 @@ def end_idle_threads():
     for pool in threadpool_info():
         if pool["user_api"] == "openmp" and pool["prefix"] == "libgomp":
             pause = getattr(ctypes.CDLL(pool["filepath"]), "omp_pause_resource_all", lambda kind: None)  # since GCC 9
-            pause(_PAUSE_SOFT)
+            pause(1)  # omp_pause_soft in OpenMP's omp.h: threads end, settings stay

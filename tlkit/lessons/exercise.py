@@ -81,10 +81,8 @@ def check(name: str, answer: object, **given: object) -> Check:
     check_answer, expected, read = _find(name)
     needed = set(inspect.signature(check_answer).parameters) - {"answer"}
     if needed != given.keys():
-        raise TypeError(
-            f"check: {name} was given {', '.join(sorted(given)) or 'no data'}, expected "
-            f"{' and '.join(f'{word}=…' for word in sorted(needed))}"
-        )
+        wanted = " and ".join(f"{word}=…" for word in sorted(needed))
+        raise TypeError(f"check: {name} was given {', '.join(sorted(given)) or 'no data'}, expected {wanted}")
     if answer is None or answer is ...:
         return Check(False, f"no answer yet; replace the three dots with {expected}.")
     try:
