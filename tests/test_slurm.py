@@ -37,10 +37,10 @@ def test_a_study_goes_on_across_jobs(n_workers, tmp_path, monkeypatch):
             """
         )
         with open_cluster(tmp_path / "slurm.toml") as client:
-            run_toy(tmp_path / "study.sqlite", client, N_CELLS, Toy(tmp_path / "log", 1.0))
+            run_toy(tmp_path / "study.sqlite", client, N_CELLS * n_workers, Toy(tmp_path / "log", 1.0))
     rows, n_failed = read_rows(tmp_path / "study.sqlite")
-    assert (len(rows), n_failed) == (N_CELLS, 0)
+    assert (len(rows), n_failed) == (N_CELLS * n_workers, 0)
     workers = {line.split()[0] for line in (tmp_path / "log").read_text().splitlines()}
     assert len(workers) > n_workers
     # A worker at the end of its life hands the cell under way to the next one.
-    assert len(list_begun(tmp_path / "log")) <= N_CELLS + 2 * len(workers)
+    assert len(list_begun(tmp_path / "log")) <= N_CELLS * n_workers + 2 * len(workers)
