@@ -10,6 +10,7 @@ from made_pictures import encode, make_picture, write_classes, write_zip
 
 import tlkit as tl
 from tlkit import cli
+from tlkit.backbones import loader
 from tlkit.features import extract as extract_module
 from tlkit.features import frozen_network
 from tlkit.images import load as load_module
@@ -23,7 +24,7 @@ def backbone(monkeypatch):
     def load(name, weights, image_size_px):
         return tiny if image_size_px is None else make_tiny_backbone(recipe=tiny.recipe.at(image_size_px))
 
-    monkeypatch.setattr(frozen_network, "_load", load)
+    monkeypatch.setattr(loader, "load_backbone", load)
     monkeypatch.setattr(frozen_network, "_find_record", lambda *arguments: None)
     return tiny
 
@@ -150,7 +151,7 @@ def test_bad_arguments_are_said_before_a_picture_is_read(arguments, words, extra
     before = sorted((tmp_path / "here").rglob("*"))
     monkeypatch.setattr(load_module, "scan_pictures", lambda *arguments, **options: pytest.fail("pictures were read"))
     if arguments[0] == "--stage":
-        monkeypatch.setattr(frozen_network, "_load", lambda *arguments: make_tiny_backbone())
+        monkeypatch.setattr(loader, "load_backbone", lambda *arguments: make_tiny_backbone())
         monkeypatch.setattr(frozen_network, "_find_record", lambda *arguments: None)
     status, output, errors = extract(folder, *arguments)
     assert (status, output) == (1, "")

@@ -146,7 +146,7 @@ def test_each_lesson_and_each_public_name_has_a_page(pages):
 def test_a_class_page_describes_its_own_methods_and_no_others(pages):
     for name in ("Comparison", "ImageSet", "TextSet", "Run", "Study", "widgets.CutExplorer", "FeatureExtractor"):
         public = operator.attrgetter(name)(tl)
-        functions = [key for key, _ in inspect.getmembers(public, inspect.isfunction) if not key.startswith("_")]
+        functions = [key for key, _ in inspect.getmembers_static(public, inspect.isfunction) if not key.startswith("_")]
         own = {key for key in functions if getattr(public, key).__module__.startswith("tlkit")}
         path = SITE / f"docs/reference/names/tlkit.{name}.html"
         described = {anchor.removeprefix(f"tlkit.{name}.") for anchor in pages[path].anchors}
