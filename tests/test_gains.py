@@ -220,9 +220,9 @@ def test_rows_that_are_there_twice_are_named():
         transfer_gain(runs, pd.concat([predictions, predictions]))
 
 
-@pytest.mark.parametrize("accuracy", [math.nan, math.inf, -0.1, 85.0])
+@pytest.mark.parametrize("accuracy", [math.nan, math.inf, -1.1, 85.0])
 def test_an_accuracy_that_is_no_share_is_named(accuracy):
     runs, predictions = make_study()
     runs.loc[3, "accuracy"] = accuracy
-    with pytest.raises(ValueError, match=f"runs: an accuracy of lp_ft or from_scratch is {accuracy}, expected 0 to 1"):
+    with pytest.raises(ValueError, match=f"runs: an accuracy of lp_ft or from_scratch is {accuracy}, expected -1 to 1"):
         transfer_gain(runs, predictions)

@@ -130,7 +130,7 @@ def test_a_saved_run_predicts_the_same_bits(run, test_images, tmp_path):
 
 
 def test_a_folder_without_a_run_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"has no run\.json, expected a folder that Run\.save wrote"):
+    with pytest.raises(FileNotFoundError, match=r"has no run\.json, expected the folder of a saved run"):
         tl.load_run(tmp_path)
 
 

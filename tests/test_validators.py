@@ -282,7 +282,7 @@ def test_the_alarm_of_collapse():
     assert detect_collapse(np.eye(4)[np.repeat([0, 1], [37, 3])], priors) == (
         "collapse: class 0 is predicted for 92 % of the pictures, and has 25 % of the source"
     )
-    assert "0.55 from the source's" in detect_collapse(np.eye(4)[np.repeat([0, 1], [32, 8])], priors)
+    assert "differ from the source's by 0.55" in detect_collapse(np.eye(4)[np.repeat([0, 1], [32, 8])], priors)
     assert detect_collapse(np.eye(4)[np.repeat([0, 1], [20, 20])], priors) is None
     assert detect_collapse(np.eye(4)[np.zeros(40, int)], [0.97, 0.01, 0.01, 0.01]) is None
     with pytest.raises(ValueError, match=r"source_priors: shape \(2,\), expected \(4,\)"):

@@ -89,7 +89,8 @@ def check_shape(argument, values, shape, meaning):
     """Return values as `read_array` if they have a shape, whose `meaning` the message explains; else ValueError."""
     given = read_array(argument, values)
     if given.shape != tuple(shape):
-        raise ValueError(f"{argument}: shape {given.shape}, expected {tuple(shape)}, {meaning}")
+        found = values if values is None else f"shape {given.shape}"
+        raise ValueError(f"{argument}: {found}, expected {tuple(shape)}, {meaning}")
     return given
 
 

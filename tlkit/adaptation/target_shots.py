@@ -109,8 +109,9 @@ def name_arm(source, method, weight):
 
 def _read_weights(weights):
     """Return one or more different weights as a list."""
-    weights, hint = [weights] if np.ndim(weights) == 0 else weights, f'; the baseline "{ALONE}" has no source'
-    weights = [check_number("weights", weight, above=0, or_text=POOLED, hint=hint) for weight in weights]
+    weights = np.asarray(weights, object).reshape(-1).tolist()
+    for weight in weights:
+        check_number("weights", weight, above=0, or_text=POOLED, hint=f'; the baseline "{ALONE}" has no source')
     if len(set(weights)) != len(weights) or not weights:
         raise ValueError(f"weights: {weights}, expected one or more without repetition")
     return weights

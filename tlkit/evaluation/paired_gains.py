@@ -55,8 +55,8 @@ def pair_arms(runs, predictions, strategy, baseline, shots):
     """Return the `PairedGains` of an arm over another at one number of shots, from tables as in `transfer_gain`."""
     here = runs[_equals(runs["shots"], shots) & runs["strategy"].isin([strategy, baseline])]
     _check_once("runs", here, ["strategy", "shots", "seed", "fold"])
-    if len(wrong := here["accuracy"][~here["accuracy"].between(0, 1)]):
-        raise ValueError(f"runs: an accuracy of {strategy} or {baseline} is {wrong.iloc[0]}, expected 0 to 1")
+    if len(wrong := here["accuracy"][~here["accuracy"].between(-1, 1)]):  # a difference may be one, too
+        raise ValueError(f"runs: an accuracy of {strategy} or {baseline} is {wrong.iloc[0]}, expected -1 to 1")
     one, other = (here[here["strategy"] == name] for name in (strategy, baseline))
     paired = one.merge(other, on=["seed", "fold"], suffixes=("", "_baseline")).sort_values("seed")
     if paired.empty:

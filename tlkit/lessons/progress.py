@@ -72,9 +72,8 @@ def read_file(path):
     except ValueError:
         content = None
     if not isinstance(content, dict) or not _is_nested(content.get("lessons"), 3):
-        raise ValueError(
-            f"{path} isn't a list of progress that tlkit wrote. It stays as it is; move it to another folder."
-        )
+        found = f"{path} isn't a list of progress that tlkit wrote"
+        raise ValueError(f"{found}. It stays as it is; move it to another folder.")
     return content
 
 

@@ -45,8 +45,7 @@ def draw_gains(gains: DataFrame, ax: Axes, *, margin: float = MARGIN) -> Axes:
         lengths = measure_error_bars(rows["gain"], rows["gain_low"], rows["gain_high"])
         # Arms are drawn side by side, so that overlapping intervals can be seen.
         columns = [shots.index(number) + 0.12 * (index - (len(arms) - 1) / 2) for number in rows["shots"]]
-        style = style_curve(index) | {"label": format_strategy(arm), "capsize": 3}
-        ax.errorbar(columns, rows["gain"], yerr=lengths, **style)
+        ax.errorbar(columns, rows["gain"], lengths, label=format_strategy(arm), capsize=3, **style_curve(index))
     ax.set_xticks(range(len(shots)), [str(number) for number in shots])
     ax.set(xlabel=SHOTS, ylabel=_name_gain(gains))
     ax.grid(axis="y", alpha=0.3)
