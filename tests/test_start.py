@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import pytest
@@ -300,6 +301,15 @@ def test_a_broken_upgrade_keeps_the_environment_and_is_taken_up_again(project):
     assert len(pip_calls(project)) == 3
 
 
+def wait_for(pipe, process):
+    """Wait until a program opens a pipe; fail if start.py ends before."""
+    reader = threading.Thread(target=pipe.read_text, daemon=True)
+    reader.start()
+    while reader.is_alive():
+        assert process.poll() is None, process.communicate()
+        reader.join(0.05)
+
+
 @posix_only
 @pytest.mark.parametrize("whom", ["the whole group, as Ctrl-C does", "start.py alone, as kill does"])
 def test_an_interrupted_set_up_leaves_no_environment(project, whom):
@@ -312,7 +322,7 @@ def test_an_interrupted_set_up_leaves_no_environment(project, whom):
         text=True,
         start_new_session=True,
     )
-    (project / "pip-hangs").read_text()  # blocks until pip is at work
+    wait_for(project / "pip-hangs", process)  # until pip is at work
     assert (project / ".venv").exists()
     if "group" in whom:
         os.killpg(process.pid, signal.SIGINT)
@@ -448,7 +458,7 @@ def test_ctrl_c_is_answered_by_jupyterlab(project):
         text=True,
         start_new_session=True,
     )
-    (project / "lab-hangs").read_text()  # blocks until JupyterLab is there
+    wait_for(project / "lab-hangs", process)  # until JupyterLab is there
     os.killpg(process.pid, signal.SIGINT)
     output, errors = process.communicate(timeout=60)
     assert (process.returncode, output.splitlines()[-1], errors) == (7, "asked to end", "")
