@@ -104,6 +104,6 @@ def _rescale(probabilities, source_priors, target_priors):
 def check_priors(argument, priors, n_classes):
     """Return class shares as (n_classes,) float64; ValueError if they aren't at least 0 with sum 1."""
     priors = check_shape(argument, priors, (n_classes,), "one share per class").astype(np.float64)
-    if not ((priors >= 0).all() and np.isclose(priors.sum(), 1, atol=1 / 256)):
+    if not ((priors >= 0).all() and np.isclose(priors.sum(), 1, atol=1e-3)):
         raise ValueError(f"{argument}: {priors}, expected shares of at least 0 with sum 1: divide counts by their sum")
     return priors
