@@ -1,10 +1,12 @@
 """None of the above: scores against plain formulas, thresholds against counting, judgement against plain refitting."""
 
+import importlib
 import json
 import math
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from made_networks import make_tiny_backbone
 import tlkit as tl
 from tlkit.evaluation.rejection import find_threshold
 from tlkit.features.features import Features
+from tlkit.heads.numerics import normalise
 from tlkit.images.splits import assign_folds
 from tlkit.training.checkpoints import hash_facts
 
@@ -48,6 +51,27 @@ def test_familiarity_is_the_distance_with_the_whole_covariance():
     np.testing.assert_allclose(found, measure_plainly(new.values, known.values, known.labels), rtol=1e-4)
     # Features that are all larger, as of a picture with more contrast, are as familiar.
     np.testing.assert_allclose(rejection.familiarity(4 * new.values), found, rtol=1e-9)
+
+
+@pytest.fixture
+def script(monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+    return importlib.import_module("rejection")
+
+
+def test_neighbors_is_the_distance_to_the_nearest_picture(script):
+    kept, new = (normalise(make_features(seed=seed).values.astype(float)) for seed in range(2))
+    nearest = [-min(math.dist(row, other) for other in kept) for row in new]
+    np.testing.assert_allclose(script.score_neighbors(new, kept), nearest, rtol=1e-6)
+
+
+def test_energy_and_probability_are_their_formulas_also_for_large_logits(script):
+    logits = np.random.default_rng(0).normal(scale=3, size=(20, 5))
+    energies = [math.log(sum(map(math.exp, row))) for row in logits]
+    largest = [math.log(max(math.exp(value) for value in row) / sum(map(math.exp, row))) for row in logits]
+    np.testing.assert_allclose(script.score_energy(logits), energies, rtol=1e-12)
+    np.testing.assert_allclose(script.score_probability(logits), largest, rtol=1e-12)
+    assert script.score_energy(np.array([[1000.0, 0.0]])) == 1000
 
 
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.1, 0.29, 0.5, 0.95])
