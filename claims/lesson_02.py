@@ -65,10 +65,12 @@ def extract_whole(network, image_size_px, domain, weights="pretrained", seed=0):
         "On handwritten digits, with 1 to 20 pictures per class, a network for text recognition does better than "
         "EfficientNet-Lite0 from ImageNet.",
         "helps",
+        ignores=["domain"],
     ),
     text_loses_elsewhere=Claim(
         "On clip-art, photographs and sketches, the network for text recognition does worse than EfficientNet-Lite0.",
         "harms",
+        ignores=["resampling"],
     ),
     ranks_cross=Claim(
         "From digits to clip-art, photographs or sketches, text recognition falls back behind EfficientNet-Lite0 by at "
@@ -79,6 +81,7 @@ def extract_whole(network, image_size_px, domain, weights="pretrained", seed=0):
     filter_stays_close=Claim(
         "On clip-art, photographs and sketches, the content filter stays within 15 points of EfficientNet-Lite0.",
         (-0.15, 0.15),
+        ignores=["resampling"],
     ),
 )
 def compare_pretraining(domain, general_px, resampling, shots, head, first_draw):
@@ -112,20 +115,28 @@ def compare_pretraining(domain, general_px, resampling, shots, head, first_draw)
         "On digits, the content filter does worse than the network for text recognition, although it has four times as "
         "many parameters.",
         "harms",
+        ignores=["other_px", "weights_seed"],
     ),
     blocky_harms_general=Claim(
-        "Digits enlarged to blocks instead of smoothly cost EfficientNet-Lite0 accuracy.", "harms"
+        "Digits enlarged to blocks instead of smoothly cost EfficientNet-Lite0 accuracy.",
+        "harms",
+        ignores=["other_px", "weights_seed"],
     ),
     blocky_costs_text_less=Claim(
         "Blocky digits cost the network for text recognition less than EfficientNet-Lite0.",
         "helps",
         effect="difference of losses in accuracy",
+        ignores=["other_px", "weights_seed"],
     ),
     random_weights_win_on_blocks=Claim(
-        "On blocky digits, EfficientNet-Lite0 does better with random weights than with those from ImageNet.", "helps"
+        "On blocky digits, EfficientNet-Lite0 does better with random weights than with those from ImageNet.",
+        "helps",
+        ignores=["other_px", "resampling"],
     ),
     larger_digits_harm_text=Claim(
-        "Digits of 80 or 96 px instead of its own 48 px cost the network for text recognition accuracy.", "harms"
+        "Digits of 80 or 96 px instead of its own 48 px cost the network for text recognition accuracy.",
+        "harms",
+        ignores=["image_size_px", "weights_seed"],
     ),
 )
 def compare_digits(image_size_px, resampling, other_px, shots, head, first_draw, weights_seed):
@@ -166,6 +177,7 @@ def compare_digits(image_size_px, resampling, other_px, shots, head, first_draw,
         "The farther they are, the better text recognition does in comparison with EfficientNet-Lite0.",
         (0.9, None),
         effect="rank correlation of distance and gain",
+        ignores=["weights_seed"],
     ),
 )
 def order_by_distance(space, kernel, shots, reference_fold, weights_seed):
@@ -203,7 +215,9 @@ def order_by_distance(space, kernel, shots, reference_fold, weights_seed):
         "first_draw": [0, 3],
     },
     larger_pictures_help=Claim(
-        "At 5 to 20 pictures per class, EfficientNet-Lite0 does better with pictures of 128 px than of 64 px.", "helps"
+        "At 5 to 20 pictures per class, EfficientNet-Lite0 does better with pictures of 128 px than of 64 px.",
+        "helps",
+        ignores=["larger"],
     ),
     larger_networks_cannot_be_told=Claim(
         "At 128 px, five folds can't tell whether EfficientNet-Lite1 or -Lite2 is better than -Lite0.", "can't tell"

@@ -53,15 +53,15 @@ def pass_a_batch(network, image_size_px, domain, batch_size):
     choices={
         "network": ["efficientnet_lite0", "resnet18"],
         "image_size_px": [64, 96],
-        "batch_size": [8, 16],
+        "batch_size": [4, 8, 16],
         "n_classes": [5, 14],
     },
-    n_replications=10,
     trained_stem_keeps_activations=Claim(
         "With all stages frozen but the first, a training step still keeps more than half of the activations of "
         "training everything.",
         (0.5, 1),
         effect="share of the activations' memory",
+        ignores=["n_classes"],
     ),
     frozen_stages_save_memory=Claim(
         "With all stages frozen, a training step holds less than half of the memory of training everything.",
@@ -101,6 +101,7 @@ def measure_memory_of_frozen_stages(network, image_size_px, batch_size, n_classe
     tiny_batches_harm_the_new_head=Claim(
         "With two pictures per batch and thirty or forty steps, moving statistics make the new head less accurate.",
         "harms",
+        ignores=["large_batch"],
     ),
 )
 def move_statistics(first_seed, image_size_px, tasks, large_batch, n_steps):

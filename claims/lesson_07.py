@@ -40,12 +40,24 @@ def explain_sketches(source, image_size_px, n_folds, seeds):
 
 
 @measurement(
-    {"seed": [0, 1, 2, 3], "image_size_px": [128, 160, 224], "shrinkage": [0.5, 0.8]},
+    {"image_size_px": [128, 160, 224], "shrinkage": [0.5, 0.8], "kernel": ["gaussian", "laplace"]},
     coral_removes_mmd=Claim(
-        "From photographs to sketches, CORAL removes more than four fifths of the squared MMD.",
-        (0.8, None),
+        "From photographs to sketches, CORAL removes more than two thirds of the squared MMD.",
+        (2 / 3, None),
         effect="share of the squared MMD that is removed",
     ),
+)
+def align_photographs(image_size_px, shrinkage, kernel):
+    """Align photographs with sketches by CORAL."""
+    features, domains = _extract(image_size_px), _load().domains
+    photos, sketches = (features.values[domains == domain] for domain in ("photo", "sketch"))
+    aligned = tl.adaptation.align_coral(photos, sketches, shrinkage=shrinkage)
+    before, after = (tl.adaptation.distance_mmd(part, sketches, kernel) for part in (photos, aligned))
+    return {"coral_removes_mmd": 1 - after / before}
+
+
+@measurement(
+    {"seed": [0, 1, 2, 3], "image_size_px": [128, 160, 224], "shrinkage": [0.5, 0.8]},
     coral_leaves_half=Claim(
         "Over the twelve pairs, CORAL wins back less than half of the gap in balanced accuracy.",
         (None, 0.5),
@@ -58,13 +70,7 @@ def align_twelve_pairs(seed, image_size_px, shrinkage):
     methods = {"coral": tl.adaptation.Align("coral", alignment_parameter=shrinkage)}
     compared = tl.adaptation.compare_pairs(features, images, methods, seeds=[seed], n_folds=0, progress=False)
     row = compared.table.set_index("method").loc["coral"]
-    photos, sketches = (features.values[images.domains == domain] for domain in ("photo", "sketch"))
-    aligned = tl.adaptation.align_coral(photos, sketches, shrinkage=shrinkage)
-    before, after = (tl.adaptation.distance_mmd(part, sketches) for part in (photos, aligned))
-    return {
-        "coral_removes_mmd": 1 - after / before,
-        "coral_leaves_half": (row["recovered"], row["recovered_low"], row["recovered_high"]),
-    }
+    return {"coral_leaves_half": (row["recovered"], row["recovered_low"], row["recovered_high"])}
 
 
 @measurement(
@@ -127,11 +133,16 @@ def _read_gain(row):
 
 
 @measurement(
-    {"first_seed": [0, 4], "image_size_px": [64, 96], "learning_rate": [2e-4, 5e-4], "seen_class": ["bird", "mammal"]},
-    n_replications=10,
+    {
+        "first_seed": [0, 4, 8],
+        "image_size_px": [64, 96],
+        "learning_rate": [2e-4, 5e-4],
+        "seen_class": ["bird", "mammal"],
+    },
     adabn_harms=Claim(
         "If the last two stages were tuned on clip-art, AdaBN with photographs of all classes lowers their accuracy.",
         "harms",
+        ignores=["seen_class"],
     ),
     adabn_erases_a_class=Claim(
         "AdaBN with birds only, or mammals only, lowers the recall of that class by more than 20 points.",

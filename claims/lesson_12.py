@@ -82,6 +82,7 @@ def correlate(*columns):
         "least.",
         (1, None),
         effect="difference in LogME",
+        ignores=["head", "cuts"],
     ),
     knn_against_logme=Claim(
         "Twelve or eighteen candidates can't tell whether nearest neighbours order them better than LogME.",
@@ -92,6 +93,7 @@ def correlate(*columns):
         "With six candidates, the interval of LEEP's tau is wider than 0.5.",
         (0.5, None),
         effect="width of the interval",
+        ignores=["cuts"],
     ),
 )
 def judge_scores(domain, shots, head, cuts, first_fold_seed):

@@ -230,11 +230,13 @@ def test_probabilities_of_a_network_in_bfloat16_are_scored():
 @pytest.mark.parametrize("gap", [None, math.nan, "", pd.NA])
 def test_missing_groups_are_no_group(gap):
     given = pd.Series(["a", gap, "b", "b"], dtype=object)
-    with pytest.raises(ValueError, match="target_groups: 1 pictures have none, the first is number 1: fill them in"):
+    with pytest.raises(
+        ValueError, match="target_groups: missing for 1 of 4 pictures, the first is number 1: fill them in"
+    ):
         check_groups(["a", "b"], given, 2, 4)
-    with pytest.raises(ValueError, match="groups: 1 pictures have none"):
+    with pytest.raises(ValueError, match="groups: missing for 1 of 4 pictures"):
         tl.selection.score_knn(np.eye(4), [0, 0, 1, 1], given)
-    with pytest.raises(ValueError, match="groups: 1 pictures have none"):
+    with pytest.raises(ValueError, match="groups: missing for 1 of 4 pictures"):
         Features(np.eye(4), [0, 0, 1, 1], ["a", "b"], list("wxyz"), given, {})
 
 

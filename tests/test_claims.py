@@ -13,7 +13,7 @@ from scipy import stats
 
 import tlkit as tl
 from tlkit.claims.claim import summarise_effect
-from tlkit.claims.ledger import _draw_replications, load_measurements
+from tlkit.claims.ledger import _draw_replications, find_different, load_measurements
 from tlkit.claims.replicate import replicate
 
 
@@ -68,17 +68,32 @@ def test_a_result_without_an_interval_is_refused(result):
 
 def test_replications_are_all_combinations_or_a_balanced_draw():
     levels = {"seed": [0, 5], "size": [64, 96, 128], "domain": ["a", "b"]}
-    assert len(_draw_replications(levels, 12)) == 12
-    drawn = _draw_replications(levels | {"shots": [1, 2, 5, 10]}, 12)
+    assert len(_draw_replications(levels, 12, [])) == 12
+    drawn = _draw_replications(levels | {"shots": [1, 2, 5, 10]}, 12, [])
     assert len({tuple(row.values()) for row in drawn}) == 12
     for name, n_each in {"seed": 6, "size": 4, "domain": 6, "shots": 3}.items():
         assert set(collections.Counter(row[name] for row in drawn).values()) == {n_each}
-    assert drawn == _draw_replications(levels | {"shots": [1, 2, 5, 10]}, 12)
+    assert drawn == _draw_replications(levels | {"shots": [1, 2, 5, 10]}, 12, [])
+
+
+def test_a_draw_has_ten_different_combinations_of_the_choices_that_enter_a_claim():
+    levels = {"seed": [0, 5], "size": [64, 96, 128], "domain": ["a", "b"], "shots": [1, 2, 5, 10]}
+    entering = ["size", "shots"]
+    assert len(find_different(_draw_replications(levels, 12, []), entering)) < 10
+    drawn = _draw_replications(levels, 12, [entering])
+    assert len(find_different(drawn, entering)) >= 10
+    assert set(collections.Counter(row["seed"] for row in drawn).values()) == {6}
 
 
 def test_fewer_than_ten_replications_are_refused():
-    with pytest.raises(ValueError, match="choices: 4 combinations, expected at least 10"):
-        tl.claims.measurement({"seed": [0, 1], "size": [64, 96]})
+    claim = tl.claims.Claim("…", "helps")
+    with pytest.raises(ValueError, match="choices: 4 different combinations for grows, expected at least 10"):
+        tl.claims.measurement({"seed": [0, 1], "size": [64, 96]}, grows=claim)
+    ignores = tl.claims.Claim("…", "helps", ignores=["size"])
+    with pytest.raises(ValueError, match="choices: 9 different combinations for grows, expected at least 10"):
+        tl.claims.measurement({"seed": range(9), "size": [64, 96]}, grows=ignores)
+    with pytest.raises(ValueError, match="grows: ignores: 'size' is unknown"):
+        tl.claims.measurement({"seed": range(10)}, grows=ignores)
     with pytest.raises(ValueError, match="n_replications: 9, expected"):
         tl.claims.measurement({"seed": range(20)}, 9)
 
@@ -124,6 +139,21 @@ def test_only_missing_replications_are_run_and_in_the_order_of_the_choices(ledge
     assert completed["seed"].tolist() == table["seed"].tolist()
     replicate("grows", again=True, progress=False)
     assert (ledger / "grows.csv").read_text() == whole
+
+
+def test_replications_that_differ_in_what_a_claim_ignores_are_one(tmp_path, monkeypatch):
+    source = SOURCE.replace("[0, 1, 2]", "[0, 1, 2, 3, 4]").replace('"a number")', '"a number", ignores=["size"])')
+    make_ledger(tmp_path, monkeypatch, source.replace("},\n    grows", "},\n    20,\n    grows"))
+    assert repr(replicate(progress=False)) == (
+        "It grows. (holds in 18 of 20 replications)\nIt stays below 4. (holds in 10 of 10 replications)"
+    )
+    claim, table = tl.claims.get("is_small"), pd.read_csv(tmp_path / "is_small.csv")
+    assert list(claim.choices) == list(table)[:2] == ["seed", "domain"]
+    assert table[["seed", "domain"]].drop_duplicates().shape == (10, 2)
+    table.drop(index=[3]).to_csv(tmp_path / "is_small.csv", index=False)
+    claim.__dict__.pop("replications")
+    replicate(progress=False)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "is_small.csv").iloc[:, :6], table.iloc[:, :6])
 
 
 def test_levels_with_a_point_are_found_in_tables_that_have_none(tmp_path, monkeypatch):

@@ -369,6 +369,8 @@ def test_each_run_is_handed_over_when_it_ends(backbone, images):
     arms, settings = [HAND_MADE, "linear_probe"], {"shots": 1, "seeds": 2, "progress": False}
     with pytest.raises(OSError, match="the disk is full"):
         tl.compare(backbone, images, arms, **settings, on_run=note)
+    with pytest.raises(TypeError, match="on_run: 'note', expected a function or None"):
+        tl.compare(backbone, images, arms, **settings, on_run="note")
     whole = tl.compare(backbone, images, arms, **settings)
     assert [len(runs) for runs, _ in handed] == [1, 1, 1]
     columns = [column for column in RUN_COLUMNS if column not in COSTS]

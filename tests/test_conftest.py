@@ -96,6 +96,20 @@ def test_a_skipped_browser_test_fails_where_the_browser_has_to_be(run_browser_te
     assert "TLKIT_BROWSER_REQUIRED=1, but this browser test was skipped" in required.stdout
 
 
+@pytest.mark.slow
+def test_a_run_ends_and_names_the_test_in_which_a_worker_died(tmp_path):
+    shutil.copy(HERE.parent / "pyproject.toml", tmp_path)
+    (tmp_path / "tests").mkdir()
+    for number in range(12):
+        (tmp_path / "tests" / f"test_{number:02}.py").write_text("def test_alone():\n    pass\n")
+    die = "import os\n\ndef test_first():\n    pass\n\ndef test_it_dies():\n    os.kill(os.getpid(), 9)\n\n"
+    (tmp_path / "tests" / "test_02.py").write_text(f"{die}def test_last():\n    pass\n")
+    command = [sys.executable, "-m", "pytest", "-n2", "--dist=loadfile", "-p", "no:cacheprovider", "tests"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "crashed while running 'tests/test_02.py::test_it_dies'" in done.stdout
+
+
 def test_the_files_that_are_begun_in_time_are_there(request):
     longest = request.config.pluginmanager.get_plugin(str(HERE / "conftest.py")).LONGEST
     there = {path.name for path in [*HERE.rglob("test_*.py"), *(HERE.parent / "notebooks").glob("*.ipynb")]}

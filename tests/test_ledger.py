@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from made_ledger import SOURCE, make_ledger
 
-from tlkit.claims.ledger import find_claims, load_measurements
+from tlkit.claims.ledger import find_claims, find_different, load_measurements
 from tlkit.claims.replicate import measure, replicate
 from tlkit.training.run_files import name_processor
 
@@ -27,7 +27,7 @@ measurements = {f"{next(iter(one.claims))}, …": one for one in load_measuremen
 def find_faults(claim, one):
     """Return why a claim isn't fit for a lesson (list of str)."""
     table = claim.replications
-    wanted = [[str(value) for value in choices.values()] for choices in one.replications]
+    wanted = [[str(value) for value in row.values()] for row in find_different(one.replications, claim.choices)]
     faults = []
     if table[list(claim.choices)].astype(str).to_numpy().tolist() != wanted:
         faults.append("its table has other replications than its choices")
@@ -76,12 +76,21 @@ def test_every_table_belongs_to_a_claim():
     assert tables == set(claims)
 
 
+def find_row(claim, choices):
+    """Return the row of a claim's table for some choices (Series)."""
+    levels = {name: str(choices[name]) for name in claim.choices}
+    table = claim.replications
+    return table[(table[list(levels)].astype(str) == levels).all(axis=1)].iloc[0]
+
+
 def list_quickest():
     """Return, for each measurement, its quickest replication, as a parameter of a test."""
     for name, one in measurements.items():
-        durations = next(iter(one.claims.values())).replications["duration_s"]
-        place = int(durations.idxmin()) if len(durations) else 0
-        is_quick = len(durations) and durations[place] < QUICK_S
+        durations = [
+            max(find_row(claim, choices)["duration_s"] for claim in one.claims.values()) for choices in one.replications
+        ]
+        place = durations.index(min(durations))
+        is_quick = durations[place] < QUICK_S
         yield pytest.param(name, place, marks=[] if is_quick else pytest.mark.exhaustive, id=name)
 
 
@@ -93,7 +102,7 @@ def test_a_replication_is_found_again(name, place):
     effects, _ = measure(one, one.replications[place])
     for claim in one.claims.values():
         effect, low, high = effects[claim.name]
-        row = claim.replications.iloc[place]
+        row = find_row(claim, one.replications[place])
         assert claim.holds(low, high) == row["holds"], claim.name
         if COSTS.search(claim.effect):
             continue

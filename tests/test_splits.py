@@ -98,11 +98,11 @@ def test_published_folds_that_part_a_group_are_given_up(clipart):
     ("groups", "error", "message"),
     [
         (["a", "b"], ValueError, r"groups: shape \(2,\), expected \(637,\)"),
-        (["a", None] * 318 + ["a"], ValueError, "groups: 318 pictures have none, the first is number 1"),
+        (["a", None] * 318 + ["a"], ValueError, "groups: missing for 318 of 637 pictures, the first is number 1"),
         (["a", 1] * 318 + ["a"], TypeError, "all str or all whole numbers"),
         (["a"] * 637, ValueError, "all in group 'a'"),
         ("author", ValueError, "nearest: 'authors'"),
-        ({"a": "b"}, ValueError, "637 pictures have none"),
+        ({"a": "b"}, ValueError, "missing for 637 of 637 pictures"),
         (7, TypeError, "groups: a int"),
     ],
 )

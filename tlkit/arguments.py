@@ -53,6 +53,12 @@ def check_flag(argument, value):
     return bool(value)
 
 
+def check_function(argument, function):
+    """Raise TypeError unless a function or None is given."""
+    if function is not None and not callable(function):
+        raise TypeError(f"{argument}: {function!r}, expected a function or None")
+
+
 def check_count(argument, value, lowest, highest=None):
     """Return a whole number within bounds, both included, as int; else TypeError or ValueError."""
     bounds = f"of at least {lowest}" if highest is None else f"from {lowest} to {highest}"
@@ -139,7 +145,7 @@ def is_missing(value):
 def check_present(argument, values, rows="pictures"):
     """Raise ValueError if entries of a column are missing; `rows` says what has them."""
     if missing := [row for row, value in enumerate(values) if is_missing(value)]:
-        found = f"{len(missing)} {rows} have none, the first is number {missing[0]}"
+        found = f"missing for {len(missing)} of {len(values)} {rows}, the first is number {missing[0]}"
         raise ValueError(f"{argument}: {found}: fill them in, or leave these {rows.partition(' ')[0]} out")
 
 

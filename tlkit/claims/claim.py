@@ -5,7 +5,7 @@ import functools
 import html
 import math
 import numbers
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +29,11 @@ class Claim:
         A verdict on the effect's interval, such as "helps", or bounds for the interval, None for an open end.
     effect : str
         Name of the effect, for the axis of a figure.
+    ignores : sequence of str
+        Choices of its measurement on which the effect doesn't depend; replications that differ only in them are one.
     name, lesson, choices, path : str, str, dict of str to list, and Path
-        Name of the claim, number of its lesson, levels of each choice, and its table; `measurement` sets them.
+        Name of the claim, number of its lesson, levels of each choice that it doesn't ignore, and its table;
+        `measurement` sets them.
 
     Attributes
     ----------
@@ -60,6 +63,7 @@ class Claim:
     sentence: str
     expected: str | tuple[float | None, float | None]
     effect: str = "difference in accuracy"
+    ignores: Sequence[str] = ()
     name: str = ""
     lesson: str = ""
     choices: Mapping[str, list] = dataclasses.field(default_factory=dict)
@@ -108,13 +112,8 @@ class Claim:
         return self.n_holding / len(self.replications) if len(self.replications) else math.nan
 
     def __repr__(self):
-        return f"{translate(self.sentence)} {self._describe_rate()}"
-
-    def _describe_rate(self):
-        """Return in how many replications the claim holds, in words."""
-        if self.replications.empty:
-            return translate("(not replicated yet)")
-        return translate(f"(holds in {self.n_holding} of {len(self.replications)} replications)")
+        rate = translate(f"(holds in {self.n_holding} of {len(self.replications)} replications)")
+        return f"{translate(self.sentence)} {translate('(not replicated yet)') if self.replications.empty else rate}"
 
     def _repr_html_(self):
         """Return the sentence with its rate, which folds out the specification curve."""

@@ -54,7 +54,8 @@ def measurement(choices: Mapping[str, Sequence], n_replications: int = 12, **cla
     Raises
     ------
     ValueError
-        If there are fewer than 10 replications, or the levels of a choice are equal or of several types.
+        If a claim has fewer than 10 different replications, or ignores an unknown choice, or if the levels of a choice
+        are equal or of several types.
 
     Examples
     --------
@@ -70,37 +71,47 @@ def measurement(choices: Mapping[str, Sequence], n_replications: int = 12, **cla
         if is_whole or len(set(map(str, values))) < len(values) or len(set(map(type, values))) > 1:
             raise ValueError(f"choices: the levels of {name} are {values}, expected different ones of one type")
     check_count("n_replications", n_replications, FEWEST_REPLICATIONS)
-    replications = _draw_replications(levels, n_replications)
-    if len(replications) < FEWEST_REPLICATIONS:
-        n = len(replications)
-        raise ValueError(f"choices: {n} combinations, expected at least {FEWEST_REPLICATIONS}: add levels or choices")
+    for name, claim in claims.items():
+        check_known(f"{name}: ignores", claim.ignores, levels)
+    entering = {name: [one for one in levels if one not in claim.ignores] for name, claim in claims.items()}
+    replications = _draw_replications(levels, n_replications, entering.values())
+    for name, names in entering.items():
+        if (n := len(find_different(replications, names))) < FEWEST_REPLICATIONS:
+            few = f"choices: {n} different combinations for {name}, expected at least {FEWEST_REPLICATIONS}"
+            raise ValueError(f"{few}: add levels, choices or replications")
 
     def register(function):
-        path = Path(function.__code__.co_filename)
-        lesson = path.stem.removeprefix("lesson_")
-        named = {
-            name: dataclasses.replace(claim, name=name, lesson=lesson, choices=levels, path=path.parent / f"{name}.csv")
-            for name, claim in claims.items()
-        }
+        path, named = Path(function.__code__.co_filename), {}
+        for name, claim in claims.items():
+            own = {"name": name, "lesson": path.stem.removeprefix("lesson_"), "path": path.parent / f"{name}.csv"}
+            named[name] = dataclasses.replace(claim, choices={one: levels[one] for one in entering[name]}, **own)
         _REGISTERED.append(Measurement(function, replications, named))
         return function
 
     return register
 
 
-def _draw_replications(levels, n_wanted):
+def find_different(replications, names):
+    """Return the combinations of some choices (list of dict), each once, in the order of the replications."""
+    different = dict.fromkeys(tuple(row[name] for name in names) for row in replications)
+    return [dict(zip(names, levels, strict=True)) for levels in different]
+
+
+def _draw_replications(levels, n_wanted, entering):
     """Return all combinations of levels as dicts, or a balanced draw of `n_wanted` different ones."""
     combinations = [dict(zip(levels, values, strict=True)) for values in itertools.product(*levels.values())]
     if len(combinations) <= n_wanted:
         return combinations
-    # Each level is dealt equally often and shuffled; a draw in which a combination occurs twice is drawn again.
+    # Each level is dealt equally often and shuffled, until no combination occurs twice, and each claim has enough.
     generator = np.random.default_rng(0)
     for _ in range(_MOST_DRAWS):
         dealt = [generator.permutation(np.resize(range(len(values)), n_wanted)) for values in levels.values()]
         rows = sorted(set(zip(*(places.tolist() for places in dealt), strict=True)))
-        if len(rows) == n_wanted:
+        drawn = [{name: levels[name][place] for name, place in zip(levels, row, strict=True)} for row in rows]
+        is_enough = [len(find_different(drawn, names)) >= FEWEST_REPLICATIONS for names in entering]
+        if len(rows) == n_wanted and all(is_enough):
             break
-    return [{name: values[place] for (name, values), place in zip(levels.items(), row, strict=True)} for row in rows]
+    return drawn
 
 
 def find_folder():

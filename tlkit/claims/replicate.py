@@ -7,7 +7,7 @@ import pandas as pd
 
 import tlkit
 from tlkit.claims.claim import summarise_effect
-from tlkit.claims.ledger import find_claims, load_measurements, show
+from tlkit.claims.ledger import find_claims, find_different, load_measurements, show
 from tlkit.comparison.runner import run_cells
 from tlkit.comparison.workers import check_workers
 from tlkit.storage import written_whole
@@ -31,11 +31,9 @@ def replicate(*names, n_workers=1, again=False, progress=True):
         if wanted & set(measurement.claims):
             for claim in measurement.claims.values() if again else ():
                 claim.path.unlink(missing_ok=True)
-                _forget(claim)
-            tables = [claim.replications for claim in measurement.claims.values()]
+                claim.__dict__.pop("replications", None)  # so that its table is read anew
             for choices in measurement.replications:
-                kept = [[_spell(row, choices) for row in table.to_dict("records")] for table in tables]
-                if any(_spell(choices, choices) not in rows for rows in kept):
+                if any(_spell(choices, claim) not in _list_kept(claim) for claim in measurement.claims.values()):
                     cells.append(Replication(measurement, choices))
     if cells:
         options = {"unit_of": str, "units": "replications", "title": "replications", "on_result": _keep}
@@ -55,27 +53,27 @@ def measure(measurement, choices):
     return {name: summarise_effect(name, result) for name, result in results.items()}, duration_s
 
 
-def _spell(row, choices):
-    """Return the levels of a row as texts; a number that a table has as 3 is also written so if it is 3.0 here."""
-    return [f"{row[name]:g}" if isinstance(row[name], float) else str(row[name]) for name in choices]
+def _spell(row, claim):
+    """Return the levels of a claim's choices as texts (tuple); a 3.0 is written as 3, since a table may have it so."""
+    return tuple(f"{row[name]:g}" if isinstance(row[name], float) else str(row[name]) for name in claim.choices)
+
+
+def _list_kept(claim):
+    """Return the rows of a claim's table by their levels."""
+    return {_spell(row, claim): row for row in claim.replications.to_dict("records")}
 
 
 def _keep(cell, result):
-    """Write a replication to the tables of its claims, in the order of the choices."""
+    """Write a replication to the tables of its claims that lack it, in the order of the choices."""
     effects, duration_s = result
     for name, (effect, low, high) in effects.items():
         claim = cell.measurement.claims[name]
-        row = cell.choices | {"effect": effect, "low": low, "high": high, "holds": claim.holds(low, high)}
+        row = {name: cell.choices[name] for name in claim.choices}
+        row |= {"effect": effect, "low": low, "high": high, "holds": claim.holds(low, high)}
         row |= {"processor": name_processor(), "version": tlkit.__version__, "duration_s": round(duration_s, 1)}
-        kept = [*claim.replications.to_dict("records"), row]
-        known = [_spell(one, cell.choices) for one in kept]
-        order = [_spell(choices, cell.choices) for choices in cell.measurement.replications]
-        rows = [kept[known.index(wanted)] for wanted in order if wanted in known]
+        kept = {_spell(row, claim): row} | _list_kept(claim)
+        order = [_spell(choices, claim) for choices in find_different(cell.measurement.replications, claim.choices)]
         with written_whole(claim.path) as temporary:
+            rows = [kept[levels] for levels in order if levels in kept]
             pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
-        _forget(claim)
-
-
-def _forget(claim):
-    """Let a claim read its table anew."""
-    claim.__dict__.pop("replications", None)
+        claim.__dict__.pop("replications", None)
