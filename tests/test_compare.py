@@ -338,7 +338,7 @@ def test_a_test_set_that_does_not_fit_is_refused(backbone, official):
         ValueError, match=r"test \(select\(classes=…\) leaves out others\): 'flower' is unknown; known: 'bi"
     ):
         tl.compare(backbone, train, **arms, test=other)
-    with pytest.raises(ValueError, match="test: no pictures, expected one or more"):
+    with pytest.raises(ValueError, match="test: 0 pictures, none of a known class, expected one or more"):
         tl.compare(backbone, train, **arms, test=test[:0])
     with pytest.raises(TypeError, match="test: a str, expected an ImageSet"):
         tl.compare(backbone, train, **arms, test="photos")

@@ -24,6 +24,14 @@ claims = {claim.name: claim for claim in find_claims()}
 measurements = {f"{next(iter(one.claims))}, …": one for one in load_measurements()}
 
 
+def seems_ignored(claim, choice):
+    """Return whether all pairs of replications that differ in one choice alone have the same effect, two or more."""
+    others = [name for name in claim.choices if name != choice]
+    sizes = claim.replications.groupby(others)["effect"].agg(["size", "nunique"])
+    repeated = sizes[sizes["size"] > 1]
+    return len(repeated) > 1 and (repeated["nunique"] == 1).all()
+
+
 def find_faults(claim, one):
     """Return why a claim isn't fit for a lesson (list of str)."""
     table = claim.replications
@@ -37,6 +45,8 @@ def find_faults(claim, one):
         faults.append("its table holds verdicts that its intervals don't have")
     if not (table["effect"].between(table["low"], table["high"])).all():
         faults.append("an effect lies outside of its interval")
+    if table["effect"].nunique() > 2:  # an effect such as "all of them" is the same by itself
+        faults += [f"its effect seems to ignore {name}" for name in claim.choices if seems_ignored(claim, name)]
     if not claim.rate >= LOWEST_RATE:
         faults.append(f"it holds in {claim.n_holding} of {len(table)} replications")
     if not table["duration_s"].sum() <= LONGEST_S:
@@ -50,17 +60,32 @@ def test_a_claim_holds_in_its_replications(name):
     assert find_faults(claims[name], one) == []
 
 
+def test_a_choice_that_does_not_enter_is_found(tmp_path, monkeypatch):
+    make_ledger(tmp_path, monkeypatch)
+    replicate(progress=False)
+    (one,) = load_measurements()
+    assert find_faults(one.claims["grows"], one) == ["its effect seems to ignore size"]
+    assert find_faults(one.claims["is_small"], one) == [
+        "its effect seems to ignore size",
+        "its effect seems to ignore domain",
+    ]
+
+
 def test_a_planted_false_sentence_is_found(tmp_path, monkeypatch):
     make_ledger(tmp_path, monkeypatch, SOURCE.replace('"helps"', '"harms"'))
     replicate(progress=False)
     (one,) = load_measurements()
-    assert find_faults(one.claims["grows"], one) == ["it holds in 2 of 12 replications"]
+    assert find_faults(one.claims["grows"], one) == [
+        "its effect seems to ignore size",
+        "it holds in 2 of 12 replications",
+    ]
     table = pd.read_csv(tmp_path / "grows.csv").assign(holds=True)
     table.drop(index=3).to_csv(tmp_path / "grows.csv", index=False)
     one.claims["grows"].__dict__.pop("replications")
     assert find_faults(one.claims["grows"], one) == [
         "its table has other replications than its choices",
         "its table holds verdicts that its intervals don't have",
+        "its effect seems to ignore size",
     ]
 
 
@@ -77,17 +102,18 @@ def test_every_table_belongs_to_a_claim():
 
 
 def find_row(claim, choices):
-    """Return the row of a claim's table for some choices (Series)."""
+    """Return the row of a claim's table for some choices (dict), empty if it has none."""
     levels = {name: str(choices[name]) for name in claim.choices}
     table = claim.replications
-    return table[(table[list(levels)].astype(str) == levels).all(axis=1)].iloc[0]
+    return next(iter(table[(table[list(levels)].astype(str) == levels).all(axis=1)].to_dict("records")), {})
 
 
 def list_quickest():
     """Return, for each measurement, its quickest replication, as a parameter of a test."""
     for name, one in measurements.items():
         durations = [
-            max(find_row(claim, choices)["duration_s"] for claim in one.claims.values()) for choices in one.replications
+            max(find_row(claim, choices).get("duration_s", math.inf) for claim in one.claims.values())
+            for choices in one.replications
         ]
         place = durations.index(min(durations))
         is_quick = durations[place] < QUICK_S

@@ -297,6 +297,8 @@ def test_a_comparison_gives_scores_verdicts_and_predictions(images):
 def test_on_a_fixed_test_set_intervals_hold_over_seeds_and_groups(images):
     backbone, (train, test) = make_tiny_backbone(), images.split()
     arms = ["linear_probe", tl.Probe("logistic", l2_penalty=0.01, name="weak")]
+    with pytest.raises(ValueError, match=r"test: \d pictures, none of a known class, expected one or more"):
+        tl.compare(backbone, train, arms, shots=4, test=test[~test.labels.any(axis=1)], progress=False)
     made = tl.compare(backbone, train, arms, shots=4, seeds=3, test=test, progress=False)
     worth = {}
     for name in ("linear_probe", "weak"):

@@ -55,8 +55,8 @@ def read_test(images, test):
     check_images("test", test, several=images.labels.ndim == 2)
     if test.labels.ndim != images.labels.ndim:
         raise TypeError("test: one class per picture, expected several labels as the training pictures have them")
-    if not len(test):
-        raise ValueError(f"test: no {test.noun}s, expected one or more")
+    if not test.counts.any():
+        raise ValueError(f"test: {len(test)} {test.noun}s, none of a known class, expected one or more")
     known = [images.classes[label] for label in np.flatnonzero(images.counts)]
     check_known("test (select(classes=…) leaves out others)", np.array(test.classes)[test.counts > 0], known)
     rows = {images.digest(row): row for row in range(len(images))}
