@@ -43,9 +43,9 @@ def describe_machine():
 
 def offers_bf16():
     """Return whether OpenVINO computes in bf16 on this processor; if not, "fast" is float32 as well."""
-    from tlkit.features.openvino_engine import import_openvino
+    from tlkit.features.openvino_engine import open_core
 
-    return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in open_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def run_alone(code, **variables):

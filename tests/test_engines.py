@@ -2,6 +2,8 @@
 
 import importlib.util
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -160,3 +162,28 @@ def test_the_engine_folds_a_copy(monkeypatch):
     whole = TorchEngine(network, network.output(None, True), "exact")
     assert count_norms(whole.network) == 2
     assert np.allclose(next(whole.run([batch])), expected, atol=1e-5)
+
+
+TWO_ENGINES = """
+import signal
+import numpy as np
+from tlkit.features.openvino_engine import OpenVINOEngine, import_openvino
+
+def make():
+    operations = import_openvino().opset15
+    given = operations.parameter([1, 2], dtype=np.float32)
+    return OpenVINOEngine(import_openvino().Model([operations.relu(given)], [given]), "f32")
+
+engines = [make(), make()]
+while engines:
+    del engines[0]
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("heard")
+"""
+
+
+def test_ctrl_c_is_heard_after_engines_end_in_the_order_in_which_they_began():
+    done = subprocess.run([sys.executable, "-c", TWO_ENGINES], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr

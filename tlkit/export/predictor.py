@@ -15,7 +15,7 @@ from tlkit.evaluation.rejection import Rejection
 from tlkit.features.crops import count_processors, read_crop, run_ahead
 from tlkit.features.engines import has_gpu, open_engine, run_in_batches
 from tlkit.features.frozen_network import FrozenNetwork
-from tlkit.features.openvino_engine import OpenVINOEngine, hash_model, import_openvino, standardise
+from tlkit.features.openvino_engine import OpenVINOEngine, hash_model, import_openvino, open_core, standardise
 from tlkit.heads.numerics import softmax
 from tlkit.images.inputs import gather_pictures, make_entry
 
@@ -141,11 +141,10 @@ def load_predictor(folder: str | Path) -> Predictor:
 
 def open_predictor(folder, sha256, state=None):
     """Return the `Predictor` of the files in a folder, if they have this hash and are of the run with this state."""
-    openvino = import_openvino()
-    operations = openvino.opset15
+    operations = import_openvino().opset15
     if hash_model(folder / MODEL, folder / TENSORS) != sha256:
         raise ValueError(f"{MODEL}, model.bin or {TENSORS} is not as it was exported")
-    model = openvino.Core().read_model(folder / MODEL)
+    model = open_core().read_model(folder / MODEL)
     facts = json.loads(model.get_rt_info(["tlkit", "facts"]).astype(str))
     if state not in (None, [facts["head"], facts["classes"], facts["rejection"]]):
         raise ValueError("it was exported from another run than the one that is saved above it")

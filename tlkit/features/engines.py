@@ -69,9 +69,9 @@ def find_arithmetic(engine, precision):
     if precision == "exact" or engine == "torch":
         return "f32"
     if engine == "openvino":
-        from tlkit.features.openvino_engine import import_openvino
+        from tlkit.features.openvino_engine import open_core
 
-        offered = "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        offered = "BF16" in open_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     else:
         import torch
 

@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import copy
+import functools
 import hashlib
 import importlib.metadata
 import os
@@ -29,6 +30,14 @@ def import_openvino():
     return openvino
 
 
+@functools.cache
+def open_core():
+    """Return the `Core` of OpenVINO, which lives as long as this process."""
+    # A Core gives the main thread a stack for signals. If two end in the order in which they began, that stack is gone,
+    # and the next signal, such as Ctrl-C, would end the process.
+    return import_openvino().Core()
+
+
 _kept_engine = {}  # of one text encoder: compiling takes longer than some sentences
 
 
@@ -52,7 +61,7 @@ class OpenVINOEngine:
     def __init__(self, model, arithmetic):
         # The arithmetic is always given: by default OpenVINO would use bf16 units and change the third digit.
         settings = {"INFERENCE_PRECISION_HINT": arithmetic, "PERFORMANCE_HINT": "THROUGHPUT"}
-        self._compiled = import_openvino().Core().compile_model(model, "CPU", settings)
+        self._compiled = open_core().compile_model(model, "CPU", settings)
 
     def run(self, batches):
         """Yield (batch_size, *shape) float32 for each batch; the next batches are made while some are computed."""
@@ -126,20 +135,19 @@ def standardise(outputs, converted, recipe):
 def read_converted(network):
     """Return a `FrozenNetwork` as an `openvino.Model` with one output per stage, then the features."""
     # One conversion, which needs torch and takes seconds, serves every cut of the network.
-    openvino = import_openvino()
     name = f"{network.fingerprint[:32]}-openvino-{importlib.metadata.version('openvino')}-stages.xml"
     path, *others = (find_kept("converted", Path(name).with_suffix(suffix)) for suffix in (".xml", ".bin", ".sha256"))
     if network.is_covered and None not in (path, *others) and is_intact(path):
         with contextlib.suppress(OSError):  # in another user's folder
             path.touch()  # the cache removes files by the time of their last use
         with contextlib.suppress(RuntimeError):  # another process may just have cleared the cache
-            return openvino.Core().read_model(path)
+            return open_core().read_model(path)
     converted = convert(network.backbone, network.origin)
     if network.is_covered:
         path = cache_folder() / "converted" / name
         try:
             _keep(converted, path)
-            converted = openvino.Core().read_model(path)  # writing changes the last digit of some networks
+            converted = open_core().read_model(path)  # writing changes the last digit of some networks
         except (OSError, RuntimeError) as error:  # OpenVINO raises the latter if the disk is full
             advice = "make room there, or set TLKIT_CACHE_DIR to a folder of yours"
             warn(f"the converted network can't be kept in {path.parent} ({error}): {advice}")
@@ -217,7 +225,7 @@ def convert(backbone, origin=None):
 def _compare(converted, batch, expected, name):
     """Raise ValueError if a converted network and torch ({stage: output of the first picture}) differ on a batch."""
     settings = {"INFERENCE_PRECISION_HINT": "f32"}
-    outputs = import_openvino().Core().compile_model(converted, "CPU", settings)([batch])
+    outputs = open_core().compile_model(converted, "CPU", settings)([batch])
     for (stage, values), output in zip(expected.items(), outputs.values(), strict=True):
         values = values.numpy()
         # OpenVINO's ReLU makes 0 of NaN, so that nobody would find it afterwards.
