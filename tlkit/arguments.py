@@ -53,12 +53,6 @@ def check_flag(argument, value):
     return bool(value)
 
 
-def check_function(argument, function):
-    """Raise TypeError unless a function or None is given."""
-    if function is not None and not callable(function):
-        raise TypeError(f"{argument}: {function!r}, expected a function or None")
-
-
 def check_count(argument, value, lowest, highest=None):
     """Return a whole number within bounds, both included, as int; else TypeError or ValueError."""
     bounds = f"of at least {lowest}" if highest is None else f"from {lowest} to {highest}"

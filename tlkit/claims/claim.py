@@ -32,8 +32,7 @@ class Claim:
     ignores : sequence of str
         Choices of its measurement on which the effect doesn't depend; replications that differ only in them are one.
     name, lesson, choices, path : str, str, dict of str to list, and Path
-        Name of the claim, number of its lesson, levels of each choice that it doesn't ignore, and its table;
-        `measurement` sets them.
+        Name, number of the lesson, levels of the choices that enter it, and its table; `measurement` sets them.
 
     Attributes
     ----------

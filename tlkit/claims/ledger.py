@@ -16,7 +16,6 @@ from tlkit.claims.claim import Claim
 from tlkit.course import find_course
 
 FEWEST_REPLICATIONS = 10
-_MOST_DRAWS = 10_000
 _REGISTERED = []
 # A function of choices that measures the effects of claims {name: Claim}, and its replications (list of dict).
 Measurement = collections.namedtuple("Measurement", "function replications claims")
@@ -54,8 +53,7 @@ def measurement(choices: Mapping[str, Sequence], n_replications: int = 12, **cla
     Raises
     ------
     ValueError
-        If a claim has fewer than 10 different replications, or ignores an unknown choice, or if the levels of a choice
-        are equal or of several types.
+        If a claim has fewer than 10 different replications, or its choices or their levels can't be used.
 
     Examples
     --------
@@ -73,19 +71,20 @@ def measurement(choices: Mapping[str, Sequence], n_replications: int = 12, **cla
     check_count("n_replications", n_replications, FEWEST_REPLICATIONS)
     for name, claim in claims.items():
         check_known(f"{name}: ignores", claim.ignores, levels)
-    entering = {name: [one for one in levels if one not in claim.ignores] for name, claim in claims.items()}
-    replications = _draw_replications(levels, n_replications, entering.values())
-    for name, names in entering.items():
-        if (n := len(find_different(replications, names))) < FEWEST_REPLICATIONS:
-            few = f"choices: {n} different combinations for {name}, expected at least {FEWEST_REPLICATIONS}"
-            raise ValueError(f"{few}: add levels, choices or replications")
+        entering = {choice: values for choice, values in levels.items() if choice not in claim.ignores}
+        claims[name] = dataclasses.replace(claim, name=name, choices=entering)
+    replications = _draw_replications(levels, n_replications, [claim.choices for claim in claims.values()])
+    for name, claim in claims.items():
+        if (n := len(find_different(replications, claim.choices))) < FEWEST_REPLICATIONS:
+            raise ValueError(
+                f"choices: {n} different ones for {name}, expected at least {FEWEST_REPLICATIONS}: add levels"
+            )
 
     def register(function):
-        path, named = Path(function.__code__.co_filename), {}
+        path = Path(function.__code__.co_filename)
         for name, claim in claims.items():
-            own = {"name": name, "lesson": path.stem.removeprefix("lesson_"), "path": path.parent / f"{name}.csv"}
-            named[name] = dataclasses.replace(claim, choices={one: levels[one] for one in entering[name]}, **own)
-        _REGISTERED.append(Measurement(function, replications, named))
+            claims[name] = dataclasses.replace(claim, lesson=path.stem[-2:], path=path.with_name(f"{name}.csv"))
+        _REGISTERED.append(Measurement(function, replications, claims))
         return function
 
     return register
@@ -104,7 +103,7 @@ def _draw_replications(levels, n_wanted, entering):
         return combinations
     # Each level is dealt equally often and shuffled, until no combination occurs twice, and each claim has enough.
     generator = np.random.default_rng(0)
-    for _ in range(_MOST_DRAWS):
+    for _ in range(10_000):
         dealt = [generator.permutation(np.resize(range(len(values)), n_wanted)) for values in levels.values()]
         rows = sorted(set(zip(*(places.tolist() for places in dealt), strict=True)))
         drawn = [{name: levels[name][place] for name, place in zip(levels, row, strict=True)} for row in rows]
@@ -139,8 +138,9 @@ def find_claims(*names):
     claims = {claim.name: claim for one in load_measurements() for claim in one.claims.values()}
     lessons = {claim.lesson for claim in claims.values()}
     check_known("names", names, {*claims, *lessons})
-    wanted = names or sorted(lessons)
-    return [claim for name in wanted for claim in claims.values() if name in (claim.name, claim.lesson)]
+    return [
+        claim for name in names or sorted(lessons) for claim in claims.values() if name in (claim.name, claim.lesson)
+    ]
 
 
 def get(name: str) -> Claim:
@@ -167,8 +167,7 @@ def get(name: str) -> Claim:
     >>> get(name).name == name
     True
     """
-    (claim, *_) = find_claims(name)
-    return claim
+    return find_claims(name)[0]
 
 
 def show(*names: str) -> Shown:

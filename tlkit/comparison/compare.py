@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 
 import tlkit as tl
-from tlkit.arguments import check_function
 from tlkit.comparison.arms import DEFAULT_SIZE_PX, HAND_MADE, average_runs, describe_arms, read_inputs, run_arms
 from tlkit.comparison.runner import read_counts, read_seeds
 from tlkit.comparison.workers import check_workers
@@ -163,7 +162,8 @@ def compare(
     [['hand_made', 4.0, 2, 'baseline'], ['linear_probe', 4.0, 2, "can't tell"]]
     """
     n_workers = check_workers(n_workers)
-    check_function("on_run", on_run)
+    if on_run is not None and not callable(on_run):
+        raise TypeError(f"on_run: {on_run!r}, expected a function or None")
     backbone, images, arms, test = read_inputs(backbone, images, strategies, 2, image_size_px, test, several=True)
     shots, seeds = read_counts("shots", shots, 1), read_seeds(seeds)
     if baseline is None:

@@ -8,9 +8,9 @@ import unicodedata
 from pathlib import PurePosixPath
 
 from tlkit.images.encodings import decode_names
+from tlkit.images.formats import PICTURES, Medium
 from tlkit.images.hierarchy import check_hierarchy, find_inner, list_some
 from tlkit.images.label_file import NAME, read_edits
-from tlkit.images.media import PICTURES, Medium
 from tlkit.names import make_printable
 from tlkit.notices import warn
 

@@ -3,12 +3,13 @@
 import numpy as np
 from matplotlib.lines import Line2D
 
+from tlkit.adaptation.target_shots import POOLED
 from tlkit.evaluation.gains import MARGIN
 from tlkit.plots.confusion import AFTER, BEFORE, draw_recall_frame, draw_recall_rows, measure_labels
 from tlkit.plots.gains import draw_map_cells, draw_map_frame, format_gain, frame_cell
 from tlkit.plots.style import COLOURS, FIXED
 from tlkit.plots.vector import QUIET, Page, mark
-from tlkit.summaries.source_worth import format_source, format_weight
+from tlkit.summaries.source_worth import format_source
 
 SIZE_INCHES = (9.2, 6.2)
 _FIELDS, _COLUMNS = ("weight", "shots"), ("target_only", "with_source")
@@ -30,7 +31,7 @@ def _draw_static(summaries, figure):
         figure.add_axes((left / width, bottom / height, wide / width, high / height))
         for left, bottom, wide, high in boxes
     )
-    draw_map_frame([format_weight(weight) for weight in weights], shots, shown)
+    draw_map_frame([weight if weight == POOLED else f"× {weight:g}" for weight in weights], shots, shown)
     shown.set_ylabel("weight of the source")
     shown.set_title("mean gain in accuracy over target only", fontsize=10)
     seeds.axvspan(-MARGIN, MARGIN, color=QUIET, alpha=0.15)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import tlkit as tl
-from tlkit.arguments import check_count, check_function, check_known
+from tlkit.arguments import check_count, check_known
 from tlkit.comparison.arms import DEFAULT_SIZE_PX
 from tlkit.comparison.compare import DEFAULT_STRATEGIES
 from tlkit.comparison.workers import call_in_fork, check_workers
@@ -185,7 +185,6 @@ class Study(StudyResults):
     def _run(self, engine, n_workers, rerun=(), progress=True, on_run=None, cells=None):
         """Let an engine run those of (some) cells that the store lacks."""
         rerun = check_known("rerun", rerun, RERUN)
-        check_function("on_run", on_run)
         with self._store.writing(n_workers):
             self._store.plan(self._grid.cells, {name: self._read_fact(name) for name in ("baseline", "made")})
             ended = self._store.list_ended(rerun)

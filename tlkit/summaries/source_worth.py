@@ -80,11 +80,6 @@ def format_source(choice):
     return f"{choice.source} at {choice.weight:g} times the weight of {shots}"
 
 
-def format_weight(weight):
-    """Return the weight of a source in words, as in the names of arms."""
-    return weight if weight == POOLED else f"× {weight:g}"
-
-
 def summarise_source(source_gains, choice):
     """Return the `SourceSummary` of a choice of `SourceGains`."""
     gains = source_gains.find_gains(choice.source)

@@ -7,11 +7,9 @@ from IPython.display import HTML, display
 
 from tlkit.languages import translate
 
-_TASK = "The result: predict first, then click here."
 # All outputs that come after this one in their cell are hidden until a click opens it.
 _FOLD = """<details class="tlkit-fold"><summary>{}</summary></details>
 <style>.jp-OutputArea-child:has(details.tlkit-fold:not([open])) ~ .jp-OutputArea-child {{ display: none; }}</style>"""
-FOLDED_TAG = "answer"
 
 
 @functools.cache
@@ -25,5 +23,5 @@ def fold_answers():
 def _fold(request):
     """Display the fold if the request to run a cell has its metadata, as those of JupyterLab, and they fold outputs."""
     metadata = request.get("metadata", {})
-    if metadata.get("jupyter", {}).get("outputs_hidden") or FOLDED_TAG in metadata.get("tags", []):
-        display(HTML(_FOLD.format(translate(_TASK))))
+    if metadata.get("jupyter", {}).get("outputs_hidden") or "answer" in metadata.get("tags", []):
+        display(HTML(_FOLD.format(translate("The result: predict first, then click here."))))
