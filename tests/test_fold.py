@@ -24,7 +24,10 @@ def test_metadata_decide(monkeypatch, metadata, folds):
     assert [output.data.startswith("<details") for output in shown] == [True] * folds
 
 
-@pytest.mark.parametrize(("language", "task"), [("en", fold._TASK), ("zh", "结果：请先预测，再点击这里。")])
+@pytest.mark.parametrize(
+    ("language", "task"),
+    [("en", "The result: predict first, then click here."), ("zh", "结果：请先预测，再点击这里。")],
+)
 def test_the_fold_speaks_the_readers_language(monkeypatch, language, task):
     shown = []
     monkeypatch.setattr(fold, "display", shown.append)

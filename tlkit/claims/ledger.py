@@ -76,9 +76,7 @@ def measurement(choices: Mapping[str, Sequence], n_replications: int = 12, **cla
     replications = _draw_replications(levels, n_replications, [claim.choices for claim in claims.values()])
     for name, claim in claims.items():
         if (n := len(find_different(replications, claim.choices))) < FEWEST_REPLICATIONS:
-            raise ValueError(
-                f"choices: {n} different ones for {name}, expected at least {FEWEST_REPLICATIONS}: add levels"
-            )
+            raise ValueError(f"choices: {n} different ones for {name}, expected {FEWEST_REPLICATIONS}: add levels")
 
     def register(function):
         path = Path(function.__code__.co_filename)
@@ -138,9 +136,7 @@ def find_claims(*names):
     claims = {claim.name: claim for one in load_measurements() for claim in one.claims.values()}
     lessons = {claim.lesson for claim in claims.values()}
     check_known("names", names, {*claims, *lessons})
-    return [
-        claim for name in names or sorted(lessons) for claim in claims.values() if name in (claim.name, claim.lesson)
-    ]
+    return [one for name in names or sorted(lessons) for one in claims.values() if name in (one.name, one.lesson)]
 
 
 def get(name: str) -> Claim:

@@ -1,8 +1,6 @@
-"""Formats of pictures, recognised by their first bytes and never by the file's name, and how files are found."""
+"""Formats of pictures, recognised by their first bytes and never by the file's name."""
 
 import re
-import typing
-from collections.abc import Callable
 
 _NAMES = "jpg jpeg jpe jfif png apng webp gif bmp dib tif tiff avif ppm pgm pbm pnm"
 EXTENSIONS = frozenset(f".{name}" for name in _NAMES.split())
@@ -62,24 +60,3 @@ def describe_unreadable(data):
     if "\ufffd" not in text and all(letter.isprintable() or letter.isspace() for letter in text):
         return "text, not a picture, whatever its name says: remove it"
     return "in no picture format known here: open it in a picture program and save it as PNG or JPEG"
-
-
-class Medium(typing.NamedTuple):
-    """How examples are found in tables and folders; the defaults are those of pictures."""
-
-    noun: str = "picture"
-    loader: str = "load_images"
-    bundled: tuple = ("styles",)  # names of sets
-    extensions: frozenset = EXTENSIONS
-    formats: str = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF and PPM"
-    # Names of their column in lower case.
-    columns: frozenset = frozenset(
-        {"image", "img", "picture", "path", "file", "file_name", "filename", "file_path", "filepath", "image_path"}
-    )
-    advice: str = "call the column “image”, and give other columns other names"
-    entries: str = "pictures or paths"  # of that column
-    pair: str = "(file, label)"  # an entry of a list
-    make_item: Callable | None = None  # from (row, entry, location); None for files and pixels
-
-
-PICTURES = Medium()

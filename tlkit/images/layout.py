@@ -4,17 +4,40 @@ import collections
 import dataclasses
 import os
 import re
+import typing
 import unicodedata
+from collections.abc import Callable
 from pathlib import PurePosixPath
 
 from tlkit.images.encodings import decode_names
-from tlkit.images.formats import PICTURES, Medium
+from tlkit.images.formats import EXTENSIONS
 from tlkit.images.hierarchy import check_hierarchy, find_inner, list_some
 from tlkit.images.label_file import NAME, read_edits
 from tlkit.names import make_printable
 from tlkit.notices import warn
 
 MAX_DEPTH = 100  # of folders in each other
+
+
+class Medium(typing.NamedTuple):
+    """How examples are found in tables and folders; the defaults are those of pictures."""
+
+    noun: str = "picture"
+    loader: str = "load_images"
+    bundled: tuple = ("styles",)  # names of sets
+    extensions: frozenset = EXTENSIONS
+    formats: str = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF and PPM"
+    # Names of their column in lower case.
+    columns: frozenset = frozenset(
+        {"image", "img", "picture", "path", "file", "file_name", "filename", "file_path", "filepath", "image_path"}
+    )
+    advice: str = "call the column “image”, and give other columns other names"
+    entries: str = "pictures or paths"  # of that column
+    pair: str = "(file, label)"  # an entry of a list
+    make_item: Callable | None = None  # from (row, entry, location); None for files and pixels
+
+
+PICTURES = Medium()
 
 
 @dataclasses.dataclass(frozen=True)

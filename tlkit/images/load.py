@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 from tlkit.arguments import check_known, suggest
 from tlkit.images.files import PictureMember
-from tlkit.images.formats import PICTURES
 from tlkit.images.imageset import ImageSet
 from tlkit.images.inputs import UNLABELLED
-from tlkit.images.layout import find_pictures, label_tree, name_classes, unwrap
+from tlkit.images.layout import PICTURES, find_pictures, label_tree, name_classes, unwrap
 from tlkit.images.scan import scan_pictures
 from tlkit.images.tables import Columns, complete, list_entries, read_columns
 from tlkit.images.trees import find_inside, list_archive, list_folder

@@ -16,9 +16,10 @@ import numpy as np
 from tlkit.arguments import check_count, check_present
 from tlkit.images.datasets import Items, PictureItem, open_dataset, read_pairs, read_tensor
 from tlkit.images.files import PictureFile
-from tlkit.images.formats import EXTENSIONS, PICTURES, Medium
+from tlkit.images.formats import EXTENSIONS
 from tlkit.images.inputs import hold_pixels
 from tlkit.images.label_file import parse_edits
+from tlkit.images.layout import PICTURES, Medium
 from tlkit.images.splits import N_FOLDS, find_straddling
 from tlkit.names import number_repeats
 from tlkit.notices import warn

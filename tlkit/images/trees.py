@@ -11,8 +11,7 @@ from pathlib import Path, PurePosixPath
 from tlkit.arguments import suggest
 from tlkit.images.encodings import decode_names
 from tlkit.images.files import RUN_FILES, PictureFile, PictureMember, is_ignored, is_run
-from tlkit.images.formats import PICTURES
-from tlkit.images.layout import Tree, check_depth, decode_tree, normalise_name
+from tlkit.images.layout import PICTURES, Tree, check_depth, decode_tree, normalise_name
 from tlkit.names import make_printable
 
 MAX_ENTRIES = 100_000

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlkit.images.formats import Medium
 from tlkit.images.imageset import ImageSet
 from tlkit.images.inputs import UNLABELLED, make_set
+from tlkit.images.layout import Medium
 from tlkit.images.load import load_own, read_manifest, refuse_columns
 from tlkit.images.scan import warn_of_copies
 from tlkit.texts.textset import StoredText, TextSet, make_text
