@@ -77,6 +77,7 @@ html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_favicon = "static/icon.svg"
 
 FACES = {
     "": "The core: pictures and texts, backbones, features, heads, strategies, comparisons",
