@@ -109,7 +109,7 @@ def make_bare(backbone, floats, precision, batch_size, n_requests):
     import numpy as np
     import torch
 
-    from tlkit.features.openvino_engine import import_openvino
+    from tlkit.features.openvino_engine import import_openvino, open_core
 
     openvino = import_openvino()
     example = torch.zeros(batch_size, *floats.shape[1:])
@@ -119,7 +119,7 @@ def make_bare(backbone, floats, precision, batch_size, n_requests):
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "fast" and offers_bf16() else "f32",
         "PERFORMANCE_HINT": "LATENCY" if n_requests == 1 else "THROUGHPUT",
     }
-    compiled = openvino.Core().compile_model(converted, "CPU", hints)
+    compiled = open_core().compile_model(converted, "CPU", hints)
     starts = range(0, len(floats) - len(floats) % batch_size, batch_size)
     values = np.zeros((len(floats), backbone.n_features), np.float32)
 

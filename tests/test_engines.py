@@ -1,9 +1,11 @@
 """Which engine is taken, in which arithmetic; and that folded norm layers change nothing."""
 
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -187,3 +189,11 @@ except KeyboardInterrupt:
 def test_ctrl_c_is_heard_after_engines_end_in_the_order_in_which_they_began():
     done = subprocess.run([sys.executable, "-c", TWO_ENGINES], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr
+
+
+def test_there_is_one_core():
+    folders = [Path(__file__).parent.parent / name for name in ("tlkit", "tests", "benchmarks", "tools", "claims")]
+    made = [
+        path.name for folder in folders for path in folder.rglob("*.py") if re.search(r"\bCore\(\)", path.read_text())
+    ]
+    assert made == ["openvino_engine.py"]

@@ -374,10 +374,7 @@ def test_a_tuned_network_takes_its_first_stages_from_the_conversion_of_its_origi
         whole = openvino_engine.convert(tuned)
         joined = openvino_engine.convert(tuned, FrozenNetwork.of(backbone))
         assert n_layers.pop() == len(backbone.stages) + 1 - index
-        compile_model, exact = (
-            openvino_engine.import_openvino().Core().compile_model,
-            {"INFERENCE_PRECISION_HINT": "f32"},
-        )
+        compile_model, exact = openvino_engine.open_core().compile_model, {"INFERENCE_PRECISION_HINT": "f32"}
         compiled = [compile_model(each, "CPU", exact) for each in (whole, joined)]
         for one, other in zip(*(each([batch]).values() for each in compiled), strict=True):
             assert np.array_equal(one, other)

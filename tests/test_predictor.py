@@ -17,7 +17,7 @@ from PIL import Image
 import tlkit as tl
 from tlkit.evaluation.rejection import Rejection
 from tlkit.export.predictor import FACTS, MODEL, TENSORS, predictor_of
-from tlkit.features.openvino_engine import import_openvino
+from tlkit.features.openvino_engine import open_core
 from tlkit.images.decode import PictureError
 
 
@@ -53,7 +53,7 @@ def test_predictions_are_those_of_the_run(run, exported, varied):
 
 
 def test_the_model_takes_preprocessed_pictures_and_gives_features_and_logits(run, exported):
-    compiled = import_openvino().Core().compile_model(exported / MODEL, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = open_core().compile_model(exported / MODEL, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     batch = np.stack([run.backbone.preprocess(make_picture(number, (40, 30))) for number in range(8)])
     (port,) = compiled.inputs
     assert (port.any_name, list(port.shape), port.element_type.to_dtype()) == ("pictures", [8, 3, 16, 16], np.float32)
