@@ -87,10 +87,10 @@ def test_a_draw_has_ten_different_combinations_of_the_choices_that_enter_a_claim
 
 def test_fewer_than_ten_replications_are_refused():
     claim = tl.claims.Claim("…", "helps")
-    with pytest.raises(ValueError, match="choices: 4 different ones for grows, expected 10"):
+    with pytest.raises(ValueError, match="choices: 4 combinations for grows, expected at least 10"):
         tl.claims.measurement({"seed": [0, 1], "size": [64, 96]}, grows=claim)
     ignores = tl.claims.Claim("…", "helps", ignores=["size"])
-    with pytest.raises(ValueError, match="choices: 9 different ones for grows, expected 10"):
+    with pytest.raises(ValueError, match="choices: 9 combinations for grows, expected at least 10"):
         tl.claims.measurement({"seed": range(9), "size": [64, 96]}, grows=ignores)
     with pytest.raises(ValueError, match="grows: ignores: 'size' is unknown"):
         tl.claims.measurement({"seed": range(10)}, grows=ignores)

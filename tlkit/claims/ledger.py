@@ -76,7 +76,7 @@ def measurement(choices: Mapping[str, Sequence], n_replications: int = 12, **cla
     replications = _draw_replications(levels, n_replications, [claim.choices for claim in claims.values()])
     for name, claim in claims.items():
         if (n := len(find_different(replications, claim.choices))) < FEWEST_REPLICATIONS:
-            raise ValueError(f"choices: {n} different ones for {name}, expected {FEWEST_REPLICATIONS}: add levels")
+            raise ValueError(f"choices: {n} combinations for {name}, expected at least {FEWEST_REPLICATIONS}: add more")
 
     def register(function):
         path = Path(function.__code__.co_filename)
